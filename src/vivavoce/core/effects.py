@@ -1,0 +1,103 @@
+"""Everything a machine can ask of the outside world. Asking never waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..protocol.config import SessionConfig
+from ..protocol.items import FunctionCall, Item
+from ..protocol.server import ServerEvent
+
+Who = int  # one of the clients attached to a call
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Tell one client, or all of them."""
+
+    event: ServerEvent
+    to: Who | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """True, folded and stored like anything sent, but nobody asked to be told."""
+
+    event: ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """The user may be speaking: hear this, and what `ListenTo` brings."""
+
+    item_id: str
+    pre_roll: bytes
+    language: str | None = None  # what the session says is spoken
+
+
+@dataclass(frozen=True, slots=True)
+class ListenTo:
+    item_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListenEnd:
+    """That was all of it: what were the words?"""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenDrop:
+    """Nobody wants the words any more."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    response_id: str
+    config: SessionConfig
+    history: tuple[Item, ...]
+    paced: bool = True  # somebody listens while it is made: do not run far ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop work on this response. Whatever it still produces will be ignored."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Throw away what of this item waits to be played."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    call: FunctionCall
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    code: int
+    reason: str
+
+
+Effect = (
+    Send
+    | Note
+    | Listen
+    | ListenTo
+    | ListenEnd
+    | ListenDrop
+    | Respond
+    | Cancel
+    | Hush
+    | CallTool
+    | Close
+)

@@ -1,0 +1,50 @@
+"""Small facts that several rooms share. Frozen, and without behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+JsonObject = dict[str, object]
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as a brain sees it: what it is called, what it does, what it takes (JSON Schema)."""
+
+    name: str
+    description: str = ""
+    parameters: JsonObject = msgspec.field(default_factory=lambda: {"type": "object"})
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is on the other end, and what they were granted. Never holds a secret."""
+
+    credential: Literal["key", "secret", "cookie"]
+    key_id: str | None = None
+    subject: str | None = None  # the user, in the operator's own words
+    assistant: str | None = None  # None: any
+    role: str | None = None
+    language: str | None = None
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    conversation_id: str | None = None
+    session: JsonObject | None = None  # the session a client secret was minted with
+    browser: bool = False  # `limits.locked` applies
+
+
+@dataclass(slots=True)
+class TurnTimes:
+    """When things of one turn were written to the client, and how long its stages took.
+
+    Stamped by the outbox and the engines, folded by the recorder; the core measures nothing.
+    `speech_stopped` and `first_audio` are seconds of the process's monotonic clock, the stages
+    are milliseconds.
+    """
+
+    speech_stopped: float | None = None
+    first_audio: float | None = None
+    stt_ms: float | None = None
+    brain_ms: float | None = None
+    tts_ms: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,184 @@
+"""What is kept, and the verbs that keep it. Tables as in the public contract.
+
+Two implementations, `memory` and `sql`, pass one contract suite. All times are aware UTC
+datetimes. Every verb is atomic, raises `StoreError` when the disk fails, and nothing else on
+purpose; what is not there is None or an empty list, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ..core.values import JsonObject
+from ..protocol.items import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversation item as stored: the item as the wire has it, and what is true besides."""
+
+    item: Item
+    position: float  # leaves room for insertion
+    created_at: datetime
+    generated: str | None = None  # what the engine said
+    sent_ms: int | None = None  # how much sound of it went out
+    heard_ms: int | None = None  # how much was played; None: nobody reported
+    input_method: str | None = None  # voice | text
+    model: str | None = None
+    voice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRow:
+    id: str
+    call_id: str
+    status: str
+    reason: str | None
+    usage: JsonObject | None
+    created_at: datetime
+    speech_stopped_at: datetime | None = None
+    first_audio_ms: float | None = None  # after the end of speech was decided
+    stt_ms: float | None = None
+    brain_ms: float | None = None
+    tts_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one call wants on disk, all of it in one commit with whoever else waits."""
+
+    conversation_id: str
+    items: tuple[Row, ...] = ()
+    deleted: tuple[str, ...] = ()
+    responses: tuple[ResponseRow, ...] = ()
+    at: datetime | None = None  # becomes the conversation's updated_at
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    id: str
+    assistant: str
+    subject: str | None
+    language: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    id: str
+    conversation_id: str
+    assistant: str
+    subject: str | None
+    transport: str
+    engine: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    ending: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key. The key itself is nowhere: only its hash."""
+
+    id: str
+    name: str
+    hash: str
+    created_at: datetime
+    assistant: str | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client secret is good for. Kept as JSON."""
+
+    key_id: str | None = None
+    subject: str | None = None
+    assistant: str | None = None
+    role: str | None = None
+    language: str | None = None
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    conversation_id: str | None = None
+    session: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest first. `has_more`: ask again with `before` = the last one's id."""
+
+    data: list[ConversationRow] = field(default_factory=list)
+    has_more: bool = False
+
+
+class Store(Protocol):
+    # Conversations, items, responses, calls
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """All of it or none of it, and on disk when this returns."""
+
+    async def create_conversation(self, row: ConversationRow) -> None: ...
+
+    async def conversation(self, conversation_id: str) -> ConversationRow | None: ...
+
+    async def conversations(
+        self,
+        *,
+        assistant: str | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> Page: ...
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        """With its items, calls and responses. False: there was none."""
+
+    async def items(self, conversation_id: str) -> list[Row]:
+        """In the conversation's order."""
+
+    async def begin_call(self, row: CallRow) -> None: ...
+
+    async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None: ...
+
+    async def call(self, call_id: str) -> CallRow | None: ...
+
+    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]: ...
+
+    async def responses(self, call_id: str) -> list[ResponseRow]: ...
+
+    # Credentials: hashes only
+
+    async def add_key(self, row: KeyRow) -> None: ...
+
+    async def key_by_hash(self, hash: str) -> KeyRow | None: ...
+
+    async def keys(self) -> list[KeyRow]: ...
+
+    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+        """Valid at once. False: there is no such key that was not revoked already."""
+
+    async def touch_key(self, key_id: str, at: datetime) -> None: ...
+
+    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None: ...
+
+    async def secret(self, hash: str, now: datetime) -> Grant | None:
+        """What it grants, if it has not expired. Secrets may be used more than once."""
+
+    async def add_code(self, hash: str, expires_at: datetime) -> None: ...
+
+    async def use_code(self, hash: str, now: datetime) -> bool:
+        """True once, and only before it expires."""
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget expired secrets and used or expired codes."""
+
+    async def ping(self) -> None:
+        """Raises `StoreError` if nothing could be kept right now."""
+
+    async def close(self) -> None: ...

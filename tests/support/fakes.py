@@ -1,0 +1,182 @@
+"""Engines and clients that take a known time to do a known thing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from vivavoce.audio import pcm as audio
+from vivavoce.core.ledger import Word
+from vivavoce.engines.base import Question, Speech, Stable, Voice
+from vivavoce.errors import EngineError
+from vivavoce.protocol import codec
+from vivavoce.protocol.client import AudioAppend, ClientEvent
+from vivavoce.protocol.items import FunctionCall
+from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
+from vivavoce.runtime.line import Client
+
+Event = TypeVar("Event", bound=ServerEvent)
+
+
+def now() -> float:
+    return round(asyncio.get_running_loop().time(), 3)
+
+
+@dataclass
+class FakeStt:
+    """Knows the first word when there was sound at all, and the rest when it ends."""
+
+    takes_s: float = 0.2
+    broken: Exception | None = None
+    heard_ms: list[int] = field(default_factory=list)
+
+    async def listen(
+        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
+    ) -> str:
+        pcm = b""
+        async for piece in sound:
+            if not pcm:
+                await stable("what")
+            pcm += piece
+        self.heard_ms.append(audio.duration_ms(pcm))
+        await asyncio.sleep(self.takes_s)
+        if self.broken:
+            raise self.broken
+        return "what time is it"
+
+
+@dataclass
+class FakeBrain:
+    pieces: Sequence[str | FunctionCall]
+    first_token_s: float = 0.3
+    broken: Exception | None = None
+
+    async def generate(
+        self, question: Question
+    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+        await asyncio.sleep(self.first_token_s)
+        for piece in self.pieces:
+            yield piece
+        if self.broken:
+            raise self.broken
+
+
+@dataclass
+class FakeTts:
+    first_audio_s: float = 0.1
+    chunks: int = 3
+    chunk_s: float = 0.02
+    spoken: list[str] = field(default_factory=list)
+    stopped_at: list[float] = field(default_factory=list)
+    made: int = 0
+
+    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+        try:
+            await asyncio.sleep(self.first_audio_s)
+            for i in range(self.chunks):
+                self.made += 1
+                words = () if i else (Word(text, 0),)
+                yield Speech(pcm=audio.silence(100), words=words)
+                await asyncio.sleep(self.chunk_s)
+            self.spoken.append(text)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.stopped_at.append(now())
+            raise
+
+
+WINDOW = 4  # frames the network holds for who does not read
+
+
+@dataclass
+class FakeWire:
+    """A connection whose far end reads an event every so often. Knows what it read, and when."""
+
+    read_every_s: float = 0.0
+    heard: list[tuple[float, ServerEvent]] = field(default_factory=list)
+    closed: tuple[float, int, str] | None = None
+    hushed: list[tuple[str, int]] = field(default_factory=list)
+    reading: bool = True
+    client: Client | None = None
+    _pipe: deque[bytes] = field(default_factory=deque)
+
+    @property
+    def full(self) -> bool:
+        return len(self._pipe) >= WINDOW
+
+    def write(self, data: bytes | memoryview) -> None:
+        data = bytes(data)
+        if not self.read_every_s:
+            self._hear(data)
+            return
+        self._pipe.append(data)
+        if len(self._pipe) == 1:
+            asyncio.get_running_loop().call_later(self.read_every_s, self._read)
+
+    def hush(self, item_id: str) -> None:
+        self.hushed.append((item_id, len(self.heard)))
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self, code: int, reason: str) -> None:
+        assert self.closed is None, "closed twice"
+        self.closed = (now(), code, reason)
+
+    def script(self, events: Sequence[tuple[float, ClientEvent]], hang_up_at: float) -> None:
+        """Say these at their times, then go."""
+        assert self.client is not None
+        loop = asyncio.get_running_loop()
+        for at, event in events:
+            loop.call_at(at, self.client.frame, codec.encode(event))
+        loop.call_at(hang_up_at, self.client.lost, 1000, "")
+
+    def say(self, data: bytes) -> None:
+        assert self.client is not None
+        self.client.frame(data)
+
+    def all(self, kind: type[Event]) -> list[tuple[float, Event]]:
+        return [(at, e) for at, e in self.heard if isinstance(e, kind)]
+
+    def first(self, kind: type[Event]) -> tuple[float, Event]:
+        return self.all(kind)[0]
+
+    @property
+    def audio_chunks(self) -> int:
+        return len(self.all(AudioDelta))
+
+    def _hear(self, data: bytes) -> None:
+        event = codec.decode_server(data)
+        assert event is not None
+        self.heard.append((now(), event))
+
+    def _read(self) -> None:
+        self._hear(self._pipe.popleft())
+        if self._pipe:
+            asyncio.get_running_loop().call_later(self.read_every_s, self._read)
+        if self.client is not None and self.closed is None:
+            self.client.writable()
+
+
+LOUD = b"\xff\x7f" * (audio.FRAME_MS * audio.BYTES_PER_MS // 2)
+QUIET = audio.silence(audio.FRAME_MS)
+FRAME_S = audio.FRAME_MS / 1000
+
+
+def vad(frame: bytes) -> float:
+    return 1.0 if any(frame) else 0.0
+
+
+def speech(start: float, end: float) -> list[tuple[float, ClientEvent]]:
+    """32 ms packets: loud from start to end, then half a second of quiet."""
+    frames = round((end - start) / FRAME_S)
+    sound = [LOUD] * frames + [QUIET] * 16
+    return [(start + FRAME_S * i, AudioAppend(audio=pcm)) for i, pcm in enumerate(sound)]
+
+
+BROKEN = EngineError("the model is on fire")
