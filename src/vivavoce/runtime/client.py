@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..core.effects import Who
-from ..core.inputs import Played
+from ..core.inputs import Input, Played
 from ..protocol import server
 from .outbox import Outbox, Transport
-
-if TYPE_CHECKING:
-    from .line import Line
 
 Frame = bytes | bytearray | memoryview
 
@@ -29,12 +26,22 @@ class Reader(Protocol):
         """The client is gone, and what it brought with it."""
 
 
+class Owner(Protocol):
+    """The line, as its clients see it."""
+
+    def tell(self, event: Input, who: Who | None = None) -> None: ...
+
+    def detach(self, client: Client, code: int, reason: str) -> None: ...
+
+    def settle(self) -> None: ...
+
+
 class Client:
     """A transport calls `frame`, `writable`, `played` and `lost`; nothing here waits."""
 
     def __init__(
         self,
-        line: Line,
+        line: Owner,
         who: Who,
         transport: Transport,
         outbox: Outbox,
