@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row as Found,
     Select,
     Table,
     bindparam,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy import Row as Found
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..base import (
@@ -37,15 +37,7 @@ from ..base import (
 )
 from ..changes import Merged, decode, decode_item, encode, encode_item, merge
 from . import lane, migrations
-from .schema import (
-    api_keys,
-    calls,
-    client_secrets,
-    conversations,
-    items,
-    responses,
-    sign_in_codes,
-)
+from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -291,7 +283,9 @@ def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Sele
     if before is None:
         return query
     last = table.alias("last")
-    return query.where(key < select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery())
+    return query.where(
+        key < select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
+    )
 
 
 def _values(conversation_id: str, row: Row) -> dict[str, Any]:
