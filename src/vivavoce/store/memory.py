@@ -11,17 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..errors import StoreError
-from .base import (
-    CallRow,
-    Change,
-    ConversationRow,
-    Grant,
-    KeyRow,
-    Page,
-    ResponseRow,
-    Row,
-    page_size,
-)
+from .base import CallRow, Change, ConversationRow, Grant, KeyRow, Page, ResponseRow, Row, page_size
 from .changes import Merged, encode, encode_item, merge
 
 R = TypeVar("R", ConversationRow, CallRow)
