@@ -59,12 +59,13 @@ def encode_item(item: Item) -> dict[str, str | None]:
 
 def decode_item(columns: dict[str, str | None]) -> Item:
     """The inverse of `encode_item`. Raises `StoreError` for what no version of us wrote."""
-    fields = {name: columns[name] for name in _COLUMNS if columns[name] is not None}
-    fields |= decode(columns["content"] or "", dict[str, object])
+    fields = decode(columns["content"] or "", dict[str, object])
+    fields |= {name: columns[name] for name in _COLUMNS if columns[name] is not None}
     try:
-        return msgspec.convert(fields, Item)
+        item: Item = msgspec.convert(fields, Item)
     except msgspec.ValidationError as error:
         raise StoreError(f"a stored item cannot be read: {error}") from None
+    return item
 
 
 def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:
