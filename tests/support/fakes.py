@@ -11,12 +11,13 @@ from typing import TypeVar
 from vivavoce.audio import pcm as audio
 from vivavoce.core.ledger import Word
 from vivavoce.engines.base import Question, Speech, Stable, Voice
-from vivavoce.errors import EngineError
+from vivavoce.errors import EngineError, StoreError
 from vivavoce.protocol import codec
 from vivavoce.protocol.client import AudioAppend, ClientEvent
 from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
-from vivavoce.runtime.line import Client
+from vivavoce.runtime.client import Client
+from vivavoce.store.base import Change, ResponseRow, Row
 
 Event = TypeVar("Event", bound=ServerEvent)
 
@@ -161,6 +162,28 @@ class FakeWire:
             asyncio.get_running_loop().call_later(self.read_every_s, self._read)
         if self.client is not None and self.closed is None:
             self.client.writable()
+
+
+@dataclass
+class SlowStore:
+    """A store as slow and as broken as the story wants it."""
+
+    takes_s: float = 0.0
+    broken: bool = False
+    rows: dict[str, Row] = field(default_factory=dict)
+    responses: dict[str, ResponseRow] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.broken:
+            raise StoreError("disk full")
+        self.batches.append(len(changes))
+        for change in changes:
+            self.rows |= {row.item.id: row for row in change.items}
+            self.responses |= {row.id: row for row in change.responses}
+            for item_id in change.deleted:
+                self.rows.pop(item_id, None)
 
 
 LOUD = b"\xff\x7f" * (audio.FRAME_MS * audio.BYTES_PER_MS // 2)
