@@ -34,7 +34,8 @@ def _ulaw_encoding() -> Codes:
     magnitude = np.minimum((_magnitude(sample) >> 2) + 33, 0x1FFF)  # µ-law keeps 14 bits
     segment = _bit_length(magnitude) - 6
     code = (segment << 4) | ((magnitude >> (segment + 1)) & 15)
-    return np.where(sample < 0, ~code & 0x7F, ~code & 0xFF).astype(np.uint8)
+    codes: Codes = (np.where(sample < 0, code | 0x80, code) ^ 0xFF).astype(np.uint8)
+    return codes
 
 
 def _alaw_decoding() -> Samples:
@@ -73,7 +74,8 @@ _FROM_PCM = {"ulaw": _ulaw_encoding(), "alaw": _alaw_encoding()}
 
 def decode(data: bytes | bytearray | memoryview, law: Law) -> bytes:
     """G.711 to PCM16 little-endian, at the same rate."""
-    return _TO_PCM[law][np.frombuffer(data, np.uint8)].astype("<i2", copy=False).tobytes()
+    samples = _TO_PCM[law].take(np.frombuffer(data, np.uint8))
+    return np.asarray(samples, "<i2").tobytes()
 
 
 def encode(pcm: bytes | bytearray | memoryview, law: Law) -> bytes:
