@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
@@ -15,7 +15,7 @@ from ..access.upkeep import Upkeep
 from ..assistants import Assistant, Catalogue
 from ..core.values import Caller
 from ..runtime.hub import Hub
-from ..runtime.reception import Reception, Refused
+from ..runtime.reception import Reception, Refused, refused
 from ..store.base import Store
 
 
@@ -42,11 +42,14 @@ def services(request: Request) -> Services:
 At = Annotated[Services, Depends(services)]
 
 
-def admitted(caller: Caller | Refusal) -> Caller:
-    """The caller, or `Refused` in the words of the refusal."""
-    if isinstance(caller, Refusal):
-        raise Refused(caller.status, caller.code, caller.message, close=3000)
-    return caller
+T = TypeVar("T")
+
+
+def admitted(outcome: T | Refusal) -> T:
+    """What was granted; or raises `Refused` in the words of the refusal."""
+    if isinstance(outcome, Refusal):
+        raise refused(outcome)
+    return outcome
 
 
 def _same_site(request: Request, at: Services) -> None:

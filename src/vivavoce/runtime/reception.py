@@ -18,9 +18,10 @@ from typing import Protocol
 
 import msgspec
 
+from ..access.refusal import Refusal
 from ..assistants import Assistant
 from ..core.ids import DICE, new_id
-from ..core.values import Caller
+from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest, VivavoceError
 from ..protocol.config import SessionConfig
 from ..store.base import CallRow, ConversationRow, Row, Store
@@ -53,6 +54,11 @@ class Refused(VivavoceError):
         self.param = param
         self.type = type
         self.close = close
+
+
+def refused(refusal: Refusal) -> Refused:
+    """In the words of whoever looked at the credential."""
+    return Refused(refusal.status, refusal.code, refusal.message, close=3000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +285,8 @@ class Reception:
                 asked = {k: v for k, v in caller.session.items() if v is not None}
                 session = session.merged({"type": "realtime"} | asked)
             if voice := knock.asked("voice"):
-                patch = {"type": "realtime", "audio": {"output": {"voice": voice}}}
-                session = session.merged(patch)
+                output: JsonObject = {"voice": voice}
+                session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
@@ -304,7 +310,7 @@ class Reception:
         variables: dict[str, str],
     ) -> SessionConfig:
         tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in assistant.tools()]
-        patch = {
+        patch: JsonObject = {
             "type": "realtime",
             "instructions": assistant.instructions(role, language, variables),
             "tools": tools,

@@ -144,9 +144,9 @@ class Visitor(Socket):
 
 
 def _no(status: int, code: str, message: str) -> WSUpgradeResponseWithListener:
-    response = WSUpgradeResponse.create_error_response(
-        status, envelope("invalid_request_error", code, message), {"Content-Type": "application/json"}
-    )
+    body = envelope("invalid_request_error", code, message)
+    headers = {"Content-Type": "application/json"}
+    response = WSUpgradeResponse.create_error_response(status, body, headers)
     return WSUpgradeResponseWithListener(response, WSListener())
 
 
