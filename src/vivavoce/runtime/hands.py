@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..core import effects as do
 from ..core.effects import Effect
 from ..core.inputs import (
+    CutShort,
     Failed,
     Finished,
     NotTranscribed,
@@ -111,8 +112,8 @@ class Hands:
             while (pcm := await sound.get()) is not None:
                 yield pcm
 
-        async def partial(stable_text: str) -> None:
-            await self._line.mailbox.put(Partial(item_id, stable_text))
+        async def partial(stable_text: str, guess: str = "", /) -> None:
+            await self._line.mailbox.put(Partial(item_id, stable_text, guess))
 
         outcome: Transcribed | NotTranscribed
         try:
@@ -126,7 +127,7 @@ class Hands:
     async def _respond(self, request: do.Respond) -> None:
         pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)
 
-        async def emit(event: Said | ToolRequested) -> None:
+        async def emit(event: Said | ToolRequested | CutShort) -> None:
             if isinstance(event, Said):
                 await pace.keep(event.pcm)
             await self._line.mailbox.put(event)
