@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vivavoce.audio import pcm as audio
+from vivavoce.audio.g711 import PCM16
 from vivavoce.audio.resample import Resampler
 
 SOUNDS = Path(__file__).parents[1] / "sounds"
@@ -27,7 +28,7 @@ def noise(ms: int, level_db: float, rate: int = audio.SAMPLE_RATE) -> bytes:
     """White noise that is always the same."""
     samples = np.random.default_rng(7).standard_normal(ms * rate // 1000)
     loud = np.rint(samples * 32768 * 10 ** (level_db / 20)).clip(-32768, 32767)
-    return np.asarray(loud, "<i2").tobytes()
+    return b"".join([loud.astype(PCM16).tobytes()])
 
 
 async def pieces(pcm: bytes, ms: int = 96) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ Samples: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int16]]
 Integers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 RATE = 8_000
+PCM16: np.dtype[np.int16] = np.dtype("<i2")
 
 Law = Literal["ulaw", "alaw"]
 
@@ -26,16 +27,16 @@ def _ulaw_decoding() -> Samples:
     code = ~np.arange(256, dtype=np.uint8)
     segment, step = (code.astype(np.int32) >> 4) & 7, code.astype(np.int32) & 15
     magnitude = ((step * 8 + _ULAW_BIAS) << segment) - _ULAW_BIAS
-    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+    return np.where(code & 0x80, -magnitude, magnitude).astype(PCM16)
 
 
 def _ulaw_encoding() -> Codes:
     sample = _every_sample()
-    magnitude = np.minimum((_magnitude(sample) >> 2) + 33, 0x1FFF)  # µ-law keeps 14 bits
+    magnitude = (_magnitude(sample) >> 2) + 33  # µ-law keeps 14 bits
+    magnitude = np.where(magnitude > 0x1FFF, 0x1FFF, magnitude)
     segment = _bit_length(magnitude) - 6
     code = (segment << 4) | ((magnitude >> (segment + 1)) & 15)
-    codes: Codes = (np.where(sample < 0, code | 0x80, code) ^ 0xFF).astype(np.uint8)
-    return codes
+    return (np.where(sample < 0, code | 0x80, code) ^ 0xFF).astype(np.uint8)
 
 
 def _alaw_decoding() -> Samples:
@@ -43,7 +44,7 @@ def _alaw_decoding() -> Samples:
     segment, step = (code >> 4) & 7, code & 15
     linear, companded = step * 16 + 8, (step * 16 + 264) << np.maximum(segment - 1, 0)
     magnitude = np.where(segment == 0, linear, companded)
-    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+    return np.where(code & 0x80, magnitude, -magnitude).astype(PCM16)
 
 
 def _alaw_encoding() -> Codes:
@@ -74,10 +75,9 @@ _FROM_PCM = {"ulaw": _ulaw_encoding(), "alaw": _alaw_encoding()}
 
 def decode(data: bytes | bytearray | memoryview, law: Law) -> bytes:
     """G.711 to PCM16 little-endian, at the same rate."""
-    samples = _TO_PCM[law].take(np.frombuffer(data, np.uint8))
-    return np.asarray(samples, "<i2").tobytes()
+    return bytes(_TO_PCM[law][np.frombuffer(data, np.uint8)])
 
 
 def encode(pcm: bytes | bytearray | memoryview, law: Law) -> bytes:
     """PCM16 little-endian to G.711, at the same rate."""
-    return _FROM_PCM[law][np.frombuffer(pcm, "<u2")].tobytes()
+    return bytes(_FROM_PCM[law][np.frombuffer(pcm, "<u2")])
