@@ -8,10 +8,12 @@ waits is bounded: a full queue stops the reading, and the pipe tells whoever wri
 from __future__ import annotations
 
 import json
+import os
 import queue
 import struct
 import sys
 import threading
+from io import FileIO
 from typing import BinaryIO
 
 from .library import Library, Manner, Missing
@@ -26,26 +28,35 @@ _LENGTHS = struct.Struct(">II")
 class Pipe:
     """Messages over two streams of bytes."""
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+    def __init__(self, source: FileIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
         self._writing = threading.Lock()
 
     def read(self) -> dict[str, object] | None:
         """The next message, or None at the end. `ValueError`: not a message."""
-        lengths = self._source.read(_LENGTHS.size)
-        if len(lengths) < _LENGTHS.size:
+        lengths = self._exactly(_LENGTHS.size)
+        if lengths is None:
             return None
         head, sound = _LENGTHS.unpack(lengths)
         if head > LONGEST_MESSAGE or sound:
             raise EOFError("the stream is out of step")
-        data = self._source.read(head)
-        if len(data) < head:
+        data = self._exactly(head)
+        if data is None:
             return None
         message = json.loads(data)
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
         return message
+
+    def _exactly(self, size: int) -> bytes | None:
+        data = bytearray()
+        while len(data) < size:
+            more = self._source.read(size - len(data))
+            if not more:
+                return None
+            data += more
+        return bytes(data)
 
     def write(self, message: dict[str, object], sound: bytes = b"") -> None:
         head = json.dumps(message).encode()
@@ -99,8 +110,11 @@ class Mouth:
         def sound(pcm: bytes, words: list[tuple[int, int]]) -> bool:
             if name not in self._wanted:
                 return False
-            if pcm or words:
-                self._pipe.write({"type": "sound", "id": name, "words": words}, pcm)
+            try:
+                if pcm or words:
+                    self._pipe.write({"type": "sound", "id": name, "words": words}, pcm)
+            except OSError:  # nobody reads: `end` will say so where it can be heard
+                return False
             return True
 
         try:
@@ -145,11 +159,14 @@ def main() -> None:
         library = Library()
     except Missing as error:
         sys.exit(str(error))
-    # A reader that went away wants nothing more, and nobody is left to tell.
+    # The pipe gets a descriptor of its own: whatever the library prints must not come between.
+    # Reading is unbuffered, as a thread that waits inside a buffered reader holds up the exit.
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     try:
-        Mouth(library, Pipe(sys.stdin.buffer, sys.stdout.buffer)).run()
+        Mouth(library, Pipe(FileIO(0, "rb", closefd=False), sink)).run()
     except BrokenPipeError:
-        sys.stderr.close()
+        os._exit(0)  # the reader went away: nobody is left to tell, and nothing to flush to
 
 
 if __name__ == "__main__":
