@@ -131,11 +131,19 @@ LOOP["loop"] = LOOP
     [
         change(BIG),
         change(NOT_TEXT),
+        change(replace(said("item_2"), generated="half a pair: \ud800")),
         change(said("item_2"), of="conv_unknown"),
         Change("conv_1", responses=(response(of="rtc_unknown"),)),
         Change("conv_1", responses=(replace(response(), usage=LOOP),)),
     ],
-    ids=["too large", "not unicode", "no conversation", "no call", "no JSON"],
+    ids=[
+        "too large",
+        "not unicode",
+        "not unicode besides",
+        "no conversation",
+        "no call",
+        "no JSON",
+    ],
 )
 def test_one_bad_change_leaves_nothing_of_its_batch(make: Make, bad: Change) -> None:
     async def story(store: Store) -> None:

@@ -77,6 +77,8 @@ class Lane:
                 return work(connection)
         except (sqlite3.Error, DBAPIError) as error:
             raise store_error(error) from error
+        except UnicodeEncodeError:
+            raise StoreError("the store refuses text that is not Unicode") from None
 
     async def close(self) -> None:
         """Waits for what is under way."""

@@ -37,7 +37,7 @@ from ..base import (
     Row,
     page_size,
 )
-from ..changes import Merged, decode, decode_item, encode, encode_item, merge
+from ..changes import Merged, decode, decode_row, encode, encode_row, merge
 from . import lane, migrations
 from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
 
@@ -103,7 +103,7 @@ class SqlStore:
             .where(items.c.conversation_id == conversation_id)
             .order_by(items.c.position, items.c.id)
         )
-        return [_row(found) for found in await self._all(query)]
+        return [decode_row(found._asdict()) for found in await self._all(query)]
 
     async def begin_call(self, row: CallRow) -> None:
         await self._insert(calls, _columns(row))
@@ -243,11 +243,11 @@ def _upsert(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Execu
     )
 
 
-_UPSERT_ITEM = {
+UPSERT_ITEM = {
     "sqlite": _upsert(sqlite.insert(items), items),
     "postgresql": _upsert(postgresql.insert(items), items),
 }
-_UPSERT_RESPONSE = {
+UPSERT_RESPONSE = {
     "sqlite": _upsert(sqlite.insert(responses), responses),
     "postgresql": _upsert(postgresql.insert(responses), responses),
 }
@@ -265,7 +265,11 @@ _TOUCH = (
 
 
 def _commit(connection: Connection, merged: Merged) -> None:
-    kept = [_values(of, row) for (of, _), row in merged.items.items() if row is not None]
+    kept = [
+        {**encode_row(row), "conversation_id": of}
+        for (of, _), row in merged.items.items()
+        if row is not None
+    ]
     gone = [
         {"of_conversation": of, "item": item_id}
         for (of, item_id), row in merged.items.items()
@@ -275,9 +279,9 @@ def _commit(connection: Connection, merged: Merged) -> None:
     touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
     dialect = connection.dialect.name
     for statement, rows in (
-        (_UPSERT_ITEM[dialect], kept),
+        (UPSERT_ITEM[dialect], kept),
         (_DELETE_ITEM, gone),
-        (_UPSERT_RESPONSE[dialect], replies),
+        (UPSERT_RESPONSE[dialect], replies),
         (_TOUCH, touched),
     ):
         if rows:
@@ -298,35 +302,6 @@ def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Sele
 def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow) -> dict[str, Any]:
     """By name, without the deep copy that `asdict` makes of everything inside."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _values(conversation_id: str, row: Row) -> dict[str, Any]:
-    return {
-        **encode_item(row.item),
-        "conversation_id": conversation_id,
-        "position": row.position,
-        "generated": row.generated,
-        "sent_ms": row.sent_ms,
-        "heard_ms": row.heard_ms,
-        "input_method": row.input_method,
-        "model": row.model,
-        "voice": row.voice,
-        "created_at": row.created_at,
-    }
-
-
-def _row(found: Found[Any]) -> Row:
-    return Row(
-        item=decode_item(dict(found._mapping)),
-        position=found.position,
-        generated=found.generated,
-        sent_ms=found.sent_ms,
-        heard_ms=found.heard_ms,
-        input_method=found.input_method,
-        model=found.model,
-        voice=found.voice,
-        created_at=found.created_at,
-    )
 
 
 def _response_values(row: ResponseRow) -> dict[str, Any]:
