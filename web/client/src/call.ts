@@ -37,11 +37,16 @@ export class Refusal extends Error {
   }
 }
 
+export interface Wanted {
+  conversationId: string | undefined;
+  language: string | undefined;
+}
+
 export interface CallOptions {
   /** Address of `/v1/realtime`, http(s) or ws(s). */
   url: string | URL;
   /** A client secret, or where to get a fresh one: asked before every connection. */
-  token: string | ((conversationId?: string) => Promise<string>);
+  token: string | ((wanted: Wanted) => Promise<string>);
   assistant?: string;
   language?: string;
   /** Continue this conversation. */
@@ -168,6 +173,7 @@ export class Call {
     this.#microphone = this.#talking = this.#playing = false;
     this.#waiting = [];
     this.#error = undefined;
+    this.#greeted = false;
     this.#link = "idle";
     this.#settle();
     this.#publish();
@@ -270,7 +276,8 @@ export class Call {
     const { token } = this.#options;
     let secret: string;
     try {
-      secret = typeof token === "string" ? token : await token(this.#conversationId);
+      const wanted = { conversationId: this.#conversationId, language: this.#language };
+      secret = typeof token === "string" ? token : await token(wanted);
     } catch (error) {
       if (connection !== this.#connection) return;
       if (error instanceof Refusal) this.#fail(error.code, error.message);

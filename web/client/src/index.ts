@@ -3,7 +3,7 @@
 import { Call, type CallOptions } from "./call";
 import { BrowserSound, type SoundOptions } from "./sound";
 
-export { Call, type CallOptions, Refusal, type Tool } from "./call";
+export { Call, type CallOptions, Refusal, type Tool, type Wanted } from "./call";
 export type { Line } from "./captions";
 export type { Conversation } from "./conversation";
 export type { Item, ServerEvent } from "./protocol";

@@ -41,8 +41,8 @@ export interface Sound {
 export interface SoundOptions {
   /** Where `@vivavoce/client/worklets` is served from. */
   worklets: string | URL;
-  /** Take the echo of our own voice out. Off is better with headphones: nothing is swallowed. */
-  echoCancellation?: boolean;
+  /** Take the loudspeaker's echo out? Asked when the microphone opens; with headphones, better not. */
+  echoCancellation?: () => boolean;
 }
 
 export class BrowserSound implements Sound {
@@ -90,7 +90,7 @@ export class BrowserSound implements Sound {
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         channelCount: 1,
-        echoCancellation: this.#options.echoCancellation ?? true,
+        echoCancellation: this.#options.echoCancellation?.() ?? true,
         noiseSuppression: true,
         autoGainControl: true,
       },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { delay, mayRetry } from "../src/backoff";
-import { Refusal } from "../src/call";
+import { Refusal, type Wanted } from "../src/call";
 import { answer, begin, finished, Line, settled, talking } from "./support";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -241,8 +241,8 @@ test.each([
 
 test("a lost connection is made anew with a fresh secret and the same conversation", async () => {
   const asked: (string | undefined)[] = [];
-  const token = async (id?: string) => {
-    asked.push(id);
+  const token = async ({ conversationId }: Wanted) => {
+    asked.push(conversationId);
     return `ek_${asked.length}`;
   };
   const { call, line } = await talking({ token });
