@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from vivavoce.audio import pcm as audio
+from vivavoce.core.inputs import Heard
 from vivavoce.core.ledger import Word
 from vivavoce.engines.base import Question, Speech, Stable, Voice
 from vivavoce.errors import EngineError, StoreError
@@ -191,8 +192,21 @@ QUIET = audio.silence(audio.FRAME_MS)
 FRAME_S = audio.FRAME_MS / 1000
 
 
-def vad(frame: bytes) -> float:
-    return 1.0 if any(frame) else 0.0
+class SharpEars:
+    """Hears speech in all that is not silence, and knows it at the very end of each frame."""
+
+    def __init__(self) -> None:
+        self._frame = b""
+
+    def take(self, data: bytes) -> Iterator[Heard]:
+        for start in range(0, len(data), 3 * len(LOUD)):
+            piece = data[start : start + 3 * len(LOUD)]
+            self._frame += piece
+            verdicts = []
+            while len(self._frame) >= len(LOUD):
+                verdicts.append(float(any(self._frame[: len(LOUD)])))
+                self._frame = self._frame[len(LOUD) :]
+            yield Heard(piece, tuple(verdicts))
 
 
 def speech(start: float, end: float) -> list[tuple[float, ClientEvent]]:

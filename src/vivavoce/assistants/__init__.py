@@ -1,8 +1,8 @@
 """What an assistant is: a folder, loaded and checked; prompts rendered for whoever calls."""
 
-from .assistant import Assistant, KnowledgeFile
+from .assistant import Assistant
 from .catalogue import SHIPPED, Catalogue
 from .ground import Known
 from .load import load
 
-__all__ = ["SHIPPED", "Assistant", "Catalogue", "KnowledgeFile", "Known", "load"]
+__all__ = ["SHIPPED", "Assistant", "Catalogue", "Known", "load"]

@@ -194,15 +194,9 @@ class Tool(Section):
         return ToolSpec(name=self.name, description=self.description, parameters=self.parameters)
 
 
-class KnowledgeFile(msgspec.Struct, frozen=True, kw_only=True):
-    path: Path
-    name: str  # from the folder on, with slashes
-    language: str  # `faq.it.md` is Italian; without a language in its name, the assistant's first
-
-
 def _found(pattern: str, folder: Path) -> Iterator[Path]:
     for path in sorted(folder.glob(pattern)):
-        if path.is_file() and not any(part.startswith(".") for part in path.parts[-1:]):
+        if path.is_file() and not path.name.startswith("."):
             yield path
 
 
@@ -391,6 +385,23 @@ class Assistant(Section):
         assert said is not None, "a table has something for the first language"
         return said
 
+    def session(
+        self,
+        role: str | None = None,
+        language: str | None = None,
+        variables: Mapping[str, object] | None = None,
+    ) -> JsonObject:
+        """What a call's session begins with, as a `session.update` would say it."""
+        tools = [{"type": "function", **msgspec.to_builtins(spec)} for spec in self.tools()]
+        return {
+            "instructions": self.instructions(role, language, variables),
+            "tools": tools,
+            "audio": {
+                "input": {"turn_detection": self.turn_detection()},
+                "output": {"voice": self.voice.name, "speed": self.voice.speed},
+            },
+        }
+
     def turn_detection(self) -> JsonObject:
         """As the protocol has it: without the gate, which is ours."""
         return self.turns.model_dump(exclude={"gate_db"})
@@ -399,22 +410,11 @@ class Assistant(Section):
         """The provider's key, read now; None where there is none."""
         return self.upstream.key.read(self._folder, environ)
 
-    def knowledge_files(self) -> tuple[KnowledgeFile, ...]:
+    def knowledge_files(self) -> tuple[Path, ...]:
         """What its paths match now, in order of name, each once."""
-        names = {
-            path.relative_to(self._folder).as_posix(): path
-            for pattern in self.knowledge.paths
-            for path in _found(pattern, self._folder)
-        }
         return tuple(
-            KnowledgeFile(path=path, name=name, language=self._language_of(name))
-            for name, path in sorted(names.items())
+            sorted({p for each in self.knowledge.paths for p in _found(each, self.folder)})
         )
-
-    def _language_of(self, name: str) -> str:
-        suffixes = PurePosixPath(name).suffixes
-        written = suffixes[-2].removeprefix(".") if len(suffixes) > 1 else ""
-        return written if LANGUAGE.fullmatch(written) else self.fallback_language
 
     def _said(self, role: str, language: str) -> dict[str, Value]:
         """What every prompt may say, besides the variables."""

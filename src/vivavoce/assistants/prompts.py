@@ -53,7 +53,8 @@ class Prompt:
                 Flaw(error.message or "", key, file, error.lineno if file else None)
             ) from None
         template = Template.from_code(_jinja, code, _jinja.make_globals(None))
-        return Prompt(template, frozenset(meta.find_undeclared_variables(tree)), file, key)
+        names = meta.find_undeclared_variables(tree) - _jinja.globals.keys()
+        return Prompt(template, frozenset(names), file, key)
 
     def render(self, values: Mapping[str, object]) -> str:
         return self.template.render(values).strip()

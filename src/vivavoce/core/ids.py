@@ -37,6 +37,6 @@ def opaque(data: bytes) -> str:
 
 
 def new_id(kind: str, epoch: float, dice: bytes) -> str:
-    """`kind` is the prefix without its underscore; `epoch` unix seconds; `dice` ten random bytes."""
+    """`kind` is the prefix without its `_`; `epoch` unix seconds; `dice` ten random bytes."""
     number = int.from_bytes(dice)
     return f"{kind}_{base62(int(epoch * 1000), TIME_LENGTH)}{base62(number, 14)}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Protocol
+from typing import Protocol, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -35,7 +35,7 @@ class Far(Protocol):
     def lost(self, code: int, reason: str) -> None: ...
 
 
-class Socket(WSListener):  # type: ignore[misc]  # picows is compiled
+class Socket(WSListener):
     """Give it a `far` before the first frame comes, or it waits for one with reading paused."""
 
     def __init__(self, largest: int) -> None:
@@ -81,7 +81,7 @@ class Socket(WSListener):  # type: ignore[misc]  # picows is compiled
         if self._wire is None or self._ended or self._closing is not None:
             return
         self._code, self._reason = code, reason
-        self._wire.send_close(code, _cut(reason))
+        self._wire.send_close(cast("WSCloseCode", code), _cut(reason))
         self.resume_reading()  # to see the peer's answer, and drop what else it says
         loop = asyncio.get_running_loop()
         self._closing = loop.call_later(CLOSE_WITHIN_S, self._wire.disconnect, False)
@@ -136,10 +136,10 @@ class Socket(WSListener):  # type: ignore[misc]  # picows is compiled
 
     def _closed_by_peer(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._closing is None:
-            code = int(getattr(frame.get_close_code(), "value", frame.get_close_code()))
-            self._code = code or NO_CODE
+            code = frame.get_close_code()  # a plain int where picows has no name for it
+            self._code = int(code.value if isinstance(code, WSCloseCode) else code) or NO_CODE
             self._reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
-            transport.send_close(WSCloseCode.OK if code == 0 else code)
+            transport.send_close(WSCloseCode.OK if self._code == NO_CODE else code)
         transport.disconnect()
 
 

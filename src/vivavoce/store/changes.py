@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 ITEM_BYTES = 16 * 1024 * 1024  # as much as the largest message of a client
 
-_COLUMNS = ("id", "type", "role", "status")
+_OF_THE_ITEM = ("id", "type", "role", "status")
+_BESIDES = [column.name for column in fields(Row) if column.name != "item"]
 
 
 @dataclass(slots=True)
@@ -46,25 +47,29 @@ def merge(changes: Sequence[Change]) -> Merged:
     return merged
 
 
-def encode_item(item: Item) -> dict[str, str | None]:
-    """An item as columns: id, type, role, status, and the rest of it as JSON in `content`.
+def encode_row(row: Row) -> dict[str, Any]:
+    """A row as columns. Of the item: id, type, role, status, and the rest as JSON in `content`.
 
     Raises `StoreError` for what cannot be written down.
     """
-    fields = msgspec.to_builtins(item)
-    columns = {name: fields.pop(name, None) for name in _COLUMNS}
-    columns["content"] = encode(fields, ITEM_BYTES)
+    item = msgspec.to_builtins(row.item)
+    columns = {name: item.pop(name, None) for name in _OF_THE_ITEM}
+    columns["content"] = encode(item, ITEM_BYTES)
+    columns |= {name: getattr(row, name) for name in _BESIDES}
+    if row.generated is not None:
+        encode({"generated": row.generated}, ITEM_BYTES)  # can it be written, and is there room?
     return columns
 
 
-def decode_item(columns: dict[str, str | None]) -> Item:
-    """The inverse of `encode_item`. Raises `StoreError` for what no version of us wrote."""
-    fields = {name: columns[name] for name in _COLUMNS if columns[name] is not None}
-    fields |= decode(columns["content"] or "", dict[str, object])
+def decode_row(columns: Mapping[str, Any]) -> Row:
+    """The inverse of `encode_row`. Raises `StoreError` for what no version of us wrote."""
+    item_fields = decode(columns["content"], dict[str, object])
+    item_fields |= {name: columns[name] for name in _OF_THE_ITEM if columns[name] is not None}
     try:
-        return msgspec.convert(fields, Item)
+        item: Item = msgspec.convert(item_fields, Item)
     except msgspec.ValidationError as error:
         raise StoreError(f"a stored item cannot be read: {error}") from None
+    return Row(item=item, **{name: columns[name] for name in _BESIDES})
 
 
 def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:

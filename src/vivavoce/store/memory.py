@@ -11,18 +11,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..errors import StoreError
-from .base import (
-    CallRow,
-    Change,
-    ConversationRow,
-    Grant,
-    KeyRow,
-    Page,
-    ResponseRow,
-    Row,
-    page_size,
-)
-from .changes import Merged, encode, encode_item, merge
+from .base import CallRow, Change, ConversationRow, Grant, KeyRow, Page, ResponseRow, Row, page_size
+from .changes import Merged, encode, encode_row, merge
 
 R = TypeVar("R", ConversationRow, CallRow)
 
@@ -58,7 +48,7 @@ class MemoryStore:
         for (conversation_id, _), row in merged.items.items():
             if row is not None:
                 _require(conversation_id in self._items, "an item without its conversation")
-                encode_item(row.item)
+                encode_row(row)
         for response in merged.responses.values():
             _require(response.call_id in self._calls, "a response without its call")
             if response.usage is not None:

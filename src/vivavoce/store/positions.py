@@ -9,6 +9,7 @@ only then, all are numbered anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 STEP = 1024.0  # an exact power of two: halving it stays exact
 
@@ -64,7 +65,7 @@ def _fill(count: int, before: float | None, after: float | None) -> list[float] 
         positions = [before + share * (i + 1) for i in range(count)]
     line = [before, *positions, after]
     met = [position for position in line if position is not None]
-    return positions if all(a < b for a, b in zip(met, met[1:], strict=False)) else None
+    return positions if all(a < b for a, b in pairwise(met)) else None
 
 
 def _anew(order: Sequence[str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -77,6 +77,8 @@ class Lane:
                 return work(connection)
         except (sqlite3.Error, DBAPIError) as error:
             raise store_error(error) from error
+        except UnicodeEncodeError:
+            raise StoreError("the store refuses text that is not Unicode") from None
 
     async def close(self) -> None:
         """Waits for what is under way."""
@@ -86,7 +88,9 @@ class Lane:
 
 def sqlite_writer(path: Path) -> Lane:
     """One thread, one connection, and every transaction a writing one from its first moment."""
-    engine = _sqlite(path, 1, "BEGIN IMMEDIATE", ["journal_mode=WAL", "journal_size_limit=67108864"])
+    engine = _sqlite(
+        path, 1, "BEGIN IMMEDIATE", ["journal_mode=WAL", "journal_size_limit=67108864"]
+    )
     return Lane(engine, "write", threads=1, room=256)
 
 
@@ -116,13 +120,8 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
 
     # pysqlite would begin transactions by itself, and too late: we say when, and how.
     @event.listens_for(engine, "connect")
-    def connect(connection: sqlite3.Connection, _: Any) -> None:
-        for pragma in (
-            f"busy_timeout={BUSY_MS}",
-            *pragmas,
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
+    def connect(connection: sqlite3.Connection, _: object) -> None:
+        for pragma in (f"busy_timeout={BUSY_MS}", *pragmas, "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

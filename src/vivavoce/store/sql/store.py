@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row as Found,
+    CursorResult,
+    Executable,
     Select,
     Table,
     bindparam,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy import Row as Found
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..base import (
@@ -35,19 +37,9 @@ from ..base import (
     Row,
     page_size,
 )
-from ..changes import Merged, decode, decode_item, encode, encode_item, merge
+from ..changes import Merged, decode, decode_row, encode, encode_row, merge
 from . import lane, migrations
-from .schema import (
-    api_keys,
-    calls,
-    client_secrets,
-    conversations,
-    items,
-    responses,
-    sign_in_codes,
-)
-
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
 
 
 class SqlStore:
@@ -79,7 +71,7 @@ class SqlStore:
         await self._writer.run(lambda connection: _commit(connection, merged))
 
     async def create_conversation(self, row: ConversationRow) -> None:
-        await self._insert(conversations, asdict(row))
+        await self._insert(conversations, _columns(row))
 
     async def conversation(self, conversation_id: str) -> ConversationRow | None:
         found = await self._one(select(conversations).where(conversations.c.id == conversation_id))
@@ -111,10 +103,10 @@ class SqlStore:
             .where(items.c.conversation_id == conversation_id)
             .order_by(items.c.position, items.c.id)
         )
-        return [_row(found) for found in await self._all(query)]
+        return [decode_row(found._asdict()) for found in await self._all(query)]
 
     async def begin_call(self, row: CallRow) -> None:
-        await self._insert(calls, asdict(row))
+        await self._insert(calls, _columns(row))
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
         await self._write(
@@ -142,7 +134,7 @@ class SqlStore:
     # Credentials
 
     async def add_key(self, row: KeyRow) -> None:
-        await self._insert(api_keys, asdict(row))
+        await self._insert(api_keys, _columns(row))
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
         found = await self._one(select(api_keys).where(api_keys.c.hash == hash))
@@ -221,11 +213,9 @@ class SqlStore:
 
     # One statement, one transaction
 
-    async def _write(self, statement: Any) -> bool:
+    async def _write(self, statement: Executable) -> bool:
         """Did it change a row?"""
-        return await self._writer.run(
-            lambda connection: bool(connection.execute(statement).rowcount)
-        )
+        return await self._writer.run(lambda connection: _execute(connection, statement))
 
     async def _insert(self, table: Table, values: dict[str, Any]) -> None:
         await self._write(insert(table).values(values))
@@ -237,20 +227,30 @@ class SqlStore:
         return await self._readers.run(lambda connection: connection.execute(query).all())
 
 
+def _execute(connection: Connection, statement: Executable) -> bool:
+    result = connection.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount > 0
+
+
 # What a commit says, made once: only the names of what it writes differ between dialects
 
 
-def _upsert(dialect: str, table: Table) -> Any:
-    statement = _INSERT[dialect](table)
-    keys = list(table.primary_key.columns.keys())
+def _upsert(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
     return statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={name: statement.excluded[name] for name in table.c.keys() if name not in keys},
+        index_elements=list(table.primary_key),
+        set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
     )
 
 
-_UPSERT_ITEM = {dialect: _upsert(dialect, items) for dialect in _INSERT}
-_UPSERT_RESPONSE = {dialect: _upsert(dialect, responses) for dialect in _INSERT}
+UPSERT_ITEM = {
+    "sqlite": _upsert(sqlite.insert(items), items),
+    "postgresql": _upsert(postgresql.insert(items), items),
+}
+UPSERT_RESPONSE = {
+    "sqlite": _upsert(sqlite.insert(responses), responses),
+    "postgresql": _upsert(postgresql.insert(responses), responses),
+}
 _DELETE_ITEM = delete(items).where(
     items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
 )
@@ -265,7 +265,11 @@ _TOUCH = (
 
 
 def _commit(connection: Connection, merged: Merged) -> None:
-    kept = [_values(of, row) for (of, _), row in merged.items.items() if row is not None]
+    kept = [
+        {**encode_row(row), "conversation_id": of}
+        for (of, _), row in merged.items.items()
+        if row is not None
+    ]
     gone = [
         {"of_conversation": of, "item": item_id}
         for (of, item_id), row in merged.items.items()
@@ -275,9 +279,9 @@ def _commit(connection: Connection, merged: Merged) -> None:
     touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
     dialect = connection.dialect.name
     for statement, rows in (
-        (_UPSERT_ITEM[dialect], kept),
+        (UPSERT_ITEM[dialect], kept),
         (_DELETE_ITEM, gone),
-        (_UPSERT_RESPONSE[dialect], replies),
+        (UPSERT_RESPONSE[dialect], replies),
         (_TOUCH, touched),
     ):
         if rows:
@@ -291,40 +295,17 @@ def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Sele
     if before is None:
         return query
     last = table.alias("last")
-    return query.where(key < select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery())
+    there = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
+    return query.where(key < there)
 
 
-def _values(conversation_id: str, row: Row) -> dict[str, Any]:
-    return {
-        **encode_item(row.item),
-        "conversation_id": conversation_id,
-        "position": row.position,
-        "generated": row.generated,
-        "sent_ms": row.sent_ms,
-        "heard_ms": row.heard_ms,
-        "input_method": row.input_method,
-        "model": row.model,
-        "voice": row.voice,
-        "created_at": row.created_at,
-    }
-
-
-def _row(found: Found[Any]) -> Row:
-    return Row(
-        item=decode_item(dict(found._mapping)),
-        position=found.position,
-        generated=found.generated,
-        sent_ms=found.sent_ms,
-        heard_ms=found.heard_ms,
-        input_method=found.input_method,
-        model=found.model,
-        voice=found.voice,
-        created_at=found.created_at,
-    )
+def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow) -> dict[str, Any]:
+    """By name, without the deep copy that `asdict` makes of everything inside."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _response_values(row: ResponseRow) -> dict[str, Any]:
-    values = asdict(row)
+    values = _columns(row)
     values["usage"] = None if row.usage is None else encode(row.usage)
     return values
 
