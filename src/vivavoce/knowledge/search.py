@@ -23,7 +23,7 @@ from .words import sound, stem, synonyms, terms
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
 SYNONYM = 0.8  # of a word's own worth
-HOMOPHONE = 0.75
+HOMOPHONE, SPELLED = 0.75, 65  # its worth, and how like (0 to 100) its spelling must be
 STEM = 5  # letters; an unknown word that begins with a known stem so long is a form of it
 SOUNDS = 3  # consonants; with fewer too many words sound alike
 ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
@@ -34,8 +34,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     chunk: Chunk
     score: float
     confidence: float  # 0 to 1
-    matched: int  # how many different words of the question
-    titled: bool  # one of them stands in the title
+    matched: int  # how many different words of the question, of full weight
+    titled: float  # how much of the title they are, 0 to 1
 
 
 class Index:
@@ -95,7 +95,7 @@ class Index:
             for number, (gain, likeness, term) in self._gains(readings[word]).items():
                 scores[number] += gain * weight[word]
                 covered[number] += likeness * worth[word] * weight[word]
-                matched[number] += 1
+                matched[number] += weight[word] == 1.0
                 reached[number].add(term)
         for number in scores:
             title = self._titles[number]
@@ -110,7 +110,7 @@ class Index:
                 score=scores[n],
                 confidence=1.0 if n == example else min(1.0, covered[n] / (meaning or 1.0)),
                 matched=matched[n],
-                titled=bool(self._titles[n] & reached[n]),
+                titled=len(self._titles[n] & reached[n]) / (len(self._titles[n]) or 1),
             )
             for n in best
         ]
@@ -138,9 +138,11 @@ class Index:
             for term, ratio, _ in process.extract(
                 word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=cutoff, limit=2
             ):
-                readings.append((term, ratio / 100))
+                if sound(term[0]) == sound(word[0]):  # "mother" is not "other"
+                    readings.append((term, ratio / 100))
         if not readings and len(key := sound(word)) >= SOUNDS:
-            readings = [(term, HOMOPHONE) for term in self._sounds.get(key, ())]
+            same_sound = self._sounds.get(key, ())
+            readings = [(t, HOMOPHONE) for t in same_sound if fuzz.ratio(t, word) >= SPELLED]
         if not readings and len(word) > STEM:
             readings = [(term, SYNONYM) for term in self._vocabulary if _half_of(term, word)]
         return readings
@@ -150,7 +152,7 @@ class Index:
         pairs = {(a, b): stem(a + b, self.language) for a, b in pairwise(asked)}
         joined = [word for word in pairs.values() if word in self._postings]
         parts = {part for pair, word in pairs.items() if word in joined for part in pair}
-        kept = [word for word in asked if word not in parts or word in self._postings]
+        kept = [word for word in asked if word not in parts]
         return [*kept, *(word for word in joined if word not in kept)]
 
 

@@ -20,6 +20,7 @@ _HYPHENATED = re.compile(r"\b[a-z]+(?:-[a-z]+)+\b")
 _LETTERED = re.compile(r"\b(room|hall|stage|gate|sala|aula|stanza|salon)\s+([a-z]{1,3}|\d+)\b")
 _SOUNDS = str.maketrans("bdgvzcq", "ptkfskk")
 _CONJUNCTIONS = "eoyi"  # "in quale sala è …" does not name one
+_WIFI = re.compile(r"\b(?:wi|why|wife)[ -]fi\b")
 _LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d"}  # as recognisers spell them
 
 _FILLER = {
@@ -30,7 +31,7 @@ _FILLER = {
         want need like know give some any long much many more very just also then than let s t re
         ve ll d m don doesn didn isn aren won okay ok well um uh hey hello hi thanks thank explain
         describe show called call named name happen happens happening into out up there's every
-        each all both find one ones thing things""",
+        each all both find one ones thing things other others else""",
     "it": """il lo la i gli le un uno una di a da in con su per tra fra e ed o od ma se che chi cosa
         cos dove dov quando quand come com quale quali qual quanto quanta quanti quante quant perche
         e sono era ho hai ha abbiamo avete hanno c ce ci si mi ti vi lo la li ne me te del dello
@@ -112,9 +113,9 @@ def stem(word: str, language: str) -> str:
 def terms(text: str, language: str) -> list[str]:
     """The stems that carry the meaning, in order.
 
-    "wi-fi" gives wi, fi and wifi; "room B" gives room and #b, since a lone letter says nothing.
+    "check-in" gives check, in and checkin; "room B" gives room and #b, since a lone letter says nothing.
     """
-    folded = fold(text)
+    folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]
     found = [stem(w, language) for w in _WORD.findall(folded) if w not in filler and len(w) > 1]
     found += [stem(m.group().replace("-", ""), language) for m in _HYPHENATED.finditer(folded)]

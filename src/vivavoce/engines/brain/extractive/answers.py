@@ -18,7 +18,8 @@ from . import programme, questions
 from .utterance import Reply, Utterance
 
 SURE = 0.62  # confidence from which one matching word is enough
-SURE_TITLED = 0.45  # … if it is one of the title
+SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
+CERTAIN = 0.8  # … from which a chunk is told that holds no fact of the kind asked for
 LIKELY = 0.4  # … and from which two are
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
@@ -46,7 +47,9 @@ class Answers:
             close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
             if close and kinds and _holds(hit.chunk, kinds) and not _holds(best.chunk, kinds):
                 best = hit
-        enough = SURE_TITLED if best.titled else SURE
+        if kinds and not _holds(best.chunk, kinds) and best.confidence < CERTAIN:
+            return None
+        enough = SURE_TITLED if best.titled >= HALF else SURE
         sure = best.confidence >= enough or (best.confidence >= LIKELY and best.matched >= 2)
         return best if sure else None
 
