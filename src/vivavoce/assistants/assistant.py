@@ -7,7 +7,7 @@ explains every key. Where something is said by language or role, a method choose
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -265,17 +265,15 @@ class Limits(Section):
         return value
 
     def locks(self, patch: JsonObject) -> str | None:
-        """The first locked field that a `session.update` would change."""
-        for path in self.locked:
-            inner: object = patch
-            for part in path.split("."):
-                inner = inner.get(part, _ABSENT) if isinstance(inner, dict) else _ABSENT
-            if inner is not _ABSENT:
-                return path
-        return None
+        """The first locked field that a `session.update` would change, if there is one."""
+        return next((path for path in self.locked if _touches(patch, path.split("."))), None)
 
 
-_ABSENT = object()
+def _touches(patch: object, path: Sequence[str]) -> bool:
+    if not isinstance(patch, dict) or not path:
+        return True  # it puts something else in the place of all that is below
+    return path[0] in patch and _touches(patch[path[0]], path[1:])
+
 
 Languages = Annotated[
     tuple[Annotated[str, AfterValidator(_language)], ...],
