@@ -236,7 +236,12 @@ def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:
     assert told == "big.md: instructions.default: has 70000 bytes; at most 65536 are read"
 
 
-@pytest.mark.parametrize("name", ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md"])
+OUTSIDE = ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0000.md"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+    "name", ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0000.md"]
+)
 def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     told = mistake(tmp_path, f'instructions.default = {{ file = "{name}" }}')
     assert told.endswith("must be a path inside the assistant's folder")

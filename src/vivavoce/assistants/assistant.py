@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ from pydantic.functional_validators import PlainValidator
 from ..core.values import JsonObject, ToolSpec
 from ..errors import InvalidRequest
 from . import parameters
-from .ground import LANGUAGE, Flaw, Ground, near, unreadable, wrong
+from .ground import LANGUAGE, Flaw, Ground, near, stays_inside, unreadable, wrong
 from .languages import EVERY, ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
 from .prompts import Prompts
@@ -204,12 +204,10 @@ def _judge_paths(patterns: tuple[str, ...], ground: Ground) -> Iterator[Flaw]:
     seen: set[Path] = set()
     home = ground.folder.resolve()
     for index, pattern in enumerate(patterns):
-        parts = PurePosixPath(pattern).parts
-        absolute = PurePosixPath(pattern).is_absolute() or Path(pattern).is_absolute()
-        if not parts or absolute or "\\" in pattern or ".." in parts:
+        if not stays_inside(pattern):
             yield Flaw(f'"{pattern}" must be a path inside the assistant\'s folder', (index,))
             continue
-        if any("**" in part and part != "**" for part in parts):
+        if any("**" in part and part != "**" for part in pattern.split("/")):
             yield Flaw(f'"{pattern}": "**" must stand alone between slashes', (index,))
             continue
         found = [path for path in _found(pattern, ground.folder) if path not in seen]
