@@ -322,7 +322,7 @@ export class Call {
     this.#link = "open";
     this.#greeted = this.#secondChance = true;
     this.#attempts = 0;
-    this.#error = undefined;
+    if (!this.#error?.code.startsWith("microphone")) this.#error = undefined;
     this.#transcribed = !!session.audio?.input?.transcription;
     this.#configure();
     for (const event of this.#waiting.splice(0)) this.#send(event);

@@ -239,6 +239,14 @@ test.each([
   expect(call.state.error).toBeUndefined();
 });
 
+test("a microphone refused while the connection is being made stays said", async () => {
+  const { call, line, sound } = await begin();
+  sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
+  await call.startMic();
+  line.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
+});
+
 test("a microphone that is granted after it is no longer wanted closes again", async () => {
   const { call, sound } = await talking();
   const opening = call.startMic();
