@@ -112,7 +112,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         </button>
       </header>
 
-      <div className="choices" id="choices">
+      <section className="choices" id="choices" aria-label={words.settings}>
         <Choice
           legend={words.with}
           look="cards"
@@ -143,9 +143,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             </span>
           </label>
         )}
-      </div>
+      </section>
 
-      <section className="instrument" data-mode={mode}>
+      <section className="instrument" data-mode={mode} aria-label={words.call}>
         <Microphone state={state} call={call} words={words} onSwitch={toggle} onHold={hold} />
         <p className="status" role="status" data-status={state.status}>
           {statusWord(state, words)}

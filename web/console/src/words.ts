@@ -11,6 +11,7 @@ const en = {
   headphones: "I wear headphones",
   headphonesWhy: "Echo cancellation off: interrupting works better.",
   settings: "Settings",
+  call: "Call",
   microphone: "Microphone",
   hold: "Hold to talk",
   stop: "Stop",
@@ -46,7 +47,6 @@ const en = {
   },
   again: "Try again",
   now: "Try now",
-  dismiss: "Dismiss",
   writeInstead: "Write instead",
   errors: {
     not_signed_in: "You are no longer signed in.",
@@ -85,6 +85,7 @@ const it: Words = {
   headphones: "Uso le cuffie",
   headphonesWhy: "Senza cancellazione dell’eco: interrompere riesce meglio.",
   settings: "Impostazioni",
+  call: "Chiamata",
   microphone: "Microfono",
   hold: "Tieni premuto per parlare",
   stop: "Ferma",
@@ -120,7 +121,6 @@ const it: Words = {
   },
   again: "Riprova",
   now: "Prova ora",
-  dismiss: "Chiudi",
   writeInstead: "Scrivi invece",
   errors: {
     not_signed_in: "L’accesso è scaduto.",
@@ -157,6 +157,7 @@ const es: Words = {
   headphones: "Llevo auriculares",
   headphonesWhy: "Sin cancelación de eco: interrumpir funciona mejor.",
   settings: "Ajustes",
+  call: "Llamada",
   microphone: "Micrófono",
   hold: "Mantén pulsado para hablar",
   stop: "Parar",
@@ -192,7 +193,6 @@ const es: Words = {
   },
   again: "Reintentar",
   now: "Probar ya",
-  dismiss: "Cerrar",
   writeInstead: "Escribir",
   errors: {
     not_signed_in: "Tu sesión ha caducado.",
