@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivavoce.core.effects import Respond
-from vivavoce.core.inputs import Said, ToolRequested
+from vivavoce.core.inputs import CutShort, Said, ToolRequested
 from vivavoce.engines.base import Question
 from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
 from vivavoce.engines.sentences import Sentences
@@ -20,10 +20,10 @@ from ..support.virtual_time import live
 REQUEST = Respond("resp_1", SessionConfig(), ())
 
 
-def respond(brain: FakeBrain, tts: FakeTts) -> list[Said | ToolRequested]:
-    emitted: list[Said | ToolRequested] = []
+def respond(brain: FakeBrain, tts: FakeTts) -> list[Said | ToolRequested | CutShort]:
+    emitted: list[Said | ToolRequested | CutShort] = []
 
-    async def emit(event: Said | ToolRequested) -> None:
+    async def emit(event: Said | ToolRequested | CutShort) -> None:
         emitted.append(event)
 
     live(Cascade(FakeStt(), brain, tts).respond(REQUEST, emit))
@@ -53,11 +53,11 @@ def test_the_brain_is_only_a_few_sentences_ahead_of_the_voice() -> None:
     tts = FakeTts(chunks=1)
     ahead: list[int] = []
 
-    async def emit(event: Said | ToolRequested) -> None:
+    async def emit(event: Said | ToolRequested | CutShort) -> None:
         ahead.append(written - tts.made)
 
     live(Cascade(FakeStt(), Chatterbox([]), tts).respond(REQUEST, emit))
-    assert max(ahead) <= SENTENCES_AHEAD + 1
+    assert max(ahead) <= SENTENCES_AHEAD + 3  # one being said, one being spoken, one on its way
 
 
 @given(st.lists(st.text(alphabet="ab. !?\n")))

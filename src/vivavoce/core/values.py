@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 JsonObject = dict[str, object]
+IncompleteReason = Literal["max_output_tokens", "content_filter"]
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):

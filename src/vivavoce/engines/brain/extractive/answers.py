@@ -1,0 +1,157 @@
+"""The answer to a question, in the words of the knowledge itself.
+
+A chunk is found, and of it the sentences that hold what was asked. Nothing is made up: if the
+chunk that fits best covers too little of the question, there is no answer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ....knowledge.chunks import Chunk
+from ....knowledge.search import Hit, Index
+from ....knowledge.words import fold, terms
+from . import programme, questions
+from .utterance import Reply, Utterance
+
+SURE = 0.55  # confidence from which one matching word is enough
+LIKELY = 0.4  # … and from which two are
+CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
+SENTENCES, CHARACTERS = 3, 320  # what one can listen to
+
+_SENTENCE = re.compile(r"(?<=[.!?])[\"”»)]*\s+(?=[A-ZÀ-Ý¿¡\"“«(\d])")
+
+
+class Answers:
+    """The knowledge of an assistant in one language."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.programme = programme.Programme(index)
+
+    def find(self, said: Utterance) -> Hit | None:
+        """The chunk that answers, if we may be sure of it."""
+        weights = questions.kind_weights(said.language)
+        hits = self.index.search(said.text, weights=weights)
+        kinds = questions.kinds(said.folded)
+        if not hits:
+            return None
+        best = hits[0]
+        for hit in hits[1:]:
+            close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
+            if close and kinds and _holds(hit.chunk, kinds) and not _holds(best.chunk, kinds):
+                best = hit
+        if best.confidence >= SURE or (best.confidence >= LIKELY and best.matched >= 2):
+            return best
+        return None
+
+    def answer(
+        self, said: Utterance, earlier: Utterance | None, last_said: str, now: dt.datetime
+    ) -> Reply | None:
+        """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
+        leaning = questions.leans(said.folded)
+        if text := self.programme.answer(said, earlier, now):
+            return Reply(kind="programme", language=said.language, text=text)
+        kinds = questions.kinds(said.folded)
+        own = self._own(said)
+        if last_said and (leaning or not own) and (kinds or leaning) and not self._new(own):
+            topic = self.topic(last_said)
+            if topic is not None:
+                return self.say(topic, said, strict=True)
+        hit = self.find(said)
+        if hit is None or not own:
+            return None
+        return self.say(hit.chunk, said)
+
+    def _own(self, said: Utterance) -> list[str]:
+        """The words that say what a question is about, rather than what it wants to know."""
+        weights = questions.kind_weights(said.language)
+        subject = [w for w in said.terms if w not in weights and not w.isdigit()]
+        return subject or [w for w in said.terms if w in weights and w in self.index]
+
+    def _new(self, own: Sequence[str]) -> bool:
+        """Do they name a subject themselves?"""
+        weights = questions.kind_weights(self.index.language)
+        return any(word not in weights for word in own)
+
+    def topic(self, said: str) -> Chunk | None:
+        """The chunk that a sentence of ours was taken from."""
+        hits = self.index.search(said[:400], limit=1)
+        return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
+
+    def more(self, last_said: str, language: str) -> Reply | None:
+        """The sentences of the last topic that were not said yet."""
+        chunk = self.topic(last_said)
+        if chunk is None:
+            return None
+        rest = [s for s in sentences(chunk.text) if s not in last_said]
+        if not rest:
+            return None
+        return Reply(kind="answer", language=language, text=_fit(rest), chunk_id=chunk.id)
+
+    def say(self, chunk: Chunk, said: Utterance, *, strict: bool = False) -> Reply | None:
+        """What a chunk answers. `strict`: nothing, if it holds no fact of the kind asked for."""
+        kinds = questions.kinds(said.folded)
+        text = ""
+        if chunk.event:
+            text = programme.about(chunk.event, kinds, said.language)
+            if not text and strict:
+                return None
+        text = text or self._extract(chunk, said, kinds, strict)
+        if not text:
+            return None
+        return Reply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+
+    def _extract(self, chunk: Chunk, said: Utterance, kinds: Sequence[str], strict: bool) -> str:
+        every = sentences(chunk.text)
+        asked = set(said.terms)
+        weights = questions.kind_weights(said.language)
+        worth: list[float] = []
+        for position, sentence in enumerate(every):
+            shared = asked & set(terms(sentence, said.language))
+            value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
+            shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
+            worth.append(value + 2.5 * len(shows) - 0.3 * position)
+        if (
+            strict
+            and kinds
+            and not any(questions.shows(kind, s, fold(s)) for s in every for kind in kinds)
+        ):
+            return ""
+        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
+            return " ".join(every)
+        best = max(range(len(every)), key=lambda i: worth[i])
+        also = [
+            i for i in range(len(every))
+            if (i != best and worth[i] >= 0.75 * worth[best] > 0) or (not kinds and i == best + 1)
+        ]  # fmt: skip
+        kept = sorted([best, *sorted(also, key=lambda i: -worth[i])[: SENTENCES - 1]])
+        return _fit([every[i] for i in kept], must=every[best])
+
+
+@lru_cache(maxsize=4096)
+def sentences(text: str) -> tuple[str, ...]:
+    return tuple(s.strip() for s in _SENTENCE.split(text) if s.strip())
+
+
+def _fit(chosen: Sequence[str], must: str = "") -> str:
+    said: list[str] = []
+    for sentence in chosen[:SENTENCES]:
+        size = sum(map(len, said)) + len(sentence)
+        if not said or sentence == must or size <= CHARACTERS:
+            said.append(sentence)
+    return " ".join(said)
+
+
+def _holds(chunk: Chunk, kinds: Sequence[str]) -> bool:
+    return any(questions.shows(kinds[0], s, fold(s)) for s in sentences(chunk.text))
+
+
+def titles(index: Index, most: int) -> list[str]:
+    """Some subjects of the knowledge, to say what can be asked: texts before a programme's rows."""
+    chunks = [c for c in index.chunks if c.event is None] or index.chunks
+    step = max(1, len(chunks) // most)
+    return list(dict.fromkeys(chunk.title for chunk in chunks[::step]))[:most]

@@ -1,0 +1,155 @@
+"""Asking for what a tool still needs, over several turns, without remembering anything.
+
+What was asked is found again in the assistant's own last sentence, and what was already said in
+the user's turns before it: so the history alone is enough, also after a restart, and a call can
+move to another process in between.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+
+from ....core.values import ToolSpec
+from ....knowledge.words import fold
+from . import slots, tools
+from .dialogue import Dialogue, Turn
+from .phrases import DROP, PHRASES, listed
+from .questions import is_question
+from .utterance import Reply, Utterance
+
+TRIES = 2  # how often the same is asked again
+OPTIONS = 4  # of an enum, that are said with the question
+CUT_WORDS = 2  # of a question that was interrupted, from which we know it
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question of ours that waits for its answer."""
+
+    tool: tools.Tool
+    slot: str
+    arguments: dict[str, object]
+    tries: int  # how often in a row it was asked
+
+
+def ask(tool: tools.Tool, slot: str) -> str:
+    """The question for a parameter, in the tool's language."""
+    schema, language = tool.properties[slot], tool.language
+    phrases = PHRASES[language]
+    if own := slots.in_language(schema.get("x-ask"), language):
+        return own[0]
+    what = slots.in_language(schema.get("description"), language)
+    said = (what[0] if what else slot.replace("_", " ")).strip().rstrip(".?!:")
+    if not said[1:2].isupper():
+        said = said[:1].lower() + said[1:]
+    first = said.split(" ")[0]
+    if language == "en" and first not in ("the", "a", "an", "your", "how", "what", "which", "when",
+                                          "where", "who", "whether", "if"):  # fmt: skip
+        said = f"the {said}"
+    values = schema.get("enum")
+    if isinstance(values, list) and len(values) <= OPTIONS:
+        options = listed([str(v).replace("_", " ") for v in values], phrases.or_)
+        said = f"{said}: {options}"
+    return phrases.ask.format(what=said)
+
+
+def call_or_ask(tool: tools.Tool, arguments: dict[str, object], before: str = "") -> Reply:
+    missing = tool.missing(arguments)
+    if missing is None:
+        return Reply(kind="call", language=tool.language, name=tool.name, arguments=arguments)
+    text = f"{before} {ask(tool, missing)}".strip()
+    return Reply(kind="ask", language=tool.language, text=text, name=tool.name, arguments=arguments)
+
+
+def pending(
+    dialogue: Dialogue, specs: tuple[ToolSpec, ...], languages: Sequence[str], today: dt.date
+) -> Asked | None:
+    """The question that the assistant asked last, if it was one for a tool, and all said so far."""
+    if not dialogue.before or dialogue.before[-1].role != "assistant":
+        return None
+    found: list[tuple[float, Asked]] = []
+    for spec in specs:
+        for language in languages:
+            tool = tools.declared(spec, language)
+            slot = _slot_of(dialogue.before[-1].text, tool)
+            if slot is not None:
+                found.append(_replay(tool, slot, dialogue.before, today))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _slot_of(said: str, tool: tools.Tool) -> str | None:
+    """Whose question a sentence of ours ends with. An interrupted one ends with a dash."""
+    words = fold(said).rstrip(" -–—").split()
+    cut = said.rstrip().endswith(("—", "–", "-"))
+    for slot in tool.required:
+        question = fold(ask(tool, slot)).split()
+        if words[-len(question) :] == question:
+            return slot
+        if cut and any(words[-n:] == question[:n] for n in range(len(question), CUT_WORDS - 1, -1)):
+            return slot
+    return None
+
+
+def _replay(
+    tool: tools.Tool, slot: str, before: Sequence[Turn], today: dt.date
+) -> tuple[float, Asked]:
+    """Go back to where the questions began, and fill everything again."""
+    heard: list[tuple[str, str | None]] = []  # what the user said, and the slot it answered
+    tries, counting = 0, True
+    for turn in reversed(before):
+        if turn.role == "assistant":
+            asked = _slot_of(turn.text, tool)
+            if asked is None:
+                break
+            counting = counting and asked == slot
+            tries += counting
+            if heard and heard[-1][1] is None:
+                heard[-1] = (heard[-1][0], asked)
+        else:
+            heard.append((turn.text, None))
+    arguments: dict[str, object] = {}
+    score = 0.0
+    for text, answered in reversed(heard):
+        said = Utterance(text, tool.language)
+        if answered is None:
+            candidate = tools.weigh(tool, said, today)
+            score, arguments = candidate.score, dict(candidate.arguments)
+        else:
+            arguments |= answer(tool, answered, said, today)
+    return score, Asked(tool=tool, slot=slot, arguments=arguments, tries=tries)
+
+
+def answer(tool: tools.Tool, slot: str, said: Utterance, today: dt.date) -> dict[str, object]:
+    """What an answer gives: the slot it was asked for, and others that it names by the way."""
+    schema = tool.properties[slot]
+    if is_question(said.folded) and tools.is_free(schema):
+        return {}
+    found = slots.find(schema, said, said.digits, today, asked=True, required=True)
+    if found is None:
+        return {}
+    given: dict[str, object] = {slot: found.value}
+    if found.said:
+        rest = said.digits.replace(found.said, " ", 1)
+        for name, other in tool.properties.items():
+            if name != slot and not tools.is_free(other):
+                more = slots.find(other, said, rest, today)
+                if more is not None:
+                    given[name] = more.value
+                    rest = rest.replace(more.said, " ", 1) if more.said else rest
+    return given
+
+
+def resume(asked: Asked, said: Utterance, today: dt.date) -> Reply | None:
+    """Go on with what was asked. None: the user said something else, answer that first."""
+    phrases = PHRASES[asked.tool.language]
+    if DROP.match(said.folded):
+        return Reply(kind="small", language=asked.tool.language, text=phrases.dropped)
+    said = Utterance(said.text, asked.tool.language)
+    given = answer(asked.tool, asked.slot, said, today)
+    if given:
+        return call_or_ask(asked.tool, given | {
+            name: value for name, value in asked.arguments.items() if name not in given
+        })  # fmt: skip
+    return None

@@ -1,0 +1,61 @@
+"""What a brain without a memory needs to know of the call so far: all of it is in the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
+
+TURNS = 24  # how far back anything can reach
+
+
+class Turn(msgspec.Struct, frozen=True):
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
+    asked: str  # what the user said last, "" if the assistant is to speak first
+    before: tuple[Turn, ...]  # what was said until then, oldest first
+    outputs: tuple[tuple[str, str], ...]  # (tool, output) that nobody has told the user yet
+
+    @property
+    def last_said(self) -> str:
+        return next((turn.text for turn in reversed(self.before) if turn.role == "assistant"), "")
+
+    @property
+    def last_asked(self) -> str:
+        return next((turn.text for turn in reversed(self.before) if turn.role == "user"), "")
+
+
+def read(history: Iterable[Item]) -> Dialogue:
+    """Several messages of one side in a row are one turn: people pause, and are interrupted."""
+    turns: list[Turn] = []
+    calls: dict[str, str] = {}
+    outputs: list[tuple[str, str]] = []
+    for item in history:
+        if isinstance(item, FunctionCall):
+            calls[item.call_id] = item.name
+        elif isinstance(item, FunctionOutput):
+            outputs.append((calls.get(item.call_id, ""), item.output))
+        elif isinstance(item, Message) and item.role != "system" and (text := _text(item)):
+            outputs.clear()
+            if turns and turns[-1].role == item.role:
+                text = f"{turns.pop().text} {text}"
+            turns.append(Turn(item.role, text))
+    asked = ""
+    if turns and turns[-1].role == "user":
+        asked = turns.pop().text
+    return Dialogue(asked=asked, before=tuple(turns[-TURNS:]), outputs=tuple(outputs))
+
+
+def _text(message: Message) -> str:
+    said = []
+    for part in message.content:
+        text = getattr(part, "text", None) or getattr(part, "transcript", None)
+        if isinstance(text, str) and text.strip():
+            said.append(text.strip())
+    return " ".join(said)

@@ -1,0 +1,57 @@
+"""What somebody said, in the three forms that the rules need; and what is said in return."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from ....knowledge.words import fold, terms
+from .numbers import digits
+
+_JUNK = re.compile(r"[^\w\s@.:'/+-]|(?<=\W)[.'](?=\W)|[.:](?=\s|$)")
+TEXT_CHARACTERS = 2000  # of one utterance; the rest is not looked at
+
+
+class Utterance:
+    """`text` as it was said; `folded` in small letters without accents and punctuation; `digits`
+    the same with its numbers as digits; `terms` the stems that carry its meaning."""
+
+    def __init__(self, text: str, language: str) -> None:
+        self.text = text[:TEXT_CHARACTERS].strip()
+        self.language = language
+
+    @cached_property
+    def folded(self) -> str:
+        return " ".join(_JUNK.sub(" ", f" {fold(self.text)} ").split())
+
+    @cached_property
+    def digits(self) -> str:
+        return digits(self.folded, self.language)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        return terms(self.text, self.language)
+
+    def original(self, folded: str) -> str:
+        """A piece of `folded` as it was written, with its capitals and accents."""
+        wanted = folded.split()
+        words = self.text.split()
+        plain = [" ".join(_JUNK.sub(" ", f" {fold(word)} ").split()) for word in words]
+        for start in range(len(words) - len(wanted) + 1):
+            if plain[start : start + len(wanted)] == wanted:
+                return " ".join(words[start : start + len(wanted)]).strip(" .,;:!?¿¡\"'")
+        return folded
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Either text to say or a tool to call. `chunk_id` names what the text was taken from."""
+
+    kind: Literal["answer", "programme", "small", "unknown", "ask", "call", "result"]
+    language: str
+    text: str = ""
+    chunk_id: str | None = None
+    name: str = ""
+    arguments: dict[str, object] = msgspec.field(default_factory=dict)

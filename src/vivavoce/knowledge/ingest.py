@@ -1,0 +1,73 @@
+"""Files of an assistant's knowledge → chunks, within bounds that are said when they are broken.
+
+The language of a file is its suffix (`food.it.md`), else its folder (`it/food.md`), else the
+assistant's first. A programme without either is told in all languages that have none of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import AssistantError, Mistake
+from . import programme
+from .chunks import Chunk, markdown
+
+FILE_BYTES = 2 * 1024 * 1024
+CHUNKS = 5000  # of one assistant, in all languages; an index of so many takes about 20 MB
+
+
+def load(paths: Iterable[Path], languages: Sequence[str]) -> tuple[Chunk, ...]:
+    """The chunks of all files, in the order of their names.
+
+    Raises `AssistantError` with every file that cannot be read or is too much.
+    """
+    chunks: list[Chunk] = []
+    mistakes: list[Mistake] = []
+    files = sorted(set(paths))
+    for path in files:
+        try:
+            if path.stat().st_size > FILE_BYTES:
+                mistakes.append(Mistake(str(path), "", None, f"is over {FILE_BYTES} bytes"))
+                continue
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            mistakes.append(Mistake(str(path), "", None, reason))
+            continue
+        chunks += read(path, text, languages, siblings=files)
+        if len(chunks) > CHUNKS:
+            mistakes.append(Mistake(str(path), "", None, f"makes it over {CHUNKS} chunks"))
+            break
+    if mistakes:
+        raise AssistantError(mistakes)
+    return tuple(chunks)
+
+
+def read(
+    path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
+) -> list[Chunk]:
+    """The chunks of one file's text. What is neither Markdown nor CSV is read as Markdown."""
+    marked = language_of(path, languages)
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return markdown(text, marked or languages[0], path.name)
+    if marked or not programme.is_programme(programme.rows(text)):
+        return programme.table(text, marked or languages[0], path.name)
+    own = {language_of(s, languages) for s in siblings if _base(s) == _base(path)}
+    return [
+        chunk
+        for language in languages
+        if language not in own
+        for chunk in programme.table(text, language, path.name)
+    ]
+
+
+def language_of(path: Path, languages: Sequence[str]) -> str | None:
+    for part in (*reversed(path.name.split(".")[1:-1]), path.parent.name):
+        if part in languages:
+            return part
+    return None
+
+
+def _base(path: Path) -> str:
+    return path.name.split(".")[0]

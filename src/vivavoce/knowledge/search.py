@@ -1,0 +1,136 @@
+"""Which chunk a question is about, and how sure that is.
+
+BM25 (Robertson and Zaragoza 2009) over stems, with three things that spoken questions need: a word
+that is not in the knowledge may be a misheard one that is; two words may be one ("key note"); and
+a word may have an everyday synonym. Confidence is not the score: it is the share of the question's
+meaning (by inverse document frequency) that the chunk covers, so that a question about something
+else stays low however often one of its words occurs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import msgspec
+from rapidfuzz import fuzz, process
+
+from .chunks import Chunk
+from .words import synonyms, terms
+
+K1, B = 1.2, 0.75  # BM25's customary values
+TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
+SYNONYM = 0.8  # of a word's own worth
+ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
+QUERY_TERMS = 40  # a longer question is cut: nobody asks so much at once
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    chunk: Chunk
+    score: float
+    confidence: float  # 0 to 1
+    matched: int  # how many different words of the question
+
+
+class Index:
+    """The chunks of one language. Immutable once built."""
+
+    def __init__(self, chunks: Iterable[Chunk], language: str) -> None:
+        self.language = language
+        self.chunks = [chunk for chunk in chunks if chunk.language == language]
+        self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._lengths: list[int] = []
+        self._titles: list[frozenset[str]] = []
+        self._also: dict[frozenset[str], int] = {}
+        for number, chunk in enumerate(self.chunks):
+            title = terms(chunk.title, language)
+            also = [terms(example, language) for example in chunk.also]
+            counts = Counter(terms(chunk.text, language))
+            counts.update(title * TITLE_WEIGHT)
+            counts.update([word for example in also for word in example] * ALSO_WEIGHT)
+            for word, count in counts.items():
+                self._postings[word].append((number, count))
+            self._lengths.append(counts.total())
+            self._titles.append(frozenset(title))
+            for example in also:
+                self._also.setdefault(frozenset(example), number)
+        self._vocabulary = sorted(self._postings)
+        self._mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
+
+    def __contains__(self, term: str) -> bool:
+        return term in self._postings
+
+    def idf(self, term: str) -> float:
+        """How much a stem tells; one that we never met, a little more than an average one."""
+        count = len(self._postings.get(term, ()))
+        if not count:
+            return 0.65 * math.log(2 + len(self.chunks))
+        return math.log(1 + (len(self.chunks) - count + 0.5) / (count + 0.5))
+
+    def search(
+        self, text: str, *, limit: int = 3, weights: Mapping[str, float] | None = None
+    ) -> list[Hit]:
+        """The best chunks first. `weights` (of stems, default 1) make words count less."""
+        asked = list(dict.fromkeys(terms(text, self.language)))[:QUERY_TERMS]
+        asked = self._joined(asked)
+        weight = {word: (weights or {}).get(word, 1.0) for word in asked}
+        meaning = sum(self.idf(word) * weight[word] for word in asked)
+        scores: dict[int, float] = defaultdict(float)
+        covered: dict[int, float] = defaultdict(float)
+        matched: Counter[int] = Counter()
+        for word in asked:
+            for number, (gain, worth) in self._gains(word).items():
+                scores[number] += gain * weight[word]
+                covered[number] += worth * self.idf(word) * weight[word]
+                matched[number] += 1
+        for number in scores:
+            title = self._titles[number]
+            scores[number] *= 1 + 0.4 * len(title & set(asked)) / (len(title) or 1)
+        example = self._also.get(frozenset(asked)) if asked else None
+        if example is not None:
+            scores[example] = 2 * max(scores.values(), default=1.0)
+        best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+        return [
+            Hit(
+                chunk=self.chunks[n],
+                score=scores[n],
+                confidence=1.0 if n == example else min(1.0, covered[n] / (meaning or 1.0)),
+                matched=matched[n],
+            )
+            for n in best
+        ]
+
+    def _gains(self, word: str) -> dict[int, tuple[float, float]]:
+        """For each chunk what one word of the question adds, and how much of it was meant."""
+        gains: dict[int, tuple[float, float]] = {}
+        for term, worth in self._readings(word):
+            idf = self.idf(term)
+            for number, count in self._postings[term]:
+                length = 1 - B + B * self._lengths[number] / self._mean
+                gain = worth * idf * count * (K1 + 1) / (count + K1 * length)
+                if gain > gains.get(number, (0.0, 0.0))[0]:
+                    gains[number] = (gain, worth)
+        return gains
+
+    def _readings(self, word: str) -> list[tuple[str, float]]:
+        """The stems of our own that a word may stand for, and how likely."""
+        same = synonyms(self.language).get(word, frozenset())
+        readings = [(term, SYNONYM) for term in sorted(same) if term in self._postings]
+        if word in self._postings:
+            return [(word, 1.0), *readings]
+        if not readings and len(word) > 3:
+            cutoff = ALIKE if len(word) > 4 else 88
+            for term, ratio, _ in process.extract(
+                word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=cutoff, limit=2
+            ):
+                readings.append((term, ratio / 100))
+        return readings
+
+    def _joined(self, asked: Sequence[str]) -> list[str]:
+        """Two words that the knowledge writes as one: "key note", "wi fi"."""
+        joined = [a + b for a, b in pairwise(asked) if a + b in self._postings]
+        parts = {part for a, b in pairwise(asked) if a + b in joined for part in (a, b)}
+        kept = [word for word in asked if word not in parts or word in self._postings]
+        return [*kept, *(word for word in joined if word not in kept)]
