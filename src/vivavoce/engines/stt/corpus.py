@@ -49,16 +49,20 @@ i am looking for the _; i lost my _; do i need a _; how does the _ work; how lon
 how far is the _; explain _; explain the _; which _; _; the _; a _; and the _; what about the _
 """
 
-FUNCTION_WORDS = frozenset(
-    """a about after all an and any are as at be been before but by can could do does each every
+_FUNCTION_WORDS = """
+    a about after all an and any are as at be been before but by can could do does each every
     for from had has have he her his how i if in into is it its me must my no nor not of off on or
     our she should so than that the their them then there these they this those to until up us was
-    we were what when where which who will with would you your""".split()
-)
+    we were what when where which who will with would you your
+"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
-_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen""".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_NUMERALS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen
+    twenty thirty forty fifty sixty seventy eighty ninety
+"""
+_ONES, _TENS = _NUMERALS.split()[:20], _NUMERALS.split()[20:]
 _ORDINALS = {
     "one": "first",
     "two": "second",

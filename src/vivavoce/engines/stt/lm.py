@@ -63,13 +63,17 @@ async def _make(data: bytes, cache: Path, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as making:
             made = Path(making) / "model"
             await _run(data, made)
-            try:
-                made.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else somebody else made the same one meanwhile
-                    raise
+            await asyncio.to_thread(_move, made, folder)
     except OSError as error:
         raise EngineError(f"The language model cannot be stored: {error.strerror}") from error
+
+
+def _move(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else somebody else made the same one meanwhile
+            raise
 
 
 async def _run(data: bytes, made: Path) -> None:

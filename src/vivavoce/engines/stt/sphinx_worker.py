@@ -2,8 +2,12 @@
 
 pocketsphinx never lets go of Python's lock, so each decoder lives in a process of its own. This
 one imports nothing but pocketsphinx. A request is a header (kind, number of the utterance, length)
-and its payload; an answer is a line of JSON: `[number, kind, text]`. Whoever reads them drops the
-answers to utterances that are over, so nothing here waits for an acknowledgement.
+and its payload; an answer is a line of JSON: `[number, kind, text, voice]`. Whoever reads them
+drops the answers to utterances that are over, so nothing here waits for an acknowledgement.
+
+`voice` is what the decoder has learnt of the talker's voice and microphone (cepstral means). It
+goes back with the final text and comes again with the talker's next utterance, so that a decoder
+carries nothing from one caller to another.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ import signal
 import struct
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import IO, TypeAlias
 
 HEADER = struct.Struct(">cII")
 LOAD, START, SOUND, END, ABORT = b"L", b"S", b"A", b"E", b"X"
@@ -24,18 +28,21 @@ READY, STABLE, FINAL, FAILED = "ready", "stable", "final", "failed"
 PIECE_BYTES = 3_200  # 100 ms at 16 kHz: how often the words so far are looked at
 DECODERS = 2  # of 85 MB each; the one used least recently makes room
 
-STEADY_LOOKS = 5  # a word is stable when it was there in so many looks,
-SETTLED_FRAMES = 60  # and when it was over for so long (10 ms each)
+STEADY_LOOKS = 8  # a word is stable when it was there in so many looks,
+SETTLED_FRAMES = 80  # and when it was over for so long (10 ms each)
 
-Words = Sequence[tuple[str, int]]
+FRAME_BYTES = 320  # 10 ms
+
+Files: TypeAlias = tuple[str | None, str | None]
+Words: TypeAlias = Sequence[tuple[str, int]]
 """Each word, and the frame in which it ends."""
 
 
 class Steady:
     """Which words can no longer change? Those that did not, and that are long enough ago.
 
-    The decoder may in principle still change its mind about any of them. Then the final text
-    keeps what has been told and goes on from where that ends: what is told is not taken back.
+    The decoder may in principle still change its mind about any of them, and does so in one of
+    70 sentences. Then the final text keeps what has been told and goes on from where that ends.
     """
 
     def __init__(self) -> None:
@@ -73,8 +80,8 @@ class Hearing:
 
     def __init__(self, answers: IO[str]) -> None:
         self._answers = answers
-        self._decoders: OrderedDict[bytes, Any] = OrderedDict()
-        self._decoder: Any = None  # while an utterance is on
+        self._decoders: OrderedDict[Files, Decoder] = OrderedDict()
+        self._decoder: Decoder | None = None  # while an utterance is on
         self._number = 0
         self._pending = b""
         self._frames = 0
@@ -90,77 +97,94 @@ class Hearing:
 
     def _do(self, kind: bytes, number: int, payload: bytes) -> None:
         if kind == LOAD:
-            self._load(payload)
+            self._load(json.loads(payload))
             self._answer(number, READY)
         elif kind == START:
-            self._abort()
-            decoder = self._load(payload)
-            decoder.start_utt()
-            self._decoder, self._number = decoder, number
-            self._pending, self._frames, self._steady = b"", 0, Steady()
+            self._start(number, json.loads(payload))
         elif number != self._number or self._decoder is None:
             return  # of an utterance that failed
         elif kind == SOUND:
-            self._hear(payload)
+            self._hear(self._decoder, payload)
         elif kind == END:
-            self._end()
+            self._end(self._decoder)
         elif kind == ABORT:
-            self._abort()
-
-    def _load(self, model: bytes) -> Any:
-        if model in self._decoders:
-            self._decoders.move_to_end(model)
-        else:
-            while len(self._decoders) >= DECODERS:
-                self._decoders.popitem(last=False)
-            self._decoders[model] = new_decoder(**json.loads(model))
-        return self._decoders[model]
-
-    def _hear(self, pcm: bytes) -> None:
-        self._pending += pcm
-        while len(self._pending) >= PIECE_BYTES:
-            piece, self._pending = self._pending[:PIECE_BYTES], self._pending[PIECE_BYTES:]
-            self._decoder.process_raw(piece)
-            self._frames += PIECE_BYTES // 320
-            if self._steady.look(words(self._decoder.seg()), self._frames):
-                self._answer(self._number, STABLE, " ".join(self._steady.told))
-
-    def _end(self) -> None:
-        if self._pending:
-            self._decoder.process_raw(self._pending)
-        self._decoder.end_utt()
-        text = " ".join(self._steady.final(words(self._decoder.seg())))
-        self._decoder = None
-        self._answer(self._number, FINAL, text)
-
-    def _abort(self) -> None:
-        if self._decoder is not None:
             self._decoder.end_utt()
             self._decoder = None
 
-    def _answer(self, number: int, kind: str, text: str = "") -> None:
-        print(json.dumps([number, kind, text]), file=self._answers, flush=True)
+    def _load(self, model: dict[str, str | None]) -> Decoder:
+        files = (model["lm"], model["dict"])
+        if files not in self._decoders:
+            while len(self._decoders) >= DECODERS:
+                self._decoders.popitem(last=False)
+            self._decoders[files] = Decoder(*files)
+        self._decoders.move_to_end(files)
+        return self._decoders[files]
+
+    def _start(self, number: int, model: dict[str, str | None]) -> None:
+        decoder = self._load(model)
+        decoder.start_utt(model["voice"])
+        self._decoder, self._number = decoder, number
+        self._pending, self._frames, self._steady = b"", 0, Steady()
+
+    def _hear(self, decoder: Decoder, pcm: bytes) -> None:
+        self._pending += pcm
+        while len(self._pending) >= PIECE_BYTES:
+            piece, self._pending = self._pending[:PIECE_BYTES], self._pending[PIECE_BYTES:]
+            decoder.process(piece)
+            self._frames += PIECE_BYTES // FRAME_BYTES
+            if self._steady.look(decoder.words(), self._frames):
+                self._answer(self._number, STABLE, " ".join(self._steady.told))
+
+    def _end(self, decoder: Decoder) -> None:
+        decoder.process(self._pending)
+        decoder.end_utt()
+        self._decoder = None
+        text = " ".join(self._steady.final(decoder.words()))
+        self._answer(self._number, FINAL, text, decoder.voice() if text else None)
+
+    def _answer(self, number: int, kind: str, text: str = "", voice: str | None = None) -> None:
+        print(json.dumps([number, kind, text, voice]), file=self._answers, flush=True)
 
 
-def new_decoder(lm: str | None = None, dict: str | None = None) -> Any:
-    """Without files, pocketsphinx's own general English: more words, twice the memory.
+class Decoder:
+    """pocketsphinx, with the options that we measured to be best for this.
 
-    The second pass (`fwdflat`) improves nothing here and would cost its time at the end of speech;
-    `maxhmmpf` keeps noise from multiplying the work.
+    Its later passes (`fwdflat`, `bestpath`) improve nothing here, take time when speech has ended
+    and change words that were stable; `maxhmmpf` keeps noise from multiplying the work.
     """
-    from pocketsphinx import Decoder
 
-    files = {key: file for key, file in (("lm", lm), ("dict", dict)) if file}
-    return Decoder(loglevel="FATAL", fwdflat=False, maxhmmpf=5_000, **files)
+    def __init__(self, lm: str | None, dict: str | None) -> None:
+        """Without files: its own general English, of more words and twice the memory."""
+        import pocketsphinx
 
+        files = {key: file for key, file in (("lm", lm), ("dict", dict)) if file}
+        self._sphinx = pocketsphinx.Decoder(
+            loglevel="FATAL", fwdflat=False, bestpath=False, maxhmmpf=5_000, **files
+        )
+        self._nobody = self.voice()
 
-def words(segments: Iterable[Any] | None) -> Words:
-    """The words of a hypothesis, without pauses, noises and numbers of pronunciations."""
-    return [
-        (segment.word.partition("(")[0], segment.end_frame)
-        for segment in segments or ()
-        if segment.word[0] not in "<[+"
-    ]
+    def start_utt(self, voice: str | None) -> None:
+        self._sphinx.set_cmn(voice or self._nobody)
+        self._sphinx.start_utt()
+
+    def process(self, pcm: bytes) -> None:
+        if pcm:
+            self._sphinx.process_raw(pcm)
+
+    def end_utt(self) -> None:
+        self._sphinx.end_utt()
+
+    def voice(self) -> str:
+        means: str = self._sphinx.get_cmn(False)
+        return means
+
+    def words(self) -> Words:
+        """Without pauses, noises and the numbers of pronunciations."""
+        return [
+            (segment.word.partition("(")[0], segment.end_frame)
+            for segment in self._sphinx.seg() or ()
+            if segment.word[0] not in "<[+"
+        ]
 
 
 def main() -> None:
