@@ -44,8 +44,8 @@ _FILLER = {
         chiama chiamano trovo trova""",
     "es": """el la los las lo un una unos unas de a en con por para sobre y e o u pero si que quien
         quienes donde cuando como cual cuales cuanto cuanta cuantos cuantas porque es son era esta
-        estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden podria
-        quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo debe
+        estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden
+        podria quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo debe
         hacer hago haces este esta estos estas ese esa esos esas aquello no si tambien mas muy ya
         ser estar decir dime decirme saber sabes gracias hola buenos buenas pues entonces todo
         todos todas cada llama llaman explicame hablame encuentro""",
@@ -113,7 +113,8 @@ def stem(word: str, language: str) -> str:
 def terms(text: str, language: str) -> list[str]:
     """The stems that carry the meaning, in order.
 
-    "check-in" gives check, in and checkin; "room B" gives room and #b, since a lone letter says nothing.
+    "check-in" gives check, in and checkin; "room B" gives room and #b, since
+    a lone letter says nothing.
     """
     folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]
