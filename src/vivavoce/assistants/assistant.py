@@ -7,9 +7,9 @@ explains every key. Where something is said by language or role, a method choose
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ from pydantic.functional_validators import PlainValidator
 from ..core.values import JsonObject, ToolSpec
 from ..errors import InvalidRequest
 from . import parameters
-from .ground import LANGUAGE, Flaw, Ground, near, unreadable, wrong
+from .ground import LANGUAGE, Flaw, Ground, near, stays_inside, unreadable, wrong
 from .languages import EVERY, ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
 from .prompts import Prompts
@@ -204,12 +204,10 @@ def _judge_paths(patterns: tuple[str, ...], ground: Ground) -> Iterator[Flaw]:
     seen: set[Path] = set()
     home = ground.folder.resolve()
     for index, pattern in enumerate(patterns):
-        parts = PurePosixPath(pattern).parts
-        absolute = PurePosixPath(pattern).is_absolute() or Path(pattern).is_absolute()
-        if not parts or absolute or "\\" in pattern or ".." in parts:
+        if not stays_inside(pattern):
             yield Flaw(f'"{pattern}" must be a path inside the assistant\'s folder', (index,))
             continue
-        if any("**" in part and part != "**" for part in parts):
+        if any("**" in part and part != "**" for part in pattern.split("/")):
             yield Flaw(f'"{pattern}": "**" must stand alone between slashes', (index,))
             continue
         found = [path for path in _found(pattern, ground.folder) if path not in seen]
@@ -265,17 +263,15 @@ class Limits(Section):
         return value
 
     def locks(self, patch: JsonObject) -> str | None:
-        """The first locked field that a `session.update` would change."""
-        for path in self.locked:
-            inner: object = patch
-            for part in path.split("."):
-                inner = inner.get(part, _ABSENT) if isinstance(inner, dict) else _ABSENT
-            if inner is not _ABSENT:
-                return path
-        return None
+        """The first locked field that a `session.update` would change, if there is one."""
+        return next((path for path in self.locked if _touches(patch, path.split("."))), None)
 
 
-_ABSENT = object()
+def _touches(patch: object, path: Sequence[str]) -> bool:
+    if not isinstance(patch, dict) or not path:
+        return True  # it puts something else in the place of all that is below
+    return path[0] in patch and _touches(patch[path[0]], path[1:])
+
 
 Languages = Annotated[
     tuple[Annotated[str, AfterValidator(_language)], ...],
@@ -394,6 +390,7 @@ class Assistant(Section):
         """What a call's session begins with, as a `session.update` would say it."""
         tools = [{"type": "function", **msgspec.to_builtins(spec)} for spec in self.tools()]
         return {
+            "type": "realtime",
             "instructions": self.instructions(role, language, variables),
             "tools": tools,
             "audio": {

@@ -133,16 +133,38 @@ def _flaws(error: ErrorDetails, key: KeyPath) -> tuple[Flaw, ...]:
             return (Flaw(f"is not a key here{near(str(key[-1]), _keys(key[:-1]))}"),)
         case "literal_error":
             hint = _nearest_choice(error)
-            return (Flaw(_plain(error["msg"]) + hint),)
+            return (Flaw(_plain(error) + hint),)
         case "union_tag_invalid":
             tag, tags = error["ctx"]["tag"], ("server_vad", "semantic_vad")
             return (Flaw(f"must be one of {', '.join(tags)}{near(tag, tags)}", ("type",)),)
         case _:
-            return (Flaw(_plain(error["msg"])),)
+            return (Flaw(_plain(error)),)
 
 
-def _plain(message: str) -> str:
-    return message.replace("Input should be", "must be").replace("String should", "must")
+_TYPES = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+def _plain(error: ErrorDetails) -> str:
+    """Pydantic's sentence, in the words of people who write TOML."""
+    if (said := _TYPES.get(error["type"])) is not None:
+        return said
+    return re.sub(r"^(Input should be|String should|\w+ should)\b", _must, error["msg"])
+
+
+def _must(found: re.Match[str]) -> str:
+    return "must be" if found[1].endswith("be") else "must"
 
 
 def _nearest_choice(error: ErrorDetails) -> str:
