@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 DEFAULT = "You are {{ title }}, a voice assistant. Answer in one or two short spoken sentences."
+UNFIT = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a template raises that does not go with its values."""
+
 _TEMPLATE = "<prompt>"
 
 _jinja = ImmutableSandboxedEnvironment(
@@ -68,7 +71,7 @@ class Prompt:
         """What goes wrong when it is rendered."""
         try:
             self.render(values)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except UNFIT as error:
             line = _line(error.__traceback__) if self.file else None
             message = getattr(error, "message", None) or str(error)
             return Flaw(f"cannot be rendered: {message}", self.key, self.file, line)
