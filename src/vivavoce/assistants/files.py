@@ -19,12 +19,13 @@ def found(patterns: Iterable[str], folder: Path) -> list[Path]:
 
 
 def _matches(pattern: str, folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob(pattern)):
+    for path in folder.glob(pattern):
         if path.is_file() and not path.name.startswith("."):
             yield path
 
 
 def judge(patterns: tuple[str, ...], ground: Ground) -> Iterator[Flaw]:
+    """What is wrong with the patterns, and with every file that they match."""
     seen: set[Path] = set()
     home = ground.folder.resolve()
     for index, pattern in enumerate(patterns):
@@ -34,12 +35,12 @@ def judge(patterns: tuple[str, ...], ground: Ground) -> Iterator[Flaw]:
         if any("**" in part and part != "**" for part in pattern.split("/")):
             yield Flaw(f'"{pattern}": "**" must stand alone between slashes', (index,))
             continue
-        new = [path for path in _matches(pattern, ground.folder) if path not in seen]
-        seen.update(new)
-        if not new and not any(c in pattern for c in "*?["):
+        matched = set(_matches(pattern, ground.folder))
+        if not matched and not any(c in pattern for c in "*?["):
             yield Flaw(f'there is no file "{pattern}" in the assistant\'s folder', (index,))
-        for path in new:
+        for path in sorted(matched - seen):
             yield from _judge_file(path, path.relative_to(ground.folder).as_posix(), home, index)
+        seen |= matched
     if sum(path.stat().st_size for path in seen) > BYTES:
         yield Flaw(f"match more than {BYTES} bytes in all")
     if len(seen) > FILES:

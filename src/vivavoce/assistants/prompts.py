@@ -152,7 +152,7 @@ def _address(key: tuple[str, ...], ground: Ground) -> tuple[str | None, str | No
         return None, None
     if name in roles:
         return name, None
-    if ground.languages is None or ground.roles is None or name in languages:
+    if ground.roles is None or not_a_language(name, ground) is None:
         return None, name
     hint = near(name, ("default", *roles, *languages))
     raise wrong(f'must be "default", a role or a language{hint}')
