@@ -17,9 +17,12 @@ from ....knowledge.words import fold, terms
 from . import programme, questions
 from .utterance import Reply, Utterance
 
-SURE = 0.55  # confidence from which one matching word is enough
+SURE = 0.62  # confidence from which one matching word is enough
+SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
+CERTAIN = 0.8  # … from which a chunk is told that holds no fact of the kind asked for
 LIKELY = 0.4  # … and from which two are
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
+KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
 
 _SENTENCE = re.compile(r"(?<=[.!?])[\"”»)]*\s+(?=[A-ZÀ-Ý¿¡\"“«(\d])")
@@ -44,9 +47,11 @@ class Answers:
             close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
             if close and kinds and _holds(hit.chunk, kinds) and not _holds(best.chunk, kinds):
                 best = hit
-        if best.confidence >= SURE or (best.confidence >= LIKELY and best.matched >= 2):
-            return best
-        return None
+        if kinds and not _holds(best.chunk, kinds) and best.confidence < CERTAIN:
+            return None
+        enough = SURE_TITLED if best.titled >= HALF else SURE
+        sure = best.confidence >= enough or (best.confidence >= LIKELY and best.matched >= 2)
+        return best if sure else None
 
     def answer(
         self, said: Utterance, earlier: Utterance | None, last_said: str, now: dt.datetime
@@ -114,7 +119,7 @@ class Answers:
             shared = asked & set(terms(sentence, said.language))
             value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
             shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
-            worth.append(value + 2.5 * len(shows) - 0.3 * position)
+            worth.append(value + KIND * len(shows) - 0.3 * position)
         if (
             strict
             and kinds
