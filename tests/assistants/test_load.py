@@ -240,8 +240,6 @@ OUTSIDE = ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-    "name", ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0000.md"]
-)
 def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     told = mistake(tmp_path, f'instructions.default = {{ file = "{name}" }}')
     assert told.endswith("must be a path inside the assistant's folder")

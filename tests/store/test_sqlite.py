@@ -492,9 +492,9 @@ def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
         *said_to_sqlite,
         *(CreateTable(table) for table in schema.metadata.sorted_tables),
         *(CreateIndex(index) for t in schema.metadata.sorted_tables for index in t.indexes),
-        verbs.UPSERT_ITEM["postgresql"],
-        verbs.UPSERT_RESPONSE["postgresql"],
+        verbs.upsert(schema.items, "postgresql"),
+        verbs.upsert(schema.responses, "postgresql"),
     ):
         assert isinstance(statement, ClauseElement)
         assert str(statement.compile(dialect=dialect))
-    assert "ON CONFLICT" in str(verbs.UPSERT_ITEM["postgresql"])
+    assert "ON CONFLICT" in str(verbs.upsert(schema.items, "postgresql"))

@@ -390,6 +390,7 @@ class Assistant(Section):
         """What a call's session begins with, as a `session.update` would say it."""
         tools = [{"type": "function", **msgspec.to_builtins(spec)} for spec in self.tools()]
         return {
+            "type": "realtime",
             "instructions": self.instructions(role, language, variables),
             "tools": tools,
             "audio": {

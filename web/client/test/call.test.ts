@@ -239,6 +239,24 @@ test.each([
   expect(call.state.error).toBeUndefined();
 });
 
+test("a microphone refused while the connection is being made stays said", async () => {
+  const { call, line, sound } = await begin();
+  sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
+  await call.startMic();
+  line.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
+});
+
+test("a microphone that is granted after it is no longer wanted closes again", async () => {
+  const { call, sound } = await talking();
+  const opening = call.startMic();
+  expect(call.state.asking).toBe(true);
+  call.setMode("text");
+  expect(await opening).toBe(false);
+  expect(sound.open).toBe(false);
+  expect(call.state).toMatchObject({ microphone: false, asking: false });
+});
+
 test("a lost connection is made anew with a fresh secret and the same conversation", async () => {
   const asked: (string | undefined)[] = [];
   const token = async ({ conversationId }: Wanted) => {

@@ -15,6 +15,7 @@
     fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
     after = 2                                     # … or after so many
     times = 1                                     # and only so often
+    stage = "brain"                               # or "stt", "tts": who fails
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from ...core.values import JsonObject
 from ...errors import ConfigError, Mistake
+
+
+Stage = Literal["stt", "brain", "tts"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +50,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fail: str = ""
     after: int = 0
     times: int | None = None
+    stage: Stage = "brain"
 
     def fits(self, text: str) -> dict[str, str] | None:
         if self.pattern:
@@ -62,15 +68,15 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Reader:
-    """A script being followed: it counts how often each rule was used."""
+    """One stage following the script: it counts how often each rule was used."""
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self._used = [0] * len(script.rules)
+    def __init__(self, script: Script, stage: Stage) -> None:
+        self._rules = [rule for rule in script.rules if rule.stage == stage]
+        self._used = [0] * len(self._rules)
 
     def find(self, text: str) -> tuple[Rule, dict[str, str]]:
         """The rule for what was said, and the words that fill its gaps. None fits: an echo."""
-        for index, rule in enumerate(self.script.rules):
+        for index, rule in enumerate(self._rules):
             if rule.times is not None and self._used[index] >= rule.times:
                 continue
             if (words := rule.fits(text)) is not None:

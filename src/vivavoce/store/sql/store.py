@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Connection,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Row as Found
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from ..base import (
     CallRow,
@@ -40,6 +41,9 @@ from ..base import (
 from ..changes import Merged, decode, decode_row, encode, encode_row, merge
 from . import lane, migrations
 from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 class SqlStore:
@@ -233,24 +237,25 @@ def _execute(connection: Connection, statement: Executable) -> bool:
     return result.rowcount > 0
 
 
-# What a commit says, made once: only the names of what it writes differ between dialects
+# What a commit says, made once
 
 
-def _upsert(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
+@cache
+def upsert(table: Table, dialect: str) -> Executable:
+    if dialect == "postgresql":  # its import costs a tenth of a second, so nobody else pays it
+        from sqlalchemy.dialects import postgresql
+
+        return _replacing(postgresql.insert(table), table)
+    return _replacing(sqlite.insert(table), table)
+
+
+def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
     )
 
 
-UPSERT_ITEM = {
-    "sqlite": _upsert(sqlite.insert(items), items),
-    "postgresql": _upsert(postgresql.insert(items), items),
-}
-UPSERT_RESPONSE = {
-    "sqlite": _upsert(sqlite.insert(responses), responses),
-    "postgresql": _upsert(postgresql.insert(responses), responses),
-}
 _DELETE_ITEM = delete(items).where(
     items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
 )
@@ -279,9 +284,9 @@ def _commit(connection: Connection, merged: Merged) -> None:
     touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
     dialect = connection.dialect.name
     for statement, rows in (
-        (UPSERT_ITEM[dialect], kept),
+        (upsert(items, dialect), kept),
         (_DELETE_ITEM, gone),
-        (UPSERT_RESPONSE[dialect], replies),
+        (upsert(responses, dialect), replies),
         (_TOUCH, touched),
     ):
         if rows:
