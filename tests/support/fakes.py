@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from vivavoce.audio import pcm as audio
+from vivavoce.core.inputs import Heard
 from vivavoce.core.ledger import Word
 from vivavoce.engines.base import Question, Speech, Stable, Voice
-from vivavoce.errors import EngineError
+from vivavoce.errors import EngineError, StoreError
 from vivavoce.protocol import codec
 from vivavoce.protocol.client import AudioAppend, ClientEvent
 from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
-from vivavoce.runtime.line import Client
+from vivavoce.runtime.client import Client
+from vivavoce.store.base import Change, ResponseRow, Row
 
 Event = TypeVar("Event", bound=ServerEvent)
 
@@ -163,13 +165,48 @@ class FakeWire:
             self.client.writable()
 
 
+@dataclass
+class SlowStore:
+    """A store as slow and as broken as the story wants it."""
+
+    takes_s: float = 0.0
+    broken: bool = False
+    rows: dict[str, Row] = field(default_factory=dict)
+    responses: dict[str, ResponseRow] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.broken:
+            raise StoreError("disk full")
+        self.batches.append(len(changes))
+        for change in changes:
+            self.rows |= {row.item.id: row for row in change.items}
+            self.responses |= {row.id: row for row in change.responses}
+            for item_id in change.deleted:
+                self.rows.pop(item_id, None)
+
+
 LOUD = b"\xff\x7f" * (audio.FRAME_MS * audio.BYTES_PER_MS // 2)
 QUIET = audio.silence(audio.FRAME_MS)
 FRAME_S = audio.FRAME_MS / 1000
 
 
-def vad(frame: bytes) -> float:
-    return 1.0 if any(frame) else 0.0
+class SharpEars:
+    """Hears speech in all that is not silence, and knows it at the very end of each frame."""
+
+    def __init__(self) -> None:
+        self._frame = b""
+
+    def take(self, data: bytes) -> Iterator[Heard]:
+        for start in range(0, len(data), 3 * len(LOUD)):
+            piece = data[start : start + 3 * len(LOUD)]
+            self._frame += piece
+            verdicts = []
+            while len(self._frame) >= len(LOUD):
+                verdicts.append(float(any(self._frame[: len(LOUD)])))
+                self._frame = self._frame[len(LOUD) :]
+            yield Heard(piece, tuple(verdicts))
 
 
 def speech(start: float, end: float) -> list[tuple[float, ClientEvent]]:

@@ -1,0 +1,36 @@
+"""The rules of a call. No tasks, no clock, no sockets: inputs and the time go in, effects come out.
+
+    inputs ──► session ──► effects       `receive`, `effects`, `next_deadline`, `on_deadline`
+
+`session` says what follows from what. What it composes, each in a page or two:
+
+    judgement     may the client have this, as things stand? Asked before anything changes
+    hearing       the input audio buffer: sound → turns → items, and what the recogniser gets
+      turns         when somebody starts and stops speaking      gate    whose voice counts
+      pauses        does the sentence want to go on?             transcripts    the words of it
+    reply         one response: its events in their order, opened and closed
+      options       what it does otherwise than the session      usage   its tokens, and their limit
+    calls         function calls of the server's own tools, and when their outputs are complete
+    playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
+    patience      how long silence after a reply may last
+    conversation  the items in order: a fold over server events, shared with relay and recorder
+    ledger        said, sent and heard: what the brain may believe was understood
+    outgoing      effects in order; stamps each event and folds it at once
+
+A barge-in, from sound to silence:
+
+ 1. `Heard` brings two frames in a row that `gate` lets pass and `turns` takes for speech.
+ 2. `hearing` sends `speech_started` and asks to `Listen`, beginning before the first sound.
+ 3. `session._interrupt`: where we feed the loudspeaker, `playout.clear` asks to `Hush`, and tells
+    the client and the ledger how much was heard. Over a WebSocket the client does that itself, with
+    `conversation.item.truncate`.
+ 4. `session._end_reply`: `reply.end` closes what is open, status `cancelled`, reason
+    `turn_detected`; then `Cancel`. Whoever performs a batch of effects does its `Hush`es and
+    `Cancel`s first: silence comes before the news of it. What the engine still produces bears the
+    id of a response that is gone, and is ignored.
+ 5. Silence: `turns` says so, `hearing` commits the turn as an item, `session._respond` begins the
+    next response. The brain is asked when the words are known, and remembers of its interrupted
+    answer what `ledger.as_heard` gives: the words that were heard, and a dash.
+
+`relay` is the other machine: between a client and an upstream that has a session of its own.
+"""

@@ -57,10 +57,15 @@ class ListenDrop:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
+    """Make this response. Its sound is PCM16 at 24 kHz; whoever writes the `AudioDelta`s encodes
+    it to `config.audio.output.format`, which stays this response's even if the session moves on.
+    """
+
     response_id: str
-    config: SessionConfig
+    config: SessionConfig  # the session's, with what this response does otherwise
     history: tuple[Item, ...]
     paced: bool = True  # somebody listens while it is made: do not run far ahead
+    verbatim: str | None = None  # say just this: nobody has to think
 
 
 @dataclass(frozen=True, slots=True)

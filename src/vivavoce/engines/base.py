@@ -20,16 +20,24 @@ from typing import Protocol
 import msgspec
 
 from ..core.effects import Listen, Respond
-from ..core.inputs import Said, ToolRequested
+from ..core.inputs import CutShort, Said, ToolRequested
 from ..core.ledger import Word
-from ..core.values import ToolSpec
+from ..core.values import IncompleteReason, ToolSpec
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import Usage
 
-Stable = Callable[[str], Awaitable[None]]
-"""Told all words so far that can no longer change, whenever there are more of them."""
 
-Emit = Callable[[Said | ToolRequested], Awaitable[None]]
+class Stable(Protocol):
+    """Told all words so far that can no longer change, whenever there are more of them.
+
+    `guess` is for who has one: all words so far, the uncertain ones too. Worth telling whenever it
+    changes, a pause above all: its last word decides whether the user is only thinking.
+    """
+
+    def __call__(self, text: str, guess: str = "", /) -> Awaitable[None]: ...
+
+
+Emit = Callable[[Said | ToolRequested | CutShort], Awaitable[None]]
 
 
 class SpeechDetector(Protocol):
@@ -58,9 +66,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None  # what the call speaks, if it is known
 
 
+class Cut(msgspec.Struct, frozen=True):
+    """A brain had to stop before it was finished."""
+
+    reason: IncompleteReason
+
+
+Thought = str | FunctionCall | Usage | Cut
+
+
 class Brain(Protocol):
-    def generate(self, question: Question) -> AsyncGenerator[str | FunctionCall | Usage, None]:
-        """The answer, as it comes to mind: pieces of text, whole tool calls, last its usage."""
+    def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+        """The answer, as it comes to mind: pieces of text, whole tool calls, last its usage.
+
+        A `Cut`, if it was not the whole answer, comes before or after the usage.
+        """
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True):

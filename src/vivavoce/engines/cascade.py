@@ -1,79 +1,228 @@
 """Speech to text, text to thought, thought to speech: three engines behaving as one.
 
-While a sentence is being spoken the next is already being written. The queue between the two
-is short on purpose: an interruption then wastes two sentences, not a whole essay.
+    brain ─ pieces ─► sentences ─► written ─► a voice each ─► speaking ─► emit
+
+While a sentence is being said the next is already being spoken and the one after it written. All
+queues are short on purpose: who is ahead waits, and an interruption wastes two sentences, not a
+whole essay. Without a voice, text goes out piece by piece as it comes to mind.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
+import msgspec
+from msgspec import UNSET
+
+from ..core.calls import tool_specs
 from ..core.effects import Listen, Respond
-from ..core.inputs import Said, ToolRequested
+from ..core.inputs import CutShort, Said, ToolRequested
 from ..protocol.items import FunctionCall
 from ..protocol.server import Usage
-from .base import Brain, Emit, Question, SpeechToText, Stable, TextToSpeech, Voice
+from .base import (
+    Brain,
+    Cut,
+    Emit,
+    Question,
+    Speech,
+    SpeechToText,
+    Stable,
+    TextToSpeech,
+    Thought,
+    Voice,
+)
 from .sentences import Sentences
 
-SENTENCES_AHEAD = 2
+SENTENCES_AHEAD = 2  # written, and not yet given a voice
+PIECES_AHEAD = 8  # of one sentence's sound, made and not yet said
+
+OnStage = Callable[[str, float], None]
+"""How long a stage took, in ms: `stt` from the end of the sound to its words, `brain` from the
+question to the first sentence or call, `tts` from that sentence to its first sound."""
+
+Sound = asyncio.Queue[Speech | None]
 
 
 class Cascade:
     def __init__(
-        self, stt: SpeechToText, brain: Brain, tts: TextToSpeech, *, language: str | None = None
+        self,
+        stt: SpeechToText,
+        brain: Brain,
+        tts: TextToSpeech,
+        *,
+        language: str | None = None,
+        on_stage: OnStage = lambda name, ms: None,
     ) -> None:
         self._stt = stt
         self._brain = brain
         self._tts = tts
         self._language = language
+        self._on_stage = on_stage
 
     async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str:
+        watch = _Watch()
+
+        async def heard() -> AsyncIterator[bytes]:
+            async for piece in sound:
+                yield piece
+            watch.start()
+
         language = request.language or self._language
-        return await self._stt.listen(sound, stable, language=language)
+        text = await self._stt.listen(heard(), stable, language=language)
+        self._on_stage("stt", watch.ms)
+        return text
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
-        written: asyncio.Queue[str | None] = asyncio.Queue(SENTENCES_AHEAD)
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write(request, written, emit))
-            tasks.create_task(self._speak(request, written, emit))
-        return writing.result()
-
-    async def _write(
-        self, request: Respond, written: asyncio.Queue[str | None], emit: Emit
-    ) -> Usage:
-        usage = Usage()
-        sentences = Sentences()
-        question = Question(
-            instructions=request.config.instructions,
-            history=request.history,
-            language=self._language,
-        )
-        async with aclosing(self._brain.generate(question)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, FunctionCall):
-                    await emit(ToolRequested(request.response_id, piece))
-                elif isinstance(piece, Usage):
-                    usage = piece
-                else:
-                    for sentence in sentences.push(piece):
-                        await written.put(sentence)
-        for sentence in sentences.finish():
-            await written.put(sentence)
-        await written.put(None)
+        spoken = "audio" in request.config.output_modalities
+        usage, cut = await (self._speak if spoken else self._write)(request, emit)
+        if cut is not None:
+            await emit(CutShort(request.response_id, cut.reason, usage))
         return usage
 
-    async def _speak(
-        self, request: Respond, written: asyncio.Queue[str | None], emit: Emit
+    async def _write(self, request: Respond, emit: Emit) -> tuple[Usage, Cut | None]:
+        first = _First(self._on_stage, "brain")
+
+        async def take(piece: str | FunctionCall) -> None:
+            first.came()
+            await emit(_said(request, piece))
+
+        return await self._think(request, take)
+
+    async def _speak(self, request: Respond, emit: Emit) -> tuple[Usage, Cut | None]:
+        written: asyncio.Queue[str | FunctionCall | None] = asyncio.Queue(SENTENCES_AHEAD)
+        speaking: asyncio.Queue[Sound | FunctionCall | None] = asyncio.Queue(1)
+        async with asyncio.TaskGroup() as tasks:
+            thinking = tasks.create_task(self._think_in_sentences(request, written))
+            tasks.create_task(self._give_voice(request, tasks, written, speaking))
+            tasks.create_task(self._say(request, speaking, emit))
+        return thinking.result()
+
+    async def _think(
+        self, request: Respond, take: Callable[[str | FunctionCall], Awaitable[None]]
+    ) -> tuple[Usage, Cut | None]:
+        usage, cut = Usage(), None
+        async with aclosing(self._thoughts(request)) as thoughts:
+            async for thought in thoughts:
+                match thought:
+                    case Usage():
+                        usage = thought
+                    case Cut():
+                        cut = thought
+                    case _:
+                        await take(thought)
+        return usage, cut
+
+    def _thoughts(self, request: Respond) -> AsyncGenerator[Thought, None]:
+        if request.verbatim is not None:
+            return _only(request.verbatim)
+        config = request.config
+        limit, parallel = config.max_output_tokens, config.parallel_tool_calls
+        question = Question(
+            instructions=config.instructions,
+            history=request.history,
+            tools=tool_specs(config.tools),
+            tool_choice=msgspec.to_builtins(config.tool_choice),
+            parallel_tool_calls=None if parallel is UNSET else parallel,
+            max_output_tokens=None if limit == "inf" else limit,
+            language=self._language,
+        )
+        return self._brain.generate(question)
+
+    async def _think_in_sentences(
+        self, request: Respond, written: asyncio.Queue[str | FunctionCall | None]
+    ) -> tuple[Usage, Cut | None]:
+        sentences = Sentences()
+        first = _First(self._on_stage, "brain")
+
+        async def put(pieces: list[str | FunctionCall]) -> None:
+            for piece in pieces:
+                first.came()
+                await written.put(piece)
+
+        async def take(piece: str | FunctionCall) -> None:
+            if isinstance(piece, str):
+                await put([*sentences.push(piece)])
+            else:
+                await put([*sentences.finish(), piece])
+
+        outcome = await self._think(request, take)
+        await put([*sentences.finish()])
+        await written.put(None)
+        return outcome
+
+    async def _give_voice(
+        self,
+        request: Respond,
+        tasks: asyncio.TaskGroup,
+        written: asyncio.Queue[str | FunctionCall | None],
+        speaking: asyncio.Queue[Sound | FunctionCall | None],
     ) -> None:
+        """A task for each sentence: the next is ready when one has been said."""
         output = request.config.audio.output
         voice = Voice(name=output.voice, speed=output.speed, language=self._language)
-        while (sentence := await written.get()) is not None:
-            if "audio" not in request.config.output_modalities:
-                await emit(Said(request.response_id, sentence))
+        first: _First | None = None
+        while (piece := await written.get()) is not None:
+            if isinstance(piece, FunctionCall):
+                await speaking.put(piece)
                 continue
-            async with aclosing(self._tts.speak(sentence, voice)) as speech:
-                async for piece in speech:
-                    text = "".join(word.text for word in piece.words)
-                    await emit(Said(request.response_id, text, piece.pcm, piece.words))
+            sound: Sound = asyncio.Queue(PIECES_AHEAD)
+            first = first or _First(self._on_stage, "tts")
+            await speaking.put(sound)
+            tasks.create_task(self._voice(piece, voice, sound, first))
+        await speaking.put(None)
+
+    async def _voice(self, text: str, voice: Voice, sound: Sound, first: _First) -> None:
+        async with aclosing(self._tts.speak(text, voice)) as speech:
+            async for piece in speech:
+                first.came()
+                await sound.put(piece)
+        await sound.put(None)
+
+    async def _say(
+        self, request: Respond, speaking: asyncio.Queue[Sound | FunctionCall | None], emit: Emit
+    ) -> None:
+        while (next_up := await speaking.get()) is not None:
+            if isinstance(next_up, FunctionCall):
+                await emit(_said(request, next_up))
+                continue
+            while (piece := await next_up.get()) is not None:
+                text = "".join(word.text for word in piece.words)
+                await emit(Said(request.response_id, text, piece.pcm, piece.words))
+
+
+def _said(request: Respond, piece: str | FunctionCall) -> Said | ToolRequested:
+    if isinstance(piece, str):
+        return Said(request.response_id, piece)
+    return ToolRequested(request.response_id, piece)
+
+
+async def _only(text: str) -> AsyncGenerator[Thought, None]:
+    yield text
+
+
+class _Watch:
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
+
+    def start(self) -> None:
+        self._since = self._clock()
+
+    @property
+    def ms(self) -> float:
+        return (self._clock() - self._since) * 1000
+
+
+class _First:
+    """Reports how long it took until the first of something came."""
+
+    def __init__(self, on_stage: OnStage, name: str) -> None:
+        self._watch = _Watch()
+        self._report: Callable[[float], None] | None = lambda ms: on_stage(name, ms)
+
+    def came(self) -> None:
+        if self._report:
+            self._report(self._watch.ms)
+            self._report = None

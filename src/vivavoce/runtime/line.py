@@ -1,167 +1,136 @@
 """The owner of one machine: everything that happens to a call happens here, one thing at a time.
 
-A transport calls `frame`, `writable` and `lost`; the machine is told at once and what it asks for
-is done at once, because nothing here waits. Only work waits (engines, tools): it runs in the
-line's task group and comes back through the mailbox.
+A transport calls its client's `frame`, `writable` and `lost`; the machine is told at once and what
+it asks for is done at once, because nothing here waits. What waits (engines, tools, an upstream's
+connection) is the line's `Work`: it runs in the line's task group and comes back as an input.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable
+from typing import Protocol
 
 from ..core import effects as do
 from ..core.effects import Effect, Who
-from ..core.inputs import (
-    Failed,
-    Finished,
-    Heard,
-    HungUp,
-    Input,
-    NotTranscribed,
-    Partial,
-    Played,
-    Said,
-    ToolRequested,
-    ToolReturned,
-    Transcribed,
-    Unreadable,
-)
-from ..core.session import Session
-from ..engines.base import Engine
-from ..errors import EngineError, InvalidRequest
+from ..core.inputs import HungUp, Input, Played
 from ..protocol import codec, server
-from ..protocol.client import AudioAppend, Command
-from .ears import Ears, Vad
+from .client import Client, Reader
 from .mailbox import Mailbox
-from .outbox import LIMIT, TRY_AGAIN_LATER, Outbox, Transport
-from .pace import Pace
+from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport
 from .recorder import Recorder
 
-BACKLOG = 1024 * 1024  # bytes of sound taken in but not yet heard; above it we stop reading
-HEARING_BEHIND = 512  # pieces the recogniser may be behind before we give up on the utterance
-
-Tools = Callable[[do.CallTool], Awaitable[str]]
+INTERNAL_ERROR = 1011
 
 
-class Client:
-    """One connection to the call: its callbacks, its outbox, and what it does not want to know."""
+class Machine(Protocol):
+    """The rules of a call: `core.session.Session` or `core.relay.Relay`."""
 
-    def __init__(
-        self, line: Line, who: Who, transport: Transport, vad: Vad, *, sideband: bool, limit: int
-    ) -> None:
-        self.who = who
-        self.sideband = sideband
-        self.transport = transport
-        self.outbox = Outbox(transport, line.clock, limit=limit)
-        self._line = line
-        self._ears = Ears(vad)
-        self._backlog: deque[Command | Unreadable | Iterator[Heard]] = deque()
-        self._backlog_bytes = 0
-        self._paused = False
+    closed: bool
 
-    def frame(self, data: bytes | memoryview) -> None:
-        event = _read(data)
-        if isinstance(event, AudioAppend):
-            self._backlog_bytes += len(event.audio)
-            self._backlog.append(self._ears.take(event.audio))
-        else:
-            self._backlog.append(event)
-        if len(self._backlog) == 1:
-            self._take()
+    def receive(self, event: Input, now: float, who: Who | None = None) -> None: ...
 
-    def writable(self) -> None:
-        self.outbox.flush()
-        self._line.settle()
+    def effects(self) -> list[Effect]: ...
 
-    def played(self, item_id: str, ms: int) -> None:
-        self._line.tell(Played(item_id, ms), self.who)
+    def next_deadline(self) -> float | None: ...
 
-    def lost(self, code: int, reason: str) -> None:
-        self.outbox.forget()
-        self._backlog.clear()
-        self._line.detach(self)
+    def on_deadline(self, now: float) -> None: ...
 
-    def wants(self, event: server.ServerEvent) -> bool:
-        return not (self.sideband and isinstance(event, server.AudioDelta))
 
-    def breathe(self) -> None:
-        """Stop reading from who does not read, and from who brings more than can be heard."""
-        pause = self.outbox.full or self._backlog_bytes > BACKLOG
-        if pause != self._paused and not self.outbox.closed:
-            self._paused = pause
-            (self.transport.pause_reading if pause else self.transport.resume_reading)()
+class Work(Protocol):
+    """Who does for the machine what takes time."""
 
-    def _take(self) -> None:
-        """Tell what came, in order. A long sound is heard in pieces, one per turn of the loop."""
-        while self._backlog:
-            event = self._backlog[0]
-            if not isinstance(event, Iterator):
-                self._line.tell(event, self.who)
-            elif (heard := next(event, None)) is not None:
-                self._backlog_bytes -= len(heard.pcm)
-                self._line.tell(heard, self.who)
-                if self._backlog_bytes > 0:
-                    asyncio.get_running_loop().call_soon(self._take)
-                    return
-                continue
-            if self._backlog:  # telling may have ended the call
-                self._backlog.popleft()
-        self._backlog_bytes = 0
+    def begin(self, line: Line, tasks: asyncio.TaskGroup) -> None: ...
+
+    def stop(self, effect: do.Cancel) -> None:
+        """Performed before anything else of its batch."""
+
+    def perform(self, effect: Effect) -> None: ...
+
+    def shape(self, event: server.ServerEvent) -> server.ServerEvent | None:
+        """The event as the wire wants it (G.711); None while there is nothing to say yet."""
+
+    def end(self) -> None:
+        """The call is over: stop everything."""
 
 
 class Line:
     def __init__(
         self,
-        session: Session,
-        engine: Engine,
+        machine: Machine,
+        work: Work,
         recorder: Recorder,
         *,
-        tools: Tools,
-        vad: Vad,
-        run_ahead_s: float | None = 4.0,
+        outbox_bytes: int = LIMIT,
+        patience_s: float = PATIENCE_S,
+        on_event: Callable[[server.ServerEvent], None] = lambda event: None,
     ) -> None:
+        """`on_event` sees every event that is true, sent or not (metrics, subscribers)."""
         self._loop = asyncio.get_running_loop()
         self.clock = self._loop.time
-        self._session = session
-        self._engine = engine
-        self._recorder = recorder
-        self._tools = tools
-        self._vad = vad
-        self._run_ahead_s = run_ahead_s
+        self.machine = machine
+        self.recorder = recorder
+        self.mailbox = Mailbox(self.tell, self._has_room)
+        self.ending = "ended"
+        self._work = work
+        self._outbox_bytes = outbox_bytes
+        self._patience_s = patience_s
+        self._on_event = on_event
         self._clients: list[Client] = []
-        self._mailbox = Mailbox(self.tell, self._has_room)
         self._inbox: deque[tuple[Input, Who | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
-        self._work: asyncio.TaskGroup
-        self._replies: dict[str, asyncio.Task[None]] = {}
-        self._hearings: dict[str, tuple[asyncio.Queue[bytes | None], asyncio.Task[None]]] = {}
-        self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
+        self._kept = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
 
-    def attach(self, transport: Transport, *, sideband: bool = False, limit: int = LIMIT) -> Client:
+    def attach(
+        self,
+        transport: Transport,
+        reader: Callable[[Client], Reader],
+        *,
+        sideband: bool = False,
+        limit: int | None = None,
+    ) -> Client:
+        outbox = Outbox(
+            transport, self.clock, limit=limit or self._outbox_bytes, patience_s=self._patience_s
+        )
         who = len(self._clients) + 1
-        client = Client(self, who, transport, self._vad, sideband=sideband, limit=limit)
+        client = Client(self, who, transport, outbox, reader, sideband=sideband)
         self._clients.append(client)
         return client
 
     async def run(self) -> None:
-        """Live the whole call. Returns when it is over and nothing of it is left running."""
+        """Live the whole call. Returns when it is over, stored, and nothing of it is running.
+
+        An unexpected exception ends the call with 1011 and is raised: it is our bug.
+        """
         try:
-            async with asyncio.TaskGroup() as self._work:
+            async with asyncio.TaskGroup() as tasks:
+                self._work.begin(self, tasks)
                 self._busy = False
                 self._pump()
                 await self._over.wait()
         finally:
             self._busy = True
+            self._work.end()
             if self._timer:
                 self._timer.cancel()
             for client in self._attached():  # somebody's bug ended the call
-                client.outbox.abort(1011, "internal error")
+                self.ending = "internal_error"
+                client.outbox.abort(INTERNAL_ERROR, "internal error")
+            if self.recorder.finish() or self.recorder.waiting:
+                await self._stored()
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """End the call from our side, behind what still waits to be written."""
+        self.ending = reason
+        self.tell(HungUp())
+        for client in self._attached():
+            client.outbox.close(code, reason)
+        self.settle()
 
     # What happened
 
@@ -170,19 +139,23 @@ class Line:
         if not self._busy:
             self._pump()
 
-    def detach(self, client: Client) -> None:
+    def detach(self, client: Client, code: int = 1006, reason: str = "") -> None:
         if not any(not other.sideband for other in self._attached()):
+            if self.ending == "ended":
+                self.ending = f"client_closed_{code}"
             self.tell(HungUp())
         self.settle()
 
     def _pump(self) -> None:
         """Tell the machine, do what it asks. What comes in meanwhile waits its turn."""
         self._busy = True
-        self._perform(self._session.effects())
-        while self._inbox and not self._session.closed:
+        self._perform(self.machine.effects())
+        while self._inbox and not self.machine.closed:
             event, who = self._inbox.popleft()
-            self._session.receive(event, self.clock(), who)
-            self._perform(self._session.effects())
+            self.machine.receive(event, self.clock(), who)
+            self._perform(self.machine.effects())
+            if isinstance(event, Played):
+                self.recorder.heard(event.item_id)
         self._busy = False
         self.settle()
 
@@ -192,101 +165,85 @@ class Line:
             return
         for client in self._clients:
             client.breathe()
-        if self._has_room():
-            self._loop.call_soon(self._mailbox.deliver)
+        if self.mailbox.letters and self._has_room():
+            self._loop.call_soon(self.mailbox.deliver)
         self._rearm()
-        if self._session.closed and not self._attached():
+        if self.machine.closed and not self._attached():
             self._over.set()
 
     def _rearm(self) -> None:
-        if self._timer:
+        """One timer for all deadlines, re-armed only when the earliest changed."""
+        due = self.machine.next_deadline()
+        for client in self._clients:
+            if (at := client.outbox.deadline()) is not None and (due is None or at < due):
+                due = at
+        if self._timer is not None:
+            if self._timer.when() == due and not self._timer.cancelled():
+                return
             self._timer.cancel()
-        deadlines = [client.outbox.deadline() for client in self._attached()]
-        due = min([self._session.next_deadline() or float("inf"), *deadlines])
-        self._timer = None if due == float("inf") else self._loop.call_at(due, self._on_time)
+        self._timer = None if due is None else self._loop.call_at(due, self._on_time)
 
     def _on_time(self) -> None:
+        self._timer = None
         now = self.clock()
         for client in self._attached():
-            if now >= client.outbox.deadline():
+            if (at := client.outbox.deadline()) is not None and now >= at:
                 client.outbox.abort(TRY_AGAIN_LATER, "too slow")
-                self.detach(client)
-        due = self._session.next_deadline()
+                self.detach(client, TRY_AGAIN_LATER, "too slow")
+        due = self.machine.next_deadline()
         if due is not None and now >= due:
-            self._session.on_deadline(now)
+            self.machine.on_deadline(now)
         self._pump()
 
     def _attached(self) -> list[Client]:
         return [client for client in self._clients if not client.outbox.closed]
 
     def _has_room(self) -> bool:
-        return not any(c.outbox.full for c in self._attached() if not c.sideband)
+        return not any(c.outbox.full for c in self._clients if not c.sideband)
 
     # What to do about it
 
     def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:  # before the first word of the batch is sent
+            if isinstance(effect, do.Cancel):
+                self._work.stop(effect)
+            elif isinstance(effect, do.Hush):
+                for client in self._attached():
+                    client.transport.hush(effect.item_id)
         for effect in effects:
-            if isinstance(effect, do.Cancel | do.Hush):
-                self._stop(effect)
-        for effect in effects:
-            self._do(effect)
-
-    def _stop(self, effect: do.Cancel | do.Hush) -> None:
-        if isinstance(effect, do.Hush):
-            for client in self._attached():
-                client.transport.hush(effect.item_id)
-        elif task := self._replies.pop(effect.response_id, None):
-            task.cancel()
-
-    def _do(self, effect: Effect) -> None:
-        match effect:
-            case do.Send(event=event, to=to):
-                self._send(event, to)
-            case do.Note(event=event):
-                self._recorder.take(event)
-            case do.Listen(item_id=item_id, pre_roll=pcm):
-                sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
-                sound.put_nowait(pcm)
-                task = self._work.create_task(self._hear(effect, sound))
-                self._hearings[item_id] = (sound, task)
-            case do.ListenTo(item_id=item_id, pcm=pcm):
-                self._give(item_id, pcm)
-            case do.ListenEnd(item_id=item_id):
-                self._give(item_id, None)
-            case do.ListenDrop(item_id=item_id):
-                if hearing := self._hearings.pop(item_id, None):
-                    hearing[1].cancel()
-            case do.Respond():
-                task = self._work.create_task(self._respond(effect))
-                self._replies[effect.response_id] = task
-            case do.CallTool():
-                task = self._work.create_task(self._call(effect))
-                self._calls.add(task)
-                task.add_done_callback(self._calls.discard)
-            case do.Close(code=code, reason=reason):
-                self._close(code, reason)
-            case do.Cancel() | do.Hush():
-                pass  # performed before everything else
+            match effect:
+                case do.Send(event=event, to=to):
+                    self._send(event, to)
+                case do.Note(event=event):
+                    self.recorder.take(event)
+                    self._on_event(event)
+                case do.Close(code=code, reason=reason):
+                    self._close(code, reason)
+                case do.Cancel() | do.Hush():
+                    pass  # done
+                case _:
+                    self._work.perform(effect)
 
     def _send(self, event: server.ServerEvent, to: Who | None) -> None:
-        receipt = self._recorder.take(event)
-        data = codec.encode(event)
-        first = True
+        receipt = self.recorder.take(event)
+        self._on_event(event)
+        shaped = self._work.shape(event)
+        if shaped is None:
+            return
+        data = codec.encode(shaped)
+        stamp = self._stamp(event)
         for client in self._attached():
             if to in (None, client.who) and client.wants(event):
-                stamp = self._stamp(event) if first else None
                 client.outbox.put(data, receipt=receipt, written=stamp)
-                first = False
+                stamp = None  # the first to be told is the one we time
 
     def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
         if isinstance(event, server.AudioDelta | server.SpeechStopped):
-            return lambda: self._recorder.written(event, self.clock())
+            return lambda: self.recorder.written(event, self.clock())
         return None
 
     def _close(self, code: int, reason: str) -> None:
-        hearings = [task for _, task in self._hearings.values()]
-        for task in (*self._replies.values(), *hearings, *self._calls):
-            task.cancel()
+        self._work.end()
         for client in self._attached():
             client.outbox.close(code, reason)
 
@@ -295,10 +252,12 @@ class Line:
     def _committed(self, number: int) -> None:
         for client in self._clients:
             client.outbox.committed(number)
+        self._kept.set()
         self.settle()
 
     def _not_committed(self) -> None:
         """What the client would have been told is not true. It is told so, and nothing else."""
+        self.ending = "storage_unavailable"
         body = server.ErrorBody(
             type="server_error",
             code="storage_unavailable",
@@ -306,62 +265,11 @@ class Line:
         )
         error = codec.encode(server.Error(event_id="event_storage", error=body))
         for client in self._attached():
-            client.outbox.abort(1011, "storage_unavailable", error)
+            client.outbox.abort(INTERNAL_ERROR, "storage_unavailable", error)
+        self._kept.set()
         self.tell(HungUp())
 
-    # Work that waits
-
-    def _give(self, item_id: str, pcm: bytes | None) -> None:
-        if hearing := self._hearings.get(item_id):
-            try:
-                hearing[0].put_nowait(pcm)
-            except asyncio.QueueFull:
-                del self._hearings[item_id]
-                hearing[1].cancel()
-                self.tell(NotTranscribed(item_id, "the recogniser fell behind"))
-
-    async def _hear(self, request: do.Listen, sound: asyncio.Queue[bytes | None]) -> None:
-        item_id = request.item_id
-
-        async def sounds() -> AsyncIterator[bytes]:
-            while (pcm := await sound.get()) is not None:
-                yield pcm
-
-        async def partial(stable_text: str) -> None:
-            await self._mailbox.put(Partial(item_id, stable_text))
-
-        outcome: Transcribed | NotTranscribed
-        try:
-            outcome = Transcribed(item_id, await self._engine.listen(request, sounds(), partial))
-        except EngineError as error:
-            outcome = NotTranscribed(item_id, str(error))
-        await self._mailbox.put(outcome)
-        self._hearings.pop(item_id, None)
-
-    async def _respond(self, request: do.Respond) -> None:
-        pace = Pace(self._run_ahead_s if request.paced else None, self.clock)
-
-        async def emit(event: Said | ToolRequested) -> None:
-            if isinstance(event, Said):
-                await pace.keep(event.pcm)
-            await self._mailbox.put(event)
-
-        outcome: Finished | Failed
-        try:
-            usage = await self._engine.respond(request, emit)
-            outcome = Finished(request.response_id, usage)
-        except* EngineError as errors:
-            outcome = Failed(request.response_id, str(errors.exceptions[0]))
-        await self._mailbox.put(outcome)
-        self._replies.pop(request.response_id, None)
-
-    async def _call(self, effect: do.CallTool) -> None:
-        output = await self._tools(effect)
-        await self._mailbox.put(ToolReturned(effect.call.call_id, output))
-
-
-def _read(data: bytes | memoryview) -> Command | AudioAppend | Unreadable:
-    try:
-        return codec.decode(data)
-    except InvalidRequest as error:
-        return Unreadable(error)
+    async def _stored(self) -> None:
+        while self.recorder.waiting:
+            self._kept.clear()
+            await self._kept.wait()

@@ -1,8 +1,9 @@
 """What is kept, and the verbs that keep it. Tables as in the public contract.
 
 Two implementations, `memory` and `sql`, pass one contract suite. All times are aware UTC
-datetimes. Every verb is atomic, raises `StoreError` when the disk fails, and nothing else on
-purpose; what is not there is None or an empty list, never an exception.
+datetimes. Every verb is atomic, raises `StoreError` when the disk fails or when a row would
+contradict the others (an id that is taken, an item without its conversation), and nothing else
+on purpose; what is not there is None or an empty list, never an exception.
 """
 
 from __future__ import annotations
@@ -111,17 +112,31 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Newest first. `has_more`: ask again with `before` = the last one's id."""
+    """Newest first. `has_more`: ask again with `before` = the last one's id.
+
+    A `before` that is not there (any more) leaves nothing to tell: the page is empty.
+    """
 
     data: list[ConversationRow] = field(default_factory=list)
     has_more: bool = False
+
+
+PAGE = 1000  # rows, at most
+
+
+def page_size(limit: int) -> int:
+    """As many as asked for, within reason."""
+    return max(1, min(limit, PAGE))
 
 
 class Store(Protocol):
     # Conversations, items, responses, calls
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """All of it or none of it, and on disk when this returns."""
+        """All of it or none of it, and on disk when this returns.
+
+        A row replaces what was kept under its id. Several changes are taken in their order.
+        """
 
     async def create_conversation(self, row: ConversationRow) -> None: ...
 
@@ -144,11 +159,13 @@ class Store(Protocol):
 
     async def begin_call(self, row: CallRow) -> None: ...
 
-    async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None: ...
+    async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
+        """The first ending stays."""
 
     async def call(self, call_id: str) -> CallRow | None: ...
 
-    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]: ...
+    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
+        """Newest first, as `conversations`."""
 
     async def responses(self, call_id: str) -> list[ResponseRow]: ...
 
@@ -158,17 +175,24 @@ class Store(Protocol):
 
     async def key_by_hash(self, hash: str) -> KeyRow | None: ...
 
-    async def keys(self) -> list[KeyRow]: ...
+    async def key(self, key_id: str) -> KeyRow | None: ...
+
+    async def keys(self) -> list[KeyRow]:
+        """Oldest first, the revoked ones too."""
 
     async def revoke_key(self, key_id: str, at: datetime) -> bool:
         """Valid at once. False: there is no such key that was not revoked already."""
 
-    async def touch_key(self, key_id: str, at: datetime) -> None: ...
+    async def touch_key(self, key_id: str, at: datetime) -> None:
+        """Remember that it was used. An older `at` than the one that is kept changes nothing."""
 
     async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None: ...
 
     async def secret(self, hash: str, now: datetime) -> Grant | None:
         """What it grants, if it has not expired. Secrets may be used more than once."""
+
+    async def drop_secret(self, hash: str) -> bool:
+        """It grants nothing from now on. False: there was none."""
 
     async def add_code(self, hash: str, expires_at: datetime) -> None: ...
 
@@ -179,6 +203,6 @@ class Store(Protocol):
         """Forget expired secrets and used or expired codes."""
 
     async def ping(self) -> None:
-        """Raises `StoreError` if nothing could be kept right now."""
+        """Raises `StoreError` if nothing could be kept now, or in the last second."""
 
     async def close(self) -> None: ...

@@ -1,0 +1,95 @@
+# Each verb sets up what it needs, and is quick when nothing changed.
+#   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
+#   make test   everything within minutes                         make fmt    format
+#   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PORT ?= 8080
+DATA_DIR ?= data
+PYTHON ?= python3
+BIN := .venv/bin
+DONE := .setup
+WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.PHONY: help run test test-long check fmt bench setup web lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run: setup web
+	@exec $(BIN)/vivavoce serve --data-dir $(DATA_DIR) --port $(PORT)
+
+setup: $(DONE)/run
+web: $(DONE)/web
+
+test: $(DONE)/dev $(DONE)/web $(DONE)/debian
+	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
+	$(BIN)/pytest -q -m "not long"
+
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian
+	$(BIN)/pytest -q -m long
+
+check: $(DONE)/dev $(DONE)/npm
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src tests benchmarks packages/vivavoce-espeak/src
+	$(BIN)/lint-imports
+	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm run --silent check
+
+fmt: $(DONE)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DONE)/dev
+	$(BIN)/python -m benchmarks
+
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  pyproject.toml --group dev packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate locks/node.in -o locks/node.txt
+
+clean:
+	rm -rf .venv .setup dist web/node_modules src/vivavoce/http/static
+
+# What was done, and from what: a newer source does it again.
+
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation -e . -e packages/vivavoce-espeak
+
+$(DONE)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit("Vivavoce needs Python 3.11, 3.12 or 3.13; this is %s. Say which: make PYTHON=python3.11" % sys.version.split()[0] if not (3, 11) <= sys.version_info < (3, 14) else 0)'
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@mkdir -p $(DONE) && touch $@
+
+$(DONE)/run: locks/run.txt pyproject.toml packages/vivavoce-espeak/pyproject.toml | $(DONE)/venv
+	@echo "Installing Vivavoce and its locked dependencies into .venv (about a minute)"
+	@$(PIP) install --require-hashes -r locks/run.txt
+	@$(INSTALL_SELF)
+	@touch $@
+
+$(DONE)/dev: locks/dev.txt $(DONE)/run
+	@echo "Installing the development tools"
+	@$(PIP) install --require-hashes -r locks/dev.txt
+	@touch $@
+
+$(DONE)/node: locks/node.txt | $(DONE)/venv
+	@scripts/node.sh $(DONE)/node $(BIN)
+
+$(DONE)/npm: web/package-lock.json | $(DONE)/node
+	@echo "Installing what the page is built with"
+	@cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
+	@echo "Building the page"
+	@cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm run --silent build
+	@touch $@
+
+$(DONE)/debian: scripts/debian.sh
+	@scripts/debian.sh chromium flite
+	@mkdir -p $(DONE) && touch $@

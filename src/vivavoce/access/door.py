@@ -1,0 +1,52 @@
+"""The one question every entrance asks: who is this?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..core.values import Caller
+from ..store.base import Grant, KeyRow, Store
+from . import client_secrets, keys, sign_in
+from .refusal import Refusal, missing, signed_out, unknown
+
+
+async def identify(store: Store, credential: str | None, now: datetime) -> Caller | Refusal:
+    """Whoever holds this API key or client secret. A cookie is not taken here: it is no key."""
+    if not credential:
+        return missing()
+    if credential.startswith(keys.PREFIX):
+        key = await keys.check(store, credential, now)
+        return key if isinstance(key, Refusal) else _by_key(key)
+    if credential.startswith(client_secrets.PREFIX):
+        grant = await client_secrets.check(store, credential, now)
+        return grant if isinstance(grant, Refusal) else _by_secret(grant)
+    return unknown()
+
+
+async def identify_cookie(store: Store, cookie: str | None, now: datetime) -> Caller | Refusal:
+    """Whoever signed in with this browser."""
+    if not cookie:
+        return signed_out()
+    grant = await sign_in.check(store, cookie, now)
+    if isinstance(grant, Refusal):
+        return grant
+    return Caller(credential="cookie", subject=grant.subject, browser=True)
+
+
+def _by_key(row: KeyRow) -> Caller:
+    return Caller(credential="key", key_id=row.id, assistant=row.assistant)
+
+
+def _by_secret(grant: Grant) -> Caller:
+    return Caller(
+        credential="secret",
+        key_id=grant.key_id,
+        subject=grant.subject,
+        assistant=grant.assistant,
+        role=grant.role,
+        language=grant.language,
+        variables=grant.variables,
+        conversation_id=grant.conversation_id,
+        session=grant.session,
+        browser=True,
+    )

@@ -1,0 +1,45 @@
+"""A credential that was not taken, in the protocol's words. The credential is never repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`status` is for HTTP, `code` and `message` for the error envelope or event."""
+
+    code: str
+    message: str
+    status: int = 401
+
+
+def missing() -> Refusal:
+    return Refusal(
+        "invalid_api_key",
+        "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.",
+    )
+
+
+def unknown() -> Refusal:
+    return Refusal(
+        "invalid_api_key", "Incorrect API key provided. `vivavoce keys create` makes a new one."
+    )
+
+
+def expired(what: str) -> Refusal:
+    return Refusal("invalid_api_key", f"This {what} has expired.")
+
+
+def revoked() -> Refusal:
+    return Refusal("invalid_api_key", "This API key has been revoked.")
+
+
+def signed_out() -> Refusal:
+    return Refusal(
+        "not_signed_in", "You are not signed in. `vivavoce link` prints a new sign-in link."
+    )
+
+
+def not_yours(what: str) -> Refusal:
+    return Refusal("forbidden", f"This credential is not good for another {what}.", status=403)

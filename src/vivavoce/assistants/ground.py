@@ -1,0 +1,111 @@
+"""What an assistant is judged against: its own folder, and what this server knows.
+
+A judge that finds something wrong raises `wrong(...)` with everything it found. Pydantic collects
+those over the whole file; `load` adds file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # BCP 47, in short
+FILE_BYTES = 64 * 1024  # a prompt, a tool's parameters
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that this server can make something of."""
+
+    engines: frozenset[str] = frozenset()
+    stt: frozenset[str] = frozenset()
+    brain: frozenset[str] = frozenset()
+    tts: frozenset[str] = frozenset()
+    voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By `tts` adapter. One that is not here takes any name."""
+    tools: frozenset[str] = frozenset({"client"})
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong. `key` counts from the field that was judged, `file` from the folder."""
+
+    message: str
+    key: Key = ()
+    file: str | None = None  # None: assistant.toml, where the key is
+    line: int | None = None
+
+
+def wrong(*flaws: Flaw | str) -> PydanticCustomError:
+    listed = tuple(Flaw(f) if isinstance(f, str) else f for f in flaws)
+    return PydanticCustomError("flaws", "{flaws}", {"flaws": listed})
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """` (did you mean "…"?)`, where something is near enough."""
+    found = difflib.get_close_matches(name, [n for n in names if n != name], n=1, cutoff=0.6)
+    return f' (did you mean "{found[0]}"?)' if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    folder: Path
+    known: Known
+    languages: tuple[str, ...] | None  # None: wrong themselves, so nothing is judged by them
+    roles: tuple[str, ...] | None
+    says: frozenset[str]  # the names that a prompt may use
+
+    @staticmethod
+    def of(info: ValidationInfo) -> Ground:
+        return cast("Ground", info.context)
+
+    def path(self, name: str) -> Path:
+        """Where a file of the folder is. Raises `wrong` for one that is not in the folder."""
+        if not stays_inside(name):
+            raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
+        path = self.folder / name
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise wrong(f'"{name}" leads out of the assistant\'s folder')
+        return path
+
+    def read(self, name: str) -> str:
+        """The text of a small file of the folder. Raises `wrong` if there is none to be had."""
+        path = self.path(name)
+        if not path.is_file():
+            raise wrong(f'there is no file "{name}" in the assistant\'s folder')
+        if (found := unreadable(path, FILE_BYTES)) is not None:
+            message, line = found
+            raise wrong(Flaw(message, file=name, line=line))
+        return path.read_text("utf-8-sig")
+
+
+def stays_inside(name: str) -> bool:
+    """Is it a plain relative path with slashes that goes nowhere but down?"""
+    parts = PurePosixPath(name).parts
+    absolute = PurePosixPath(name).is_absolute() or Path(name).is_absolute()
+    return bool(parts) and name.isprintable() and not (absolute or "\\" in name or ".." in parts)
+
+
+def unreadable(path: Path, limit: int) -> tuple[str, int | None] | None:
+    """What is wrong with a text file, and in which line; None: nothing."""
+    try:
+        if (size := path.stat().st_size) > limit:
+            return f"has {size} bytes; at most {limit} are read", None
+        data = path.read_bytes()
+        data.decode("utf-8-sig")
+    except OSError as error:
+        return error.strerror or str(error), None
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 ({error.reason})", data.count(b"\n", 0, error.start) + 1
+    return None

@@ -1,0 +1,98 @@
+"""What a caller may tell an assistant, and what a prompt may say: `[variables.…]`."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .ground import Flaw, near, wrong
+
+TEXT_CHARACTERS = 1000
+RESERVED = frozenset({"name", "title", "role", "language"})  # every prompt has these already
+
+Value = str | int | float | date | None
+"""None: a number or date without a default that nobody gave. Prompts show nothing for it."""
+
+
+class Section(BaseModel):
+    """A table of `assistant.toml`: types as TOML has them, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Variable(Section):
+    type: Literal["text", "number", "date", "choice"] = "text"
+    default: object = None
+    description: str = Field("", max_length=1000)
+    choices: tuple[str, ...] = Field((), strict=False, max_length=100)
+
+    def parse(self, value: object) -> Value:
+        """A value as prompts get it. Raises `ValueError` with a sentence for whoever gave it."""
+        match self.type:
+            case "text":
+                return _text(value)
+            case "number":
+                return _number(value)
+            case "date":
+                return _date(value)
+            case "choice":
+                if isinstance(value, str) and value in self.choices:
+                    return value
+                hint = near(value, self.choices) if isinstance(value, str) else ""
+                raise ValueError(f"must be one of {', '.join(self.choices)}{hint}")
+
+    @property
+    def fallback(self) -> Value:
+        if self.default is not None:
+            return self.parse(self.default)
+        return {"text": "", "choice": self.choices[0] if self.choices else ""}.get(self.type)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if (self.type == "choice") != bool(self.choices):
+            say = "must list at least one" if self.type == "choice" else 'needs type = "choice"'
+            raise wrong(Flaw(say, ("choices",)))
+        if self.default is not None:
+            try:
+                self.parse(self.default)
+            except ValueError as error:
+                raise wrong(Flaw(str(error), ("default",))) from None
+        return self
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if len(value) > TEXT_CHARACTERS:
+        raise ValueError(f"may have at most {TEXT_CHARACTERS} characters")
+    if any(not c.isprintable() and c not in "\n\t" for c in value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+def _number(value: object) -> int | float:
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            try:
+                value = float(value)
+            except ValueError:
+                raise ValueError("must be a number") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a number")
+    return value
+
+
+def _date(value: object) -> date:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a date such as 2027-05-13") from None
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise ValueError("must be a date such as 2027-05-13")
+    return value

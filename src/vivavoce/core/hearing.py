@@ -1,0 +1,207 @@
+"""The input audio buffer: from sound to a turn, and from a turn to an item.
+
+    Heard ─► gate ─► turn detector ─► Started: speech_started, Listen(pre-roll)
+                                      Stopped: speech_stopped, then the turn is taken
+    commit ───────────────────────────────────────────────────► the turn is taken
+    clear ────────────────────────────────────────────────────► the turn is thrown away
+
+The item's id is known before anybody speaks, and is the same in all events about the turn. The
+sound itself is not kept: between turns only as much as the next one may reach back for, and from
+then on it goes straight to the recogniser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import UNSET
+
+from ..audio import pcm as audio
+from ..protocol import server
+from ..protocol.config import AudioInput, Pcm
+from ..protocol.items import Item, Message, Part
+from . import effects as do
+from . import pauses
+from .conversation import Conversation
+from .gate import LevelGate
+from .inputs import Heard, Partial, Transcribed
+from .outgoing import Outgoing
+from .transcripts import Transcripts
+from .turns import Rules, Started, Stopped, TurnDetector
+
+
+class Hearing:
+    def __init__(
+        self,
+        out: Outgoing,
+        conversation: Conversation,
+        settings: AudioInput,
+        *,
+        gate_db: float = 0.0,
+        language: str | None = None,
+    ) -> None:
+        self.item_id = out.new_id("item")  # what is heard now becomes this item
+        self.transcripts = Transcripts(out, told=settings.transcription is not None)
+        self._out = out
+        self._conversation = conversation
+        self._language = language
+        self._gate = LevelGate(gate_db)
+        self._heard_bytes = 0  # all the sound there ever was: the clock of `audio_start_ms`
+        self._buffered_bytes = 0  # of it, what no commit has taken yet
+        self._listened_bytes = 0  # of it, what the recogniser got
+        self._pre_roll = bytearray()  # of it, what the next turn may reach back for
+        self._listening = False  # does the recogniser have this item?
+        self._turns: TurnDetector | None = None
+        self.configure(settings)
+
+    @property
+    def heard_ms(self) -> int:
+        return self._heard_bytes // audio.BYTES_PER_MS
+
+    @property
+    def buffered_ms(self) -> float:
+        return self._buffered_bytes / audio.BYTES_PER_MS
+
+    @property
+    def speaking(self) -> bool:
+        return self._turns is not None and self._turns.speaking
+
+    def configure(self, settings: AudioInput) -> None:
+        """New settings, same sound: what is being said goes on, and so does the clock."""
+        self._settings = settings
+        self.transcripts.told = settings.transcription is not None
+        if settings.turn_detection is None:
+            self._turns = None
+        elif self._turns is None:
+            self._turns = TurnDetector(Rules.of(settings.turn_detection), self.heard_ms)
+        else:
+            self._turns.rules = Rules.of(settings.turn_detection)
+
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+        """Take a piece of sound. Yields each boundary of a turn once its events are out."""
+        self._heard_bytes += len(heard.pcm)
+        self._buffered_bytes += len(heard.pcm)
+        if self._listening:
+            self._listened_bytes += len(heard.pcm)
+            self._out.ask(do.ListenTo(self.item_id, heard.pcm))
+        else:
+            self._pre_roll += heard.pcm
+        if self._turns is None:
+            self._listen()
+            return
+        levels = heard.levels or (0.0,) * len(heard.probabilities)
+        for probability, level in zip(heard.probabilities, levels, strict=True):
+            yield from self._judge(self._turns, probability, level)
+        if not self._listening:
+            keep_ms = self._turns.rules.padding_ms + 3 * audio.FRAME_MS  # and the onset itself
+            del self._pre_roll[: -keep_ms * audio.BYTES_PER_MS]
+
+    def _judge(
+        self, turns: TurnDetector, probability: float, level: float
+    ) -> Iterator[Started | Stopped]:
+        if not self._gate.passes(level):
+            probability = 0.0
+        boundary = turns.push(probability)
+        if turns.speaking and probability >= turns.rules.threshold:
+            self._gate.hear(level)
+        match boundary:
+            case Started(at_ms=at_ms):
+                self._out.send(server.SpeechStarted(audio_start_ms=at_ms, item_id=self.item_id))
+                del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
+                self._listen()
+                yield boundary
+            case Stopped(at_ms=at_ms):
+                self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
+                self.take()
+                yield boundary
+            case None:
+                pass
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._listened_bytes = len(self._pre_roll)
+            self._out.ask(do.Listen(self.item_id, bytes(self._pre_roll), self._language_told))
+            self._pre_roll.clear()
+
+    def take(self) -> None:
+        """What was heard becomes an item, and its words are awaited."""
+        self._listen()
+        item_id, ms = self.item_id, self._listened_bytes // audio.BYTES_PER_MS
+        self._out.ask(do.ListenEnd(item_id))
+        self.transcripts.expect(item_id, ms)
+        self._gate.learn()
+        self._begin_anew()
+        self._commit(item_id)
+
+    def take_silence(self) -> None:
+        """Nothing was said, and that is an answer too. Nobody has to listen to it."""
+        item_id = self.item_id
+        self._begin_anew()
+        self._commit(item_id)
+        self.transcripts.expect(item_id, 0)
+        self.transcripts.finish(Transcribed(item_id, ""))
+
+    def listen_to(self, item_id: str, sound: bytes) -> None:
+        """Sound that came inside an item, in the session's format."""
+        if isinstance(self._settings.format, Pcm):
+            sound = sound[: len(sound) & ~1]
+            self._out.ask(do.Listen(item_id, sound, self._language_told))
+            self._out.ask(do.ListenEnd(item_id))
+            self.transcripts.expect(item_id, audio.duration_ms(sound))
+
+    def clear(self) -> None:
+        self.drop()
+        self._gate.forget()
+        self._begin_anew()
+        self._out.send(server.AudioCleared())
+
+    def drop(self) -> None:
+        """Whoever listens to this turn may stop."""
+        if self._listening:
+            self._out.ask(do.ListenDrop(self.item_id))
+            self.transcripts.forget(self.item_id)
+
+    def add_words(self, partial: Partial) -> None:
+        current = self.item_id if self._listening else None
+        self.transcripts.add(partial, current=current)
+        if self._turns is not None and partial.item_id == current:
+            text = self.transcripts.latest(partial.item_id)
+            self._turns.unfinished = pauses.unfinished(text, self._language_told or self._language)
+
+    @property
+    def _language_told(self) -> str | None:
+        transcription = self._settings.transcription
+        return transcription.language if transcription else None
+
+    def _begin_anew(self) -> None:
+        self.item_id, self._listening = self._out.new_id("item"), False
+        self._buffered_bytes = self._listened_bytes = 0
+        self._pre_roll.clear()
+        if self._turns is not None:
+            self._turns.rest()
+
+    def _commit(self, item_id: str) -> None:
+        previous = self._conversation.last_id
+        part = Part(type="input_audio", transcript=None)
+        item = Message(id=item_id, role="user", content=(part,))
+        self._out.send(server.AudioCommitted(previous_item_id=previous, item_id=item_id))
+        self._out.send(server.ItemAdded(previous_item_id=previous, item=item))
+        self._out.send(server.ItemDone(previous_item_id=previous, item=item))
+
+
+def without_sound(item: Item) -> tuple[Item, bytes]:
+    """The item as events show it, and the sound in it whose words nobody wrote down yet."""
+    if not isinstance(item, Message):
+        return item, b""
+    unheard = [part.audio for part in item.content if part.audio and not part.transcript]
+    content = tuple(map(_silent, item.content))
+    sound = b"".join(unheard) if item.role == "user" else b""
+    return msgspec.structs.replace(item, content=content), sound
+
+
+def _silent(part: Part) -> Part:
+    if part.type not in ("input_audio", "output_audio"):
+        return part
+    return msgspec.structs.replace(part, audio=UNSET, transcript=part.transcript or None)

@@ -1,0 +1,163 @@
+"""What a client may ask for, given how things stand: judged here, before anything changes.
+
+Each function answers one kind of request. It raises `InvalidRequest` in the protocol's words
+(§3.2), or returns what shall happen; it changes nothing itself. What a single message can get
+wrong all by itself is in the types of `protocol`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..errors import InvalidRequest
+from ..protocol.client import ItemCreate, ItemTruncate, ResponseOptions
+from ..protocol.config import JsonObject, SessionConfig
+from ..protocol.items import FunctionCall, Item, ItemReference, Message
+from .conversation import Conversation
+from .ledger import Ledger
+from .options import with_options
+
+MINIMUM_COMMIT_MS = 100
+
+_DOING = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}
+
+
+def update(
+    config: SessionConfig,
+    patch: JsonObject,
+    default: SessionConfig,
+    *,
+    voiced: bool,
+    replying: bool,
+) -> SessionConfig:
+    """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
+    changed = _keep_tracing(config, config.merged(patch, default))
+    _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
+    if replying and changed.audio.output.speed != config.audio.output.speed:
+        raise InvalidRequest(
+            "invalid_value",
+            "Cannot update the speed while a response is in progress.",
+            "session.audio.output.speed",
+        )
+    return changed
+
+
+def _keep_tracing(config: SessionConfig, changed: SessionConfig) -> SessionConfig:
+    """Once enabled it stays as it is; clients that ask for the usual thing again mean no harm."""
+    if config.tracing is None or changed.tracing == config.tracing:
+        return changed
+    if changed.tracing not in (None, "auto"):
+        raise InvalidRequest(
+            "invalid_value",
+            "Cannot update tracing: it is already enabled for this session.",
+            "session.tracing",
+        )
+    return msgspec.structs.replace(changed, tracing=config.tracing)
+
+
+def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) -> None:
+    if voiced and voice != config.audio.output.voice:
+        raise InvalidRequest(
+            "cannot_update_voice",
+            "Cannot update a conversation's voice if assistant audio is present.",
+            param,
+        )
+
+
+def commit(buffered_ms: float) -> None:
+    if buffered_ms < MINIMUM_COMMIT_MS:
+        raise InvalidRequest(
+            "input_audio_buffer_commit_empty",
+            "Error committing input audio buffer: buffer too small. Expected at least "
+            f"{MINIMUM_COMMIT_MS}ms of audio, but buffer only has {buffered_ms:.2f}ms of audio.",
+        )
+
+
+def creation(conversation: Conversation, event: ItemCreate) -> tuple[Item, str | None]:
+    """`conversation.item.create`: the item as it will be, and the one it comes after."""
+    item, after = event.item, event.previous_item_id or conversation.last_id
+    if item.id and item.id in conversation:
+        raise InvalidRequest(
+            "item_create_duplicate_item_id",
+            f"Error adding item: an item with id '{item.id}' already exists.",
+            "item.id",
+        )
+    if after == "root":
+        after = None
+    elif after is not None and after not in conversation:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Error adding item: the previous item with id '{after}' does not exist.",
+            "previous_item_id",
+        )
+    if isinstance(item, Message | FunctionCall):  # whatever it says: it is whole
+        item = msgspec.structs.replace(item, status="completed")
+    return item, after
+
+
+def existing(
+    conversation: Conversation, item_id: str, verb: Literal["retrieve", "delete", "truncate"]
+) -> Item:
+    item = conversation.get(item_id)
+    if item is None or (verb == "delete" and _in_progress(item)):
+        raise InvalidRequest(
+            f"item_{verb}_invalid_item_id",
+            f"Error {_DOING[verb]} item: the item with id '{item_id}' does not exist.",
+            "item_id",
+        )
+    return item
+
+
+def truncation(conversation: Conversation, ledger: Ledger, event: ItemTruncate) -> None:
+    existing(conversation, event.item_id, "truncate")
+    if event.item_id not in ledger or not ledger[event.item_id].sent_ms:
+        raise InvalidRequest(
+            "unsupported_content_type", "Only model output audio messages can be truncated"
+        )
+    if event.content_index:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Error truncating item: there is no content part {event.content_index}.",
+            "content_index",
+        )
+    left_ms = ledger[event.item_id].left_ms
+    if event.audio_end_ms > left_ms:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Audio content of {left_ms}ms is already shorter than {event.audio_end_ms}ms",
+            "audio_end_ms",
+        )
+
+
+def response(
+    conversation: Conversation,
+    config: SessionConfig,
+    options: ResponseOptions,
+    *,
+    active: str | None,
+    voiced: bool,
+) -> None:
+    """`response.create`. `active`: the conversation's response that is being made."""
+    for index, item in enumerate(options.input or ()):
+        if isinstance(item, ItemReference) and item.id not in conversation:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: the item with id '{item.id}' does not exist.",
+                f"response.input[{index}].id",
+            )
+    if options.conversation == "none":
+        return
+    if active is not None:
+        raise InvalidRequest(
+            "conversation_already_has_active_response",
+            f"Conversation already has an active response in progress: {active}. Wait until the "
+            "response is finished before creating a new one.",
+        )
+    voice = with_options(config, options).audio.output.voice
+    _judge_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def _in_progress(item: Item) -> bool:
+    return isinstance(item, Message | FunctionCall) and item.status == "in_progress"

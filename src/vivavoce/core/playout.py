@@ -1,0 +1,76 @@
+"""The loudspeaker's queue, where it is ours: WebRTC and SIP, where we pace the sound (§4.9).
+
+Over a WebSocket only the client knows what was played; then nothing is ever put here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..protocol import server
+from . import effects as do
+from .conversation import Conversation
+from .ledger import Ledger
+from .outgoing import Outgoing
+
+
+@dataclass(slots=True)
+class _Sound:
+    response_id: str
+    item_id: str
+    whole: bool = False  # no more of it will come
+
+
+class Playout:
+    def __init__(self, out: Outgoing, conversation: Conversation, ledger: Ledger) -> None:
+        self._out = out
+        self._conversation = conversation
+        self._ledger = ledger
+        self._queue: list[_Sound] = []
+
+    def __bool__(self) -> bool:
+        """Is there anything to be heard?"""
+        return bool(self._queue)
+
+    def add(self, response_id: str, item_id: str) -> None:
+        """The first sound of this response is on its way."""
+        self._queue.append(_Sound(response_id, item_id))
+        if len(self._queue) == 1:
+            self._out.send(server.PlayoutStarted(response_id=response_id))
+
+    def close(self, response_id: str) -> None:
+        """The response is over: when what there is has been played, it has been played."""
+        for sound in self._queue:
+            sound.whole = sound.whole or sound.response_id == response_id
+        self._advance()
+
+    def played(self, item_id: str, ms: int) -> None:
+        self._ledger.hear(item_id, ms)
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._queue and self._queue[0].whole and self._is_over(self._queue[0]):
+            self._out.send(server.PlayoutStopped(response_id=self._queue.pop(0).response_id))
+            if self._queue:
+                self._out.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
+
+    def _is_over(self, sound: _Sound) -> bool:
+        spoken = self._ledger[sound.item_id]
+        return (spoken.heard_ms or 0) >= spoken.sent_ms
+
+    def clear(self, *, truncate: bool) -> None:
+        """Throw away what waits. `truncate`: and say what of it was not heard."""
+        queue, self._queue = self._queue, []
+        for place, sound in enumerate(queue):
+            heard_ms = self._ledger[sound.item_id].heard_ms or 0
+            self._ledger.hear(sound.item_id, heard_ms)
+            self._out.ask(do.Hush(sound.item_id))
+            if place == 0:
+                self._out.send(server.PlayoutCleared(response_id=sound.response_id))
+            if truncate and sound.item_id in self._conversation:
+                self._ledger.cut(sound.item_id, heard_ms)
+                self._out.send(
+                    server.ItemTruncated(
+                        item_id=sound.item_id, content_index=0, audio_end_ms=heard_ms
+                    )
+                )

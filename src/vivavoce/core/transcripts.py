@@ -1,0 +1,84 @@
+"""The words of what the user said: expected, told as they become certain, known at last.
+
+Words are always wanted, because the brain and the store live on them; whether the client is told
+is the session's choice. Until it is known what was said, or that nobody could understand it, who
+thinks in words waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..protocol import server
+from ..protocol.items import Item
+from .inputs import NotTranscribed, Partial, Transcribed
+from .outgoing import Outgoing
+
+
+class Transcripts:
+    def __init__(self, out: Outgoing, *, told: bool) -> None:
+        self.told = told  # does the session ask for transcription events?
+        self._out = out
+        self._expected: dict[str, int] = {}  # committed item → its sound, ms
+        self._stable: dict[str, str] = {}  # item → its words that can no longer change
+        self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
+        self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
+
+    def __bool__(self) -> bool:
+        """Are there words we do not know yet?"""
+        return bool(self._expected)
+
+    def latest(self, item_id: str) -> str:
+        """The words so far, the uncertain ones too."""
+        return self._latest.get(item_id, "")
+
+    def expect(self, item_id: str, ms: int) -> None:
+        self._expected[item_id] = self._uncounted[item_id] = ms
+
+    def count(self, history: Iterable[Item]) -> int:
+        """How much sound a response with this history is the first to know of, in ms."""
+        return sum(self._uncounted.pop(item.id, 0) for item in history)
+
+    def forget(self, item_id: str) -> bool:
+        """Nobody wants its words any more. Were they still expected?"""
+        self._uncounted.pop(item_id, None)
+        return self._settle(item_id)
+
+    def _settle(self, item_id: str) -> bool:
+        self._stable.pop(item_id, None)
+        self._latest.pop(item_id, None)
+        return self._expected.pop(item_id, None) is not None
+
+    def add(self, partial: Partial, *, current: str | None) -> None:
+        """`current`: the item being spoken right now, not yet committed."""
+        item_id = partial.item_id
+        if item_id not in self._expected and item_id != current:
+            return
+        self._latest[item_id] = partial.guess or partial.stable_text
+        self._tell(item_id, partial.stable_text)
+
+    def finish(self, event: Transcribed | NotTranscribed) -> bool:
+        """False if they were not expected: deleted, or thrown away, while being listened to."""
+        item_id, ms = event.item_id, self._expected.get(event.item_id)
+        if ms is None:
+            return False
+        outcome: server.TranscriptionCompleted | server.TranscriptionFailed
+        if isinstance(event, Transcribed):
+            self._tell(item_id, event.text)
+            usage = server.Duration(seconds=ms / 1000)
+            outcome = server.TranscriptionCompleted(
+                item_id=item_id, transcript=event.text, usage=usage
+            )
+        else:
+            failure = server.Unheard(code="transcription_failed", message=event.message)
+            outcome = server.TranscriptionFailed(item_id=item_id, error=failure)
+        self._settle(item_id)
+        (self._out.send if self.told else self._out.note)(outcome)
+        return True
+
+    def _tell(self, item_id: str, text: str) -> None:
+        """Deltas only ever append (protocol §4.13): what contradicts them waits for the end."""
+        told = self._stable.get(item_id, "")
+        if self.told and len(text) > len(told) and text.startswith(told):
+            self._stable[item_id] = text
+            self._out.send(server.TranscriptionDelta(item_id=item_id, delta=text[len(told) :]))

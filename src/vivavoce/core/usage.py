@@ -1,0 +1,112 @@
+"""What a response took in and gave out, in tokens (protocol §6.1).
+
+    input   text   as the brain reports it; else estimated from instructions, tools and items
+            audio  1 token per 100 ms of the user's sound, once: in the first response that
+                   could hear it. (A cascade recognises speech once; later it is text.)
+    output  text   as the brain reports it; else estimated from what was said and called
+            audio  1 token per 50 ms of sound that was sent
+
+An estimate is four characters to a token. A response that was cancelled counts what had come of it
+by then; one that failed counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from ..audio.pcm import BYTES_PER_MS, duration_ms
+from ..protocol.config import SessionConfig
+from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
+from ..protocol.server import Usage
+from .inputs import Said
+
+CHARACTERS_PER_TOKEN = 4
+HEARD_MS_PER_TOKEN = 100
+SAID_MS_PER_TOKEN = 50
+
+
+@dataclass
+class Meter:
+    """Counts one response while it is made, and says when it may go no further."""
+
+    limit: int | None = None  # tokens of output, sound included
+    in_characters: int = 0
+    in_ms: int = 0
+    out_characters: int = 0
+    out_bytes: int = 0
+
+    def ask(self, config: SessionConfig, history: Iterable[Item], heard_ms: int) -> None:
+        self.in_characters = len(config.instructions) + sum(map(_characters, history))
+        self.in_characters += len(msgspec.json.encode(config.tools)) if config.tools else 0
+        self.in_ms = heard_ms
+
+    def call(self, call: FunctionCall) -> None:
+        self.out_characters += _characters(call)
+
+    def say(self, said: Said) -> tuple[Said, int]:
+        """As much of this as may still be said, and how much longer its sound made the reply."""
+        said = self._fit(said)
+        before_ms = self.out_ms
+        self.out_characters += len(said.text)
+        self.out_bytes += len(said.pcm)
+        return said, self.out_ms - before_ms
+
+    @property
+    def out_ms(self) -> int:
+        return self.out_bytes // BYTES_PER_MS
+
+    def _fit(self, said: Said) -> Said:
+        cost = len(said.text) / CHARACTERS_PER_TOKEN + duration_ms(said.pcm) / SAID_MS_PER_TOKEN
+        if self.limit is None or not cost:
+            return said
+        spent = self.out_characters / CHARACTERS_PER_TOKEN + self.out_ms / SAID_MS_PER_TOKEN
+        share = max(0.0, self.limit - spent) / cost
+        return said if share >= 1 else _cut(said, share)
+
+    def usage(self, reported: Usage | None = None) -> Usage:
+        """`reported`: the brain's own count of its text, with its details."""
+        known = reported or Usage()
+        text_in = known.input_tokens or _tokens(self.in_characters, CHARACTERS_PER_TOKEN)
+        text_out = known.output_tokens or _tokens(self.out_characters, CHARACTERS_PER_TOKEN)
+        audio_in = _tokens(self.in_ms, HEARD_MS_PER_TOKEN)
+        audio_out = _tokens(self.out_ms, SAID_MS_PER_TOKEN)
+        return Usage(
+            total_tokens=text_in + audio_in + text_out + audio_out,
+            input_tokens=text_in + audio_in,
+            output_tokens=text_out + audio_out,
+            input_token_details=msgspec.structs.replace(
+                known.input_token_details, text_tokens=text_in, audio_tokens=audio_in
+            ),
+            output_token_details=msgspec.structs.replace(
+                known.output_token_details, text_tokens=text_out, audio_tokens=audio_out
+            ),
+        )
+
+
+def _cut(said: Said, share: float) -> Said:
+    """The first part of it. Words are whole; text without sound or word times is cut anywhere."""
+    ms = int(duration_ms(said.pcm) * share)
+    words = tuple(word for word in said.words if word.at_ms < ms)
+    text = said.text[: int(len(said.text) * share)]
+    if said.words:
+        text = "".join(word.text for word in words)
+    return replace(said, text=text, pcm=said.pcm[: ms * BYTES_PER_MS], words=words)
+
+
+def _characters(item: Item) -> int:
+    match item:
+        case Message(content=content):
+            return sum(len(part.text or "") + len(part.transcript or "") for part in content)
+        case FunctionCall(name=name, arguments=arguments):
+            return len(name) + len(arguments)
+        case FunctionOutput(output=output):
+            return len(output)
+        case _:
+            return 0
+
+
+def _tokens(amount: int, per_token: int) -> int:
+    return -(-amount // per_token)

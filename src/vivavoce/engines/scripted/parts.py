@@ -1,0 +1,129 @@
+"""Ears, brain and mouth that follow a script. Each is an adapter like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from ...audio.pcm import SAMPLE_RATE, duration_ms
+from ...core.ledger import Word
+from ...errors import EngineError
+from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
+from ...protocol.server import Usage
+from ..base import Question, Speech, Stable, Voice
+from .script import Reader, Script, fill
+
+WORD_MS = 300  # of speech, before the next word is taken for certain
+CHARACTER_MS = 60
+PEAK = 6000
+
+
+class ScriptedStt:
+    """Takes speech for the script's next sentence, whatever it was."""
+
+    def __init__(self, script: Script) -> None:
+        self._heard = script.heard
+        self._reader = Reader(script, "stt")
+        self._turn = 0
+
+    async def listen(
+        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
+    ) -> str:
+        text = self._heard[self._turn % len(self._heard)] if self._heard else ""
+        self._turn += 1
+        words = text.split()
+        certain, ms = 0, 0
+        async for pcm in sound:
+            ms += duration_ms(pcm)
+            if (more := min(ms // WORD_MS, len(words) - 1)) > certain:
+                certain = more
+                await stable(" ".join(words[:certain]))
+        rule, _ = self._reader.find(text)
+        await asyncio.sleep(rule.delay_s)
+        if rule.fail:
+            raise EngineError("the script says so", rule.fail)
+        return text if ms else ""
+
+
+class ScriptedBrain:
+    """Answers what the user said last, or a tool, by the first rule that fits. A token is a word."""
+
+    def __init__(self, script: Script) -> None:
+        self._reader = Reader(script, "brain")
+
+    async def generate(
+        self, question: Question
+    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+        text = _last(question.history)
+        rule, words = self._reader.find(text)
+        await asyncio.sleep(rule.delay_s)
+        said = 0
+        for word in re.findall(r"\S+\s*", str(fill(rule.say, words))):
+            if rule.fail and said == rule.after:
+                break
+            said += 1
+            yield word
+            await asyncio.sleep(0)
+        if rule.fail:
+            raise EngineError("the script says so", rule.fail)
+        declared = {tool.name for tool in question.tools} if question.tool_choice != "none" else ()
+        for index, call in enumerate(rule.calls):
+            if call.name in declared:
+                arguments = msgspec.json.encode(fill(call.arguments, words)).decode()
+                name = f"call_{len(question.history)}_{index}"
+                yield FunctionCall(name=call.name, call_id=name, arguments=arguments)
+        asked = len(question.instructions.split()) + sum(
+            len(_words(item).split()) for item in question.history
+        )
+        yield Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+
+
+class Tones:
+    """Speaks in beeps: one for each word, as long as the word, as high as the voice."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self._reader = Reader(script or Script(), "tts")
+
+    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+        rule, _ = self._reader.find(text)
+        await asyncio.sleep(rule.delay_s)
+        hertz = 200 + zlib.crc32(voice.name.encode()) % 400
+        for said, word in enumerate(re.findall(r"\s*\S+\s*|\s+", text)):
+            if rule.fail and said == rule.after:
+                break
+            each_ms = CHARACTER_MS / voice.speed
+            pcm = _beep(hertz, each_ms * len(word.strip()), each_ms * len(word))
+            yield Speech(pcm=pcm, words=(Word(word, 0),))
+            await asyncio.sleep(0)
+        if rule.fail:
+            raise EngineError("the script says so", rule.fail)
+
+
+def _beep(hertz: int, sounding_ms: float, ms: float) -> bytes:
+    time = np.arange(round(ms * SAMPLE_RATE / 1000)) / SAMPLE_RATE
+    swell = np.clip(np.minimum(time, sounding_ms / 1000 - time) / 0.01, 0, 1)
+    return bytes((np.sin(2 * np.pi * hertz * time) * swell * PEAK).astype("<i2").tobytes())
+
+
+def _last(history: tuple[Item, ...]) -> str:
+    for item in reversed(history):
+        if isinstance(item, FunctionOutput) or (isinstance(item, Message) and item.role == "user"):
+            return _words(item)
+    return ""
+
+
+def _words(item: Item) -> str:
+    match item:
+        case FunctionOutput(output=output):
+            return output
+        case Message(content=parts):
+            spoken = [part.transcript if part.text is UNSET else part.text for part in parts]
+            return " ".join(text for text in spoken if isinstance(text, str))
+        case _:
+            return ""

@@ -1,0 +1,112 @@
+"""What to hear and what to answer, as a file that people write (TOML or JSON).
+
+    heard = ["when does the keynote start"]       # what speech is taken for, in turn
+
+    [[rules]]                                     # the first that fits
+    when = "keynote"                              # part of what the user said, in any case
+    say = "It starts at nine."
+
+    [[rules]]
+    pattern = "book (?P<room>\\w+)"               # or a regular expression
+    calls = [{ name = "book", arguments = { room = "{room}" } }]
+
+    [[rules]]
+    when = "overloaded"
+    fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
+    after = 2                                     # … or after so many
+    times = 1                                     # and only so often
+    stage = "brain"                               # or "stt", "tts": who fails
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ...core.values import JsonObject
+from ...errors import ConfigError, Mistake
+
+
+Stage = Literal["stt", "brain", "tts"]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    arguments: JsonObject = {}
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`{text}` in `say` and in arguments is what the user said, `{name}` a group of `pattern`."""
+
+    when: str = ""
+    pattern: str = ""
+    say: str = ""
+    calls: tuple[Call, ...] = ()
+    delay_s: float = 0.0
+    fail: str = ""
+    after: int = 0
+    times: int | None = None
+    stage: Stage = "brain"
+
+    def fits(self, text: str) -> dict[str, str] | None:
+        if self.pattern:
+            match = re.search(self.pattern, text, re.IGNORECASE)
+            return {"text": text, **match.groupdict("")} if match else None
+        return {"text": text} if self.when.casefold() in text.casefold() else None
+
+
+ECHO = Rule(say="You said: {text}")
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    heard: tuple[str, ...] = ("hello",)
+    rules: tuple[Rule, ...] = ()
+
+
+class Reader:
+    """One stage following the script: it counts how often each rule was used."""
+
+    def __init__(self, script: Script, stage: Stage) -> None:
+        self._rules = [rule for rule in script.rules if rule.stage == stage]
+        self._used = [0] * len(self._rules)
+
+    def find(self, text: str) -> tuple[Rule, dict[str, str]]:
+        """The rule for what was said, and the words that fill its gaps. None fits: an echo."""
+        for index, rule in enumerate(self._rules):
+            if rule.times is not None and self._used[index] >= rule.times:
+                continue
+            if (words := rule.fits(text)) is not None:
+                self._used[index] += 1
+                return rule, words
+        return ECHO, {"text": text}
+
+
+def fill(value: object, words: dict[str, str]) -> object:
+    """The value with every `{name}` in its strings replaced."""
+    if isinstance(value, str):
+        return re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), value)
+    if isinstance(value, dict):
+        return {key: fill(inner, words) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [fill(inner, words) for inner in value]
+    return value
+
+
+def load(path: Path) -> Script:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".json":
+            script = msgspec.json.decode(data, type=Script)
+        else:
+            script = msgspec.convert(tomllib.loads(data.decode()), Script)
+        for rule in script.rules:
+            re.compile(rule.pattern)
+    except OSError as error:
+        raise ConfigError([Mistake(str(path), "", None, error.strerror or str(error))]) from None
+    except (ValueError, re.error, msgspec.DecodeError) as error:
+        raise ConfigError([Mistake(str(path), "", None, str(error))]) from None
+    return script

@@ -1,0 +1,329 @@
+"""espeak-ng, in a process of its own: 100 languages, first sound in a millisecond, word times.
+
+The process is `vivavoce_espeak`, a package under another licence: it is started and talked to, and
+never imported (its README describes the pipe). One process serves all calls, as a sentence takes
+it a few milliseconds; when it dies, whoever was speaking fails and the next one starts another.
+
+What waits here is bounded by what was asked: each speaker has one portion of its text in the
+making, at most `PORTION` characters, so that a long text delays nobody else's first word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import struct
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from ...audio.pcm import SAMPLE_RATE
+from ...audio.resample import Resampler
+from ...errors import EngineError
+from ..base import Speech, Voice
+from .pieces import Pieces, portions
+
+MODULE = "vivavoce_espeak"
+PORTION = 300  # characters
+DEADLINE_S = 10.0
+SLOWEST = 80  # words a minute; slower than that only by pausing between words
+GAP_AT_HALF = 23  # the pause that makes 80 words a minute 40
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+_LENGTHS = struct.Struct(">II")
+
+
+@dataclass(frozen=True, slots=True)
+class Timbre:
+    variant: str
+    pitch: int
+    range: int
+    rate: int  # words a minute
+    accent: str = "us"  # of English
+
+
+# The protocol's ten voices: 1 to 3 semitones apart, and otherwise in timbre (measured by a test).
+TIMBRES = {
+    "alloy": Timbre("", 50, 50, 172),
+    "ash": Timbre("m3", 38, 45, 165),
+    "ballad": Timbre("m7", 46, 70, 155, "gb"),
+    "coral": Timbre("f2", 58, 60, 165),
+    "echo": Timbre("m1", 34, 40, 170),
+    "sage": Timbre("f5", 44, 45, 160),
+    "shimmer": Timbre("f4", 80, 65, 180),
+    "verse": Timbre("m2", 55, 75, 180, "gb"),
+    "marin": Timbre("Annie", 55, 60, 172),
+    "cedar": Timbre("Andy", 30, 45, 162),
+}
+
+# What people write, where espeak-ng knows only more exact names.
+_LANGUAGES = {"fr": "fr-fr", "zh": "cmn", "no": "nb", "nn": "nb"}
+
+
+class _Ready(msgspec.Struct, frozen=True, tag="ready", tag_field="type"):
+    rate: int
+    voices: dict[str, str]
+
+
+class _Sound(msgspec.Struct, frozen=True, tag="sound", tag_field="type"):
+    id: int
+    words: list[tuple[int, int]]
+    pcm: bytes = b""
+
+
+class _End(msgspec.Struct, frozen=True, tag="end", tag_field="type"):
+    id: int
+
+
+class _Error(msgspec.Struct, frozen=True, tag="error", tag_field="type"):
+    id: int | None
+    message: str
+
+
+# What comes for one portion; its end is None. Bounded by the portion's length.
+_Frames = asyncio.Queue[_Sound | EngineError | None]
+
+_decoder = msgspec.json.Decoder(_Ready | _Sound | _End | _Error)
+_encoder = msgspec.json.Encoder()
+
+
+def installed() -> bool:
+    """Is the process's package there? (It is looked for, not imported.)"""
+    return importlib.util.find_spec(MODULE) is not None
+
+
+class Espeak:
+    """Speaks for all calls of this process. `close` it."""
+
+    voices = tuple(TIMBRES)
+
+    def __init__(self, *, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
+        self._process: _Process | None = None
+        self._starting = asyncio.Lock()
+
+    async def warm(self) -> None:
+        """Start the process and let it load its voices, before somebody waits for it."""
+        async for _ in self.speak("Hello.", Voice(name="marin")):
+            pass
+
+    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+        """A voice that is none of the ten is an error: it was checked before a call began."""
+        timbre = TIMBRES.get(voice.name)
+        if timbre is None:
+            raise EngineError(f"espeak has no voice {voice.name!r}", "voice_not_found")
+        for portion in portions(text, PORTION):
+            process = await self._running()
+            resampler = Resampler(process.rate, SAMPLE_RATE)
+            pieces = Pieces(portion)
+            name, frames = process.speak(_request(portion, voice, timbre, process.voices))
+            try:
+                while (frame := await self._next(frames, process)) is not None:
+                    ready = pieces.push(resampler.push(frame.pcm), frame.words)
+                    for piece in ready:
+                        yield piece
+            finally:
+                process.forget(name)
+            for piece in pieces.finish(resampler.push(b"", last=True)):
+                yield piece
+
+    async def close(self) -> None:
+        if self._process is not None:
+            await self._process.close()
+            self._process = None
+
+    async def _next(self, frames: _Frames, process: _Process) -> _Sound | None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                frame = await frames.get()
+        except TimeoutError:
+            process.kill()
+            raise EngineError("espeak took too long", "engine_timeout") from None
+        if isinstance(frame, EngineError):
+            raise frame
+        return frame
+
+    async def _running(self) -> _Process:
+        async with self._starting:
+            if self._process is None or not self._process.alive:
+                await self.close()
+                self._process = await _start(self._deadline_s)
+            return self._process
+
+
+def _request(
+    text: str, voice: Voice, timbre: Timbre, identifiers: dict[str, str]
+) -> dict[str, object]:
+    base = _identifier(voice.language or "en", timbre, identifiers)
+    wanted = timbre.rate * min(max(voice.speed, 0.25), 1.5)
+    return {
+        "text": text,
+        "voice": f"{base}+{timbre.variant}" if timbre.variant else base,
+        "pitch": timbre.pitch,
+        "range": timbre.range,
+        "rate": max(round(wanted), SLOWEST),
+        "gap": round(GAP_AT_HALF * max(SLOWEST / wanted - 1, 0)),
+    }
+
+
+def _identifier(language: str, timbre: Timbre, identifiers: dict[str, str]) -> str:
+    """The library's name for a language; English for one that it does not speak."""
+    exact = language.lower().replace("_", "-")
+    short = exact.partition("-")[0]
+    wanted = [exact, _LANGUAGES.get(exact, ""), short, _LANGUAGES.get(short, "")]
+    regional = [code for code in identifiers if code.startswith(short + "-")]
+    if exact == "en":
+        wanted, regional = [f"en-{timbre.accent}"], []
+    for code in (*wanted, *regional, f"en-{timbre.accent}"):
+        if code in identifiers:
+            return identifiers[code]
+    return "en"
+
+
+async def _start(deadline_s: float) -> _Process:
+    spec = importlib.util.find_spec(MODULE)
+    if spec is None or spec.origin is None:
+        raise EngineError("the package vivavoce-espeak is not installed")
+    # It needs none of our secrets. `-P`: a file in the working folder is not the package.
+    environ = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    environ["PYTHONPATH"] = str(Path(spec.origin).parent.parent)
+    try:
+        _, process = await asyncio.get_running_loop().subprocess_exec(
+            _Process, sys.executable, "-P", "-m", MODULE, env=environ
+        )
+    except OSError as error:
+        raise EngineError(f"espeak cannot be started: {error.strerror}") from None
+    try:
+        async with asyncio.timeout(deadline_s):
+            await asyncio.shield(process.ready)
+    except BaseException as error:
+        process.kill()
+        await process.close()
+        if isinstance(error, TimeoutError):
+            raise EngineError("espeak took too long to start", "engine_timeout") from None
+        raise
+    return process
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """The pipe: callbacks, so that there is no task to look after."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.rate = 0
+        self.voices: dict[str, str] = {}
+        self.alive = True
+        self._gone: asyncio.Future[None] = loop.create_future()
+        self._received = bytearray()
+        self._complaint = b""
+        self._waiting: dict[int, _Frames] = {}
+        self._names = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self._complaint = (self._complaint + data)[-2000:]
+            return
+        self._received += data
+        while len(self._received) >= _LENGTHS.size:
+            head, sound = _LENGTHS.unpack_from(self._received)
+            end = _LENGTHS.size + head + sound
+            if len(self._received) < end:
+                return
+            message = bytes(self._received[_LENGTHS.size : end])
+            del self._received[:end]
+            self._take(message[:head], message[head:])
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 1:
+            self._fail("espeak stopped")
+
+    def process_exited(self) -> None:
+        self._fail("espeak stopped")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail("espeak stopped")
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def speak(self, request: dict[str, object]) -> tuple[int, _Frames]:
+        self._names += 1
+        frames = self._waiting[self._names] = _Frames()
+        if self.alive:
+            self._write({"type": "speak", "id": self._names, **request})
+        else:
+            frames.put_nowait(EngineError("espeak stopped"))
+        return self._names, frames
+
+    def forget(self, name: int) -> None:
+        """Nobody wants this one: what is not yet made will not be."""
+        if self._waiting.pop(name, None) is not None and self.alive:
+            self._write({"type": "cancel", "id": name})
+
+    def kill(self) -> None:
+        self._fail("espeak stopped")
+        with suppress(ProcessLookupError):
+            self._transport.kill()
+
+    async def close(self) -> None:
+        """It ends when its input does, or else is made to."""
+        if (pipe := self._transport.get_pipe_transport(0)) is not None:
+            pipe.close()
+        try:
+            async with asyncio.timeout(2):
+                await asyncio.shield(self._gone)
+        except TimeoutError:
+            self.kill()
+            await asyncio.shield(self._gone)
+        finally:
+            self._transport.close()
+
+    def _write(self, message: dict[str, object]) -> None:
+        data = _encoder.encode(_clean(message))
+        pipe = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        pipe.write(_LENGTHS.pack(len(data), 0) + data)
+
+    def _take(self, head: bytes, pcm: bytes) -> None:
+        try:
+            message = _decoder.decode(head)
+        except msgspec.DecodeError:
+            self.kill()
+            return
+        match message:
+            case _Ready(rate=rate, voices=voices):
+                self.rate, self.voices = rate, voices
+                if not self.ready.done():
+                    self.ready.set_result(None)
+            case _Sound(id=name, words=words) if name in self._waiting:
+                self._waiting[name].put_nowait(_Sound(name, words, pcm))
+            case _End(id=name) if name in self._waiting:
+                self._waiting.pop(name).put_nowait(None)
+            case _Error(id=int(name), message=text) if name in self._waiting:
+                self._waiting.pop(name).put_nowait(EngineError(text))
+
+    def _fail(self, message: str) -> None:
+        self.alive = False
+        error = EngineError(message)
+        if not self.ready.done():
+            reason = self._complaint.decode(errors="replace").strip() or message
+            self.ready.set_exception(EngineError(reason))
+            self.ready.exception()  # whoever waits gets it; if nobody does, that is no news
+        for frames in self._waiting.values():
+            frames.put_nowait(error)
+        self._waiting.clear()
+
+
+def _clean(message: dict[str, object]) -> dict[str, object]:
+    """Half a surrogate pair is no character that a pipe can carry."""
+    text = message.get("text")
+    if not isinstance(text, str):
+        return message
+    return {**message, "text": text.encode("utf-8", "replace").decode()}

@@ -1,0 +1,1 @@
+"""Our own API: plain JSON, RFC 3339 times."""

@@ -1,0 +1,58 @@
+"""Whom one can talk with. Never their instructions."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from ...assistants import Assistant
+from ...core.values import Caller
+from ...runtime.reception import Refused
+from ..services import At, ByEither, Services
+
+router = APIRouter(prefix="/api/assistants", tags=["assistants"])
+
+
+class About(BaseModel):
+    name: str
+    title: dict[str, str] = Field(description="By language")
+    description: dict[str, str] = Field(description="By language")
+    languages: list[str] = Field(description="The first is the fallback")
+    roles: list[str]
+    engine: str
+    voice: str
+    notes: list[str] = Field(description="What a person should know before they talk")
+
+
+class Assistants(BaseModel):
+    data: list[About]
+
+
+@router.get("", summary="The assistants one may talk with")
+async def listed(at: At, caller: ByEither) -> Assistants:
+    return Assistants(data=[_about(at, a) for a in at.catalogue if _may(caller, a)])
+
+
+@router.get("/{name}", summary="One assistant")
+async def one(at: At, caller: ByEither, name: str) -> About:
+    found = at.catalogue.get(name)
+    if found is None or not _may(caller, found):
+        raise Refused(404, "assistant_not_found", f"There is no assistant named '{name[:40]}'.")
+    return _about(at, found)
+
+
+def _may(caller: Caller, assistant: Assistant) -> bool:
+    return caller.assistant in (None, assistant.name)
+
+
+def _about(at: Services, assistant: Assistant) -> About:
+    return About(
+        name=assistant.name,
+        title={language: assistant.title(language) for language in assistant.languages},
+        description={language: assistant.description(language) for language in assistant.languages},
+        languages=list(assistant.languages),
+        roles=list(assistant.roles),
+        engine=assistant.engine,
+        voice=assistant.voice.name,
+        notes=at.notes(assistant),
+    )

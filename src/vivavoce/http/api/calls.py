@@ -1,0 +1,114 @@
+"""The session log: each call, its responses with their latency and usage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from ...core.values import Caller
+from ...runtime.reception import Refused
+from ...store.base import CallRow, ResponseRow
+from ..services import At, ByKey
+
+router = APIRouter(prefix="/api/calls", tags=["calls"])
+
+
+class Call(BaseModel):
+    id: str
+    conversation_id: str
+    assistant: str
+    user: str | None
+    transport: str
+    engine: str
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    live: bool
+
+
+class Calls(BaseModel):
+    data: list[Call]
+    has_more: bool
+    last_id: str | None
+
+
+class Response(BaseModel):
+    id: str
+    status: str
+    reason: str | None
+    usage: dict[str, Any] | None
+    created_at: datetime
+    speech_stopped_at: datetime | None
+    first_audio_ms: float | None
+    stt_ms: float | None
+    brain_ms: float | None
+    tts_ms: float | None
+
+
+class Responses(BaseModel):
+    data: list[Response]
+
+
+@router.get("", summary="Calls, newest first")
+async def listed(
+    at: At, caller: ByKey, before: str | None = None, limit: int = Query(20, ge=1, le=100)
+) -> Calls:
+    rows = await at.store.calls(before=before, limit=limit + 1)
+    data = [_call(at, row) for row in rows[:limit] if _may(caller, row)]
+    last = rows[:limit][-1].id if rows else None
+    return Calls(data=data, has_more=len(rows) > limit, last_id=last)
+
+
+@router.get("/{call_id}", summary="One call")
+async def one(at: At, caller: ByKey, call_id: str) -> Call:
+    return _call(at, await _found(at, caller, call_id))
+
+
+@router.get("/{call_id}/events", summary="A call's responses: latency of each turn, and usage")
+async def events(at: At, caller: ByKey, call_id: str) -> Responses:
+    await _found(at, caller, call_id)
+    return Responses(data=[_response(row) for row in await at.store.responses(call_id)])
+
+
+def _may(caller: Caller, row: CallRow) -> bool:
+    return caller.assistant in (None, row.assistant)
+
+
+async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
+    row = await at.store.call(call_id)
+    if row is None or not _may(caller, row):
+        raise Refused(404, "call_id_not_found", f"There is no call '{call_id[:60]}'.")
+    return row
+
+
+def _call(at: At, row: CallRow) -> Call:
+    return Call(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        assistant=row.assistant,
+        user=row.subject,
+        transport=row.transport,
+        engine=row.engine,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        ending=row.ending,
+        live=at.hub.get(row.id) is not None,
+    )
+
+
+def _response(row: ResponseRow) -> Response:
+    return Response(
+        id=row.id,
+        status=row.status,
+        reason=row.reason,
+        usage=row.usage,
+        created_at=row.created_at,
+        speech_stopped_at=row.speech_stopped_at,
+        first_audio_ms=row.first_audio_ms,
+        stt_ms=row.stt_ms,
+        brain_ms=row.brain_ms,
+        tts_ms=row.tts_ms,
+    )

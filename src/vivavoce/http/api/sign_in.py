@@ -1,0 +1,34 @@
+"""From the printed link to a cookie, and out again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from ...access import sign_in
+from ..services import At, admitted
+
+router = APIRouter(prefix="/api", tags=["sign-in"])
+
+
+class Code(BaseModel):
+    code: str = Field(max_length=200, description="From the link's fragment; good once")
+
+
+@router.post("/sign-in", status_code=204, summary="Exchange a sign-in code for a cookie")
+async def enter(at: At, body: Code, response: Response) -> None:
+    cookie = admitted(await sign_in.sign_in(at.store, body.code, at.now()))
+    response.set_cookie(
+        sign_in.COOKIE,
+        cookie,
+        max_age=int(sign_in.COOKIE_LIVES.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=at.secure,
+    )
+
+
+@router.post("/sign-out", status_code=204, summary="End this cookie, everywhere")
+async def leave(at: At, request: Request, response: Response) -> None:
+    await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""))
+    response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="strict", secure=at.secure)

@@ -1,0 +1,80 @@
+"""All routes in one application. `app` gives it the services; nothing here makes any."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .. import __version__
+from ..protocol.envelope import envelope
+from . import errors, health, page
+from .api import assistants, calls, conversations, sign_in
+from .services import Services
+from .v1 import client_secrets, models
+
+LARGEST_BODY = 1024 * 1024
+
+Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
+
+
+def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
+    @asynccontextmanager
+    async def living(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Vivavoce",
+        version=__version__,
+        summary="Realtime voice assistants, self-hosted",
+        lifespan=living,
+        docs_url=None,  # the usual pages load their scripts from elsewhere
+        redoc_url=None,
+    )
+    errors.install(app)
+    for room in (health, models, client_secrets, sign_in, assistants, conversations, calls):
+        app.include_router(room.router)
+    page.install(app)
+    app.add_middleware(Bounded)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-OpenAI-Agents-SDK",
+                       "OpenAI-Safety-Identifier"],
+        expose_headers=["Location", "X-Request-Id"],
+    )  # fmt: skip
+    app.add_middleware(page.Hardened)
+    return app
+
+
+class Bounded:
+    """Refuses bodies larger than anything we take, before reading them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LARGEST_BODY:
+                return {"type": "http.disconnect"}
+            return message
+
+        declared = next((v for k, v in scope.get("headers", ()) if k == b"content-length"), b"0")
+        if scope["type"] == "http" and declared.isdigit() and int(declared) > LARGEST_BODY:
+            body = envelope("invalid_request_error", "request_too_large", "The body is too large.")
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 413, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self._app(scope, counted, send)

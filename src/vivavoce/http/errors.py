@@ -1,0 +1,58 @@
+"""Every error leaves in one envelope, whoever raised it."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ..errors import InvalidRequest, StoreError
+from ..protocol.envelope import envelope
+from ..runtime.reception import Refused
+
+log = logging.getLogger("vivavoce.http")
+
+JSON = "application/json"
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+
+
+def install(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        body = envelope(error.type, error.code, error.message, error.param)
+        headers = {"Retry-After": "30"} if error.status == 429 else None
+        return Response(body, error.status, headers, JSON)
+
+    @app.exception_handler(InvalidRequest)
+    async def invalid(request: Request, error: InvalidRequest) -> Response:
+        body = envelope("invalid_request_error", error.code, error.message, error.param)
+        return Response(body, 400, media_type=JSON)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        param = ".".join(str(part) for part in first["loc"][1:]) or None
+        code = "missing_required_parameter" if first["type"] == "missing" else "invalid_value"
+        message = f"{first['msg']}: '{param}'." if param else f"{first['msg']}."
+        return Response(
+            envelope("invalid_request_error", code, message, param), 400, media_type=JSON
+        )
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        code = _CODES.get(error.status_code)
+        body = envelope("invalid_request_error", code, f"{error.detail}.")
+        return Response(body, error.status_code, error.headers, JSON)
+
+    @app.exception_handler(StoreError)
+    async def store(request: Request, error: StoreError) -> Response:
+        body = envelope("server_error", "storage_unavailable", "The store is unavailable.")
+        return Response(body, 503, media_type=JSON)
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        log.error("request_failed", exc_info=error, extra={"path": request.url.path})
+        body = envelope("server_error", "internal_error", "Something went wrong on the server.")
+        return Response(body, 500, media_type=JSON)

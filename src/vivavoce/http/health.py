@@ -1,0 +1,27 @@
+"""Is the process there, and could it serve a call?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from .services import At
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz", summary="The process answers")
+async def healthz() -> Health:
+    return Health()
+
+
+@router.get("/readyz", summary="A call could be served: the store keeps, the engines stand")
+async def readyz(at: At) -> Health:
+    await at.ready()
+    return Health()

@@ -1,0 +1,1 @@
+"""The OpenAI-compatible API: its shapes, its error envelope, unix seconds."""

@@ -1,0 +1,93 @@
+"""`POST /v1/realtime/client_secrets`: what a browser starts its calls with (protocol §1.3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...access import client_secrets
+from ...core.values import Caller
+from ...runtime.reception import Knock
+from ...store.base import Grant
+from ..services import At, ByEither, admitted
+
+router = APIRouter(tags=["v1"])
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ExpiresAfter(_Strict):
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(client_secrets.DEFAULT_S, ge=10, le=7200)
+
+
+class ForWhom(_Strict):
+    """Whom the secret is for, and what it is bound to. All optional."""
+
+    assistant: str | None = None
+    user: str | None = Field(None, max_length=200, description="The user, in your own words")
+    role: str | None = None
+    language: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict, max_length=100)
+    conversation_id: str | None = None
+
+
+class Request(_Strict):
+    expires_after: ExpiresAfter | None = None
+    session: dict[str, Any] | None = Field(None, description="A session, as in `session.update`")
+    vivavoce: ForWhom | None = None
+
+
+class ClientSecret(BaseModel):
+    value: str = Field(description="`ek_…`: starts calls until it expires")
+    expires_at: int
+    session: dict[str, Any]
+
+
+@router.post("/v1/realtime/client_secrets", summary="Mint a short-lived secret for a browser")
+async def create(
+    at: At, caller: ByEither, body: Annotated[Request | None, Field(default=None)] = None
+) -> ClientSecret:
+    body = body or Request()
+    wish = body.vivavoce or ForWhom()
+    grant = Grant(
+        subject=wish.user,
+        assistant=wish.assistant,
+        role=wish.role,
+        language=wish.language,
+        variables=wish.variables,
+        conversation_id=wish.conversation_id,
+        session=body.session,
+    )
+    knock = Knock(None, "http", {"model": str((body.session or {}).get("model") or "")})
+    session, assistant = await at.reception.preview(_as_caller(caller, grant), knock)
+    grant = msgspec.structs.replace(grant, assistant=assistant)
+    seconds = (body.expires_after or ExpiresAfter()).seconds
+    minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
+    secret = admitted(minted)
+    return ClientSecret(
+        value=secret.value,
+        expires_at=int(secret.expires_at.timestamp()),
+        session=msgspec.to_builtins(session),
+    )
+
+
+def _as_caller(caller: Caller, grant: Grant) -> Caller:
+    """Who will call with the secret, as far as the session is concerned."""
+    return Caller(
+        credential="secret",
+        key_id=caller.key_id,
+        subject=caller.subject if caller.credential == "cookie" else grant.subject,
+        assistant=grant.assistant or caller.assistant,
+        role=grant.role,
+        language=grant.language,
+        variables=grant.variables,
+        conversation_id=grant.conversation_id,
+        session=grant.session,
+        browser=True,
+    )

@@ -1,0 +1,30 @@
+"""`GET /v1/models`: the assistants, because a client that knows only models may name one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from ..services import At, ByKey
+
+router = APIRouter(tags=["v1"])
+
+
+class Model(BaseModel):
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "vivavoce"
+
+
+class Models(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+@router.get("/v1/models", summary="The assistants, as models")
+async def models(at: At, caller: ByKey) -> Models:
+    names = [assistant.name for assistant in at.catalogue]
+    return Models(data=[Model(id=n) for n in names if caller.assistant in (None, n)])

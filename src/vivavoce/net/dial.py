@@ -1,0 +1,67 @@
+"""Outgoing WebSockets, to realtime models elsewhere and from our own command line."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+from picows import WSError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
+from picows.common import WSInvalidStatusError
+
+from ..errors import VivavoceError
+from .websocket import Socket
+
+HANDSHAKE_S = 10.0
+LARGEST = 16 * 1024 * 1024
+
+
+class Unreachable(VivavoceError):
+    """Nobody answered, or not in our protocol. `status` is HTTP's, if it came so far."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def dial(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    subprotocol: str | None = "realtime",
+    largest: int = LARGEST,
+    within_s: float = HANDSHAKE_S,
+) -> Socket:
+    """Connect to a `ws://` or `wss://` URL. Raises `Unreachable`; never follows a redirect,
+    which would carry the credential to somebody else."""
+    extra = dict(headers or {})
+    if subprotocol:
+        extra["Sec-WebSocket-Protocol"] = subprotocol
+
+    def listener(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Socket:
+        return Socket(largest)
+
+    try:
+        async with asyncio.timeout(within_s):
+            _, socket = await ws_connect(
+                listener,
+                url,
+                ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
+                extra_headers=extra,
+                websocket_handshake_timeout=within_s,
+                max_frame_size=largest,
+                max_redirects=0,
+                read_buffer_init_size=4096,
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=20,
+                auto_ping_reply_timeout=20,
+            )
+    except WSInvalidStatusError as error:
+        status = error.response.status.value if error.response else None
+        raise Unreachable(f"the server answered with HTTP {status}", status) from None
+    except TimeoutError:
+        raise Unreachable(f"no answer within {within_s:g} s") from None
+    except (OSError, WSError, ssl.SSLError) as error:
+        raise Unreachable(str(error) or type(error).__name__) from None
+    assert isinstance(socket, Socket)
+    return socket

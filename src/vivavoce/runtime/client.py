@@ -1,0 +1,83 @@
+"""One connection to a call: what it brings, what waits for it, what it does not want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..core.effects import Who
+from ..core.inputs import Input, Played
+from ..protocol import server
+from .outbox import Outbox, Transport
+
+Frame = bytes | bytearray | memoryview
+
+
+class Reader(Protocol):
+    """Makes inputs of a client's frames, in order."""
+
+    @property
+    def behind(self) -> bool:
+        """It was brought more than it can take for now: stop reading the socket."""
+
+    def frame(self, data: Frame) -> None: ...
+
+    def drop(self) -> None:
+        """The client is gone, and what it brought with it."""
+
+
+class Owner(Protocol):
+    """The line, as its clients see it."""
+
+    def tell(self, event: Input, who: Who | None = None) -> None: ...
+
+    def detach(self, client: Client, code: int, reason: str) -> None: ...
+
+    def settle(self) -> None: ...
+
+
+class Client:
+    """A transport calls `frame`, `writable`, `played` and `lost`; nothing here waits."""
+
+    def __init__(
+        self,
+        line: Owner,
+        who: Who,
+        transport: Transport,
+        outbox: Outbox,
+        reader: Callable[[Client], Reader],
+        *,
+        sideband: bool = False,
+    ) -> None:
+        self.who = who
+        self.sideband = sideband
+        self.transport = transport
+        self.outbox = outbox
+        self._line = line
+        self._paused = False
+        self._reader = reader(self)
+        self.frame = self._reader.frame  # bound once: this is the hot path
+
+    def writable(self) -> None:
+        self.outbox.flush()
+        self._line.settle()
+
+    def played(self, item_id: str, ms: int) -> None:
+        """The loudspeaker has come `ms` into this item. Only who paces playout knows."""
+        self._line.tell(Played(item_id, ms), self.who)
+
+    def lost(self, code: int, reason: str) -> None:
+        """The connection is gone; `code` is what the peer said, 1006 if nothing."""
+        self.outbox.forget()
+        self._reader.drop()
+        self._line.detach(self, code, reason)
+
+    def wants(self, event: server.ServerEvent) -> bool:
+        return not (self.sideband and isinstance(event, server.AudioDelta))
+
+    def breathe(self) -> None:
+        """Stop reading from who does not read, and from who brings more than can be heard."""
+        pause = self.outbox.full or self._reader.behind
+        if pause != self._paused and not self.outbox.closed:
+            self._paused = pause
+            (self.transport.pause_reading if pause else self.transport.resume_reading)()

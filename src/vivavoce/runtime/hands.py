@@ -1,0 +1,153 @@
+"""What a session asks for and has to wait for: listening, answering, calling tools.
+
+Each is a task of the line's group. What comes of it goes through the mailbox, which is bounded:
+an engine that is ahead of its client waits there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from ..core import effects as do
+from ..core.effects import Effect
+from ..core.inputs import (
+    CutShort,
+    Failed,
+    Finished,
+    NotTranscribed,
+    Partial,
+    Said,
+    ToolRequested,
+    ToolReturned,
+    Transcribed,
+)
+from ..engines.base import Engine
+from ..errors import EngineError
+from ..protocol import server
+from .mouth import Mouth
+from .pace import Pace
+
+if TYPE_CHECKING:
+    from .line import Line
+
+HEARING_BEHIND = 512  # pieces the recogniser may be behind before we give up on the utterance
+
+Tools = Callable[[do.CallTool], Awaitable[str]]
+
+
+async def no_tools(effect: do.CallTool) -> str:
+    """Stands where no tool of the server's is declared."""
+    return f'{{"error": "there is no tool named {effect.call.name}"}}'
+
+
+class Hands:
+    def __init__(
+        self, engine: Engine, *, tools: Tools = no_tools, run_ahead_s: float | None = 4.0
+    ) -> None:
+        """`run_ahead_s`: how far spoken answers may run ahead of real time; None: not held back."""
+        self._engine = engine
+        self._tools = tools
+        self._run_ahead_s = run_ahead_s
+        self._mouth = Mouth()
+        self._replies: dict[str, asyncio.Task[None]] = {}
+        self._hearings: dict[str, tuple[asyncio.Queue[bytes | None], asyncio.Task[None]]] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._line: Line
+        self._tasks: asyncio.TaskGroup
+
+    def begin(self, line: Line, tasks: asyncio.TaskGroup) -> None:
+        self._line = line
+        self._tasks = tasks
+
+    def stop(self, effect: do.Cancel) -> None:
+        if task := self._replies.pop(effect.response_id, None):
+            task.cancel()
+
+    def perform(self, effect: Effect) -> None:
+        match effect:
+            case do.Listen(item_id=item_id, pre_roll=pcm):
+                sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
+                sound.put_nowait(pcm)
+                task = self._tasks.create_task(self._hear(effect, sound))
+                self._hearings[item_id] = (sound, task)
+            case do.ListenTo(item_id=item_id, pcm=pcm):
+                self._give(item_id, pcm)
+            case do.ListenEnd(item_id=item_id):
+                self._give(item_id, None)
+            case do.ListenDrop(item_id=item_id):
+                if hearing := self._hearings.pop(item_id, None):
+                    hearing[1].cancel()
+            case do.Respond(response_id=response_id):
+                self._replies[response_id] = self._tasks.create_task(self._respond(effect))
+            case do.CallTool():
+                task = self._tasks.create_task(self._call(effect))
+                self._calls.add(task)
+                task.add_done_callback(self._calls.discard)
+            case _:
+                raise AssertionError(f"nobody does {effect}")
+
+    def shape(self, event: server.ServerEvent) -> server.ServerEvent | None:
+        return self._mouth.shape(event)
+
+    def end(self) -> None:
+        hearings = [task for _, task in self._hearings.values()]
+        for task in (*self._replies.values(), *hearings, *self._calls):
+            task.cancel()
+
+    def _give(self, item_id: str, pcm: bytes | None) -> None:
+        if hearing := self._hearings.get(item_id):
+            try:
+                hearing[0].put_nowait(pcm)
+            except asyncio.QueueFull:
+                del self._hearings[item_id]
+                hearing[1].cancel()
+                self._line.tell(NotTranscribed(item_id, "the recogniser fell behind"))
+
+    async def _hear(self, request: do.Listen, sound: asyncio.Queue[bytes | None]) -> None:
+        item_id = request.item_id
+
+        async def sounds() -> AsyncIterator[bytes]:
+            while (pcm := await sound.get()) is not None:
+                yield pcm
+
+        async def partial(stable_text: str, guess: str = "", /) -> None:
+            await self._line.mailbox.put(Partial(item_id, stable_text, guess))
+
+        outcome: Transcribed | NotTranscribed
+        try:
+            text = await self._engine.listen(request, sounds(), partial)
+            outcome = Transcribed(item_id, text)
+        except EngineError as error:
+            outcome = NotTranscribed(item_id, str(error))
+        await self._line.mailbox.put(outcome)
+        self._hearings.pop(item_id, None)
+
+    async def _respond(self, request: do.Respond) -> None:
+        pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)
+
+        async def emit(event: Said | ToolRequested | CutShort) -> None:
+            if isinstance(event, Said):
+                await pace.keep(event.pcm)
+            await self._line.mailbox.put(event)
+
+        outcome: Finished | Failed
+        try:
+            usage = await self._engine.respond(request, emit)
+            outcome = Finished(request.response_id, usage)
+        except* EngineError as errors:
+            outcome = Failed(request.response_id, _first(errors))
+        await self._line.mailbox.put(outcome)
+        self._replies.pop(request.response_id, None)
+
+    async def _call(self, effect: do.CallTool) -> None:
+        output = await self._tools(effect)
+        await self._line.mailbox.put(ToolReturned(effect.call.call_id, output))
+
+
+def _first(errors: BaseException) -> str:
+    """What the first of a tree of errors says."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)

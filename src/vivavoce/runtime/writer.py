@@ -1,0 +1,75 @@
+"""The one task of the process that commits. Whoever comes while it is busy shares the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import StoreError
+from ..store.base import Change
+
+COMMIT_WITHIN_S = 5.0
+
+Outcome = Callable[[bool], None]
+
+
+class Commits(Protocol):
+    async def commit(self, changes: Sequence[Change]) -> None: ...
+
+
+class Writer:
+    """Group commit: while one is on its way to the disk, the next is gathered.
+
+    Unbounded only in theory: every call that waits for a receipt holds its own events back, so
+    each has at most what one outbox takes.
+    """
+
+    def __init__(self, store: Commits, within_s: float = COMMIT_WITHIN_S) -> None:
+        self._store = store
+        self._within_s = within_s
+        self._waiting: list[tuple[Change, Outcome]] = []
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._write(), name="writer")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._leaving = True
+        self._work.set()
+        assert self._task is not None
+        await self._task
+
+    def submit(self, change: Change, outcome: Outcome) -> None:
+        """Have this on disk; `outcome` is told whether it is."""
+        self._waiting.append((change, outcome))
+        self._work.set()
+
+    async def _write(self) -> None:
+        while self._waiting or not self._leaving:
+            await self._work.wait()
+            self._work.clear()
+            batch, self._waiting = self._waiting, []
+            if not batch:
+                continue
+            kept = await self._commit([change for change, _ in batch])
+            for change, outcome in batch:
+                # One call's impossible row must not cost the others theirs.
+                outcome(kept or (len(batch) > 1 and await self._commit([change])))
+
+    async def _commit(self, changes: Sequence[Change]) -> bool:
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._store.commit(changes)
+        except (StoreError, TimeoutError):
+            return False
+        return True

@@ -1,0 +1,188 @@
+"""The store that forgets: for tests, and for who wants to keep nothing.
+
+It says yes and no exactly where `sql` does, and hands out what it was given: rows are frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from ..errors import StoreError
+from .base import CallRow, Change, ConversationRow, Grant, KeyRow, Page, ResponseRow, Row, page_size
+from .changes import Merged, encode, encode_row, merge
+
+R = TypeVar("R", ConversationRow, CallRow)
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._conversations: dict[str, ConversationRow] = {}
+        self._items: dict[str, dict[str, Row]] = {}
+        self._calls: dict[str, CallRow] = {}
+        self._responses: dict[str, ResponseRow] = {}
+        self._keys: dict[str, KeyRow] = {}
+        self._secrets: dict[str, tuple[datetime, Grant]] = {}
+        self._codes: dict[str, tuple[datetime, bool]] = {}  # and: was it used
+
+    # Conversations, items, responses, calls
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        merged = merge(changes)
+        self._judge(merged)
+        for (conversation_id, item_id), row in merged.items.items():
+            rows = self._items.get(conversation_id, {})
+            rows.pop(item_id, None)
+            if row is not None:
+                rows[item_id] = row
+        self._responses |= merged.responses
+        for conversation_id, at in merged.touched.items():
+            if conversation := self._conversations.get(conversation_id):
+                latest = max(at, conversation.updated_at)
+                self._conversations[conversation_id] = replace(conversation, updated_at=latest)
+
+    def _judge(self, merged: Merged) -> None:
+        """Raises before anything changes."""
+        for (conversation_id, _), row in merged.items.items():
+            if row is not None:
+                _require(conversation_id in self._items, "an item without its conversation")
+                encode_row(row)
+        for response in merged.responses.values():
+            _require(response.call_id in self._calls, "a response without its call")
+            if response.usage is not None:
+                encode(response.usage)
+
+    async def create_conversation(self, row: ConversationRow) -> None:
+        _require(row.id not in self._conversations, "a conversation's id that is taken")
+        self._conversations[row.id] = row
+        self._items[row.id] = {}
+
+    async def conversation(self, conversation_id: str) -> ConversationRow | None:
+        return self._conversations.get(conversation_id)
+
+    async def conversations(
+        self,
+        *,
+        assistant: str | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> Page:
+        size = page_size(limit)
+        rows = _older(self._conversations, lambda row: row.created_at, before)
+        rows = [
+            row
+            for row in rows
+            if assistant in (None, row.assistant) and subject in (None, row.subject)
+        ]
+        return Page(rows[:size], has_more=len(rows) > size)
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        self._items.pop(conversation_id, None)
+        for call in [c for c in self._calls.values() if c.conversation_id == conversation_id]:
+            del self._calls[call.id]
+            for response in await self.responses(call.id):
+                del self._responses[response.id]
+        return self._conversations.pop(conversation_id, None) is not None
+
+    async def items(self, conversation_id: str) -> list[Row]:
+        rows = self._items.get(conversation_id, {}).values()
+        return sorted(rows, key=lambda row: (row.position, row.item.id))
+
+    async def begin_call(self, row: CallRow) -> None:
+        _require(row.id not in self._calls, "a call's id that is taken")
+        _require(row.conversation_id in self._conversations, "a call without its conversation")
+        self._calls[row.id] = row
+
+    async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
+        call = self._calls.get(call_id)
+        if call is not None and call.ended_at is None:
+            self._calls[call_id] = replace(call, ended_at=ended_at, ending=ending)
+
+    async def call(self, call_id: str) -> CallRow | None:
+        return self._calls.get(call_id)
+
+    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
+        return _older(self._calls, lambda row: row.started_at, before)[: page_size(limit)]
+
+    async def responses(self, call_id: str) -> list[ResponseRow]:
+        rows = [row for row in self._responses.values() if row.call_id == call_id]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))
+
+    # Credentials
+
+    async def add_key(self, row: KeyRow) -> None:
+        _require(row.id not in self._keys, "a key's id that is taken")
+        _require(await self.key_by_hash(row.hash) is None, "a key that is there already")
+        self._keys[row.id] = row
+
+    async def key_by_hash(self, hash: str) -> KeyRow | None:
+        return next((row for row in self._keys.values() if row.hash == hash), None)
+
+    async def key(self, key_id: str) -> KeyRow | None:
+        return self._keys.get(key_id)
+
+    async def keys(self) -> list[KeyRow]:
+        return sorted(self._keys.values(), key=lambda row: (row.created_at, row.id))
+
+    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+        row = self._keys.get(key_id)
+        if row is None or row.revoked_at is not None:
+            return False
+        self._keys[key_id] = replace(row, revoked_at=at)
+        return True
+
+    async def touch_key(self, key_id: str, at: datetime) -> None:
+        row = self._keys.get(key_id)
+        if row is not None and (row.last_used_at is None or row.last_used_at < at):
+            self._keys[key_id] = replace(row, last_used_at=at)
+
+    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None:
+        _require(hash not in self._secrets, "a secret that is there already")
+        encode(grant)
+        self._secrets[hash] = (expires_at, grant)
+
+    async def secret(self, hash: str, now: datetime) -> Grant | None:
+        expires_at, grant = self._secrets.get(hash, (now, None))
+        return grant if now < expires_at else None
+
+    async def drop_secret(self, hash: str) -> bool:
+        return self._secrets.pop(hash, None) is not None
+
+    async def add_code(self, hash: str, expires_at: datetime) -> None:
+        _require(hash not in self._codes, "a code that is there already")
+        self._codes[hash] = (expires_at, False)
+
+    async def use_code(self, hash: str, now: datetime) -> bool:
+        expires_at, used = self._codes.get(hash, (now, True))
+        if used or expires_at <= now:
+            return False
+        self._codes[hash] = (expires_at, True)
+        return True
+
+    async def sweep(self, now: datetime) -> None:
+        self._secrets = {h: s for h, s in self._secrets.items() if now < s[0]}
+        self._codes = {h: (e, used) for h, (e, used) in self._codes.items() if now < e and not used}
+
+    async def ping(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def _require(fine: bool, otherwise: str) -> None:
+    if not fine:
+        raise StoreError(f"the store refuses {otherwise}")
+
+
+def _older(rows: dict[str, R], at: Callable[[R], datetime], before: str | None) -> list[R]:
+    """Newest first, from behind `before` on."""
+    found = sorted(rows.values(), key=lambda row: (at(row), row.id), reverse=True)
+    if before is None:
+        return found
+    if before not in rows:
+        return []
+    return found[found.index(rows[before]) + 1 :]

@@ -1,0 +1,9 @@
+"""Run by Alembic, which hands over the connection and the transaction that `upgrade` began."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

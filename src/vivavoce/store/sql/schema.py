@@ -1,0 +1,152 @@
+"""The tables, as the public contract names them. A change here needs a migration beside it.
+
+What is JSON is text here: we write it with msgspec, and nobody searches in it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime. SQLite knows no zones: there it is UTC, as text that sorts by time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "times of the store are aware"
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("assistant", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+)
+
+client_secrets = Table(
+    "client_secrets",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("grant", Text, nullable=False),
+)
+
+sign_in_codes = Table(
+    "sign_in_codes",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("assistant", Text, nullable=False),
+    Column("subject", Text),
+    Column("language", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "created_at", "id"),
+    Index(None, "assistant", "created_at", "id"),
+    Index(None, "subject", "created_at", "id"),
+)
+
+
+def _of(column: str, **more: bool) -> Column[str]:
+    """A reference whose rows go when what they belong to goes."""
+    table, _ = column.split(".")
+    name = f"{table.removesuffix('s')}_id"
+    return Column(name, Text, ForeignKey(column, ondelete="CASCADE"), nullable=False, **more)  # type: ignore[arg-type]
+
+
+items = Table(
+    "items",
+    metadata,
+    _of("conversations.id", primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("position", Float(53), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("role", Text),
+    Column("status", Text),
+    Column("content", Text, nullable=False),
+    Column("generated", Text),
+    Column("sent_ms", Integer),
+    Column("heard_ms", Integer),
+    Column("input_method", Text),
+    Column("model", Text),
+    Column("voice", Text),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _of("conversations.id", index=True),
+    Column("assistant", Text, nullable=False),
+    Column("subject", Text),
+    Column("transport", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ending", Text),
+    Index(None, "started_at", "id"),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _of("calls.id", index=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("usage", Text),
+    Column("speech_stopped_at", UtcTime),
+    Column("first_audio_ms", Float(53)),
+    Column("stt_ms", Float(53)),
+    Column("brain_ms", Float(53)),
+    Column("tts_ms", Float(53)),
+    Column("created_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,339 @@
+"""The verbs of the store in SQL. Each is one transaction in the writing or a reading thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy import Row as Found
+from sqlalchemy.dialects import sqlite
+
+from ..base import (
+    CallRow,
+    Change,
+    ConversationRow,
+    Grant,
+    KeyRow,
+    Page,
+    ResponseRow,
+    Row,
+    page_size,
+)
+from ..changes import Merged, decode, decode_row, encode, encode_row, merge
+from . import lane, migrations
+from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+PING_EVERY_S = 1.0
+
+
+class SqlStore:
+    """`await SqlStore.open(path)` makes one; `close` it when the last call has ended."""
+
+    def __init__(self, writer: lane.Lane, readers: lane.Lane) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._pinging = asyncio.Lock()
+        self._pinged: float | None = None
+
+    @classmethod
+    async def open(cls, path: Path) -> SqlStore:
+        """The SQLite file at `path`, made or brought up to date if need be.
+
+        Raises `StoreError`; a database that a newer version has used is refused untouched.
+        """
+        lane.make_private(path)
+        store = cls(lane.sqlite_writer(path), lane.sqlite_readers(path))
+        try:
+            await store._writer.run(migrations.upgrade)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    # Conversations, items, responses, calls
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        merged = merge(changes)
+        await self._writer.run(lambda connection: _commit(connection, merged))
+
+    async def create_conversation(self, row: ConversationRow) -> None:
+        await self._insert(conversations, _columns(row))
+
+    async def conversation(self, conversation_id: str) -> ConversationRow | None:
+        found = await self._one(select(conversations).where(conversations.c.id == conversation_id))
+        return None if found is None else ConversationRow(**found._mapping)
+
+    async def conversations(
+        self,
+        *,
+        assistant: str | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> Page:
+        size = page_size(limit)
+        query = _newest_first(conversations, "created_at", before, size + 1)
+        if assistant is not None:
+            query = query.where(conversations.c.assistant == assistant)
+        if subject is not None:
+            query = query.where(conversations.c.subject == subject)
+        rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
+        return Page(rows[:size], has_more=len(rows) > size)
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        return await self._write(delete(conversations).where(conversations.c.id == conversation_id))
+
+    async def items(self, conversation_id: str) -> list[Row]:
+        query = (
+            select(items)
+            .where(items.c.conversation_id == conversation_id)
+            .order_by(items.c.position, items.c.id)
+        )
+        return [decode_row(found._asdict()) for found in await self._all(query)]
+
+    async def begin_call(self, row: CallRow) -> None:
+        await self._insert(calls, _columns(row))
+
+    async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
+        await self._write(
+            update(calls)
+            .where(calls.c.id == call_id, calls.c.ended_at.is_(None))
+            .values(ended_at=ended_at, ending=ending)
+        )
+
+    async def call(self, call_id: str) -> CallRow | None:
+        found = await self._one(select(calls).where(calls.c.id == call_id))
+        return None if found is None else CallRow(**found._mapping)
+
+    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
+        query = _newest_first(calls, "started_at", before, page_size(limit))
+        return [CallRow(**found._mapping) for found in await self._all(query)]
+
+    async def responses(self, call_id: str) -> list[ResponseRow]:
+        query = (
+            select(responses)
+            .where(responses.c.call_id == call_id)
+            .order_by(responses.c.created_at, responses.c.id)
+        )
+        return [_response(found) for found in await self._all(query)]
+
+    # Credentials
+
+    async def add_key(self, row: KeyRow) -> None:
+        await self._insert(api_keys, _columns(row))
+
+    async def key_by_hash(self, hash: str) -> KeyRow | None:
+        found = await self._one(select(api_keys).where(api_keys.c.hash == hash))
+        return None if found is None else KeyRow(**found._mapping)
+
+    async def key(self, key_id: str) -> KeyRow | None:
+        found = await self._one(select(api_keys).where(api_keys.c.id == key_id))
+        return None if found is None else KeyRow(**found._mapping)
+
+    async def keys(self) -> list[KeyRow]:
+        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+        return [KeyRow(**found._mapping) for found in await self._all(query)]
+
+    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+        return await self._write(
+            update(api_keys)
+            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )
+
+    async def touch_key(self, key_id: str, at: datetime) -> None:
+        last = api_keys.c.last_used_at
+        await self._write(
+            update(api_keys)
+            .where(api_keys.c.id == key_id, or_(last.is_(None), last < at))
+            .values(last_used_at=at)
+        )
+
+    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None:
+        values = {"hash": hash, "expires_at": expires_at, "grant": encode(grant)}
+        await self._insert(client_secrets, values)
+
+    async def secret(self, hash: str, now: datetime) -> Grant | None:
+        found = await self._one(
+            select(client_secrets.c.grant).where(
+                client_secrets.c.hash == hash, client_secrets.c.expires_at > now
+            )
+        )
+        return None if found is None else decode(found.grant, Grant)
+
+    async def drop_secret(self, hash: str) -> bool:
+        this = client_secrets.c.hash == hash
+        return await self._is_there(select(client_secrets.c.hash).where(this)) and (
+            await self._write(delete(client_secrets).where(this))
+        )
+
+    async def add_code(self, hash: str, expires_at: datetime) -> None:
+        await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at})
+
+    async def use_code(self, hash: str, now: datetime) -> bool:
+        good = and_(
+            sign_in_codes.c.hash == hash,
+            sign_in_codes.c.used_at.is_(None),
+            sign_in_codes.c.expires_at > now,
+        )
+        # Judged again inside the write: of two who come at once, one finds it used.
+        return await self._is_there(select(sign_in_codes.c.hash).where(good)) and (
+            await self._write(update(sign_in_codes).where(good).values(used_at=now))
+        )
+
+    async def sweep(self, now: datetime) -> None:
+        spent = or_(sign_in_codes.c.expires_at <= now, sign_in_codes.c.used_at.is_not(None))
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(client_secrets).where(client_secrets.c.expires_at <= now))
+            connection.execute(delete(sign_in_codes).where(spent))
+
+        await self._writer.run(work)
+
+    async def ping(self) -> None:
+        # A real write of a row that stays as it is: nothing less proves that the disk takes one.
+        # One at a time and one a second: who asks may be a stranger, and calls have to write.
+        clock = asyncio.get_running_loop().time
+        async with self._pinging:
+            if self._pinged is None or clock() - self._pinged > PING_EVERY_S:
+                table = migrations.VERSION_TABLE
+                await self._write(text(f"UPDATE {table} SET version_num = version_num"))
+                self._pinged = clock()
+
+    async def close(self) -> None:
+        await self._readers.close()
+        await self._writer.close()
+
+    # One statement, one transaction
+
+    async def _write(self, statement: Executable) -> bool:
+        """Did it change a row?"""
+        return await self._writer.run(lambda connection: _execute(connection, statement))
+
+    async def _insert(self, table: Table, values: dict[str, Any]) -> None:
+        await self._write(insert(table).values(values))
+
+    async def _is_there(self, query: Select[Any]) -> bool:
+        """For what strangers may ask for: they only ever read, and hold up no commit."""
+        return await self._one(query) is not None
+
+    async def _one(self, query: Select[Any]) -> Found[Any] | None:
+        return await self._readers.run(lambda connection: connection.execute(query).first())
+
+    async def _all(self, query: Select[Any]) -> Sequence[Found[Any]]:
+        return await self._readers.run(lambda connection: connection.execute(query).all())
+
+
+def _execute(connection: Connection, statement: Executable) -> bool:
+    result = connection.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount > 0
+
+
+# What a commit says, made once
+
+
+@cache
+def upsert(table: Table, dialect: str) -> Executable:
+    if dialect == "postgresql":  # its import costs a tenth of a second, so nobody else pays it
+        from sqlalchemy.dialects import postgresql
+
+        return _replacing(postgresql.insert(table), table)
+    return _replacing(sqlite.insert(table), table)
+
+
+def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
+    )
+
+
+_DELETE_ITEM = delete(items).where(
+    items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
+)
+_TOUCH = (
+    update(conversations)
+    .where(
+        conversations.c.id == bindparam("conversation"),
+        conversations.c.updated_at < bindparam("at"),
+    )
+    .values(updated_at=bindparam("at"))
+)
+
+
+def _commit(connection: Connection, merged: Merged) -> None:
+    kept = [
+        {**encode_row(row), "conversation_id": of}
+        for (of, _), row in merged.items.items()
+        if row is not None
+    ]
+    gone = [
+        {"of_conversation": of, "item": item_id}
+        for (of, item_id), row in merged.items.items()
+        if row is None
+    ]
+    replies = [_response_values(row) for row in merged.responses.values()]
+    touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
+    dialect = connection.dialect.name
+    for statement, rows in (
+        (upsert(items, dialect), kept),
+        (_DELETE_ITEM, gone),
+        (upsert(responses, dialect), replies),
+        (_TOUCH, touched),
+    ):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Select[Any]:
+    """By time, then by id, so that no two pages overlap however many rows share a moment."""
+    key = tuple_(table.c[at], table.c.id)
+    query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
+    if before is None:
+        return query
+    last = table.alias("last")
+    there = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
+    return query.where(key < there)
+
+
+def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow) -> dict[str, Any]:
+    """By name, without the deep copy that `asdict` makes of everything inside."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def _response_values(row: ResponseRow) -> dict[str, Any]:
+    values = _columns(row)
+    values["usage"] = None if row.usage is None else encode(row.usage)
+    return values
+
+
+def _response(found: Found[Any]) -> ResponseRow:
+    values = dict(found._mapping)
+    if values["usage"] is not None:
+        values["usage"] = decode(values["usage"], dict[str, object])
+    return ResponseRow(**values)

@@ -1,0 +1,469 @@
+"""What every store does. A new one joins by a line in `STORES`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from vivavoce.errors import StoreError
+from vivavoce.protocol.items import Item, Message, Part
+from vivavoce.store.base import Change, Grant, ResponseRow, Row, Store
+from vivavoce.store.changes import ITEM_BYTES
+from vivavoce.store.memory import MemoryStore
+from vivavoce.store.sql import SqlStore
+
+from .facts import (
+    ALL_KINDS,
+    LATER,
+    NOON,
+    SPOKEN,
+    UNHEARD,
+    Make,
+    call,
+    change,
+    conversation,
+    key,
+    response,
+    said,
+    tell,
+)
+
+
+async def memory(folder: Path) -> Store:
+    return MemoryStore()
+
+
+async def sqlite(folder: Path) -> Store:
+    return await SqlStore.open(folder / "data" / "vivavoce.db")
+
+
+STORES = [memory, sqlite]
+
+
+@pytest.fixture(params=STORES)
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    return lambda: request.param(tmp_path)
+
+
+# Conversations and what was said
+
+
+def test_what_is_committed_comes_back_as_it_was(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        await store.commit([Change("conv_1", tuple(ALL_KINDS), (), (response(),), LATER)])
+        assert await store.items("conv_1") == ALL_KINDS
+        assert {type(row.item) for row in ALL_KINDS} == set(get_args(Item)), "a kind is missing"
+        assert await store.responses("rtc_1") == [response()]
+        assert await store.conversation("conv_1") == replace(conversation(), updated_at=LATER)
+
+    tell(make, story)
+
+
+def test_items_come_in_the_conversations_order_not_in_that_of_writing(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.commit([change(said("item_c", position=3.0), said("item_a", position=-1.0))])
+        await store.commit([change(said("item_b", position=2.5))])
+        names = [row.item.id for row in await store.items("conv_1")]
+        assert names == ["item_a", "item_b", "item_c"]
+
+    tell(make, story)
+
+
+def test_the_last_word_about_an_item_wins(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.commit([change(said("item_1", "one")), change(said("item_1", "two"))])
+        await store.commit([change(said("item_1", "three"), said("item_2"))])
+        assert await store.items("conv_1") == [said("item_1", "three"), said("item_2")]
+        await store.commit([change(deleted=("item_1", "item_never"))])
+        assert await store.items("conv_1") == [said("item_2")]
+        await store.commit([change(deleted=("item_2",)), change(said("item_2", "again"))])
+        assert await store.items("conv_1") == [said("item_2", "again")]
+        await store.commit([change(said("item_3"), deleted=("item_3",))])
+        assert await store.items("conv_1") == [said("item_2", "again")]
+
+    tell(make, story)
+
+
+def test_two_conversations_may_use_the_same_item_id(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation("conv_1"))
+        await store.create_conversation(conversation("conv_2"))
+        await store.commit(
+            [change(said("item_1", "one")), change(said("item_1", "two"), of="conv_2")]
+        )
+        assert await store.items("conv_1") == [said("item_1", "one")]
+        assert await store.items("conv_2") == [said("item_1", "two")]
+
+    tell(make, story)
+
+
+def test_a_conversation_never_becomes_older(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation(at=NOON))
+        await store.commit([Change("conv_1", at=LATER), Change("conv_1", at=NOON)])
+        await store.commit([Change("conv_1", at=NOON)])
+        found = await store.conversation("conv_1")
+        assert found is not None
+        assert (found.created_at, found.updated_at) == (NOON, LATER)
+
+    tell(make, story)
+
+
+BIG = Row(
+    Message(role="user", id="item_big", content=(Part(type="input_text", text="a" * ITEM_BYTES),)),
+    2.0,
+    NOON,
+)
+NOT_TEXT = said("item_torn", "half a pair: \ud800")
+LOOP: dict[str, object] = {}
+LOOP["loop"] = LOOP
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        change(BIG),
+        change(NOT_TEXT),
+        change(replace(said("item_2"), generated="half a pair: \ud800")),
+        change(said("item_2"), of="conv_unknown"),
+        Change("conv_1", responses=(response(of="rtc_unknown"),)),
+        Change("conv_1", responses=(replace(response(), usage=LOOP),)),
+    ],
+    ids=[
+        "too large",
+        "not unicode",
+        "not unicode besides",
+        "no conversation",
+        "no call",
+        "no JSON",
+    ],
+)
+def test_one_bad_change_leaves_nothing_of_its_batch(make: Make, bad: Change) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        await store.commit([change(said("item_0"), said("item_1"))])
+        good = Change("conv_1", (said("item_1", "changed"),), ("item_0",), (response(),), at=LATER)
+        with pytest.raises(StoreError) as refused:
+            await store.commit([good, bad])
+        assert "half a pair" not in str(refused.value)
+        assert await store.items("conv_1") == [said("item_0"), said("item_1")]
+        assert await store.responses("rtc_1") == []
+        assert await store.conversation("conv_1") == conversation()
+        await store.commit([good])
+        assert await store.items("conv_1") == [said("item_1", "changed")]
+
+    tell(make, story)
+
+
+def test_an_item_may_be_as_large_as_a_message(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        row = said("item_1", "ab\n" * 1_000_000)
+        await store.commit([change(row)])
+        assert await store.items("conv_1") == [row]
+
+    tell(make, story)
+
+
+def test_an_empty_commit_is_fine(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.commit([])
+        await store.commit([Change("conv_nobody")])
+
+    tell(make, story)
+
+
+def test_commits_of_many_calls_at_once_all_arrive(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number in range(20):
+            await store.create_conversation(conversation(f"conv_{number}"))
+        await asyncio.gather(
+            *(
+                store.commit([change(said(f"item_{turn}", position=turn), of=f"conv_{number}")])
+                for number in range(20)
+                for turn in range(5)
+            )
+        )
+        for number in range(20):
+            assert len(await store.items(f"conv_{number}")) == 5
+
+    tell(make, story)
+
+
+def test_what_is_not_there_is_none_or_nothing(make: Make) -> None:
+    async def story(store: Store) -> None:
+        assert await store.conversation("conv_1") is None
+        assert await store.items("conv_1") == []
+        assert await store.call("rtc_1") is None
+        assert await store.calls() == []
+        assert await store.responses("rtc_1") == []
+        assert (await store.conversations()).data == []
+        assert not await store.delete_conversation("conv_1")
+        await store.end_call("rtc_1", NOON, "hung_up")
+        assert await store.key("key_1") is None
+        assert await store.key_by_hash("aa") is None
+        assert await store.keys() == []
+        assert not await store.revoke_key("key_1", NOON)
+        await store.touch_key("key_1", NOON)
+        assert await store.secret("aa", NOON) is None
+        assert not await store.drop_secret("aa")
+        assert not await store.use_code("aa", NOON)
+        await store.sweep(NOON)
+        await store.ping()
+
+    tell(make, story)
+
+
+def test_an_id_is_taken_once(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation(subject="ann"))
+        with pytest.raises(StoreError):
+            await store.create_conversation(conversation(subject="bob"))
+        found = await store.conversation("conv_1")
+        assert found is not None
+        assert found.subject == "ann"
+        await store.begin_call(call())
+        with pytest.raises(StoreError):
+            await store.begin_call(call())
+        with pytest.raises(StoreError):
+            await store.begin_call(call("rtc_2", of="conv_unknown"))
+
+    tell(make, story)
+
+
+def test_conversations_are_leafed_through_newest_first(make: Make) -> None:
+    async def story(store: Store) -> None:
+        # Some share a moment: no page may lose or repeat one of them.
+        for number in range(7):
+            at = NOON + timedelta(seconds=number // 3)
+            await store.create_conversation(conversation(f"conv_{number}", at))
+        seen: list[str] = []
+        before = None
+        while True:
+            page = await store.conversations(before=before, limit=2)
+            seen += [row.id for row in page.data]
+            if not page.has_more:
+                break
+            before = page.data[-1].id
+        assert seen == [f"conv_{number}" for number in (6, 5, 4, 3, 2, 1, 0)]
+        assert not (await store.conversations(limit=7)).has_more
+        assert (await store.conversations(limit=6)).has_more
+        last = await store.conversations(before="conv_0")
+        assert (last.data, last.has_more) == ([], False)
+        assert (await store.conversations(before="conv_gone")).data == []
+        assert len((await store.conversations(limit=-1)).data) == 1
+
+    tell(make, story)
+
+
+def test_conversations_are_found_by_assistant_and_by_person(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number in range(8):
+            await store.create_conversation(
+                conversation(
+                    f"conv_{number}",
+                    NOON + timedelta(seconds=number),
+                    assistant=["charlotte", "coach"][number % 2],
+                    subject=["ann", None][number // 4],
+                )
+            )
+        of_coach = await store.conversations(assistant="coach")
+        assert [row.id for row in of_coach.data] == ["conv_7", "conv_5", "conv_3", "conv_1"]
+        of_ann = await store.conversations(assistant="charlotte", subject="ann", limit=1)
+        assert ([row.id for row in of_ann.data], of_ann.has_more) == (["conv_2"], True)
+        rest = await store.conversations(assistant="charlotte", subject="ann", before="conv_2")
+        assert ([row.id for row in rest.data], rest.has_more) == (["conv_0"], False)
+        assert (await store.conversations(subject="' OR 1=1 --")).data == []
+
+    tell(make, story)
+
+
+def test_deleting_a_conversation_deletes_all_of_it_and_nothing_else(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number in (1, 2):
+            await store.create_conversation(conversation(f"conv_{number}"))
+            await store.begin_call(call(f"rtc_{number}", f"conv_{number}"))
+            rows = (response(f"resp_{number}", f"rtc_{number}"),)
+            await store.commit([Change(f"conv_{number}", (SPOKEN, UNHEARD), responses=rows)])
+        assert await store.delete_conversation("conv_1")
+        assert not await store.delete_conversation("conv_1")
+        assert await store.conversation("conv_1") is None
+        assert await store.items("conv_1") == []
+        assert await store.call("rtc_1") is None
+        assert await store.responses("rtc_1") == []
+        assert await store.items("conv_2") == [SPOKEN, UNHEARD]
+        assert await store.call("rtc_2") == call("rtc_2", "conv_2")
+        assert await store.responses("rtc_2") == [response("resp_2", "rtc_2")]
+
+    tell(make, story)
+
+
+def test_a_call_begins_and_ends_once(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call("rtc_1"))
+        await store.begin_call(call("rtc_2", at=LATER))
+        assert await store.calls() == [call("rtc_2", at=LATER), call("rtc_1")]
+        assert await store.calls(limit=1) == [call("rtc_2", at=LATER)]
+        assert await store.calls(before="rtc_2") == [call("rtc_1")]
+        await store.end_call("rtc_1", LATER, "hung_up")
+        await store.end_call("rtc_1", LATER + timedelta(hours=1), "expired")
+        assert await store.call("rtc_1") == replace(call(), ended_at=LATER, ending="hung_up")
+
+    tell(make, story)
+
+
+def test_a_response_is_written_again_as_more_of_it_is_known(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        early = ResponseRow("resp_1", "rtc_1", "in_progress", None, None, NOON)
+        for row in (early, response()):
+            await store.commit([Change("conv_1", responses=(row,))])
+            assert await store.responses("rtc_1") == [row]
+
+    tell(make, story)
+
+
+# Credentials
+
+
+def test_a_key_is_found_by_its_hash_until_it_is_revoked(make: Make) -> None:
+    async def story(store: Store) -> None:
+        row = replace(key(), assistant="charlotte", expires_at=LATER)
+        await store.add_key(row)
+        await store.add_key(key("key_2", "bb", LATER))
+        assert await store.key_by_hash("aa") == row
+        assert await store.key("key_1") == row
+        assert await store.key_by_hash("AA") is None
+        assert await store.revoke_key("key_1", LATER)
+        assert not await store.revoke_key("key_1", LATER + timedelta(days=1))
+        revoked = replace(row, revoked_at=LATER)
+        assert await store.key_by_hash("aa") == revoked
+        assert await store.keys() == [revoked, key("key_2", "bb", LATER)]
+
+    tell(make, story)
+
+
+@pytest.mark.parametrize("twin", [key("key_1", "bb"), key("key_2", "aa")])
+def test_no_two_keys_share_an_id_or_a_hash(make: Make, twin: object) -> None:
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        with pytest.raises(StoreError):
+            await store.add_key(twin)  # type: ignore[arg-type]
+        assert await store.keys() == [key()]
+
+    tell(make, story)
+
+
+def test_the_last_use_of_a_key_is_the_latest(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        for at in (NOON, LATER, NOON):
+            await store.touch_key("key_1", at)
+        assert await store.key("key_1") == replace(key(), last_used_at=LATER)
+
+    tell(make, story)
+
+
+GRANT = Grant(
+    key_id="key_1",
+    subject="ann",
+    assistant="charlotte",
+    role="guest",
+    language="it",
+    variables={"city": "Torino"},
+    conversation_id="conv_1",
+    session={"audio": {"output": {"voice": "marin", "speed": 1.5}}, "tools": []},
+)
+
+
+def test_a_secret_grants_until_it_expires_and_as_often_as_one_likes(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_secret("aa", LATER, GRANT)
+        await store.add_secret("bb", LATER, Grant())
+        for _ in range(2):
+            assert await store.secret("aa", NOON) == GRANT
+        assert await store.secret("bb", NOON) == Grant()
+        assert await store.secret("aa", LATER - timedelta(microseconds=1)) == GRANT
+        assert await store.secret("aa", LATER) is None
+        with pytest.raises(StoreError):
+            await store.add_secret("aa", LATER, Grant())
+
+    tell(make, story)
+
+
+def test_a_secret_that_is_dropped_grants_nothing(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_secret("aa", LATER, GRANT)
+        assert await store.drop_secret("aa")
+        assert await store.secret("aa", NOON) is None
+        assert not await store.drop_secret("aa")
+
+    tell(make, story)
+
+
+def test_a_code_works_once_and_in_time(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_code("aa", LATER)
+        await store.add_code("bb", LATER)
+        assert await store.use_code("aa", NOON)
+        assert not await store.use_code("aa", NOON)
+        assert not await store.use_code("bb", LATER)
+        assert await store.use_code("bb", LATER - timedelta(microseconds=1))
+        with pytest.raises(StoreError):
+            await store.add_code("aa", LATER)
+
+    tell(make, story)
+
+
+def test_of_many_who_use_a_code_at_once_one_comes_in(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_code("aa", LATER)
+        came_in = await asyncio.gather(*(store.use_code("aa", NOON) for _ in range(20)))
+        assert came_in.count(True) == 1
+
+    tell(make, story)
+
+
+def test_sweeping_forgets_what_is_no_use_any_more(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for name, expires in (("old", NOON), ("good", LATER)):
+            await store.add_secret(name, expires, GRANT)
+            await store.add_code(name, expires)
+        await store.add_code("used", LATER)
+        await store.use_code("used", NOON)
+        await store.sweep(NOON)
+        early = NOON - timedelta(hours=1)
+        assert await store.secret("good", NOON) == GRANT
+        assert await store.secret("old", early) is None
+        assert not await store.use_code("old", early)
+        # What is forgotten may come again; what is not, may not.
+        await store.add_code("used", LATER)
+        await store.add_code("old", LATER)
+        with pytest.raises(StoreError):
+            await store.add_code("good", LATER)
+        assert await store.use_code("good", NOON)
+
+    tell(make, story)
+
+
+def test_text_that_looks_like_sql_is_text(make: Make) -> None:
+    async def story(store: Store) -> None:
+        text = "'); DROP TABLE items; -- %s :x ? \\ \x00"
+        await store.create_conversation(conversation(subject=text))
+        await store.commit([change(replace(said("item_1", text), generated="%(a)s :b ?"))])
+        assert (await store.items("conv_1"))[0].generated == "%(a)s :b ?"
+        assert [row.id for row in (await store.conversations(subject=text)).data] == ["conv_1"]
+
+    tell(make, story)

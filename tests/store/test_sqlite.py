@@ -1,0 +1,538 @@
+"""What only a store on disk can get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql import ClauseElement
+
+from vivavoce.errors import StoreError
+from vivavoce.store.base import Change, Grant, Row, Store
+from vivavoce.store.sql import SqlStore, lane, migrations, schema
+from vivavoce.store.sql import store as verbs
+
+from .facts import (
+    ALL_KINDS,
+    LATER,
+    NOON,
+    Make,
+    call,
+    change,
+    conversation,
+    key,
+    response,
+    said,
+    tell,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "vivavoce.db"
+
+
+@pytest.fixture
+def make(file: Path) -> Make:
+    return lambda: SqlStore.open(file)
+
+
+@pytest.fixture
+def connections() -> Iterator[list[sqlite3.Connection]]:
+    """Every connection to a database that the story opens, the writer's first."""
+    opened: list[sqlite3.Connection] = []
+
+    def remember(connection: sqlite3.Connection, _: object) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", remember)
+    yield opened
+    event.remove(Pool, "connect", remember)
+
+
+def child(verb: str, file: Path) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.store.children", verb, str(file)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return value
+
+
+# The first promise
+
+
+def test_what_was_committed_survives_a_kill(file: Path, make: Make) -> None:
+    writer = child("write", file)
+    assert writer.stdout is not None
+    try:
+        promised = [writer.stdout.readline().strip() for _ in range(40)]
+    finally:
+        writer.send_signal(signal.SIGKILL)
+    promised += writer.stdout.read().split()  # what it said until it died
+    writer.stdout.close()
+    assert writer.wait() == -signal.SIGKILL
+
+    async def story(store: Store) -> None:
+        kept = [row.item.id for row in await store.items("conv_1")]
+        assert len(promised) >= 40
+        assert kept[: len(promised)] == promised
+        assert len(kept) <= len(promised) + 1  # the one that it had no time to speak of
+        await store.commit([change(said("item_after"))])
+
+    tell(make, story)
+
+
+def test_a_commit_waits_for_the_disk(make: Make, connections: list[sqlite3.Connection]) -> None:
+    async def story(store: Store) -> None:
+        await store.keys()
+        for connection in connections:
+            assert pragma(connection, "journal_mode") == "wal"
+            assert pragma(connection, "synchronous") == 2  # FULL
+            assert pragma(connection, "foreign_keys") == 1
+            assert pragma(connection, "busy_timeout") == lane.BUSY_MS
+        writer, reader = connections
+        assert pragma(writer, "query_only") == 0
+        assert pragma(reader, "query_only") == 1
+
+    tell(make, story)
+
+
+def test_everything_is_there_after_a_restart(make: Make) -> None:
+    async def before(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        await store.commit([Change("conv_1", tuple(ALL_KINDS), (), (response(),), LATER)])
+        await store.add_key(key())
+        await store.add_secret("aa", LATER, Grant(subject="ann"))
+
+    async def after(store: Store) -> None:
+        assert await store.items("conv_1") == ALL_KINDS
+        assert await store.responses("rtc_1") == [response()]
+        assert await store.keys() == [key()]
+        assert await store.secret("aa", NOON) == Grant(subject="ann")
+
+    tell(make, before)
+    tell(make, after)
+
+
+# Several processes, one file
+
+
+def test_a_key_made_by_another_process_is_good_at_once_and_so_is_its_end(
+    file: Path, make: Make
+) -> None:
+    async def story(store: Store) -> None:
+        assert await store.key_by_hash("the other process's") is None
+        with child("add_key", file) as other:
+            assert await asyncio.to_thread(other.wait) == 0
+        found = await store.key_by_hash("the other process's")
+        assert found is not None
+        assert found.revoked_at is None
+        with child("revoke", file) as other:
+            assert await asyncio.to_thread(other.wait) == 0
+        found = await store.key_by_hash("the other process's")
+        assert found is not None
+        assert found.revoked_at is not None
+
+    tell(make, story)
+
+
+def test_of_two_processes_with_one_code_one_comes_in(file: Path, make: Make) -> None:
+    async def story(store: Store) -> None:
+        twin = await SqlStore.open(file)
+        try:
+            for number in range(20):
+                await store.add_code(f"code_{number}", LATER)
+                came_in = await asyncio.gather(
+                    store.use_code(f"code_{number}", NOON), twin.use_code(f"code_{number}", NOON)
+                )
+                assert sorted(came_in) == [False, True]
+        finally:
+            await twin.close()
+
+    tell(make, story)
+
+
+def test_two_who_start_at_once_share_one_new_database(file: Path) -> None:
+    async def main() -> None:
+        stores = await asyncio.gather(*(SqlStore.open(file) for _ in range(4)))
+        await stores[0].add_key(key())
+        assert [await store.keys() for store in stores] == [[key()]] * 4
+        for store in stores:
+            await store.close()
+
+    asyncio.run(main())
+
+
+def test_while_another_process_writes_we_read_and_the_loop_runs(
+    file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "BUSY_MS", 200)
+
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waits = asyncio.create_task(store.add_key(key("key_2", "bb")))
+        for _ in range(20):
+            assert await store.keys() == [key()]
+        assert not waits.done(), "the reads had to wait for the writer"
+        with pytest.raises(StoreError, match="locked"):
+            await waits
+        with pytest.raises(StoreError, match="locked"):
+            await store.ping()
+        other.execute("ROLLBACK")
+        other.close()
+        await store.add_key(key("key_2", "bb"))
+        await store.ping()
+
+    tell(make, story)
+
+
+def test_strangers_only_read_and_hold_up_no_commit(
+    file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "BUSY_MS", 100)
+
+    async def story(store: Store) -> None:
+        await store.ping()
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert not await store.use_code("a guess", NOON)
+        assert not await store.drop_secret("a guess")
+        await asyncio.gather(*(store.ping() for _ in range(1000)))  # more than a lane has room for
+        other.execute("ROLLBACK")
+        other.close()
+
+    tell(make, story)
+
+
+# When the disk fails
+
+
+def test_a_full_disk_is_said_and_survived(
+    make: Make, connections: list[sqlite3.Connection]
+) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.commit([change(said("item_1"))])
+        (writer, *_) = connections
+        pages = pragma(writer, "page_count")
+        assert isinstance(pages, int)
+        writer.execute(f"PRAGMA max_page_count={pages + 4}").close()
+        with pytest.raises(StoreError, match="the disk is full"):
+            await store.commit([change(said("item_2"), said("item_3", "words " * 20_000))])
+        assert await store.items("conv_1") == [said("item_1")]
+        await store.commit([change(said("item_1", "a small thing still fits"))])
+        writer.execute("PRAGMA max_page_count=1000000").close()
+        await store.commit([change(said("item_3", "words " * 20_000))])
+        assert [row.item.id for row in await store.items("conv_1")] == ["item_1", "item_3"]
+
+    tell(make, story)
+
+
+def test_a_disk_that_may_only_be_read_is_said(
+    make: Make, connections: list[sqlite3.Connection]
+) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        connections[0].execute("PRAGMA query_only=ON").close()
+        for refused in (store.ping(), store.commit([change(said("item_1"))])):
+            with pytest.raises(StoreError, match="may not be written"):
+                await refused
+        assert await store.items("conv_1") == []
+
+    tell(make, story)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda file: file.write_bytes(b"these are my memoirs" * 500), "is no database"),
+        (lambda file: file.mkdir(), "cannot be opened"),
+        (lambda file: file.parent.rmdir() or file.parent.write_text(""), "cannot be opened"),
+    ],
+    ids=["another file", "a folder", "no folder"],
+)
+def test_what_cannot_be_opened_is_said(
+    file: Path, damage: Callable[[Path], object], sentence: str
+) -> None:
+    file.parent.mkdir()
+    damage(file)
+    with pytest.raises(StoreError, match=sentence):
+        asyncio.run(SqlStore.open(file))
+
+
+def test_a_damaged_page_is_said_and_the_rest_goes_on(file: Path, make: Make) -> None:
+    async def before(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.commit([change(said(f"item_{n}", "words " * 2000)) for n in range(20)])
+
+    async def after(store: Store) -> None:
+        with pytest.raises(StoreError, match="damaged"):
+            await store.items("conv_1")
+        assert await store.conversation("conv_1") is not None
+
+    tell(make, before)
+    database = sqlite3.connect(file)
+    (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name='items'").fetchone()
+    database.close()
+    with open(file, "r+b") as damaged:
+        damaged.seek((page - 1) * 4096)
+        damaged.write(b"\xff" * 4096)
+    tell(make, after)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(said("item_1"), heard_ms=2**63),
+        replace(said("item_1"), position=math.nan),
+        replace(said("item_1"), voice="\ud800"),
+    ],
+)
+def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: Row) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        with pytest.raises(StoreError, match="the store refuses"):
+            await store.commit([change(row)])
+        assert await store.items("conv_1") == []
+
+    tell(make, story)
+
+
+def test_an_error_never_repeats_what_was_said(make: Make) -> None:
+    async def story(store: Store) -> None:
+        with pytest.raises(StoreError) as refused:
+            await store.commit([change(said("item_1", "my secret illness"))])
+        error: BaseException | None = refused.value
+        while error is not None:
+            assert "illness" not in f"{error} {error!r}"
+            error = error.__cause__ or error.__context__
+
+    tell(make, story)
+
+
+def test_a_closed_store_is_a_store_error_too(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.close()
+        with pytest.raises(StoreError, match="closed"):
+            await store.keys()
+        with pytest.raises(StoreError, match="closed"):
+            await store.commit([])
+
+    tell(make, story)
+
+
+# The lanes
+
+
+def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
+    async def main() -> None:
+        narrow = lane.Lane(create_engine("sqlite://"), "narrow", threads=1, room=2)
+        gate = threading.Event()
+
+        def wait(connection: Connection) -> bool:
+            return gate.wait(10)
+
+        two = [asyncio.create_task(narrow.run(wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreError, match="too far behind"):
+            await narrow.run(wait)
+        gate.set()
+        assert await asyncio.gather(*two) == [True, True]
+        assert await narrow.run(wait)
+        await narrow.close()
+
+    asyncio.run(main())
+
+
+def test_a_caller_that_gives_up_leaves_the_lane_in_order() -> None:
+    async def main() -> None:
+        narrow = lane.Lane(create_engine("sqlite://"), "narrow", threads=1, room=2)
+        gate, done = threading.Event(), threading.Event()
+
+        def wait(connection: Connection) -> None:
+            gate.wait(10)
+            done.set()
+
+        for _ in range(2):  # one that has begun, one that has not
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(narrow.run(wait), 0.02)
+        gate.set()
+        await narrow.run(lambda connection: done.wait(10))
+        assert done.is_set()
+        await narrow.close()
+
+    asyncio.run(main())
+
+
+# Migrations
+
+
+def migrated(file: Path) -> Engine:
+    asyncio.run(_open_and_close(file))
+    return create_engine(f"sqlite:///{file}")
+
+
+async def _open_and_close(file: Path) -> None:
+    await (await SqlStore.open(file)).close()
+
+
+def test_the_steps_lead_to_the_tables_that_the_verbs_use(file: Path) -> None:
+    engine = migrated(file)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, schema.metadata) == []
+        for table in schema.metadata.tables.values():
+            if table.foreign_keys:
+                sql = connection.exec_driver_sql(
+                    "SELECT sql FROM sqlite_master WHERE name = ?", (table.name,)
+                ).scalar_one()
+                assert "ON DELETE CASCADE" in sql
+    engine.dispose()
+
+
+def test_the_newest_step_is_the_one_that_is_expected() -> None:
+    folder = Path(migrations.__file__).parent
+    assert ScriptDirectory(str(folder)).get_current_head() == migrations.HEAD
+
+
+def test_a_database_of_a_newer_version_is_refused_untouched(file: Path) -> None:
+    engine = migrated(file)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(StoreError, match=r"newer version of Vivavoce .*9999.* update Vivavoce"):
+        asyncio.run(SqlStore.open(file))
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        assert migrations.version(connection) == "9999"
+    engine.dispose()
+
+
+def test_another_programs_database_is_refused_untouched(file: Path) -> None:
+    file.parent.mkdir()
+    database = sqlite3.connect(file)
+    database.execute("CREATE TABLE recipes (name)")
+    database.close()
+    with pytest.raises(StoreError, match="another program's database"):
+        asyncio.run(SqlStore.open(file))
+    database = sqlite3.connect(file)
+    assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
+    database.close()
+
+
+def test_a_step_that_fails_leaves_no_half_of_it(file: Path, make: Make) -> None:
+    def fail(connection: Connection) -> None:
+        migrations.upgrade(connection)
+        assert migrations.version(connection) == migrations.HEAD
+        raise StoreError("the power fails")
+
+    async def main() -> None:
+        lane.make_private(file)
+        writer = lane.sqlite_writer(file)
+        with pytest.raises(StoreError, match="the power fails"):
+            await writer.run(fail)
+        assert await writer.run(lambda connection: inspect(connection).get_table_names()) == []
+        await writer.close()
+
+    async def story(store: Store) -> None:
+        assert await store.keys() == []
+
+    asyncio.run(main())
+    tell(make, story)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_only_the_owner_reads_what_people_said(file: Path, make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        for path in file.parent.iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+    tell(make, story)
+
+
+# The other dialect
+
+
+def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
+    said_to_sqlite: list[ClauseElement] = []
+
+    def listen(_: object, statement: ClauseElement, *rest: object) -> None:
+        said_to_sqlite.append(statement)
+
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        await store.commit([change(deleted=("item_1",)), Change("conv_1", at=LATER)])
+        await store.conversations(assistant="charlotte", subject="ann", before="conv_1")
+        await store.conversation("conv_1")
+        await store.items("conv_1")
+        await store.calls(before="rtc_1")
+        await store.call("rtc_1")
+        await store.responses("rtc_1")
+        await store.end_call("rtc_1", NOON, "hung_up")
+        await store.delete_conversation("conv_1")
+        await store.add_key(key())
+        await store.keys()
+        await store.key("key_1")
+        await store.key_by_hash("aa")
+        await store.touch_key("key_1", NOON)
+        await store.revoke_key("key_1", NOON)
+        await store.add_secret("aa", LATER, Grant())
+        await store.secret("aa", NOON)
+        await store.drop_secret("aa")
+        await store.add_code("aa", LATER)
+        await store.use_code("aa", NOON)
+        await store.sweep(NOON)
+        await store.ping()
+
+    event.listen(Engine, "before_execute", listen)
+    try:
+        tell(make, story)
+    finally:
+        event.remove(Engine, "before_execute", listen)
+    assert len(said_to_sqlite) >= 25
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    for statement in (
+        *said_to_sqlite,
+        *(CreateTable(table) for table in schema.metadata.sorted_tables),
+        *(CreateIndex(index) for t in schema.metadata.sorted_tables for index in t.indexes),
+        verbs.upsert(schema.items, "postgresql"),
+        verbs.upsert(schema.responses, "postgresql"),
+    ):
+        assert isinstance(statement, ClauseElement)
+        assert str(statement.compile(dialect=dialect))
+    assert "ON CONFLICT" in str(verbs.upsert(schema.items, "postgresql"))

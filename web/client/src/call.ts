@@ -1,0 +1,586 @@
+// One call: a conversation with an assistant over as many connections as it takes. It feeds what comes
+// from the server, the microphone and the loudspeaker into one state that a page subscribes to.
+//
+// What happens when things are full or late:
+// - a connection that does not take the microphone's sound within about four seconds loses sound, not
+//   the call: `slow` says so;
+// - sound of an answer that was interrupted is dropped when it arrives late;
+// - what is written while the connection is being made waits for it, up to 20 events.
+
+import { delay, mayRetry } from "./backoff";
+import { Captions, type Line } from "./captions";
+import { apply, type Conversation } from "./conversation";
+import { decode, encode, milliseconds, RATE } from "./pcm";
+import type { Cut } from "./playout";
+import type { Failure, FunctionCall, Response, ServerEvent, Session } from "./protocol";
+import type { Sound } from "./sound";
+import {
+  type CallError,
+  type Facts,
+  microphoneTrouble,
+  type Mode,
+  type State,
+  status,
+  type Trouble,
+} from "./state";
+
+/** A function that the assistant may call in the page. What it returns is sent back as JSON. */
+export type Tool = (args: unknown) => unknown;
+
+/** Thrown by a `token` callback: trying again is of no use. Anything else it throws is retried. */
+export class Refusal extends Error {
+  constructor(
+    readonly code: Trouble,
+    message = "",
+  ) {
+    super(message);
+  }
+}
+
+export interface Wanted {
+  conversationId: string | undefined;
+  language: string | undefined;
+}
+
+export interface CallOptions {
+  /** Address of `/v1/realtime`, http(s) or ws(s). */
+  url: string | URL;
+  /** A client secret, or where to get a fresh one: asked before every connection. */
+  token: string | ((wanted: Wanted) => Promise<string>);
+  assistant?: string;
+  language?: string;
+  /** Continue this conversation. */
+  conversationId?: string;
+  mode?: Mode;
+  /** Sent as `audio.input.transcription` where the server has not chosen one. */
+  transcription?: object;
+  tools?: Record<string, Tool>;
+}
+
+/** The parts of the world that tests replace. */
+export interface World {
+  sound: Sound;
+  socket: new (url: string, protocols: string[]) => WebSocket;
+  random: () => number;
+}
+
+const CONNECT_MS = 10_000;
+const ATTEMPTS = 12; // about a minute and a half
+const FULL_BYTES = 4 * RATE * 2 * (4 / 3);
+const SHORTEST_TAKE_MS = 100; // the protocol refuses less
+const WAITING_EVENTS = 20;
+const TRANSCRIPTION = { model: "gpt-realtime-whisper" };
+const QUIET = "quiet_"; // events whose refusal nobody needs to know of
+
+export class Call {
+  readonly #options: CallOptions;
+  readonly #world: World;
+  readonly #listeners = new Set<() => void>();
+  readonly #watchers = new Set<(event: ServerEvent) => void>();
+
+  #captions = new Captions();
+  #items: Conversation = [];
+  #mode: Mode;
+  #language: string | undefined;
+  #conversationId: string | undefined;
+  #error: CallError | undefined;
+
+  #link: Facts["link"] = "idle";
+  #socket: WebSocket | undefined;
+  #connection = 0;
+  #attempts = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #greeted = false;
+  #secondChance = true;
+  #lastFailure: Failure | undefined;
+  #waiting: object[] = [];
+  #transcribed = false;
+
+  #response: string | undefined;
+  #silenced: string | undefined;
+  #asked = false;
+  #written = false;
+  #playing = false;
+  #flushing = 0;
+  #hearing = false;
+  #microphone = false;
+  #asking = false;
+  #talking = false;
+  #take = 0;
+  #state: State;
+
+  constructor(options: CallOptions, world: World) {
+    this.#options = options;
+    this.#world = world;
+    this.#mode = options.mode ?? "open";
+    this.#language = options.language;
+    this.#conversationId = options.conversationId;
+    this.#state = this.#snapshot([]);
+    world.sound.onRecorded = (pcm) => this.#recorded(pcm);
+    world.sound.onMicrophoneLost = () => {
+      this.#microphone = this.#talking = false;
+      this.#fault("microphone_missing");
+    };
+    world.sound.onProgress = ({ item, ms, drained }) => {
+      if (this.#flushing) return;
+      const was = this.#playing;
+      this.#playing = !drained;
+      if (this.#captions.play(item, ms) || was !== this.#playing) this.#publish();
+    };
+  }
+
+  // What a page reads
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Loudness now, 0 to 1: for meters, read once per frame. */
+  get levels(): { in: number; out: number } {
+    return this.#world.sound.levels;
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Every server event, as it comes. */
+  onEvent(watcher: (event: ServerEvent) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  // What a page does
+
+  /** Connects, or tries again at once: call it in a click, so that sound may play. */
+  start(): void {
+    void this.#world.sound.wake().catch(() => {});
+    if (this.#socket) return;
+    this.#attempts = 0;
+    this.#secondChance = true;
+    this.#error = undefined;
+    void this.#open();
+  }
+
+  /** Ends the call. The conversation stays readable, and `start` continues it. */
+  close(): void {
+    this.#connection++;
+    clearTimeout(this.#timer);
+    this.#cut(this.#captions.unheard());
+    this.#socket?.close(1000);
+    this.#socket = undefined;
+    this.#world.sound.close();
+    this.#microphone = this.#asking = this.#talking = this.#playing = false;
+    this.#waiting = [];
+    this.#error = undefined;
+    this.#greeted = false;
+    this.#link = "idle";
+    this.#settle();
+    this.#publish();
+  }
+
+  sendText(text: string): void {
+    const content = [{ type: "input_text", text }];
+    this.interrupt();
+    this.#send({
+      type: "conversation.item.create",
+      item: { type: "message", role: "user", content },
+    });
+    this.#respond();
+  }
+
+  /** Stops an answer: silence now, and the server learns how much of it was heard. */
+  interrupt(): void {
+    if (this.#response || this.#asked)
+      this.#send({ type: "response.cancel", event_id: `${QUIET}cancel` });
+    if (this.#response || this.#playing) void this.#silence();
+  }
+
+  /** Opens the microphone; the browser may ask the person first. False if it did not open. */
+  async startMic(): Promise<boolean> {
+    if (this.#microphone || this.#asking) return this.#microphone;
+    const { sound } = this.#world;
+    this.#asking = true;
+    this.#publish();
+    try {
+      await Promise.all([sound.wake(), sound.record()]);
+    } catch (error) {
+      this.#asking = this.#talking = false;
+      this.#fault(microphoneTrouble(error));
+      return false;
+    }
+    if (!this.#asking) sound.hush(); // not wanted any more
+    this.#microphone = this.#asking;
+    this.#asking = false;
+    if (this.#error?.code.startsWith("microphone")) this.#error = undefined;
+    this.#publish();
+    return this.#microphone;
+  }
+
+  /** Closes the microphone. What was being said is answered as it stands. */
+  stopMic(): void {
+    this.#world.sound.hush();
+    this.#microphone = this.#asking = this.#talking = false;
+    if (this.#mode === "open" && this.#hearing) {
+      this.#send({ type: "input_audio_buffer.commit", event_id: `${QUIET}commit` });
+      this.#respond();
+      this.#hearing = false;
+    }
+    this.#publish();
+  }
+
+  /** Down: listen. Up: answer. False if it was too short to hold a word. */
+  async pushToTalk(down: boolean): Promise<boolean> {
+    if (this.#mode !== "push-to-talk" || down === this.#talking) return true;
+    if (down) {
+      this.interrupt();
+      this.#talking = true;
+      this.#take = 0;
+      this.#publish();
+      return this.#microphone || this.startMic();
+    }
+    await this.#world.sound.drain();
+    this.#talking = false;
+    const enough = this.#take >= SHORTEST_TAKE_MS;
+    this.#send({ type: enough ? "input_audio_buffer.commit" : "input_audio_buffer.clear" });
+    if (enough) this.#respond();
+    this.#publish();
+    return enough;
+  }
+
+  setMode(mode: Mode): void {
+    if (mode === this.#mode) return;
+    this.#mode = mode;
+    this.#hearing = this.#talking = false;
+    if (mode === "text") this.stopMic();
+    if (this.#link === "open") {
+      this.#send({ type: "input_audio_buffer.clear" });
+      this.#configure();
+    }
+    this.#publish();
+  }
+
+  /** The same conversation in another language, over a new connection. */
+  setLanguage(language: string): void {
+    if (language === this.#language) return;
+    this.#language = language;
+    if (this.#link === "idle" || this.#link === "failed") return;
+    this.interrupt();
+    this.#socket?.close(1000);
+    this.#settle();
+    void this.#open();
+  }
+
+  // The connection
+
+  async #open(): Promise<void> {
+    const connection = ++this.#connection;
+    clearTimeout(this.#timer);
+    this.#socket = undefined;
+    this.#link = this.#greeted || this.#attempts ? "reconnecting" : "connecting";
+    this.#publish();
+    const { token } = this.#options;
+    let secret: string;
+    try {
+      const wanted = { conversationId: this.#conversationId, language: this.#language };
+      secret = typeof token === "string" ? token : await token(wanted);
+    } catch (error) {
+      if (connection !== this.#connection) return;
+      if (error instanceof Refusal) this.#fail(error.code, error.message);
+      else this.#retry();
+      return;
+    }
+    if (connection !== this.#connection) return;
+    const socket = new this.#world.socket(this.#address(), [
+      "realtime",
+      `openai-insecure-api-key.${secret}`,
+    ]);
+    this.#socket = socket;
+    this.#lastFailure = undefined;
+    this.#timer = setTimeout(() => socket.close(), CONNECT_MS);
+    socket.onmessage = ({ data }) => {
+      if (connection === this.#connection) this.#receive(JSON.parse(data as string) as ServerEvent);
+    };
+    socket.onclose = ({ code }) => {
+      if (connection === this.#connection) this.#lost(code);
+    };
+  }
+
+  #address(): string {
+    const { url, assistant } = this.#options;
+    const address = new URL(url);
+    address.protocol = address.protocol.replace("http", "ws");
+    if (assistant) address.searchParams.set("assistant", assistant);
+    if (this.#language) address.searchParams.set("language", this.#language);
+    if (this.#conversationId) address.searchParams.set("conversation_id", this.#conversationId);
+    return address.href;
+  }
+
+  #ready(session: Session): void {
+    clearTimeout(this.#timer);
+    this.#link = "open";
+    this.#greeted = this.#secondChance = true;
+    this.#attempts = 0;
+    if (!this.#error?.code.startsWith("microphone")) this.#error = undefined;
+    this.#transcribed = !!session.audio?.input?.transcription;
+    this.#configure();
+    for (const event of this.#waiting.splice(0)) this.#send(event);
+  }
+
+  #configure(): void {
+    const format = { type: "audio/pcm", rate: RATE };
+    const transcription = this.#options.transcription ?? TRANSCRIPTION;
+    this.#send({
+      type: "session.update",
+      session: {
+        type: "realtime",
+        output_modalities: [this.#mode === "text" ? "text" : "audio"],
+        audio: {
+          input: {
+            format,
+            turn_detection: this.#mode === "open" ? { type: "semantic_vad" } : null,
+            ...(this.#transcribed ? {} : { transcription }),
+          },
+          output: { format },
+        },
+      },
+    });
+  }
+
+  #lost(code: number): void {
+    clearTimeout(this.#timer);
+    this.#socket = undefined;
+    const wasOpen = this.#link === "open";
+    this.#settle();
+    const { type, code: reason, message } = this.#lastFailure ?? {};
+    if (code === 1000) {
+      this.#link = "idle";
+      this.#publish();
+    } else if (code === 3000 && !wasOpen && this.#secondChance) {
+      this.#secondChance = false; // the token may have expired on the way
+      void this.#open();
+    } else if (mayRetry(code)) {
+      if (!wasOpen && message) this.#error = { code: "server", message };
+      this.#retry();
+    } else if (tooMuch(type, reason)) this.#fail("busy", message);
+    else this.#fail(code === 3000 ? "not_signed_in" : "refused", message);
+  }
+
+  #retry(): void {
+    if (this.#attempts >= ATTEMPTS) return this.#fail("network", this.#lastFailure?.message);
+    const wait = delay(this.#attempts++, this.#world.random);
+    this.#link = "reconnecting";
+    this.#timer = setTimeout(() => void this.#open(), wait);
+    this.#publish();
+  }
+
+  #fail(code: Trouble, message?: string): void {
+    this.#link = "failed";
+    this.#world.sound.hush();
+    this.#microphone = this.#asking = this.#talking = false;
+    this.#waiting = [];
+    this.#fault(code, message);
+  }
+
+  /** No connection, so nothing is being answered or heard. Sound that has come plays on. */
+  #settle(): void {
+    this.#response = this.#silenced = undefined;
+    this.#asked = this.#written = this.#hearing = false;
+    this.#captions.settle(this.#items);
+  }
+
+  #send(event: object): void {
+    if (this.#link === "open") this.#socket?.send(JSON.stringify(event));
+    else if (this.#waiting.length < WAITING_EVENTS) this.#waiting.push(event);
+  }
+
+  #respond(): void {
+    this.#asked = true;
+    this.#send({ type: "response.create" });
+    this.#publish();
+  }
+
+  // What comes from the server
+
+  #receive(event: ServerEvent): void {
+    const late = "response_id" in event && event.response_id === this.#silenced;
+    this.#items = apply(this.#items, event);
+    if (!late) this.#captions.apply(event);
+    switch (event.type) {
+      case "session.created":
+        this.#ready(event.session);
+        break;
+      case "input_audio_buffer.speech_started":
+        this.#hearing = true;
+        if (this.#response || this.#playing) void this.#silence();
+        break;
+      case "input_audio_buffer.speech_stopped":
+      case "input_audio_buffer.committed":
+        this.#hearing = false;
+        break;
+      case "response.created":
+        this.#response = event.response.id;
+        this.#conversationId = event.response.conversation_id ?? this.#conversationId;
+        this.#asked = this.#written = false;
+        this.#noteAnswerGoesOn();
+        break;
+      case "response.output_text.delta":
+        this.#written = true;
+        break;
+      case "response.output_audio.delta":
+        if (!late) this.#play(event.item_id, event.delta);
+        break;
+      case "response.done":
+        this.#finish(event.response);
+        break;
+      case "error":
+        this.#complain(event.error);
+        break;
+    }
+    for (const watcher of this.#watchers) watcher(event);
+    this.#publish();
+  }
+
+  #play(item: string, delta: string): void {
+    const pcm = decode(delta);
+    this.#captions.receive(item, milliseconds(pcm.length));
+    this.#playing = true;
+    this.#world.sound.play(item, pcm);
+  }
+
+  /** Stops the sound, and tells the server where each answer was cut. */
+  async #silence(): Promise<void> {
+    this.#silenced = this.#response;
+    this.#playing = false;
+    this.#flushing++;
+    const cuts = await this.#world.sound.flush();
+    this.#flushing--;
+    this.#cut(cuts);
+    this.#publish();
+  }
+
+  #cut(cuts: readonly Cut[]): void {
+    for (const { item, ms } of cuts) {
+      this.#captions.cut(item, ms);
+      this.#send({
+        type: "conversation.item.truncate",
+        event_id: `${QUIET}truncate`,
+        item_id: item,
+        content_index: 0,
+        audio_end_ms: ms,
+      });
+    }
+  }
+
+  #finish(response: Response): void {
+    if (response.id === this.#response) this.#response = undefined;
+    this.#written = false;
+    const failure = response.status_details?.error;
+    if (response.status === "failed")
+      this.#fault(tooMuch(failure?.type, failure?.code) ? "busy" : "answer", failure?.message);
+    if (response.status === "completed") void this.#callTools(response);
+  }
+
+  async #callTools({ output }: Response): Promise<void> {
+    const { tools = {} } = this.#options;
+    const calls = output.filter(
+      (item): item is FunctionCall => item.type === "function_call" && item.name in tools,
+    );
+    if (!calls.length) return;
+    const results = await Promise.all(calls.map((call) => run(tools[call.name]!, call.arguments)));
+    calls.forEach(({ call_id }, i) => {
+      const item = { type: "function_call_output", call_id, output: results[i] };
+      this.#send({ type: "conversation.item.create", item });
+    });
+    this.#respond();
+  }
+
+  #complain(failure: Failure & { event_id?: string | null }): void {
+    this.#lastFailure = failure;
+    if (failure.event_id?.startsWith(QUIET) || this.#link !== "open") return;
+    if (failure.code === "session_expired") return; // a new connection follows
+    this.#asked = false;
+    this.#fault(tooMuch(failure.type, failure.code) ? "busy" : "server", failure.message);
+  }
+
+  /** An answer that begins makes an older complaint about answers stale. */
+  #noteAnswerGoesOn(): void {
+    const code = this.#error?.code;
+    if (code === "answer" || code === "server" || code === "busy") this.#error = undefined;
+  }
+
+  // What comes from the microphone
+
+  #recorded(pcm: Int16Array): void {
+    if (!this.#sending || this.#link !== "open" || !this.#socket) return;
+    const full = this.#socket.bufferedAmount > FULL_BYTES;
+    if (full !== (this.#error?.code === "slow")) {
+      this.#error = full ? { code: "slow" } : undefined;
+      this.#publish();
+    }
+    if (full) return;
+    this.#take += milliseconds(pcm.length);
+    this.#send({ type: "input_audio_buffer.append", audio: encode(pcm) });
+  }
+
+  get #sending(): boolean {
+    return this.#microphone && (this.#mode === "open" || this.#talking);
+  }
+
+  // The state
+
+  #fault(code: Trouble, message?: string): void {
+    this.#error = message ? { code, message } : { code };
+    this.#publish();
+  }
+
+  #publish(): void {
+    this.#state = this.#snapshot(this.#state.lines);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #snapshot(before: readonly Line[]): State {
+    return {
+      status: status({
+        link: this.#link,
+        answering: this.#asked || this.#response !== undefined,
+        sounding: this.#playing || this.#written,
+        hearing: this.#hearing,
+        sending: this.#sending,
+      }),
+      mode: this.#mode,
+      items: this.#items,
+      lines: reuse(before, this.#captions.lines(this.#items)),
+      microphone: this.#microphone,
+      asking: this.#asking,
+      hearing: this.#hearing,
+      ...(this.#conversationId && { conversationId: this.#conversationId }),
+      ...(this.#error && { error: this.#error }),
+    };
+  }
+}
+
+const tooMuch = (type?: string, code?: string | null): boolean =>
+  /rate_limit|quota|too_many|busy/.test(`${type} ${code}`);
+
+async function run(tool: Tool, args: string): Promise<string> {
+  try {
+    return JSON.stringify((await tool(JSON.parse(args))) ?? null);
+  } catch (error) {
+    return JSON.stringify({ error: String(error) });
+  }
+}
+
+/** Lines that did not change keep their identity, so that a page draws only what did. */
+function reuse(before: readonly Line[], now: Line[]): readonly Line[] {
+  return now.map((line, i) => {
+    const old = before[i];
+    const same =
+      old?.id === line.id &&
+      old.text === line.text &&
+      old.heard === line.heard &&
+      old.status === line.status;
+    return same ? old : line;
+  });
+}

@@ -1,0 +1,49 @@
+// The same fold as the server's: what a server event means for the conversation. Both are held to the
+// same recordings. Items are replaced, never changed, so a page can compare them by identity.
+
+import type { Item, ServerEvent } from "./protocol";
+
+export type Conversation = readonly Item[];
+
+export function apply(conversation: Conversation, event: ServerEvent): Conversation {
+  switch (event.type) {
+    case "conversation.item.added":
+      return insert(conversation, event.item, event.previous_item_id);
+    case "conversation.item.done":
+      return replace(conversation, event.item.id, () => event.item);
+    case "conversation.item.input_audio_transcription.completed":
+      return replace(conversation, event.item_id, (item) => rewrite(item, event.transcript));
+    case "conversation.item.truncated":
+      return replace(conversation, event.item_id, (item) => rewrite(item, null));
+    case "conversation.item.deleted":
+      return conversation.filter((item) => item.id !== event.item_id);
+    default:
+      return conversation;
+  }
+}
+
+/** After `previous`; at the front when there is none; at the end when we never met it. */
+function insert(conversation: Conversation, item: Item, previous: string | null): Conversation {
+  if (conversation.some((other) => other.id === item.id))
+    return replace(conversation, item.id, () => item);
+  const found = conversation.findIndex((other) => other.id === previous);
+  const at = previous === null ? 0 : found < 0 ? conversation.length : found + 1;
+  return [...conversation.slice(0, at), item, ...conversation.slice(at)];
+}
+
+function replace(
+  conversation: Conversation,
+  id: string,
+  change: (item: Item) => Item,
+): Conversation {
+  if (!conversation.some((item) => item.id === id)) return conversation;
+  return conversation.map((item) => (item.id === id ? change(item) : item));
+}
+
+function rewrite(item: Item, transcript: string | null): Item {
+  if (item.type !== "message") return item;
+  const content = item.content.map((part) =>
+    "transcript" in part ? { ...part, transcript } : part,
+  );
+  return { ...item, content };
+}

@@ -1,0 +1,78 @@
+// The part of the Realtime protocol that a talking page needs. Whatever else a server sends is ignored.
+
+export interface Part {
+  type: string;
+  text?: string;
+  transcript?: string | null;
+}
+
+export interface Message {
+  type: "message";
+  id: string;
+  role: "user" | "assistant" | "system";
+  status?: string;
+  content: Part[];
+}
+
+export interface FunctionCall {
+  type: "function_call";
+  id: string;
+  call_id: string;
+  name: string;
+  arguments: string;
+  status?: string;
+}
+
+export interface FunctionCallOutput {
+  type: "function_call_output";
+  id: string;
+  call_id: string;
+  output: string;
+}
+
+export type Item = Message | FunctionCall | FunctionCallOutput;
+
+export interface Failure {
+  type?: string;
+  code?: string | null;
+  message?: string;
+}
+
+export interface Response {
+  id: string;
+  status: "in_progress" | "completed" | "cancelled" | "incomplete" | "failed";
+  status_details: { type: string; reason?: string; error?: Failure } | null;
+  conversation_id: string | null;
+  output: Item[];
+}
+
+export interface Session {
+  audio?: { input?: { transcription?: object | null } };
+}
+
+interface Delta {
+  response_id: string;
+  item_id: string;
+  delta: string;
+}
+
+export type ServerEvent =
+  | { type: "session.created" | "session.updated"; session: Session }
+  | { type: "conversation.item.added"; item: Item; previous_item_id: string | null }
+  | { type: "conversation.item.done"; item: Item }
+  | { type: "conversation.item.deleted"; item_id: string }
+  | { type: "conversation.item.truncated"; item_id: string; audio_end_ms: number }
+  | { type: "conversation.item.input_audio_transcription.delta"; item_id: string; delta?: string }
+  | {
+      type: "conversation.item.input_audio_transcription.completed";
+      item_id: string;
+      transcript: string;
+    }
+  | { type: "conversation.item.input_audio_transcription.failed"; item_id: string; error: Failure }
+  | { type: "input_audio_buffer.speech_started"; item_id: string }
+  | { type: "input_audio_buffer.speech_stopped" | "input_audio_buffer.committed"; item_id: string }
+  | { type: "response.created" | "response.done"; response: Response }
+  | ({ type: "response.output_text.delta" } & Delta)
+  | ({ type: "response.output_audio_transcript.delta" } & Delta)
+  | ({ type: "response.output_audio.delta" } & Delta)
+  | { type: "error"; error: Failure };

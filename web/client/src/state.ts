@@ -1,0 +1,88 @@
+// What a page needs to know of a call, and how the many facts of a call become one word.
+
+import type { Line } from "./captions";
+import type { Conversation } from "./conversation";
+
+/** Hands-free, hold to talk, or in writing only. */
+export type Mode = "open" | "push-to-talk" | "text";
+
+export type Status =
+  | "idle"
+  | "connecting"
+  | "ready"
+  | "listening"
+  | "thinking"
+  | "speaking"
+  | "reconnecting"
+  | "failed";
+
+export type Trouble =
+  | "not_signed_in" // the token was refused, or nobody gives one
+  | "refused" // the server will not have this call
+  | "busy" // too many calls, or too much used
+  | "network" // could not be reached, again and again
+  | "slow" // the network does not keep up; some of what was said was not sent
+  | "answer" // an answer failed; the call goes on
+  | "server" // the server complained; the call goes on
+  | "microphone_refused"
+  | "microphone_missing"
+  | "microphone_busy"
+  | "microphone_insecure"; // neither https nor localhost
+
+export interface CallError {
+  readonly code: Trouble;
+  /** The server's own words, if it had any. */
+  readonly message?: string;
+}
+
+export interface State {
+  readonly status: Status;
+  readonly mode: Mode;
+  /** The conversation exactly as the protocol has it. */
+  readonly items: Conversation;
+  /** The same for reading, with what is being said just now. */
+  readonly lines: readonly Line[];
+  /** The microphone is open. */
+  readonly microphone: boolean;
+  /** It is being opened: the browser may be asking the person. */
+  readonly asking: boolean;
+  /** The person is speaking. */
+  readonly hearing: boolean;
+  readonly conversationId?: string;
+  readonly error?: CallError;
+}
+
+/** Facts that decide what a call is doing. */
+export interface Facts {
+  link: "idle" | "connecting" | "open" | "reconnecting" | "failed";
+  /** A response was asked for, or runs. */
+  answering: boolean;
+  /** It has begun to sound, or to be written. */
+  sounding: boolean;
+  hearing: boolean;
+  /** What the microphone takes goes to the server. */
+  sending: boolean;
+}
+
+export function status({ link, answering, sounding, hearing, sending }: Facts): Status {
+  if (link !== "open") return link;
+  if (sounding) return "speaking";
+  if (hearing) return "listening";
+  if (answering) return "thinking";
+  return sending ? "listening" : "ready";
+}
+
+export function microphoneTrouble(error: unknown): Trouble {
+  switch (error instanceof Error ? error.name : "") {
+    case "NotAllowedError":
+    case "PermissionDeniedError":
+      return "microphone_refused";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "microphone_missing";
+    case "SecurityError":
+      return "microphone_insecure";
+    default:
+      return "microphone_busy";
+  }
+}

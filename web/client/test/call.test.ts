@@ -1,0 +1,429 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { delay, mayRetry } from "../src/backoff";
+import { Refusal, type Wanted } from "../src/call";
+import { answer, begin, finished, Line, settled, talking } from "./support";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  Line.made.length = 0;
+});
+
+const speech = (type: string, item_id: string) => ({ type: `input_audio_buffer.${type}`, item_id });
+const failure = (code: string, type = "invalid_request_error") => ({
+  type: "error",
+  error: { type, code, message: "A sentence." },
+});
+const words = (...list: string[]): [string, number][] => list.map((word) => [word, 100]);
+
+test("a call connects with its secret as a subprotocol and asks for its mode", async () => {
+  const { call, line } = await begin({ assistant: "charlotte", language: "it" });
+  expect(call.state.status).toBe("connecting");
+  expect(line.url).toBe("wss://here.test/v1/realtime?assistant=charlotte&language=it");
+  expect(line.protocols).toEqual(["realtime", "openai-insecure-api-key.ek_1"]);
+  line.tell({ type: "session.created", session: {} });
+  expect(call.state.status).toBe("ready");
+  expect(line.sent[0]).toMatchObject({
+    type: "session.update",
+    session: {
+      output_modalities: ["audio"],
+      audio: { input: { turn_detection: { type: "semantic_vad" }, transcription: {} } },
+    },
+  });
+});
+
+test("a transcription that the server chose stays", async () => {
+  const { line } = await begin();
+  const session = { audio: { input: { transcription: { model: "its-own" } } } };
+  line.tell({ type: "session.created", session });
+  expect(JSON.stringify(line.sent[0])).not.toContain("transcription");
+});
+
+test("a spoken turn goes from listening through thinking to speaking and back", async () => {
+  const { call, line, sound } = await talking();
+  await call.startMic();
+  expect(call.state.status).toBe("listening");
+  sound.speak(20);
+  expect(line.types.at(-1)).toBe("input_audio_buffer.append");
+  line.tell(speech("speech_started", "item_1"));
+  expect(call.state.hearing).toBe(true);
+  line.tell(speech("speech_stopped", "item_1"));
+  const [created, added, ...rest] = answer("resp_1", "item_2", words("Noon."));
+  line.tell(created!);
+  expect(call.state.status).toBe("thinking");
+  line.tell(added!, ...rest);
+  expect(call.state.status).toBe("speaking");
+  line.tell(...finished("resp_1", "item_2", "Noon."));
+  expect(call.state.status, "made, but still being played").toBe("speaking");
+  sound.hear(100);
+  expect(call.state.status).toBe("listening");
+  const said = call.state.lines.find(({ who }) => who === "assistant");
+  expect(said).toMatchObject({ text: "Noon.", heard: 5, status: "done" });
+});
+
+test("words are shown as heard when their sound has begun", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ", "noon.")));
+  const heard = () => call.state.lines[0]!.text.slice(0, call.state.lines[0]!.heard);
+  expect(call.state.lines[0]!.text).toBe("It is noon.");
+  expect(heard()).toBe("");
+  sound.hear(20);
+  expect(heard()).toBe("It ");
+  sound.hear(100);
+  expect(heard()).toBe("It is ");
+});
+
+test("what the person says appears word by word, before its item exists", async () => {
+  const { call, line } = await talking();
+  const type = "conversation.item.input_audio_transcription";
+  line.tell(speech("speech_started", "item_1"));
+  line.tell({ type: `${type}.delta`, item_id: "item_1", delta: "when does " });
+  line.tell({ type: `${type}.delta`, item_id: "item_1", delta: "it" });
+  expect(call.state.lines).toMatchObject([{ who: "user", text: "when does it", status: "coming" }]);
+  const content = [{ type: "input_audio", transcript: null }];
+  const item = { type: "message", id: "item_1", role: "user", status: "completed", content };
+  line.tell({ type: "conversation.item.added", previous_item_id: null, item });
+  expect(call.state.lines).toMatchObject([{ text: "when does it", status: "coming" }]);
+  line.tell({ type: `${type}.completed`, item_id: "item_1", transcript: "When does it start?" });
+  expect(call.state.lines).toMatchObject([{ text: "When does it start?", status: "done" }]);
+});
+
+test("speaking over an answer silences it and tells the server what was heard", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ", "noon.")));
+  sound.hear(150);
+  line.tell(speech("speech_started", "item_2"));
+  expect(sound.playout.waiting, "silent before anything else").toBe(0);
+  await settled();
+  expect(line.sent.at(-1)).toMatchObject({
+    type: "conversation.item.truncate",
+    item_id: "item_1",
+    content_index: 0,
+    audio_end_ms: 150,
+  });
+  expect(line.types, "the server cancels by itself").not.toContain("response.cancel");
+  expect(call.state.status).toBe("listening");
+  expect(call.state.lines[0]).toMatchObject({ text: "It is", status: "cut" });
+});
+
+test("late sound and words of an interrupted answer are dropped", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ")));
+  call.interrupt();
+  await settled();
+  line.tell(...answer("resp_1", "item_1", words("is ", "noon.")).slice(2));
+  expect(sound.playout.waiting).toBe(0);
+  line.tell(...finished("resp_1", "item_1", "It is noon.", "cancelled"));
+  expect(call.state.lines[0]!.text).not.toContain("noon");
+  expect(call.state.status).toBe("ready");
+  line.tell(...answer("resp_2", "item_2", words("Yes.")));
+  expect(call.state.status, "the next answer is heard").toBe("speaking");
+});
+
+test("an answer that was played to its end is not truncated", async () => {
+  const { line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("Noon.")));
+  line.tell(...finished("resp_1", "item_1", "Noon."));
+  sound.hear(200);
+  line.tell(speech("speech_started", "item_2"));
+  await settled();
+  expect(line.types).not.toContain("conversation.item.truncate");
+});
+
+test("an answer that has made no sound yet is cancelled without truncation", async () => {
+  const { call, line } = await talking();
+  line.tell(...answer("resp_1", "item_1", []));
+  call.interrupt();
+  await settled();
+  expect(line.types.at(-1)).toBe("response.cancel");
+});
+
+test("the stop button cancels first, then truncates", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ", "noon.")));
+  sound.hear(50);
+  call.interrupt();
+  await settled();
+  expect(line.types.slice(-2)).toEqual(["response.cancel", "conversation.item.truncate"]);
+});
+
+test("stopping what had been generated whole truncates without a cancel", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ", "noon.")));
+  line.tell(...finished("resp_1", "item_1", "It is noon."));
+  sound.hear(150);
+  call.interrupt();
+  await settled();
+  expect(line.types.at(-1)).toBe("conversation.item.truncate");
+  expect(line.types).not.toContain("response.cancel");
+});
+
+test("typing while it speaks interrupts, then asks", async () => {
+  const { call, line } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ")));
+  call.sendText("And tomorrow?");
+  expect(line.types.slice(-3)).toEqual([
+    "response.cancel",
+    "conversation.item.create",
+    "response.create",
+  ]);
+  expect(call.state.status).toBe("thinking");
+});
+
+test("what is typed while connecting is sent when the session is there", async () => {
+  const { call, line } = await begin();
+  call.sendText("Hello?");
+  expect(line.types).toEqual([]);
+  line.tell({ type: "session.created", session: {} });
+  expect(line.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+});
+
+test("push-to-talk sends only what is said while it is held", async () => {
+  const { call, line, sound } = await talking({ mode: "push-to-talk" });
+  expect(JSON.stringify(line.sent[0])).toContain('"turn_detection":null');
+  await call.pushToTalk(true);
+  expect(call.state.status).toBe("listening");
+  sound.speak(200);
+  await call.pushToTalk(false);
+  sound.speak(200);
+  expect(line.types.slice(1)).toEqual([
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "response.create",
+  ]);
+});
+
+test("a tap too short for a word is dropped, and said to be", async () => {
+  const { call, line, sound } = await talking({ mode: "push-to-talk" });
+  await call.pushToTalk(true);
+  sound.speak(40);
+  expect(await call.pushToTalk(false)).toBe(false);
+  expect(line.types.at(-1)).toBe("input_audio_buffer.clear");
+});
+
+test("pressing the talk button interrupts", async () => {
+  const { call, line } = await talking({ mode: "push-to-talk" });
+  line.tell(...answer("resp_1", "item_1", words("It ")));
+  await call.pushToTalk(true);
+  expect(line.types).toContain("response.cancel");
+});
+
+test("closing the microphone in mid-sentence has it answered", async () => {
+  const { call, line } = await talking();
+  await call.startMic();
+  line.tell(speech("speech_started", "item_1"));
+  call.stopMic();
+  expect(line.types.slice(-2)).toEqual(["input_audio_buffer.commit", "response.create"]);
+});
+
+test("in writing, the answer is text and the microphone closes", async () => {
+  const { call, line, sound } = await talking();
+  await call.startMic();
+  call.setMode("text");
+  expect(sound.open).toBe(false);
+  expect(JSON.stringify(line.sent.at(-1))).toContain('"output_modalities":["text"]');
+});
+
+test.each([
+  ["NotAllowedError", "microphone_refused"],
+  ["NotFoundError", "microphone_missing"],
+  ["NotReadableError", "microphone_busy"],
+  ["SecurityError", "microphone_insecure"],
+])("a microphone that fails with %s leaves the call usable", async (name, code) => {
+  const { call, sound } = await talking();
+  sound.refusal = Object.assign(new Error("no"), { name });
+  expect(await call.startMic()).toBe(false);
+  expect(call.state).toMatchObject({ status: "ready", microphone: false, error: { code } });
+  sound.refusal = undefined;
+  expect(await call.startMic()).toBe(true);
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a microphone refused while the connection is being made stays said", async () => {
+  const { call, line, sound } = await begin();
+  sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
+  await call.startMic();
+  line.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
+});
+
+test("a microphone that is granted after it is no longer wanted closes again", async () => {
+  const { call, sound } = await talking();
+  const opening = call.startMic();
+  expect(call.state.asking).toBe(true);
+  call.setMode("text");
+  expect(await opening).toBe(false);
+  expect(sound.open).toBe(false);
+  expect(call.state).toMatchObject({ microphone: false, asking: false });
+});
+
+test("a lost connection is made anew with a fresh secret and the same conversation", async () => {
+  const asked: (string | undefined)[] = [];
+  const token = async ({ conversationId }: Wanted) => {
+    asked.push(conversationId);
+    return `ek_${asked.length}`;
+  };
+  const { call, line } = await talking({ token });
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ")));
+  line.close(1006);
+  expect(call.state.status).toBe("reconnecting");
+  expect(call.state.lines, "the conversation is kept").toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(400);
+  expect(asked).toEqual([undefined, "conv_1"]);
+  expect(Line.last.url).toContain("conversation_id=conv_1");
+  expect(Line.last.protocols[1]).toBe("openai-insecure-api-key.ek_2");
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state.status).toBe("speaking"); // what had come plays on
+  expect(call.state.error).toBeUndefined();
+});
+
+test("attempts grow apart, with jitter, and end in a sentence and a way on", async () => {
+  expect([0, 1, 2, 9].map((attempt) => delay(attempt, () => 1))).toEqual([400, 800, 1600, 10_000]);
+  expect(delay(2, () => 0)).toBe(800);
+  const { call } = await begin({ token: () => Promise.reject(new TypeError("no network")) });
+  expect(call.state.status).toBe("reconnecting");
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(call.state).toMatchObject({ status: "failed", error: { code: "network" } });
+  call.start();
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a connection that never says hello is given up", async () => {
+  const { call } = await begin();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(call.state.status).toBe("reconnecting");
+});
+
+test("which closes are worth another try", () => {
+  for (const code of [1001, 1005, 1006, 1011, 1012, 1013, 1015]) expect(mayRetry(code)).toBe(true);
+  for (const code of [1000, 1008, 3000, 4000]) expect(mayRetry(code)).toBe(false);
+});
+
+test("a server that cannot serve just now is tried again, and what it says is shown", async () => {
+  const { call, line } = await begin();
+  line.tell(failure("engine_failed", "server_error"));
+  line.close(1011);
+  expect(call.state).toMatchObject({
+    status: "reconnecting",
+    error: { code: "server", message: "A sentence." },
+  });
+  await vi.advanceTimersByTimeAsync(400);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a secret that expired on the way is replaced once, without a word", async () => {
+  let count = 0;
+  const { call, line } = await begin({ token: async () => `ek_${++count}` });
+  line.tell(failure("invalid_api_key"));
+  line.close(3000);
+  await settled();
+  expect(count).toBe(2);
+  expect(call.state.error).toBeUndefined();
+  Line.last.tell(failure("invalid_api_key"));
+  Line.last.close(3000);
+  expect(call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
+});
+
+test("a refusal is final and says why", async () => {
+  const refused = await begin();
+  refused.line.tell(failure("conversation_not_found"));
+  refused.line.close(4000);
+  expect(refused.call.state).toMatchObject({
+    status: "failed",
+    error: { code: "refused", message: "A sentence." },
+  });
+  const busy = await begin();
+  busy.line.tell(failure("rate_limit_exceeded", "rate_limit_error"));
+  busy.line.close(4000);
+  expect(busy.call.state.error?.code).toBe("busy");
+  const signedOut = await begin({ token: () => Promise.reject(new Refusal("not_signed_in")) });
+  expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
+});
+
+test("a failed answer is said, and forgotten when the next one comes", async () => {
+  const { call, line } = await talking();
+  const error = { type: "server_error", code: "x", message: "A sentence." };
+  const status_details = { type: "failed", error };
+  line.tell({ type: "response.created", response: { id: "resp_1", conversation_id: null } });
+  line.tell({
+    type: "response.done",
+    response: { id: "resp_1", status: "failed", status_details, output: [] },
+  });
+  expect(call.state).toMatchObject({ status: "ready", error: { code: "answer" } });
+  line.tell({ type: "response.created", response: { id: "resp_2", conversation_id: null } });
+  expect(call.state.error).toBeUndefined();
+});
+
+test("complaints about cancels and truncations that came too late are not shown", async () => {
+  const { call, line } = await talking();
+  const error = { code: "response_cancel_not_active", message: "…", event_id: "quiet_cancel" };
+  line.tell({ type: "error", error });
+  expect(call.state.error).toBeUndefined();
+  line.tell(failure("server_error"));
+  expect(call.state.error).toMatchObject({ code: "server", message: "A sentence." });
+});
+
+test("a network that does not keep up loses sound and says so, until it does again", async () => {
+  const { call, line, sound } = await talking();
+  await call.startMic();
+  line.bufferedAmount = 10_000_000;
+  sound.speak(20);
+  expect(line.types).not.toContain("input_audio_buffer.append");
+  expect(call.state.error?.code).toBe("slow");
+  line.bufferedAmount = 0;
+  sound.speak(20);
+  expect(line.types).toContain("input_audio_buffer.append");
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a tool of the page is run, its result sent, and the answer asked for", async () => {
+  const { line } = await talking({ tools: { show_map: ({ room }: any) => ({ shown: room }) } });
+  const output = [
+    {
+      type: "function_call",
+      id: "item_1",
+      call_id: "call_1",
+      name: "show_map",
+      arguments: '{"room":"Aula"}',
+    },
+  ];
+  line.tell({ type: "response.done", response: { id: "r", status: "completed", output } });
+  await settled();
+  expect(line.sent.slice(-2)).toMatchObject([
+    { item: { type: "function_call_output", call_id: "call_1", output: '{"shown":"Aula"}' } },
+    { type: "response.create" },
+  ]);
+});
+
+test("another language continues the conversation over a new connection", async () => {
+  const { call, line } = await talking({ language: "en" });
+  line.tell(...answer("resp_1", "item_1", words("It ")));
+  call.setLanguage("it");
+  await settled();
+  expect(Line.last.url).toContain("language=it&conversation_id=conv_1");
+});
+
+test("hanging up tells how much was heard, and nothing is retried", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ")));
+  sound.hear(50);
+  call.close();
+  expect(line.sent.at(-1)).toMatchObject({ type: "conversation.item.truncate", audio_end_ms: 50 });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(Line.made).toHaveLength(1);
+  expect(call.state).toMatchObject({ status: "idle", microphone: false });
+});
+
+test("lines that did not change keep their identity", async () => {
+  const { call, line } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ")), ...finished("resp_1", "item_1", "It "));
+  const [before] = call.state.lines;
+  line.tell(speech("speech_started", "item_2"));
+  await settled();
+  line.tell(speech("speech_stopped", "item_2"));
+  const again = call.state.lines[0];
+  line.tell({ type: "rate_limits.updated" });
+  expect(call.state.lines[0]).toBe(again);
+  expect(again).not.toBe(before); // it was cut by the speech
+});

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import recording from "../../../tests/recordings/barge_in.jsonl?raw";
+import folded from "../../../tests/recordings/barge_in.items.json?raw";
+import { apply, type Conversation } from "../src/conversation";
+import type { Item, ServerEvent } from "../src/protocol";
+import { talking } from "./support";
+
+const events = recording
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line) as ServerEvent);
+
+const message = (id: string): Item => ({ type: "message", id, role: "user", content: [] });
+const added = (id: string, previous_item_id: string | null): ServerEvent => ({
+  type: "conversation.item.added",
+  item: message(id),
+  previous_item_id,
+});
+const order = (...list: ServerEvent[]) =>
+  list.reduce<Conversation>(apply, []).map((item) => item.id);
+
+test("a recorded call folds to the same conversation here as in the server", () => {
+  const items = events.reduce<Conversation>(apply, []);
+  expect(items).toEqual(JSON.parse(folded));
+});
+
+test("a call that plays the recording shows its conversation", async () => {
+  const { call, line } = await talking();
+  line.tell(...events);
+  expect(call.state.items).toEqual(JSON.parse(folded));
+  expect(call.state.conversationId).toBe("conv_1");
+  expect(call.state.lines.map(({ who, text }) => [who, text])).toEqual([
+    ["user", "what time is it"],
+    ["assistant", "It is noon. Lunch?"],
+    ["user", ""], // what they said over it has not been understood yet
+  ]);
+});
+
+test("an item goes where the server says", () => {
+  expect(order(added("a", null), added("b", "a"), added("c", "a"))).toEqual(["a", "c", "b"]);
+  expect(order(added("a", null), added("b", null))).toEqual(["b", "a"]);
+  expect(order(added("a", null), added("b", "never met"))).toEqual(["a", "b"]);
+});
+
+test("an item told twice, as after a reconnection, is there once and keeps its place", () => {
+  expect(order(added("a", null), added("b", "a"), added("a", "b"))).toEqual(["a", "b"]);
+});
+
+test("what was deleted is gone, what is unknown changes nothing", () => {
+  const deleted: ServerEvent = { type: "conversation.item.deleted", item_id: "a" };
+  expect(order(added("a", null), deleted)).toEqual([]);
+  const items: Conversation = [message("a")];
+  expect(apply(items, { type: "conversation.item.done", item: message("z") })).toBe(items);
+  expect(apply(items, { type: "rate_limits.updated" } as unknown as ServerEvent)).toBe(items);
+});

@@ -1,0 +1,134 @@
+// A small world for a call: a server that is played by the test, and a loudspeaker whose time is the test's.
+
+import { Call, type CallOptions } from "../src/call";
+import { encode, RATE } from "../src/pcm";
+import { type Cut, Playout } from "../src/playout";
+import type { Progress, Sound } from "../src/sound";
+
+export class Line {
+  static readonly made: Line[] = [];
+  readonly sent: { type: string; [key: string]: unknown }[] = [];
+  bufferedAmount = 0;
+  onmessage: (event: { data: string }) => void = () => {};
+  onclose: (event: { code: number }) => void = () => {};
+
+  constructor(
+    readonly url: string,
+    readonly protocols: string[],
+  ) {
+    Line.made.push(this);
+  }
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code = 1006): void {
+    this.onclose({ code });
+  }
+
+  /** The server says something. */
+  tell(...events: object[]): void {
+    for (const event of events) this.onmessage({ data: JSON.stringify(event) });
+  }
+
+  get types(): string[] {
+    return this.sent.map((event) => event.type);
+  }
+
+  static get last(): Line {
+    return Line.made.at(-1)!;
+  }
+}
+
+export class Loudspeaker implements Sound {
+  readonly playout = new Playout(RATE);
+  levels = { in: 0, out: 0 };
+  onProgress: (progress: Progress) => void = () => {};
+  onRecorded: (pcm: Int16Array) => void = () => {};
+  onMicrophoneLost = (): void => {};
+  refusal: Error | undefined;
+  open = false;
+
+  async wake(): Promise<void> {}
+  async drain(): Promise<void> {}
+  close(): void {}
+  play(item: string, pcm: Int16Array): void {
+    this.playout.push(item, pcm);
+  }
+  async flush(): Promise<Cut[]> {
+    return this.playout.flush().map(({ item, ms }) => ({ item, ms: Math.floor(ms) }));
+  }
+  async record(): Promise<void> {
+    if (this.refusal) throw this.refusal;
+    this.open = true;
+  }
+  hush(): void {
+    this.open = false;
+  }
+
+  /** Time passes for the ear. */
+  hear(ms: number): void {
+    this.playout.render(new Float32Array((RATE * ms) / 1000));
+    const position = this.playout.position;
+    if (position) this.onProgress({ ...position, drained: !this.playout.waiting });
+  }
+
+  /** Somebody speaks into the microphone. */
+  speak(ms: number): void {
+    this.onRecorded(new Int16Array((RATE * ms) / 1000));
+  }
+}
+
+export const settled = async (): Promise<void> => {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+};
+
+export async function begin(options: Partial<CallOptions> = {}) {
+  const sound = new Loudspeaker();
+  const call = new Call(
+    { url: "https://here.test/v1/realtime", token: "ek_1", ...options },
+    { sound, socket: Line as unknown as new () => WebSocket, random: () => 1 },
+  );
+  call.start();
+  await settled();
+  const line = Line.last;
+  return { call, sound, line };
+}
+
+export async function talking(options: Partial<CallOptions> = {}) {
+  const begun = await begin(options);
+  begun.line.tell({ type: "session.created", session: {} });
+  return begun;
+}
+
+/** What the server sends while it answers aloud: one word, and its sound, per piece. */
+export function answer(response: string, item: string, pieces: [word: string, ms: number][]) {
+  const message = { type: "message", id: item, role: "assistant" };
+  const at = { response_id: response, item_id: item };
+  return [
+    { type: "response.created", response: { id: response, conversation_id: "conv_1" } },
+    {
+      type: "conversation.item.added",
+      previous_item_id: "?",
+      item: { ...message, status: "in_progress", content: [] },
+    },
+    ...pieces.flatMap(([delta, ms]) => [
+      { type: "response.output_audio_transcript.delta", ...at, delta },
+      { type: "response.output_audio.delta", ...at, delta: encode(new Int16Array(RATE * ms * 1e-3)) },
+    ]),
+  ];
+}
+
+export function finished(response: string, item: string, transcript: string, status = "completed") {
+  const message = { type: "message", id: item, role: "assistant" };
+  const done = status === "completed" ? "completed" : "incomplete";
+  const content = [{ type: "output_audio", transcript }];
+  return [
+    { type: "conversation.item.done", item: { ...message, status: done, content } },
+    {
+      type: "response.done",
+      response: { id: response, status, status_details: null, conversation_id: "conv_1", output: [] },
+    },
+  ];
+}

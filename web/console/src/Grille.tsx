@@ -1,0 +1,83 @@
+// The face of the page: the holes of a loudspeaker, which swell with the voice that sounds. It is the
+// level meter of both sides, and shows by its movement what the call is doing.
+
+import type { Call, Status } from "@vivavoce/client";
+import { useEffect, useRef } from "react";
+
+const RINGS = 7;
+const EMPTY_RINGS = 2; // room for the microphone in the middle
+
+const HOLES = Array.from({ length: RINGS - EMPTY_RINGS }, (_, i) => i + EMPTY_RINGS).flatMap((ring) =>
+  Array.from({ length: ring * 6 }, (_, i) => ({
+    distance: ring / RINGS,
+    angle: ((i + (ring % 2) / 2) / (ring * 6)) * 2 * Math.PI,
+  })),
+);
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** How far open a hole is, 0 to 1. */
+function opening(status: Status, distance: number, angle: number, level: number, t: number): number {
+  const reach = (level * 1.2 - distance + 0.25) * 2;
+  switch (status) {
+    case "listening":
+    case "speaking":
+      return 0.16 + 0.84 * Math.max(0, Math.min(1, reach)) * Math.min(1, level * 3);
+    case "thinking": {
+      const sweep = still.matches ? 0.5 : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
+      return 0.16 + 0.55 * ((sweep + 1) % 1) ** 3;
+    }
+    case "connecting":
+    case "reconnecting": {
+      const wave = still.matches ? 0.5 : Math.sin((distance * 1.6 - t * 0.7) * 2 * Math.PI);
+      return 0.18 + 0.3 * Math.max(0, wave) ** 2;
+    }
+    default:
+      return 0.26 - distance * 0.08;
+  }
+}
+
+export function Grille({ status, call }: { status: Status; call?: Call | undefined }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const element = canvas.current!;
+    const context = element.getContext("2d")!;
+    let level = 0;
+    let frame = 0;
+    const draw = (time: number) => {
+      const side = Math.round(element.clientWidth * devicePixelRatio);
+      if (element.width !== side) element.width = element.height = side;
+      const wanted = call ? (status === "speaking" ? call.levels.out : call.levels.in) : 0;
+      level += (wanted - level) * (wanted > level ? 0.5 : 0.12);
+      context.clearRect(0, 0, side, side);
+      context.fillStyle = getComputedStyle(element).color;
+      const hole = (side / 2 / RINGS) * 0.46;
+      for (const { distance, angle } of HOLES) {
+        const radius = hole * (0.3 + 0.7 * opening(status, distance, angle, level, time / 1000));
+        const away = (side / 2 - hole) * distance * (RINGS / (RINGS - 1));
+        const x = side / 2 + Math.cos(angle) * away;
+        const y = side / 2 + Math.sin(angle) * away;
+        context.beginPath();
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+        context.fill();
+      }
+      const moving = !["idle", "ready", "failed"].includes(status) || level > 0.01;
+      if (moving) frame = requestAnimationFrame(draw);
+    };
+    const redraw = () => {
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(draw);
+    };
+    redraw();
+    const watch = new ResizeObserver(redraw);
+    watch.observe(element);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    scheme.addEventListener("change", redraw);
+    return () => {
+      cancelAnimationFrame(frame);
+      watch.disconnect();
+      scheme.removeEventListener("change", redraw);
+    };
+  }, [status, call]);
+  return <canvas ref={canvas} className="grille" data-status={status} aria-hidden="true" />;
+}

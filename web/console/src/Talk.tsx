@@ -1,0 +1,300 @@
+// The page: on one side who to talk with, how, and the instrument; on the other what is said.
+
+import { type Call, connect, type Mode, type State } from "@vivavoce/client";
+import worklets from "@vivavoce/client/worklets?worker&url";
+import { useCallback, useEffect, useId, useRef, useState } from "react";
+import { Microphone } from "./Microphone";
+import { Notice } from "./Notice";
+import { type Assistant, say, secret } from "./server";
+import { Announcer, Transcript } from "./Transcript";
+import { useCall } from "./useCall";
+import { nameOf, words as wordsOf, type Words } from "./words";
+
+const MODES: Mode[] = ["open", "push-to-talk", "text"];
+
+/** The visitor's language where the assistant speaks it, else the assistant's first. */
+function firstLanguage({ languages }: Assistant, before?: string): string {
+  const wanted = [...(before ? [before] : []), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  return wanted.find((language) => languages.includes(language)) ?? languages[0] ?? "en";
+}
+
+export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }) {
+  const { assistants, onSignedOut } = props;
+  const [assistant, setAssistant] = useState(assistants[0]!);
+  const [language, setLanguage] = useState(() => firstLanguage(assistant));
+  const [mode, setMode] = useState<Mode>("open");
+  const [call, setCall] = useState<Call>();
+  const [open, setOpen] = useState(true);
+  const [short, setShort] = useState(false);
+  const headphones = useRef(false);
+  const state = useCall(call, mode);
+  const reader = wordsOf([language, ...navigator.languages]);
+  const { words } = reader;
+  const name = say(assistant.title, language);
+
+  useEffect(() => {
+    document.documentElement.lang = reader.language;
+    document.title = `${name} · Vivavoce`;
+  }, [reader.language, name]);
+  useEffect(() => () => call?.close(), [call]);
+
+  /** The call that runs, or a new one. Only in a click: the browser lets sound begin there. */
+  const begin = useCallback((): Call => {
+    setOpen(false);
+    if (call) {
+      if (call.state.status === "idle" || call.state.status === "failed") call.start();
+      return call;
+    }
+    const begun = connect({
+      assistant: assistant.name,
+      language,
+      url: new URL("v1/realtime", location.href),
+      token: (wanted) => secret(assistant.name, wanted),
+      mode,
+      worklets,
+      echoCancellation: () => !headphones.current,
+    });
+    setCall(begun);
+    return begun;
+  }, [call, assistant, language, mode]);
+
+  const hold = useCallback(
+    (down: boolean) => {
+      if (!down && !call) return;
+      setShort(false);
+      void (down ? begin() : call!).pushToTalk(down).then((enough) => {
+        if (!down && !enough) setShort(true);
+      });
+    },
+    [begin, call],
+  );
+
+  const choose = (next: Assistant) => {
+    setAssistant(next);
+    setLanguage(firstLanguage(next, language));
+    setCall(undefined);
+  };
+  const speak = (next: string) => {
+    setLanguage(next);
+    call?.setLanguage(next);
+  };
+  const use = (next: Mode) => {
+    setMode(next);
+    setShort(false);
+    call?.setMode(next);
+  };
+  const wear = (worn: boolean) => {
+    headphones.current = worn;
+    if (!call?.state.microphone) return;
+    call.stopMic();
+    void call.startMic();
+  };
+  const toggle = () => {
+    if (call?.state.microphone) call.stopMic();
+    else void begin().startMic();
+  };
+
+  return (
+    <div className="talk" data-open={open}>
+      <header className="brand">
+        <h1>
+          viva<b>voce</b>
+        </h1>
+        <p>{words.tagline}</p>
+        <button
+          type="button"
+          className="plain settings"
+          aria-expanded={open}
+          aria-controls="choices"
+          onClick={() => setOpen(!open)}
+        >
+          {words.settings}
+        </button>
+      </header>
+
+      <section className="choices" id="choices" aria-label={words.settings}>
+        <Choice
+          legend={words.with}
+          look="cards"
+          options={assistants.map((one) => ({ value: one.name, name: say(one.title, language) }))}
+          chosen={assistant.name}
+          onChoose={(value) => choose(assistants.find((one) => one.name === value)!)}
+        />
+        {assistant.languages.length > 1 && (
+          <Choice
+            legend={words.language}
+            options={assistant.languages.map((value) => ({ value, name: nameOf(value) }))}
+            chosen={language}
+            onChoose={speak}
+          />
+        )}
+        <Choice
+          legend={words.manner}
+          look="segments"
+          options={MODES.map((value) => ({ value, name: words.modes[value] }))}
+          chosen={mode}
+          onChoose={use}
+        />
+        {mode !== "text" && (
+          <label className="headphones">
+            <input type="checkbox" onChange={(event) => wear(event.target.checked)} />
+            <span>
+              {words.headphones} <small>{words.headphonesWhy}</small>
+            </span>
+          </label>
+        )}
+      </section>
+
+      <section className="instrument" data-mode={mode} aria-label={words.call}>
+        <Microphone state={state} call={call} words={words} onSwitch={toggle} onHold={hold} />
+        <p className="status" role="status" data-status={state.status}>
+          {statusWord(state, words)}
+        </p>
+        <p className="hint">{short ? words.hints.short : hint(state, words)}</p>
+        <div className="actions">
+          {(state.status === "speaking" || state.status === "thinking") && (
+            <button
+              type="button"
+              className="stop"
+              aria-label={words.stopLong}
+              onClick={() => call?.interrupt()}
+            >
+              <span aria-hidden="true" /> {words.stop}
+            </button>
+          )}
+          {state.status === "reconnecting" && (
+            <button type="button" className="plain" onClick={() => call?.start()}>
+              {words.now}
+            </button>
+          )}
+          {call && !["idle", "failed"].includes(state.status) && (
+            <button type="button" className="plain" onClick={() => call.close()}>
+              {words.end}
+            </button>
+          )}
+          {call && state.status === "idle" && state.lines.length > 0 && (
+            <button type="button" className="plain" onClick={() => setCall(undefined)}>
+              {words.fresh}
+            </button>
+          )}
+        </div>
+      </section>
+
+      <main className="page">
+        {state.lines.length ? (
+          <Transcript lines={state.lines} name={name} language={language} words={words} />
+        ) : (
+          <div className="title-page">
+            <h2>{name}</h2>
+            {assistant.description && <p>{say(assistant.description, language)}</p>}
+            {!!assistant.notes?.length && (
+              <aside aria-label={words.note}>
+                {assistant.notes.map((note, i) => (
+                  <p key={i}>{say(note, language)}</p>
+                ))}
+              </aside>
+            )}
+          </div>
+        )}
+        {mode === "text" && <Announcer lines={state.lines} />}
+        {state.error && (
+          <Notice
+            error={state.error}
+            words={words}
+            onRetry={() => call?.start()}
+            onMicrophone={() => void begin().startMic()}
+            onWrite={() => use("text")}
+            onSignedOut={onSignedOut}
+          />
+        )}
+        <Composer
+          label={words.write}
+          placeholder={words.placeholder.replace("{name}", name)}
+          send={words.send}
+          onSend={(text) => begin().sendText(text)}
+        />
+      </main>
+    </div>
+  );
+}
+
+function statusWord({ status, mode, hearing }: State, words: Words): string {
+  if (status === "listening" && hearing) return words.status.hearing;
+  const word = words.status[status];
+  return typeof word === "string" ? word : word[mode];
+}
+
+function hint({ status, mode, asking }: State, words: Words): string {
+  if (asking) return words.hints.asking;
+  if (status === "reconnecting" || status === "failed") return words.hints.kept;
+  return words.hints[mode];
+}
+
+interface Option<T> {
+  value: T;
+  name: string;
+}
+
+interface ChoiceProps<T> {
+  legend: string;
+  look?: "cards" | "segments";
+  options: Option<T>[];
+  chosen: T;
+  onChoose: (value: T) => void;
+}
+
+function Choice<T extends string>({ legend, look, options, chosen, onChoose }: ChoiceProps<T>) {
+  const group = useId();
+  return (
+    <fieldset className={`choice ${look ?? ""}`}>
+      <legend>{legend}</legend>
+      {options.map(({ value, name }) => (
+        <label key={value}>
+          <input
+            type="radio"
+            name={group}
+            checked={value === chosen}
+            onChange={() => onChoose(value)}
+          />
+          <span>{name}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+interface ComposerProps {
+  label: string;
+  placeholder: string;
+  send: string;
+  onSend: (text: string) => void;
+}
+
+function Composer({ label, placeholder, send, onSend }: ComposerProps) {
+  const [text, setText] = useState("");
+  const trimmed = text.trim();
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!trimmed) return;
+        onSend(trimmed);
+        setText("");
+      }}
+    >
+      <input
+        type="text"
+        aria-label={label}
+        placeholder={placeholder}
+        autoComplete="off"
+        enterKeyHint="send"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+      <button type="submit" disabled={!trimmed}>
+        {send}
+      </button>
+    </form>
+  );
+}
