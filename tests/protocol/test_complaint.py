@@ -129,6 +129,8 @@ def test_a_clients_own_words_are_not_said_back_at_any_length() -> None:
 def test_words_that_look_like_a_place_are_words() -> None:
     error = refusal({"type": "x - at `$.session.tools`"})
     assert (error.code, error.param) == ("invalid_value", "type")
+    name = "x` - at `$.response.output_modalities[7].y"
+    assert refusal({"type": "response.create", name: 1}).code == "unknown_parameter"
 
 
 @pytest.mark.parametrize(

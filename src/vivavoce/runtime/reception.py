@@ -86,6 +86,7 @@ class Plan:
     session: SessionConfig
     history: tuple[Row, ...] = ()
     browser: bool = False
+    greet: bool = False
 
 
 class Build(Protocol):
@@ -154,9 +155,7 @@ class Reception:
         caller = await self._identify(knock.credential)
         self._check_intent(knock)
         assistant = self._assistant(knock, caller)
-        conversation, history = await self._conversation(
-            knock, caller, assistant, conversation_id
-        )
+        conversation, history = await self._conversation(knock, caller, assistant, conversation_id)
         plan = self._plan(knock, caller, assistant, conversation, history)
         self._check_room(assistant)
         if history:
@@ -231,9 +230,7 @@ class Reception:
         found = self._assistants.get(model) if model else None
         if found := found or self._assistants.get(self._default):
             return found
-        raise Refused(
-            404, "assistant_not_found", f"There is no assistant named '{self._default}'."
-        )
+        raise Refused(404, "assistant_not_found", f"There is no assistant named '{self._default}'.")
 
     async def _conversation(
         self, knock: Knock, caller: Caller, assistant: Assistant, new: str | None
@@ -299,6 +296,8 @@ class Reception:
             session,
             history,
             browser=caller.browser,
+            # Programs written for other servers speak first, and count responses.
+            greet=not history and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(
@@ -340,5 +339,3 @@ def _may_see(caller: Caller, conversation: ConversationRow) -> bool:
     return caller.credential == "key" or (
         caller.subject is not None and caller.subject == conversation.subject
     )
-
-

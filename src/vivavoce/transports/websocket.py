@@ -120,10 +120,7 @@ class Door:
 
     def _refuse(self, socket: Socket, refused: Refused) -> None:
         body = server.ErrorBody(
-            type=refused.type,
-            code=refused.code,
-            message=refused.message,
-            param=refused.param,
+            type=refused.type, code=refused.code, message=refused.message, param=refused.param
         )
         log.info("refused", extra={"code": refused.code})
         socket.write(codec.encode(server.Error(event_id=self._make_id("event"), error=body)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..base import Engine, TextToSpeech
 from ..cascade import Cascade
 from .parts import ScriptedBrain, ScriptedStt, Tones
-from .script import Reader, Script
+from .script import Script
 
 
 def scripted(script: Script | None = None, tts: TextToSpeech | None = None) -> Engine:
     """An engine for one call. It echoes without a script, and beeps without a voice."""
-    reader = Reader(script or Script())
-    return Cascade(ScriptedStt(reader), ScriptedBrain(reader), tts or Tones())
+    script = script or Script()
+    return Cascade(ScriptedStt(script), ScriptedBrain(script), tts or Tones(script))

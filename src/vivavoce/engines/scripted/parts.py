@@ -15,9 +15,9 @@ from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...core.ledger import Word
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
-from ...protocol.server import Usage
-from ..base import Question, Speech, Stable, Voice
-from .script import Reader, fill
+from ...protocol.server import InputTokens, OutputTokens, Usage
+from ..base import Cut, Question, Speech, Stable, Thought, Voice
+from .script import Reader, Script, fill
 
 WORD_MS = 300  # of speech, before the next word is taken for certain
 CHARACTER_MS = 60
@@ -27,15 +27,15 @@ PEAK = 6000
 class ScriptedStt:
     """Takes speech for the script's next sentence, whatever it was."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, script: Script) -> None:
+        self._heard = script.heard
+        self._reader = Reader(script, "stt")
         self._turn = 0
 
     async def listen(
         self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
     ) -> str:
-        heard = self._reader.script.heard
-        text = heard[self._turn % len(heard)] if heard else ""
+        text = self._heard[self._turn % len(self._heard)] if self._heard else ""
         self._turn += 1
         words = text.split()
         certain, ms = 0, 0
@@ -45,6 +45,7 @@ class ScriptedStt:
                 certain = more
                 await stable(" ".join(words[:certain]))
         rule, _ = self._reader.find(text)
+        await asyncio.sleep(rule.delay_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
         return text if ms else ""
@@ -53,12 +54,10 @@ class ScriptedStt:
 class ScriptedBrain:
     """Answers what the user said last, or a tool, by the first rule that fits. A token is a word."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, script: Script) -> None:
+        self._reader = Reader(script, "brain")
 
-    async def generate(
-        self, question: Question
-    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
         text = _last(question.history)
         rule, words = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
@@ -66,9 +65,12 @@ class ScriptedBrain:
         for word in re.findall(r"\S+\s*", str(fill(rule.say, words))):
             if rule.fail and said == rule.after:
                 break
+            if said == question.max_output_tokens:
+                yield Cut("max_output_tokens")
+                break
             said += 1
             yield word
-            await asyncio.sleep(0)
+            await asyncio.sleep(rule.pace_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
         declared = {tool.name for tool in question.tools} if question.tool_choice != "none" else ()
@@ -80,30 +82,39 @@ class ScriptedBrain:
         asked = len(question.instructions.split()) + sum(
             len(_words(item).split()) for item in question.history
         )
-        yield Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+        yield Usage(
+            total_tokens=asked + said,
+            input_tokens=asked,
+            output_tokens=said,
+            input_token_details=InputTokens(text_tokens=asked),
+            output_token_details=OutputTokens(text_tokens=said),
+        )
 
 
 class Tones:
     """Speaks in beeps: one for each word, as long as the word, as high as the voice."""
 
-    def __init__(self, reader: Reader | None = None) -> None:
-        self._reader = reader
+    def __init__(self, script: Script | None = None) -> None:
+        self._reader = Reader(script or Script(), "tts")
 
     async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
-        if self._reader is not None and (rule := self._reader.find(text)[0]).fail:
-            raise EngineError("the script says so", rule.fail)
+        rule, _ = self._reader.find(text)
+        await asyncio.sleep(rule.delay_s)
         hertz = 200 + zlib.crc32(voice.name.encode()) % 400
-        for word in re.findall(r"\s*\S+\s*|\s+", text):
-            ms = round(CHARACTER_MS * len(word) / voice.speed)
-            yield Speech(pcm=_beep(hertz, ms, len(word.strip())), words=(Word(word, 0),))
-            await asyncio.sleep(0)
+        for said, word in enumerate(re.findall(r"\s*\S+\s*|\s+", text)):
+            if rule.fail and said == rule.after:
+                break
+            each_ms = CHARACTER_MS / voice.speed
+            pcm = _beep(hertz, each_ms * len(word.strip()), each_ms * len(word))
+            yield Speech(pcm=pcm, words=(Word(word, 0),))
+            await asyncio.sleep(rule.pace_s)
+        if rule.fail:
+            raise EngineError("the script says so", rule.fail)
 
 
-def _beep(hertz: int, ms: int, letters: int) -> bytes:
-    """The letters sound, the white space after them does not."""
-    time = np.arange(ms * SAMPLE_RATE // 1000) / SAMPLE_RATE
-    sounding = letters * CHARACTER_MS / 1000
-    swell = np.clip(np.minimum(time, sounding - time) / 0.01, 0, 1)
+def _beep(hertz: int, sounding_ms: float, ms: float) -> bytes:
+    time = np.arange(round(ms * SAMPLE_RATE / 1000)) / SAMPLE_RATE
+    swell = np.clip(np.minimum(time, sounding_ms / 1000 - time) / 0.01, 0, 1)
     return bytes((np.sin(2 * np.pi * hertz * time) * swell * PEAK).astype("<i2").tobytes())
 
 

@@ -1,20 +1,21 @@
 """What to hear and what to answer, as a file that people write (TOML or JSON).
 
-    heard = ["when does the keynote start"]       # what speech is taken for, in turn
+heard = ["when does the keynote start"]       # what speech is taken for, in turn
 
-    [[rules]]                                     # the first that fits
-    when = "keynote"                              # part of what the user said, in any case
-    say = "It starts at nine."
+[[rules]]                                     # the first that fits
+when = "keynote"                              # part of what the user said, in any case
+say = "It starts at nine."
 
-    [[rules]]
-    pattern = "book (?P<room>\\w+)"               # or a regular expression
-    calls = [{ name = "book", arguments = { room = "{room}" } }]
+[[rules]]
+pattern = "book (?P<room>\\w+)"               # or a regular expression
+calls = [{ name = "book", arguments = { room = "{room}" } }]
 
-    [[rules]]
-    when = "overloaded"
-    fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
-    after = 2                                     # … or after so many
-    times = 1                                     # and only so often
+[[rules]]
+when = "overloaded"
+fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
+after = 2                                     # … or after so many
+times = 1                                     # and only so often
+stage = "brain"                               # or "stt", "tts": who fails
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from ...core.values import JsonObject
 from ...errors import ConfigError, Mistake
+
+Stage = Literal["stt", "brain", "tts"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,10 +45,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pattern: str = ""
     say: str = ""
     calls: tuple[Call, ...] = ()
-    delay_s: float = 0.0
+    delay_s: float = 0.0  # before the first word
+    pace_s: float = 0.0  # after each word
     fail: str = ""
     after: int = 0
     times: int | None = None
+    stage: Stage = "brain"
 
     def fits(self, text: str) -> dict[str, str] | None:
         if self.pattern:
@@ -62,15 +68,15 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Reader:
-    """A script being followed: it counts how often each rule was used."""
+    """One stage following the script: it counts how often each rule was used."""
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self._used = [0] * len(script.rules)
+    def __init__(self, script: Script, stage: Stage) -> None:
+        self._rules = [rule for rule in script.rules if rule.stage == stage]
+        self._used = [0] * len(self._rules)
 
     def find(self, text: str) -> tuple[Rule, dict[str, str]]:
         """The rule for what was said, and the words that fill its gaps. None fits: an echo."""
-        for index, rule in enumerate(self.script.rules):
+        for index, rule in enumerate(self._rules):
             if rule.times is not None and self._used[index] >= rule.times:
                 continue
             if (words := rule.fits(text)) is not None:

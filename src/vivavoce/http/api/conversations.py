@@ -62,9 +62,7 @@ async def listed(
         assistant=caller.assistant or assistant, subject=user, before=before, limit=limit
     )
     data = [Conversation(**_told(row)) for row in page.data]
-    return Conversations(
-        data=data, has_more=page.has_more, last_id=data[-1].id if data else None
-    )
+    return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
 
 
 @router.get("/{conversation_id}", summary="One conversation with its items")

@@ -1,0 +1,1 @@
+"""Outgoing HTTP: the only room that makes any."""

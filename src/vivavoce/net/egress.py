@@ -1,0 +1,104 @@
+"""Where a connection may go: the open network, and what the operator named.
+
+A name is resolved once, its addresses are judged, and the connection goes to an address that was
+judged: a name that answers differently the second time (DNS rebinding) gains nothing. TLS still
+checks the name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+import httpcore2
+
+from .errors import NetError
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_PORTS = {"http": 80, "https": 443}
+
+Place = tuple[str, int]
+
+
+def place(url: str) -> Place:
+    """The host and port that a URL leads to."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def is_open(address: str) -> bool:
+    """Does everybody reach this address, and not only we?"""
+    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        if ip in _NAT64:
+            ip = IPv4Address(int(ip) & 0xFFFFFFFF)
+        else:
+            ip = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, ip))[1]
+    return ip.is_global and not ip.is_multicast
+
+
+class Egress(httpcore2.AsyncNetworkBackend):
+    def __init__(self, *, allow_private: bool = False, trusted: Iterable[str] = ()) -> None:
+        """`trusted` are base URLs the operator wrote down: their host and port may be private."""
+        self._allow_private = allow_private
+        self._trusted = {place(url) for url in trusted}
+        self._network = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's name)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._connect(host, port, local_address, socket_options)
+        except TimeoutError:
+            raise NetError("unreachable", f"{host} does not answer") from None
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's name)
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        raise NetError("refused", "no sockets of this machine")
+
+    async def _connect(
+        self,
+        host: str,
+        port: int,
+        local_address: str | None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
+    ) -> httpcore2.AsyncNetworkStream:
+        addresses = await _resolve(host, port)
+        if not self._allow_private and (host.lower(), port) not in self._trusted:
+            addresses = [address for address in addresses if is_open(address)]
+        if not addresses:
+            raise NetError("refused", f"{host} is not on the open network")
+        error: Exception | None = None
+        for address in addresses:
+            try:
+                return await self._network.connect_tcp(
+                    address, port, None, local_address, socket_options
+                )
+            except httpcore2.ConnectError as failed:
+                error = failed
+        raise NetError("unreachable", f"{host} cannot be reached") from error
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise NetError("unreachable", f"{host} has no address") from None
+    return list(dict.fromkeys(str(info[4][0]) for info in found))

@@ -1,0 +1,353 @@
+"""Requests with egress rules, deadlines and bounds. No cookies, no proxies, nothing kept.
+
+A request that changes nothing (GET, HEAD, …) is tried again when the server was not reached or is
+overloaded; others never are. Redirects are followed within their origin, where credentials stay at
+home. Compressed answers are not asked for: a bound then means what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Protocol, Self, cast
+
+import httpcore2
+import httpx2
+
+from .egress import Egress, place
+from .errors import NetError
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+BUSY = frozenset({429, 502, 503, 504})
+REDIRECTS = 3
+ERROR_BYTES = 64 * 1024
+LONGEST_LINE = 1024 * 1024
+MEBIBYTE = 1024 * 1024
+
+Files = Mapping[str, tuple[str, bytes, str]]
+"""Field → (file name, content, media type)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Seconds and bytes. `total_s` counts what the server takes, not what its reader does."""
+
+    connect_s: float = 5.0
+    quiet_s: float = 30.0  # between two pieces
+    total_s: float = 60.0
+    max_bytes: int = 16 * MEBIBYTE
+
+
+USUAL = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def full_jitter(attempt: int) -> float:
+    """Seconds before another attempt: up to 0.2, 0.4, 0.8, … and 5 at most."""
+    return random.uniform(0, min(5.0, 0.2 * 2**attempt))
+
+
+class _Clock:
+    """What of the time is left, counting only while somebody waits for the server."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._left = bounds.total_s
+        self._quiet_s = bounds.quiet_s
+
+    @asynccontextmanager
+    async def waiting(self, host: str) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(max(min(self._left, self._quiet_s), 0)):
+                yield
+        except TimeoutError:
+            raise NetError("timeout", f"{host} took too long") from None
+        finally:
+            self._left -= loop.time() - began
+
+
+class Stream:
+    """An answer that is still coming. Each method waits for the next of its kind; None: no more."""
+
+    def __init__(self, response: httpx2.Response, clock: _Clock, host: str, most: int) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._raw = response.aiter_raw()
+        self._clock = clock
+        self._host = host
+        self._left = most
+        self._rest = bytearray()
+        self._ended = False
+
+    async def piece(self) -> bytes | None:
+        """`NetError` if the body is too long, too slow or ends early."""
+        try:
+            async with self._clock.waiting(self._host):
+                piece = await anext(self._raw)
+        except StopAsyncIteration:
+            return None
+        except _BROKEN as error:
+            raise NetError("broken", f"{self._host} stopped in the middle") from error
+        self._left -= len(piece)
+        if self._left < 0:
+            raise NetError("too_large", f"{self._host} says too much")
+        return piece
+
+    async def line(self) -> bytes | None:
+        while (end := self._rest.find(b"\n")) < 0 and not self._ended:
+            if len(self._rest) > LONGEST_LINE:
+                raise NetError("too_large", f"{self._host} says too much in one line")
+            piece = await self.piece()
+            self._ended = piece is None
+            self._rest += piece or b""
+        if end < 0 and not self._rest:
+            return None
+        size = end + 1 if end >= 0 else len(self._rest)
+        line = bytes(self._rest[:size])
+        del self._rest[:size]
+        return line.rstrip(b"\r\n")
+
+    async def event(self) -> bytes | None:
+        """The data of a server-sent event; names, ids and comments are passed over."""
+        data: list[bytes] = []
+        while (line := await self.line()) is not None:
+            if line.startswith(b"data:"):
+                data.append(line[5:].removeprefix(b" "))
+            elif not line and data:
+                break
+        return b"\n".join(data) if data else None
+
+    async def read(self) -> bytes:
+        whole = bytearray()
+        while (piece := await self.piece()) is not None:
+            whole += piece
+        return bytes(whole)
+
+    async def close(self) -> None:
+        await self._raw.aclose()
+
+
+class Http:
+    """`async with` it, or `close` it. One for the process: it keeps connections open."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        trusted: Iterable[str] = (),
+        tries: int = 3,
+        backoff: Callable[[int], float] = full_jitter,
+    ) -> None:
+        self._client = httpx2.AsyncClient(
+            transport=_Transport(Egress(allow_private=allow_private, trusted=trusted)),
+            timeout=None,
+            trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers={"Accept-Encoding": "identity", "User-Agent": "vivavoce"},
+        )
+        self._tries = tries
+        self._backoff = backoff
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        data: Mapping[str, str] | None = None,
+        files: Files | None = None,
+        bounds: Bounds = USUAL,
+    ) -> Answer:
+        """The whole answer of a request that succeeded. `NetError` for everything else."""
+        async with self.stream(
+            method, url, headers=headers, content=content, data=data, files=files, bounds=bounds
+        ) as stream:
+            return Answer(stream.status, stream.headers, await stream.read())
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        data: Mapping[str, str] | None = None,
+        files: Files | None = None,
+        bounds: Bounds = USUAL,
+    ) -> AsyncIterator[Stream]:
+        """An answer as it comes. Leaving the block closes the connection if there is more of it."""
+        clock = _Clock(bounds)
+        try:
+            request = self._client.build_request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                content=content,
+                data=dict(data) if data else None,
+                files=dict(files) if files else None,
+                timeout=httpx2.Timeout(None, connect=bounds.connect_s),
+            )
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError, ValueError):
+            raise NetError("refused", "that is no URL") from None
+        response = await self._send(request, clock)
+        stream = Stream(response, clock, request.url.host, bounds.max_bytes)
+        try:
+            if response.status_code >= 300:
+                raise await _refusal(stream)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise NetError("broken", f"{request.url.host} sent what nobody asked for")
+            yield stream
+        finally:
+            await stream.close()
+            await response.aclose()
+
+    async def _send(self, request: httpx2.Request, clock: _Clock) -> httpx2.Response:
+        """The head of an answer, after as many tries and redirects as are allowed."""
+        tries = self._tries if request.method in IDEMPOTENT else 1
+        redirects = attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = await self._try(request, clock)
+            except NetError as error:
+                if error.kind not in ("unreachable", "broken") or attempt >= tries:
+                    raise
+                await asyncio.sleep(self._backoff(attempt))
+                continue
+            following = response.next_request
+            if response.status_code in BUSY and attempt < tries:
+                await response.aclose()
+                await asyncio.sleep(self._backoff(attempt))
+            elif following is not None and _same_origin(request, following):
+                await response.aclose()
+                if redirects == REDIRECTS:
+                    raise NetError("redirect", f"{request.url.host} redirects in circles")
+                redirects += 1
+                request = following
+            else:
+                return response
+
+    async def _try(self, request: httpx2.Request, clock: _Clock) -> httpx2.Response:
+        host = request.url.host
+        try:
+            async with clock.waiting(host):
+                return await self._client.send(request, stream=True)
+        except (httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol):
+            raise NetError("refused", "only http and https") from None
+        except _BROKEN as error:
+            raise NetError("broken", f"{host} broke off") from error
+
+
+_BROKEN = (
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+)
+
+
+class _Transport(httpx2.AsyncBaseTransport):
+    """httpx over a pool whose every connection passes the egress rules."""
+
+    def __init__(self, egress: Egress) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpx2.create_ssl_context(),
+            max_connections=200,
+            max_keepalive_connections=20,
+            keepalive_expiry=30,
+            network_backend=egress,
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        answer = await self._pool.handle_async_request(
+            httpcore2.Request(
+                request.method,
+                httpcore2.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=request.headers.raw,
+                content=cast("AsyncIterator[bytes]", request.stream),
+                extensions=request.extensions,
+            )
+        )
+        return httpx2.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(cast("_Closing", answer.stream)),
+            extensions=answer.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Closing(Protocol):
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, stream: _Closing) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _refusal(stream: Stream) -> NetError:
+    """What the server said instead of what was wanted."""
+    if stream.status < 400:
+        return NetError("redirect", "the server redirects elsewhere", status=stream.status)
+    body = b""
+    try:
+        while len(body) < ERROR_BYTES and (piece := await stream.piece()) is not None:
+            body += piece
+    except NetError:
+        pass  # the status says enough
+    after = stream.headers.get("retry-after", "")
+    return NetError(
+        "status",
+        f"the server answered {stream.status}",
+        status=stream.status,
+        body=body[:ERROR_BYTES],
+        retry_after_s=float(after) if after.isdecimal() else None,
+    )
+
+
+def _same_origin(one: httpx2.Request, other: httpx2.Request) -> bool:
+    same_place = place(str(one.url)) == place(str(other.url))
+    return same_place and one.url.scheme == other.url.scheme
