@@ -5,9 +5,10 @@ from __future__ import annotations
 import typer
 
 from .. import __version__
-from . import keys
+from . import assistants, conversations, keys
 from .link import link
 from .serve import serve
+from .talk import talk
 
 app = typer.Typer(
     help="Realtime voice assistants, self-hosted.",
@@ -17,7 +18,10 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(link)
+app.command()(talk)
 app.add_typer(keys.app, name="keys")
+app.add_typer(conversations.app, name="conversations")
+app.add_typer(assistants.app, name="assistants")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from ..protocol.items import FunctionCall, Item, ItemReference, Message
 from .conversation import Conversation
 from .ledger import Ledger
 from .options import with_options
+from .reply import Reply
 
 MINIMUM_COMMIT_MS = 100
 
@@ -157,6 +158,15 @@ def response(
         )
     voice = with_options(config, options).audio.output.voice
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def cancellation(reply: Reply | None) -> Reply:
+    """`response.cancel`: it must be running still."""
+    if reply is None:
+        raise InvalidRequest(
+            "response_cancel_not_active", "Cancellation failed: no active response found"
+        )
+    return reply
 
 
 def _in_progress(item: Item) -> bool:

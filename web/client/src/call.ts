@@ -360,13 +360,15 @@ export class Call {
     } else if (code === 3000 && !wasOpen && this.#secondChance) {
       this.#secondChance = false; // the token may have expired on the way
       void this.#open();
-    } else if (mayRetry(code)) this.#retry();
-    else if (tooMuch(type, reason)) this.#fail("busy", message);
+    } else if (mayRetry(code)) {
+      if (!wasOpen && message) this.#error = { code: "server", message };
+      this.#retry();
+    } else if (tooMuch(type, reason)) this.#fail("busy", message);
     else this.#fail(code === 3000 ? "not_signed_in" : "refused", message);
   }
 
   #retry(): void {
-    if (this.#attempts >= ATTEMPTS) return this.#fail("network");
+    if (this.#attempts >= ATTEMPTS) return this.#fail("network", this.#lastFailure?.message);
     const wait = delay(this.#attempts++, this.#world.random);
     this.#link = "reconnecting";
     this.#timer = setTimeout(() => void this.#open(), wait);

@@ -299,6 +299,19 @@ test("which closes are worth another try", () => {
   for (const code of [1000, 1008, 3000, 4000]) expect(mayRetry(code)).toBe(false);
 });
 
+test("a server that cannot serve just now is tried again, and what it says is shown", async () => {
+  const { call, line } = await begin();
+  line.tell(failure("engine_failed", "server_error"));
+  line.close(1011);
+  expect(call.state).toMatchObject({
+    status: "reconnecting",
+    error: { code: "server", message: "A sentence." },
+  });
+  await vi.advanceTimersByTimeAsync(400);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state.error).toBeUndefined();
+});
+
 test("a secret that expired on the way is replaced once, without a word", async () => {
   let count = 0;
   const { call, line } = await begin({ token: async () => `ek_${++count}` });
