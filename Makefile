@@ -47,9 +47,9 @@ bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks
 
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --emit-build-options \
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --emit-build-options \
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  pyproject.toml --group dev packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate locks/node.in -o locks/node.txt
 

@@ -6,7 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
+from vivavoce.protocol.items import (
+    FunctionCall,
+    FunctionOutput,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    McpHttpError,
+    McpListedTool,
+    McpListTools,
+    Message,
+    Part,
+)
 from vivavoce.store.base import CallRow, Change, ConversationRow, KeyRow, ResponseRow, Row, Store
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
@@ -78,13 +90,40 @@ UNHEARD = Row(
     position=3072.0,
     created_at=NOON,
 )
-ASKED = Row(
+OTHER_ITEMS: list[Item] = [
     FunctionCall(id="item_call", name="show_map", call_id="call_1", arguments='{"a":1}'),
-    4096.0,
-    NOON,
-)
-ANSWERED = Row(FunctionOutput(id="item_output", call_id="call_1", output="\x00 done"), 5120.0, NOON)
-ALL_KINDS = [SPOKEN, UNHEARD, ASKED, ANSWERED]
+    FunctionOutput(id="item_output", call_id="call_1", output="\x00 done"),
+    FunctionOutput(id="item_marked", status="completed", call_id="call_1", output=""),
+    Message(
+        id="item_shown",
+        object="realtime.item",
+        role="user",
+        content=(
+            Part(type="input_image", image_url="data:image/png;base64,AA==", detail="low"),
+            Part(type="input_audio", audio=bytes(range(256)), transcript="Look."),
+        ),
+    ),
+    Message(id="item_empty", role="system", phase=None),
+    McpListTools(
+        id="mcpl_1",
+        server_label="shop",
+        tools=(McpListedTool(name="find", input_schema={"type": "object"}),),
+    ),
+    McpApprovalRequest(id="mcpr_1", server_label="shop", name="find", arguments="{}"),
+    McpApprovalResponse(id="item_yes", approval_request_id="mcpr_1", approve=True),
+    McpCall(
+        id="mcp_1",
+        server_label="shop",
+        name="find",
+        arguments="{}",
+        error=McpHttpError(code=500, message="out of order"),
+    ),
+]
+ALL_KINDS = [
+    SPOKEN,
+    UNHEARD,
+    *(Row(item, 4096.0 + number, NOON) for number, item in enumerate(OTHER_ITEMS)),
+]
 
 
 def change(*rows: Row, of: str = "conv_1", deleted: tuple[str, ...] = ()) -> Change:

@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from vivavoce.errors import StoreError
-from vivavoce.protocol.items import Message, Part
+from vivavoce.protocol.items import Item, Message, Part
 from vivavoce.store.base import Change, Grant, ResponseRow, Row, Store
 from vivavoce.store.changes import ITEM_BYTES
 from vivavoce.store.memory import MemoryStore
@@ -18,10 +19,10 @@ from vivavoce.store.sql import SqlStore
 
 from .facts import (
     ALL_KINDS,
-    ANSWERED,
     LATER,
     NOON,
     SPOKEN,
+    UNHEARD,
     Make,
     call,
     change,
@@ -58,6 +59,7 @@ def test_what_is_committed_comes_back_as_it_was(make: Make) -> None:
         await store.begin_call(call())
         await store.commit([Change("conv_1", tuple(ALL_KINDS), (), (response(),), LATER)])
         assert await store.items("conv_1") == ALL_KINDS
+        assert {type(row.item) for row in ALL_KINDS} == set(get_args(Item)), "a kind is missing"
         assert await store.responses("rtc_1") == [response()]
         assert await store.conversation("conv_1") == replace(conversation(), updated_at=LATER)
 
@@ -292,14 +294,14 @@ def test_deleting_a_conversation_deletes_all_of_it_and_nothing_else(make: Make) 
             await store.create_conversation(conversation(f"conv_{number}"))
             await store.begin_call(call(f"rtc_{number}", f"conv_{number}"))
             rows = (response(f"resp_{number}", f"rtc_{number}"),)
-            await store.commit([Change(f"conv_{number}", (SPOKEN, ANSWERED), responses=rows)])
+            await store.commit([Change(f"conv_{number}", (SPOKEN, UNHEARD), responses=rows)])
         assert await store.delete_conversation("conv_1")
         assert not await store.delete_conversation("conv_1")
         assert await store.conversation("conv_1") is None
         assert await store.items("conv_1") == []
         assert await store.call("rtc_1") is None
         assert await store.responses("rtc_1") == []
-        assert await store.items("conv_2") == [SPOKEN, ANSWERED]
+        assert await store.items("conv_2") == [SPOKEN, UNHEARD]
         assert await store.call("rtc_2") == call("rtc_2", "conv_2")
         assert await store.responses("rtc_2") == [response("resp_2", "rtc_2")]
 

@@ -18,7 +18,7 @@ SOUNDS = Path(__file__).parents[1] / "sounds"
 def spoken(name: str, rate: int = audio.SAMPLE_RATE) -> bytes:
     """One of the recordings as PCM16 at this rate."""
     with wave.open(str(SOUNDS / f"{name}.wav")) as file:
-        pcm = file.readframes(file.getnframes())
+        pcm: bytes = file.readframes(file.getnframes())
         if file.getframerate() == rate:
             return pcm
         return Resampler(file.getframerate(), rate).push(pcm, last=True)
@@ -28,7 +28,7 @@ def noise(ms: int, level_db: float, rate: int = audio.SAMPLE_RATE) -> bytes:
     """White noise that is always the same."""
     samples = np.random.default_rng(7).standard_normal(ms * rate // 1000)
     loud = np.rint(samples * 32768 * 10 ** (level_db / 20)).clip(-32768, 32767)
-    return b"".join([loud.astype(PCM16).tobytes()])
+    return loud.astype(PCM16).tobytes()
 
 
 async def pieces(pcm: bytes, ms: int = 96) -> AsyncIterator[bytes]:

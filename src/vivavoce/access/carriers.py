@@ -31,9 +31,9 @@ def credential(
     subprotocols: Sequence[str] = (),
 ) -> str | None:
     """The first credential that a request carries, untested. None: it carries none."""
-    scheme, _, token = (authorization or "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    match (authorization or "").split():
+        case [scheme, token] if scheme.lower() == "bearer":
+            return token
     if api_key and api_key.strip():
         return api_key.strip()
     for name in subprotocols:

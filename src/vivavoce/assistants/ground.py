@@ -72,8 +72,7 @@ class Ground:
 
     def path(self, name: str) -> Path:
         """Where a file of the folder is. Raises `wrong` for one that is not in the folder."""
-        outside = PurePosixPath(name).is_absolute() or Path(name).is_absolute()
-        if not name or outside or "\\" in name or ".." in PurePosixPath(name).parts:
+        if not stays_inside(name):
             raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
         path = self.folder / name
         if not path.resolve().is_relative_to(self.folder.resolve()):
@@ -89,6 +88,13 @@ class Ground:
             message, line = found
             raise wrong(Flaw(message, file=name, line=line))
         return path.read_text("utf-8-sig")
+
+
+def stays_inside(name: str) -> bool:
+    """Is it a plain relative path with slashes that goes nowhere but down?"""
+    parts = PurePosixPath(name).parts
+    absolute = PurePosixPath(name).is_absolute() or Path(name).is_absolute()
+    return bool(parts) and name.isprintable() and not (absolute or "\\" in name or ".." in parts)
 
 
 def unreadable(path: Path, limit: int) -> tuple[str, int | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,8 +12,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from ..errors import AssistantError, Mistake
-from .assistant import (
-    Assistant,
+from .assistant import Assistant
+from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
+from .ground import Key as KeyPath
+from .languages import EVERY
+from .lines import Lines, line_of, toml_lines
+from .sections import (
     Cascade,
     Key,
     Knowledge,
@@ -23,10 +28,6 @@ from .assistant import (
     Upstream,
     Voice,
 )
-from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
-from .ground import Key as KeyPath
-from .languages import EVERY
-from .lines import Lines, line_of, toml_lines
 from .variables import RESERVED, Variable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 
 def load(folder: Path, known: Known) -> Assistant:
     """The assistant of a folder. Raises `AssistantError` with every mistake in it."""
-    folder = folder.absolute()
+    folder = place(folder)
     try:
         text = _text(folder / FILE)
         data = tomllib.loads(text)
@@ -67,6 +68,11 @@ def load(folder: Path, known: Known) -> Assistant:
     except ValidationError as error:
         found = _mistakes(error, data, toml_lines(text), folder)
         raise AssistantError(sorted(found, key=_place)) from None
+
+
+def place(folder: Path) -> Path:
+    """Absolute and without `..`, so that it has a name; a link stays what it is called."""
+    return Path(os.path.abspath(folder))
 
 
 class _Unusable(Exception):
@@ -133,16 +139,38 @@ def _flaws(error: ErrorDetails, key: KeyPath) -> tuple[Flaw, ...]:
             return (Flaw(f"is not a key here{near(str(key[-1]), _keys(key[:-1]))}"),)
         case "literal_error":
             hint = _nearest_choice(error)
-            return (Flaw(_plain(error["msg"]) + hint),)
+            return (Flaw(_plain(error) + hint),)
         case "union_tag_invalid":
             tag, tags = error["ctx"]["tag"], ("server_vad", "semantic_vad")
             return (Flaw(f"must be one of {', '.join(tags)}{near(tag, tags)}", ("type",)),)
         case _:
-            return (Flaw(_plain(error["msg"])),)
+            return (Flaw(_plain(error)),)
 
 
-def _plain(message: str) -> str:
-    return message.replace("Input should be", "must be").replace("String should", "must")
+_TYPES = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+def _plain(error: ErrorDetails) -> str:
+    """Pydantic's sentence, in the words of people who write TOML."""
+    if (said := _TYPES.get(error["type"])) is not None:
+        return said
+    return re.sub(r"^(Input should be|String should|\w+ should)\b", _must, error["msg"])
+
+
+def _must(found: re.Match[str]) -> str:
+    return "must be" if found[1].endswith("be") else "must"
 
 
 def _nearest_choice(error: ErrorDetails) -> str:

@@ -20,7 +20,7 @@ import msgspec
 from ..audio.pcm import BYTES_PER_MS, duration_ms
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
-from ..protocol.server import InputTokens, OutputTokens, Usage
+from ..protocol.server import Usage
 from .inputs import Said
 
 CHARACTERS_PER_TOKEN = 4
@@ -67,12 +67,22 @@ class Meter:
         return said if share >= 1 else _cut(said, share)
 
     def usage(self, reported: Usage | None = None) -> Usage:
+        """`reported`: the brain's own count of its text, with its details."""
         known = reported or Usage()
-        return _usage(
-            known.input_tokens or _tokens(self.in_characters, CHARACTERS_PER_TOKEN),
-            _tokens(self.in_ms, HEARD_MS_PER_TOKEN),
-            known.output_tokens or _tokens(self.out_characters, CHARACTERS_PER_TOKEN),
-            _tokens(self.out_ms, SAID_MS_PER_TOKEN),
+        text_in = known.input_tokens or _tokens(self.in_characters, CHARACTERS_PER_TOKEN)
+        text_out = known.output_tokens or _tokens(self.out_characters, CHARACTERS_PER_TOKEN)
+        audio_in = _tokens(self.in_ms, HEARD_MS_PER_TOKEN)
+        audio_out = _tokens(self.out_ms, SAID_MS_PER_TOKEN)
+        return Usage(
+            total_tokens=text_in + audio_in + text_out + audio_out,
+            input_tokens=text_in + audio_in,
+            output_tokens=text_out + audio_out,
+            input_token_details=msgspec.structs.replace(
+                known.input_token_details, text_tokens=text_in, audio_tokens=audio_in
+            ),
+            output_token_details=msgspec.structs.replace(
+                known.output_token_details, text_tokens=text_out, audio_tokens=audio_out
+            ),
         )
 
 
@@ -100,13 +110,3 @@ def _characters(item: Item) -> int:
 
 def _tokens(amount: int, per_token: int) -> int:
     return -(-amount // per_token)
-
-
-def _usage(text_in: int, audio_in: int, text_out: int, audio_out: int) -> Usage:
-    return Usage(
-        total_tokens=text_in + audio_in + text_out + audio_out,
-        input_tokens=text_in + audio_in,
-        output_tokens=text_out + audio_out,
-        input_token_details=InputTokens(text_tokens=text_in, audio_tokens=audio_in),
-        output_token_details=OutputTokens(text_tokens=text_out, audio_tokens=audio_out),
-    )

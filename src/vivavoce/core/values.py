@@ -39,13 +39,7 @@ class TurnTimes:
     """When things of one turn were written to the client, and how long its stages took.
 
     Stamped by the outbox and the engines, folded by the recorder; the core measures nothing.
-    `speech_stopped` and `first_audio` are seconds of the process's monotonic clock, the stages
-    are milliseconds.
     """
 
-    speech_stopped: float | None = None
-    first_audio: float | None = None
-    stt_ms: float | None = None
-    brain_ms: float | None = None
-    tts_ms: float | None = None
-    stages: dict[str, float] = field(default_factory=dict)
+    first_audio: float | None = None  # seconds of the process's monotonic clock
+    stages: dict[str, float] = field(default_factory=dict)  # stt, brain, tts: ms

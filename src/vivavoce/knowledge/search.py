@@ -18,11 +18,14 @@ import msgspec
 from rapidfuzz import fuzz, process
 
 from .chunks import Chunk
-from .words import synonyms, terms
+from .words import sound, stem, synonyms, terms
 
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
 SYNONYM = 0.8  # of a word's own worth
+HOMOPHONE, SPELLED = 0.75, 65  # its worth, and how like (0 to 100) its spelling must be
+STEM = 5  # letters; an unknown word that begins with a known stem so long is a form of it
+SOUNDS = 3  # consonants; with fewer too many words sound alike
 ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
 QUERY_TERMS = 40  # a longer question is cut: nobody asks so much at once
 
@@ -31,7 +34,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     chunk: Chunk
     score: float
     confidence: float  # 0 to 1
-    matched: int  # how many different words of the question
+    matched: int  # how many different words of the question, of full weight
+    titled: float  # how much of the title they are, 0 to 1
 
 
 class Index:
@@ -57,6 +61,9 @@ class Index:
             for example in also:
                 self._also.setdefault(frozenset(example), number)
         self._vocabulary = sorted(self._postings)
+        self._sounds: dict[str, list[str]] = defaultdict(list)
+        for word in self._vocabulary:
+            self._sounds[sound(word)].append(word)
         self._mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
 
     def __contains__(self, term: str) -> bool:
@@ -76,15 +83,20 @@ class Index:
         asked = list(dict.fromkeys(terms(text, self.language)))[:QUERY_TERMS]
         asked = self._joined(asked)
         weight = {word: (weights or {}).get(word, 1.0) for word in asked}
-        meaning = sum(self.idf(word) * weight[word] for word in asked)
+        readings = {word: self._readings(word) for word in asked}
+        # A word that we only know by another is worth what that one is.
+        worth = {word: self.idf(readings[word][0][0] if readings[word] else word) for word in asked}
+        meaning = sum(worth[word] * weight[word] for word in asked)
         scores: dict[int, float] = defaultdict(float)
         covered: dict[int, float] = defaultdict(float)
         matched: Counter[int] = Counter()
+        reached: dict[int, set[str]] = defaultdict(set)
         for word in asked:
-            for number, (gain, worth) in self._gains(word).items():
+            for number, (gain, likeness, term) in self._gains(readings[word]).items():
                 scores[number] += gain * weight[word]
-                covered[number] += worth * self.idf(word) * weight[word]
-                matched[number] += 1
+                covered[number] += likeness * worth[word] * weight[word]
+                matched[number] += weight[word] == 1.0
+                reached[number].add(term)
         for number in scores:
             title = self._titles[number]
             scores[number] *= 1 + 0.4 * len(title & set(asked)) / (len(title) or 1)
@@ -98,20 +110,21 @@ class Index:
                 score=scores[n],
                 confidence=1.0 if n == example else min(1.0, covered[n] / (meaning or 1.0)),
                 matched=matched[n],
+                titled=len(self._titles[n] & reached[n]) / (len(self._titles[n]) or 1),
             )
             for n in best
         ]
 
-    def _gains(self, word: str) -> dict[int, tuple[float, float]]:
-        """For each chunk what one word of the question adds, and how much of it was meant."""
-        gains: dict[int, tuple[float, float]] = {}
-        for term, worth in self._readings(word):
+    def _gains(self, readings: list[tuple[str, float]]) -> dict[int, tuple[float, float, str]]:
+        """For each chunk what one word of the question adds, how much it was meant, and as what."""
+        gains: dict[int, tuple[float, float, str]] = {}
+        for term, worth in readings:
             idf = self.idf(term)
             for number, count in self._postings[term]:
                 length = 1 - B + B * self._lengths[number] / self._mean
                 gain = worth * idf * count * (K1 + 1) / (count + K1 * length)
-                if gain > gains.get(number, (0.0, 0.0))[0]:
-                    gains[number] = (gain, worth)
+                if number not in gains or gain > gains[number][0]:
+                    gains[number] = (gain, worth, term)
         return gains
 
     def _readings(self, word: str) -> list[tuple[str, float]]:
@@ -125,12 +138,23 @@ class Index:
             for term, ratio, _ in process.extract(
                 word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=cutoff, limit=2
             ):
-                readings.append((term, ratio / 100))
+                if sound(term[0]) == sound(word[0]):  # "mother" is not "other"
+                    readings.append((term, ratio / 100))
+        if not readings and len(key := sound(word)) >= SOUNDS:
+            same_sound = self._sounds.get(key, ())
+            readings = [(t, HOMOPHONE) for t in same_sound if fuzz.ratio(t, word) >= SPELLED]
+        if not readings and len(word) > STEM:
+            readings = [(term, SYNONYM) for term in self._vocabulary if _half_of(term, word)]
         return readings
 
     def _joined(self, asked: Sequence[str]) -> list[str]:
         """Two words that the knowledge writes as one: "key note", "wi fi"."""
-        joined = [a + b for a, b in pairwise(asked) if a + b in self._postings]
-        parts = {part for a, b in pairwise(asked) if a + b in joined for part in (a, b)}
-        kept = [word for word in asked if word not in parts or word in self._postings]
+        pairs = {(a, b): stem(a + b, self.language) for a, b in pairwise(asked)}
+        joined = [word for word in pairs.values() if word in self._postings]
+        parts = {part for pair, word in pairs.items() if word in joined for part in pair}
+        kept = [word for word in asked if word not in parts]
         return [*kept, *(word for word in joined if word not in kept)]
+
+
+def _half_of(term: str, word: str) -> bool:
+    return len(term) >= STEM and word.startswith(term) and 2 * len(term) >= len(word) - 1

@@ -18,6 +18,9 @@ _ALGORITHMS = {"en": "english", "it": "italian", "es": "spanish"}
 _WORD = re.compile(r"[a-z0-9]+")
 _HYPHENATED = re.compile(r"\b[a-z]+(?:-[a-z]+)+\b")
 _LETTERED = re.compile(r"\b(room|hall|stage|gate|sala|aula|stanza|salon)\s+([a-z]{1,3}|\d+)\b")
+_SOUNDS = str.maketrans("bdgvzcq", "ptkfskk")
+_CONJUNCTIONS = "eoyi"  # "in quale sala è …" does not name one
+_WIFI = re.compile(r"\b(?:wi|why|wife)[ -]fi\b")
 _LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d"}  # as recognisers spell them
 
 _FILLER = {
@@ -28,7 +31,7 @@ _FILLER = {
         want need like know give some any long much many more very just also then than let s t re
         ve ll d m don doesn didn isn aren won okay ok well um uh hey hello hi thanks thank explain
         describe show called call named name happen happens happening into out up there's every
-        each all both find one ones thing things""",
+        each all both find one ones thing things other others else""",
     "it": """il lo la i gli le un uno una di a da in con su per tra fra e ed o od ma se che chi cosa
         cos dove dov quando quand come com quale quali qual quanto quanta quanti quante quant perche
         e sono era ho hai ha abbiamo avete hanno c ce ci si mi ti vi lo la li ne me te del dello
@@ -39,10 +42,10 @@ _FILLER = {
         quello anche poi piu non no si mio mia tuo tua suo sua nostro vostro ciao salve buongiorno
         allora dunque ecco tutto tutti tutte ogni c'e essere stare sta stanno spiegami parlami
         chiama chiamano trovo trova""",
-    "es": """el la los las lo un una unos unas de a en con por para y e o u pero si que quien
-        quienes donde cuando como cual cuales cuanto cuanta cuantos cuantas porque es son era esta estan
-        estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden podria
-        quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo debe
+    "es": """el la los las lo un una unos unas de a en con por para sobre y e o u pero si que quien
+        quienes donde cuando como cual cuales cuanto cuanta cuantos cuantas porque es son era esta
+        estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden
+        podria quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo debe
         hacer hago haces este esta estos estas ese esa esos esas aquello no si tambien mas muy ya
         ser estar decir dime decirme saber sabes gracias hola buenos buenas pues entonces todo
         todos todas cada llama llaman explicame hablame encuentro""",
@@ -56,7 +59,7 @@ FILLER = {
 _SAME = {
     "en": """cost price fee expensive cheap pay charge|start begin commence|end finish|
         toilet restroom bathroom loo washroom lavatory|food meal eat dish|lunch eat|
-        wifi internet wireless online wlan network|car park parking garage|dog pet animal|
+        wifi internet wireless online wlan network|park parking garage|dog pet animal|
         luggage suitcase bag backpack baggage|coat jacket|doctor medical nurse aid ill sick hurt|
         speaker talk presenter lecturer speak|talk presentation lecture|hotel sleep stay room
         accommodation|elevator lift|metro subway underground tube train|map plan|photo picture
@@ -69,7 +72,7 @@ _SAME = {
         pray prayer""",
     "it": """costo costa prezzo pagare tariffa|inizio inizia comincia cominciare parte|fine finisce
         termina|bagno toilette servizi gabinetto|cibo mangiare pasto piatto|pranzo mangiare|wifi
-        internet rete wireless connessione|auto macchina parcheggio parcheggiare|cane animale|
+        internet rete wireless connessione|auto macchina|parcheggio parcheggiare|cane animale|
         bagaglio valigia borsa zaino|cappotto giacca guardaroba|medico dottore soccorso malato|
         relatore relatrice parla speaker|intervento presentazione sessione conferenza|hotel albergo
         dormire alloggio|ascensore|metro metropolitana treno|mappa piantina|foto fotografia|bambino
@@ -81,7 +84,7 @@ _SAME = {
         bus|silenzio tranquillo riposo pregare|biglietto ingresso|badge tesserino pass""",
     "es": """costo cuesta precio pagar tarifa|empieza comienza inicio empezar comenzar|termina acaba
         fin|bano aseo servicio lavabo|comida comer plato|almuerzo comer comida|wifi internet red
-        conexion conectar|coche aparcar aparcamiento parking estacionar estacionamiento|perro
+        conexion conectar|aparcar aparcamiento parking estacionar estacionamiento|perro
         mascota animal|equipaje maleta mochila bolsa|abrigo guardarropa consigna|medico doctor
         auxilio enfermo|ponente habla orador conferenciante|charla ponencia presentacion sesion|
         hotel dormir alojamiento|ascensor|metro tren|mapa plano|foto fotografia|nino hijo bebe|
@@ -110,17 +113,24 @@ def stem(word: str, language: str) -> str:
 def terms(text: str, language: str) -> list[str]:
     """The stems that carry the meaning, in order.
 
-    "wi-fi" gives wi, fi and wifi; "room B" gives room and #b, since a lone letter says nothing.
+    "check-in" gives check, in and checkin; "room B" gives room and #b, since
+    a lone letter says nothing.
     """
-    folded = fold(text)
+    folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]
     found = [stem(w, language) for w in _WORD.findall(folded) if w not in filler and len(w) > 1]
     found += [stem(m.group().replace("-", ""), language) for m in _HYPHENATED.finditer(folded)]
     for match in _LETTERED.finditer(folded):
         mark = _LETTERS.get(match[2], match[2])
-        if len(mark) == 1 or mark.isdigit():
+        if mark.isdigit() or (len(mark) == 1 and (language == "en" or mark not in _CONJUNCTIONS)):
             found.append(f"#{mark}")
     return found
+
+
+def sound(word: str) -> str:
+    """A word's consonants as a bad microphone hears them: barking and parking are the same."""
+    spelled = word.replace("ph", "f").replace("wh", "w").replace("ck", "k").translate(_SOUNDS)
+    return re.sub(r"(.)\1+", r"\1", re.sub(r"(?<!^)[aeiouyhw#]", "", spelled))
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -171,7 +171,7 @@ def _inside(node: inspect.Type, step: str | int) -> Sequence[inspect.Type]:
         case inspect.VarTupleType(item_type=item):
             return [item]
         case inspect.TupleType(item_types=items) if isinstance(step, int):
-            return [items[step]]
+            return items[step : step + 1]
         case inspect.DictType(value_type=value):
             return [value]
         case _:

@@ -11,9 +11,9 @@ import re
 
 import msgspec
 
-_first = re.compile(rb'\{"type":"([a-z_.]+)"').match
+_first = re.compile(rb'\{"type":"([^"\\]+)"').match
 _near_the_front = re.compile(
-    rb'\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([a-z_.]+)"'
+    rb'\s*\{\s*(?:"event_id"\s*:\s*"[^"\\]*"\s*,\s*)?"type"\s*:\s*"([^"\\]+)"'
 ).match
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from ..core.effects import Who
@@ -29,8 +29,16 @@ class Tells(Protocol):
 
 
 class SessionReader:
-    def __init__(self, line: Tells, client: Client, ears: Hears) -> None:
+    def __init__(
+        self,
+        line: Tells,
+        client: Client,
+        ears: Hears,
+        allow: Callable[[Command], Command] | None = None,
+    ) -> None:
+        """`allow`: what of an event this client may say."""
         self._line = line
+        self._allow = allow
         self._who = client.who
         self._ears = ears
         self._backlog: deque[Command | Unreadable | AudioAppend] = deque()
@@ -72,8 +80,10 @@ class SessionReader:
             if isinstance(event, AudioAppend):
                 self._backlog_bytes -= len(event.audio)
                 self._hear(event.audio)
-            else:
+            elif self._allow is None or isinstance(event, Unreadable):
                 self._line.tell(event, self._who)
+            else:
+                self._line.tell(self._allow(event), self._who)
 
     def _hear(self, audio: bytes) -> None:
         """The first piece at once: most sounds are one, and need no turn of their own."""

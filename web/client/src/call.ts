@@ -104,6 +104,7 @@ export class Call {
   #flushing = 0;
   #hearing = false;
   #microphone = false;
+  #asking = false;
   #talking = false;
   #take = 0;
   #state: State;
@@ -170,7 +171,7 @@ export class Call {
     this.#socket?.close(1000);
     this.#socket = undefined;
     this.#world.sound.close();
-    this.#microphone = this.#talking = this.#playing = false;
+    this.#microphone = this.#asking = this.#talking = this.#playing = false;
     this.#waiting = [];
     this.#error = undefined;
     this.#greeted = false;
@@ -196,25 +197,31 @@ export class Call {
     if (this.#response || this.#playing) void this.#silence();
   }
 
+  /** Opens the microphone; the browser may ask the person first. False if it did not open. */
   async startMic(): Promise<boolean> {
+    if (this.#microphone || this.#asking) return this.#microphone;
     const { sound } = this.#world;
+    this.#asking = true;
+    this.#publish();
     try {
       await Promise.all([sound.wake(), sound.record()]);
     } catch (error) {
-      this.#talking = false;
+      this.#asking = this.#talking = false;
       this.#fault(microphoneTrouble(error));
       return false;
     }
-    this.#microphone = true;
+    if (!this.#asking) sound.hush(); // not wanted any more
+    this.#microphone = this.#asking;
+    this.#asking = false;
     if (this.#error?.code.startsWith("microphone")) this.#error = undefined;
     this.#publish();
-    return true;
+    return this.#microphone;
   }
 
   /** Closes the microphone. What was being said is answered as it stands. */
   stopMic(): void {
     this.#world.sound.hush();
-    this.#microphone = this.#talking = false;
+    this.#microphone = this.#asking = this.#talking = false;
     if (this.#mode === "open" && this.#hearing) {
       this.#send({ type: "input_audio_buffer.commit", event_id: `${QUIET}commit` });
       this.#respond();
@@ -246,7 +253,7 @@ export class Call {
     if (mode === this.#mode) return;
     this.#mode = mode;
     this.#hearing = this.#talking = false;
-    if (mode === "text" && this.#microphone) this.stopMic();
+    if (mode === "text") this.stopMic();
     if (this.#link === "open") {
       this.#send({ type: "input_audio_buffer.clear" });
       this.#configure();
@@ -315,7 +322,7 @@ export class Call {
     this.#link = "open";
     this.#greeted = this.#secondChance = true;
     this.#attempts = 0;
-    this.#error = undefined;
+    if (!this.#error?.code.startsWith("microphone")) this.#error = undefined;
     this.#transcribed = !!session.audio?.input?.transcription;
     this.#configure();
     for (const event of this.#waiting.splice(0)) this.#send(event);
@@ -353,13 +360,15 @@ export class Call {
     } else if (code === 3000 && !wasOpen && this.#secondChance) {
       this.#secondChance = false; // the token may have expired on the way
       void this.#open();
-    } else if (mayRetry(code)) this.#retry();
-    else if (tooMuch(type, reason)) this.#fail("busy", message);
+    } else if (mayRetry(code)) {
+      if (!wasOpen && message) this.#error = { code: "server", message };
+      this.#retry();
+    } else if (tooMuch(type, reason)) this.#fail("busy", message);
     else this.#fail(code === 3000 ? "not_signed_in" : "refused", message);
   }
 
   #retry(): void {
-    if (this.#attempts >= ATTEMPTS) return this.#fail("network");
+    if (this.#attempts >= ATTEMPTS) return this.#fail("network", this.#lastFailure?.message);
     const wait = delay(this.#attempts++, this.#world.random);
     this.#link = "reconnecting";
     this.#timer = setTimeout(() => void this.#open(), wait);
@@ -369,7 +378,7 @@ export class Call {
   #fail(code: Trouble, message?: string): void {
     this.#link = "failed";
     this.#world.sound.hush();
-    this.#microphone = this.#talking = false;
+    this.#microphone = this.#asking = this.#talking = false;
     this.#waiting = [];
     this.#fault(code, message);
   }
@@ -544,6 +553,7 @@ export class Call {
       items: this.#items,
       lines: reuse(before, this.#captions.lines(this.#items)),
       microphone: this.#microphone,
+      asking: this.#asking,
       hearing: this.#hearing,
       ...(this.#conversationId && { conversationId: this.#conversationId }),
       ...(this.#error && { error: this.#error }),

@@ -19,10 +19,10 @@ export function decode(base64: string): Int16Array<ArrayBuffer> {
 
 export const milliseconds = (samples: number, rate = RATE): number => (samples * 1000) / rate;
 
-/** How loud a piece of sound is, 0 to 1, on a scale that suits the ear: -60 dB is 0. */
+/** How loud a piece of sound is, 0 to 1, on a scale that suits speech: -50 dB is 0. */
 export function loudness(sound: ArrayLike<number>, full: number): number {
   let sum = 0;
   for (let i = 0; i < sound.length; i++) sum += (sound[i]! / full) ** 2;
   const db = 10 * Math.log10(sum / Math.max(1, sound.length) + 1e-9);
-  return Math.min(1, Math.max(0, (db + 60) / 55));
+  return Math.min(1, Math.max(0, (db + 50) / 42));
 }

@@ -44,6 +44,8 @@ export interface State {
   readonly lines: readonly Line[];
   /** The microphone is open. */
   readonly microphone: boolean;
+  /** It is being opened: the browser may be asking the person. */
+  readonly asking: boolean;
   /** The person is speaking. */
   readonly hearing: boolean;
   readonly conversationId?: string;

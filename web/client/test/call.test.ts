@@ -239,6 +239,24 @@ test.each([
   expect(call.state.error).toBeUndefined();
 });
 
+test("a microphone refused while the connection is being made stays said", async () => {
+  const { call, line, sound } = await begin();
+  sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
+  await call.startMic();
+  line.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
+});
+
+test("a microphone that is granted after it is no longer wanted closes again", async () => {
+  const { call, sound } = await talking();
+  const opening = call.startMic();
+  expect(call.state.asking).toBe(true);
+  call.setMode("text");
+  expect(await opening).toBe(false);
+  expect(sound.open).toBe(false);
+  expect(call.state).toMatchObject({ microphone: false, asking: false });
+});
+
 test("a lost connection is made anew with a fresh secret and the same conversation", async () => {
   const asked: (string | undefined)[] = [];
   const token = async ({ conversationId }: Wanted) => {
@@ -279,6 +297,19 @@ test("a connection that never says hello is given up", async () => {
 test("which closes are worth another try", () => {
   for (const code of [1001, 1005, 1006, 1011, 1012, 1013, 1015]) expect(mayRetry(code)).toBe(true);
   for (const code of [1000, 1008, 3000, 4000]) expect(mayRetry(code)).toBe(false);
+});
+
+test("a server that cannot serve just now is tried again, and what it says is shown", async () => {
+  const { call, line } = await begin();
+  line.tell(failure("engine_failed", "server_error"));
+  line.close(1011);
+  expect(call.state).toMatchObject({
+    status: "reconnecting",
+    error: { code: "server", message: "A sentence." },
+  });
+  await vi.advanceTimersByTimeAsync(400);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state.error).toBeUndefined();
 });
 
 test("a secret that expired on the way is replaced once, without a word", async () => {

@@ -18,7 +18,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** How far open a hole is, 0 to 1. */
 function opening(status: Status, distance: number, angle: number, level: number, t: number): number {
-  const reach = (level * 1.25 - distance + 0.35) * 2.2;
+  const reach = (level * 1.2 - distance + 0.25) * 2;
   switch (status) {
     case "listening":
     case "speaking":
@@ -51,7 +51,7 @@ export function Grille({ status, call }: { status: Status; call?: Call | undefin
       level += (wanted - level) * (wanted > level ? 0.5 : 0.12);
       context.clearRect(0, 0, side, side);
       context.fillStyle = getComputedStyle(element).color;
-      const hole = (side / 2 / RINGS) * 0.52;
+      const hole = (side / 2 / RINGS) * 0.46;
       for (const { distance, angle } of HOLES) {
         const radius = hole * (0.3 + 0.7 * opening(status, distance, angle, level, time / 1000));
         const away = (side / 2 - hole) * distance * (RINGS / (RINGS - 1));

@@ -112,15 +112,11 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         </button>
       </header>
 
-      <div className="choices" id="choices">
+      <section className="choices" id="choices" aria-label={words.settings}>
         <Choice
           legend={words.with}
           look="cards"
-          options={assistants.map((one) => ({
-            value: one.name,
-            name: say(one.title, language),
-            detail: one.description && say(one.description, language),
-          }))}
+          options={assistants.map((one) => ({ value: one.name, name: say(one.title, language) }))}
           chosen={assistant.name}
           onChoose={(value) => choose(assistants.find((one) => one.name === value)!)}
         />
@@ -134,6 +130,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         )}
         <Choice
           legend={words.manner}
+          look="segments"
           options={MODES.map((value) => ({ value, name: words.modes[value] }))}
           chosen={mode}
           onChoose={use}
@@ -146,16 +143,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             </span>
           </label>
         )}
-        {!!assistant.notes?.length && (
-          <aside className="notes" aria-label={words.note}>
-            {assistant.notes.map((note, i) => (
-              <p key={i}>{say(note, language)}</p>
-            ))}
-          </aside>
-        )}
-      </div>
+      </section>
 
-      <section className="instrument">
+      <section className="instrument" data-mode={mode} aria-label={words.call}>
         <Microphone state={state} call={call} words={words} onSwitch={toggle} onHold={hold} />
         <p className="status" role="status" data-status={state.status}>
           {statusWord(state, words)}
@@ -163,8 +153,13 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         <p className="hint">{short ? words.hints.short : hint(state, words)}</p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
-            <button type="button" className="stop" onClick={() => call?.interrupt()}>
-              <span aria-hidden="true" /> {words.stopLong}
+            <button
+              type="button"
+              className="stop"
+              aria-label={words.stopLong}
+              onClick={() => call?.interrupt()}
+            >
+              <span aria-hidden="true" /> {words.stop}
             </button>
           )}
           {state.status === "reconnecting" && (
@@ -192,6 +187,13 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           <div className="title-page">
             <h2>{name}</h2>
             {assistant.description && <p>{say(assistant.description, language)}</p>}
+            {!!assistant.notes?.length && (
+              <aside aria-label={words.note}>
+                {assistant.notes.map((note, i) => (
+                  <p key={i}>{say(note, language)}</p>
+                ))}
+              </aside>
+            )}
           </div>
         )}
         {mode === "text" && <Announcer lines={state.lines} />}
@@ -222,7 +224,8 @@ function statusWord({ status, mode, hearing }: State, words: Words): string {
   return typeof word === "string" ? word : word[mode];
 }
 
-function hint({ status, mode }: State, words: Words): string {
+function hint({ status, mode, asking }: State, words: Words): string {
+  if (asking) return words.hints.asking;
   if (status === "reconnecting" || status === "failed") return words.hints.kept;
   return words.hints[mode];
 }
@@ -230,12 +233,11 @@ function hint({ status, mode }: State, words: Words): string {
 interface Option<T> {
   value: T;
   name: string;
-  detail?: string | undefined;
 }
 
 interface ChoiceProps<T> {
   legend: string;
-  look?: "cards";
+  look?: "cards" | "segments";
   options: Option<T>[];
   chosen: T;
   onChoose: (value: T) => void;
@@ -246,7 +248,7 @@ function Choice<T extends string>({ legend, look, options, chosen, onChoose }: C
   return (
     <fieldset className={`choice ${look ?? ""}`}>
       <legend>{legend}</legend>
-      {options.map(({ value, name, detail }) => (
+      {options.map(({ value, name }) => (
         <label key={value}>
           <input
             type="radio"
@@ -254,10 +256,7 @@ function Choice<T extends string>({ legend, look, options, chosen, onChoose }: C
             checked={value === chosen}
             onChange={() => onChoose(value)}
           />
-          <span>
-            {name}
-            {detail && <small>{detail}</small>}
-          </span>
+          <span>{name}</span>
         </label>
       ))}
     </fieldset>

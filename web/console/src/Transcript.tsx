@@ -54,7 +54,7 @@ const Spoken = memo(function Spoken({ line, name, language, words }: SpokenProps
   const { who, text, heard, status } = line;
   return (
     <article className={`line ${who}`} data-status={status} aria-label={name}>
-      <h3>{name}</h3>
+      <b>{name}</b>
       <p lang={language}>
         {status === "lost" ? words.notUnderstood : text.slice(0, heard)}
         {text.length > heard && <span className="coming">{text.slice(heard)}</span>}

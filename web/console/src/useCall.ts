@@ -12,7 +12,8 @@ const beforeAny: Record<Mode, State> = {
 };
 
 function before(mode: Mode): State {
-  return { status: "idle", mode, items: [], lines: [], microphone: false, hearing: false };
+  const off = { microphone: false, asking: false, hearing: false };
+  return { status: "idle", mode, items: [], lines: [], ...off };
 }
 
 /** The state of a call; where there is none yet, that of one in `mode` which has not begun. */

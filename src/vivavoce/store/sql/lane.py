@@ -10,6 +10,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,8 +78,8 @@ class Lane:
                 return work(connection)
         except (sqlite3.Error, DBAPIError) as error:
             raise store_error(error) from error
-        except UnicodeEncodeError:
-            raise StoreError("the store refuses text that is not Unicode") from None
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise StoreError(f"the store refuses a value ({type(error).__name__})") from None
 
     async def close(self) -> None:
         """Waits for what is under way."""
@@ -88,9 +89,7 @@ class Lane:
 
 def sqlite_writer(path: Path) -> Lane:
     """One thread, one connection, and every transaction a writing one from its first moment."""
-    engine = _sqlite(
-        path, 1, "BEGIN IMMEDIATE", ["journal_mode=WAL", "journal_size_limit=67108864"]
-    )
+    engine = _sqlite(path, 1, "BEGIN IMMEDIATE", ["journal_size_limit=67108864"])
     return Lane(engine, "write", threads=1, room=256)
 
 
@@ -123,9 +122,24 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
     def connect(connection: sqlite3.Connection, _: object) -> None:
         for pragma in (f"busy_timeout={BUSY_MS}", *pragmas, "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
+        _use_wal(connection)
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait its `busy_timeout` for this one: of two who start at once, one fails."""
+    give_up = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,80 @@
+"""How well and how fast the embedded brain answers.
+
+    PYTHONPATH=src python benchmarks/responder.py [SET …]     (lists what went wrong in a set)
+
+Every question is asked without a history. It is right if the answer holds the expected words,
+wrong if it says something else, and honest if it says that it does not know. The rules were made with `dev`;
+`held_out` was written with it and never looked at while the rules changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+from vivavoce.engines.base import Question
+from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.knowledge import ingest
+from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.protocol.items import Message, Part
+
+DATA = Path(__file__).parent.parent / "tests" / "engines" / "brain_data"
+SETS = ("dev", "noisy", "held_out")
+NOW = dt.datetime(2027, 6, 16, 9, 0)
+
+
+def fair() -> ExtractiveBrain:
+    chunks = ingest.load([*DATA.glob("*.md"), *DATA.glob("*.csv")], LANGUAGES)
+    return ExtractiveBrain(chunks, languages=LANGUAGES, name="Aurora", now=lambda: NOW)
+
+
+def asked(text: str) -> Question:
+    message = Message(role="user", content=(Part(type="input_text", text=text),))
+    return Question(instructions="", history=(message,))
+
+
+def cases(name: str) -> list[tuple[str, str, str]]:
+    lines = (DATA / f"{name}.tsv").read_text("utf-8").splitlines()
+    return [(case[0], case[1], case[2]) for case in (line.split("\t") for line in lines)]
+
+
+def score(brain: ExtractiveBrain, name: str, show: bool = False) -> dict[str, Counter[str]]:
+    """For each language, and for questions that nobody can answer, how many went how."""
+    table: dict[str, Counter[str]] = {}
+    for language, text, expected in cases(name):
+        reply = brain.reply(asked(text))
+        unknown = reply.kind == "unknown"
+        good = unknown if expected == "?" else expected in reply.text
+        outcome = "right" if good else "honest" if unknown else "wrong"
+        table.setdefault("out of scope" if expected == "?" else language, Counter())[outcome] += 1
+        if show and not good:
+            print(f"   {outcome:6} {text}  ->  {reply.text}  ({reply.chunk_id})")
+    return table
+
+
+def main() -> None:
+    began = time.perf_counter()
+    brain = fair()
+    built = (time.perf_counter() - began) * 1e3
+    print(f"{'set':10}{'questions':14}{'right':>7}{'honest':>8}{'wrong':>7}")
+    for name in SETS:
+        for group, outcomes in score(brain, name, show=name in sys.argv[1:]).items():
+            print(f"{name:10}{group:14}", end="")
+            print(f"{outcomes['right']:4}/{outcomes.total()}", end="")
+            print(f"{outcomes['honest']:8}{outcomes['wrong']:7}")
+    times = []
+    for _, text, _ in (case for name in SETS for case in cases(name)):
+        began = time.perf_counter()
+        brain.reply(asked(text))
+        times.append((time.perf_counter() - began) * 1e3)
+    times.sort()
+    print(f"index built in {built:.0f} ms; a question takes {median(times):.2f} ms, ", end="")
+    print(f"p95 {times[int(len(times) * 0.95)]:.2f} ms, at most {times[-1]:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m vivavoce` is `vivavoce`."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,189 @@
+"""The adapters by the names that assistants use, made when first needed and shared by all calls."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+
+from ..assistants import Assistant, Known
+from ..config import Settings
+from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
+from ..engines.cascade import Cascade, OnStage
+from ..engines.scripted.engine import scripted
+from ..engines.scripted.parts import Tones
+from ..engines.tts import espeak
+from ..errors import EngineError
+from ..knowledge import ingest
+from .folder import Folder
+
+if TYPE_CHECKING:
+    from ..engines.brain.extractive import ExtractiveBrain
+    from ..engines.stt.lm import ModelFiles
+    from ..engines.stt.pocketsphinx import Pool
+    from ..knowledge.chunks import Chunk
+
+
+NO_VOICE = "No speech synthesis is installed here, so answers come as text."
+DEMO_EARS = (
+    "The built-in recogniser understands English only, in demo quality. "
+    "You can type in every language."
+)
+
+
+def known() -> Known:
+    """The names that `assistant.toml` may use on this server."""
+    return Known(
+        engines=frozenset({"cascade", "upstream", "scripted"}),
+        stt=frozenset({"pocketsphinx", "openai"}),
+        brain=frozenset({"extractive", "openai"}),
+        tts=frozenset({"espeak", "openai"}),
+        voices={"espeak": frozenset(espeak.Espeak.voices)},
+        tools=frozenset({"client"}),
+    )
+
+
+class Parts:
+    """Open while the server serves; `async with`."""
+
+    def __init__(self, settings: Settings, folder: Folder) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._stack = AsyncExitStack()
+        self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
+        # What belongs to an assistant, until its folder is loaded anew
+        self._chunks: dict[str, tuple[Assistant, tuple[Chunk, ...]]] = {}
+        self._brains: dict[str, tuple[Assistant, ExtractiveBrain]] = {}
+        self._models: dict[str, tuple[Assistant, ModelFiles]] = {}
+        self._recognisers: Pool | None = None
+        self._espeak: espeak.Espeak | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def detector(self) -> SpeechDetector:
+        """Fresh for each stream of sound."""
+        from ..engines.vad.silero import Silero
+
+        return Silero()
+
+    async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
+        """What answers one call. Raises `EngineError` if a part cannot be had."""
+        if assistant.engine == "scripted":
+            return scripted()
+        voice = self.voice(assistant, language)
+        return Cascade(
+            await self.recogniser(assistant, language),
+            await self.brain(assistant, language),
+            voice or Tones(),  # never asked to speak: the session is in text
+            language=language,
+            on_stage=on_stage,
+        )
+
+    def notes(self, assistant: Assistant) -> list[str]:
+        """What a person should know before they talk."""
+        notes: list[str] = []
+        if assistant.engine != "cascade":
+            return notes
+        if self.voice(assistant, assistant.fallback_language) is None:
+            notes.append(NO_VOICE)
+        if assistant.adapter("stt") == "pocketsphinx":
+            notes.append(DEMO_EARS)
+        return notes
+
+    # By name
+
+    def voice(self, assistant: Assistant, language: str) -> TextToSpeech | None:
+        """None: nothing here can speak, and sessions run in text."""
+        match assistant.adapter("tts", language):
+            case "espeak" if espeak.installed():
+                if self._espeak is None:
+                    self._espeak = espeak.Espeak()
+                    self._stack.push_async_callback(self._espeak.close)
+                return self._espeak
+            case _:
+                return None
+
+    async def brain(self, assistant: Assistant, language: str) -> Brain:
+        match assistant.adapter("brain", language):
+            case "extractive":
+                return await self._extractive(assistant)
+            case other:
+                raise EngineError(f"there is no brain named {other}")
+
+    async def recogniser(self, assistant: Assistant, language: str) -> SpeechToText:
+        match assistant.adapter("stt", language):
+            case "pocketsphinx":
+                return await self._pocketsphinx(assistant)
+            case other:
+                raise EngineError(f"there is no recogniser named {other}")
+
+    # Shared by all calls
+
+    async def warm(self, assistant: Assistant) -> None:
+        """Load what the first call with this assistant needs, before it comes."""
+        language = assistant.fallback_language
+        self.detector()
+        if assistant.engine != "cascade":
+            return
+        await self.brain(assistant, language)
+        if assistant.adapter("stt", language) == "pocketsphinx":
+            await (await self._pool()).warm(await self._model(assistant))
+        if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
+            await voice.warm()
+
+    async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
+        held = self._chunks.get(assistant.name)
+        if held is None or held[0] is not assistant:
+            files, languages = assistant.knowledge_files(), assistant.languages
+            chunks = await asyncio.to_thread(ingest.load, files, languages)
+            held = self._chunks[assistant.name] = (assistant, chunks)
+        return held[1]
+
+    async def _extractive(self, assistant: Assistant) -> ExtractiveBrain:
+        from ..engines.brain.extractive import ExtractiveBrain
+
+        async with self._making:
+            held = self._brains.get(assistant.name)
+            if held is None or held[0] is not assistant:
+                chunks = await self._knowledge(assistant)
+                brain = await asyncio.to_thread(
+                    ExtractiveBrain, chunks, languages=assistant.languages, name=assistant.title()
+                )
+                held = self._brains[assistant.name] = (assistant, brain)
+            return held[1]
+
+    async def _pocketsphinx(self, assistant: Assistant) -> SpeechToText:
+        from ..engines.stt.pocketsphinx import Pocketsphinx
+
+        return Pocketsphinx(await self._pool(), await self._model(assistant))
+
+    async def _pool(self) -> Pool:
+        from ..engines.stt.pocketsphinx import Pool
+
+        if self._recognisers is None:
+            pool = Pool(self._settings.speech.stt_workers)
+            self._recognisers = await self._stack.enter_async_context(pool)
+        return self._recognisers
+
+    async def _model(self, assistant: Assistant) -> ModelFiles:
+        """The recogniser's language model with the assistant's own words in it."""
+        from ..engines.stt import corpus, lm
+
+        async with self._making:
+            held = self._models.get(assistant.name)
+            if held is None or held[0] is not assistant:
+                chunks = [c for c in await self._knowledge(assistant) if c.language == "en"]
+                examples = [question for chunk in chunks for question in chunk.also]
+                for tool in assistant.tools():
+                    said = tool.parameters.get("x-examples")
+                    examples += (
+                        [e for e in said if isinstance(e, str)] if isinstance(said, list) else []
+                    )
+                words = corpus.corpus([(c.title, c.text) for c in chunks], examples)
+                held = (assistant, await lm.prepare(words, self._folder.cache))
+                self._models[assistant.name] = held
+            return held[1]

@@ -1,0 +1,141 @@
+"""Everything a server needs, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ..access import door
+from ..access.upkeep import Upkeep
+from ..assistants import SHIPPED, Assistant, Catalogue
+from ..config import Settings
+from ..core.values import Caller
+from ..errors import VivavoceError
+from ..http import application
+from ..http.services import Services
+from ..runtime.hub import Hub
+from ..runtime.reception import Reception, ids, now, refused
+from ..runtime.writer import Writer
+from ..store.base import Store
+from ..store.sql.store import SqlStore
+from ..transports.websocket import Door
+from .build import Builder
+from .folder import Folder
+from .parts import Parts, known
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger("vivavoce")
+
+
+class Server:
+    """The application and what its WebSockets come in by."""
+
+    def __init__(self, settings: Settings, folder: Folder) -> None:
+        self.settings = settings
+        self.folder = folder
+        origins = settings.server.allowed_origins
+        if settings.server.public_url:
+            origins = (*origins, settings.server.public_url.rstrip("/"))
+        self._origins = origins
+        self._door: Door | None = None
+        self.services: Services | None = None
+        self.app: FastAPI = application.make(self._serving, origins=origins)
+
+    def door(self) -> Door:
+        assert self._door is not None, "the lifespan has begun"
+        return self._door
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[Services]:
+        self.folder.create()
+        async with AsyncExitStack() as stack:
+            store = await SqlStore.open(self.folder.database)
+            stack.push_async_callback(store.close)
+            services = await self._open(stack, store)
+            self.services = services
+            yield services
+
+    async def _open(self, stack: AsyncExitStack, store: Store) -> Services:
+        settings, make_id = self.settings, ids()
+        catalogue = Catalogue([SHIPPED, self.folder.assistants], known())
+        for name, error in catalogue.broken.items():
+            log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
+        parts = await stack.enter_async_context(Parts(settings, self.folder))
+        writer = await stack.enter_async_context(Writer(store))
+        hub = await stack.enter_async_context(Hub())
+        upkeep = Upkeep(store, now)
+        upkeeping = asyncio.create_task(upkeep.run(), name="upkeep")
+
+        async def end_upkeep() -> None:
+            upkeeping.cancel()
+            await asyncio.wait([upkeeping])
+            await upkeep.write()
+
+        stack.push_async_callback(end_upkeep)
+
+        default = catalogue.get(settings.calls.default_assistant)
+        warming = asyncio.create_task(_warm(parts, default), name="warming")
+
+        async def end_warming() -> None:
+            warming.cancel()
+            await asyncio.wait([warming])
+
+        stack.push_async_callback(end_warming)
+
+        async def identify(credential: str | None) -> Caller:
+            caller = await door.identify(store, credential, now())
+            if not isinstance(caller, Caller):
+                raise refused(caller)
+            upkeep.note(caller)
+            return caller
+
+        reception = Reception(
+            identify=identify,
+            assistants=catalogue,
+            store=store,
+            hub=hub,
+            build=Builder(parts, writer, settings.calls, make_id),
+            default_assistant=settings.calls.default_assistant,
+            calls_at_once=settings.calls.at_once,
+            make_id=make_id,
+        )
+        secure = settings.server.tls_cert is not None or (
+            (settings.server.public_url or "").startswith("https:")
+        )
+        self._door = Door(
+            reception,
+            hub,
+            largest=settings.calls.frame_bytes,
+            secure=secure,
+            origins=self._origins,
+            make_id=make_id,
+        )
+
+        return Services(
+            store=store,
+            catalogue=catalogue,
+            reception=reception,
+            hub=hub,
+            upkeep=upkeep,
+            now=now,
+            make_id=make_id,
+            notes=parts.notes,
+            ready=store.ping,
+            secure=secure,
+            origins=self._origins,
+        )
+
+
+async def _warm(parts: Parts, assistant: Assistant | None) -> None:
+    """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
+    if assistant is None:
+        return
+    try:
+        await parts.warm(assistant)
+    except VivavoceError as error:
+        log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})

@@ -1,0 +1,83 @@
+"""What the commands share: where the data is, how they print, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from .. import config
+from ..app import folder
+from ..app.folder import Folder
+from ..errors import MistakesError, StoreError
+from ..store.sql.store import SqlStore
+
+FAILED, USAGE, UNREACHABLE, REFUSED, MISSING = 1, 2, 3, 4, 5
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The data folder (default: VIVAVOCE_DATA_DIR, or your own)"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+T = TypeVar("T")
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    err.print(f"[red]error:[/red] {message}", markup=True)
+    raise typer.Exit(code)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run it; what can go wrong on purpose becomes a sentence and an exit code."""
+    try:
+        return asyncio.run(work)
+    except MistakesError as error:
+        for mistake in error.mistakes:
+            err.print(str(mistake), markup=False)
+        raise typer.Exit(FAILED) from None
+    except StoreError as error:
+        fail(f"The database cannot be used: {error}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def settings(data: Folder, path: Path | None = None) -> config.Settings:
+    try:
+        return config.load(path or data.settings)
+    except MistakesError as error:
+        for mistake in error.mistakes:
+            err.print(str(mistake), markup=False)
+        raise typer.Exit(USAGE) from None
+
+
+async def store(data: Folder) -> SqlStore:
+    data.create()
+    return await SqlStore.open(data.database)
+
+
+def told(value: object) -> None:
+    """As JSON, times as RFC 3339."""
+    print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def when(at: datetime | None) -> str:
+    return "–" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+find = folder.find

@@ -1,0 +1,144 @@
+"""`vivavoce conversations`: what was said, on this machine's own disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ..protocol.items import FunctionCall, FunctionOutput, Message
+from ..store.base import ConversationRow, Page, Row
+from .common import DataDir, Json, fail, find, out, run, store, told, when
+
+app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
+
+
+@app.command("list")
+def listed(
+    assistant: Annotated[str | None, typer.Option(help="With this assistant")] = None,
+    user: Annotated[str | None, typer.Option(help="Of this user")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """The newest first."""
+
+    async def work() -> Page:
+        kept = await store(find(data_dir))
+        try:
+            return await kept.conversations(assistant=assistant, subject=user, limit=limit)
+        finally:
+            await kept.close()
+
+    page = run(work())
+    if json:
+        told([_about(row) for row in page.data])
+        return
+    if not page.data:
+        out.print("There are no conversations yet.")
+    for row in page.data:
+        out.print(f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}")
+    if page.has_more:
+        out.print(f"There are more: --limit {limit * 2}")
+
+
+@app.command()
+def show(conversation_id: str, data_dir: DataDir = None, json: Json = False) -> None:
+    """What was said, in its order."""
+    row, items = _read(data_dir, conversation_id)
+    if json:
+        told(_whole(row, items))
+        return
+    out.print(f"{row.id} with {row.assistant}, begun {when(row.created_at)}\n")
+    for kept in items:
+        out.print(_line(kept), markup=False)
+
+
+@app.command()
+def export(
+    conversation_id: str,
+    out_file: Annotated[Path | None, typer.Option("--out", help="A file; else stdout")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """A conversation with all that is known of it, as JSON."""
+    whole = _whole(*_read(data_dir, conversation_id))
+    if out_file is None:
+        told(whole)
+        return
+    out_file.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2))
+    if json:
+        told({"file": str(out_file)})
+
+
+@app.command()
+def delete(
+    conversation_id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Forget a conversation, its calls and their figures. This cannot be undone."""
+    if not yes and not json:
+        typer.confirm(f"Delete {conversation_id} for good?", abort=True)
+
+    async def work() -> bool:
+        kept = await store(find(data_dir))
+        try:
+            return await kept.delete_conversation(conversation_id)
+        finally:
+            await kept.close()
+
+    if not run(work()):
+        fail(f"There is no conversation {conversation_id}.")
+    if json:
+        told({"id": conversation_id, "deleted": True})
+
+
+def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[Row]]:
+    async def work() -> tuple[ConversationRow | None, list[Row]]:
+        kept = await store(find(data_dir))
+        try:
+            return await kept.conversation(conversation_id), await kept.items(conversation_id)
+        finally:
+            await kept.close()
+
+    row, items = run(work())
+    if row is None:
+        fail(f"There is no conversation {conversation_id}.")
+    return row, items
+
+
+def _about(row: ConversationRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "assistant": row.assistant,
+        "user": row.subject,
+        "language": row.language,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _whole(row: ConversationRow, items: list[Row]) -> dict[str, Any]:
+    return _about(row) | {"items": [msgspec.to_builtins(item) for item in items]}
+
+
+def _line(row: Row) -> str:
+    """One item for a terminal."""
+    item = row.item
+    match item:
+        case Message(role=role):
+            said = " ".join(text for part in item.content if (text := part.text or part.transcript))
+            heard = ""
+            if row.sent_ms and row.heard_ms is not None and row.heard_ms < row.sent_ms:
+                heard = f"  [heard {row.heard_ms / 1000:.1f} of {row.sent_ms / 1000:.1f} s]"
+            return f"{role:>9}: {row.generated or said or '…'}{heard}"
+        case FunctionCall(name=name, arguments=arguments):
+            return f"     call: {name}({arguments})"
+        case FunctionOutput(output=output):
+            return f"   result: {output}"
+        case _:
+            return f"          {type(item).__name__}"

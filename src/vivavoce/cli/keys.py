@@ -1,0 +1,104 @@
+"""`vivavoce keys`: API keys for programs. The server need not be told: it looks every time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from ..access import keys
+from ..runtime.reception import now
+from ..store.base import KeyRow
+from .common import DataDir, Json, fail, find, out, run, store, told, when
+
+app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+
+
+def lasting(text: str) -> timedelta:
+    """`30d`, `12h`, `90m`."""
+    amount, unit = text[:-1], text[-1:]
+    if not amount.isdecimal() or unit not in _UNITS or int(amount) == 0:
+        raise typer.BadParameter("say how long, such as 30d, 12h or 90m")
+    return timedelta(seconds=int(amount) * _UNITS[unit])
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What it is for")] = "",
+    assistant: Annotated[str | None, typer.Option(help="Good for this assistant only")] = None,
+    expires: Annotated[str | None, typer.Option(help="Good for so long: 30d, 12h, 90m")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Make a key. It is shown this once."""
+    ends = lasting(expires) if expires else None
+
+    async def work() -> tuple[str, KeyRow]:
+        kept = await store(find(data_dir))
+        try:
+            at = now()
+            until = at + ends if ends else None
+            return await keys.create(kept, name, at, assistant=assistant, expires_at=until)
+        finally:
+            await kept.close()
+
+    key, row = run(work())
+    if json:
+        told({"id": row.id, "key": key, "name": row.name, "expires_at": row.expires_at})
+    else:
+        out.print(key)
+
+
+@app.command("list")
+def listed(data_dir: DataDir = None, json: Json = False) -> None:
+    """All keys, without the keys themselves."""
+
+    async def work() -> list[KeyRow]:
+        kept = await store(find(data_dir))
+        try:
+            return await kept.keys()
+        finally:
+            await kept.close()
+
+    rows = run(work())
+    if json:
+        told([
+            {"id": r.id, "name": r.name, "assistant": r.assistant, "created_at": r.created_at,
+             "expires_at": r.expires_at, "revoked_at": r.revoked_at,
+             "last_used_at": r.last_used_at}
+            for r in rows
+        ])  # fmt: skip
+        return
+    if not rows:
+        out.print("There are no keys. `vivavoce keys create` makes one.")
+    for row in rows:
+        out.print(f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
+                  f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip
+
+
+def _state(row: KeyRow, at: datetime) -> str:
+    if row.revoked_at:
+        return "revoked"
+    return "expired" if row.expires_at and row.expires_at <= at else "good"
+
+
+@app.command()
+def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
+    """End a key, at once, in a running server too."""
+
+    async def work() -> bool:
+        kept = await store(find(data_dir))
+        try:
+            return await kept.revoke_key(key_id, now())
+        finally:
+            await kept.close()
+
+    if not run(work()):
+        fail(f"There is no key {key_id} that is not revoked already.")
+    if json:
+        told({"id": key_id, "revoked": True})
+    else:
+        out.print(f"{key_id} is revoked.")

@@ -1,0 +1,26 @@
+"""`vivavoce link`: another sign-in link for the page."""
+
+from __future__ import annotations
+
+from ..access import sign_in
+from ..runtime.reception import now
+from .common import DataDir, Json, find, out, run, store, told
+
+
+def link(data_dir: DataDir = None, json: Json = False) -> None:
+    """Print a link that signs one browser in. Good once, for 10 minutes."""
+    data = find(data_dir)
+    url = data.address.read_text("utf-8") if data.address.is_file() else "http://localhost:8080"
+
+    async def work() -> str:
+        kept = await store(data)
+        try:
+            return await sign_in.new_code(kept, now())
+        finally:
+            await kept.close()
+
+    made = sign_in.link(url, run(work()))
+    if json:
+        told({"link": made})
+    else:
+        out.print(made)

@@ -1,0 +1,34 @@
+"""`vivavoce`: all commands."""
+
+from __future__ import annotations
+
+import typer
+
+from .. import __version__
+from . import assistants, conversations, keys
+from .link import link
+from .serve import serve
+from .talk import talk
+
+app = typer.Typer(
+    help="Realtime voice assistants, self-hosted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(serve)
+app.command()(link)
+app.command()(talk)
+app.add_typer(keys.app, name="keys")
+app.add_typer(conversations.app, name="conversations")
+app.add_typer(assistants.app, name="assistants")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,255 @@
+"""The recogniser that needs no download: pocketsphinx, in processes of its own. English only.
+
+A worker is leased for each utterance, with what was said before it was free. So there are as many
+as people talk at once, not as there are calls. Who finds all of them busy waits in line, and their
+sound with them, in the call's own bounded queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ...audio.pcm import SAMPLE_RATE
+from ...audio.resample import Resampler
+from ...errors import EngineError
+from ..base import Stable
+from . import sphinx_worker as wire
+from .child import command, environment
+from .lm import ModelFiles
+
+HEARD_RATE = 16_000
+LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
+LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
+
+NUMBERS = 1 << 32
+NO_FILES = {"lm": None, "dict": None}
+
+Answer = TypeVar("Answer")
+
+
+class Pool:
+    """Recogniser processes, started when they are needed. All calls share one pool.
+
+    `wait_s`: how long an utterance waits for a free worker. `answer_s`: how long a worker may say
+    nothing when it should; then it is taken for hung, killed and replaced.
+    """
+
+    def __init__(self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0) -> None:
+        self._wait_s = wait_s
+        self._idle = [Worker(answer_s) for _ in range(size)]
+        self._workers = tuple(self._idle)
+        self._room = asyncio.Semaphore(size)  # first come, first served
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for worker in self._workers:
+                tasks.create_task(worker.stop())
+
+    async def warm(self, model: ModelFiles | None = None) -> None:
+        """Start all idle workers and load this model, so that no utterance waits for it."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(len(self._idle)):  # each gets another one: none waits before its lease
+                tasks.create_task(self._load(model))
+
+    async def _load(self, model: ModelFiles | None) -> None:
+        async with self.lease(model) as worker:
+            await worker.load(model)
+
+    @asynccontextmanager
+    async def lease(self, model: ModelFiles | None) -> AsyncIterator[Worker]:
+        """A worker of one's own, at best one that has loaded the model already."""
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
+        worker = max(self._idle, key=lambda idle: idle.readiness(model))
+        self._idle.remove(worker)
+        try:
+            yield worker
+        finally:
+            try:
+                await worker.bury()
+            finally:
+                self._idle.append(worker)
+                self._room.release()
+
+
+class Worker:
+    """One process, and how to talk with it. It hears one utterance at a time."""
+
+    def __init__(self, answer_s: float) -> None:
+        self._answer_s = answer_s
+        self._process: Process | None = None
+        self._killed = False
+        self._models: deque[ModelFiles | None] = deque(maxlen=wire.DECODERS)
+        self._number = 0  # of the last request; answers to others come too late
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def readiness(self, model: ModelFiles | None) -> int:
+        return self.running + (self.running and model in self._models)
+
+    async def load(self, model: ModelFiles | None) -> None:
+        await self._begin(wire.LOAD, model, None)
+        await self._in_time(self._answer(wire.READY, []))
+
+    async def hear(
+        self,
+        model: ModelFiles | None,
+        voice: str | None,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+    ) -> tuple[str, str | None]:
+        """Its words, and what the decoder has learnt of the voice."""
+        await self._begin(wire.START, model, voice)
+        heard: list[str] = []
+        told = 0
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                final = tasks.create_task(self._answer(wire.FINAL, heard))
+                async for pcm in sound:
+                    await self._send(wire.SOUND, pcm)
+                    if len(heard) > told:
+                        told = len(heard)
+                        await stable(heard[-1])
+                await self._send(wire.END)
+                return await self._in_time(final)
+        except* EngineError as errors:
+            failure = errors.exceptions[0]
+        finally:
+            self._write(wire.ABORT)  # if it is still at it
+        raise failure
+
+    async def stop(self) -> None:
+        """By the end of its input; by force if that does not help."""
+        if not self.running or self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            await self.bury()
+
+    async def bury(self) -> None:
+        """If it had to be killed, see it gone."""
+        if self._killed and self._process:
+            await self._process.wait()
+            self._killed = False
+
+    async def _begin(self, kind: bytes, model: ModelFiles | None, voice: str | None) -> None:
+        if not self.running:
+            self._models.clear()
+            self._process = await asyncio.create_subprocess_exec(
+                *command(wire.__name__), env=environment(), stdin=PIPE, stdout=PIPE
+            )
+        self._number = (self._number + 1) % NUMBERS
+        files = {"lm": str(model.lm), "dict": str(model.dict)} if model else NO_FILES
+        await self._send(kind, json.dumps({**files, "voice": voice}).encode())
+        if model in self._models:
+            self._models.remove(model)
+        self._models.append(model)
+
+    async def _answer(self, wanted: str, heard: list[str]) -> tuple[str, str | None]:
+        """Read until it comes. Stable words are left in `heard` on the way."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            number, kind, text, voice = json.loads(line)
+            if number != self._number:
+                continue
+            if kind == wire.FAILED:
+                self._models.clear()
+                raise EngineError(f"The recogniser failed: {text}")
+            if kind == wanted:
+                return text, voice
+            heard.append(text)
+        self._kill()
+        raise EngineError("The recogniser stopped unexpectedly.")
+
+    async def _send(self, kind: bytes, payload: bytes = b"") -> None:
+        """Wait while it is behind."""
+        self._write(kind, payload)
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            await self._in_time(self._process.stdin.drain())
+        except ConnectionError:
+            self._kill()
+            raise EngineError("The recogniser stopped unexpectedly.") from None
+
+    def _write(self, kind: bytes, payload: bytes = b"") -> None:
+        if self.running and self._process and self._process.stdin:
+            header = wire.HEADER.pack(kind, self._number, len(payload))
+            self._process.stdin.write(header + payload)
+
+    async def _in_time(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await answer
+        except TimeoutError:
+            self._kill()
+            raise EngineError("The recogniser does not answer.", "recogniser_timeout") from None
+
+    def _kill(self) -> None:
+        if self.running and self._process:
+            self._killed = True
+            self._process.kill()
+
+
+class Pocketsphinx:
+    """Hears the talker of one call (a `SpeechToText`), and gets used to their voice."""
+
+    def __init__(self, pool: Pool, model: ModelFiles | None = None) -> None:
+        """`model`: from `lm.prepare`. None: pocketsphinx's own, larger and without our words."""
+        self._pool = pool
+        self._model = model
+        self._voice: str | None = None
+
+    async def listen(
+        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
+    ) -> str:
+        if language and not language.lower().startswith("en"):
+            raise EngineError(
+                "The embedded recogniser understands English only. For other languages, "
+                "configure another speech-to-text adapter.",
+                "language_not_supported",
+            )
+        async with self._pool.lease(self._model) as worker, aclosing(_as_heard(sound)) as pieces:
+            text, voice = await worker.hear(self._model, self._voice, pieces, stable)
+        self._voice = voice or self._voice
+        return text
+
+
+async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    resampler = Resampler(SAMPLE_RATE, HEARD_RATE)
+    room = LONGEST_S * SAMPLE_RATE * 2
+    async for pcm in sound:
+        room -= len(pcm)
+        if room < 0:
+            raise EngineError(
+                f"More than {LONGEST_S:.0f} s without a pause cannot be recognised.",
+                "utterance_too_long",
+            )
+        yield resampler.push(pcm)
+    yield resampler.push(b"", last=True)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from vivavoce.assistants import SHIPPED, Catalogue
+
+from ..support.folders import KNOWN, write
+
+
+def test_the_users_own_wins_over_a_shipped_one_of_the_same_name(tmp_path: Path) -> None:
+    write(tmp_path / "shipped", 'name = "ada"\ntitle = "Shipped"')
+    write(tmp_path / "shipped", 'name = "bob"', "bob")
+    write(tmp_path / "own", 'name = "ada"\ntitle = "Own"')
+    catalogue = Catalogue([tmp_path / "shipped", tmp_path / "own", tmp_path / "nowhere"], KNOWN)
+    assert [assistant.title() for assistant in catalogue] == ["Own", "Bob"]
+    assert catalogue.get("eve") is None
+
+
+def test_a_broken_one_stops_no_other(tmp_path: Path) -> None:
+    write(tmp_path, 'name = "ada"')
+    write(tmp_path, 'name = "eve"', "bob")
+    catalogue = Catalogue([tmp_path], KNOWN)
+    assert [assistant.name for assistant in catalogue] == ["ada"]
+    assert [m.key for m in catalogue.broken["bob"].mistakes] == ["name"]
+
+
+def test_a_broken_own_one_does_not_become_the_shipped_one(tmp_path: Path) -> None:
+    write(tmp_path / "shipped", 'name = "ada"')
+    write(tmp_path / "own", 'name = "ada"\ntitel = "x"')
+    catalogue = Catalogue([tmp_path / "shipped", tmp_path / "own"], KNOWN)
+    assert catalogue.get("ada") is None
+    assert list(catalogue.broken) == ["ada"]
+
+
+def test_what_was_good_serves_on_until_it_is_mended(tmp_path: Path) -> None:
+    folder = write(tmp_path, 'name = "ada"\ntitle = "One"')
+    catalogue = Catalogue([tmp_path], KNOWN)
+    (folder / "assistant.toml").write_text('name = "ada"\ntitle = "Tw')
+    catalogue.reload()
+    assert [a.title() for a in catalogue] == ["One"]
+    assert list(catalogue.broken) == ["ada"]
+    (folder / "assistant.toml").write_text('name = "ada"\ntitle = "Two"')
+    catalogue.reload()
+    assert [a.title() for a in catalogue] == ["Two"]
+    assert not catalogue.broken
+
+
+def test_a_deleted_one_is_gone_after_a_reload(tmp_path: Path) -> None:
+    folder = write(tmp_path, 'name = "ada"')
+    catalogue = Catalogue([tmp_path], KNOWN)
+    (folder / "assistant.toml").unlink()
+    catalogue.reload()
+    assert len(catalogue) == 0
+
+
+def test_all_that_ship_are_good() -> None:
+    catalogue = Catalogue([SHIPPED], KNOWN)
+    assert not catalogue.broken
+    assert catalogue.get("charlotte") is not None

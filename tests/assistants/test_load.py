@@ -1,0 +1,418 @@
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vivavoce.assistants import load
+from vivavoce.assistants.load import SECTIONS, written_keys
+from vivavoce.errors import AssistantError, Mistake
+
+from ..support.folders import KNOWN, write
+from ..support.toml import SCALARS, Writer
+
+AS_DOCUMENTED = """\
+name = "charlotte"                  # required; [a-z0-9-]{1,40}; equals the folder's name
+title = "Charlotte"                 # shown to people; text, or a table by language
+description = "Info point of the congress"
+languages = ["en", "it", "es"]      # the first is the fallback
+roles = ["guest", "staff"]          # the first is the default
+engine = "cascade"                  # cascade | upstream | scripted
+
+[instructions]                      # Jinja2, sandboxed; looked up role.language → role → …
+default = { file = "prompts/default.md" }
+staff.it = { file = "prompts/staff.it.md" }
+
+[greeting]                          # optional; spoken first
+en = "Hello, how can I help?"
+
+[variables.city]                    # type: text | number | date | choice
+type = "text"
+default = "Turin"
+description = "Where the event is"
+
+[voice]
+name = "marin"
+speed = 1.0
+
+[turns]                             # the session's default turn_detection
+type = "server_vad"
+threshold = 0.5
+prefix_padding_ms = 300
+silence_duration_ms = 500
+gate_db = 15                        # how far below the talker's level other voices are ignored
+
+[cascade]                           # adapters by name; each may be a table by language
+stt = "pocketsphinx"
+brain = "extractive"
+tts = "espeak"
+
+[upstream]                          # when engine = "upstream"
+base_url = "https://api.openai.com/v1"
+model = "gpt-realtime-2.1"
+key = { env = "OPENAI_API_KEY" }    # or { file = "…" }
+
+[[tools]]                           # kind: client now
+kind = "client"
+name = "show_map"
+description = "Show a map of the venue on the visitor's screen"
+parameters = { file = "tools/show_map.json" }
+
+[knowledge]
+paths = ["knowledge/**/*.md", "knowledge/**/*.csv"]
+
+[limits]
+call_minutes = 60
+idle_minutes = 5
+calls_at_once = 20
+locked = ["instructions", "tools"]  # session fields that a browser may not change
+"""
+
+
+def found(folder: Path) -> list[Mistake]:
+    try:
+        load(folder, KNOWN)
+    except AssistantError as error:
+        return error.mistakes
+    return []
+
+
+def mistakes(folder: Path) -> list[str]:
+    """As they are printed, without the folder's name."""
+    return [str(mistake).removeprefix(f"{folder.name}/") for mistake in found(folder)]
+
+
+def mistake(parent: Path, toml: str, **files: str | bytes) -> str:
+    """The only one."""
+    (only,) = mistakes(write(parent, f'name = "ada"\n{toml}', **files))
+    return only
+
+
+def test_the_documented_example_loads_as_it_is(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        AS_DOCUMENTED,
+        "charlotte",
+        prompts__default_md="You are {{ title }} in {{ city }}.",
+        prompts__staff_it_md="Sei {{ title }}, e parli con lo staff.",
+        tools__show_map_json='{"type": "object", "properties": {"place": {"type": "string"}}}',
+        knowledge__venue_md="# The venue",
+    )
+    assistant = load(folder, KNOWN)
+    assert assistant.instructions() == "You are Charlotte in Turin."
+    assert assistant.instructions("staff", "it") == "Sei Charlotte, e parli con lo staff."
+    assert [tool.name for tool in assistant.tools()] == ["show_map"]
+    assert assistant.knowledge_files() == (folder / "knowledge/venue.md",)
+
+
+def test_a_name_is_all_it_needs(tmp_path: Path) -> None:
+    assistant = load(write(tmp_path, 'name = "ada"'), KNOWN)
+    assert (assistant.title(), assistant.languages, assistant.roles) == ("Ada", ("en",), ("guest",))
+    assert assistant.engine == "cascade"
+    assert assistant.instructions().startswith("You are Ada, a voice assistant.")
+    assert assistant.greeting() is None
+    assert assistant.tools() == ()
+    assert assistant.knowledge_files() == ()
+    assert [assistant.adapter(kind) for kind in ("stt", "brain", "tts")] == [
+        "pocketsphinx",
+        "extractive",
+        "espeak",
+    ]
+
+
+def test_many_different_mistakes_are_all_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        """\
+        name = "bob"
+        titel = "Ada"
+        languages = [
+          "en",
+          "italian",  # not as BCP 47 has it
+        ]
+        engine = "cascad"
+        voice.speed = 3.0
+        voice.name = "marine"
+
+        [instructions]
+        default = { file = "prompts/default.md" }
+
+        [variables.size]
+        type = "choice"
+        default = "huge"
+        choices = ["small", "large"]
+
+        [turns]
+        type = "semantic_vad"
+        threshold = 0.5
+
+        [cascade]
+        stt = { en = "pocketspinx" }
+        brain = "extractive"
+
+        [[tools]]
+        name = "first"
+        [[tools]]
+        name = "second"
+        kind = "clinet"
+        parameters = { type = "object", properties = { place = { type = "text" } } }
+
+        [upstream]
+        base_url = "ftp://example.org"
+
+        [knowledge]
+        paths = [
+          "knowledge/*.md",
+          "../secrets.md",
+        ]
+
+        [limits]
+        idle_minutes = "5"
+        locked = ["tools", "instruction"]
+        """,
+        prompts__default_md="Hello.\n\nYou are in {{ city }.\n",
+    )
+    assert mistakes(folder) == [
+        'assistant.toml:1: name: must be the name of its folder, "ada"',
+        'assistant.toml:2: titel: is not a key here (did you mean "title"?)',
+        'assistant.toml:5: languages.1: "italian" is not a language such as "en" or "pt-BR"',
+        "assistant.toml:7: engine: must be one of cascade, scripted, upstream "
+        '(did you mean "cascade"?)',
+        "assistant.toml:8: voice.speed: must be less than or equal to 1.5",
+        "assistant.toml:16: variables.size.default: must be one of small, large",
+        "assistant.toml:21: turns.threshold: is not a key here",
+        'assistant.toml:24: cascade.stt.en: there is no stt named "pocketspinx" '
+        '(did you mean "pocketsphinx"?)',
+        'assistant.toml:31: tools.1.kind: must be one of client (did you mean "client"?)',
+        "assistant.toml:32: tools.1.parameters.properties.place.type: must be one of string, "
+        "number, integer, boolean, array, object, null",
+        "assistant.toml:35: upstream.base_url: must start with https://, http://, wss:// or ws:// "
+        "and name a server",
+        'assistant.toml:40: knowledge.paths.1: "../secrets.md" must be a path inside the '
+        "assistant's folder",
+        "assistant.toml:44: limits.idle_minutes: must be a number",
+        'assistant.toml:45: limits.locked.1: "instruction" is not a field of the session '
+        '(did you mean "instructions"?)',
+        "prompts/default.md:3: instructions.default: unexpected '}'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("= 1", "assistant.toml:2: Invalid statement"),
+        ("a = [1,", "assistant.toml: Invalid value"),
+        ("a = 1\na = 2\nb = 3", "assistant.toml:3: Cannot overwrite a value"),
+    ],
+)
+def test_what_is_not_toml_has_a_line_if_the_parser_knows_it(
+    tmp_path: Path, toml: str, told: str
+) -> None:
+    assert mistake(tmp_path, toml) == told
+
+
+def test_a_folder_without_a_file_and_a_name_left_out_are_mistakes_too(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    assert mistakes(tmp_path / "none") == ["assistant.toml: there is no such file"]
+    assert mistakes(write(tmp_path, "title = 'Ada'")) == ["assistant.toml: name: is required"]
+
+
+def test_bytes_that_are_not_text_are_told_with_their_line(tmp_path: Path) -> None:
+    folder = write(tmp_path, "", knowledge__a_md=b"one\ntwo\nthr\xffee\n")
+    (folder / "assistant.toml").write_bytes(b"name = 'ada'\ntitle = '\xe9'\n")
+    assert mistakes(folder) == ["assistant.toml:2: is not UTF-8 (invalid continuation byte)"]
+    (folder / "assistant.toml").write_bytes(b"name = 'ada'\n[knowledge]\npaths = ['knowledge/*']")
+    assert mistakes(folder) == [
+        "knowledge/a.md:3: knowledge.paths.0: is not UTF-8 (invalid start byte)"
+    ]
+
+
+def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:
+    told = mistake(tmp_path, "instructions.default.file = 'big.md'", big_md="x" * 70_000)
+    assert told == "big.md: instructions.default: has 70000 bytes; at most 65536 are read"
+
+
+OUTSIDE = ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0000.md"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    told = mistake(tmp_path, f'instructions.default = {{ file = "{name}" }}')
+    assert told.endswith("must be a path inside the assistant's folder")
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.md"
+    secret.write_text("hush")
+    folder = write(tmp_path, 'name = "ada"\n', knowledge__in_md="# In")
+    (folder / "knowledge/out.md").symlink_to(secret)
+    (folder / "prompt.md").symlink_to(secret)
+    (folder / "assistant.toml").write_text(
+        'name = "ada"\ninstructions.en.file = "prompt.md"\nknowledge.paths = ["knowledge/*.md"]\n'
+    )
+    assert mistakes(folder) == [
+        'assistant.toml:2: instructions.en: "prompt.md" leads out of the assistant\'s folder',
+        'assistant.toml:3: knowledge.paths.0: "knowledge/out.md" leads out of the assistant\'s '
+        "folder",
+    ]
+
+
+def test_a_link_within_the_folder_is_fine(tmp_path: Path) -> None:
+    folder = write(tmp_path, 'name = "ada"', knowledge__a_md="# A")
+    (folder / "knowledge/b.md").symlink_to(folder / "knowledge/a.md")
+    assert len(load(folder, KNOWN).knowledge_files()) == 2
+
+
+def test_knowledge_is_markdown_and_csv_and_what_is_named_must_be_there(tmp_path: Path) -> None:
+    toml = 'knowledge.paths = ["knowledge/*", "agenda.csv", "**.md"]'
+    folder = write(
+        tmp_path, f'name = "ada"\n{toml}', knowledge__plan_pdf="%PDF", knowledge__a_md=""
+    )
+    assert mistakes(folder) == [
+        'assistant.toml:2: knowledge.paths.0: "knowledge/plan.pdf": only Markdown (.md) and CSV '
+        "(.csv) are read",
+        'assistant.toml:2: knowledge.paths.1: there is no file "agenda.csv" in the assistant\'s '
+        "folder",
+        'assistant.toml:2: knowledge.paths.2: "**.md": "**" must stand alone between slashes',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("roles = ['guest', 'default']", 'roles.1: "default" cannot be a role'),
+        ("roles = ['en']", 'roles.0: "en" cannot be a role'),
+        ("roles = ['a', 'b', 'a']", 'roles.2: "a" is there twice'),
+        ("languages = []", "languages: must not be empty"),
+        ("languages = 'en'", "languages: must be a list"),
+        ("languages = ['en', 'it', 'en']", 'languages.2: "en" is there twice'),
+        ("languages = ['en']\ntitle.it = 'Ada'", 'title.it: "it" is not among the languages en'),
+        ("languages = ['en', 'it']\ntitle.it = 'Ada'", 'title: has nothing for "en"'),
+        ("title = {}", 'title: has nothing for "en"'),
+        ("cascade.stt = {}", 'cascade.stt: has nothing for "en"'),
+        ("greeting.en = 1", "greeting.en: must be text"),
+        ("greeting.en = ''", "greeting.en: must not be empty"),
+        ("instructions.stuff = 'x'", 'instructions.stuff: must be "default", a role or a language'),
+        ("instructions.gest.en = 'x'", 'instructions.gest.en: "gest" is not among the roles'),
+        ("instructions.guest.fr = 'x'", 'instructions.guest.fr: "fr" is not among the languages'),
+        ("instructions.en = { fil = 'x' }", 'instructions.en.fil: "en" is not among the roles'),
+        ("instructions.en = 1", 'instructions.en: must be text or { file = "…" }'),
+        ("instructions = 'x'", "instructions: must be a table"),
+        ("instructions.en = '{% include \"x\" %}'", "instructions.en: a prompt cannot include"),
+        ("instructions.en = '{{ citty }}'\nvariables.city = {}", 'did you mean "city"?'),
+        ("instructions.en = '{{ 1 / 0 }}'", "instructions.en: cannot be rendered: division by"),
+        ("instructions.en = '{{ title.__class__ }}'", "is unsafe"),
+        ("variables.role = {}", "variables.role: is a name that every prompt has already"),
+        ("variables.City = {}", "variables.City: must match pattern"),
+        ("variables.a.type = 'txt'", "must be 'text', 'number', 'date' or 'choice' (did you mean"),
+        ("variables.a.type = 'choice'", "variables.a.choices: must list at least one"),
+        ("variables.a.choices = ['x']", 'variables.a.choices: needs type = "choice"'),
+        ("variables.a = { type = 'date', default = 'May' }", "a.default: must be a date such as"),
+        ("variables.a = { type = 'number', default = true }", "a.default: must be a number"),
+        ("variables.a.default = 1", "variables.a.default: must be text"),
+        ("voice.name = 'marine'", 'voice.name: espeak has no voice named "marine" (did you mean'),
+        ("turns.type = 'sever_vad'", "must be one of server_vad, semantic_vad (did you"),
+        ("turns.type = 5", "turns.type: must be one of server_vad, semantic_vad"),
+        ("turns = 5", "turns: must be a table"),
+        ("turns.eagerness = 'low'", "turns.eagerness: is not a key here"),
+        ("turns = { type = 'semantic_vad', eagerness = 'hgh' }", '(did you mean "high"?)'),
+        ("turns.gate_db = 41", "turns.gate_db: must be less than or equal to 40"),
+        ("turns.idle_timeout_ms = 100", "turns.idle_timeout_ms: must be greater than or equal to"),
+        ("cascade.ttts = 'espeak'", 'cascade.ttts: is not a key here (did you mean "tts"?)'),
+        ("cascade.tts.it = 'espeak'", 'cascade.tts.it: "it" is not among the languages en'),
+        ("upstream.base_url = 'https://u:p@host/v1'", "base_url: must have no password"),
+        ("upstream.base_url = 'https://host:port'", "base_url: must start with"),
+        ("upstream.key = { env = 'A', file = 'b' }", "upstream.key: must be { env"),
+        ("upstream.key = 'sk-1'", "upstream.key: must be a table"),
+        ("upstream.key = { evn = 'A' }", 'is not a key here (did you mean "env"?)'),
+        ("tools = [{ name = 'a b' }]", "tools.0.name: must match pattern"),
+        ("tools = [{ name = 'a' }, { name = 'a' }]", 'tools.1.name: there are two tools named "a"'),
+        ("tools = [{ name = 'a', parameter = {} }]", "0.parameter: is not a key here (did you"),
+        ("tools = [{ name = 'a', parameters = {} }]", 'tools.0.parameters.type: must be "object"'),
+        ("tools = [{ name = 'a', parameters = { type = 'object', x = nan } }]", "no dates, times,"),
+        ("limits.call_minutes = 0", "limits.call_minutes: must be greater than 0"),
+        ("limits.calls_at_once = 1.5", "limits.calls_at_once: must be a whole number"),
+    ],
+)  # fmt: skip
+def test_each_mistake_says_what_to_write_instead(tmp_path: Path, toml: str, told: str) -> None:
+    listed = mistakes(write(tmp_path, f'name = "ada"\n{toml}'))
+    assert any(told in each for each in listed), listed
+
+
+def test_a_tools_file_is_judged_line_by_line(tmp_path: Path) -> None:
+    schema = """\
+    {
+      "type": "object",
+      "properties": {
+        "place": {
+          "type": "strnig",
+          "pattern": "("
+        },
+        "day": {"enum": []}
+      },
+      "required": [
+        "place",
+        "dya"
+      ]
+    }
+    """
+    toml = 'name = "ada"\n[[tools]]\nname = "map"\nparameters.file = "tools/map.json"\n'
+    assert mistakes(write(tmp_path, toml, tools__map_json=schema)) == [
+        "tools/map.json:5: tools.0.parameters: properties.place.type: must be one of string, "
+        'number, integer, boolean, array, object, null (did you mean "string"?)',
+        "tools/map.json:6: tools.0.parameters: properties.place.pattern: must be a regular "
+        "expression",
+        "tools/map.json:8: tools.0.parameters: properties.day.enum: must be a list of at least "
+        "one value",
+        'tools/map.json:12: tools.0.parameters: required.1: "dya" is not among the properties '
+        '(did you mean "day"?)',
+    ]
+    assert mistakes(write(tmp_path, toml, tools__map_json='{\n"type": }')) == [
+        "tools/map.json:2: tools.0.parameters: is not JSON: Expecting value"
+    ]
+    assert mistakes(write(tmp_path, toml, tools__map_json="[" * 60_000))[0].startswith("tools/map")
+
+
+def test_a_prompt_that_fails_only_when_rendered_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        """\
+        name = "ada"
+        languages = ["en", "it"]
+        instructions.default.file = "p.md"
+        variables.day = { type = "date" }
+        """,
+        p_md="Hello.\n\n{% if language == 'it' %}\n{{ day.year }}\n{% endif %}\n",
+    )
+    assert mistakes(folder) == [
+        "p.md:4: instructions.default: cannot be rendered: 'None' has no attribute 'year'"
+    ]
+
+
+MODELS = [model for models in SECTIONS.values() for model in models]
+KEYS = sorted({"file", "en", "x"}.union(*map(written_keys, MODELS)))
+NESTED = st.recursive(
+    st.one_of(SCALARS, st.sampled_from(["en", "client", "text", "a.md", "../a.md", "ada"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), NESTED, max_size=6), st.integers(0, 999))
+def test_whatever_is_written_there_is_an_assistant_or_a_list_of_mistakes(
+    document: dict[str, object], seed: int
+) -> None:
+    writer = Writer(Random(seed))
+    writer.document({**document, "name": "ada"}, {}, {})
+    with TemporaryDirectory() as parent:
+        folder = write(Path(parent), "", a_md="Hello")
+        (folder / "assistant.toml").write_text(writer.text, "utf-8", newline="")
+        for each in found(folder):
+            assert each.line is not None, each
+            assert each.key.partition(".")[0] in document, each

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vivavoce.engines.stt.lm import ModelFiles, prepare
+
+from ..support.congress import CORPUS
+from ..support.real_time import live
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def congress(cache: Path) -> ModelFiles:
+    """The language model of a small congress, made once."""
+    return live(prepare(CORPUS, cache))

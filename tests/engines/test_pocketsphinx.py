@@ -1,0 +1,249 @@
+"""Recogniser processes: what happens when they are busy, hang, die, or their server does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+import uvloop
+
+from vivavoce.audio import pcm as audio
+from vivavoce.engines.stt.child import environment
+from vivavoce.engines.stt.lm import ModelFiles
+from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.errors import EngineError
+
+from ..support.real_time import live
+from ..support.sounds import noise, pieces, spoken
+
+KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
+
+
+async def nobody(text: str) -> None:
+    pass
+
+
+class Talker:
+    """Says something, then holds the line until told to end."""
+
+    def __init__(self, pcm: bytes = KEYNOTE) -> None:
+        self._pcm = pcm
+        self.heard = asyncio.Event()
+        self.done = asyncio.Event()
+
+    async def sound(self) -> AsyncIterator[bytes]:
+        async for piece in pieces(self._pcm):
+            yield piece
+        self.heard.set()
+        await self.done.wait()
+
+
+def workers() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "sphinx_worker" in str(child.cmdline())
+    ]
+
+
+async def until_gone(process: psutil.Process) -> None:
+    """Until the loop has noticed too, which alone may ask how its child ended."""
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if not process.is_running():
+            await asyncio.sleep(0.01)
+            return
+    raise AssertionError(f"{process} lives on")
+
+
+def test_it_works_on_uvloop_too(congress: ModelFiles) -> None:
+    async def story() -> str:
+        async with Pool(1) as pool:
+            return await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+
+    assert live(story(), uvloop.new_event_loop) == "when does the keynote start"
+
+
+def test_processes_start_when_they_are_needed_and_end_with_the_pool(congress: ModelFiles) -> None:
+    async def story() -> None:
+        async with Pool(2) as pool:
+            assert not workers()
+            await Pocketsphinx(pool, congress).listen(pieces(b""), nobody)
+            assert len(workers()) == 1
+            await pool.warm(congress)
+            assert len(workers()) == 2
+        assert not workers()
+
+    live(story())
+
+
+def test_a_worker_that_dies_costs_its_utterance_only(congress: ModelFiles) -> None:
+    async def story() -> str:
+        async with Pool(1) as pool:
+            stt, talker = Pocketsphinx(pool, congress), Talker()
+            listening = asyncio.create_task(stt.listen(talker.sound(), nobody))
+            await talker.heard.wait()
+            workers()[0].kill()
+            with pytest.raises(EngineError, match="stopped unexpectedly"):
+                await listening
+            return await stt.listen(pieces(KEYNOTE), nobody)
+
+    assert "keynote" in live(story())
+
+
+def test_a_worker_that_died_in_its_sleep_is_replaced(congress: ModelFiles) -> None:
+    async def story() -> str:
+        async with Pool(1) as pool:
+            await pool.warm(congress)
+            process = workers()[0]
+            process.kill()
+            await until_gone(process)
+            return await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+
+    assert "keynote" in live(story())
+
+
+@pytest.mark.parametrize("seconds", [0.0, 20.0], ids=["at the end", "while there is more to hear"])
+def test_a_worker_that_hangs_is_killed_and_replaced(congress: ModelFiles, seconds: float) -> None:
+    async def story() -> str:
+        async with Pool(1, answer_s=0.5) as pool:
+            await pool.warm(congress)
+            process = workers()[0]
+            process.send_signal(signal.SIGSTOP)
+            stt = Pocketsphinx(pool, congress)
+            with pytest.raises(EngineError) as error:
+                await stt.listen(pieces(audio.silence(int(seconds * 1000))), nobody)
+            assert error.value.code == "recogniser_timeout"
+            assert process not in workers()
+            return await stt.listen(pieces(KEYNOTE), nobody)
+
+    assert "keynote" in live(story())
+
+
+def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
+    order: list[int] = []
+
+    async def story() -> list[str]:
+        async with Pool(1) as pool:
+            first = Talker()
+
+            async def listen(number: int, sound: AsyncIterator[bytes]) -> str:
+                text = await Pocketsphinx(pool, congress).listen(sound, nobody)
+                order.append(number)
+                return text
+
+            async with asyncio.TaskGroup() as tasks:
+                heard = [tasks.create_task(listen(0, first.sound()))]
+                await first.heard.wait()
+                heard += [tasks.create_task(listen(n, pieces(KEYNOTE))) for n in range(1, 4)]
+                await asyncio.sleep(0)
+                first.done.set()
+            return [task.result() for task in heard]
+
+    assert live(story()) == ["when does the keynote start"] * 4
+    assert order == [0, 1, 2, 3]
+
+
+def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
+    async def story() -> None:
+        async with Pool(1, wait_s=0.05) as pool:
+            talker = Talker()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Pocketsphinx(pool, congress).listen(talker.sound(), nobody))
+                await talker.heard.wait()
+                with pytest.raises(EngineError) as error:
+                    await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+                assert error.value.code == "recogniser_busy"
+                talker.done.set()
+
+    live(story())
+
+
+def test_a_speech_without_end_is_not_listened_to(congress: ModelFiles) -> None:
+    async def story() -> str:
+        async with Pool(1) as pool:
+            stt = Pocketsphinx(pool, congress)
+            with pytest.raises(EngineError) as error:
+                await stt.listen(pieces(audio.silence(61_000), ms=61_000), nobody)
+            assert error.value.code == "utterance_too_long"
+            return await stt.listen(pieces(KEYNOTE), nobody)
+
+    assert "keynote" in live(story())
+
+
+@pytest.mark.parametrize("language", ["it", "es-ES", "de"])
+def test_it_says_what_it_cannot_understand(language: str) -> None:
+    with pytest.raises(EngineError, match="English only") as error:
+        live(Pocketsphinx(Pool(1)).listen(pieces(KEYNOTE), nobody, language=language))
+    assert error.value.code == "language_not_supported"
+
+
+def test_a_worker_knows_two_assistants_and_learns_a_third(
+    congress: ModelFiles, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def copy(name: str) -> ModelFiles:
+        folder = tmp_path_factory.mktemp(name)
+        for file in (congress.lm, congress.dict):
+            (folder / file.name).symlink_to(file)
+        return ModelFiles(folder / congress.lm.name, folder / congress.dict.name)
+
+    models = [congress, copy("second"), copy("third"), congress]
+
+    async def story() -> list[str]:
+        async with Pool(1) as pool:
+            return [await Pocketsphinx(pool, m).listen(pieces(KEYNOTE), nobody) for m in models]
+
+    assert live(story()) == ["when does the keynote start"] * 4
+
+
+def test_without_a_model_general_english_is_heard() -> None:
+    async def story() -> str:
+        async with Pool(1) as pool:
+            return await Pocketsphinx(pool).listen(pieces(KEYNOTE), nobody)
+
+    assert "start" in live(story())
+
+
+def test_nothing_of_one_caller_stays_for_the_next(congress: ModelFiles) -> None:
+    """A decoder gets used to a voice. The voice goes with the call, not with the decoder."""
+
+    async def story() -> tuple[str, str]:
+        async with Pool(1) as pool:
+            alone = await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            shouting = noise(3_000, -10) + spoken("registration_slt") * 3
+            await Pocketsphinx(pool, congress).listen(pieces(shouting), nobody)
+            return alone, await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+
+    alone, after_somebody = live(story())
+    assert alone == after_somebody
+
+
+SERVER = """
+import asyncio, sys, psutil
+from vivavoce.engines.stt.pocketsphinx import Pool
+
+async def main():
+    async with Pool(2) as pool:
+        await pool.warm()
+        print(*[child.pid for child in psutil.Process().children()], flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=environment()
+    )
+    assert server.stdout is not None
+    with server, server.stdout:
+        left = [psutil.Process(int(pid)) for pid in server.stdout.readline().split()]
+        assert len(left) == 2
+        os.kill(server.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(left, timeout=10)
+    assert not alive

@@ -1,0 +1,142 @@
+"""What every recogniser must do. A new one joins by a `Rig` and one line in `RIGS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from vivavoce.audio import pcm as audio
+from vivavoce.engines.base import SpeechToText
+from vivavoce.engines.stt.lm import ModelFiles
+from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.errors import EngineError
+
+from ..support.real_time import live
+from ..support.sounds import noise, pieces, spoken
+
+Backend = Callable[[], AbstractAsyncContextManager[SpeechToText]]
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A recogniser with all it needs; and one whose backend is there, but broken."""
+
+    working: Backend
+    broken: Backend
+
+
+def pocketsphinx(model: ModelFiles) -> Rig:
+    @asynccontextmanager
+    async def with_model(files: ModelFiles) -> AsyncIterator[SpeechToText]:
+        async with Pool(1) as pool:
+            yield Pocketsphinx(pool, files)
+
+    nowhere = ModelFiles(Path("no.arpa"), Path("no.dict"))
+    return Rig(working=lambda: with_model(model), broken=lambda: with_model(nowhere))
+
+
+RIGS: dict[str, Callable[[ModelFiles], Rig]] = {"pocketsphinx": pocketsphinx}
+
+
+@pytest.fixture(params=list(RIGS.values()), ids=list(RIGS))
+def rig(request: pytest.FixtureRequest, congress: ModelFiles) -> Rig:
+    made: Rig = request.param(congress)
+    return made
+
+
+@dataclass
+class Told:
+    """Remembers the stable words, as they grow."""
+
+    texts: list[str] = field(default_factory=list)
+
+    async def __call__(self, text: str) -> None:
+        self.texts.append(text)
+
+
+KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
+REGISTRATION = noise(300, -60) + spoken("registration_slt") + noise(500, -60)
+
+
+def test_words_come_back(rig: Rig) -> None:
+    async def story() -> list[str]:
+        async with rig.working() as stt:
+            return [
+                await stt.listen(pieces(KEYNOTE), Told()),
+                await stt.listen(pieces(REGISTRATION), Told(), language="en-GB"),
+            ]
+
+    keynote, registration = live(story())
+    assert {"keynote", "start"} <= set(keynote.lower().strip("?").split())
+    assert "registration" in registration.lower()
+
+
+def test_stable_words_only_grow_and_are_where_the_whole_begins(rig: Rig) -> None:
+    told = Told()
+
+    async def story() -> str:
+        async with rig.working() as stt:
+            return await stt.listen(pieces(KEYNOTE + noise(1_000, -60)), told)
+
+    whole = live(story())
+    for earlier, later in zip(told.texts, [*told.texts[1:], whole], strict=True):
+        assert later.startswith(earlier)
+
+
+@pytest.mark.parametrize("sound", [b"", audio.silence(20), audio.silence(2_000)])
+def test_silence_has_no_words(rig: Rig, sound: bytes) -> None:
+    async def story() -> str:
+        async with rig.working() as stt:
+            return await stt.listen(pieces(sound), Told())
+
+    assert live(story()) == ""
+
+
+@pytest.mark.parametrize("after_pieces", [0, 1, 10])
+def test_who_is_cancelled_leaves_nothing_and_the_next_is_heard(rig: Rig, after_pieces: int) -> None:
+    async def story() -> str:
+        async with rig.working() as stt:
+            given = asyncio.Event()
+
+            async def endless() -> AsyncIterator[bytes]:
+                async for piece in pieces(REGISTRATION[: after_pieces * 96 * audio.BYTES_PER_MS]):
+                    yield piece
+                given.set()
+                await asyncio.Event().wait()
+
+            before = asyncio.all_tasks()
+            listening = asyncio.create_task(stt.listen(endless(), Told()))
+            await given.wait()
+            listening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await listening
+            assert asyncio.all_tasks() == before
+            return await stt.listen(pieces(KEYNOTE), Told())
+
+    assert "keynote" in live(story())
+
+
+def test_several_talk_at_once(rig: Rig) -> None:
+    async def story() -> list[str]:
+        async with rig.working() as stt, asyncio.TaskGroup() as tasks:
+            one = tasks.create_task(stt.listen(pieces(KEYNOTE), Told()))
+            other = tasks.create_task(stt.listen(pieces(REGISTRATION), Told()))
+            return [await one, await other]
+
+    keynote, registration = live(story())
+    assert "keynote" in keynote
+    assert "registration" in registration
+
+
+def test_a_broken_backend_is_an_engine_error(rig: Rig) -> None:
+    async def story() -> None:
+        async with rig.broken() as stt:
+            await stt.listen(pieces(KEYNOTE), Told())
+
+    with pytest.raises(EngineError):
+        live(story())

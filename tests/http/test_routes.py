@@ -1,0 +1,195 @@
+"""The HTTP API as its users meet it: a real server, real requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+from openai import AsyncOpenAI
+
+from ..support.served import Served
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def code_of(link: str) -> str:
+    return link.partition("#code=")[2]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/"])
+def test_what_needs_no_credential(served: Served, path: str) -> None:
+    assert httpx2.get(served.url + path).status_code == 200
+
+
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/api/sign-in"),  # takes a code
+    ("POST", "/api/sign-out"),  # of whoever holds the cookie
+}
+CLOSED = {
+    ("GET", "/v1/models"),
+    ("POST", "/v1/realtime/client_secrets"),
+    ("GET", "/api/assistants"),
+    ("GET", "/api/assistants/{name}"),
+    ("GET", "/api/conversations"),
+    ("GET", "/api/conversations/{conversation_id}"),
+    ("DELETE", "/api/conversations/{conversation_id}"),
+    ("GET", "/api/calls"),
+    ("GET", "/api/calls/{call_id}"),
+    ("GET", "/api/calls/{call_id}/events"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(CLOSED))
+@pytest.mark.parametrize("credential", [None, "vv_wrong", "ek_wrong", "sk-of-somebody-else"])
+def test_nothing_else_is_open(
+    served: Served, method: str, path: str, credential: str | None
+) -> None:
+    headers = bearer(credential) if credential else {}
+    answer = httpx2.request(method, served.url + path, headers=headers)
+    assert answer.status_code == 401
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["message"]
+    assert credential is None or credential not in answer.text
+
+
+def test_every_route_is_known_to_be_open_or_closed(served: Served) -> None:
+    paths = httpx2.get(f"{served.url}/openapi.json").json()["paths"]
+    assert {(m.upper(), path) for path, verbs in paths.items() for m in verbs} == OPEN | CLOSED
+
+
+def test_models_are_the_assistants(served: Served, key: str) -> None:
+    data = httpx2.get(f"{served.url}/v1/models", headers=bearer(key)).json()
+    assert {"charlotte", "echo"} <= {model["id"] for model in data["data"]}
+
+
+def test_a_key_for_one_assistant_sees_that_one(served: Served) -> None:
+    bound = served.key("--assistant", "echo")
+    data = httpx2.get(f"{served.url}/api/assistants", headers=bearer(bound)).json()
+    assert [one["name"] for one in data["data"]] == ["echo"]
+    other = httpx2.get(f"{served.url}/api/assistants/charlotte", headers=bearer(bound))
+    assert other.status_code == 404
+
+
+def test_a_browser_never_sees_instructions(served: Served, key: str) -> None:
+    text = httpx2.get(f"{served.url}/api/assistants", headers=bearer(key)).text
+    assert "instructions" not in text
+    assert "Say it again." not in text
+
+
+def test_a_link_signs_one_browser_in_once(served: Served) -> None:
+    link = served.cli("link")
+    with httpx2.Client(base_url=served.url) as browser:
+        answer = browser.post("/api/sign-in", json={"code": code_of(link)})
+        assert answer.status_code == 204
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert browser.get("/api/assistants").status_code == 200
+        minted = browser.post("/v1/realtime/client_secrets", json={})
+        assert minted.json()["value"].startswith("ek_")
+        assert browser.get("/api/calls").status_code == 401  # a cookie is no key
+        copied = dict(browser.cookies)
+        assert browser.post("/api/sign-out").status_code == 204
+    again = httpx2.post(f"{served.url}/api/sign-in", json={"code": code_of(link)})
+    assert again.status_code == 401
+    assert "vivavoce link" in again.json()["error"]["message"]
+    assert httpx2.get(f"{served.url}/api/assistants", cookies=copied).status_code == 401
+
+
+def test_another_page_cannot_use_the_cookie(served: Served) -> None:
+    with httpx2.Client(base_url=served.url) as browser:
+        browser.post("/api/sign-in", json={"code": code_of(served.cli("link"))})
+        foreign = {"Origin": "https://evil.example"}
+        answer = browser.post("/v1/realtime/client_secrets", json={}, headers=foreign)
+        assert answer.status_code == 403
+        ours = browser.post(
+            "/v1/realtime/client_secrets", json={}, headers={"Origin": served.url}
+        )
+        assert ours.status_code == 200
+
+
+def test_a_client_secret_has_the_protocols_shape(served: Served, key: str) -> None:
+    body = {
+        "expires_after": {"anchor": "created_at", "seconds": 60},
+        "session": {"type": "realtime", "audio": {"output": {"voice": "cedar"}}},
+        "vivavoce": {"assistant": "echo", "user": "ada"},
+    }
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key)
+    ).json()
+    assert answer["value"].startswith("ek_")
+    left = datetime.fromtimestamp(answer["expires_at"], UTC) - datetime.now(UTC)
+    assert timedelta(seconds=50) < left <= timedelta(seconds=60)
+    session = answer["session"]
+    assert (session["expires_at"], session["object"]) == (0, "realtime.session")
+    assert session["audio"]["output"]["voice"] == "cedar"
+    assert session["id"].startswith("sess_")
+
+
+def test_the_official_client_mints_too(served: Served, key: str) -> None:
+    async def story() -> None:
+        async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key) as client:
+            secret = await client.realtime.client_secrets.create(session={"type": "realtime"})
+            assert secret.value.startswith("ek_")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ({"expires_after": {"seconds": 5}}, "invalid_value", "expires_after.seconds"),
+        ({"session": {"type": "realtime", "colour": 1}}, "unknown_parameter", "session.colour"),
+        ({"session": {"type": "realtime", "audio": {"output": {"speed": 9}}}}, "invalid_value",
+         "session.audio.output.speed"),
+        ({"vivavoce": {"assistant": "nobody"}}, "assistant_not_found", "assistant"),
+        ({"vivavoce": {"role": "king"}}, "invalid_value", "role"),
+        ({"vivavoce": {"variables": {"no": "x"}}}, "unknown_parameter", "variables.no"),
+        ({"vivavoce": {"conversation_id": "conv_no"}}, "conversation_not_found",
+         "conversation_id"),
+        ({"colour": 1}, "invalid_value", "colour"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_minted_is_said_exactly(
+    served: Served, key: str, body: dict[str, object], code: str, param: str
+) -> None:
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key)
+    )
+    assert 400 <= answer.status_code < 500
+    assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (code, param)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
+def test_broken_bodies_are_the_clients_fault(served: Served, key: str, body: bytes) -> None:
+    headers = bearer(key) | {"Content-Type": "application/json"}
+    answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_huge_body_is_not_read(served: Served, key: str) -> None:
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", content=b" " * 2_000_000, headers=bearer(key)
+    )
+    assert answer.status_code == 413
+
+
+def test_the_page_may_load_nothing_from_elsewhere(served: Served) -> None:
+    headers = httpx2.get(served.url).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_unknown_paths_are_told_in_the_envelope(served: Served) -> None:
+    answer = httpx2.get(f"{served.url}/v1/nothing")
+    assert answer.status_code == 404
+    assert json.loads(answer.content)["error"]["code"] == "not_found"

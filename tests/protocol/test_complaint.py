@@ -1,0 +1,161 @@
+"""Every sentence msgspec has for us, and what a client reads instead.
+
+When a new msgspec says one of them differently, the table in `complaint.py` must follow.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+
+from vivavoce.errors import InvalidRequest
+from vivavoce.protocol import codec
+from vivavoce.protocol.client import ClientEvent
+
+ITEM = {"type": "conversation.item.create", "event_id": "mine"}
+CREATE = {"type": "response.create", "event_id": "mine"}
+
+
+def refusal(event: object) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        codec.decode(event if isinstance(event, bytes) else json.dumps(event))
+    return caught.value
+
+
+def response(**options: object) -> dict[str, object]:
+    return {**CREATE, "response": options}
+
+
+def message(role: str, *parts: object) -> dict[str, object]:
+    return {**ITEM, "item": {"type": "message", "role": role, "content": parts}}
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "param", "text"),
+    [
+        # Missing
+        ({"type": "conversation.item.delete", "event_id": "mine"},
+         "missing_required_parameter", "item_id", "Missing required parameter: 'item_id'."),
+        (message("user", {"text": "hi"}), "missing_required_parameter", "item.content[0].type",
+         "Missing required parameter: 'item.content[0].type'."),
+        # Unknown
+        (response(temperature=0.8), "unknown_parameter", "response.temperature",
+         "Unknown parameter: 'response.temperature'."),
+        (response(tools=[{"type": "function", "name": "a"}, {"type": "function", "name": "b",
+         "meta": 1}]), "unknown_parameter", "response.tools[1].meta",
+         "Unknown parameter: 'response.tools[1].meta'."),
+        # A tag, a value of an enumeration, of one
+        (message("user", {"type": "video"}), "invalid_value", "item.content[0].type",
+         "Invalid value: 'video'. Supported values are: 'input_audio', 'input_image', "
+         "'input_text', 'output_audio', and 'output_text'."),
+        ({**ITEM, "item": {"type": "item_reference"}}, "invalid_value", "item.type",
+         "Invalid value: 'item_reference'. Supported values are: "),
+        (response(conversation="all"), "invalid_value", "response.conversation",
+         "Invalid value: 'all'. Supported values are: 'auto' and 'none'."),
+        (response(max_output_tokens="many"), "invalid_value", "response.max_output_tokens",
+         "Invalid value: 'many'. Supported values are: 'inf'."),
+        (response(audio={"output": {"format": {"type": "audio/pcm", "rate": 8000}}}),
+         "invalid_value", "response.audio.output.format.rate",
+         "Invalid value: '8000'. Supported values are: '24000'."),
+        (response(tool_choice={"type": "any"}), "invalid_value", "response.tool_choice.type",
+         "Invalid value: 'any'. Supported values are: 'function' and 'mcp'."),
+        # Neighbours
+        (message("assistant", {"type": "output_text", "text": "a"}, {"type": "input_text"}),
+         "invalid_value", "item.content[1].type",
+         "Invalid value: 'input_text'. Supported values are: 'output_text' and 'output_audio'."),
+        (message("system", {"type": "input_audio"}), "invalid_value", "item.content[0].type",
+         "Invalid value: 'input_audio'. Supported values are: 'input_text'."),
+        # Bytes
+        ({"type": "input_audio_buffer.append", "event_id": "mine", "audio": "***"},
+         "invalid_value", "audio", "Invalid value for 'audio': not valid base64."),
+        # Types
+        (response(instructions=1), "invalid_type", "response.instructions",
+         "Invalid type for 'response.instructions': expected string or null, but got integer."),
+        (response(input={}), "invalid_type", "response.input",
+         "Invalid type for 'response.input': expected array or null, but got object."),
+        ({**ITEM, "item": {"type": 7}}, "invalid_type", "item.type",
+         "Invalid type for 'item.type': expected string."),
+        ({"type": "conversation.item.truncate", "event_id": "mine", "item_id": "i",
+          "content_index": 0, "audio_end_ms": 1.5}, "invalid_type", "audio_end_ms",
+         "Invalid type for 'audio_end_ms': expected integer, but got number."),
+        # Bounds
+        ({"type": "conversation.item.truncate", "event_id": "mine", "item_id": "i",
+          "content_index": -1, "audio_end_ms": 0}, "invalid_value", "content_index",
+         "Invalid value for 'content_index': expected integer >= 0."),
+        (response(max_output_tokens=5000), "invalid_value", "response.max_output_tokens",
+         "Invalid value for 'response.max_output_tokens': expected integer <= 4096."),
+        (response(output_modalities=["text", "audio"]), "invalid_value",
+         "response.output_modalities",
+         "Invalid value for 'response.output_modalities': expected array of length 1."),
+        (response(metadata={"k": "v" * 513}), "invalid_value", "response.metadata[...]",
+         "Invalid value for 'response.metadata[...]': expected string of length <= 512."),
+        (response(metadata={"k" * 65: "v"}), "invalid_value", "response.metadata",
+         "Invalid value for 'response.metadata': expected string of length <= 64."),
+        (response(metadata={str(i): "v" for i in range(17)}), "invalid_value",
+         "response.metadata",
+         "Invalid value for 'response.metadata': expected object of length <= 16."),
+        # Numbers beyond numbers
+        (b'{"event_id": "mine", "type": "session.update", "session": {"speed": 1e999}}',
+         "invalid_value", "session[...]", "Invalid value for 'session[...]': out of range."),
+        (b'{"event_id": "mine", "type": "session.update", "session": {"n": ' + b"1" * 5000 + b"}}",
+         "invalid_value", "session[...]", "Invalid value for 'session[...]': out of range."),
+        # The event itself
+        ({"type": "scooby.dooby.doo", "event_id": "mine"}, "invalid_value", "type",
+         "Invalid value: 'scooby.dooby.doo'. Supported values are: "),
+        ({"event_id": "mine"}, "invalid_event", None, "The 'type' field is missing."),
+        ({"type": 1, "event_id": "mine"}, "invalid_event", "type",
+         "The 'type' field must be a string."),
+    ],
+)  # fmt: skip
+def test_every_kind_of_mistake(event: object, code: str, param: str | None, text: str) -> None:
+    error = refusal(event)
+    assert (error.code, error.param, error.event_id) == (code, param, "mine")
+    assert error.message.startswith(text)
+    assert error.message == text or text.endswith(": ")
+
+
+def test_all_events_are_offered_to_who_asked_for_none() -> None:
+    offered = refusal({"type": "scooby.dooby.doo"}).message
+    assert all(f"'{kind.__struct_config__.tag}'" in offered for kind in get_args(ClientEvent))
+
+
+def test_a_clients_own_words_are_not_said_back_at_any_length() -> None:
+    assert len(refusal({"type": "x" * 10_000}).message) < 1000
+    assert len(refusal(response(**{"y" * 10_000: 1})).message) < 1000
+
+
+def test_words_that_look_like_a_place_are_words() -> None:
+    error = refusal({"type": "x - at `$.session.tools`"})
+    assert (error.code, error.param) == ("invalid_value", "type")
+    name = "x` - at `$.response.output_modalities[7].y"
+    assert refusal({"type": "response.create", name: 1}).code == "unknown_parameter"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello",
+        b"[]",
+        b"null",
+        b"3",
+        b'"session.update"',
+        b'{"type": "response.create"',
+        b'{"type": "response.create"} {}',
+        b'{"type": "response.create", "response": {"max_output_tokens": NaN}}',
+        b'{"type": "session.update", "session": {"instructions": "\xff"}}',
+        b'{"type": "session.update", "session": {"instructions": "\\ud800"}}',
+        b'\xff\xfe{\x00"\x00',
+        b"[" * 100_000,
+        b'{"type": "session.update", "session": ' + b'{"a":' * 100_000,
+        b'{"type": "session.update", "session": ' + b'{"a":' * 70 + b"1" + b"}" * 71,
+        '{"type": "\ud800"}',
+    ],
+    ids=lambda data: repr(data[:40]),
+)
+def test_what_is_not_an_event_is_called_that(data: bytes | str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        codec.decode(data)
+    assert caught.value.code == "invalid_event"

@@ -1,0 +1,31 @@
+"""Assistants for tests: a folder on disk from a few lines, for a server that knows some names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from vivavoce.assistants import Known
+
+_SUFFIX = re.compile(r"_(en|it|es|md|csv|json|pdf)(?=_|$)")
+
+KNOWN = Known(
+    engines=frozenset({"cascade", "upstream", "scripted"}),
+    stt=frozenset({"pocketsphinx", "openai"}),
+    brain=frozenset({"extractive", "openai"}),
+    tts=frozenset({"espeak", "openai"}),
+    voices={"espeak": frozenset({"marin", "cedar", "alloy"})},
+)
+
+
+def write(parent: Path, toml: str, name: str = "ada", /, **files: str | bytes) -> Path:
+    """A folder with this `assistant.toml`. In other names, `__` is a slash and `_xx` is `.xx`."""
+    folder = parent / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "assistant.toml").write_text(dedent(toml), "utf-8")
+    for written, text in files.items():
+        path = folder / _SUFFIX.sub(r".\1", written.replace("__", "/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else dedent(text).encode())
+    return folder

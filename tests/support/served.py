@@ -1,0 +1,88 @@
+"""A real server: its own process, its own data folder, a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ECHO = """
+name = "echo"
+engine = "scripted"
+
+[instructions]
+default = "Say it again."
+"""
+
+_URL = re.compile(r"https?://\S+")
+
+
+@dataclass
+class Served:
+    url: str
+    link: str
+    data: Path
+    process: subprocess.Popen[str]
+    environ: dict[str, str] = field(repr=False)
+    log: Path
+
+    @property
+    def ws(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/v1/realtime"
+
+    def cli(self, *arguments: str, check: bool = True) -> str:
+        """Run a command of the same installation on the same data."""
+        done = subprocess.run(
+            [sys.executable, "-m", "vivavoce", *arguments, "--data-dir", str(self.data)],
+            env=self.environ, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def key(self, *arguments: str) -> str:
+        made: str = json.loads(self.cli("keys", "create", "--json", *arguments))["key"]
+        return made
+
+    def stop(self, by: int = signal.SIGTERM) -> int:
+        self.process.send_signal(by)
+        return self.process.wait(20)
+
+
+@contextmanager
+def serve(data: Path, *arguments: str, **environ: str) -> Iterator[Served]:
+    """Serve from the folder `data`. It ends with the test, whatever happens."""
+    (data / "assistants/echo").mkdir(parents=True, exist_ok=True)
+    (data / "assistants/echo/assistant.toml").write_text(ECHO)
+    env = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning", "COLUMNS": "200", **environ}
+    log = data / "server.log"
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vivavoce", "serve", "--port", "0", "--data-dir", str(data),
+             *arguments],
+            env=env, stdout=subprocess.PIPE, stderr=errors, text=True,
+        )  # fmt: skip
+    try:
+        found: list[str] = []
+        assert process.stdout is not None
+        while len(found) < 2:
+            line = process.stdout.readline()
+            assert line, f"the server did not start: {log.read_text()}"
+            found += _URL.findall(line)
+        yield Served(found[0], found[1], data, process, env, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
