@@ -25,7 +25,7 @@ from ..support.sounds import noise, pieces, spoken
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
 
 
-async def nobody(text: str) -> None:
+async def nobody(text: str, guess: str = "", /) -> None:
     pass
 
 
@@ -79,6 +79,29 @@ def test_processes_start_when_they_are_needed_and_end_with_the_pool(congress: Mo
         assert not workers()
 
     live(story())
+
+
+def test_guesses_come_before_the_words_are_certain(congress: ModelFiles) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def tell(text: str, guess: str = "", /) -> None:
+        told.append((text, guess))
+
+    async def story() -> None:
+        async with Pool(1) as pool:
+            sound = pieces(KEYNOTE, ms=32)
+            await Pocketsphinx(pool, congress).listen(_in_real_time(sound), tell)
+
+    live(story())
+    assert len(set(told)) == len(told), "something new every time"
+    assert any(len(guess) > len(text) for text, guess in told)
+    assert told[-1][1].startswith("when does the keynote")
+
+
+async def _in_real_time(sound: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in sound:
+        yield piece
+        await asyncio.sleep(audio.duration_ms(piece) / 1000)
 
 
 def test_a_worker_that_dies_costs_its_utterance_only(congress: ModelFiles) -> None:
