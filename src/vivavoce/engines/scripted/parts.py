@@ -52,7 +52,7 @@ class ScriptedStt:
 
 
 class ScriptedBrain:
-    """Answers what the user said last, or a tool, by the first rule that fits. A token is a word."""
+    """Answers what was said last, by the user or a tool, as the script says. A token is a word."""
 
     def __init__(self, script: Script) -> None:
         self._reader = Reader(script, "brain")
