@@ -41,6 +41,7 @@ class Talk:
         self.history: list[Item] = []
         self.choice: str | dict[str, object] = "auto"
         self.language: str | None = None
+        self.limit: int | None = None
 
     def question(self) -> Question:
         return Question(
@@ -49,6 +50,7 @@ class Talk:
             tools=self.tools,
             tool_choice=self.choice,
             language=self.language,
+            max_output_tokens=self.limit,
         )
 
     def say(self, text: str) -> Reply:

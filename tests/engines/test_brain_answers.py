@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 
+from vivavoce.engines.base import Cut, Thought
 from vivavoce.engines.brain.extractive import ExtractiveBrain
 from vivavoce.engines.brain.extractive.phrases import PHRASES
 from vivavoce.protocol.items import FunctionCall
@@ -207,6 +208,18 @@ def test_the_answer_comes_in_pieces_and_its_usage_last() -> None:
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens > usage.output_tokens
 
 
+def test_a_limit_of_tokens_cuts_the_answer_and_says_so() -> None:
+    talk = Talk()
+    talk.limit = 4
+    expected = talk.say("where is the restaurant").text
+    talk.history.pop()
+    *said, cut, usage = generate(FAIR, talk)
+    assert cut == Cut("max_output_tokens")
+    assert said == [f"{word} " for word in expected.split()[:3]]
+    assert isinstance(usage, Usage)
+    assert usage.output_tokens == 4
+
+
 def test_a_tool_call_is_one_whole_piece() -> None:
     talk = Talk(*ALL)
     talk.say("set a timer for ten minutes")
@@ -218,8 +231,8 @@ def test_a_tool_call_is_one_whole_piece() -> None:
     assert isinstance(usage, Usage)
 
 
-def generate(brain: ExtractiveBrain, talk: Talk) -> list[str | FunctionCall | Usage]:
-    async def collect() -> list[str | FunctionCall | Usage]:
+def generate(brain: ExtractiveBrain, talk: Talk) -> list[Thought]:
+    async def collect() -> list[Thought]:
         async with aclosing(brain.generate(talk.question())) as pieces:
             return [piece async for piece in pieces]
 

@@ -15,7 +15,7 @@ author: somebody
 # The fair
 
 ## Lunch *menu*
-Also asked: what can I eat; is there food
+Also asked: "what can I eat"; is there food
 
 Lunch is served **at noon**.
 See [the menu](https://example.org/menu) for:

@@ -20,8 +20,7 @@ from ....knowledge.chunks import Chunk
 from ....knowledge.search import Index
 from ....knowledge.words import LANGUAGES
 from ....protocol.items import FunctionCall
-from ....protocol.server import Usage
-from ...base import Question
+from ...base import Cut, Question, Thought
 from . import asking, dialogue, phrases, questions, results, tools
 from .answers import Answers, titles
 from .language import detect
@@ -54,9 +53,7 @@ class ExtractiveBrain:
         self._name = name
         self._now = now
 
-    async def generate(
-        self, question: Question
-    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
         """Word by word. A limit on output tokens cuts the text, never a tool call."""
         reply = self.reply(question)
         said = ""
@@ -68,6 +65,7 @@ class ExtractiveBrain:
         for piece in _PIECE.findall(reply.text):
             most = question.max_output_tokens
             if most is not None and tokens(said + piece) > most:
+                yield Cut("max_output_tokens")
                 break
             said += piece
             yield piece

@@ -44,7 +44,7 @@ def read(history: Iterable[Item]) -> Dialogue:
         elif isinstance(item, FunctionOutput):
             same = False
             outputs.append((calls.get(item.call_id, ""), item.output))
-        elif isinstance(item, Message) and item.role != "system" and (text := _text(item)):
+        elif isinstance(item, Message) and item.role != "system" and (text := text_of(item)):
             outputs.clear()
             if same and turns and turns[-1].role == item.role:
                 text = f"{turns.pop().text} {text}"
@@ -56,7 +56,8 @@ def read(history: Iterable[Item]) -> Dialogue:
     return Dialogue(asked=asked, before=tuple(turns[-TURNS:]), outputs=tuple(outputs))
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
+    """All that was said or written in a message; sounds and pictures are not words."""
     said = []
     for part in message.content:
         text = getattr(part, "text", None) or getattr(part, "transcript", None)

@@ -151,8 +151,8 @@ class Wishes:
             word = next(group for group in match.groups() if group)
             number = int(word) - 1 if word.isdigit() else _NTH.get(word, _NTH.get(word[:-1], 1))
             if -1 <= number < len(self._days):
-                date, weekday = self._days[number]
-                return (date, None) if date else (None, weekday)
+                date, on = self._days[number]
+                return (date, None) if date else (None, on)
         if (weekday := find_weekday(text, self._index.language)) is not None:
             return None, weekday
         found = find_date(text, self._index.language, now.date())
