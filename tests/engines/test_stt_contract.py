@@ -12,10 +12,14 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.base import SpeechToText
+from vivavoce.engines.scripted.parts import ScriptedStt
+from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.lm import ModelFiles
+from vivavoce.engines.stt.openai import OpenAIStt
 from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
 from vivavoce.errors import EngineError
 
+from ..support.endpoints import serving
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
 
@@ -40,7 +44,34 @@ def pocketsphinx(model: ModelFiles) -> Rig:
     return Rig(working=lambda: with_model(model), broken=lambda: with_model(nowhere))
 
 
-RIGS: dict[str, Callable[[ModelFiles], Rig]] = {"pocketsphinx": pocketsphinx}
+# One sentence for every story: what a script hears does not depend on the sound.
+HEARD = Script(heard=("when does the keynote start and where is the registration desk",))
+DEAF = Script(rules=(Rule(stage="stt", fail="engine_failed"),))
+
+
+def scripted(model: ModelFiles) -> Rig:
+    @asynccontextmanager
+    async def following(script: Script) -> AsyncIterator[SpeechToText]:
+        yield ScriptedStt(script)
+
+    return Rig(working=lambda: following(HEARD), broken=lambda: following(DEAF))
+
+
+def openai(model: ModelFiles) -> Rig:
+    @asynccontextmanager
+    async def over_http(script: Script) -> AsyncIterator[SpeechToText]:
+        async with serving(script) as served:
+            yield OpenAIStt(served.endpoint(), "scripted")
+            await served.until_nobody_is_served()
+
+    return Rig(working=lambda: over_http(HEARD), broken=lambda: over_http(DEAF))
+
+
+RIGS: dict[str, Callable[[ModelFiles], Rig]] = {
+    "pocketsphinx": pocketsphinx,
+    "scripted": scripted,
+    "openai": openai,
+}
 
 
 @pytest.fixture(params=list(RIGS.values()), ids=list(RIGS))
@@ -55,7 +86,7 @@ class Told:
 
     texts: list[str] = field(default_factory=list)
 
-    async def __call__(self, text: str) -> None:
+    async def __call__(self, text: str, guess: str = "", /) -> None:
         self.texts.append(text)
 
 
