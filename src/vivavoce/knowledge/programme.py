@@ -21,7 +21,8 @@ _COLUMNS = {
     "room": ("room", "place", "location", "where", "hall", "sala", "luogo", "lugar"),
     "title": ("title", "session", "talk", "titolo", "titulo"),
     "speaker": ("speaker", "speakers", "who", "relatore", "relatori", "ponente", "ponentes"),
-    "track": ("track", "theme", "topic", "tema", "kind", "type"),
+    "track": ("track", "theme", "topic", "tema"),
+    "kind": ("kind", "type", "tipo"),
     "also": ("also", "also asked"),
     "about": ("abstract", "description", "summary", "about", "descrizione", "descripcion"),
 }
@@ -109,6 +110,7 @@ def _event(row: dict[str, str]) -> Event | None:
         room=row.get("room", ""),
         speaker=row.get("speaker", ""),
         track=row.get("track", ""),
+        kind=fold(row.get("kind", "")),
     )
 
 

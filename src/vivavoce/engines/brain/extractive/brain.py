@@ -119,9 +119,10 @@ class ExtractiveBrain:
         specs: tuple[ToolSpec, ...],
         now: dt.datetime,
     ) -> Reply:
-        if reply := self._small_talk(said, talk):
-            return reply
         answers = self._answers[said.language]
+        written = answers.index.asked(said.text)  # an author may say "who are you" differently
+        if written is None and (reply := self._small_talk(said, talk)):
+            return reply
         candidate = tools.best(specs, said, now.date())
         if candidate and candidate.score >= tools.ENOUGH and _callable(candidate.tool):
             hit = answers.find(said)

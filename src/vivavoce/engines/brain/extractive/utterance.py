@@ -33,7 +33,7 @@ class Utterance:
 
     @cached_property
     def terms(self) -> list[str]:
-        return terms(self.text, self.language)
+        return terms(self.digits, self.language)
 
     def original(self, folded: str) -> str:
         """A piece of `folded` as it was written, with its capitals and accents."""
