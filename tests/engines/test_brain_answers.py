@@ -121,6 +121,7 @@ def test_a_list_names_three_and_counts_the_rest() -> None:
         ("what is on day two", "Voices of the deep sea"),
         ("which talks are about energy", "wind"),
         ("what talks are there on sunday", "nothing"),
+        ("qual è il primo intervento di venerdì", "Voci del mare profondo"),
     ],
 )
 def test_the_programme_can_be_asked_from_all_sides(text: str, expected: str) -> None:
@@ -159,6 +160,8 @@ def test_it_tells_the_rest_when_asked_for_more() -> None:
         ("thank you very much", "You're welcome."),
         ("Grazie mille", "Prego."),
         ("adiós", "¡Adiós!"),
+        ("what time is it", "It is 9 am."),
+        ("che giorno è oggi?", "Adesso: mercoledì 16 giugno."),
     ],
 )
 def test_small_talk_is_answered_in_its_language(text: str, expected: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 import msgspec
 
 from ....core.values import ToolSpec
+from ....knowledge import calendar
 from ....knowledge.chunks import Chunk
 from ....knowledge.search import Index
 from ....knowledge.words import LANGUAGES
@@ -121,7 +122,7 @@ class ExtractiveBrain:
     ) -> Reply:
         answers = self._answers[said.language]
         written = answers.index.asked(said.text)  # an author may say "who are you" differently
-        if written is None and (reply := self._small_talk(said, talk)):
+        if written is None and (reply := self._small_talk(said, talk, now)):
             return reply
         candidate = tools.best(specs, said, now.date())
         if candidate and candidate.score >= tools.ENOUGH and _callable(candidate.tool):
@@ -139,7 +140,9 @@ class ExtractiveBrain:
             return Reply(kind="unknown", language=said.language, text=text)
         return reply
 
-    def _small_talk(self, said: Utterance, talk: dialogue.Dialogue) -> Reply | None:
+    def _small_talk(
+        self, said: Utterance, talk: dialogue.Dialogue, now: dt.datetime
+    ) -> Reply | None:
         words = PHRASES[said.language]
         match phrases.small_talk(said.folded):
             case None:
@@ -149,6 +152,11 @@ class ExtractiveBrain:
             case "name":
                 name = words.name.format(name=self._name) if self._name else words.nameless
                 text = f"{name} {self._help(said.language)}"
+            case "clock":
+                text = words.it_is.format(what=calendar.clock(f"{now:%H:%M}", said.language))
+            case "today":
+                date = calendar.say_date(now.date(), said.language)
+                text = words.it_is.format(what=date.removeprefix("on ").removeprefix("el "))
             case "help":
                 text = self._help(said.language)
             case kind:

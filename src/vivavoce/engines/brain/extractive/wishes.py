@@ -26,11 +26,14 @@ _LISTING = re.compile(
     r"(charlas|sesiones|ponencias|presentaciones|conferencias|talleres|eventos|programa|que hay|"
     r"que pasa))\b"
 )
+_ONE = re.compile(
+    r"\b(intervento|sessione|conferenza|evento|charla|ponencia|sesion|session|event)\b"
+)
 _FIRST = re.compile(r"\b(first|prim[oa]|primer)\b")
 _LAST = re.compile(r"\b(last|final|ultim[oa])\b")
 _NEXT = re.compile(
-    r"\b(what('s| is| s|) next|(is|comes|what s|what's|happens) after|next (talk|session|event|"
-    r"one)|prossim[oa]|cosa (c'e|viene) dopo|che (c'e|viene) dopo|dopo (il|la|lo|l'|i)|"
+    r"\b(what('s| is| s|) next|(is|comes|what s|what's|happens) after|next \w+|"
+    r"prossim[oa]|cosa (c'e|viene) dopo|che (c'e|viene) dopo|dopo (il|la|lo|l'|i)|"
     r"siguiente|proxim[oa]|que (hay|viene) (despues|luego)|despues (de|del))\b"
 )
 _AFTER = re.compile(r"\b(?:after|dopo|despues (?:de|del))\b(.*)$")
@@ -125,7 +128,8 @@ class Wishes:
     def read(self, said: Utterance, now: dt.datetime) -> Wish:
         text = said.digits
         asked = frozenset(said.terms)
-        listing = bool(_LISTING.search(text))
+        order = _order(text)
+        listing = bool(_LISTING.search(text) or (order and _ONE.search(text)))
         room = _named(self._rooms, asked)
         track = _named(self._tracks, asked) if listing else None
         date, weekday = self._day(text, now)
@@ -141,7 +145,7 @@ class Wishes:
             track=track,
             kind=self._kind(text) if listing else None,
             topic=topic,
-            order=_order(text),
+            order=order,
             count=bool(_COUNT.search(text)),
             who=bool(_WHO.search(text)),
             subject=bool(left),
@@ -196,6 +200,7 @@ class Wishes:
             if not hits:
                 return wish
             event = hits[0].chunk.event
+            wish = msgspec.structs.replace(wish, kind=None)  # that was the event's
         return msgspec.structs.replace(wish, order="next", after=event)
 
 
