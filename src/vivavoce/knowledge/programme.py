@@ -12,7 +12,7 @@ import re
 
 from . import calendar
 from .chunks import Chunk, Event
-from .words import fold
+from .words import LANGUAGES, fold
 
 _COLUMNS = {
     "date": ("date", "day", "data", "giorno", "fecha", "dia"),
@@ -56,7 +56,7 @@ def is_programme(table: list[dict[str, str]]) -> bool:
 def table(text: str, language: str, source: str) -> list[Chunk]:
     """One chunk per row, in one language. A programme's row that has no date or time is text."""
     found = rows(text)
-    programme = is_programme(found)
+    programme = is_programme(found) and language in LANGUAGES  # others have no sentences for it
     chunks = []
     for number, row in enumerate(found, start=2):
         event = _event(_named(row, language)) if programme else None

@@ -48,7 +48,8 @@ class ExtractiveBrain:
         now: Callable[[], dt.datetime] = dt.datetime.now,
     ) -> None:
         known = tuple(chunks)
-        self._languages = tuple(lang for lang in languages if lang in LANGUAGES) or ("en",)
+        bases = dict.fromkeys(language.split("-")[0] for language in languages)
+        self._languages = tuple(base for base in bases if base in LANGUAGES) or ("en",)
         self._indexes = {lang: Index(known, lang) for lang in self._languages}
         self._answers = {lang: Answers(index) for lang, index in self._indexes.items()}
         self._name = name
@@ -81,7 +82,9 @@ class ExtractiveBrain:
             text = " ".join(results.sentence(output, language) for _, output in talk.outputs)
             return Reply(kind="result", language=language, text=text)
         if not talk.asked:
-            return Reply(kind="small", language=language, text=PHRASES[language].hello)
+            words = PHRASES[language]
+            text = words.again if talk.unheard else words.hello
+            return Reply(kind="small", language=language, text=text)
         now = self._now()
         specs, forced = _choice(question)
         asked = asking.pending(talk, specs, self._languages, now.date())
