@@ -1,7 +1,7 @@
 """What an assistant is: `assistant.toml`, read, checked and frozen.
 
-The sections below are the file's own tables, with their defaults; `docs/reference/assistant.md`
-explains every key. Where something is said by language or role, a method chooses.
+Its tables are in `sections.py`; `docs/reference/assistant.md` explains every key. Where something
+is said by language or role, a method chooses.
 """
 
 from __future__ import annotations
