@@ -200,6 +200,17 @@ def test_an_output_is_never_answered_into_somebodys_sentence() -> None:
     assert s.story.count("<respond>") == 1
 
 
+def test_an_output_is_answered_once() -> None:
+    s = Scenario(server_tools=frozenset({"lookup"}))
+    s.tell(client.ResponseCreate())
+    rid = s.request.response_id
+    s.tell(ToolRequested(rid, call(1, "lookup")), Finished(rid), ToolReturned("call_1", "42"))
+    answer = s.request.response_id
+    s.forget()
+    s.tell(Finished(answer), ToolReturned("call_1", "43"))
+    assert "<respond>" not in s.story
+
+
 def test_but_after_it_was_thrown_away() -> None:
     s = Scenario(server_tools=frozenset({"lookup"}))
     s.tell(client.ResponseCreate())
@@ -411,6 +422,8 @@ def test_a_reply_is_played_after_the_one_before_it() -> None:
     assert [e for e in s.log if isinstance(e, Hush)] == [Hush(two)]
     truncated = [e for e in s.sent if isinstance(e, server.ItemTruncated)]
     assert [(e.item_id, e.audio_end_ms) for e in truncated] == [(two, 500)]
+    s.tell(client.ItemTruncate(item_id=two, content_index=0, audio_end_ms=501))
+    assert s.errors == [("invalid_value", "audio_end_ms")]
 
 
 def test_an_interruption_takes_all_that_waits() -> None:
@@ -508,11 +521,6 @@ def test_a_program_that_does_not_expect_it_is_not_disturbed() -> None:
     assert s.request.config.audio.output.voice == "cedar"
     (done,) = s.responses
     assert done.status == "cancelled"
-
-
-def test_it_does_not_wait_for_words() -> None:
-    s = greeted(thinks_in_text=True)
-    assert s.opening_request.verbatim
 
 
 # Continuing

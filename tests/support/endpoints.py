@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI  # noqa: TC002
 
 from vivavoce.engines.endpoint import Endpoint
 from vivavoce.engines.scripted.script import Script
@@ -30,9 +30,17 @@ class Served:
         return Endpoint(self.http, self.base_url, key, timeout_s=timeout_s)
 
     async def until_nobody_is_served(self) -> None:
-        async with asyncio.timeout(5):
-            while self.app.state.open:
-                await asyncio.sleep(0.005)
+        await until(lambda: not self.app.state.open)
+
+    async def until_asked(self, times: int) -> None:
+        await until(lambda: self.app.state.asked >= times)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Something in the server's thread, which has no way to tell our loop."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager
@@ -48,8 +56,7 @@ async def serving(script: Script | None = None) -> AsyncIterator[Served]:
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
     try:
         async with Http(trusted=(base_url,)) as http:
-            while not server.started:
-                await asyncio.sleep(0.001)
+            await until(lambda: server.started)
             yield Served(app, base_url, http)
     finally:
         server.should_exit = True

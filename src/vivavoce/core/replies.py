@@ -67,9 +67,10 @@ class Replies:
 
     def ask(self) -> None:
         """Put the questions, once every word of them is known to those who think in words."""
-        wait = self._thinks_in_text and bool(self._transcripts)
+        if self._thinks_in_text and self._transcripts:
+            return
         for reply in self.all:
-            if not reply.asked and (reply.verbatim is not None or not wait):
+            if not reply.asked:
                 self._ask(reply)
 
     def _ask(self, reply: Reply) -> None:

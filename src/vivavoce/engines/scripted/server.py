@@ -88,7 +88,7 @@ class _SpeechRequest(msgspec.Struct):
 def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
     """The application. With a `key`, requests without it are refused.
 
-    `app.state.open` counts the requests that are being answered.
+    `app.state.asked` counts requests, `app.state.open` those that are being answered.
     """
     script = script or Script()
 
@@ -97,7 +97,7 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
             raise Refused(401, "invalid_api_key", f"Incorrect API key provided, not {key}")
 
     app = FastAPI(title="Scripted endpoints", openapi_url=None, dependencies=[Depends(check_key)])
-    app.state.open = 0
+    app.state.open = app.state.asked = 0
     app.add_middleware(_Counting, state=app.state)
     brain, stt, tts = ScriptedBrain(script), ScriptedStt(script), Tones(script)
     ids = itertools.count(1)
@@ -158,13 +158,14 @@ def _refused(error: EngineError) -> Refused:
 
 
 class _Counting:
-    """Counts the requests that are being answered."""
+    """Counts requests, and those that are being answered."""
 
     def __init__(self, app: ASGIApp, state: State) -> None:
         self._app = app
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._state.asked += 1
         self._state.open += 1
         try:
             await self._app(scope, receive, send)

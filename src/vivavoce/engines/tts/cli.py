@@ -30,7 +30,7 @@ HEADER = 44  # bytes of a WAV file; what `espeak-ng` writes there about its leng
 
 _ESPEAK = {"ash": "m3", "ballad": "m7", "cedar": "m1", "echo": "m1", "verse": "m2"}
 _ESPEAK |= {"coral": "f2", "marin": "f3", "sage": "f5", "shimmer": "f4"}
-_FLITE = {name: "slt" for name in ("coral", "marin", "sage", "shimmer")}
+_FLITE = dict.fromkeys(("coral", "marin", "sage", "shimmer"), "slt")
 _FLITE |= {"alloy": "rms", "cedar": "rms", "verse": "awb", "ballad": "awb"}
 
 
