@@ -1,8 +1,11 @@
-"""How well and how fast the embedded brain answers: `PYTHONPATH=src python benchmarks/responder.py`.
+"""How well and how fast the embedded brain answers.
 
-Every question is asked without a history. It is right if the answer holds the expected words, wrong if
-it says something else, and honest if it says that it does not know. The rules were made with `dev`;
-`held_out` was written with it and never looked at while the rules changed.
+    PYTHONPATH=src python benchmarks/responder.py [SET …]     (lists what went wrong in a set)
+
+Every question is asked without a history. It is right if the answer holds the expected words,
+wrong if it says something else, and honest if it says that it does not know.
+The rules were made with `dev` and `noisy`; `held_out` was written before them and its questions
+were not looked at while they changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.access.carriers import credential, offered, select, welcome
@@ -50,6 +50,7 @@ def test_an_empty_key_is_none() -> None:
     assert offered(" , ,,") == ()
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_no_header_breaks_the_door(authorization: str, api_key: str, subprotocols: str) -> None:
     credential(authorization=authorization, api_key=api_key, subprotocols=offered(subprotocols))

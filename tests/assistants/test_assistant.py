@@ -128,6 +128,29 @@ def test_a_wrong_value_is_the_callers_fault(
     assert (caught.value.message, caught.value.param) == (message, f"variables.{name}")
 
 
+def test_values_that_break_a_prompt_are_the_callers_fault_too(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        """\
+        name = "ada"
+        instructions.default = "{{ 100 // guests }} each"
+        variables.guests = { type = "number", default = 4 }
+        """,
+    )
+    assistant = load(folder, KNOWN)
+    assert assistant.instructions(variables={"guests": "50"}) == "2 each"
+    with pytest.raises(InvalidRequest, match="do not go with"):
+        assistant.instructions(variables={"guests": "0"})
+
+
+def test_a_language_stands_for_its_regions(tmp_path: Path) -> None:
+    toml = 'languages = ["pt-BR", "en"]\ngreeting.pt = "Olá"\ninstructions.pt = "Fala"'
+    folder = write(tmp_path, f'name = "ada"\n{toml}')
+    assistant = load(folder, KNOWN)
+    assert assistant.greeting("pt-BR") == "Olá"
+    assert assistant.instructions(None, "pt-BR") == "Fala"
+
+
 def test_an_unknown_role_is_the_callers_fault(ada: Assistant) -> None:
     with pytest.raises(InvalidRequest, match="Unknown role") as caught:
         ada.instructions("boss")

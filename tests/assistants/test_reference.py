@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from vivavoce.assistants import load
-from vivavoce.assistants.assistant import LOCKABLE
 from vivavoce.assistants.languages import EVERY
 from vivavoce.assistants.load import SECTIONS
+from vivavoce.assistants.sections import LOCKABLE
 
 from ..support.folders import KNOWN, write
 

@@ -6,7 +6,7 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Listen, ListenDrop, ListenEnd
-from vivavoce.core.inputs import Heard, Partial, Said, Transcribed
+from vivavoce.core.inputs import Finished, Heard, Partial, Said, Transcribed
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import (
     Audio,
@@ -203,6 +203,15 @@ def test_the_clock_of_the_audio_never_stops() -> None:
     s.check()
 
 
+def test_detection_counts_whole_frames_wherever_it_begins() -> None:
+    s = Scenario(config(None))
+    s.tell(Heard(audio.silence(50)), client.AudioClear(), detection(prefix_padding_ms=0))
+    s.tell(Heard(audio.silence(46), (1.0, 1.0)))  # the frames of 32 to 96 ms
+    s.tell(Heard(audio.silence(512), (0.0,) * 16))
+    (stopped,) = [e for e in s.sent if isinstance(e, server.SpeechStopped)]
+    assert stopped.audio_end_ms == 96 + 512
+
+
 def test_switching_off_detection_mid_sentence_keeps_the_sound() -> None:
     s = Scenario()
     s.hear(speech_ms=800)
@@ -293,6 +302,16 @@ def test_silence_as_an_answer_has_no_words() -> None:
     (completed,) = [e for e in s.sent if isinstance(e, server.TranscriptionCompleted)]
     assert (completed.transcript, completed.usage) == ("", server.Duration(seconds=0))
     s.check()
+
+
+def test_who_commits_is_not_prompted() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
+    s.tell(client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.hear(silence_ms=960)
+    s.tell(client.AudioCommit())
+    s.wait(60)
+    assert "input_audio_buffer.timeout_triggered" not in s.story
 
 
 # Sound inside an item

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.core import ids
@@ -15,6 +15,7 @@ def test_an_id_looks_like_the_protocols(kind: str) -> None:
     assert re.fullmatch(rf"{kind}_[0-9A-Za-z]{{21}}", made)
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 2**41 / 1000 - 1),
     st.floats(0, 2**41 / 1000 - 1),
@@ -26,11 +27,13 @@ def test_ids_sort_by_their_time(one: float, other: float, a: bytes, b: bytes) ->
         assert ids.new_id("item", one, a) < ids.new_id("item", other, b)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=10, max_size=10), st.binary(min_size=10, max_size=10))
 def test_other_dice_give_another_id(a: bytes, b: bytes) -> None:
     assert (ids.new_id("item", 1.0, a) == ids.new_id("item", 1.0, b)) == (a == b)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40))
 def test_bytes_of_one_size_are_equally_long(size: int) -> None:
     length = ids.length_of(size)

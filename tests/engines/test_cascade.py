@@ -1,38 +1,71 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from vivavoce.core.effects import Respond
+from vivavoce.core.effects import Listen, Respond
 from vivavoce.core.inputs import CutShort, Said, ToolRequested
-from vivavoce.engines.base import Question
+from vivavoce.core.values import ToolSpec
+from vivavoce.engines.base import Brain, Cut, Question, Speech, TextToSpeech, Thought, Voice
 from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
-from vivavoce.engines.sentences import Sentences
-from vivavoce.protocol.config import SessionConfig
+from vivavoce.errors import EngineError
+from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
 from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import Usage
 
-from ..support.fakes import FakeBrain, FakeStt, FakeTts
+from ..support.fakes import FakeBrain, FakeStt, FakeTts, now
 from ..support.virtual_time import live
 
 REQUEST = Respond("resp_1", SessionConfig(), ())
+TEXT = Respond("resp_1", SessionConfig(output_modalities=("text",)), ())
+CALL = FunctionCall(call_id="c1", name="lookup", arguments="{}")
+
+Emitted = list[tuple[float, Said | ToolRequested | CutShort]]
 
 
-def respond(brain: FakeBrain, tts: FakeTts) -> list[Said | ToolRequested | CutShort]:
-    emitted: list[Said | ToolRequested | CutShort] = []
+@dataclass
+class Thinker:
+    """Thinks of one thing after the other, each after a while."""
+
+    thoughts: Sequence[Thought]
+    each_s: float = 0.0
+    asked: list[Question] = field(default_factory=list)
+
+    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+        self.asked.append(question)
+        for thought in self.thoughts:
+            await asyncio.sleep(self.each_s)
+            yield thought
+
+
+def emitted(
+    brain: Brain,
+    tts: TextToSpeech | None = None,
+    request: Respond = REQUEST,
+    *,
+    cascade: Cascade | None = None,
+) -> tuple[Emitted, Usage]:
+    events: Emitted = []
 
     async def emit(event: Said | ToolRequested | CutShort) -> None:
-        emitted.append(event)
+        events.append((now(), event))
 
-    live(Cascade(FakeStt(), brain, tts).respond(REQUEST, emit))
-    return emitted
+    cascade = cascade or Cascade(FakeStt(), brain, tts or FakeTts())
+    usage = live(cascade.respond(request, emit))
+    return events, usage
+
+
+def respond(brain: Brain, tts: TextToSpeech) -> list[Said | ToolRequested | CutShort]:
+    return [event for _, event in emitted(brain, tts)[0]]
 
 
 def test_every_word_is_said_once_and_in_order() -> None:
-    emitted = respond(FakeBrain(["It is ", "noon. ", "Time for lunch"]), FakeTts(chunks=3))
-    assert [e.text for e in emitted if isinstance(e, Said) and e.text] == [
+    events = respond(FakeBrain(["It is ", "noon. ", "Time for lunch"]), FakeTts(chunks=3))
+    assert [e.text for e in events if isinstance(e, Said) and e.text] == [
         "It is noon. ",
         "Time for lunch",
     ]
@@ -60,8 +93,135 @@ def test_the_brain_is_only_a_few_sentences_ahead_of_the_voice() -> None:
     assert max(ahead) <= SENTENCES_AHEAD + 3  # one being said, one being spoken, one on its way
 
 
-@given(st.lists(st.text(alphabet="ab. !?\n")))
-def test_cutting_sentences_loses_nothing(pieces: list[str]) -> None:
-    sentences = Sentences()
-    out = [s for piece in pieces for s in sentences.push(piece)] + sentences.finish()
-    assert "".join(out).rstrip() == "".join(pieces).rstrip()
+def test_the_first_sentence_is_spoken_before_the_last_is_written() -> None:
+    brain = Thinker(["One. ", "Two. ", "Three. "], each_s=1.0)
+    events, _ = emitted(brain, FakeTts(first_audio_s=0.1, chunks=1))
+    assert [at for at, _ in events] == pytest.approx([1.1, 2.1, 3.1])
+
+
+def test_the_next_sentence_is_ready_when_one_has_been_said() -> None:
+    """A voice that takes a second to begin is waited for once."""
+    tts = FakeTts(first_audio_s=1.0, chunks=1)
+    events, _ = emitted(Thinker(["One. Two. Three. "]), tts)
+    assert [at for at, _ in events] == pytest.approx([1.0, 1.0, 2.0], abs=0.1)
+
+
+def test_without_a_voice_text_goes_out_as_it_comes_to_mind() -> None:
+    tts = FakeTts()
+    events, _ = emitted(Thinker(["It ", "is no", "on."], each_s=0.1), tts, TEXT)
+    assert events == [
+        (0.1, Said("resp_1", "It ")),
+        (0.2, Said("resp_1", "is no")),
+        (0.3, Said("resp_1", "on.")),
+    ]
+    assert tts.made == 0
+
+
+@pytest.mark.parametrize("request_", [REQUEST, TEXT], ids=["aloud", "in text"])
+def test_calls_keep_their_place_among_the_words(request_: Respond) -> None:
+    events, _ = emitted(Thinker(["Let me see", CALL, "There."]), FakeTts(chunks=1), request_)
+    assert [e.text if isinstance(e, Said) else e for _, e in events] == [
+        "Let me see",
+        ToolRequested("resp_1", CALL),
+        "There.",
+    ]
+
+
+def test_a_greeting_is_spoken_without_a_thought() -> None:
+    brain = Thinker(["never"])
+    request = Respond("resp_1", SessionConfig(), (), verbatim="Hello. How can I help?")
+    events, usage = emitted(brain, FakeTts(chunks=1), request)
+    assert [e.text for _, e in events if isinstance(e, Said)] == ["Hello. ", "How can I help?"]
+    assert (brain.asked, usage) == ([], Usage())
+
+
+def test_a_brain_is_asked_what_the_response_says() -> None:
+    brain = Thinker([])
+    config = SessionConfig(
+        instructions="Be brief.",
+        tools=(FunctionTool(name="lookup", description="Looks up"), McpTool(server_label="docs")),
+        tool_choice=ChosenFunction(name="lookup"),
+        parallel_tool_calls=False,
+        max_output_tokens=50,
+    )
+    cascade = Cascade(FakeStt(), brain, FakeTts(), language="it")
+    emitted(brain, request=Respond("resp_1", config, ()), cascade=cascade)
+    emitted(brain, request=REQUEST, cascade=cascade)
+    assert brain.asked[0] == Question(
+        instructions="Be brief.",
+        history=(),
+        tools=(ToolSpec(name="lookup", description="Looks up"),),
+        tool_choice={"type": "function", "name": "lookup"},
+        parallel_tool_calls=False,
+        max_output_tokens=50,
+        language="it",
+    )
+    plain = brain.asked[1]
+    assert (plain.tool_choice, plain.parallel_tool_calls, plain.max_output_tokens) == (
+        "auto",
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("request_", [REQUEST, TEXT], ids=["aloud", "in text"])
+def test_a_brain_that_had_to_stop_says_why_when_all_has_been_said(request_: Respond) -> None:
+    usage = Usage(total_tokens=3, input_tokens=1, output_tokens=2)
+    brain = Thinker(["I must", Cut("content_filter"), usage])
+    events, returned = emitted(brain, FakeTts(chunks=1), request_)
+    assert events[-1][1] == CutShort("resp_1", "content_filter", usage)
+    assert returned == usage
+
+
+def test_every_stage_says_how_long_it_took() -> None:
+    stages: list[tuple[str, float]] = []
+    cascade = Cascade(
+        FakeStt(takes_s=0.2),
+        Thinker(["One", ". ", "Two."], each_s=0.3),
+        FakeTts(first_audio_s=0.1),
+        on_stage=lambda name, ms: stages.append((name, round(ms))),
+    )
+
+    async def sound() -> AsyncIterator[bytes]:
+        await asyncio.sleep(5)
+        yield bytes(48)
+
+    async def stable(text: str, guess: str = "") -> None:
+        pass
+
+    live(cascade.listen(Listen("item_1", b""), sound(), stable))
+    emitted(Thinker([]), cascade=cascade)
+    assert stages == [("stt", 200), ("brain", 600), ("tts", 100)]
+
+
+def test_an_interruption_leaves_no_voice_behind() -> None:
+    """`live` insists that no task is left."""
+    tts = FakeTts(chunks=1000)
+
+    async def story() -> None:
+        async def emit(event: Said | ToolRequested | CutShort) -> None:
+            pass
+
+        brain = Thinker(["One. ", "Two. ", "Three. "])
+        task = asyncio.create_task(Cascade(FakeStt(), brain, tts).respond(REQUEST, emit))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    live(story())
+    assert len(tts.stopped_at) >= 1
+    assert set(tts.stopped_at) == {0.5}
+
+
+def test_a_voice_that_breaks_breaks_the_response() -> None:
+    class Hoarse(FakeTts):
+        async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+            if "Two" in text:
+                raise EngineError("hoarse")
+            async for piece in super().speak(text, voice):
+                yield piece
+
+    with pytest.raises(ExceptionGroup) as caught:
+        emitted(Thinker(["One. ", "Two. "]), Hoarse())
+    assert caught.group_contains(EngineError)

@@ -35,6 +35,12 @@ def test_words_estimated_too_late_come_with_the_end_of_the_sound() -> None:
     assert "".join(w.text for s in spoken for w in s.words) == "one two three"
 
 
+def test_sound_that_outlasts_the_estimate_is_not_held_back() -> None:
+    pieces = Pieces("one two", spread("one two", 100))
+    spoken = pieces.push(audio.silence(1000))
+    assert sum(audio.duration_ms(s.pcm) for s in spoken) > 1000 - PIECE_MS
+
+
 def test_a_breath_is_drawn_after_a_comma_rather_than_anywhere() -> None:
     assert portions("to be, or not to be", 10) == ["to be, ", "or not to ", "be"]
     assert portions("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]

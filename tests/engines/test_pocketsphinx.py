@@ -110,7 +110,7 @@ def test_a_worker_that_died_in_its_sleep_is_replaced(congress: ModelFiles) -> No
 @pytest.mark.parametrize("seconds", [0.0, 20.0], ids=["at the end", "while there is more to hear"])
 def test_a_worker_that_hangs_is_killed_and_replaced(congress: ModelFiles, seconds: float) -> None:
     async def story() -> str:
-        async with Pool(1, answer_s=0.5) as pool:
+        async with Pool(1, answer_s=2.0) as pool:
             await pool.warm(congress)
             process = workers()[0]
             process.send_signal(signal.SIGSTOP)

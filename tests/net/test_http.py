@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 
 import pytest
 
 from vivavoce.net.egress import is_open
 from vivavoce.net.errors import NetError
-from vivavoce.net.http import Bounds, Http
+from vivavoce.net.http import USUAL, Bounds, Http
 
 Behaviour = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -45,8 +44,6 @@ async def serving(behave: Behaviour) -> AsyncIterator[tuple[Server, str]]:
     listening = await asyncio.start_server(server.meet, "127.0.0.1", 0)
     async with listening:
         yield server, f"http://localhost:{listening.sockets[0].getsockname()[1]}"
-        listening.close()
-        listening.close_clients() if hasattr(listening, "close_clients") else None
 
 
 def reply(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -62,7 +59,7 @@ def always(answer: bytes) -> Behaviour:
     return behave
 
 
-async def failing(http: Http, method: str, url: str, bounds: Bounds = Bounds()) -> NetError:
+async def failing(http: Http, method: str, url: str, bounds: Bounds = USUAL) -> NetError:
     with pytest.raises(NetError) as caught:
         await http.request(method, url, bounds=bounds)
     return caught.value
@@ -78,7 +75,13 @@ def test_a_private_address_is_refused_unless_the_operator_named_it() -> None:
             async with Http() as http:
                 assert (await failing(http, "GET", url)).kind == "refused"
                 port = url.rpartition(":")[2]
-                for other in ("127.0.0.1", "0x7f000001", "[::1]", "2130706433", "[::ffff:127.0.0.1]"):
+                for other in (
+                    "127.0.0.1",
+                    "0x7f000001",
+                    "[::1]",
+                    "2130706433",
+                    "[::ffff:127.0.0.1]",
+                ):
                     assert (await failing(http, "GET", f"http://{other}:{port}")).kind in (
                         "refused",
                         "unreachable",
@@ -143,13 +146,13 @@ def test_a_name_is_judged_and_reached_by_the_same_address(monkeypatch: pytest.Mo
 
 def test_an_overloaded_server_is_asked_again_but_never_to_do_something_twice() -> None:
     async def story() -> None:
-        async with serving(always(reply("503 Busy", b"later", "Retry-After: 7"))) as (server, url):
-            async with open_http() as http:
-                error = await failing(http, "GET", url)
-                assert (error.status, error.body, error.retry_after_s) == (503, b"later", 7.0)
-                assert len(server.asked) == 3
-                await failing(http, "POST", url)
-                assert len(server.asked) == 4
+        busy = always(reply("503 Busy", b"later", "Retry-After: 7"))
+        async with serving(busy) as (server, url), open_http() as http:
+            error = await failing(http, "GET", url)
+            assert (error.status, error.body, error.retry_after_s) == (503, b"later", 7.0)
+            assert len(server.asked) == 3
+            await failing(http, "POST", url)
+            assert len(server.asked) == 4
 
     asyncio.run(story())
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.store.positions import STEP, between, place
@@ -60,7 +60,8 @@ def test_fifty_insertions_at_one_spot_write_one_row_each() -> None:
     raise AssertionError("there cannot be so much room")
 
 
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 3)), max_size=300))
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 3)), max_size=120))
 def test_positions_always_follow_the_order(insertions: list[tuple[int, int]]) -> None:
     order: list[str] = []
     known: dict[str, float] = {}

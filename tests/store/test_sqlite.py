@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from vivavoce.errors import StoreError
-from vivavoce.store.base import Change, Grant, Store
+from vivavoce.store.base import Change, Grant, Row, Store
 from vivavoce.store.sql import SqlStore, lane, migrations, schema
 from vivavoce.store.sql import store as verbs
 
@@ -216,6 +218,24 @@ def test_while_another_process_writes_we_read_and_the_loop_runs(
     tell(make, story)
 
 
+def test_strangers_only_read_and_hold_up_no_commit(
+    file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "BUSY_MS", 100)
+
+    async def story(store: Store) -> None:
+        await store.ping()
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert not await store.use_code("a guess", NOON)
+        assert not await store.drop_secret("a guess")
+        await asyncio.gather(*(store.ping() for _ in range(1000)))  # more than a lane has room for
+        other.execute("ROLLBACK")
+        other.close()
+
+    tell(make, story)
+
+
 # When the disk fails
 
 
@@ -290,6 +310,24 @@ def test_a_damaged_page_is_said_and_the_rest_goes_on(file: Path, make: Make) -> 
         damaged.seek((page - 1) * 4096)
         damaged.write(b"\xff" * 4096)
     tell(make, after)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(said("item_1"), heard_ms=2**63),
+        replace(said("item_1"), position=math.nan),
+        replace(said("item_1"), voice="\ud800"),
+    ],
+)
+def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: Row) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        with pytest.raises(StoreError, match="the store refuses"):
+            await store.commit([change(row)])
+        assert await store.items("conv_1") == []
+
+    tell(make, story)
 
 
 def test_an_error_never_repeats_what_was_said(make: Make) -> None:

@@ -62,7 +62,7 @@ class Builder:
             conversation_id=plan.conversation_id,
             history=[row.item for row in plan.history],
             ledger=ledger,
-            greeting=assistant.greeting(plan.language) if not plan.history else None,
+            greeting=assistant.greeting(plan.language) if plan.greet else None,
             language=plan.language,
             gate_db=assistant.turns.gate_db,
             max_session_s=minutes * 60,

@@ -19,6 +19,9 @@ from .folder import Folder
 
 if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
+    from ..engines.stt.lm import ModelFiles
+    from ..engines.stt.pocketsphinx import Pool
+    from ..knowledge.chunks import Chunk
 
 
 NO_VOICE = "No speech synthesis is installed here, so answers come as text."
@@ -47,7 +50,12 @@ class Parts:
         self._settings = settings
         self._folder = folder
         self._stack = AsyncExitStack()
+        self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
+        # What belongs to an assistant, until its folder is loaded anew
+        self._chunks: dict[str, tuple[Assistant, tuple[Chunk, ...]]] = {}
         self._brains: dict[str, tuple[Assistant, ExtractiveBrain]] = {}
+        self._models: dict[str, tuple[Assistant, ModelFiles]] = {}
+        self._recognisers: Pool | None = None
         self._espeak: espeak.Espeak | None = None
 
     async def __aenter__(self) -> Self:
@@ -107,20 +115,75 @@ class Parts:
                 raise EngineError(f"there is no brain named {other}")
 
     async def recogniser(self, assistant: Assistant, language: str) -> SpeechToText:
-        raise EngineError("there is no recogniser")
+        match assistant.adapter("stt", language):
+            case "pocketsphinx":
+                return await self._pocketsphinx(assistant)
+            case other:
+                raise EngineError(f"there is no recogniser named {other}")
+
+    # Shared by all calls
+
+    async def warm(self, assistant: Assistant) -> None:
+        """Load what the first call with this assistant needs, before it comes."""
+        language = assistant.fallback_language
+        self.detector()
+        if assistant.engine != "cascade":
+            return
+        await self.brain(assistant, language)
+        if assistant.adapter("stt", language) == "pocketsphinx":
+            await (await self._pool()).warm(await self._model(assistant))
+        if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
+            await voice.warm()
+
+    async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
+        held = self._chunks.get(assistant.name)
+        if held is None or held[0] is not assistant:
+            files, languages = assistant.knowledge_files(), assistant.languages
+            chunks = await asyncio.to_thread(ingest.load, files, languages)
+            held = self._chunks[assistant.name] = (assistant, chunks)
+        return held[1]
 
     async def _extractive(self, assistant: Assistant) -> ExtractiveBrain:
         from ..engines.brain.extractive import ExtractiveBrain
 
-        held = self._brains.get(assistant.name)
-        if held is None or held[0] is not assistant:
-            files = [file for file in assistant.knowledge_files()]
-
-            def index() -> ExtractiveBrain:
-                chunks = ingest.load(files, assistant.languages)
-                return ExtractiveBrain(
-                    chunks, languages=assistant.languages, name=assistant.title()
+        async with self._making:
+            held = self._brains.get(assistant.name)
+            if held is None or held[0] is not assistant:
+                chunks = await self._knowledge(assistant)
+                brain = await asyncio.to_thread(
+                    ExtractiveBrain, chunks, languages=assistant.languages, name=assistant.title()
                 )
+                held = self._brains[assistant.name] = (assistant, brain)
+            return held[1]
 
-            held = self._brains[assistant.name] = (assistant, await asyncio.to_thread(index))
-        return held[1]
+    async def _pocketsphinx(self, assistant: Assistant) -> SpeechToText:
+        from ..engines.stt.pocketsphinx import Pocketsphinx
+
+        return Pocketsphinx(await self._pool(), await self._model(assistant))
+
+    async def _pool(self) -> Pool:
+        from ..engines.stt.pocketsphinx import Pool
+
+        if self._recognisers is None:
+            pool = Pool(self._settings.speech.stt_workers)
+            self._recognisers = await self._stack.enter_async_context(pool)
+        return self._recognisers
+
+    async def _model(self, assistant: Assistant) -> ModelFiles:
+        """The recogniser's language model with the assistant's own words in it."""
+        from ..engines.stt import corpus, lm
+
+        async with self._making:
+            held = self._models.get(assistant.name)
+            if held is None or held[0] is not assistant:
+                chunks = [c for c in await self._knowledge(assistant) if c.language == "en"]
+                examples = [question for chunk in chunks for question in chunk.also]
+                for tool in assistant.tools():
+                    said = tool.parameters.get("x-examples")
+                    examples += (
+                        [e for e in said if isinstance(e, str)] if isinstance(said, list) else []
+                    )
+                words = corpus.corpus([(c.title, c.text) for c in chunks], examples)
+                held = (assistant, await lm.prepare(words, self._folder.cache))
+                self._models[assistant.name] = held
+            return held[1]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..access import door
 from ..access.upkeep import Upkeep
-from ..assistants import SHIPPED, Catalogue
+from ..assistants import SHIPPED, Assistant, Catalogue
 from ..config import Settings
 from ..core.values import Caller
+from ..errors import VivavoceError
 from ..http import application
 from ..http.services import Services
 from ..runtime.hub import Hub
@@ -77,6 +78,15 @@ class Server:
 
         stack.push_async_callback(end_upkeep)
 
+        default = catalogue.get(settings.calls.default_assistant)
+        warming = asyncio.create_task(_warm(parts, default), name="warming")
+
+        async def end_warming() -> None:
+            warming.cancel()
+            await asyncio.wait([warming])
+
+        stack.push_async_callback(end_warming)
+
         async def identify(credential: str | None) -> Caller:
             caller = await door.identify(store, credential, now())
             if not isinstance(caller, Caller):
@@ -119,3 +129,13 @@ class Server:
             secure=secure,
             origins=self._origins,
         )
+
+
+async def _warm(parts: Parts, assistant: Assistant | None) -> None:
+    """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
+    if assistant is None:
+        return
+    try:
+        await parts.warm(assistant)
+    except VivavoceError as error:
+        log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import AssistantError
 from .assistant import Assistant
 from .ground import Known
-from .load import FILE, load
+from .load import FILE, load, place
 
 SHIPPED = Path(__file__).parent.parent / "examples"
 
@@ -43,7 +43,7 @@ class Catalogue:
             except AssistantError as error:
                 broken[name] = error
                 before = self._loaded.get(name)
-                if before is not None and before.folder == folder.absolute():
+                if before is not None and before.folder == place(folder):
                     loaded[name] = before
         self._loaded, self._broken = loaded, broken
 

@@ -40,7 +40,7 @@ def not_a_language(key: str, ground: Ground) -> str | None:
     """Why this cannot be the key of a table by language; None: it can."""
     if ground.languages is None:
         return None if LANGUAGE.fullmatch(key) else f'"{key}" is not a language such as "en"'
-    if key in ground.languages:
+    if any(key in (each, each.partition("-")[0]) for each in ground.languages):
         return None
     return f'"{key}" is not among the languages {", ".join(ground.languages)}' + near(
         key, ground.languages
@@ -59,8 +59,8 @@ def _judge_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     ground = Ground.of(info)
     written = [key for key in table if key != EVERY]
     flaws = [Flaw(m, (key,)) for key in written if (m := not_a_language(key, ground))]
-    if ground.languages and table and EVERY not in table and ground.languages[0] not in table:
-        first = ground.languages[0]
+    first = ground.languages[0] if ground.languages else EVERY
+    if said_in(table, first, first) is None and ground.languages:
         flaws.append(Flaw(f'has nothing for "{first}", which the other languages fall back on'))
     if flaws:
         raise wrong(*flaws)

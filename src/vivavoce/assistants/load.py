@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,8 +12,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from ..errors import AssistantError, Mistake
-from .assistant import (
-    Assistant,
+from .assistant import Assistant
+from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
+from .ground import Key as KeyPath
+from .languages import EVERY
+from .lines import Lines, line_of, toml_lines
+from .sections import (
     Cascade,
     Key,
     Knowledge,
@@ -23,10 +28,6 @@ from .assistant import (
     Upstream,
     Voice,
 )
-from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
-from .ground import Key as KeyPath
-from .languages import EVERY
-from .lines import Lines, line_of, toml_lines
 from .variables import RESERVED, Variable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 
 def load(folder: Path, known: Known) -> Assistant:
     """The assistant of a folder. Raises `AssistantError` with every mistake in it."""
-    folder = folder.absolute()
+    folder = place(folder)
     try:
         text = _text(folder / FILE)
         data = tomllib.loads(text)
@@ -67,6 +68,11 @@ def load(folder: Path, known: Known) -> Assistant:
     except ValidationError as error:
         found = _mistakes(error, data, toml_lines(text), folder)
         raise AssistantError(sorted(found, key=_place)) from None
+
+
+def place(folder: Path) -> Path:
+    """Absolute and without `..`, so that it has a name; a link stays what it is called."""
+    return Path(os.path.abspath(folder))
 
 
 class _Unusable(Exception):

@@ -25,9 +25,19 @@ def read(value: object, ground: Ground) -> JsonObject:
         raise wrong('must be a table or { file = "…" }')
     if set(value) == {"file"} and isinstance(value["file"], str):
         return _from_file(value["file"], ground)
+    if not _is_json(value):
+        raise wrong("must be what JSON can say: no dates, times, nan or inf")
     if flaws := [Flaw(message, key) for key, message in _judge(value, top=True)]:
         raise wrong(*flaws)
     return value
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _from_file(name: str, ground: Ground) -> JsonObject:
@@ -40,6 +50,8 @@ def _from_file(name: str, ground: Ground) -> JsonObject:
         raise wrong(Flaw("is nested too deeply", file=name)) from None
     if not isinstance(schema, dict):
         raise wrong(Flaw("must hold a JSON object", file=name, line=1))
+    if not _is_json(schema):
+        raise wrong(Flaw("must not hold NaN or Infinity", file=name))
     lines = json_lines(text)
     flaws = [
         Flaw(f"{'.'.join(map(str, key))}: {message}" if key else message,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 DEFAULT = "You are {{ title }}, a voice assistant. Answer in one or two short spoken sentences."
+UNFIT = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a template raises that does not go with its values."""
+
 _TEMPLATE = "<prompt>"
 
 _jinja = ImmutableSandboxedEnvironment(
@@ -68,7 +71,7 @@ class Prompt:
         """What goes wrong when it is rendered."""
         try:
             self.render(values)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except UNFIT as error:
             line = _line(error.__traceback__) if self.file else None
             message = getattr(error, "message", None) or str(error)
             return Flaw(f"cannot be rendered: {message}", self.key, self.file, line)
@@ -149,7 +152,7 @@ def _address(key: tuple[str, ...], ground: Ground) -> tuple[str | None, str | No
         return None, None
     if name in roles:
         return name, None
-    if ground.languages is None or ground.roles is None or name in languages:
+    if ground.roles is None or not_a_language(name, ground) is None:
         return None, name
     hint = near(name, ("default", *roles, *languages))
     raise wrong(f'must be "default", a role or a language{hint}')

@@ -129,7 +129,7 @@ def address(chosen: Settings, port: int, *, tls: bool) -> str:
 
 async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str) -> None:
     """Once it listens: where, and by which link one comes in."""
-    while not listener.started:
+    while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
         await asyncio.sleep(0.01)
     assert server.services is not None
     data.address.write_text(url, "utf-8")

@@ -8,8 +8,9 @@
     hearing       the input audio buffer: sound → turns → items, and what the recogniser gets
       turns         when somebody starts and stops speaking      gate    whose voice counts
       pauses        does the sentence want to go on?             transcripts    the words of it
-    reply         one response: its events in their order, opened and closed
-      options       what it does otherwise than the session      usage   its tokens, and their limit
+    replies       the responses being made: begun, asked for, fed, ended
+      reply         the events of one in their order             usage   its tokens, and their limit
+      options       what it does otherwise than the session
     calls         function calls of the server's own tools, and when their outputs are complete
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last

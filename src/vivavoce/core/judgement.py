@@ -10,14 +10,16 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from ..errors import InvalidRequest
 from ..protocol.client import ItemCreate, ItemTruncate, ResponseOptions
 from ..protocol.config import JsonObject, SessionConfig
-from ..protocol.items import FunctionCall, Item, ItemReference, Message
+from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from .conversation import Conversation
 from .ledger import Ledger
 from .options import with_options
+from .reply import Reply
 
 MINIMUM_COMMIT_MS = 100
 
@@ -92,9 +94,18 @@ def creation(conversation: Conversation, event: ItemCreate) -> tuple[Item, str |
             f"Error adding item: the previous item with id '{after}' does not exist.",
             "previous_item_id",
         )
-    if isinstance(item, Message | FunctionCall):  # whatever it says: it is whole
-        item = msgspec.structs.replace(item, status="completed")
-    return item, after
+    return _as_events_show_it(item), after
+
+
+def _as_events_show_it(item: Item) -> Item:
+    """Whole, whatever the client says, and without keys that only clients send (§3.7, §5.1)."""
+    match item:
+        case Message() | FunctionCall():
+            return msgspec.structs.replace(item, status="completed", object=UNSET)
+        case FunctionOutput():
+            return msgspec.structs.replace(item, status=UNSET, object=UNSET)
+        case _:
+            return item
 
 
 def existing(
@@ -157,6 +168,15 @@ def response(
         )
     voice = with_options(config, options).audio.output.voice
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def cancellation(reply: Reply | None) -> Reply:
+    """`response.cancel`: it must be running still."""
+    if reply is None:
+        raise InvalidRequest(
+            "response_cancel_not_active", "Cancellation failed: no active response found"
+        )
+    return reply
 
 
 def _in_progress(item: Item) -> bool:

@@ -80,7 +80,8 @@ def markdown(text: str, language: str, source: str) -> list[Chunk]:
             title, also, lines = _plain(heading[2]), [], []
         elif asked := _ALSO.match(fold(_plain(line))):
             # Folding may change the length, so the examples stay folded: they are only compared.
-            also += [example.strip() for example in re.split(r"[;|]", asked[1]) if example.strip()]
+            examples = (example.strip(" \"'“”«»") for example in re.split(r"[;|]", asked[1]))
+            also += [example for example in examples if example]
         elif not _FENCE.match(line.strip()):
             lines.append(line)
     close()

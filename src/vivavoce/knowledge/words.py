@@ -28,10 +28,10 @@ _FILLER = {
         your our their his her its me us him them this that these those there here what which who
         whom whose where when how why can could will would should shall may might must to in on of
         at for with by from and or if but not no so as please tell say about get got have has had
-        want need like know give some any long much many more very just also then than let s t re
-        ve ll d m don doesn didn isn aren won okay ok well um uh hey hello hi thanks thank explain
-        describe show called call named name happen happens happening into out up there's every
-        each all both find one ones thing things other others else""",
+        want need like know give some any long much many more very just also then than let s t re ve
+        ll d m don doesn didn isn aren won okay ok well um uh hey hello hi thanks thank bye explain
+        describe show called call named name happen happens happening into out up every each
+        all both find one ones thing things other others else""",
     "it": """il lo la i gli le un uno una di a da in con su per tra fra e ed o od ma se che chi cosa
         cos dove dov quando quand come com quale quali qual quanto quanta quanti quante quant perche
         e sono era ho hai ha abbiamo avete hanno c ce ci si mi ti vi lo la li ne me te del dello
@@ -40,15 +40,15 @@ _FILLER = {
         potete possono potrei potrebbe potresti vorrei voglio vuole devo deve dobbiamo dire dirmi
         dimmi dimmelo sapere sai fare fa favore grazie questo questa questi queste quel quella
         quello anche poi piu non no si mio mia tuo tua suo sua nostro vostro ciao salve buongiorno
-        allora dunque ecco tutto tutti tutte ogni c'e essere stare sta stanno spiegami parlami
-        chiama chiamano trovo trova""",
+        arrivederci allora dunque ecco tutto tutti tutte ogni essere stare sta stanno spiegami
+        parlami chiama chiamano trovo trova""",
     "es": """el la los las lo un una unos unas de a en con por para sobre y e o u pero si que quien
         quienes donde cuando como cual cuales cuanto cuanta cuantos cuantas porque es son era esta
-        estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden podria
-        quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo debe
-        hacer hago haces este esta estos estas ese esa esos esas aquello no si tambien mas muy ya
-        ser estar decir dime decirme saber sabes gracias hola buenos buenas pues entonces todo
-        todos todas cada llama llaman explicame hablame encuentro""",
+        estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden
+        podria quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo
+        debe adios luego hacer hago haces este esta estos estas ese esa esos esas aquello no si
+        tambien mas muy ya ser estar decir dime decirme saber sabes gracias hola buenos buenas pues
+        entonces todo todos todas cada llama llaman explicame hablame encuentro""",
 }
 FILLER = {
     language: frozenset("".join(c for c in word if c.isalnum()) for word in words.split())
@@ -113,7 +113,8 @@ def stem(word: str, language: str) -> str:
 def terms(text: str, language: str) -> list[str]:
     """The stems that carry the meaning, in order.
 
-    "check-in" gives check, in and checkin; "room B" gives room and #b, since a lone letter says nothing.
+    "check-in" gives check, in and checkin; "room B" gives room and #b, since
+    a lone letter says nothing.
     """
     folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]

@@ -43,6 +43,9 @@ class Bounds:
     max_bytes: int = 16 * MEBIBYTE
 
 
+USUAL = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
@@ -180,7 +183,7 @@ class Http:
         content: bytes | None = None,
         data: Mapping[str, str] | None = None,
         files: Files | None = None,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = USUAL,
     ) -> Answer:
         """The whole answer of a request that succeeded. `NetError` for everything else."""
         async with self.stream(
@@ -198,7 +201,7 @@ class Http:
         content: bytes | None = None,
         data: Mapping[str, str] | None = None,
         files: Files | None = None,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = USUAL,
     ) -> AsyncIterator[Stream]:
         """An answer as it comes. Leaving the block closes the connection if there is more of it."""
         clock = _Clock(bounds)

@@ -88,7 +88,7 @@ class Hands:
             case _:
                 raise AssertionError(f"nobody does {effect}")
 
-    def shape(self, event: server.ServerEvent) -> server.ServerEvent | None:
+    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return self._mouth.shape(event)
 
     def end(self) -> None:

@@ -48,8 +48,8 @@ class Work(Protocol):
 
     def perform(self, effect: Effect) -> None: ...
 
-    def shape(self, event: server.ServerEvent) -> server.ServerEvent | None:
-        """The event as the wire wants it (G.711); None while there is nothing to say yet."""
+    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
+        """What goes onto the wire for this event (sound as G.711, say)."""
 
     def end(self) -> None:
         """The call is over: stop everything."""
@@ -227,15 +227,13 @@ class Line:
     def _send(self, event: server.ServerEvent, to: Who | None) -> None:
         receipt = self.recorder.take(event)
         self._on_event(event)
-        shaped = self._work.shape(event)
-        if shaped is None:
-            return
-        data = codec.encode(shaped)
         stamp = self._stamp(event)
-        for client in self._attached():
-            if to in (None, client.who) and client.wants(event):
-                client.outbox.put(data, receipt=receipt, written=stamp)
-                stamp = None  # the first to be told is the one we time
+        for shaped in self._work.shape(event):
+            data = codec.encode(shaped)
+            for client in self._attached():
+                if to in (None, client.who) and client.wants(event):
+                    client.outbox.put(data, receipt=receipt, written=stamp)
+                    stamp = None  # the first to be told is the one we time
 
     def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
         if isinstance(event, server.AudioDelta | server.SpeechStopped):

@@ -86,6 +86,7 @@ class Plan:
     session: SessionConfig
     history: tuple[Row, ...] = ()
     browser: bool = False
+    greet: bool = False
 
 
 class Build(Protocol):
@@ -295,6 +296,8 @@ class Reception:
             session,
             history,
             browser=caller.browser,
+            # Programs written for other servers speak first, and count responses.
+            greet=not history and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(

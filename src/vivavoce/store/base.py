@@ -203,6 +203,6 @@ class Store(Protocol):
         """Forget expired secrets and used or expired codes."""
 
     async def ping(self) -> None:
-        """Raises `StoreError` if nothing could be kept right now."""
+        """Raises `StoreError` if nothing could be kept now, or in the last second."""
 
     async def close(self) -> None: ...

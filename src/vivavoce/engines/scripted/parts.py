@@ -15,8 +15,8 @@ from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...core.ledger import Word
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
-from ...protocol.server import Usage
-from ..base import Question, Speech, Stable, Voice
+from ...protocol.server import InputTokens, OutputTokens, Usage
+from ..base import Cut, Question, Speech, Stable, Thought, Voice
 from .script import Reader, Script, fill
 
 WORD_MS = 300  # of speech, before the next word is taken for certain
@@ -57,9 +57,7 @@ class ScriptedBrain:
     def __init__(self, script: Script) -> None:
         self._reader = Reader(script, "brain")
 
-    async def generate(
-        self, question: Question
-    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
         text = _last(question.history)
         rule, words = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
@@ -67,9 +65,12 @@ class ScriptedBrain:
         for word in re.findall(r"\S+\s*", str(fill(rule.say, words))):
             if rule.fail and said == rule.after:
                 break
+            if said == question.max_output_tokens:
+                yield Cut("max_output_tokens")
+                break
             said += 1
             yield word
-            await asyncio.sleep(0)
+            await asyncio.sleep(rule.pace_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
         declared = {tool.name for tool in question.tools} if question.tool_choice != "none" else ()
@@ -81,7 +82,13 @@ class ScriptedBrain:
         asked = len(question.instructions.split()) + sum(
             len(_words(item).split()) for item in question.history
         )
-        yield Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+        yield Usage(
+            total_tokens=asked + said,
+            input_tokens=asked,
+            output_tokens=said,
+            input_token_details=InputTokens(text_tokens=asked),
+            output_token_details=OutputTokens(text_tokens=said),
+        )
 
 
 class Tones:
@@ -100,7 +107,7 @@ class Tones:
             each_ms = CHARACTER_MS / voice.speed
             pcm = _beep(hertz, each_ms * len(word.strip()), each_ms * len(word))
             yield Speech(pcm=pcm, words=(Word(word, 0),))
-            await asyncio.sleep(0)
+            await asyncio.sleep(rule.pace_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
 

@@ -1,21 +1,21 @@
 """What to hear and what to answer, as a file that people write (TOML or JSON).
 
-    heard = ["when does the keynote start"]       # what speech is taken for, in turn
+heard = ["when does the keynote start"]       # what speech is taken for, in turn
 
-    [[rules]]                                     # the first that fits
-    when = "keynote"                              # part of what the user said, in any case
-    say = "It starts at nine."
+[[rules]]                                     # the first that fits
+when = "keynote"                              # part of what the user said, in any case
+say = "It starts at nine."
 
-    [[rules]]
-    pattern = "book (?P<room>\\w+)"               # or a regular expression
-    calls = [{ name = "book", arguments = { room = "{room}" } }]
+[[rules]]
+pattern = "book (?P<room>\\w+)"               # or a regular expression
+calls = [{ name = "book", arguments = { room = "{room}" } }]
 
-    [[rules]]
-    when = "overloaded"
-    fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
-    after = 2                                     # … or after so many
-    times = 1                                     # and only so often
-    stage = "brain"                               # or "stt", "tts": who fails
+[[rules]]
+when = "overloaded"
+fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
+after = 2                                     # … or after so many
+times = 1                                     # and only so often
+stage = "brain"                               # or "stt", "tts": who fails
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ import msgspec
 
 from ...core.values import JsonObject
 from ...errors import ConfigError, Mistake
-
 
 Stage = Literal["stt", "brain", "tts"]
 
@@ -46,7 +45,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pattern: str = ""
     say: str = ""
     calls: tuple[Call, ...] = ()
-    delay_s: float = 0.0
+    delay_s: float = 0.0  # before the first word
+    pace_s: float = 0.0  # after each word
     fail: str = ""
     after: int = 0
     times: int | None = None

@@ -45,13 +45,18 @@ class NGrams:
     def balance(self, length: int) -> None:
         """Set the weights of all histories that are one word shorter than this."""
         told: defaultdict[Gram, float] = defaultdict(float)
-        shorter: defaultdict[Gram, float] = defaultdict(float)
+        others: defaultdict[Gram, float] = defaultdict(lambda: 1.0)  # chances of the rest, shorter
         for gram, probability in self.seen[length - 1].items():
             told[gram[:-1]] += probability
-            shorter[gram[:-1]] += self.probability(gram[1:])
+            others[gram[:-1]] -= self.probability(gram[1:])
+        scale: dict[Gram, float] = {}
         for history, sum_told in told.items():
-            left = max(1 - sum_told, LEAST_LEFT)
-            self.backoff[history] = left / max(1 - shorter[history], LEAST_LEFT)
+            left = 0.0 if others[history] < LEAST_LEFT else max(1 - sum_told, LEAST_LEFT)
+            self.backoff[history] = left / others[history] if left else 1.0
+            if abs(sum_told + left - 1) > LEAST:
+                scale[history] = (1 - left) / sum_told
+        for gram in self.seen[length - 1] if scale else ():
+            self.seen[length - 1][gram] *= scale.get(gram[:-1], 1.0)
 
 
 def count(sentences: Iterable[tuple[float, str]]) -> NGrams:

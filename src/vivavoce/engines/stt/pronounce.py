@@ -34,6 +34,7 @@ _RULES = [
         ("ing$", "IH NG"),
         ("(?<=[^aeiou]{2})ed$", "D"),
         # several letters, one sound
+        ("ch(?=i$)", "K"),
         ("tch|ch(?!r)", "CH"),
         ("chr", "K R"),
         ("sch|sh|s(?=ure)", "SH"),

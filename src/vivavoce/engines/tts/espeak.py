@@ -31,7 +31,8 @@ from .pieces import Pieces, portions
 
 MODULE = "vivavoce_espeak"
 PORTION = 300  # characters
-DEADLINE_S = 10.0
+START_S = 20.0  # a machine may be busy when the first call comes
+DEADLINE_S = 10.0  # between two pieces of sound
 SLOWEST = 80  # words a minute; slower than that only by pausing between words
 GAP_AT_HALF = 23  # the pause that makes 80 words a minute 40
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
@@ -47,17 +48,18 @@ class Timbre:
     accent: str = "us"  # of English
 
 
-# The protocol's ten voices: 1 to 3 semitones apart, and otherwise in timbre (measured by a test).
+# The protocol's ten voices, 77 to 270 Hz; where two are close in pitch they differ in colour. A test
+# measures that every two can be told apart.
 TIMBRES = {
-    "alloy": Timbre("", 50, 50, 172),
-    "ash": Timbre("m3", 38, 45, 165),
-    "ballad": Timbre("m7", 46, 70, 155, "gb"),
+    "alloy": Timbre("", 53, 50, 172),
+    "ash": Timbre("m3", 35, 45, 165),
+    "ballad": Timbre("m7", 54, 70, 155, "gb"),
     "coral": Timbre("f2", 58, 60, 165),
     "echo": Timbre("m1", 34, 40, 170),
     "sage": Timbre("f5", 44, 45, 160),
     "shimmer": Timbre("f4", 80, 65, 180),
-    "verse": Timbre("m2", 55, 75, 180, "gb"),
-    "marin": Timbre("Annie", 55, 60, 172),
+    "verse": Timbre("m2", 78, 75, 180, "gb"),
+    "marin": Timbre("Annie", 58, 60, 172),
     "cedar": Timbre("Andy", 30, 45, 162),
 }
 
@@ -152,7 +154,7 @@ class Espeak:
         async with self._starting:
             if self._process is None or not self._process.alive:
                 await self.close()
-                self._process = await _start(self._deadline_s)
+                self._process = await _start()
             return self._process
 
 
@@ -185,7 +187,7 @@ def _identifier(language: str, timbre: Timbre, identifiers: dict[str, str]) -> s
     return "en"
 
 
-async def _start(deadline_s: float) -> _Process:
+async def _start() -> _Process:
     spec = importlib.util.find_spec(MODULE)
     if spec is None or spec.origin is None:
         raise EngineError("the package vivavoce-espeak is not installed")
@@ -199,7 +201,7 @@ async def _start(deadline_s: float) -> _Process:
     except OSError as error:
         raise EngineError(f"espeak cannot be started: {error.strerror}") from None
     try:
-        async with asyncio.timeout(deadline_s):
+        async with asyncio.timeout(START_S):
             await asyncio.shield(process.ready)
     except BaseException as error:
         process.kill()

@@ -24,7 +24,10 @@ _WORD = re.compile(r"\S+\s*")
 
 
 class Pieces:
-    """Takes the sound of one text and its marks as they come; gives what is ready to be played."""
+    """Takes the sound of one text and its marks as they come; gives what is ready to be played.
+
+    Marks that are given at the beginning are all there will be.
+    """
 
     def __init__(self, text: str, marks: Iterable[Mark] = ()) -> None:
         self._text = text
@@ -33,13 +36,14 @@ class Pieces:
         self._sound = bytearray()
         self._marks: list[Mark] = []
         self._mark(marks)
+        self._known = bool(self._marks)
 
     def push(self, pcm: bytes, marks: Iterable[Mark] = ()) -> list[Speech]:
         """Where a word ends is known when the next begins: its piece waits for that."""
         self._sound += pcm
         self._mark(marks)
         pieces = []
-        while (size := self._size()) and self._marks and self._marks[-1][1] >= self._ms(size):
+        while (size := self._size()) and (self._known or self._is_past(size)):
             pieces.append(self._cut(size))
         return pieces
 
@@ -61,6 +65,10 @@ class Pieces:
                 # Whatever stands before the first word is said with it.
                 first = not self._marks and not self._given
                 self._marks.append((0 if first else position, max(ms, last[1])))
+
+    def _is_past(self, size: int) -> bool:
+        """Has a word begun beyond this piece?"""
+        return bool(self._marks) and self._marks[-1][1] >= self._ms(size)
 
     def _size(self) -> int:
         """How many bytes the next piece takes, or 0 while there are too few."""

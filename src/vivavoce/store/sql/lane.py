@@ -78,8 +78,8 @@ class Lane:
                 return work(connection)
         except (sqlite3.Error, DBAPIError) as error:
             raise store_error(error) from error
-        except UnicodeEncodeError:
-            raise StoreError("the store refuses text that is not Unicode") from None
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise StoreError(f"the store refuses a value ({type(error).__name__})") from None
 
     async def close(self) -> None:
         """Waits for what is under way."""

@@ -11,10 +11,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ....knowledge.calendar import WEEKDAYS
 from ....knowledge.chunks import Chunk
 from ....knowledge.search import Hit, Index
 from ....knowledge.words import fold, terms
 from . import programme, questions
+from .phrases import PHRASES
 from .utterance import Reply, Utterance
 
 SURE = 0.62  # confidence from which one matching word is enough
@@ -34,6 +36,7 @@ class Answers:
     def __init__(self, index: Index) -> None:
         self.index = index
         self.programme = programme.Programme(index)
+        self._days = frozenset(terms(" ".join(WEEKDAYS[index.language]), index.language))
 
     def find(self, said: Utterance) -> Hit | None:
         """The chunk that answers, if we may be sure of it."""
@@ -54,7 +57,7 @@ class Answers:
         return best if sure else None
 
     def answer(
-        self, said: Utterance, earlier: Utterance | None, last_said: str, now: dt.datetime
+        self, said: Utterance, earlier: Sequence[Utterance], last_said: str, now: dt.datetime
     ) -> Reply | None:
         """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
         leaning = questions.leans(said.folded)
@@ -62,25 +65,25 @@ class Answers:
             return Reply(kind="programme", language=said.language, text=text)
         kinds = questions.kinds(said.folded)
         own = self._own(said)
-        if last_said and (leaning or not own) and (kinds or leaning) and not self._new(own):
-            topic = self.topic(last_said)
-            if topic is not None:
-                return self.say(topic, said, strict=True)
-        hit = self.find(said)
-        if hit is None or not own:
-            return None
-        return self.say(hit.chunk, said)
+        hit = self.find(said) if own else None
+        named = self._new(own) or (hit is not None and hit.titled >= HALF and not leaning)
+        if not named and (kinds or leaning) and (topic := self.topic(last_said)):
+            reply = self.say(topic, said, strict=True)
+            if reply is not None or leaning:
+                return reply
+        return self.say(hit.chunk, said) if hit else None
 
     def _own(self, said: Utterance) -> list[str]:
         """The words that say what a question is about, rather than what it wants to know."""
         weights = questions.kind_weights(said.language)
-        subject = [w for w in said.terms if w not in weights and not w.isdigit()]
-        return subject or [w for w in said.terms if w in weights and w in self.index]
+        words = [w for w in said.terms if w not in self._days and not w.isdigit()]
+        subject = [w for w in words if w not in weights]
+        return subject or [w for w in said.terms if w in self.index]
 
     def _new(self, own: Sequence[str]) -> bool:
         """Do they name a subject themselves?"""
         weights = questions.kind_weights(self.index.language)
-        return any(word not in weights for word in own)
+        return any(word not in weights and word not in self._days for word in own)
 
     def topic(self, said: str) -> Chunk | None:
         """The chunk that a sentence of ours was taken from."""
@@ -93,9 +96,8 @@ class Answers:
         if chunk is None:
             return None
         rest = [s for s in sentences(chunk.text) if s not in last_said]
-        if not rest:
-            return None
-        return Reply(kind="answer", language=language, text=_fit(rest), chunk_id=chunk.id)
+        text = _fit(rest) or PHRASES[language].no_more
+        return Reply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
     def say(self, chunk: Chunk, said: Utterance, *, strict: bool = False) -> Reply | None:
         """What a chunk answers. `strict`: nothing, if it holds no fact of the kind asked for."""

@@ -20,8 +20,7 @@ from ....knowledge.chunks import Chunk
 from ....knowledge.search import Index
 from ....knowledge.words import LANGUAGES
 from ....protocol.items import FunctionCall
-from ....protocol.server import Usage
-from ...base import Question
+from ...base import Cut, Question, Thought
 from . import asking, dialogue, phrases, questions, results, tools
 from .answers import Answers, titles
 from .language import detect
@@ -30,6 +29,7 @@ from .usage import tokens, usage
 from .utterance import Reply, Utterance
 
 TOOLS = 64  # that are looked at; more are passed over
+EARLIER = 3  # questions that one may lean on
 TOPICS = 3  # named when somebody asks for help
 
 _PIECE = re.compile(r"\S+\s*")
@@ -53,9 +53,7 @@ class ExtractiveBrain:
         self._name = name
         self._now = now
 
-    async def generate(
-        self, question: Question
-    ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
+    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
         """Word by word. A limit on output tokens cuts the text, never a tool call."""
         reply = self.reply(question)
         said = ""
@@ -67,6 +65,7 @@ class ExtractiveBrain:
         for piece in _PIECE.findall(reply.text):
             most = question.max_output_tokens
             if most is not None and tokens(said + piece) > most:
+                yield Cut("max_output_tokens")
                 break
             said += piece
             yield piece
@@ -77,6 +76,7 @@ class ExtractiveBrain:
         talk = dialogue.read(question.history)
         language = self._usual(question, talk)
         if talk.outputs:
+            language = detect(talk.asked, self._indexes, language)
             text = " ".join(results.sentence(output, language) for _, output in talk.outputs)
             return Reply(kind="result", language=language, text=text)
         if not talk.asked:
@@ -100,7 +100,8 @@ class ExtractiveBrain:
             return reply
         again = asking.ask(asked.tool, asked.slot)
         if questions.is_question(said.folded):
-            answer = self._judged(said, talk, (), now)
+            other = Utterance(talk.asked, detect(talk.asked, self._indexes, language))
+            answer = self._judged(other, talk, (), now)
             return msgspec.structs.replace(
                 answer, kind="ask", text=f"{answer.text} {again}", name=asked.tool.name
             )
@@ -127,7 +128,7 @@ class ExtractiveBrain:
             doubt = 1.0 if questions.is_question(said.folded) else 0.6
             if hit is None or candidate.score >= doubt * hit.confidence:
                 return asking.call_or_ask(candidate.tool, candidate.arguments)
-        earlier = Utterance(talk.last_asked, said.language) if talk.last_asked else None
+        earlier = [Utterance(text, said.language) for text in talk.earlier_asked(EARLIER)]
         if phrases.MORE.match(said.folded):
             reply = answers.more(talk.last_said, said.language)
         else:
@@ -166,7 +167,7 @@ class ExtractiveBrain:
         if given in self._languages:
             return given
         usual = self._languages[0]
-        for text in (talk.last_said, talk.last_asked):
+        for text in (talk.last_said, *talk.earlier_asked(1)):
             usual = detect(text, self._indexes, usual)
         return usual
 

@@ -26,7 +26,8 @@ _WEEKDAYS = {lang: tuple(fold(n) for n in names) for lang, names in WEEKDAYS.ite
 _MONTHS = {lang: tuple(fold(n) for n in names) for lang, names in MONTHS.items()}
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
              "eighth": 8, "ninth": 9, "tenth": 10, "primo": 1, "primero": 1}  # fmt: skip
-_NTH = r"(\w+?)(?:st|nd|rd|th)?"
+_NTH = r"(\w+)"
+_SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
 
 _LATE = re.compile(
     r"\b(pm|p\.?m\.?|p m|evening|tonight|afternoon|sera|stasera|pomeriggio|noche|tarde)\b"
@@ -73,7 +74,7 @@ def find_date(text: str, language: str, today: dt.date) -> Found | None:
     for number, month in enumerate(_MONTHS[language], 1):
         pattern = rf"\b{_NTH}(?: of| de| di)? {month}\b|\b{month} (?:the )?{_NTH}\b"
         for match in re.finditer(pattern, text):
-            word = match[1] or match[2]
+            word = _SUFFIX.sub("", match[1] or match[2])
             day = _ORDINALS.get(word) or (int(word) if word.isdigit() else 0)
             year = today.year + ((number, day) < (today.month, today.day))
             if found := _date(year, number, day):

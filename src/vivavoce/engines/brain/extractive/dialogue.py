@@ -26,9 +26,9 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     def last_said(self) -> str:
         return next((turn.text for turn in reversed(self.before) if turn.role == "assistant"), "")
 
-    @property
-    def last_asked(self) -> str:
-        return next((turn.text for turn in reversed(self.before) if turn.role == "user"), "")
+    def earlier_asked(self, most: int) -> list[str]:
+        """The last things the user said before, oldest first."""
+        return [turn.text for turn in self.before if turn.role == "user"][-most:]
 
 
 def read(history: Iterable[Item]) -> Dialogue:
@@ -36,15 +36,19 @@ def read(history: Iterable[Item]) -> Dialogue:
     turns: list[Turn] = []
     calls: dict[str, str] = {}
     outputs: list[tuple[str, str]] = []
+    same = False  # may the next message belong to the last turn?
     for item in history:
         if isinstance(item, FunctionCall):
             calls[item.call_id] = item.name
+            same = False
         elif isinstance(item, FunctionOutput):
+            same = False
             outputs.append((calls.get(item.call_id, ""), item.output))
-        elif isinstance(item, Message) and item.role != "system" and (text := _text(item)):
+        elif isinstance(item, Message) and item.role != "system" and (text := text_of(item)):
             outputs.clear()
-            if turns and turns[-1].role == item.role:
+            if same and turns and turns[-1].role == item.role:
                 text = f"{turns.pop().text} {text}"
+            same = True
             turns.append(Turn(item.role, text))
     asked = ""
     if turns and turns[-1].role == "user":
@@ -52,7 +56,8 @@ def read(history: Iterable[Item]) -> Dialogue:
     return Dialogue(asked=asked, before=tuple(turns[-TURNS:]), outputs=tuple(outputs))
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
+    """All that was said or written in a message; sounds and pictures are not words."""
     said = []
     for part in message.content:
         text = getattr(part, "text", None) or getattr(part, "transcript", None)

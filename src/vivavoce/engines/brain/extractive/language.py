@@ -14,14 +14,14 @@ from ....knowledge.words import FILLER, fold, stem
 
 MARGIN = 1.0  # in words
 _WORD = re.compile(r"[a-z0-9]+")
-_SPANISH = re.compile(r"[ñ¿¡]")
-_GRAVE = re.compile(r"[àèìòù]")
-_ACUTE = re.compile(r"[áíóú]")
+_ANYWHERE = {"ok", "okay", "no"}
+_MARKS = {"es": re.compile(r"[áíóúñ]"), "it": re.compile(r"[àèìòù]")}
+_UPSIDE_DOWN = re.compile(r"[¿¡]")
 
 
 def detect(text: str, indexes: Mapping[str, Index], usual: str) -> str:
     """One of the languages of `indexes`; `usual` unless another is better by `MARGIN`."""
-    words = _WORD.findall(fold(text))[:60]
+    words = [word for word in _WORD.findall(fold(text))[:60] if word not in _ANYWHERE]
     scores = {language: _score(words, text, index) for language, index in indexes.items()}
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] >= scores.get(usual, 0.0) + MARGIN else usual
@@ -35,9 +35,10 @@ def _score(words: list[str], text: str, index: Index) -> float:
             score += 1.0
         elif stem(word, language) in index:
             score += 0.6
-    low = text.lower()
-    if language == "es":
-        score += 2 * bool(_SPANISH.search(low)) + bool(_ACUTE.search(low))
-    if language == "it":
-        score += bool(_GRAVE.search(low))
+    # Marks of a language; letters with accents count little, since names have them everywhere.
+    marks = _MARKS.get(language)
+    if marks and marks.search(text.lower()):
+        score += 0.5
+    if language == "es" and _UPSIDE_DOWN.search(text):
+        score += 2.0
     return score

@@ -57,11 +57,11 @@ def digits(folded: str, language: str) -> str:
     """The same words, each spoken number one token of digits; "nine thirty" stays two."""
     said: list[str] = []
     open_ = False  # does the last token still grow?
-    words = _TOKEN.findall(folded)
+    words = _TOKEN.findall(folded.replace("all'una", "alle 1"))
     for position, word in enumerate(words):
         value = _VALUES[language].get(word)
         if word in _ARTICLES and not open_:
-            value = None
+            value = 1 if said[-2:] == ["a", "la"] else None  # "a la una" is a time
         following = words[position + 1] if position + 1 < len(words) else ""
         if word == _AND[language] and open_ and _continues(said[-1], following, language):
             continue

@@ -31,6 +31,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     or_: str
     more: str
     nothing_on: str
+    no_more: str
 
 
 PHRASES = {
@@ -58,6 +59,7 @@ PHRASES = {
         or_="or",
         more="and {n} more",
         nothing_on="There is nothing like that in the programme.",
+        no_more="That is all I know about it.",
     ),
     "it": Phrases(
         hello="Ciao! Come posso aiutarti?",
@@ -81,8 +83,9 @@ PHRASES = {
         no="no",
         and_="e",
         or_="o",
-        more="e altri {n}",
+        more="e {n} in più",
         nothing_on="Non c'è niente del genere nel programma.",
+        no_more="Non so altro.",
     ),
     "es": Phrases(
         hello="¡Hola! ¿En qué puedo ayudarte?",
@@ -108,6 +111,7 @@ PHRASES = {
         or_="o",
         more="y {n} más",
         nothing_on="No hay nada parecido en el programa.",
+        no_more="No sé nada más.",
     ),
 }
 

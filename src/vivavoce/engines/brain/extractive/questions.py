@@ -74,14 +74,14 @@ _LEANING = re.compile(
 _KIND_WORDS = {
     "en": """start begin end finish open close time hour day date room floor cost price pay euro
         speak speaker talk place held located location go reach exactly today take
-        long often late early minute near nearby speech session lecture bring leave use take buy find see come
-        build built""",
-    "it": """inizia comincia finisce termina apre chiude ora ore orario giorno data sala piano costa vicino
-        costo prezzo pagare euro parla relatore posto luogo trova arrivare raggiungere andare
+        long often late early minute near nearby speech session lecture bring leave use take
+        buy find see come build built""",
+    "it": """inizia comincia finisce termina apre chiude ora ore orario giorno data sala piano costa
+        vicino costo prezzo pagare euro parla relatore posto luogo trova arrivare raggiungere andare
         esattamente dura minuto oggi tiene conferenza intervento presentazione sessione portare
         lasciare usare prendere comprare vedere""",
-    "es": """empieza comienza termina acaba abre cierra hora horario dia fecha sala planta piso cerca
-        cuesta costo precio pagar euro habla ponente lugar llegar ir exactamente dura minuto
+    "es": """empieza comienza termina acaba abre cierra hora horario dia fecha sala planta piso
+        cerca cuesta costo precio pagar euro habla ponente lugar llegar ir exactamente dura minuto
         hoy queda celebra charla ponencia sesion conferencia traer llevar dejar usar tomar comprar
         ver""",
 }

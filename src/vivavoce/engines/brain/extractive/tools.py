@@ -56,7 +56,7 @@ _CONCEPTS = [
     "turn switch accendi spegni enciende apaga", "order ordina ordinare pide pedir ordena",
     "buy purchase compra comprare comprar", "save note salva annota guarda apunta anota",
     "map mappa piantina cartina mapa plano", "table tavolo mesa", "ticket biglietto entrada boleto",
-    "weather forecast tempo meteo clima", "timer conto temporizador", "alarm sveglia alarma",
+    "weather forecast tempo meteo clima tiempo", "timer conto temporizador", "alarm sveglia alarma",
     "light lamp luce luci luz luces", "room sala stanza camera aula habitacion",
     "message messaggio mensaje", "appointment appuntamento cita", "taxi cab tassi",
     "music song musica canzone cancion", "time ora hora", "price prezzo precio",
@@ -110,7 +110,7 @@ def _declared(encoded: bytes, language: str) -> Tool:
         name=spec.name,
         language=language,
         properties=plain,
-        required=tuple(n for n in (required if isinstance(required, list) else ()) if n in plain),
+        required=tuple(n for n in _texts(required) if n in plain),
         name_words=own,
         words=own | example_words | _meanings(fold(spec.description).split(), language),
         neutral=_meanings(neutral, language) - own,
@@ -118,6 +118,10 @@ def _declared(encoded: bytes, language: str) -> Tool:
     )
     stems = tuple(_outside(example, tool, _ANY_DAY) for example in examples)
     return msgspec.structs.replace(tool, examples=stems)
+
+
+def _texts(value: object) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 @lru_cache(maxsize=1)

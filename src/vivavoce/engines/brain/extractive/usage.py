@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ....protocol.server import Usage
+from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
+from ....protocol.server import InputTokens, OutputTokens, Usage
 from ...base import Question
+from .dialogue import text_of
 
 
 def tokens(text: str) -> int:
@@ -14,7 +16,26 @@ def tokens(text: str) -> int:
 
 
 def usage(question: Question, said: str) -> Usage:
-    texts = [question.instructions, *(spec.description for spec in question.tools)]
-    texts += [msgspec.json.encode(item).decode() for item in question.history]
-    read, written = sum(map(tokens, texts)), tokens(said)
-    return Usage(total_tokens=read + written, input_tokens=read, output_tokens=written)
+    declared = msgspec.json.encode(question.tools).decode() if question.tools else ""
+    read = tokens(question.instructions) + tokens(declared)
+    read += sum(tokens(_content(item)) for item in question.history)
+    written = tokens(said)
+    return Usage(
+        total_tokens=read + written,
+        input_tokens=read,
+        output_tokens=written,
+        input_token_details=InputTokens(text_tokens=read),
+        output_token_details=OutputTokens(text_tokens=written),
+    )
+
+
+def _content(item: Item) -> str:
+    match item:
+        case Message():
+            return text_of(item)
+        case FunctionCall():
+            return f"{item.name} {item.arguments}"
+        case FunctionOutput():
+            return item.output
+        case _:
+            return ""

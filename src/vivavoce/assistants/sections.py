@@ -1,0 +1,233 @@
+"""The tables of `assistant.toml` that say one thing each, with their defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from ..core.values import JsonObject, ToolSpec
+from . import files, parameters
+from .ground import LANGUAGE, Flaw, Ground, near, wrong
+from .languages import EVERY, ByLanguage
+from .variables import Section
+
+LOCKABLE = (
+    "instructions", "tools", "tool_choice", "output_modalities", "max_output_tokens", "truncation",
+    "tracing", "prompt", "include", "audio", "audio.input", "audio.input.format",
+    "audio.input.transcription", "audio.input.noise_reduction", "audio.input.turn_detection",
+    "audio.output", "audio.output.format", "audio.output.voice", "audio.output.speed",
+)  # fmt: skip
+
+
+def _language(value: str) -> str:
+    if not LANGUAGE.fullmatch(value):
+        raise wrong(f'"{value}" is not a language such as "en" or "pt-BR"')
+    return value
+
+
+def _role(value: str, info: ValidationInfo) -> str:
+    if value in ("default", "file") or value in (Ground.of(info).languages or ()):
+        raise wrong(f'"{value}" cannot be a role: it means something else in [instructions]')
+    return value
+
+
+def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
+    flaws = [
+        Flaw(f'"{value}" is there twice', (index,))
+        for index, value in enumerate(values)
+        if value in values[:index]
+    ]
+    if flaws:
+        raise wrong(*flaws)
+    return values
+
+
+def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    kind = str(info.field_name)
+    names: frozenset[str] = getattr(Ground.of(info).known, kind)
+    flaws = [
+        Flaw(f'there is no {kind} named "{name}"{near(name, names)}', (key,))
+        for key, name in table.items()
+        if name not in names
+    ]
+    if flaws:
+        raise wrong(*flaws)
+    return table
+
+
+Adapter = Annotated[ByLanguage, AfterValidator(_known_adapter)]
+
+
+class Voice(Section):
+    name: str = Field("marin", min_length=1, max_length=100)
+    speed: float = Field(1.0, ge=0.25, le=1.5)
+
+
+class _Turns(Section):
+    create_response: bool = True
+    interrupt_response: bool = True
+    gate_db: float = Field(15.0, ge=0, le=40)
+
+
+class ServerTurns(_Turns):
+    type: Literal["server_vad"] = "server_vad"
+    threshold: float = Field(0.5, ge=0, le=1)
+    prefix_padding_ms: int = Field(300, ge=0, le=10_000)
+    silence_duration_ms: int = Field(500, ge=0, le=10_000)
+    idle_timeout_ms: int | None = Field(None, ge=5_000, le=30_000)
+
+
+class SemanticTurns(_Turns):
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+
+
+def _turns_type(value: object) -> str:
+    return str(value.get("type", "server_vad")) if isinstance(value, dict) else "server_vad"
+
+
+Turns = Annotated[
+    Annotated[ServerTurns, Tag("server_vad")] | Annotated[SemanticTurns, Tag("semantic_vad")],
+    Discriminator(_turns_type),
+]
+
+
+class Cascade(Section):
+    stt: Adapter = Field({EVERY: "pocketsphinx"})
+    brain: Adapter = Field({EVERY: "extractive"})
+    tts: Adapter = Field({EVERY: "espeak"})
+
+
+class Key(Section):
+    """Where a secret is. It is read when it is used, and kept nowhere."""
+
+    env: str | None = Field(None, min_length=1)
+    file: str | None = Field(None, min_length=1)  # outside the folder, as a rule
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise wrong('must be { env = "…" } or { file = "…" }')
+        return self
+
+    def read(self, folder: Path, environ: Mapping[str, str] = os.environ) -> str | None:
+        """The secret; None where there is none."""
+        if self.env is not None:
+            return environ.get(self.env, "").strip() or None
+        try:
+            return (folder / (self.file or "")).read_text("utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+class Upstream(Section):
+    base_url: str = "https://api.openai.com/v1"
+    model: str = Field("gpt-realtime-2.1", min_length=1, max_length=200)
+    key: Key = Key(env="OPENAI_API_KEY")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_server(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            good = url.scheme in ("ws", "wss", "http", "https") and bool(url.hostname)
+            good = good and (url.port is None or url.port > 0)
+        except ValueError:
+            good = False
+        if not good:
+            raise wrong("must start with https://, http://, wss:// or ws:// and name a server")
+        if url.username or url.password or url.query or url.fragment:
+            raise wrong("must have no password, query or fragment")
+        return value.rstrip("/")
+
+
+class Tool(Section):
+    kind: str = "client"
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str = Field("", max_length=1024)
+    parameters: JsonObject = parameters.NOTHING
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, value: str, info: ValidationInfo) -> str:
+        if value not in (kinds := Ground.of(info).known.tools):
+            raise wrong(f"must be one of {', '.join(sorted(kinds))}{near(value, kinds)}")
+        return value
+
+    @field_validator("parameters", mode="plain")
+    @classmethod
+    def _is_a_schema(cls, value: object, info: ValidationInfo) -> JsonObject:
+        return parameters.read(value, Ground.of(info))
+
+    @property
+    def spec(self) -> ToolSpec:
+        return ToolSpec(name=self.name, description=self.description, parameters=self.parameters)
+
+
+class Knowledge(Section):
+    paths: tuple[str, ...] = Field(
+        ("knowledge/**/*.md", "knowledge/**/*.csv"), strict=False, max_length=100
+    )
+
+    @field_validator("paths")
+    @classmethod
+    def _stay_inside(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        flaws = list(files.judge(value, Ground.of(info)))
+        if flaws:
+            raise wrong(*flaws)
+        return value
+
+
+class Limits(Section):
+    call_minutes: float = Field(60, gt=0, le=24 * 60)
+    idle_minutes: float = Field(5, gt=0, le=24 * 60)
+    calls_at_once: int = Field(20, ge=1, le=10_000)
+    locked: tuple[str, ...] = Field(("instructions", "tools"), strict=False)
+
+    @field_validator("locked")
+    @classmethod
+    def _are_session_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        flaws = [
+            Flaw(f'"{name}" is not a field of the session{near(name, LOCKABLE)}', (index,))
+            for index, name in enumerate(value)
+            if name not in LOCKABLE
+        ]
+        if flaws:
+            raise wrong(*flaws)
+        return value
+
+    def locks(self, patch: JsonObject) -> str | None:
+        """The first locked field that a `session.update` would change, if there is one."""
+        return next((path for path in self.locked if _touches(patch, path.split("."))), None)
+
+
+def _touches(patch: object, path: Sequence[str]) -> bool:
+    if not isinstance(patch, dict) or not path:
+        return True  # it puts something else in the place of all that is below
+    return path[0] in patch and _touches(patch[path[0]], path[1:])
+
+
+Languages = Annotated[
+    tuple[Annotated[str, AfterValidator(_language)], ...],
+    AfterValidator(_all_different),
+    Field(min_length=1, max_length=100, strict=False),
+]
+Roles = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$"), AfterValidator(_role)], ...],
+    AfterValidator(_all_different),
+    Field(min_length=1, max_length=20, strict=False),
+]
+VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

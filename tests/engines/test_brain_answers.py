@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import aclosing
+from statistics import median
+
+import pytest
+
+from vivavoce.engines.base import Cut, Thought
+from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.phrases import PHRASES
+from vivavoce.protocol.items import FunctionCall
+from vivavoce.protocol.server import Usage
+
+from ..support.virtual_time import live
+from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, Talk, assistant, fair
+
+# Of 100 questions, how many must be answered rightly, and how many may be answered wrongly. What
+# is missing to 100 is "I don't know". `benchmarks/responder.py` prints where we are.
+FLOORS = {
+    ("dev", "en"): (95, 5), ("dev", "it"): (90, 5), ("dev", "es"): (90, 5),
+    ("dev", "out of scope"): (90, 10),
+    ("noisy", "en"): (90, 5), ("noisy", "it"): (75, 0), ("noisy", "es"): (75, 0),
+    ("held_out", "en"): (85, 7), ("held_out", "it"): (85, 7), ("held_out", "es"): (85, 7),
+    ("held_out", "out of scope"): (75, 25),
+}  # fmt: skip
+
+
+def cases(name: str) -> list[list[str]]:
+    return [line.split("\t") for line in (DATA / f"{name}.tsv").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("name", ["dev", "noisy", "held_out"])
+def test_questions_are_answered_from_the_knowledge_or_not_at_all(name: str) -> None:
+    right: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for language, text, expected in cases(name):
+        group = "out of scope" if expected == "?" else language
+        reply = Talk().say(text)
+        good = reply.kind == "unknown" if expected == "?" else expected in reply.text
+        total[group] += 1
+        right[group] += good
+        wrong[group] += not good and reply.kind != "unknown"
+    for group in total:
+        least, most = FLOORS[name, group]
+        assert 100 * right[group] >= least * total[group], (group, right[group], total[group])
+        assert 100 * wrong[group] <= most * total[group], (group, wrong[group], total[group])
+
+
+def test_with_tools_declared_questions_are_still_questions() -> None:
+    called = [text for _, text, _ in cases("dev") if Talk(*ALL).say(text).kind == "call"]
+    assert set(called) <= {
+        "what is the weather like in paris",  # for that there is a tool
+        "¿Qué tiempo hace en Madrid?",
+    }
+
+
+def test_an_answer_takes_less_than_five_milliseconds() -> None:
+    texts = [text for _, text, _ in cases("dev")]
+    for text in texts:
+        Talk(*ALL).say(text)
+    took = []
+    for text in texts:
+        began = time.perf_counter()
+        Talk(*ALL).say(text)
+        took.append(time.perf_counter() - began)
+    assert median(took) < 0.005
+
+
+def test_a_follow_up_leans_on_what_was_just_said() -> None:
+    talk = Talk()
+    assert "Thursday" in talk.say("when is the talk about bees").text
+    assert "Room B" in talk.say("and where is it").text
+    assert "Mei Tanaka" in talk.say("who is the speaker").text
+    assert talk.say("how much does it cost").kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("Quando parla Luis Prado?", "e dove?", "Great Hall"),
+        ("Dov'è il planetario?", "e quanto dura?", "35 minuti"),
+        ("¿Cuándo es la ceremonia de clausura?", "¿y dónde?", "Great Hall"),
+        ("where are the toilets", "and the planetarium", "third floor"),
+        ("where is the planetarium", "how long does it last", "35 minutes"),
+        ("what talks are on friday", "and on saturday", "exoplanets"),
+        ("quali interventi ci sono venerdì", "e sabato?", "esopianeti"),
+        ("when do you open", "and on saturday", "11 pm"),
+    ],
+)
+def test_follow_ups_in_every_language(first: str, second: str, expected: str) -> None:
+    talk = Talk()
+    talk.say(first)
+    assert expected in talk.say(second).text
+
+
+def test_a_new_subject_is_not_a_follow_up() -> None:
+    talk = Talk()
+    talk.say("where are the toilets")
+    assert "10 am" in talk.say("when do you open").text
+
+
+def test_a_list_names_three_and_counts_the_rest() -> None:
+    text = Talk().say("what talks are on thursday").text
+    assert text.count(" at ") == 3
+    assert text.endswith("and 2 more.")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("what comes after the memory of bees", "nothing"),
+        ("cosa c'è dopo il discorso di apertura", "vulcani"),
+        ("¿qué hay después de la conferencia inaugural?", "volcanes"),
+        ("how many talks are on friday", "There are 4"),
+        ("what is on tomorrow", "On Thursday"),
+        ("what is happening in lab 2", "radio"),
+        ("who speaks on thursday", "Amara Okafor at 10 am"),
+        ("what is on day two", "Voices of the deep sea"),
+        ("which talks are about energy", "wind"),
+        ("what talks are there on sunday", "nothing"),
+    ],
+)
+def test_the_programme_can_be_asked_from_all_sides(text: str, expected: str) -> None:
+    assert expected in Talk().say(text).text
+
+
+def test_now_and_next_go_by_the_clock() -> None:
+    brain = fair(WEDNESDAY.replace(day=17, hour=11, minute=20))
+    assert "volcanoes" in Talk(brain=brain).say("what is on now").text
+    assert "Panel on trust" in Talk(brain=brain).say("what is next").text
+
+
+def test_it_repeats_what_it_said() -> None:
+    talk = Talk()
+    assert talk.say("can you repeat that please").text == PHRASES["en"].nothing_said
+    first = talk.say("where is the restaurant").text
+    assert talk.say("can you repeat that please").text == first
+    assert talk.say("repeat that").text == first
+
+
+def test_it_tells_the_rest_when_asked_for_more() -> None:
+    talk = Talk()
+    talk.history.append(assistant("The planetarium is on the third floor."))
+    assert "35 minutes" in talk.say("tell me more").text
+    talk = Talk()
+    talk.say("where is room b")
+    assert talk.say("tell me more").text == PHRASES["en"].no_more
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hello", "Hello! How can I help you?"),
+        ("Buongiorno!", "Ciao! Come posso aiutarti?"),
+        ("¡Hola!", "¡Hola! ¿En qué puedo ayudarte?"),
+        ("thank you very much", "You're welcome."),
+        ("Grazie mille", "Prego."),
+        ("adiós", "¡Adiós!"),
+    ],
+)
+def test_small_talk_is_answered_in_its_language(text: str, expected: str) -> None:
+    assert Talk().say(text).text == expected
+
+
+def test_it_says_who_it_is_and_what_can_be_asked() -> None:
+    assert Talk().say("who are you").text.startswith("I am Aurora")
+    assert "Opening hours" in Talk().say("what can you do").text
+
+
+def test_a_greeting_before_a_question_is_only_politeness() -> None:
+    assert "second floor" in Talk().say("hello, where is the restaurant please?").text
+
+
+def test_a_short_word_stays_in_the_language_of_the_call() -> None:
+    talk = Talk()
+    talk.language = "it"
+    assert talk.say("ok").language == "it"
+    assert talk.say("no").language == "it"
+    assert talk.say("where is the restaurant").language == "en"
+
+
+def test_without_a_language_the_last_one_spoken_goes_on() -> None:
+    talk = Talk()
+    talk.say("¿Dónde está el restaurante?")
+    assert talk.say("ok").language == "es"
+
+
+def test_a_brain_that_knows_nothing_says_so() -> None:
+    talk = Talk(brain=ExtractiveBrain())
+    assert talk.say("when does the keynote start").kind == "unknown"
+    assert talk.say("help").text == PHRASES["en"].helpless
+
+
+def test_the_answer_comes_in_pieces_and_its_usage_last() -> None:
+    talk = Talk()
+    expected = talk.say("where is the restaurant").text
+    talk.history.pop()
+    pieces = generate(FAIR, talk)
+    text = [piece for piece in pieces if isinstance(piece, str)]
+    assert "".join(text) == expected
+    assert len(text) > 5
+    *_, usage = pieces
+    assert isinstance(usage, Usage)
+    assert usage.output_tokens == -(-4 * len(expected.split()) // 3)
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens > usage.output_tokens
+
+
+def test_a_limit_of_tokens_cuts_the_answer_and_says_so() -> None:
+    talk = Talk()
+    talk.limit = 4
+    expected = talk.say("where is the restaurant").text
+    talk.history.pop()
+    *said, cut, usage = generate(FAIR, talk)
+    assert cut == Cut("max_output_tokens")
+    assert said == [f"{word} " for word in expected.split()[:3]]
+    assert isinstance(usage, Usage)
+    assert usage.output_tokens == 4
+
+
+def test_a_tool_call_is_one_whole_piece() -> None:
+    talk = Talk(*ALL)
+    talk.say("set a timer for ten minutes")
+    talk.history.pop()
+    call, usage = generate(FAIR, talk)
+    assert isinstance(call, FunctionCall)
+    assert (call.name, call.arguments) == ("set_timer", '{"minutes":10}')
+    assert call.call_id.startswith("call_")
+    assert isinstance(usage, Usage)
+
+
+def generate(brain: ExtractiveBrain, talk: Talk) -> list[Thought]:
+    async def collect() -> list[Thought]:
+        async with aclosing(brain.generate(talk.question())) as pieces:
+            return [piece async for piece in pieces]
+
+    return live(collect())

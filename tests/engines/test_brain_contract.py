@@ -1,0 +1,193 @@
+"""What every brain must do. A new adapter joins by one line in `BRAINS`.
+
+A brain is given a script, as far as it can follow one: the rules say what its model would answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+import msgspec
+import pytest
+
+from vivavoce.core.values import ToolSpec
+from vivavoce.engines.base import Brain, Cut, Question, Thought
+from vivavoce.engines.brain.openai import OpenAIBrain
+from vivavoce.engines.scripted.parts import ScriptedBrain
+from vivavoce.engines.scripted.script import Call, Rule, Script
+from vivavoce.errors import EngineError
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from vivavoce.protocol.server import Usage
+
+from ..support.endpoints import serving
+
+
+@asynccontextmanager
+async def scripted(script: Script) -> AsyncIterator[Brain]:
+    yield ScriptedBrain(script)
+
+
+@asynccontextmanager
+async def openai(script: Script) -> AsyncIterator[Brain]:
+    async with serving(script) as served:
+        yield OpenAIBrain(served.endpoint(), "scripted")
+        await served.until_nobody_is_served()
+
+
+Opened = Callable[[Script], AbstractAsyncContextManager[Brain]]
+BRAINS: list[Opened] = [scripted, openai]
+
+every_brain = pytest.mark.parametrize("opened", BRAINS, ids=lambda opened: opened.__name__)
+
+TOOLS = (ToolSpec(name="book", description="Book a room"), ToolSpec(name="call"))
+SCRIPT = Script(
+    rules=(
+        Rule(when="keynote", say="It starts at nine, in the main hall."),
+        Rule(when="both", calls=(Call(name="book", arguments={"room": "B"}), Call(name="call"))),
+        Rule(
+            pattern=r"book (?P<room>\w+)", calls=(Call(name="book", arguments={"room": "{room}"}),)
+        ),
+        Rule(when="done", say="The room is yours."),
+        Rule(when="slow", say="this takes very very long", pace_s=30),
+        Rule(when="late", say="too late", delay_s=30),
+        Rule(when="busy", fail="rate_limit_exceeded"),
+        Rule(when="poor", fail="insufficient_quota"),
+        Rule(when="which", fail="model_not_found"),
+        Rule(when="broken", fail="engine_failed"),
+        Rule(when="dies", say="I was about to", fail="engine_failed", after=2),
+    )
+)
+
+
+def user(text: str) -> Message:
+    return Message(role="user", content=(Part(type="input_text", text=text),))
+
+
+def question(*history: Item, **more: object) -> Question:
+    asked: dict[str, object] = {"instructions": "Be brief.", "tools": TOOLS, **more}
+    return Question(history=history, **asked)  # type: ignore[arg-type]
+
+
+def answer(opened: Opened, asked: Question) -> list[Thought]:
+    async def story() -> list[Thought]:
+        async with opened(SCRIPT) as brain:
+            return [thought async for thought in brain.generate(asked)]
+
+    return asyncio.run(story())
+
+
+def text(thoughts: list[Thought]) -> str:
+    return "".join(thought for thought in thoughts if isinstance(thought, str))
+
+
+@every_brain
+def test_an_answer_comes_in_pieces_and_its_usage_last(opened: Opened) -> None:
+    thoughts = answer(opened, question(user("When is the keynote?")))
+    assert text(thoughts) == "It starts at nine, in the main hall."
+    assert len(thoughts) > 2, "all at once is not streamed"
+    usage = thoughts[-1]
+    assert isinstance(usage, Usage)
+    assert usage.output_tokens > 0
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+
+
+@every_brain
+def test_spoken_words_count_like_written_ones(opened: Opened) -> None:
+    part = Part(type="input_audio", transcript="when is the keynote")
+    thoughts = answer(opened, question(Message(role="user", content=(part,))))
+    assert text(thoughts).startswith("It starts")
+
+
+@every_brain
+def test_a_tool_is_called_with_whole_arguments(opened: Opened) -> None:
+    (call,) = [t for t in answer(opened, question(user("book seven"))) if not isinstance(t, Usage)]
+    assert isinstance(call, FunctionCall)
+    assert (call.name, msgspec.json.decode(call.arguments)) == ("book", {"room": "seven"})
+    assert call.call_id
+
+
+@every_brain
+def test_two_tools_are_called_at_once_under_two_ids(opened: Opened) -> None:
+    thoughts = answer(opened, question(user("both, please")))
+    calls = [t for t in thoughts if isinstance(t, FunctionCall)]
+    assert [call.name for call in calls] == ["book", "call"]
+    assert calls[0].call_id != calls[1].call_id
+
+
+@every_brain
+def test_what_a_tool_returned_is_answered(opened: Opened) -> None:
+    call = FunctionCall(name="book", call_id="call_1", arguments='{"room": "B"}')
+    result = FunctionOutput(call_id="call_1", output="done")
+    assert text(answer(opened, question(user("book B"), call, result))) == "The room is yours."
+
+
+@every_brain
+def test_forbidden_tools_are_not_called(opened: Opened) -> None:
+    thoughts = answer(opened, question(user("book seven"), tool_choice="none"))
+    assert not [t for t in thoughts if isinstance(t, FunctionCall)]
+
+
+@every_brain
+def test_an_answer_that_was_cut_short_says_so(opened: Opened) -> None:
+    thoughts = answer(opened, question(user("keynote"), max_output_tokens=3))
+    assert Cut("max_output_tokens") in thoughts
+    assert text(thoughts).split() == ["It", "starts", "at"]
+
+
+@every_brain
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("busy", "rate_limit_exceeded"),
+        ("poor", "insufficient_quota"),
+        ("which", "model_not_found"),
+        ("broken", "engine_failed"),
+        ("dies", "engine_failed"),
+    ],
+)
+def test_a_failure_has_a_name_before_the_first_word_and_after_it(
+    opened: Opened, said: str, code: str
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        answer(opened, question(user(said)))
+    assert caught.value.code == code
+
+
+@every_brain
+@pytest.mark.parametrize("said", ["late", "slow"])
+def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) -> None:
+    """`openai` waits here until its server has noticed, too."""
+
+    async def story() -> None:
+        async with opened(SCRIPT) as brain:
+            before = asyncio.all_tasks()
+            first = asyncio.Event()
+
+            async def ask() -> None:
+                async with aclosing(brain.generate(question(user(said)))) as thoughts:
+                    async for _ in thoughts:
+                        first.set()
+
+            asking = asyncio.create_task(ask())
+            if said == "slow":
+                await first.wait()
+            else:
+                await asyncio.sleep(0.05)  # by now it was asked
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert asking.cancelled()
+            assert asyncio.all_tasks() <= before
+
+    asyncio.run(story())
+
+
+@every_brain
+def test_a_brain_that_nobody_listens_to_stops(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened(SCRIPT) as brain:
+            async with aclosing(brain.generate(question(user("slow")))) as thoughts:
+                assert await anext(thoughts)
+
+    asyncio.run(story())

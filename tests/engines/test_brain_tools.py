@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vivavoce.core.values import JsonObject, ToolSpec
+from vivavoce.engines.brain.extractive.phrases import PHRASES
+from vivavoce.engines.brain.extractive.results import sentence
+
+from .brain_talk import (
+    ALL,
+    BOOK_TABLE,
+    GET_WEATHER,
+    SET_TIMER,
+    SHOW_MAP,
+    Talk,
+    assistant,
+    tool,
+    user,
+)
+
+THURSDAY, FRIDAY = "2027-06-17", "2027-06-18"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "arguments"),
+    [
+        (
+            "book a table for four people tomorrow at eight in the evening",
+            "book_table",
+            {"people": 4, "date": THURSDAY, "time": "20:00"},
+        ),
+        (
+            "please reserve a table for two on friday at seven pm",
+            "book_table",
+            {"people": 2, "date": FRIDAY, "time": "19:00"},
+        ),
+        (
+            "Prenota un tavolo per due persone domani alle venti e trenta",
+            "book_table",
+            {"people": 2, "date": THURSDAY, "time": "20:30"},
+        ),
+        (
+            "Quiero reservar una mesa para cinco el viernes a las nueve de la noche",
+            "book_table",
+            {"people": 5, "date": FRIDAY, "time": "21:00"},
+        ),
+        ("set a timer for twenty five minutes", "set_timer", {"minutes": 25}),
+        ("can you call a taxi for me", "call_taxi", {}),
+        ("chiama un taxi per le dieci e mezza", "call_taxi", {"time": "10:30"}),
+        ("llama un taxi a las cinco de la tarde", "call_taxi", {"time": "17:00"}),
+        ("show me the restrooms on the map", "show_map", {"place": "toilets"}),
+        ("mostrami i bagni sulla mappa", "show_map", {"place": "toilets"}),
+        ("muéstrame el restaurante en el mapa", "show_map", {"place": "restaurant"}),
+        ("what's the weather like in San José?", "get_weather", {"city": "San José"}),
+        ("che tempo fa a Roma", "get_weather", {"city": "Roma"}),
+        ("qué tiempo hace en Madrid", "get_weather", {"city": "Madrid"}),
+        (
+            "send the programme to ada at example dot org",
+            "send_programme",
+            {"address": "ada@example.org"},
+        ),
+    ],
+)
+def test_a_tool_is_called_with_what_was_said(
+    text: str, name: str, arguments: dict[str, object]
+) -> None:
+    reply = Talk(*ALL).say(text)
+    assert (reply.kind, reply.name, reply.arguments) == ("call", name, arguments)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where is the restaurant",
+        "when does the planetarium show start",
+        "quanto costa il biglietto",
+        "¿dónde están los aseos?",
+        "thank you",
+    ],
+)
+def test_a_question_calls_no_tool_that_does_something(text: str) -> None:
+    assert Talk(*ALL).say(text).kind in ("answer", "small")
+
+
+def test_what_is_missing_is_asked_for_one_by_one() -> None:
+    talk = Talk(*ALL)
+    assert talk.say("i would like to book a table for three").text == "For which day?"
+    assert talk.say("on friday").text == "At what time?"
+    reply = talk.say("nine")
+    assert reply.arguments == {"people": 3, "date": FRIDAY, "time": "09:00"}
+
+
+def test_an_answer_may_give_more_than_was_asked() -> None:
+    talk = Talk(*ALL)
+    assert talk.say("vorrei prenotare un tavolo").text == "Per quante persone?"
+    reply = talk.say("quattro, venerdì alle otto di sera")
+    assert reply.arguments == {"people": 4, "date": FRIDAY, "time": "20:00"}
+
+
+def test_another_question_in_between_is_answered_and_ours_asked_again() -> None:
+    talk = Talk(*ALL)
+    talk.say("reserva una mesa para dos")
+    reply = talk.say("¿dónde está el restaurante?")
+    assert reply.text.endswith("¿Para qué día?")
+    assert "segunda planta" in reply.text
+    assert talk.say("mañana a las diez").arguments == {
+        "people": 2,
+        "date": THURSDAY,
+        "time": "10:00",
+    }
+
+
+def test_what_is_not_understood_is_asked_again_but_not_for_ever() -> None:
+    talk = Talk(*ALL)
+    talk.say("set a timer")
+    first = talk.say("purple")
+    assert first.text.startswith(PHRASES["en"].again)
+    talk.say("orange")
+    assert talk.say("green").text == PHRASES["en"].dropped
+    assert talk.say("green").kind == "unknown"
+
+
+def test_never_mind_ends_the_questions() -> None:
+    talk = Talk(*ALL)
+    talk.say("email me the programme")
+    assert talk.say("never mind").text == PHRASES["en"].dropped
+    assert "second floor" in talk.say("where is the restaurant").text
+
+
+def test_a_question_that_was_interrupted_is_still_answered() -> None:
+    talk = Talk(BOOK_TABLE)
+    talk.history = [user("book a table for two"), assistant("For which—")]
+    assert talk.say("friday").text == "At what time?"
+
+
+def test_yes_and_no_answer_for_a_boolean() -> None:
+    talk = Talk(tool("order_taxi", "Order a taxi", ("large",), large={"type": "boolean"}))
+    talk.say("order a taxi")
+    assert talk.say("no thanks").arguments == {"large": False}
+    talk = Talk(*talk.tools)
+    talk.say("order a taxi")
+    assert talk.say("yes").arguments == {"large": True}
+
+
+def test_free_text_keeps_its_capitals_and_accents() -> None:
+    name: JsonObject = {"type": "string", "description": "your name", "x-after": ["for"]}
+    talk = Talk(tool("print_badge", "Print a badge", ("holder",), holder=name))
+    assert talk.say("please print a badge for José Núñez").arguments == {"holder": "José Núñez"}
+    assert talk.say("print a badge").text == "Please tell me your name."
+    assert talk.say("my name is Zoë").arguments == {"holder": "Zoë"}
+
+
+def test_a_pattern_is_found_as_spelled() -> None:
+    code: JsonObject = {
+        "type": "string",
+        "pattern": "[A-Z]{2}[0-9]{3}",
+        "description": "your booking code",
+    }
+    talk = Talk(tool("find_booking", "Find a booking", ("code",), code=code))
+    assert talk.say("find the booking ab 123").arguments == {"code": "AB123"}
+
+
+def test_a_pattern_that_could_take_for_ever_is_passed_over() -> None:
+    evil: JsonObject = {"type": "string", "pattern": "(a+)+$", "description": "code"}
+    talk = Talk(tool("find_booking", "Find a booking", ("code",), code=evil))
+    assert talk.say("find a booking").kind == "ask"
+    assert talk.say("a" * 40 + "!").arguments == {"code": "a" * 40}
+
+
+def test_no_tool_is_called_when_the_client_forbids_it() -> None:
+    talk = Talk(SET_TIMER)
+    talk.choice = "none"
+    assert talk.say("set a timer for ten minutes").kind == "unknown"
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "get_weather"}])
+def test_a_tool_is_called_when_the_client_demands_it(choice: str | dict[str, object]) -> None:
+    talk = Talk(GET_WEATHER)
+    talk.choice = choice
+    assert talk.say("good morning").name == "get_weather"
+    assert talk.say("and in Turin").arguments == {"city": "Turin"}
+
+
+def test_the_demanded_tool_wins_over_a_better_one() -> None:
+    talk = Talk(*ALL)
+    talk.choice = {"type": "function", "name": "show_map"}
+    assert talk.say("set a timer for ten minutes").name == "show_map"
+
+
+def test_what_a_tool_answered_is_told_in_the_language_of_the_call() -> None:
+    talk = Talk(SHOW_MAP)
+    talk.say("mostrami i bagni sulla mappa")
+    assert talk.tool_answers('{"ok": true}').text == "Fatto."
+    assert "secondo piano" in talk.say("dov'è il ristorante").text
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ('{"message": "Your table is booked"}', "Your table is booked."),
+        ('{"temperature": 21.5, "sky": "clear"}', "temperature: 21.5 and sky: clear."),
+        ('{"a": 1, "b": 2, "c": 3, "d": 4}', "a: 1, b: 2, c: 3 and 1 more."),
+        ('["tea", "coffee"]', "tea and coffee."),
+        ('{"error": "no table is free"}', "That did not work: no table is free."),
+        ('{"error": {"message": "closed", "code": 7}}', "That did not work: closed."),
+        ('{"success": true}', "Done."),
+        ("It is raining.", "It is raining."),
+        ("", "Done."),
+        ("[]", "There is nothing to report."),
+    ],
+)
+def test_results_are_said_as_sentences(output: str, said: str) -> None:
+    assert sentence(output, "en") == said
+
+
+def test_results_of_several_tools_are_told_together() -> None:
+    talk = Talk(*ALL)
+    talk.say("set a timer for ten minutes")
+    talk.tool_answers("The timer runs.")
+    talk.history.pop()
+    assert talk.tool_answers("The lamp is on.").text == "The timer runs. The lamp is on."
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_result_can_be_said(value: object) -> None:
+    assert sentence(json.dumps(value), "it")
+
+
+SCHEMA_WORDS = st.sampled_from(
+    ["type", "enum", "format", "pattern", "x-ask", "x-after", "x-synonyms", "items", "anyOf",
+     "minimum", "description"]
+)  # fmt: skip
+SCHEMA = st.dictionaries(
+    SCHEMA_WORDS, JSON | st.sampled_from(["string", "array", "integer", "date", "time", "boolean"])
+)
+
+
+@given(
+    properties=st.dictionaries(st.text(max_size=6), SCHEMA | JSON, max_size=4) | JSON,
+    required=st.lists(st.text(max_size=6)) | JSON,
+    text=st.sampled_from(["book a table", "two", "yes", "on friday at nine", "¿qué?", "a@b.c"]),
+)
+def test_no_schema_of_a_client_breaks_it(properties: object, required: object, text: str) -> None:
+    parameters: dict[str, object] = {"properties": properties, "required": required}
+    spec = ToolSpec(name="book_table", description="Book a table", parameters=parameters)
+    talk = Talk(spec)
+    talk.say("book a table")
+    talk.say(text)
+    talk.choice = "required"
+    talk.say(text)

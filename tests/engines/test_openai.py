@@ -1,0 +1,249 @@
+"""The adapters of OpenAI-compatible endpoints: their grammar, their failures, their secrets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from vivavoce.audio import pcm as audio
+from vivavoce.core.effects import Respond
+from vivavoce.core.inputs import CutShort, Said, ToolRequested
+from vivavoce.engines.base import Question, Voice
+from vivavoce.engines.brain.openai import UNANSWERED, OpenAIBrain, messages
+from vivavoce.engines.cascade import Cascade
+from vivavoce.engines.endpoint import Endpoint
+from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
+from vivavoce.engines.scripted.script import Rule, Script
+from vivavoce.engines.stt.openai import OpenAIStt
+from vivavoce.engines.tts.openai import OpenAITts
+from vivavoce.errors import EngineError
+from vivavoce.net.http import Http
+from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
+from vivavoce.protocol.server import Usage
+
+from ..support.endpoints import KEY, Served, serving
+
+
+def run(story: Callable[[Served], Awaitable[None]], script: Script | None = None) -> None:
+    async def open_and_run() -> None:
+        async with serving(script) as served:
+            await story(served)
+
+    asyncio.run(open_and_run())
+
+
+def user(text: str) -> Message:
+    return Message(role="user", content=(Part(type="input_text", text=text),))
+
+
+def assistant(text: str) -> Message:
+    return Message(role="assistant", content=(Part(type="output_audio", transcript=text),))
+
+
+async def ask(endpoint: Endpoint, text: str = "hello") -> list[object]:
+    question = Question(instructions="", history=(user(text),))
+    return [thought async for thought in OpenAIBrain(endpoint, "m").generate(question)]
+
+
+async def sound(ms: int = 900) -> AsyncIterator[bytes]:
+    for _ in range(ms // 100):
+        yield b"\x00\x10" * (audio.SAMPLE_RATE // 10)
+
+
+async def ignore(text: str, guess: str = "", /) -> None:
+    pass
+
+
+# What is told
+
+
+def test_calls_made_together_are_told_together_and_answered_at_once() -> None:
+    history = (
+        user("Both, please."),
+        FunctionCall(name="book", call_id="a", arguments='{"room": 1}'),
+        FunctionCall(name="call", call_id="b", arguments=""),
+        user("And?"),
+        FunctionOutput(call_id="a", output="booked"),
+        FunctionOutput(call_id="nobody's", output="?"),
+        assistant("Booked."),
+    )
+    told = messages("Be brief.", history)
+    assert [m["role"] for m in told] == [
+        "system", "user", "assistant", "tool", "tool", "user", "assistant",
+    ]  # fmt: skip
+    calls = told[2]["tool_calls"]
+    assert isinstance(calls, list)
+    assert [call["function"]["arguments"] for call in calls] == ['{"room": 1}', "{}"]
+    assert [(m["tool_call_id"], m["content"]) for m in told[3:5]] == [
+        ("a", "booked"),
+        ("b", UNANSWERED),
+    ]
+    assert told[-1]["content"] == "Booked."
+
+
+def test_a_picture_is_shown_and_silence_is_not_told() -> None:
+    picture = Part(type="input_image", image_url="data:image/png;base64,AA==", detail="low")
+    seen = Message(role="user", content=(Part(type="input_text", text="What is this?"), picture))
+    unheard = Message(role="user", content=(Part(type="input_audio", transcript=None),))
+    (told,) = messages("", (seen, unheard))
+    assert told["content"] == [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}},
+    ]
+
+
+# What goes wrong
+
+
+def test_a_wrong_key_is_named_but_never_shown() -> None:
+    """The scripted server is careless on purpose: its message quotes the right key."""
+
+    async def story(served: Served) -> None:
+        endpoint = served.endpoint("sk-wrong")
+        for attempt in (
+            ask(endpoint),
+            OpenAIStt(endpoint, "m").listen(sound(), ignore),
+            anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin"))),
+        ):
+            with pytest.raises(EngineError) as caught:
+                await attempt
+            assert caught.value.code == "invalid_api_key"
+            told = f"{caught.value!r} {caught.value.__cause__!r}"
+            assert "sk-wrong" not in told
+            assert KEY not in told
+
+    run(story)
+
+
+@pytest.mark.parametrize("stage", ["stt", "tts"])
+def test_ears_and_voice_fail_by_name_too(stage: str) -> None:
+    rule = Rule(stage=stage, fail="rate_limit_exceeded")  # type: ignore[arg-type]
+
+    async def story(served: Served) -> None:
+        endpoint = served.endpoint()
+        with pytest.raises(EngineError) as caught:
+            if stage == "stt":
+                await OpenAIStt(endpoint, "m").listen(sound(), ignore)
+            else:
+                await anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin")))
+        assert caught.value.code == "rate_limit_exceeded"
+
+    run(story, Script(rules=(rule,)))
+
+
+def test_a_slow_model_is_given_up() -> None:
+    async def story(served: Served) -> None:
+        with pytest.raises(EngineError) as caught:
+            await ask(served.endpoint(timeout_s=0.1))
+        assert caught.value.code == "engine_timeout"
+        await served.until_nobody_is_served()
+
+    run(story, Script(rules=(Rule(delay_s=30),)))
+
+
+def test_a_closed_port_is_an_engine_that_failed() -> None:
+    async def story() -> None:
+        async with Http(allow_private=True) as http:
+            with pytest.raises(EngineError) as caught:
+                await ask(Endpoint(http, "http://127.0.0.1:9/v1"))
+            assert caught.value.code == "engine_failed"
+
+    asyncio.run(story())
+
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
+ONE = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"data: no json\n\n", "engine_failed"),
+        (b"<html>", "engine_failed"),
+        (b"", "engine_failed"),
+        (b'data: {"choices": 7}\n\n', "engine_failed"),
+        (ONE, "engine_failed"),
+        (ONE + b'data: {"error":{"code":"rate_limit_exceeded"}}\n\n', "rate_limit_exceeded"),
+        (ONE + b'data: {"error":"sk-secret is over quota"}\n\n', "engine_failed"),
+    ],
+)
+def test_garbage_is_a_failure_with_a_name(body: bytes, code: str) -> None:
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + body)
+        await writer.drain()
+        writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            async with Http(trusted=(url,)) as http:
+                with pytest.raises(EngineError) as caught:
+                    await ask(Endpoint(http, url))
+                assert caught.value.code == code
+                assert "sk-secret" not in str(caught.value)
+
+    asyncio.run(story())
+
+
+# What is heard and said
+
+
+def test_an_utterance_is_heard_whole() -> None:
+    async def story(served: Served) -> None:
+        stt = OpenAIStt(served.endpoint(), "scripted")
+        assert await stt.listen(sound(), ignore, language="en-US") == "when does it start"
+        assert await stt.listen(sound(), ignore) == "thank you"
+        assert await stt.listen(sound(0), ignore) == ""
+
+    run(story, Script(heard=("when does it start", "thank you")))
+
+
+def test_nobody_speaks_for_an_hour() -> None:
+    async def forever() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1024 * 1024)
+
+    async def story(served: Served) -> None:
+        with pytest.raises(EngineError):
+            await OpenAIStt(served.endpoint(), "scripted").listen(forever(), ignore)
+
+    run(story)
+
+
+def test_the_next_sentence_is_asked_for_while_this_one_is_said() -> None:
+    """The second request is answered before the first sentence has been taken."""
+    sentences = "This is the first. This is the second. "
+    seen: list[int] = []
+
+    async def story(served: Served) -> None:
+        tts = OpenAITts(served.endpoint(), "scripted")
+        script = Script(rules=(Rule(say=sentences),))
+        cascade = Cascade(ScriptedStt(script), ScriptedBrain(script), tts)
+        pieces: list[str] = []
+
+        async def emit(event: Said | ToolRequested | CutShort) -> None:
+            if isinstance(event, Said):
+                pieces.append(event.text)
+                if len(pieces) == 1:
+                    await served.until_asked(2)
+
+        await cascade.respond(Respond("resp_1", SessionConfig(), (user("go"),)), emit)
+        seen.append(served.app.state.asked)
+        assert "".join(pieces).strip() == sentences.strip()
+
+    run(story)
+    assert seen == [2]
+
+
+def test_usage_is_counted_as_the_server_counts() -> None:
+    async def story(served: Served) -> None:
+        *words, usage = await ask(served.endpoint(), "one two three")
+        assert "".join(map(str, words)) == "You said: one two three"
+        assert isinstance(usage, Usage)
+        assert (usage.input_tokens, usage.output_tokens) == (3, 5)
+
+    run(story)

@@ -1,0 +1,142 @@
+"""The scripted engine, and its parts behind HTTP as the unmodified `openai` package sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from vivavoce.core.effects import Listen, Respond
+from vivavoce.core.inputs import CutShort, Said, ToolRequested
+from vivavoce.engines.scripted.engine import scripted
+from vivavoce.engines.scripted.script import Call, Rule, Script, load
+from vivavoce.errors import ConfigError
+from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.items import Message, Part
+
+from ..support.endpoints import KEY, serving
+from ..support.virtual_time import live
+
+TOOL = {
+    "type": "function",
+    "function": {"name": "book", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+def test_without_a_script_it_echoes_and_beeps() -> None:
+    emitted: list[Said | ToolRequested | CutShort] = []
+
+    async def emit(event: Said | ToolRequested | CutShort) -> None:
+        emitted.append(event)
+
+    said = Message(role="user", content=(Part(type="input_text", text="good morning"),))
+    usage = live(scripted().respond(Respond("resp_1", SessionConfig(), (said,)), emit))
+    spoken = [event for event in emitted if isinstance(event, Said)]
+    assert "".join(event.text for event in spoken) == "You said: good morning"
+    assert any(any(event.pcm) for event in spoken)
+    assert usage.output_tokens == 4
+
+
+def test_it_hears_what_the_script_says_in_turn() -> None:
+    engine = scripted(Script(heard=("what time is it", "thanks")))
+    certain: list[str] = []
+
+    async def sound() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield bytes(4800)
+
+    async def stable(text: str, guess: str = "", /) -> None:
+        certain.append(text)
+
+    async def story() -> list[str]:
+        return [await engine.listen(Listen("item", b""), sound(), stable) for _ in range(3)]
+
+    assert live(story()) == ["what time is it", "thanks", "what time is it"]
+    assert certain[:3] == ["what", "what time", "what time is"]
+
+
+def test_a_script_is_a_file_and_its_mistakes_have_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "answers.toml"
+    path.write_text('heard = ["hi"]\n[[rules]]\nwhen = "hi"\nsay = "Hello, {text}"\n')
+    assert load(path).rules[0].say == "Hello, {text}"
+    for broken in ("rules = 7", "[[rules]]\npattern = '('", "nonsense", "[[rules]]\nwhat = 1"):
+        path.write_text(broken)
+        with pytest.raises(ConfigError, match=r"answers\.toml"):
+            load(path)
+    with pytest.raises(ConfigError):
+        load(tmp_path / "missing.toml")
+
+
+def test_the_official_client_chats_calls_listens_and_speaks() -> None:
+    script = Script(
+        heard=("book a room",),
+        rules=(
+            Rule(when="book", calls=(Call(name="book"),)),
+            Rule(when="busy", fail="rate_limit_exceeded", times=1),
+        ),
+    )
+
+    async def story() -> None:
+        async with (
+            serving(script) as served,
+            openai.AsyncOpenAI(api_key=KEY, base_url=served.base_url, max_retries=0) as client,
+        ):
+            assert [model.id async for model in client.models.list()] == ["scripted"]
+
+            async def chat(text: str) -> openai.types.chat.ChatCompletion:
+                return await client.chat.completions.create(
+                    model="scripted",
+                    messages=[{"role": "user", "content": text}],
+                    tools=[TOOL],  # type: ignore[list-item]
+                )
+
+            answer = await chat("hello")
+            assert answer.choices[0].message.content == "You said: hello"
+            assert answer.usage is not None
+            assert answer.usage.total_tokens == 4
+            called = (await chat("book")).choices[0]
+            assert called.finish_reason == "tool_calls"
+            assert called.message.tool_calls is not None
+            with pytest.raises(openai.RateLimitError):
+                await chat("busy")
+            assert (await chat("busy")).choices[0].message.content == "You said: busy"
+
+            chunks = [
+                chunk
+                async for chunk in await client.chat.completions.create(
+                    model="scripted",
+                    messages=[{"role": "user", "content": "stream"}],
+                    stream=True,
+                    stream_options={"include_usage": True},
+                )
+            ]
+            words = [c.choices[0].delta.content or "" for c in chunks if c.choices]
+            assert "".join(words) == "You said: stream"
+            assert chunks[-1].usage is not None
+
+            file = io.BytesIO()
+            with wave.open(file, "wb") as writer:
+                writer.setnchannels(1)
+                writer.setsampwidth(2)
+                writer.setframerate(16_000)
+                writer.writeframes(bytes(32_000))
+            heard = await client.audio.transcriptions.create(
+                model="scripted", file=("a.wav", file.getvalue())
+            )
+            assert heard.text == "book a room"
+            with pytest.raises(openai.BadRequestError):
+                await client.audio.transcriptions.create(model="scripted", file=("a.wav", b"RIFF"))
+
+            said = await client.audio.speech.create(
+                model="scripted", voice="marin", input="Hello.", response_format="pcm"
+            )
+            assert len(said.content) > 10_000
+            with pytest.raises(openai.BadRequestError):
+                await client.audio.speech.create(model="scripted", voice="marin", input="Hello.")
+
+    asyncio.run(story())

@@ -1,0 +1,63 @@
+"""What a session says, as the telephone wants it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vivavoce.audio import g711
+from vivavoce.protocol import server
+from vivavoce.protocol.config import AudioOutput, Format, Pcm, Pcma, Pcmu
+from vivavoce.runtime.mouth import Mouth
+
+AT = {"response_id": "resp_1", "item_id": "item_1"}
+
+
+def tone(ms: int) -> bytes:
+    at = np.arange(24 * ms)
+    return (8000 * np.sin(2 * np.pi * 440 * at / 24_000)).astype("<i2").tobytes()
+
+
+def created(format: Format) -> server.ResponseCreated:
+    audio = server.ResponseAudio(output=server.ResponseVoice(format=format, voice="marin"))
+    return server.ResponseCreated(
+        response=server.Response(
+            id="resp_1",
+            status="in_progress",
+            conversation_id="conv_1",
+            output_modalities=("audio",),
+            audio=audio,
+        )
+    )
+
+
+def said(format: Format, ms: int = 400) -> bytes:
+    """What arrives of a tone, said in pieces of 40 ms."""
+    mouth, pcm, heard = Mouth(), tone(ms), b""
+    events: list[server.ServerEvent] = [created(format)]
+    events += [
+        server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)
+    ]
+    events.append(server.AudioDone(**AT))
+    for event in events:
+        shaped = mouth.shape(event)
+        heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
+        if isinstance(event, server.AudioDone):
+            assert shaped[-1] is event
+    return heard
+
+
+def test_pcm_is_passed_as_it_is() -> None:
+    assert said(Pcm()) == tone(400)
+    assert AudioOutput().format == Pcm()
+
+
+@pytest.mark.parametrize(("format", "law"), [(Pcmu(), "ulaw"), (Pcma(), "alaw")])
+def test_a_telephone_gets_its_eight_thousand_bytes_a_second(
+    format: Format, law: g711.Law
+) -> None:
+    heard = said(format)
+    assert abs(len(heard) - 400 * 8) <= 8
+    samples = np.frombuffer(g711.decode(heard, law), "<i2").astype(float)
+    spectrum = np.abs(np.fft.rfft(samples[400:2400]))
+    assert np.argmax(spectrum) * 8000 / 2000 == pytest.approx(440, abs=4)
