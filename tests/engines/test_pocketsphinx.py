@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
 
 from ..support.real_time import live
@@ -243,6 +246,26 @@ def test_nothing_of_one_caller_stays_for_the_next(congress: ModelFiles) -> None:
 
     alone, after_somebody = live(story())
     assert alone == after_somebody
+
+
+def test_a_new_utterance_is_the_end_of_the_one_before(congress: ModelFiles) -> None:
+    answers = io.StringIO()
+    hearing = Hearing(answers)
+    start = json.dumps({"lm": str(congress.lm), "dict": str(congress.dict), "voice": None}).encode()
+    pcm = spoken("keynote_rms", 16_000)
+    hearing.do(START, 1, start)
+    hearing.do(SOUND, 1, pcm[: len(pcm) // 2])
+    hearing.do(START, 2, start)
+    hearing.do(SOUND, 2, pcm)
+    hearing.do(SOUND, 1, pcm)  # too late
+    hearing.do(END, 1, b"")
+    hearing.do(END, 2, b"")
+    hearing.do(END, 2, b"")
+    told = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert [(number, text) for number, kind, text, _ in told if kind == FINAL] == [
+        (2, "when does the keynote start")
+    ]
+    assert FAILED not in [kind for _, kind, _, _ in told]
 
 
 SERVER = """

@@ -13,6 +13,7 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.base import SpeechToText
+from vivavoce.engines.scripted.parts import ScriptedStt
 from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.openai import OpenAIStt
@@ -45,19 +46,33 @@ def pocketsphinx(model: ModelFiles) -> Rig:
     return Rig(working=lambda: with_model(model), broken=lambda: with_model(nowhere))
 
 
+HEARD = ("when does the keynote start", "where is the registration desk")
+FAILS = Rule(fail="server_error", stage="stt")
+
+
+def scripted(_: ModelFiles) -> Rig:
+    @asynccontextmanager
+    async def following(*rules: Rule) -> AsyncIterator[SpeechToText]:
+        yield ScriptedStt(Script(heard=(" and ".join(HEARD),), rules=rules))
+
+    return Rig(working=following, broken=lambda: following(FAILS), scripted=True)
+
+
 def openai(_: ModelFiles) -> Rig:
     @asynccontextmanager
     async def with_script(*rules: Rule) -> AsyncIterator[SpeechToText]:
-        heard = ("when does the keynote start", "where is the registration desk")
-        async with serving(Script(heard=heard, rules=rules)) as served:
+        async with serving(Script(heard=HEARD, rules=rules)) as served:
             yield OpenAIStt(served.endpoint(), "scripted")
             await served.until_nobody_is_served()
 
-    fails = Rule(fail="server_error", stage="stt")
-    return Rig(working=with_script, broken=lambda: with_script(fails), scripted=True)
+    return Rig(working=with_script, broken=lambda: with_script(FAILS), scripted=True)
 
 
-RIGS: dict[str, Callable[[ModelFiles], Rig]] = {"pocketsphinx": pocketsphinx, "openai": openai}
+RIGS: dict[str, Callable[[ModelFiles], Rig]] = {
+    "pocketsphinx": pocketsphinx,
+    "scripted": scripted,
+    "openai": openai,
+}
 
 
 @pytest.fixture(params=list(RIGS.values()), ids=list(RIGS))

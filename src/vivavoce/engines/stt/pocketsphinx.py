@@ -180,7 +180,7 @@ class Worker:
                 continue
             if kind == wire.FAILED:
                 self._models.clear()
-                raise EngineError(f"The recogniser failed: {text}")
+                raise EngineError("The recogniser failed.")
             if kind == wanted:
                 return text, more
             heard.append((text, more))

@@ -95,7 +95,8 @@ class Hearing:
         except Exception as error:  # this utterance is lost, but not the process
             self._decoder = None
             self._decoders.clear()
-            self._answer(number, FAILED, f"{type(error).__name__}: {error}")
+            print(f"{__name__}: {error!r}", file=sys.stderr)
+            self._answer(number, FAILED)
 
     def _do(self, kind: bytes, number: int, payload: bytes) -> None:
         if kind == LOAD:
@@ -110,8 +111,7 @@ class Hearing:
         elif kind == END:
             self._end(self._decoder)
         elif kind == ABORT:
-            self._decoder.end_utt()
-            self._decoder = None
+            self._abort()
 
     def _load(self, model: dict[str, str | None]) -> Decoder:
         files = (model["lm"], model["dict"])
@@ -123,6 +123,7 @@ class Hearing:
         return self._decoders[files]
 
     def _start(self, number: int, model: dict[str, str | None]) -> None:
+        self._abort()  # who was cancelled in the middle of a request could not say so
         decoder = self._load(model)
         decoder.start_utt(model["voice"])
         self._decoder, self._number = decoder, number
@@ -147,6 +148,11 @@ class Hearing:
         self._decoder = None
         text = " ".join(self._steady.final(decoder.words()))
         self._answer(self._number, FINAL, text, decoder.voice() if text else None)
+
+    def _abort(self) -> None:
+        if self._decoder:
+            self._decoder.end_utt()
+            self._decoder = None
 
     def _answer(self, number: int, kind: str, text: str = "", more: str | None = None) -> None:
         print(json.dumps([number, kind, text, more]), file=self._answers, flush=True)
