@@ -229,6 +229,24 @@ def test_without_the_package_the_error_says_what_to_install(
     with_espeak(story)
 
 
+def test_a_process_that_cannot_speak_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "speechless"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import sys; sys.exit('no voices here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(espeak, "MODULE", "speechless")
+
+    async def story(speaker: Espeak) -> None:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="no voices here"):
+                await say(speaker)
+
+    with_espeak(story)
+
+
 def test_the_process_is_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
