@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import NDArray  # noqa: TC002
 
 import vivavoce
 from vivavoce.audio.pcm import SAMPLE_RATE
@@ -90,7 +90,7 @@ ITALIAN = "Il banco delle registrazioni è al piano terra, vicino all'ingresso p
 
 @pytest.mark.parametrize(("language", "text"), [("en", SENTENCE), ("it", ITALIAN)])
 def test_the_ten_voices_can_be_told_apart(language: str, text: str) -> None:
-    """By pitch (semitones) and colour (mean dB): together at least 3, which is a clear difference."""
+    """By pitch (semitones) and colour (mean dB): together at least 3, a clear difference."""
 
     async def story(speaker: Espeak) -> None:
         sounds = {

@@ -48,7 +48,7 @@ def test_it_hears_what_the_script_says_in_turn() -> None:
 
     async def sound() -> AsyncIterator[bytes]:
         for _ in range(10):
-            yield bytes(4800)
+            yield b"\x01\x10" * 2400
 
     async def stable(text: str, guess: str = "", /) -> None:
         certain.append(text)
@@ -124,7 +124,7 @@ def test_the_official_client_chats_calls_listens_and_speaks() -> None:
                 writer.setnchannels(1)
                 writer.setsampwidth(2)
                 writer.setframerate(16_000)
-                writer.writeframes(bytes(32_000))
+                writer.writeframes(b"\x01\x10" * 16_000)
             heard = await client.audio.transcriptions.create(
                 model="scripted", file=("a.wav", file.getvalue())
             )

@@ -5,7 +5,8 @@
 // - a connection that does not take the microphone's sound within about four seconds loses sound, not
 //   the call: `slow` says so;
 // - sound of an answer that was interrupted is dropped when it arrives late;
-// - what is written while the connection is being made waits for it, up to 20 events.
+// - what is written while the connection is being made waits for it, up to 20 events, and also for
+//   another try after a failure.
 
 import { delay, mayRetry } from "./backoff";
 import { Captions, type Line } from "./captions";
@@ -379,7 +380,6 @@ export class Call {
     this.#link = "failed";
     this.#world.sound.hush();
     this.#microphone = this.#asking = this.#talking = false;
-    this.#waiting = [];
     this.#fault(code, message);
   }
 

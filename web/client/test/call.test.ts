@@ -341,6 +341,17 @@ test("a refusal is final and says why", async () => {
   expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
 });
 
+test("what was written before a failure is sent when trying again succeeds", async () => {
+  const { call, line } = await begin();
+  call.sendText("Hello?");
+  line.close(4000);
+  expect(call.state.status).toBe("failed");
+  call.start();
+  await settled();
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(Line.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+});
+
 test("a failed answer is said, and forgotten when the next one comes", async () => {
   const { call, line } = await talking();
   const error = { type: "server_error", code: "x", message: "A sentence." };

@@ -116,7 +116,7 @@ class Library:
         return voices
 
     def speak(self, text: str, manner: Manner, sink: Sink) -> None:
-        """Make the sound of a text, giving it to `sink` as it comes. `ValueError`: no such voice."""
+        """Make the sound of a text; `sink` gets it as it comes. `ValueError`: no such voice."""
         library = self._library
         if library.espeak_SetVoiceByName(manner.voice.encode("utf-8", "replace")):
             raise ValueError("espeak-ng has no such voice")

@@ -48,8 +48,8 @@ class Timbre:
     accent: str = "us"  # of English
 
 
-# The protocol's ten voices, 77 to 270 Hz; where two are close in pitch they differ in colour. A test
-# measures that every two can be told apart.
+# The protocol's ten voices, 77 to 270 Hz; where two are close in pitch they differ in colour. A
+# test measures that every two can be told apart.
 TIMBRES = {
     "alloy": Timbre("", 53, 50, 172),
     "ash": Timbre("m3", 35, 45, 165),

@@ -1,0 +1,201 @@
+"""What a user gets, through the page, from an assistant that says again what it heard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, WebSocketRoute, expect
+
+from .conftest import Visiting
+from .page import fresh_link, says
+
+pytestmark = pytest.mark.browser
+
+LONG = "and then there was another sentence, " * 6
+
+
+def test_asked_aloud_it_answers_aloud_with_both_transcripts(
+    visiting: Visiting, tmp_path: Path
+) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 1.0, "keynote_rms", 6.0)).enter()
+    expect(visit.status).to_have_text("Press, and ask")
+    visit.microphone.click()
+    visit.expect_status("I hear you…")
+    visit.expect_status("Speaking")
+    expect(visit.said_by("You")).to_have_text("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    visit.expect_heard_out("Echo")
+    visit.expect_status("Listening")
+    expect(visit.microphone).to_have_attribute("aria-pressed", "true")
+
+
+def test_typed_instead_of_spoken(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.write("When does the keynote start?")
+    expect(visit.said_by("You")).to_have_text("When does the keynote start?")
+    expect(visit.said_by("Echo")).to_have_text("You said: When does the keynote start?")
+    visit.expect_heard_out("Echo")
+
+
+def test_the_stop_button_silences_it_and_what_was_not_heard_is_gone(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.write(LONG)
+    visit.expect_status("Speaking")
+    visit.page.wait_for_timeout(1500)  # the ear's own time
+    visit.press("Stop the answer")
+    line = visit.said_by("Echo")
+    expect(line).to_contain_text("interrupted")
+    visit.expect_status("Microphone off")
+    assert len(line.inner_text()) < len(LONG) / 2
+
+
+def test_speaking_over_it_silences_it(visiting: Visiting, tmp_path: Path) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 1.0, "keynote_rms", 4.0)).enter()
+    visit.page.get_by_role("checkbox", name="headphones").check()
+    visit.write(LONG)
+    visit.expect_status("Speaking")
+    visit.microphone.click()
+    expect(visit.said_by("Echo").first).to_contain_text("interrupted")
+    expect(visit.said_by("Echo").last).to_have_text("You said: hello")
+    assert len(visit.said_by("Echo").first.inner_text()) < len(LONG) / 2
+
+
+def test_push_to_talk_by_the_space_bar(visiting: Visiting, tmp_path: Path) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 0.2, "keynote_rms", 1.0)).enter()
+    visit.how("Push to talk")
+    visit.page.get_by_role("heading", name="Echo").click()
+    visit.page.keyboard.down("Space")
+    visit.expect_status("Listening")
+    visit.page.wait_for_timeout(1500)  # somebody speaks
+    visit.page.keyboard.up("Space")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+def test_a_tap_on_the_talk_button_is_explained(visiting: Visiting, tmp_path: Path) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 1.0)).enter()
+    visit.how("Push to talk")
+    visit.press("Hold to talk")
+    expect(visit.page.get_by_text("That was too short.")).to_be_visible()
+
+
+def test_in_writing_nothing_sounds(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.how("In writing")
+    visit.write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    expect(visit.microphone).to_have_count(0)
+    visit.expect_status("Ready")
+
+
+def test_without_a_microphone_there_is_a_sentence_and_a_way_on(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.microphone.click()
+    expect(visit.trouble).to_contain_text(re.compile("No microphone was found|does not let this"))
+    visit.press("Write instead")
+    visit.write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+def test_a_lost_network_is_found_again_and_the_conversation_kept(visiting: Visiting) -> None:
+    visit = visiting()
+    lines: list[WebSocketRoute] = []
+
+    def through(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    visit.enter().write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    visit.expect_heard_out("Echo")
+    lines[-1].close(code=1012)
+    visit.expect_status("Microphone off")
+    visit.write("still there?")
+    expect(visit.said_by("Echo")).to_have_text(["You said: hello", "You said: still there?"])
+    assert len(lines) == 2
+    assert "conversation_id=conv_" in lines[-1].url
+
+
+def test_a_server_that_is_away_is_tried_again(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.page.route("**/client_secrets", lambda route: route.abort())
+    visit.write("hello")
+    visit.expect_status("Reconnecting…")
+    expect(visit.page.get_by_text("Your conversation is kept.")).to_be_visible()
+    visit.page.unroute("**/client_secrets")
+    visit.press("Try now")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+def test_an_expired_secret_is_replaced_without_a_word(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    asked = 0
+
+    def stale_once(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            route.fulfill(json={"value": "ek_stale", "expires_at": 0, "session": {}})
+        else:
+            route.fallback()
+
+    visit.page.route("**/client_secrets", stale_once)
+    visit.write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    expect(visit.trouble).to_have_count(0)
+    assert asked == 2
+
+
+def test_a_busy_server_says_so_and_can_be_tried_again(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    error = {"type": "rate_limit_error", "code": "rate_limit_exceeded", "message": "Too many."}
+    visit.page.route(
+        "**/client_secrets", lambda route: route.fulfill(status=429, json={"error": error})
+    )
+    visit.write("hello")
+    expect(visit.trouble).to_contain_text("The server is busy")
+    visit.page.unroute("**/client_secrets")
+    visit.press("Try again")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+def test_nobody_enters_without_a_link_and_no_link_works_twice(visiting: Visiting) -> None:
+    visit = visiting(stranger=True)
+    visit.page.goto(visit.served.url)
+    expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
+    expect(visit.page.get_by_text("vivavoce link")).to_be_visible()
+    link = fresh_link(visit.served)
+    visit.page.goto(link)  # in the same tab
+    expect(visit.page.get_by_role("radio", name="Echo")).to_be_visible()
+    assert "#" not in visit.page.url
+    assert not visit.page.evaluate("document.cookie")
+    visit.page.reload()
+    expect(visit.page.get_by_role("radio", name="Echo")).to_be_visible()
+    visit.page.context.clear_cookies()
+    visit.page.goto(link)
+    expect(visit.trouble).to_contain_text("used already")
+    assert "code" not in visit.page.url
+
+
+def test_the_page_speaks_the_language_of_the_browser(visiting: Visiting) -> None:
+    visit = visiting(locale="it-IT").enter("Charlotte")
+    expect(visit.page.get_by_role("button", name="Microfono")).to_be_visible()
+    visit.page.get_by_role("radio", name="Español").check()
+    expect(visit.page.get_by_role("button", name="Micrófono")).to_be_visible()
+    assert visit.page.evaluate("document.documentElement.lang") == "es"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nobody_is_kept_out(visiting: Visiting, dark: bool, width: int) -> None:
+    visit = visiting(dark=dark, width=width).enter()
+    assert visit.barriers() == []
+    visit.write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    visit.microphone.click()
+    expect(visit.trouble).to_be_visible()
+    assert visit.barriers() == []
+    overflow = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
