@@ -50,7 +50,7 @@ class Server:
         assert self._door is not None, "the lifespan has begun"
         return self._door
 
-    @asynccontextmanager, suppress
+    @asynccontextmanager
     async def _serving(self) -> AsyncIterator[Services]:
         self.folder.create()
         async with AsyncExitStack() as stack:
