@@ -38,6 +38,12 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   }, [reader.language, name]);
   useEffect(() => () => call?.close(), [call]);
 
+  useEffect(() => {
+    const escape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, [call]);
+
   /** The call that runs, or a new one. Only in a click: the browser lets sound begin there. */
   const begin = useCallback((): Call => {
     setOpen(false);
@@ -155,6 +161,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         <p className="status" role="status" data-status={state.status}>
           {statusWord(state, words)}
         </p>
+        {mode === "text" && <Announcer lines={state.lines} />}
         <p className="hint">{short ? words.hints.short : hint(state, words)}</p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
@@ -201,7 +208,6 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             )}
           </div>
         )}
-        {mode === "text" && <Announcer lines={state.lines} />}
         {state.error && (
           <Notice
             error={state.error}
