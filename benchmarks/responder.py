@@ -4,8 +4,8 @@
 
 Every question is asked without a history. It is right if the answer holds the expected words,
 wrong if it says something else, and honest if it says that it does not know.
-The rules were made with `dev` and `noisy`; `held_out` was written before them and its questions
-were not looked at while they changed.
+The rules were tuned with `dev` and `noisy`. `held_out` was written with `dev`, before any tuning,
+and only its totals were looked at.
 """
 
 from __future__ import annotations

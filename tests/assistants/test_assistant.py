@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from vivavoce.assistants import Assistant, load
+from vivavoce.core.values import JsonObject
 from vivavoce.errors import InvalidRequest
 from vivavoce.protocol.config import SessionConfig
 
@@ -157,13 +158,10 @@ def test_an_unknown_role_is_the_callers_fault(ada: Assistant) -> None:
     assert caught.value.param == "role"
 
 
-def test_a_session_begins_with_what_the_assistant_says(ada: Assistant) -> None:
-    config = SessionConfig().merged(ada.session("guest", "it"))
-    assert config.instructions == "it"
-    (tool,) = msgspec.to_builtins(config.tools)
-    assert (tool["type"], tool["name"]) == ("function", "show_map")
-    assert config.audio.output.voice == "marin"
-    assert msgspec.to_builtins(config.audio.input.turn_detection)["silence_duration_ms"] == 500
+def test_its_turns_are_what_a_session_may_have(ada: Assistant) -> None:
+    patch: JsonObject = {"audio": {"input": {"turn_detection": ada.turn_detection()}}}
+    config = SessionConfig().merged({"type": "realtime", **patch})
+    assert msgspec.to_builtins(config.audio.input.turn_detection) == ada.turn_detection()
 
 
 def test_semantic_turns_have_no_silence_and_no_gate_on_the_wire(tmp_path: Path) -> None:
@@ -176,7 +174,8 @@ def test_semantic_turns_have_no_silence_and_no_gate_on_the_wire(tmp_path: Path) 
         "create_response": True,
         "interrupt_response": True,
     }
-    config = SessionConfig().merged(assistant.session())
+    patch: JsonObject = {"audio": {"input": {"turn_detection": assistant.turn_detection()}}}
+    config = SessionConfig().merged({"type": "realtime", **patch})
     assert msgspec.to_builtins(config.audio.input.turn_detection) == assistant.turn_detection()
 
 

@@ -17,7 +17,6 @@ from vivavoce.engines.brain.extractive import ExtractiveBrain
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import Chunk, markdown
 from vivavoce.protocol.items import FunctionCall, Message, Part
-from vivavoce.protocol.server import Usage
 
 from ..support.folders import KNOWN
 
@@ -201,9 +200,7 @@ def ask(words: str, language: str) -> str:
             match piece:
                 case FunctionCall():
                     said += piece.arguments
-                case Usage():
-                    pass
-                case _:
+                case str():
                     said += piece
         return said
 

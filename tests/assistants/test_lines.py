@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.assistants.ground import Key
@@ -118,6 +118,7 @@ def test_what_is_not_there_is_where_it_would_be() -> None:
     assert line_of(lines, ("turns",)) is None
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(DOCUMENTS, st.integers(0, 999))
 def test_lines_agree_with_the_parser_on_any_document(document: Document, seed: int) -> None:
     writer = Writer(Random(seed))
@@ -128,6 +129,7 @@ def test_lines_agree_with_the_parser_on_any_document(document: Document, seed: i
     assert set(writer.lines) == set(keys(parsed))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(VALUES, st.sampled_from([None, 0, 2]))
 def test_lines_agree_with_json_too(value: object, indent: int | None) -> None:
     text = json.dumps({"top": value}, indent=indent)

@@ -5,7 +5,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.assistants import load
@@ -404,6 +404,7 @@ NESTED = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from(KEYS), NESTED, max_size=6), st.integers(0, 999))
 def test_whatever_is_written_there_is_an_assistant_or_a_list_of_mistakes(
     document: dict[str, object], seed: int

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from vivavoce.assistants import load
 from vivavoce.assistants.languages import EVERY
 from vivavoce.assistants.load import SECTIONS
-from vivavoce.assistants.sections import LOCKABLE
+from vivavoce.assistants.sections import LOCKABLE, Key
 
 from ..support.folders import KNOWN, write
 
@@ -51,18 +50,21 @@ def test_every_key_is_documented_and_no_other(section: str) -> None:
 @pytest.mark.parametrize(("section", "key", "default"), list(keys()))
 def test_every_default_is_the_real_one(section: str, key: str, default: object) -> None:
     said = documented(section)[key]
-    if (section, key) == ("turns", "type"):
-        assert said == '`"server_vad"`'
-    elif default is PydanticUndefined:
-        assert said == "required"
-    elif isinstance(default, dict) and EVERY in default:
-        assert said == f"`{json.dumps(default[EVERY])}`"
-    elif isinstance(default, str | int | float | tuple) and (default or not said.isalpha()):
-        assert said == f"`{json.dumps(default)}`" or (default == () and said == "none")
-    elif isinstance(default, BaseModel):
-        assert said == "see below" or said == '`{ env = "OPENAI_API_KEY" }`'
-    else:
-        assert not said.startswith("`"), f"{key} has no simple default"
+    match default:
+        case "semantic_vad":
+            assert said == '`"server_vad"`', "the other table's default"
+        case _ if default is PydanticUndefined:
+            assert said == "required"
+        case dict() if EVERY in default:
+            assert said == f"`{json.dumps(default[EVERY])}`"
+        case None | {} | ():
+            assert not said.startswith("`") or said == "`[]`"
+        case str() | int() | float() | tuple():
+            assert said == f"`{json.dumps(default)}`"
+        case Key():
+            assert said == f'`{{ env = "{default.env}" }}`'
+        case _:
+            assert not said.startswith("`"), "explained in words or in a table of its own"
 
 
 def test_every_field_that_can_be_locked_is_named() -> None:

@@ -203,13 +203,13 @@ def test_the_clock_of_the_audio_never_stops() -> None:
     s.check()
 
 
-def test_detection_counts_whole_frames_wherever_it_begins() -> None:
+def test_the_first_frame_begins_where_detection_does() -> None:
     s = Scenario(config(None))
     s.tell(Heard(audio.silence(50)), client.AudioClear(), detection(prefix_padding_ms=0))
-    s.tell(Heard(audio.silence(46), (1.0, 1.0)))  # the frames of 32 to 96 ms
-    s.tell(Heard(audio.silence(512), (0.0,) * 16))
+    s.tell(Heard(audio.silence(64), (1.0, 1.0)), Heard(audio.silence(512), (0.0,) * 16))
+    (started,) = [e for e in s.sent if isinstance(e, server.SpeechStarted)]
     (stopped,) = [e for e in s.sent if isinstance(e, server.SpeechStopped)]
-    assert stopped.audio_end_ms == 96 + 512
+    assert (started.audio_start_ms, stopped.audio_end_ms) == (50, 50 + 64 + 512)
 
 
 def test_switching_off_detection_mid_sentence_keeps_the_sound() -> None:
@@ -301,6 +301,16 @@ def test_silence_as_an_answer_has_no_words() -> None:
     assert s.session.conversation.last_id == prompt.item_id
     (completed,) = [e for e in s.sent if isinstance(e, server.TranscriptionCompleted)]
     assert (completed.transcript, completed.usage) == ("", server.Duration(seconds=0))
+    s.check()
+
+
+def test_nobody_goes_on_listening_to_a_silence_that_was_answered() -> None:
+    s = Scenario(config(None))
+    s.hear(silence_ms=960)  # push-to-talk: somebody listens at once
+    s.tell(detection(idle_timeout_ms=5_000), client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(6)
+    assert [type(e) for e in s.log if isinstance(e, Listen | ListenDrop)] == [Listen, ListenDrop]
     s.check()
 
 

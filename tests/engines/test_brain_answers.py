@@ -10,7 +10,7 @@ import pytest
 from vivavoce.engines.base import Cut, Thought
 from vivavoce.engines.brain.extractive import ExtractiveBrain
 from vivavoce.engines.brain.extractive.phrases import PHRASES
-from vivavoce.protocol.items import FunctionCall
+from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.protocol.server import Usage
 
 from ..support.virtual_time import live
@@ -121,6 +121,7 @@ def test_a_list_names_three_and_counts_the_rest() -> None:
         ("what is on day two", "Voices of the deep sea"),
         ("which talks are about energy", "wind"),
         ("what talks are there on sunday", "nothing"),
+        ("qual è il primo intervento di venerdì", "Voci del mare profondo"),
     ],
 )
 def test_the_programme_can_be_asked_from_all_sides(text: str, expected: str) -> None:
@@ -159,6 +160,8 @@ def test_it_tells_the_rest_when_asked_for_more() -> None:
         ("thank you very much", "You're welcome."),
         ("Grazie mille", "Prego."),
         ("adiós", "¡Adiós!"),
+        ("what time is it", "It is 9 am."),
+        ("che giorno è oggi?", "Adesso: mercoledì 16 giugno."),
     ],
 )
 def test_small_talk_is_answered_in_its_language(text: str, expected: str) -> None:
@@ -174,12 +177,28 @@ def test_a_greeting_before_a_question_is_only_politeness() -> None:
     assert "second floor" in Talk().say("hello, where is the restaurant please?").text
 
 
+def test_what_was_not_heard_is_not_guessed() -> None:
+    talk = Talk()
+    assert FAIR.reply(talk.question()).text == PHRASES["en"].hello
+    talk.say("where is the restaurant")
+    talk.history.append(Message(role="user", content=(Part(type="input_audio", transcript=None),)))
+    assert FAIR.reply(talk.question()).text == PHRASES["en"].again
+    assert "3 euros" in talk.say("how much does parking cost").text
+
+
 def test_a_short_word_stays_in_the_language_of_the_call() -> None:
     talk = Talk()
     talk.language = "it"
     assert talk.say("ok").language == "it"
     assert talk.say("no").language == "it"
     assert talk.say("where is the restaurant").language == "en"
+
+
+def test_a_region_speaks_its_language() -> None:
+    talk = Talk(brain=ExtractiveBrain(languages=("es-MX", "en-GB", "de")))
+    assert talk.say("ok").language == "es"
+    talk.language = "en-GB"
+    assert talk.say("ok").language == "en"
 
 
 def test_without_a_language_the_last_one_spoken_goes_on() -> None:

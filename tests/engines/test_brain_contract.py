@@ -186,8 +186,10 @@ def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) 
 @every_brain
 def test_a_brain_that_nobody_listens_to_stops(opened: Opened) -> None:
     async def story() -> None:
-        async with opened(SCRIPT) as brain:
-            async with aclosing(brain.generate(question(user("slow")))) as thoughts:
-                assert await anext(thoughts)
+        async with (
+            opened(SCRIPT) as brain,
+            aclosing(brain.generate(question(user("slow")))) as thoughts,
+        ):
+            assert await anext(thoughts)
 
     asyncio.run(story())

@@ -124,11 +124,12 @@ def test_ears_and_voice_fail_by_name_too(stage: str) -> None:
 
     async def story(served: Served) -> None:
         endpoint = served.endpoint()
+        attempts: dict[str, Callable[[], Awaitable[object]]] = {
+            "stt": lambda: OpenAIStt(endpoint, "m").listen(sound(), ignore),
+            "tts": lambda: anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin"))),
+        }
         with pytest.raises(EngineError) as caught:
-            if stage == "stt":
-                await OpenAIStt(endpoint, "m").listen(sound(), ignore)
-            else:
-                await anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin")))
+            await attempts[stage]()
         assert caught.value.code == "rate_limit_exceeded"
 
     run(story, Script(rules=(rule,)))

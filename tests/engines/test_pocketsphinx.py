@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
 
 from ..support.real_time import live
@@ -25,7 +28,7 @@ from ..support.sounds import noise, pieces, spoken
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
 
 
-async def nobody(text: str) -> None:
+async def nobody(text: str, guess: str = "", /) -> None:
     pass
 
 
@@ -79,6 +82,29 @@ def test_processes_start_when_they_are_needed_and_end_with_the_pool(congress: Mo
         assert not workers()
 
     live(story())
+
+
+def test_guesses_come_before_the_words_are_certain(congress: ModelFiles) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def tell(text: str, guess: str = "", /) -> None:
+        told.append((text, guess))
+
+    async def story() -> None:
+        async with Pool(1) as pool:
+            sound = pieces(KEYNOTE, ms=32)
+            await Pocketsphinx(pool, congress).listen(_in_real_time(sound), tell)
+
+    live(story())
+    assert len(set(told)) == len(told), "something new every time"
+    assert any(len(guess) > len(text) for text, guess in told)
+    assert told[-1][1].startswith("when does the keynote")
+
+
+async def _in_real_time(sound: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in sound:
+        yield piece
+        await asyncio.sleep(audio.duration_ms(piece) / 1000)
 
 
 def test_a_worker_that_dies_costs_its_utterance_only(congress: ModelFiles) -> None:
@@ -220,6 +246,26 @@ def test_nothing_of_one_caller_stays_for_the_next(congress: ModelFiles) -> None:
 
     alone, after_somebody = live(story())
     assert alone == after_somebody
+
+
+def test_a_new_utterance_is_the_end_of_the_one_before(congress: ModelFiles) -> None:
+    answers = io.StringIO()
+    hearing = Hearing(answers)
+    start = json.dumps({"lm": str(congress.lm), "dict": str(congress.dict), "voice": None}).encode()
+    pcm = spoken("keynote_rms", 16_000)
+    hearing.do(START, 1, start)
+    hearing.do(SOUND, 1, pcm[: len(pcm) // 2])
+    hearing.do(START, 2, start)
+    hearing.do(SOUND, 2, pcm)
+    hearing.do(SOUND, 1, pcm)  # too late
+    hearing.do(END, 1, b"")
+    hearing.do(END, 2, b"")
+    hearing.do(END, 2, b"")
+    told = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert [(number, text) for number, kind, text, _ in told if kind == FINAL] == [
+        (2, "when does the keynote start")
+    ]
+    assert FAILED not in [kind for _, kind, _, _ in told]
 
 
 SERVER = """

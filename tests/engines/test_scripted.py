@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import re
+import subprocess
+import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
+import vivavoce
 from vivavoce.core.effects import Listen, Respond
 from vivavoce.core.inputs import CutShort, Said, ToolRequested
 from vivavoce.engines.scripted.engine import scripted
@@ -48,7 +53,7 @@ def test_it_hears_what_the_script_says_in_turn() -> None:
 
     async def sound() -> AsyncIterator[bytes]:
         for _ in range(10):
-            yield bytes(4800)
+            yield b"\x01\x10" * 2400
 
     async def stable(text: str, guess: str = "", /) -> None:
         certain.append(text)
@@ -70,6 +75,27 @@ def test_a_script_is_a_file_and_its_mistakes_have_a_place(tmp_path: Path) -> Non
             load(path)
     with pytest.raises(ConfigError):
         load(tmp_path / "missing.toml")
+
+
+def test_the_server_starts_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "answers.toml"
+    path.write_text('[[rules]]\nsay = "From the file."\n')
+    module = "vivavoce.engines.scripted.server"
+    environ = {**os.environ, "PYTHONPATH": str(Path(vivavoce.__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-m", module, "--port", "0", "--script", str(path)],
+        stderr=subprocess.PIPE,
+        env=environ,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        match = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))
+        with openai.OpenAI(api_key="any", base_url=f"{match[0]}/v1") as client:
+            answer = client.chat.completions.create(
+                model="any", messages=[{"role": "user", "content": "hello"}]
+            )
+        assert answer.choices[0].message.content == "From the file."
+        server.terminate()
 
 
 def test_the_official_client_chats_calls_listens_and_speaks() -> None:
@@ -124,7 +150,7 @@ def test_the_official_client_chats_calls_listens_and_speaks() -> None:
                 writer.setnchannels(1)
                 writer.setsampwidth(2)
                 writer.setframerate(16_000)
-                writer.writeframes(bytes(32_000))
+                writer.writeframes(b"\x01\x10" * 16_000)
             heard = await client.audio.transcriptions.create(
                 model="scripted", file=("a.wav", file.getvalue())
             )

@@ -73,6 +73,14 @@ def test_a_row_without_a_day_is_told_as_it_is() -> None:
     assert "title: Nobody knows when" in odd.text
 
 
+def test_a_programme_in_a_language_without_sentences_is_read_row_by_row() -> None:
+    chunks = ingest.read(Path("agenda.csv"), AGENDA, ["de-AT", "en"])
+    assert [c.text for c in chunks if c.language == "de"][1] == (
+        "day: Friday. time: 14:00. room: Room B. title: Panel. speaker: Luis Prado; Mei Tanaka."
+    )
+    assert [c.event is not None for c in chunks if c.language == "en"] == [True, True, False]
+
+
 def test_any_other_table_is_read_column_by_column() -> None:
     (row,) = ingest.read(Path("prices.csv"), "Dish;Price\nSoup;4 euros\n", ["en", "it"])
     assert (row.title, row.text, row.language) == ("Soup", "Dish: Soup. Price: 4 euros.", "en")
@@ -80,10 +88,16 @@ def test_any_other_table_is_read_column_by_column() -> None:
 
 @pytest.mark.parametrize(
     ("path", "language"),
-    [("food.it.md", "it"), ("it/food.md", "it"), ("food.md", "en"), ("food.fr.md", "en")],
+    [
+        ("food.it.md", "it"),
+        ("it/food.md", "it"),
+        ("food.it-CH.md", "it"),
+        ("food.md", "en"),
+        ("food.fr.md", "en"),
+    ],
 )
 def test_the_language_is_in_the_name_of_the_file_or_its_folder(path: str, language: str) -> None:
-    (chunk,) = ingest.read(Path(path), "# A\nB.", ["en", "it"])
+    (chunk,) = ingest.read(Path(path), "# A\nB.", ["en-GB", "it"])
     assert chunk.language == language
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -10,11 +11,13 @@ from ..assistants import Assistant, Known
 from ..config import Settings
 from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.cascade import Cascade, OnStage
+from ..engines.endpoint import Endpoint
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
-from ..engines.tts import espeak
+from ..engines.tts import cli, espeak
 from ..errors import EngineError
 from ..knowledge import ingest
+from ..net.http import Http
 from .folder import Folder
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class Parts:
         self._chunks: dict[str, tuple[Assistant, tuple[Chunk, ...]]] = {}
         self._brains: dict[str, tuple[Assistant, ExtractiveBrain]] = {}
         self._models: dict[str, tuple[Assistant, ModelFiles]] = {}
+        self._http: Http | None = None
         self._recognisers: Pool | None = None
         self._espeak: espeak.Espeak | None = None
 
@@ -104,13 +108,24 @@ class Parts:
                     self._espeak = espeak.Espeak()
                     self._stack.push_async_callback(self._espeak.close)
                 return self._espeak
-            case _:
-                return None
+            case "espeak":  # its package is optional; the same voices, some milliseconds later
+                program = cli.find()
+                return cli.CommandLine(program) if program else None
+            case "openai":
+                from ..engines.tts.openai import OpenAITts
+
+                return OpenAITts(self._endpoint(), self._settings.openai.speech_model)
+            case other:
+                raise EngineError(f"there is no voice named {other}")
 
     async def brain(self, assistant: Assistant, language: str) -> Brain:
         match assistant.adapter("brain", language):
             case "extractive":
                 return await self._extractive(assistant)
+            case "openai":
+                from ..engines.brain.openai import OpenAIBrain
+
+                return OpenAIBrain(self._endpoint(), self._settings.openai.chat_model)
             case other:
                 raise EngineError(f"there is no brain named {other}")
 
@@ -118,6 +133,10 @@ class Parts:
         match assistant.adapter("stt", language):
             case "pocketsphinx":
                 return await self._pocketsphinx(assistant)
+            case "openai":
+                from ..engines.stt.openai import OpenAIStt
+
+                return OpenAIStt(self._endpoint(), self._settings.openai.transcription_model)
             case other:
                 raise EngineError(f"there is no recogniser named {other}")
 
@@ -134,6 +153,19 @@ class Parts:
             await (await self._pool()).warm(await self._model(assistant))
         if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
             await voice.warm()
+
+    def _endpoint(self) -> Endpoint:
+        """The OpenAI-compatible server behind the adapters named `openai`."""
+        if self._http is None:
+            self._http = Http(
+                allow_private=self._settings.net.allow_private,
+                trusted=[self._settings.openai.base_url],
+            )
+            self._stack.push_async_callback(self._http.close)
+        chosen = self._settings.openai
+        key = chosen.api_key.get_secret_value() if chosen.api_key else None
+        key = key or os.environ.get("OPENAI_API_KEY")
+        return Endpoint(self._http, chosen.base_url, key, timeout_s=chosen.timeout_s)
 
     async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
         held = self._chunks.get(assistant.name)

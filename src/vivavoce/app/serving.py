@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..access import door
@@ -13,7 +13,7 @@ from ..access.upkeep import Upkeep
 from ..assistants import SHIPPED, Assistant, Catalogue
 from ..config import Settings
 from ..core.values import Caller
-from ..errors import VivavoceError
+from ..errors import StoreError, VivavoceError
 from ..http import application
 from ..http.services import Services
 from ..runtime.hub import Hub
@@ -74,7 +74,8 @@ class Server:
         async def end_upkeep() -> None:
             upkeeping.cancel()
             await asyncio.wait([upkeeping])
-            await upkeep.write()
+            with suppress(StoreError):  # it has been told, loudly; only last_used_at is lost
+                await upkeep.write()
 
         stack.push_async_callback(end_upkeep)
 

@@ -1,7 +1,7 @@
 """What an assistant is: `assistant.toml`, read, checked and frozen.
 
-The sections below are the file's own tables, with their defaults; `docs/reference/assistant.md`
-explains every key. Where something is said by language or role, a method chooses.
+Its tables are in `sections.py`; `docs/reference/assistant.md` explains every key. Where something
+is said by language or role, a method chooses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic.functional_validators import PlainValidator
 
@@ -138,24 +137,6 @@ class Assistant(Section):
         said = said_in(table, self.pick_language(language), self.fallback_language)
         assert said is not None, "a table has something for the first language"
         return said
-
-    def session(
-        self,
-        role: str | None = None,
-        language: str | None = None,
-        variables: Mapping[str, object] | None = None,
-    ) -> JsonObject:
-        """What a call's session begins with, as a `session.update` would say it."""
-        tools = [{"type": "function", **msgspec.to_builtins(spec)} for spec in self.tools()]
-        return {
-            "type": "realtime",
-            "instructions": self.instructions(role, language, variables),
-            "tools": tools,
-            "audio": {
-                "input": {"turn_detection": self.turn_detection()},
-                "output": {"voice": self.voice.name, "speed": self.voice.speed},
-            },
-        }
 
     def turn_detection(self) -> JsonObject:
         """As the protocol has it: without the gate, which is ours."""

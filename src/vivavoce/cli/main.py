@@ -6,6 +6,7 @@ import typer
 
 from .. import __version__
 from . import assistants, conversations, keys
+from .doctor import doctor
 from .link import link
 from .serve import serve
 from .talk import talk
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(link)
 app.command()(talk)
+app.command()(doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(assistants.app, name="assistants")

@@ -40,6 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     room: str = ""
     speaker: str = ""
     track: str = ""
+    kind: str = ""  # talk, workshop, keynote, …
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Files of an assistant's knowledge → chunks, within bounds that are said when they are broken.
 
 The language of a file is its suffix (`food.it.md`), else its folder (`it/food.md`), else the
-assistant's first. A programme without either is told in all languages that have none of their own.
+assistant's first; regions (`en-GB`) share what their language knows. A programme without either is
+told in all languages that have none of their own.
 """
 
 from __future__ import annotations
@@ -48,12 +49,13 @@ def read(
     path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
 ) -> list[Chunk]:
     """The chunks of one file's text. What is neither Markdown nor CSV is read as Markdown."""
+    languages = _bases(languages)
     marked = language_of(path, languages)
     if path.suffix.lower() not in (".csv", ".tsv"):
         return markdown(text, marked or languages[0], path.name)
     if marked or not programme.is_programme(programme.rows(text)):
         return programme.table(text, marked or languages[0], path.name)
-    own = {language_of(s, languages) for s in siblings if _base(s) == _base(path)}
+    own = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
     return [
         chunk
         for language in languages
@@ -63,11 +65,17 @@ def read(
 
 
 def language_of(path: Path, languages: Sequence[str]) -> str | None:
+    """The one that a path names, without its region."""
+    bases = _bases(languages)
     for part in (*reversed(path.name.split(".")[1:-1]), path.parent.name):
-        if part in languages:
-            return part
+        if part.split("-")[0] in bases:
+            return part.split("-")[0]
     return None
 
 
-def _base(path: Path) -> str:
+def _bases(languages: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(language.split("-")[0] for language in languages))
+
+
+def _stem(path: Path) -> str:
     return path.name.split(".")[0]

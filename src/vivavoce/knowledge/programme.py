@@ -12,7 +12,7 @@ import re
 
 from . import calendar
 from .chunks import Chunk, Event
-from .words import fold
+from .words import LANGUAGES, fold
 
 _COLUMNS = {
     "date": ("date", "day", "data", "giorno", "fecha", "dia"),
@@ -21,7 +21,8 @@ _COLUMNS = {
     "room": ("room", "place", "location", "where", "hall", "sala", "luogo", "lugar"),
     "title": ("title", "session", "talk", "titolo", "titulo"),
     "speaker": ("speaker", "speakers", "who", "relatore", "relatori", "ponente", "ponentes"),
-    "track": ("track", "theme", "topic", "tema", "kind", "type"),
+    "track": ("track", "theme", "topic", "tema"),
+    "kind": ("kind", "type", "tipo"),
     "also": ("also", "also asked"),
     "about": ("abstract", "description", "summary", "about", "descrizione", "descripcion"),
 }
@@ -55,7 +56,7 @@ def is_programme(table: list[dict[str, str]]) -> bool:
 def table(text: str, language: str, source: str) -> list[Chunk]:
     """One chunk per row, in one language. A programme's row that has no date or time is text."""
     found = rows(text)
-    programme = is_programme(found)
+    programme = is_programme(found) and language in LANGUAGES  # others have no sentences for it
     chunks = []
     for number, row in enumerate(found, start=2):
         event = _event(_named(row, language)) if programme else None
@@ -109,6 +110,7 @@ def _event(row: dict[str, str]) -> Event | None:
         room=row.get("room", ""),
         speaker=row.get("speaker", ""),
         track=row.get("track", ""),
+        kind=fold(row.get("kind", "")),
     )
 
 

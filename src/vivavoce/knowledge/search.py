@@ -10,6 +10,7 @@ else stays low however often one of its words occurs.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -18,7 +19,7 @@ import msgspec
 from rapidfuzz import fuzz, process
 
 from .chunks import Chunk
-from .words import sound, stem, synonyms, terms
+from .words import fold, sound, stem, synonyms, terms
 
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
@@ -35,7 +36,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float  # 0 to 1
     matched: int  # how many different words of the question, of full weight
-    titled: float  # how much of the title they are, 0 to 1
+    titled: float  # how much of the title, or of the speaker's name, they are, 0 to 1
 
 
 class Index:
@@ -47,19 +48,26 @@ class Index:
         self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._lengths: list[int] = []
         self._titles: list[frozenset[str]] = []
+        self._speakers: list[frozenset[str]] = []
         self._also: dict[frozenset[str], int] = {}
+        self._asked: dict[str, Chunk] = {}
         for number, chunk in enumerate(self.chunks):
+            who = chunk.event.speaker if chunk.event else ""
             title = terms(chunk.title, language)
             also = [terms(example, language) for example in chunk.also]
             counts = Counter(terms(chunk.text, language))
-            counts.update(title * TITLE_WEIGHT)
+            counts.update((title + terms(who, language)) * TITLE_WEIGHT)
             counts.update([word for example in also for word in example] * ALSO_WEIGHT)
             for word, count in counts.items():
                 self._postings[word].append((number, count))
             self._lengths.append(counts.total())
             self._titles.append(frozenset(title))
+            self._speakers.append(frozenset(terms(who, language)))
+            for question in chunk.also:
+                self._asked.setdefault(_plain(question), chunk)
             for example in also:
                 self._also.setdefault(frozenset(example), number)
+        self._postings = dict(self._postings)  # a look-up may not grow it
         self._vocabulary = sorted(self._postings)
         self._sounds: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
@@ -68,6 +76,10 @@ class Index:
 
     def __contains__(self, term: str) -> bool:
         return term in self._postings
+
+    def asked(self, text: str) -> Chunk | None:
+        """The chunk whose author wrote this very question."""
+        return self._asked.get(_plain(text))
 
     def idf(self, term: str) -> float:
         """How much a stem tells; one that we never met, a little more than an average one."""
@@ -110,7 +122,9 @@ class Index:
                 score=scores[n],
                 confidence=1.0 if n == example else min(1.0, covered[n] / (meaning or 1.0)),
                 matched=matched[n],
-                titled=len(self._titles[n] & reached[n]) / (len(self._titles[n]) or 1),
+                titled=max(
+                    _share(self._titles[n], reached[n]), _share(self._speakers[n], reached[n])
+                ),
             )
             for n in best
         ]
@@ -154,6 +168,14 @@ class Index:
         parts = {part for pair, word in pairs.items() if word in joined for part in pair}
         kept = [word for word in asked if word not in parts]
         return [*kept, *(word for word in joined if word not in kept)]
+
+
+def _share(words: frozenset[str], reached: set[str]) -> float:
+    return len(words & reached) / (len(words) or 1)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", fold(text)))
 
 
 def _half_of(term: str, word: str) -> bool:

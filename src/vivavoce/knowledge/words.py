@@ -17,7 +17,9 @@ LANGUAGES = ("en", "it", "es")
 _ALGORITHMS = {"en": "english", "it": "italian", "es": "spanish"}
 _WORD = re.compile(r"[a-z0-9]+")
 _HYPHENATED = re.compile(r"\b[a-z]+(?:-[a-z]+)+\b")
-_LETTERED = re.compile(r"\b(room|hall|stage|gate|sala|aula|stanza|salon)\s+([a-z]{1,3}|\d+)\b")
+_LETTERED = re.compile(
+    r"\b(room|hall|stage|gate|lab|level|stand|booth|sala|aula|stanza|salon)\s+([a-z]{1,3}|\d+)\b"
+)
 _SOUNDS = str.maketrans("bdgvzcq", "ptkfskk")
 _CONJUNCTIONS = "eoyi"  # "in quale sala è …" does not name one
 _WIFI = re.compile(r"\b(?:wi|why|wife)[ -]fi\b")
@@ -118,7 +120,11 @@ def terms(text: str, language: str) -> list[str]:
     """
     folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]
-    found = [stem(w, language) for w in _WORD.findall(folded) if w not in filler and len(w) > 1]
+    found = [
+        stem(w, language)
+        for w in _WORD.findall(folded)
+        if w not in filler and (w.isdigit() or len(w) > 1)
+    ]
     found += [stem(m.group().replace("-", ""), language) for m in _HYPHENATED.finditer(folded)]
     for match in _LETTERED.finditer(folded):
         mark = _LETTERS.get(match[2], match[2])

@@ -37,7 +37,8 @@ class Mouth:
                 format = audio.output.format if isinstance(audio, server.ResponseAudio) else None
                 if isinstance(format, Pcmu | Pcma):
                     law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
-                    self._telephones[response.id] = _Telephone(law, Resampler(SAMPLE_RATE, g711.RATE))
+                    down = Resampler(SAMPLE_RATE, g711.RATE)
+                    self._telephones[response.id] = _Telephone(law, down)
             case server.ResponseDone(response=response):
                 self._telephones.pop(response.id, None)
             case server.AudioDelta(response_id=response_id) if self._telephones:

@@ -1,1 +1,1 @@
-"""An engine that does what a script says: for tests and demonstrations, without model or network."""
+"""An engine that does what a script says: for tests and demonstrations, without any model."""

@@ -25,7 +25,7 @@ PEAK = 6000
 
 
 class ScriptedStt:
-    """Takes speech for the script's next sentence, whatever it was."""
+    """Takes speech for the script's next sentence, whatever it was. Pure silence is no speech."""
 
     def __init__(self, script: Script) -> None:
         self._heard = script.heard
@@ -36,11 +36,10 @@ class ScriptedStt:
         self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
     ) -> str:
         text = self._heard[self._turn % len(self._heard)] if self._heard else ""
-        self._turn += 1
         words = text.split()
         certain, ms = 0, 0
         async for pcm in sound:
-            ms += duration_ms(pcm)
+            ms += duration_ms(pcm) if any(pcm) else 0
             if (more := min(ms // WORD_MS, len(words) - 1)) > certain:
                 certain = more
                 await stable(" ".join(words[:certain]))
@@ -48,11 +47,14 @@ class ScriptedStt:
         await asyncio.sleep(rule.delay_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
-        return text if ms else ""
+        if not ms:
+            return ""
+        self._turn += 1
+        return text
 
 
 class ScriptedBrain:
-    """Answers what the user said last, or a tool, by the first rule that fits. A token is a word."""
+    """Answers what was said last, by the user or a tool, as the script says. A token is a word."""
 
     def __init__(self, script: Script) -> None:
         self._reader = Reader(script, "brain")

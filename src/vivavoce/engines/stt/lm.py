@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -109,4 +110,5 @@ def make(corpus: Corpus, folder: Path) -> None:
 if __name__ == "__main__":
     if hasattr(os, "nice"):
         os.nice(10)  # calls go first
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the server's Ctrl-C is ours, without a word
     make(tuple((weight, text) for weight, text in json.load(sys.stdin)), Path(sys.argv[1]))

@@ -120,7 +120,7 @@ class Worker:
     ) -> tuple[str, str | None]:
         """Its words, and what the decoder has learnt of the voice."""
         await self._begin(wire.START, model, voice)
-        heard: list[str] = []
+        heard: list[tuple[str, str]] = []
         told = 0
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -129,7 +129,7 @@ class Worker:
                     await self._send(wire.SOUND, pcm)
                     if len(heard) > told:
                         told = len(heard)
-                        await stable(heard[-1])
+                        await stable(*heard[-1])
                 await self._send(wire.END)
                 return await self._in_time(final)
         except* EngineError as errors:
@@ -170,20 +170,20 @@ class Worker:
             self._models.remove(model)
         self._models.append(model)
 
-    async def _answer(self, wanted: str, heard: list[str]) -> tuple[str, str | None]:
-        """Read until it comes. Stable words are left in `heard` on the way."""
+    async def _answer(self, wanted: str, heard: list[tuple[str, str]]) -> tuple[str, str | None]:
+        """Read until it comes. The words so far, stable and guessed, are left in `heard`."""
         assert self._process is not None
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            number, kind, text, voice = json.loads(line)
+            number, kind, text, more = json.loads(line)
             if number != self._number:
                 continue
             if kind == wire.FAILED:
                 self._models.clear()
-                raise EngineError(f"The recogniser failed: {text}")
+                raise EngineError("The recogniser failed.")
             if kind == wanted:
-                return text, voice
-            heard.append(text)
+                return text, more
+            heard.append((text, more))
         self._kill()
         raise EngineError("The recogniser stopped unexpectedly.")
 

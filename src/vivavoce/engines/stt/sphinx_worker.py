@@ -2,12 +2,13 @@
 
 pocketsphinx never lets go of Python's lock, so each decoder lives in a process of its own. This
 one imports nothing but pocketsphinx. A request is a header (kind, number of the utterance, length)
-and its payload; an answer is a line of JSON: `[number, kind, text, voice]`. Whoever reads them
+and its payload; an answer is a line of JSON: `[number, kind, text, more]`. Whoever reads them
 drops the answers to utterances that are over, so nothing here waits for an acknowledgement.
 
-`voice` is what the decoder has learnt of the talker's voice and microphone (cepstral means). It
-goes back with the final text and comes again with the talker's next utterance, so that a decoder
-carries nothing from one caller to another.
+While it hears, it says what is stable, and its guess at everything so far. With the final text
+comes the voice: what the decoder has learnt of the talker and their microphone (cepstral means).
+It comes again with the talker's next utterance, so that a decoder carries nothing from one caller
+to another.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import IO, TypeAlias
 
 HEADER = struct.Struct(">cII")
 LOAD, START, SOUND, END, ABORT = b"L", b"S", b"A", b"E", b"X"
-READY, STABLE, FINAL, FAILED = "ready", "stable", "final", "failed"
+READY, HEARD, FINAL, FAILED = "ready", "heard", "final", "failed"
 
 PIECE_BYTES = 3_200  # 100 ms at 16 kHz: how often the words so far are looked at
 DECODERS = 2  # of 85 MB each; the one used least recently makes room
@@ -86,6 +87,7 @@ class Hearing:
         self._pending = b""
         self._frames = 0
         self._steady = Steady()
+        self._guess = ""
 
     def do(self, kind: bytes, number: int, payload: bytes) -> None:
         try:
@@ -93,7 +95,8 @@ class Hearing:
         except Exception as error:  # this utterance is lost, but not the process
             self._decoder = None
             self._decoders.clear()
-            self._answer(number, FAILED, f"{type(error).__name__}: {error}")
+            print(f"{__name__}: {error!r}", file=sys.stderr)
+            self._answer(number, FAILED)
 
     def _do(self, kind: bytes, number: int, payload: bytes) -> None:
         if kind == LOAD:
@@ -108,8 +111,7 @@ class Hearing:
         elif kind == END:
             self._end(self._decoder)
         elif kind == ABORT:
-            self._decoder.end_utt()
-            self._decoder = None
+            self._abort()
 
     def _load(self, model: dict[str, str | None]) -> Decoder:
         files = (model["lm"], model["dict"])
@@ -121,10 +123,12 @@ class Hearing:
         return self._decoders[files]
 
     def _start(self, number: int, model: dict[str, str | None]) -> None:
+        self._abort()  # who was cancelled in the middle of a request could not say so
         decoder = self._load(model)
         decoder.start_utt(model["voice"])
         self._decoder, self._number = decoder, number
-        self._pending, self._frames, self._steady = b"", 0, Steady()
+        self._pending, self._frames = b"", 0
+        self._steady, self._guess = Steady(), ""
 
     def _hear(self, decoder: Decoder, pcm: bytes) -> None:
         self._pending += pcm
@@ -132,8 +136,11 @@ class Hearing:
             piece, self._pending = self._pending[:PIECE_BYTES], self._pending[PIECE_BYTES:]
             decoder.process(piece)
             self._frames += PIECE_BYTES // FRAME_BYTES
-            if self._steady.look(decoder.words(), self._frames):
-                self._answer(self._number, STABLE, " ".join(self._steady.told))
+            words = decoder.words()
+            guess = " ".join(word for word, _ in words)
+            if self._steady.look(words, self._frames) or guess != self._guess:
+                self._guess = guess
+                self._answer(self._number, HEARD, " ".join(self._steady.told), guess)
 
     def _end(self, decoder: Decoder) -> None:
         decoder.process(self._pending)
@@ -142,8 +149,13 @@ class Hearing:
         text = " ".join(self._steady.final(decoder.words()))
         self._answer(self._number, FINAL, text, decoder.voice() if text else None)
 
-    def _answer(self, number: int, kind: str, text: str = "", voice: str | None = None) -> None:
-        print(json.dumps([number, kind, text, voice]), file=self._answers, flush=True)
+    def _abort(self) -> None:
+        if self._decoder:
+            self._decoder.end_utt()
+            self._decoder = None
+
+    def _answer(self, number: int, kind: str, text: str = "", more: str | None = None) -> None:
+        print(json.dumps([number, kind, text, more]), file=self._answers, flush=True)
 
 
 class Decoder:
@@ -189,6 +201,8 @@ class Decoder:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody is left to hear about it
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # whatever else is printed does not end up among the answers
         hearing = Hearing(answers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import shutil
 import tempfile
 import wave
@@ -39,6 +40,10 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
+class _Failed(EngineError):
+    """The program ran, and did not speak: perhaps it does not know the language."""
+
+
 class CommandLine:
     def __init__(self, program: str, *, deadline_s: float = DEADLINE_S) -> None:
         """`program` is a path that `find` gave, or another of the two."""
@@ -65,24 +70,26 @@ class CommandLine:
             raise EngineError(f"{self._name} took too long", "engine_timeout") from None
 
     async def _espeak(self, text: bytes, voice: Voice) -> bytes:
-        variant = _ESPEAK.get(voice.name, "")
-        language = (voice.language or "en").lower().replace("_", "-")
-        spoken = await self._run(
-            "--stdin",
-            "--stdout",
-            f"-s{max(80, round(WORDS_PER_MINUTE * voice.speed))}",
-            f"-v{language}{'+' if variant else ''}{variant}",
-            text=text,
-        )
+        variant = _ESPEAK.get(voice.name)
+        manner = f"+{variant}" if variant else ""
+        rate = max(80, round(WORDS_PER_MINUTE * voice.speed))
+        *before, last = _languages(voice.language)
+        for language in before:
+            with suppress(_Failed):
+                return await self._ask_espeak(text, f"-v{language}{manner}", f"-s{rate}")
+        return await self._ask_espeak(text, f"-v{last}{manner}", f"-s{rate}")
+
+    async def _ask_espeak(self, text: bytes, *manner: str) -> bytes:
+        spoken = await self._run("--stdin", "--stdout", *manner, text=text)
         rate = int.from_bytes(spoken[24:28], "little") if len(spoken) >= HEADER else 0
         if not rate:
-            raise EngineError(f"{self._name} made no sound")
+            raise _Failed(f"{self._name} made no sound")
         return Resampler(rate, SAMPLE_RATE).push(spoken[HEADER:], last=True)
 
     async def _flite(self, text: bytes, voice: Voice) -> bytes:
         with tempfile.TemporaryDirectory(prefix="vivavoce-") as folder:
             written, spoken = Path(folder, "text"), Path(folder, "sound.wav")
-            written.write_bytes(text)
+            await asyncio.to_thread(written.write_bytes, text)
             await self._run(
                 "-voice",
                 _FLITE.get(voice.name, "kal16"),
@@ -93,7 +100,7 @@ class CommandLine:
                 "-o",
                 str(spoken),
             )
-            return self._read(spoken)
+            return await asyncio.to_thread(self._read, spoken)
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -124,12 +131,18 @@ class CommandLine:
                     process.kill()
                 await process.wait()
         if process.returncode:
-            raise EngineError(f"{self._name} failed ({process.returncode})")
+            raise _Failed(f"{self._name} failed ({process.returncode})")
         return spoken
 
     @property
     def _name(self) -> str:
         return Path(self._program).name
+
+
+def _languages(language: str | None) -> list[str]:
+    """Names to try: what was asked for, without its region, English."""
+    exact = re.sub(r"[^a-z0-9-]", "", (language or "en").lower().replace("_", "-"))
+    return list(dict.fromkeys(filter(None, (exact, exact.partition("-")[0], "en"))))
 
 
 def _plain(text: str) -> bytes:

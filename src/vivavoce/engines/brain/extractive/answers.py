@@ -21,8 +21,8 @@ from .utterance import Reply, Utterance
 
 SURE = 0.62  # confidence from which one matching word is enough
 SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
-CERTAIN = 0.8  # … from which a chunk is told that holds no fact of the kind asked for
-LIKELY = 0.4  # … and from which two are
+LIKELY = 0.4  # … and from which two words are
+CERTAIN = 0.8  # from which a chunk is told that holds no fact of the kind asked for
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
@@ -40,8 +40,7 @@ class Answers:
 
     def find(self, said: Utterance) -> Hit | None:
         """The chunk that answers, if we may be sure of it."""
-        weights = questions.kind_weights(said.language)
-        hits = self.index.search(said.text, weights=weights)
+        hits = self.index.search(said.digits, weights=questions.weights(said.terms, said.language))
         kinds = questions.kinds(said.folded)
         if not hits:
             return None
@@ -52,6 +51,8 @@ class Answers:
                 best = hit
         if kinds and not _holds(best.chunk, kinds) and best.confidence < CERTAIN:
             return None
+        if best.chunk.event and not best.titled and best.matched < 2:
+            return None  # a word of an abstract
         enough = SURE_TITLED if best.titled >= HALF else SURE
         sure = best.confidence >= enough or (best.confidence >= LIKELY and best.matched >= 2)
         return best if sure else None
@@ -60,6 +61,8 @@ class Answers:
         self, said: Utterance, earlier: Sequence[Utterance], last_said: str, now: dt.datetime
     ) -> Reply | None:
         """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
+        if written := self.index.asked(said.text):
+            return self._told(written, said)
         leaning = questions.leans(said.folded)
         if text := self.programme.answer(said, earlier, now):
             return Reply(kind="programme", language=said.language, text=text)
@@ -103,6 +106,8 @@ class Answers:
         """What a chunk answers. `strict`: nothing, if it holds no fact of the kind asked for."""
         kinds = questions.kinds(said.folded)
         text = ""
+        if chunk.event and not kinds:
+            return self._told(chunk, said)
         if chunk.event:
             text = programme.about(chunk.event, kinds, said.language)
             if not text and strict:
@@ -112,8 +117,19 @@ class Answers:
             return None
         return Reply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
+    def _told(self, chunk: Chunk, said: Utterance) -> Reply:
+        """A chunk from its beginning."""
+        text = _fit(sentences(chunk.text))
+        return Reply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+
     def _extract(self, chunk: Chunk, said: Utterance, kinds: Sequence[str], strict: bool) -> str:
         every = sentences(chunk.text)
+        if strict and kinds and not any(
+            questions.shows(kind, s, fold(s)) for s in every for kind in kinds
+        ):  # fmt: skip
+            return ""
+        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
+            return " ".join(every)
         asked = set(said.terms)
         weights = questions.kind_weights(said.language)
         worth: list[float] = []
@@ -122,14 +138,6 @@ class Answers:
             value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
             shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
             worth.append(value + KIND * len(shows) - 0.3 * position)
-        if (
-            strict
-            and kinds
-            and not any(questions.shows(kind, s, fold(s)) for s in every for kind in kinds)
-        ):
-            return ""
-        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
-            return " ".join(every)
         best = max(range(len(every)), key=lambda i: worth[i])
         also = [
             i for i in range(len(every))

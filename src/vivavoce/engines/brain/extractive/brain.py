@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 import msgspec
 
 from ....core.values import ToolSpec
+from ....knowledge import calendar
 from ....knowledge.chunks import Chunk
 from ....knowledge.search import Index
 from ....knowledge.words import LANGUAGES
@@ -47,7 +48,8 @@ class ExtractiveBrain:
         now: Callable[[], dt.datetime] = dt.datetime.now,
     ) -> None:
         known = tuple(chunks)
-        self._languages = tuple(lang for lang in languages if lang in LANGUAGES) or ("en",)
+        bases = dict.fromkeys(language.split("-")[0] for language in languages)
+        self._languages = tuple(base for base in bases if base in LANGUAGES) or ("en",)
         self._indexes = {lang: Index(known, lang) for lang in self._languages}
         self._answers = {lang: Answers(index) for lang, index in self._indexes.items()}
         self._name = name
@@ -80,7 +82,9 @@ class ExtractiveBrain:
             text = " ".join(results.sentence(output, language) for _, output in talk.outputs)
             return Reply(kind="result", language=language, text=text)
         if not talk.asked:
-            return Reply(kind="small", language=language, text=PHRASES[language].hello)
+            words = PHRASES[language]
+            text = words.again if talk.unheard else words.hello
+            return Reply(kind="small", language=language, text=text)
         now = self._now()
         specs, forced = _choice(question)
         asked = asking.pending(talk, specs, self._languages, now.date())
@@ -119,14 +123,15 @@ class ExtractiveBrain:
         specs: tuple[ToolSpec, ...],
         now: dt.datetime,
     ) -> Reply:
-        if reply := self._small_talk(said, talk):
-            return reply
         answers = self._answers[said.language]
+        written = answers.index.asked(said.text)  # an author may say "who are you" differently
+        if written is None and (reply := self._small_talk(said, talk, now)):
+            return reply
         candidate = tools.best(specs, said, now.date())
         if candidate and candidate.score >= tools.ENOUGH and _callable(candidate.tool):
             hit = answers.find(said)
-            doubt = 1.0 if questions.is_question(said.folded) else 0.6
-            if hit is None or candidate.score >= doubt * hit.confidence:
+            share = 1.0 if questions.is_question(said.folded) else tools.ORDER
+            if hit is None or candidate.score >= share * hit.confidence:
                 return asking.call_or_ask(candidate.tool, candidate.arguments)
         earlier = [Utterance(text, said.language) for text in talk.earlier_asked(EARLIER)]
         if phrases.MORE.match(said.folded):
@@ -138,7 +143,9 @@ class ExtractiveBrain:
             return Reply(kind="unknown", language=said.language, text=text)
         return reply
 
-    def _small_talk(self, said: Utterance, talk: dialogue.Dialogue) -> Reply | None:
+    def _small_talk(
+        self, said: Utterance, talk: dialogue.Dialogue, now: dt.datetime
+    ) -> Reply | None:
         words = PHRASES[said.language]
         match phrases.small_talk(said.folded):
             case None:
@@ -148,6 +155,11 @@ class ExtractiveBrain:
             case "name":
                 name = words.name.format(name=self._name) if self._name else words.nameless
                 text = f"{name} {self._help(said.language)}"
+            case "clock":
+                text = words.it_is.format(what=calendar.clock(f"{now:%H:%M}", said.language))
+            case "today":
+                date = calendar.say_date(now.date(), said.language)
+                text = words.it_is.format(what=date.removeprefix("on ").removeprefix("el "))
             case "help":
                 text = self._help(said.language)
             case kind:

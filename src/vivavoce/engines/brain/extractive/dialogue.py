@@ -21,6 +21,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     asked: str  # what the user said last, "" if the assistant is to speak first
     before: tuple[Turn, ...]  # what was said until then, oldest first
     outputs: tuple[tuple[str, str], ...]  # (tool, output) that nobody has told the user yet
+    unheard: bool = False  # the user said something last, but no word of it is known
 
     @property
     def last_said(self) -> str:
@@ -36,6 +37,7 @@ def read(history: Iterable[Item]) -> Dialogue:
     turns: list[Turn] = []
     calls: dict[str, str] = {}
     outputs: list[tuple[str, str]] = []
+    unheard = False
     same = False  # may the next message belong to the last turn?
     for item in history:
         if isinstance(item, FunctionCall):
@@ -44,16 +46,19 @@ def read(history: Iterable[Item]) -> Dialogue:
         elif isinstance(item, FunctionOutput):
             same = False
             outputs.append((calls.get(item.call_id, ""), item.output))
+        elif isinstance(item, Message) and item.role == "user" and not text_of(item):
+            unheard = True
         elif isinstance(item, Message) and item.role != "system" and (text := text_of(item)):
             outputs.clear()
             if same and turns and turns[-1].role == item.role:
                 text = f"{turns.pop().text} {text}"
-            same = True
+            same, unheard = True, False
             turns.append(Turn(item.role, text))
     asked = ""
-    if turns and turns[-1].role == "user":
+    if turns and turns[-1].role == "user" and not unheard:
         asked = turns.pop().text
-    return Dialogue(asked=asked, before=tuple(turns[-TURNS:]), outputs=tuple(outputs))
+    before = tuple(turns[-TURNS:])
+    return Dialogue(asked=asked, before=before, outputs=tuple(outputs), unheard=unheard)
 
 
 def text_of(message: Message) -> str:

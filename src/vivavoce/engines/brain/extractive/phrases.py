@@ -32,6 +32,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     more: str
     nothing_on: str
     no_more: str
+    it_is: str
 
 
 PHRASES = {
@@ -60,6 +61,7 @@ PHRASES = {
         more="and {n} more",
         nothing_on="There is nothing like that in the programme.",
         no_more="That is all I know about it.",
+        it_is="It is {what}.",
     ),
     "it": Phrases(
         hello="Ciao! Come posso aiutarti?",
@@ -86,6 +88,7 @@ PHRASES = {
         more="e {n} in più",
         nothing_on="Non c'è niente del genere nel programma.",
         no_more="Non so altro.",
+        it_is="Adesso: {what}.",
     ),
     "es": Phrases(
         hello="¡Hola! ¿En qué puedo ayudarte?",
@@ -112,6 +115,7 @@ PHRASES = {
         more="y {n} más",
         nothing_on="No hay nada parecido en el programa.",
         no_more="No sé nada más.",
+        it_is="Ahora: {what}.",
     ),
 }
 
@@ -142,6 +146,16 @@ _SMALL_TALK = (
         r"(mi )?puoi aiutar(e|mi)|(che )?cosa (puoi|sai) (fare|dirmi)|cosa posso chieder(e|ti)|"
         r"ayuda(me)?|(me )?puedes ayudar(me)?|que (puedes|sabes) hacer|"
         r"que (te )?puedo preguntar(te)?",
+    ),
+    (
+        "clock",
+        r"what('s| is| s) the time|what time is it( now)?|(mi dici )?che or[ae] (e|sono)( adesso)?|"
+        r"que hora es( ahora)?",
+    ),
+    (
+        "today",
+        r"what day is (it|today)( today)?|what('s| is| s) the date( today)?|che giorno e( oggi)?|"
+        r"que dia es( hoy)?",
     ),
     (
         "bye",

@@ -15,6 +15,7 @@ from ....knowledge.chunks import Event
 from ....knowledge.programme import day, hours, place, sentence, speakers
 from ....knowledge.search import Index
 from .phrases import PHRASES
+from .questions import asks_topic
 from .results import shortened
 from .utterance import Utterance
 from .wishes import Wish, Wishes
@@ -33,7 +34,7 @@ class Programme:
 
     def answer(self, said: Utterance, earlier: Sequence[Utterance], now: dt.datetime) -> str | None:
         """A list, or None if the question is not for one. `earlier`: what was asked before it."""
-        if not self.events:
+        if not self.events or asks_topic(said.folded):
             return None
         wish = self._wishes.read(said, now)
         if wish.changes:
@@ -106,11 +107,11 @@ class Programme:
         return f"{head[:1].upper()}{head[1:]}: {said}." if head else f"{said}."
 
 
-def about(event: Event, kinds: Sequence[str], language: str) -> str:
+def about(event: Event, wanted: Sequence[str], language: str) -> str:
     """One event, and of it what was asked for."""
     title, who = event.title, speakers(event, language)
     is_ = {"en": "is", "it": "è", "es": "es"}[language]
-    match kinds[0] if kinds else "":
+    match wanted[0] if wanted else "":
         case "who" if who:
             several = who != event.speaker.strip()
             by = {
@@ -163,4 +164,5 @@ def _fits(event: Event, wish: Wish) -> bool:
         return False
     if wish.at and not event.start <= wish.at < (event.end or f"{event.start}~"):
         return False
-    return wish.room in (None, event.room) and wish.track in (None, event.track)
+    exact = ((wish.room, event.room), (wish.track, event.track), (wish.kind, event.kind))
+    return all(wanted in (None, is_) for wanted, is_ in exact)

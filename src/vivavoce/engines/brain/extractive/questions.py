@@ -6,14 +6,18 @@ All patterns work on folded text but that of people, who are known by their capi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-from ....knowledge.words import stem
+from ....knowledge.calendar import MONTHS
+from ....knowledge.words import fold, stem
 
 _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|"
     r"domenica|lunes|martes|miercoles|jueves|viernes|domingo"
 )
+_HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|quarter"
+_NAMES = "|".join(fold(month) for names in MONTHS.values() for month in names if month != "May")
 _WANTED = {
     "end": r"\b(when|what time|until when|how late|a che ora|quando|fino a (quando|che ora)|"
     r"cuando|a que hora|hasta (cuando|que hora))\b.*\b(end|ends|ending|finish|finishes|close|"
@@ -23,10 +27,9 @@ _WANTED = {
     "when": r"\b(when|what time|which time|what day|which day|what date|how often|what hours|"
     r"quando|a che ora|che ora|che giorno|quale giorno|orari[oi]?|ogni quanto|"
     r"cuando|a que hora|que hora|que dia|horarios?|cada cuanto)\b",
-    "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|"
-    r"how (do|can) (i|we) (get|reach|go)|how to (get|reach)|dove|dov|in (che|quale) (sala|aula|"
-    r"piano|stanza)|a (che|quale) piano|quale (sala|aula)|come (arrivo|raggiungo|ci arrivo|"
-    r"si arriva)|donde|en que (sala|aula|planta|piso)|que sala|como (llego|se llega))\b",
+    "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|dove|dov|"
+    r"in (che|quale) (sala|aula|piano|stanza)|a (che|quale) piano|quale (sala|aula)|donde|"
+    r"en que (sala|aula|planta|piso)|que sala)\b",
     "cost": r"\b(how much|what does .* cost|cost|costs|price|prices|fee|expensive|free of charge|"
     r"quanto (costa|costano|viene|si paga|pago)|costo|prezzo|prezzi|gratis|gratuito|"
     r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pago)|precio|precios|coste)\b",
@@ -36,14 +39,15 @@ _WANTED = {
     r"cuanto (dura|tiempo|tarda))\b",
 }
 _SHOWN = {
-    "end": r"\b(until|till|ends?|finish(es)?|closes?|to|fino|alle|finisce|termina|chiude|hasta|"
-    r"acaba|cierra|a las)\b",
-    "when": rf"\b(\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|noon|midnight|"
-    rf"{_DAYS}|every|minutes|morning|afternoon|evening|weeks?|daily|alle|ore|dalle|dopo|ogni|"
-    rf"mattina|sera|settiman[ae]|a las|de la manana|cada|semanas?|todos los dias)\b|\d:\d",
+    "end": r"\b(until|till|ends?|finish(es)?|closes?|to \d|a \d|fino|alle|finisce|termina|chiude|"
+    r"hasta|acaba|cierra|a las)\b",
+    "when": rf"\b((at|from|to|until|till|past|by|before|after|between) (half )?({_HOURS}|\d)|noon|"
+    rf"midnight|{_DAYS}|{_NAMES}|every|morning|afternoon|evening|weeks?|daily|alle|ore|dalle|ogni|"
+    rf"mattina|sera|settiman[ae]|a las|de \d+ a|de la manana|cada|semanas?|todos los dias|"
+    rf"minutes (before|after)|half past|always|sempre|siempre|1\d\d\d|20\d\d)\b|\d:\d|\d ?[ap]m\b",
     "where": r"\b(floor|level|room|next to|near|front|behind|left|right|entrance|street|under|"
     r"hall|opposite|beside|outside|inside|in the|at the|piano|accanto|vicino|sala|ingresso|davanti|"
-    r"dietro|sotto|fuori|dentro|nella|nel|all|al|presso|planta|piso|junto|cerca|entrada|delante|"
+    r"dietro|sotto|fuori|dentro|nella|nell?|all'|al|presso|planta|piso|junto|cerca|entrada|delante|"
     r"detras|debajo|frente|fuera|en el|en la)\b",
     "cost": r"\b(euros?|dollars?|pounds?|costs?|pay|free|price|gratis|gratuit[oaie]+|cuestan?|"
     r"costano?|incluso|inclusa|incluid[oa]s?|included|pag[ao])\b|[€$£]",
@@ -56,6 +60,10 @@ _PERSON = re.compile(r"\b[A-ZÀ-Ý][\w'’-]+ (?:(?:de|di|da|del|van|von|la) )*[
 _WANTED_COMPILED = {kind: re.compile(pattern) for kind, pattern in _WANTED.items()}
 _SHOWN_COMPILED = {kind: re.compile(pattern) for kind, pattern in _SHOWN.items()}
 
+_TOPIC = re.compile(
+    r"\b(what|which)\b.*\babout$|\bdi (che|cosa|che cosa) (parla|parlano|tratta)\b|"
+    r"\bde que (trata|habla|va)\b"
+)
 _ASKING = re.compile(
     r"^(and |e |y |so |ok |okay |hello |hi |ciao |hola |excuse me |scusi |scusa |perdon )*"
     r"(when|where|what|what's|which|who|who's|whose|how|why|is|are|does|do|did|was|will|"
@@ -75,22 +83,27 @@ _KIND_WORDS = {
     "en": """start begin end finish open close time hour day date room floor cost price pay euro
         speak speaker talk place held located location go reach exactly today take
         long often late early minute near nearby speech session lecture bring leave use take
-        buy find see come build built""",
+        buy find see come build built allowed possible""",
     "it": """inizia comincia finisce termina apre chiude ora ore orario giorno data sala piano costa
         vicino costo prezzo pagare euro parla relatore posto luogo trova arrivare raggiungere andare
         esattamente dura minuto oggi tiene conferenza intervento presentazione sessione portare
-        lasciare usare prendere comprare vedere""",
+        lasciare usare prendere comprare vedere permesso possibile""",
     "es": """empieza comienza termina acaba abre cierra hora horario dia fecha sala planta piso
         cerca cuesta costo precio pagar euro habla ponente lugar llegar ir exactamente dura minuto
         hoy queda celebra charla ponencia sesion conferencia traer llevar dejar usar tomar comprar
-        ver""",
+        ver permitido posible""",
 }
 KIND_WORD_WEIGHT = 0.3
 
 
+def weights(asked: Sequence[str], language: str) -> dict[str, float]:
+    """For `Index.search`. Numbers too say little about a subject."""
+    numbers = [word for word in asked if word.lstrip("#").isdigit()]
+    return kind_weights(language) | dict.fromkeys(numbers, KIND_WORD_WEIGHT)
+
+
 @lru_cache(maxsize=8)
 def kind_weights(language: str) -> dict[str, float]:
-    """For `Index.search`; numbers too say little about a subject."""
     words = {stem(word, language) for word in _KIND_WORDS[language].split()}
     return dict.fromkeys(words, KIND_WORD_WEIGHT)
 
@@ -99,6 +112,11 @@ def kinds(folded: str) -> list[str]:
     """The kinds of facts that a question wants, the most particular first."""
     found = [kind for kind, pattern in _WANTED_COMPILED.items() if pattern.search(folded)]
     return [kind for kind in found if not (kind == "when" and "end" in found)]
+
+
+def asks_topic(folded: str) -> bool:
+    """What is it about? Then the beginning of a text is the answer."""
+    return bool(_TOPIC.search(folded))
 
 
 def shows(kind: str, sentence: str, folded: str) -> bool:

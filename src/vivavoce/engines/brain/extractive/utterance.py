@@ -12,6 +12,7 @@ from ....knowledge.words import fold, terms
 from .numbers import digits
 
 _JUNK = re.compile(r"[^\w\s@.:'/+-]|(?<=\W)[.'](?=\W)|[.:](?=\s|$)")
+_WHERE = re.compile(r"^(?:wear|ware|were) (?=(?:is|are|can|do|does|was)\b)")  # as it is heard
 TEXT_CHARACTERS = 2000  # of one utterance; the rest is not looked at
 
 
@@ -25,7 +26,7 @@ class Utterance:
 
     @cached_property
     def folded(self) -> str:
-        return " ".join(_JUNK.sub(" ", f" {fold(self.text)} ").split())
+        return _WHERE.sub("where ", " ".join(_JUNK.sub(" ", f" {fold(self.text)} ").split()))
 
     @cached_property
     def digits(self) -> str:
@@ -33,7 +34,7 @@ class Utterance:
 
     @cached_property
     def terms(self) -> list[str]:
-        return terms(self.text, self.language)
+        return terms(self.digits, self.language)
 
     def original(self, folded: str) -> str:
         """A piece of `folded` as it was written, with its capitals and accents."""

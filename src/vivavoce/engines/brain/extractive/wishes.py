@@ -19,18 +19,21 @@ from .dates import find_date, find_time, find_weekday, part_of_day
 from .utterance import Utterance
 
 _LISTING = re.compile(
-    r"\b(talks|sessions|workshops|lectures|presentations|events|panels|programme?|agenda|schedule|"
+    r"\b(talks|sessions|workshops|keynotes|lectures|presentations|events|panels|programme?|agenda|schedule|"
     r"timetable|happening|happens|going on|what is on|what s on|what's on|what is there|"
-    r"(interventi|sessioni|presentazioni|conferenze|relazioni|eventi|talk|workshop|programma|"
-    r"in programma|che c'e|cosa c'e|cosa succede)|"
+    r"(interventi|sessioni|presentazioni|conferenze|relazioni|eventi|talk|workshop|laboratori|"
+    r"programma|in programma|che c'e|cosa c'e|cosa succede)|"
     r"(charlas|sesiones|ponencias|presentaciones|conferencias|talleres|eventos|programa|que hay|"
     r"que pasa))\b"
+)
+_ONE = re.compile(
+    r"\b(intervento|sessione|conferenza|evento|charla|ponencia|sesion|session|event)\b"
 )
 _FIRST = re.compile(r"\b(first|prim[oa]|primer)\b")
 _LAST = re.compile(r"\b(last|final|ultim[oa])\b")
 _NEXT = re.compile(
-    r"\b(what('s| is| s|) next|(is|comes|what s|what's|happens) after|next (talk|session|event|"
-    r"one)|prossim[oa]|cosa (c'e|viene) dopo|che (c'e|viene) dopo|dopo (il|la|lo|l'|i)|"
+    r"\b(what('s| is| s|) next|(is|comes|what s|what's|happens) after|next \w+|"
+    r"prossim[oa]|cosa (c'e|viene) dopo|che (c'e|viene) dopo|dopo (il|la|lo|l'|i)|"
     r"siguiente|proxim[oa]|que (hay|viene) (despues|luego)|despues (de|del))\b"
 )
 _AFTER = re.compile(r"\b(?:after|dopo|despues (?:de|del))\b(.*)$")
@@ -57,6 +60,12 @@ _LIST_WORDS = (
 )
 
 
+_KINDS = {
+    "keynote": re.compile(r"\bkeynotes?\b"),
+    "workshop": re.compile(r"\b(workshops?|laborator[io]+|taller(es)?)\b"),
+    "panel": re.compile(r"\b(panels?|tavol[ae] rotond[ae]|mesas? redondas?)\b"),
+}
+_ON = re.compile(r"\b(about|on|regarding|by|su|sul|sulla|sull'|sui|sugli|sulle|sobre|acerca)\b")
 _OPEN = re.compile(r"\b(what|which|che|cosa|quali|que|cuales|who|chi)\b")
 _PLACED = re.compile(r"\b(where|when|dove|quando|donde|cuando)\b")
 
@@ -70,6 +79,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     at: str | None = None
     room: str | None = None
     track: str | None = None
+    kind: str | None = None
     topic: tuple[str, ...] = ()  # stems that the knowledge has
     order: Literal["first", "last", "next", "now"] | None = None
     after: Event | None = None
@@ -81,7 +91,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def narrow(self) -> bool:
         """Does it name a time or a place?"""
-        some = (self.date, self.between, self.at, self.room, self.track)
+        some = (self.date, self.between, self.at, self.room, self.track, self.kind)
         return self.weekday is not None or any(some)
 
     @property
@@ -93,7 +103,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         """This wish with what a later one says differently. A day replaces a day."""
         new = {
             name: value
-            for name in ("between", "at", "room", "track")
+            for name in ("between", "at", "room", "track", "kind")
             if (value := getattr(later, name)) is not None
         }
         if later.date or later.weekday is not None:
@@ -109,6 +119,8 @@ class Wishes:
         self._index = index
         self._rooms = {e.room: frozenset(terms(e.room, language)) for e in events}
         self._tracks = {e.track: frozenset(terms(e.track, language)) for e in events}
+        self._kinds = {e.kind for e in events}
+        self._people = [frozenset(terms(e.speaker, language)) for e in events if e.speaker]
         self._days = list(dict.fromkeys((e.date, e.weekday) for e in events))
         names = " ".join((_LIST_WORDS, *WEEKDAYS[language], *MONTHS[language]))
         self._list_words = frozenset(terms(names, language))
@@ -116,7 +128,8 @@ class Wishes:
     def read(self, said: Utterance, now: dt.datetime) -> Wish:
         text = said.digits
         asked = frozenset(said.terms)
-        listing = bool(_LISTING.search(text))
+        order = _order(text)
+        listing = bool(_LISTING.search(text) or (order and _ONE.search(text)))
         room = _named(self._rooms, asked)
         track = _named(self._tracks, asked) if listing else None
         date, weekday = self._day(text, now)
@@ -130,14 +143,16 @@ class Wishes:
             at=str(time.value) if time else None,
             room=room,
             track=track,
+            kind=self._kind(text) if listing else None,
             topic=topic,
-            order=_order(text),
+            order=order,
             count=bool(_COUNT.search(text)),
             who=bool(_WHO.search(text)),
             subject=bool(left),
         )
         bare = not left and wish.narrow and _OPEN.search(text) and not _PLACED.search(text)
-        listing = bool(bare) or (listing and len(topic) == len(left))
+        known = len(topic) == len(left) and (not topic or self._is_topic(text, topic))
+        listing = bool(bare) or (listing and known)
         wish = msgspec.structs.replace(wish, listing=listing)
         if _NEXT.search(text):
             return self._after(wish, text)
@@ -158,6 +173,15 @@ class Wishes:
         found = find_date(text, self._index.language, now.date())
         return (str(found.value) if found else None), None
 
+    def _is_topic(self, text: str, topic: tuple[str, ...]) -> bool:
+        """Energy, in "talks about energy", or a speaker; not "the language of the talks"."""
+        return bool(_ON.search(text)) or any(set(topic) <= people for people in self._people)
+
+    def _kind(self, text: str) -> str | None:
+        """A kind of event that is named and that there is."""
+        named = (kind for kind, pattern in _KINDS.items() if pattern.search(text))
+        return next((kind for kind in named if kind in self._kinds), None)
+
     def _left(
         self, asked: frozenset[str], text: str, room: str | None, track: str | None
     ) -> list[str]:
@@ -169,11 +193,14 @@ class Wishes:
     def _after(self, wish: Wish, text: str) -> Wish:
         """The wish for what follows: an event, if one is named, or this moment."""
         event = None
+        if wish.subject and not _AFTER.search(text):
+            return wish  # "the next congress"
         if (match := _AFTER.search(text)) and match[1].strip():
             hits = [h for h in self._index.search(match[1]) if h.chunk.event and h.confidence > 0.5]
             if not hits:
                 return wish
             event = hits[0].chunk.event
+            wish = msgspec.structs.replace(wish, kind=None)  # that was the event's
         return msgspec.structs.replace(wish, order="next", after=event)
 
 

@@ -1,0 +1,86 @@
+"""The command lines of espeak-ng and flite, where they are installed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vivavoce.engines.base import Voice
+from vivavoce.engines.tts import cli
+from vivavoce.engines.tts.cli import CommandLine
+from vivavoce.errors import EngineError
+
+ESPEAK = shutil.which("espeak-ng")
+needs_espeak = pytest.mark.skipif(ESPEAK is None, reason="espeak-ng is not on this machine")
+
+
+async def say(speaker: CommandLine, text: str = "Good morning.", **voice: str) -> bytes:
+    name = voice.pop("name", "marin")
+    speech = speaker.speak(text, Voice(name=name, language=voice.get("language")))
+    return b"".join([piece.pcm async for piece in speech])
+
+
+@needs_espeak
+def test_an_unknown_language_is_spoken_in_english() -> None:
+    assert ESPEAK is not None
+    speaker = CommandLine(ESPEAK)
+    for language in ("it", "it-IT", "tlh", "../../../etc/passwd", ""):
+        assert asyncio.run(say(speaker, language=language)), language
+
+
+def test_what_is_found_is_what_is_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.find() is None
+    flite = tmp_path / "flite"
+    flite.write_text("#!/bin/sh\n")
+    flite.chmod(0o755)
+    assert cli.find() == str(flite)
+
+
+def program(folder: Path, name: str, body: str) -> str:
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["espeak-ng", "flite"])
+@pytest.mark.parametrize("body", ["", "print('no sound')", "raise SystemExit(3)"])
+def test_a_program_that_makes_no_sound_is_an_engine_that_failed(
+    tmp_path: Path, name: str, body: str
+) -> None:
+    with pytest.raises(EngineError):
+        asyncio.run(say(CommandLine(program(tmp_path, name, body))))
+    with pytest.raises(EngineError):
+        asyncio.run(say(CommandLine(str(tmp_path / "nothing"))))
+
+
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
+    hangs = program(tmp_path, "espeak-ng", "import time; time.sleep(60)")
+    with pytest.raises(EngineError) as caught:
+        asyncio.run(say(CommandLine(hangs, deadline_s=0.2)))
+    assert caught.value.code == "engine_timeout"
+    assert not [c for c in psutil.Process().children() if "time.sleep" in " ".join(c.cmdline())]
+
+
+def test_a_program_does_not_outlive_an_interruption(tmp_path: Path) -> None:
+    hangs = program(tmp_path, "espeak-ng", "import time; time.sleep(60)")
+
+    async def story() -> None:
+        before = len(psutil.Process().children())
+        speaking = asyncio.create_task(say(CommandLine(hangs)))
+        async with asyncio.timeout(5):
+            while len(psutil.Process().children()) == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        speaking.cancel()
+        await asyncio.wait([speaking])
+        assert len(psutil.Process().children()) == before
+
+    asyncio.run(story())
