@@ -235,9 +235,9 @@ function statusWord({ status, mode, hearing }: State, words: Words): string {
   return typeof word === "string" ? word : word[mode];
 }
 
-function hint({ status, mode, asking }: State, words: Words): string {
+function hint({ status, mode, asking, lines }: State, words: Words): string {
   if (asking) return words.hints.asking;
-  if (status === "reconnecting" || status === "failed") return words.hints.kept;
+  if ((status === "reconnecting" || status === "failed") && lines.length) return words.hints.kept;
   return words.hints[mode];
 }
 
