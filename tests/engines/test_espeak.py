@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import uvloop
 from numpy.typing import NDArray  # noqa: TC002
 
 import vivavoce
@@ -26,11 +27,15 @@ from vivavoce.engines.tts import espeak
 from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.errors import EngineError
 
+from ..support.real_time import live
+
 SENTENCE = "The registration desk is on the ground floor, next to the main entrance."
 PACKAGE = Path(vivavoce.__file__).parents[2] / "packages/vivavoce-espeak/src"
 
 
 def with_espeak(story: Callable[[Espeak], Awaitable[None]], *, deadline_s: float = 10.0) -> None:
+    """The story is told on uvloop, on which the server runs; the contract suite uses asyncio's."""
+
     async def run() -> None:
         speaker = Espeak(deadline_s=deadline_s)
         try:
@@ -39,7 +44,7 @@ def with_espeak(story: Callable[[Espeak], Awaitable[None]], *, deadline_s: float
             await speaker.close()
         assert not children(), "a process was left behind"
 
-    asyncio.run(run())
+    live(run(), uvloop.new_event_loop)
 
 
 def children() -> list[psutil.Process]:
@@ -220,6 +225,24 @@ def test_without_the_package_the_error_says_what_to_install(
     async def story(speaker: Espeak) -> None:
         with pytest.raises(EngineError, match="vivavoce-espeak is not installed"):
             await say(speaker)
+
+    with_espeak(story)
+
+
+def test_a_process_that_cannot_speak_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "speechless"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import sys; sys.exit('no voices here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(espeak, "MODULE", "speechless")
+
+    async def story(speaker: Espeak) -> None:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="no voices here"):
+                await say(speaker)
 
     with_espeak(story)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import re
+import subprocess
+import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
+import vivavoce
 from vivavoce.core.effects import Listen, Respond
 from vivavoce.core.inputs import CutShort, Said, ToolRequested
 from vivavoce.engines.scripted.engine import scripted
@@ -70,6 +75,27 @@ def test_a_script_is_a_file_and_its_mistakes_have_a_place(tmp_path: Path) -> Non
             load(path)
     with pytest.raises(ConfigError):
         load(tmp_path / "missing.toml")
+
+
+def test_the_server_starts_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "answers.toml"
+    path.write_text('[[rules]]\nsay = "From the file."\n')
+    module = "vivavoce.engines.scripted.server"
+    environ = {**os.environ, "PYTHONPATH": str(Path(vivavoce.__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-m", module, "--port", "0", "--script", str(path)],
+        stderr=subprocess.PIPE,
+        env=environ,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        match = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))
+        with openai.OpenAI(api_key="any", base_url=f"{match[0]}/v1") as client:
+            answer = client.chat.completions.create(
+                model="any", messages=[{"role": "user", "content": "hello"}]
+            )
+        assert answer.choices[0].message.content == "From the file."
+        server.terminate()
 
 
 def test_the_official_client_chats_calls_listens_and_speaks() -> None:

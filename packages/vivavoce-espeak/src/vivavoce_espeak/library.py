@@ -72,12 +72,8 @@ class Missing(Exception):
 
 class Library:
     def __init__(self) -> None:
-        path, data = _find()
-        try:
-            self._library = library = c.CDLL(path)
-        except OSError as error:
-            raise Missing(f"espeak-ng cannot be loaded: {error}") from None
-        library.espeak_Initialize.argtypes = [c.c_int, c.c_int, c.c_char_p, c.c_int]
+        self._library, self.rate = _open()
+        library = self._library
         library.espeak_SetVoiceByName.argtypes = [c.c_char_p]
         library.espeak_ListVoices.argtypes = [c.c_void_p]
         library.espeak_ListVoices.restype = c.POINTER(c.POINTER(_Voice))
@@ -93,10 +89,6 @@ class Library:
             c.POINTER(c.c_uint),
             c.c_void_p,
         ]
-        where = data.encode() if data else None
-        self.rate: int = library.espeak_Initialize(_SYNCHRONOUS, BUFFER_MS, where, _DONT_EXIT)
-        if self.rate <= 0:
-            raise Missing("espeak-ng finds no voices")
         self._sink: Sink = lambda sound, words: False
         self._callback = _Callback(self._made)  # kept: the library holds a bare pointer to it
         library.espeak_SetSynthCallback(self._callback)
@@ -109,7 +101,7 @@ class Library:
         """The identifier of each language's first voice."""
         voices: dict[str, str] = {}
         listed = self._library.espeak_ListVoices(None)
-        for voice in iter_pointers(listed):
+        for voice in _pointed_at(listed):
             # `languages` is a priority byte, then the code; more of them may follow.
             code = c.string_at(voice.languages + 1).decode()
             voices.setdefault(code, voice.identifier.decode())
@@ -144,7 +136,7 @@ class Library:
         return 0 if self._sink(pcm, words) else 1
 
 
-def iter_pointers(listed: c._Pointer[c._Pointer[_Voice]]) -> list[_Voice]:
+def _pointed_at(listed: c._Pointer[c._Pointer[_Voice]]) -> list[_Voice]:
     """The structures that a null-terminated list of pointers points to."""
     found = []
     index = 0
@@ -159,10 +151,29 @@ def _plain(text: str) -> str:
     return "".join(" " if ch < " " or "\x7f" <= ch <= "\x9f" else ch for ch in text)
 
 
-def _find() -> tuple[str, str | None]:
-    """The library and its voices: the wheel's, else the system's."""
+def _open() -> tuple[c.CDLL, int]:
+    """The first library that loads and finds its voices, and the rate of its sound."""
+    reasons = []
+    for path, data in _candidates():
+        try:
+            library = c.CDLL(path)
+        except OSError as error:
+            reasons.append(str(error))
+            continue
+        library.espeak_Initialize.argtypes = [c.c_int, c.c_int, c.c_char_p, c.c_int]
+        where = data.encode() if data else None
+        rate: int = library.espeak_Initialize(_SYNCHRONOUS, BUFFER_MS, where, _DONT_EXIT)
+        if rate > 0:
+            return library, rate
+        reasons.append(f"{path} finds no voices")
+    raise Missing(f"espeak-ng cannot be loaded: {'; '.join(reasons)}")
+
+
+def _candidates() -> list[tuple[str, str | None]]:
+    """Libraries and where their voices are: the wheel's, then the system's."""
+    system: list[tuple[str, str | None]] = [("libespeak-ng.so.1", None)]
     try:
         import espeakng_loader
     except ImportError:
-        return "libespeak-ng.so.1", None
-    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+        return system
+    return [(espeakng_loader.get_library_path(), espeakng_loader.get_data_path()), *system]

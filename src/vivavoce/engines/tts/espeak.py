@@ -36,6 +36,7 @@ DEADLINE_S = 10.0  # between two pieces of sound
 SLOWEST = 80  # words a minute; slower than that only by pausing between words
 GAP_AT_HALF = 23  # the pause that makes 80 words a minute 40
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+STOPPED = "espeak stopped"
 _LENGTHS = struct.Struct(">II")
 
 
@@ -246,15 +247,19 @@ class _Process(asyncio.SubprocessProtocol):
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:
-            self._fail("espeak stopped")
+            self._fail()
 
     def process_exited(self) -> None:
-        self._fail("espeak stopped")
+        self._fail()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail("espeak stopped")
-        if not self._gone.done():
-            self._gone.set_result(None)
+        """Comes last: by now it has said why."""
+        self._fail()
+        if not self.ready.done():
+            reason = self._complaint.decode(errors="replace").strip()
+            self.ready.set_exception(EngineError(reason or STOPPED))
+            self.ready.exception()  # whoever waits gets it; if nobody does, that is no news
+        self._gone.set_result(None)
 
     def speak(self, request: dict[str, object]) -> tuple[int, _Frames]:
         self._names += 1
@@ -262,7 +267,7 @@ class _Process(asyncio.SubprocessProtocol):
         if self.alive:
             self._write({"type": "speak", "id": self._names, **request})
         else:
-            frames.put_nowait(EngineError("espeak stopped"))
+            frames.put_nowait(EngineError(STOPPED))
         return self._names, frames
 
     def forget(self, name: int) -> None:
@@ -271,7 +276,7 @@ class _Process(asyncio.SubprocessProtocol):
             self._write({"type": "cancel", "id": name})
 
     def kill(self) -> None:
-        self._fail("espeak stopped")
+        self._fail()
         with suppress(ProcessLookupError):
             self._transport.kill()
 
@@ -311,13 +316,9 @@ class _Process(asyncio.SubprocessProtocol):
             case _Error(id=int(name), message=text) if name in self._waiting:
                 self._waiting.pop(name).put_nowait(EngineError(text))
 
-    def _fail(self, message: str) -> None:
+    def _fail(self) -> None:
         self.alive = False
-        error = EngineError(message)
-        if not self.ready.done():
-            reason = self._complaint.decode(errors="replace").strip() or message
-            self.ready.set_exception(EngineError(reason))
-            self.ready.exception()  # whoever waits gets it; if nobody does, that is no news
+        error = EngineError(STOPPED)
         for frames in self._waiting.values():
             frames.put_nowait(error)
         self._waiting.clear()
