@@ -304,6 +304,16 @@ def test_silence_as_an_answer_has_no_words() -> None:
     s.check()
 
 
+def test_nobody_goes_on_listening_to_a_silence_that_was_answered() -> None:
+    s = Scenario(config(None))
+    s.hear(silence_ms=960)  # push-to-talk: somebody listens at once
+    s.tell(detection(idle_timeout_ms=5_000), client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(6)
+    assert [type(e) for e in s.log if isinstance(e, Listen | ListenDrop)] == [Listen, ListenDrop]
+    s.check()
+
+
 def test_who_commits_is_not_prompted() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.tell(client.ResponseCreate())

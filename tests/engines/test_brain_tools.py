@@ -164,8 +164,11 @@ def test_a_pattern_is_found_as_spelled() -> None:
     assert talk.say("find the booking ab 123").arguments == {"code": "AB123"}
 
 
-def test_a_pattern_that_could_take_for_ever_is_passed_over() -> None:
-    evil: JsonObject = {"type": "string", "pattern": "(a+)+$", "description": "code"}
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "a?" * 40 + "a" * 40, "(a|a)" * 30 + "b", "a*a*a*a*a*b", "[a-c*]*a*a*b"]
+)
+def test_a_pattern_that_could_take_for_ever_is_passed_over(pattern: str) -> None:
+    evil: JsonObject = {"type": "string", "pattern": pattern, "description": "code"}
     talk = Talk(tool("find_booking", "Find a booking", ("code",), code=evil))
     assert talk.say("find a booking").kind == "ask"
     assert talk.say("a" * 40 + "!").arguments == {"code": "a" * 40}

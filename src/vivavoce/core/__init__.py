@@ -16,6 +16,7 @@
     patience      how long silence after a reply may last
     conversation  the items in order: a fold over server events, shared with relay and recorder
     ledger        said, sent and heard: what the brain may believe was understood
+    ids           what things are called
     outgoing      effects in order; stamps each event and folds it at once
 
 A barge-in, from sound to silence:

@@ -137,6 +137,7 @@ class Hearing:
 
     def take_silence(self) -> None:
         """Nothing was said, and that is an answer too. Nobody has to listen to it."""
+        self.drop()
         item_id = self.item_id
         self._begin_anew()
         self._commit(item_id)

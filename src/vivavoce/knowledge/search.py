@@ -67,6 +67,7 @@ class Index:
                 self._asked.setdefault(_plain(question), chunk)
             for example in also:
                 self._also.setdefault(frozenset(example), number)
+        self._postings = dict(self._postings)  # a look-up may not grow it
         self._vocabulary = sorted(self._postings)
         self._sounds: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from picows import (
     WSAutoPingStrategy,
-    WSListener,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
@@ -144,7 +143,7 @@ def _no(status: int, code: str, message: str) -> WSUpgradeResponseWithListener:
     body = envelope("invalid_request_error", code, message)
     headers = {"Content-Type": "application/json"}
     response = WSUpgradeResponse.create_error_response(status, body, headers)
-    return WSUpgradeResponseWithListener(response, WSListener())
+    return WSUpgradeResponseWithListener(response, None)
 
 
 def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Protocol]:

@@ -13,7 +13,7 @@ import { Captions, type Line } from "./captions";
 import { apply, type Conversation } from "./conversation";
 import { decode, encode, milliseconds, RATE } from "./pcm";
 import type { Cut } from "./playout";
-import type { Failure, FunctionCall, Response, ServerEvent, Session } from "./protocol";
+import type { Failure, Response, ServerEvent, Session } from "./protocol";
 import type { Sound } from "./sound";
 import {
   type CallError,
@@ -55,6 +55,7 @@ export interface CallOptions {
   mode?: Mode;
   /** Sent as `audio.input.transcription` where the server has not chosen one. */
   transcription?: object;
+  /** By name; `*` takes the calls that no other takes. Leave it out where the server runs tools. */
   tools?: Record<string, Tool>;
 }
 
@@ -100,6 +101,7 @@ export class Call {
   #response: string | undefined;
   #silenced: string | undefined;
   #asked = false;
+  #again = false;
   #written = false;
   #playing = false;
   #flushing = 0;
@@ -181,9 +183,9 @@ export class Call {
     this.#publish();
   }
 
-  sendText(text: string): void {
+  async sendText(text: string): Promise<void> {
+    await this.interrupt(); // first what was heard of the last answer, then the next question
     const content = [{ type: "input_text", text }];
-    this.interrupt();
     this.#send({
       type: "conversation.item.create",
       item: { type: "message", role: "user", content },
@@ -192,10 +194,11 @@ export class Call {
   }
 
   /** Stops an answer: silence now, and the server learns how much of it was heard. */
-  interrupt(): void {
+  async interrupt(): Promise<void> {
+    this.#again = false;
     if (this.#response || this.#asked)
       this.#send({ type: "response.cancel", event_id: `${QUIET}cancel` });
-    if (this.#response || this.#playing) void this.#silence();
+    if (this.#response || this.#playing) await this.#silence();
   }
 
   /** Opens the microphone; the browser may ask the person first. False if it did not open. */
@@ -235,7 +238,7 @@ export class Call {
   async pushToTalk(down: boolean): Promise<boolean> {
     if (this.#mode !== "push-to-talk" || down === this.#talking) return true;
     if (down) {
-      this.interrupt();
+      void this.interrupt();
       this.#talking = true;
       this.#take = 0;
       this.#publish();
@@ -267,7 +270,7 @@ export class Call {
     if (language === this.#language) return;
     this.#language = language;
     if (this.#link === "idle" || this.#link === "failed") return;
-    this.interrupt();
+    void this.interrupt();
     this.#socket?.close(1000);
     this.#settle();
     void this.#open();
@@ -386,7 +389,7 @@ export class Call {
   /** No connection, so nothing is being answered or heard. Sound that has come plays on. */
   #settle(): void {
     this.#response = this.#silenced = undefined;
-    this.#asked = this.#written = this.#hearing = false;
+    this.#asked = this.#again = this.#written = this.#hearing = false;
     this.#captions.settle(this.#items);
   }
 
@@ -480,16 +483,19 @@ export class Call {
     if (response.status === "failed")
       this.#fault(tooMuch(failure?.type, failure?.code) ? "busy" : "answer", failure?.message);
     if (response.status === "completed") void this.#callTools(response);
+    if (this.#again) this.#respond();
+    this.#again = false;
   }
 
   async #callTools({ output }: Response): Promise<void> {
     const { tools = {} } = this.#options;
-    const calls = output.filter(
-      (item): item is FunctionCall => item.type === "function_call" && item.name in tools,
-    );
+    const calls = output.flatMap((item) => {
+      const tool = item.type === "function_call" && (tools[item.name] ?? tools["*"]);
+      return tool ? [{ item, tool }] : [];
+    });
     if (!calls.length) return;
-    const results = await Promise.all(calls.map((call) => run(tools[call.name]!, call.arguments)));
-    calls.forEach(({ call_id }, i) => {
+    const results = await Promise.all(calls.map(({ tool, item }) => run(tool, item.arguments)));
+    calls.forEach(({ item: { call_id } }, i) => {
       const item = { type: "function_call_output", call_id, output: results[i] };
       this.#send({ type: "conversation.item.create", item });
     });
@@ -500,6 +506,10 @@ export class Call {
     this.#lastFailure = failure;
     if (failure.event_id?.startsWith(QUIET) || this.#link !== "open") return;
     if (failure.code === "session_expired") return; // a new connection follows
+    if (failure.code === "conversation_already_has_active_response") {
+      this.#again = true; // the assistant began by itself, as with a greeting: ask after it
+      return;
+    }
     this.#asked = false;
     this.#fault(tooMuch(failure.type, failure.code) ? "busy" : "server", failure.message);
   }
@@ -568,7 +578,7 @@ async function run(tool: Tool, args: string): Promise<string> {
   try {
     return JSON.stringify((await tool(JSON.parse(args))) ?? null);
   } catch (error) {
-    return JSON.stringify({ error: String(error) });
+    return JSON.stringify({ error: error instanceof Error ? error.message : String(error) });
   }
 }
 

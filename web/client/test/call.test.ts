@@ -161,9 +161,10 @@ test("stopping what had been generated whole truncates without a cancel", async 
 test("typing while it speaks interrupts, then asks", async () => {
   const { call, line } = await talking();
   line.tell(...answer("resp_1", "item_1", words("It ")));
-  call.sendText("And tomorrow?");
-  expect(line.types.slice(-3)).toEqual([
+  await call.sendText("And tomorrow?");
+  expect(line.types.slice(-4)).toEqual([
     "response.cancel",
+    "conversation.item.truncate",
     "conversation.item.create",
     "response.create",
   ]);
@@ -172,10 +173,24 @@ test("typing while it speaks interrupts, then asks", async () => {
 
 test("what is typed while connecting is sent when the session is there", async () => {
   const { call, line } = await begin();
-  call.sendText("Hello?");
+  await call.sendText("Hello?");
   expect(line.types).toEqual([]);
   line.tell({ type: "session.created", session: {} });
   expect(line.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+});
+
+test("a question that meets a greeting is asked after it", async () => {
+  const { call, line } = await begin();
+  await call.sendText("Hello?");
+  line.tell({ type: "session.created", session: {} }, ...answer("resp_1", "item_1", words("Hi.")));
+  line.tell(failure("conversation_already_has_active_response"));
+  expect(call.state.error).toBeUndefined();
+  line.tell(...finished("resp_1", "item_1", "Hi."));
+  expect(line.types.slice(1)).toEqual([
+    "conversation.item.create",
+    "response.create",
+    "response.create",
+  ]);
 });
 
 test("push-to-talk sends only what is said while it is held", async () => {
@@ -343,7 +358,7 @@ test("a refusal is final and says why", async () => {
 
 test("what was written before a failure is sent when trying again succeeds", async () => {
   const { call, line } = await begin();
-  call.sendText("Hello?");
+  await call.sendText("Hello?");
   line.close(4000);
   expect(call.state.status).toBe("failed");
   call.start();
@@ -405,6 +420,22 @@ test("a tool of the page is run, its result sent, and the answer asked for", asy
     { item: { type: "function_call_output", call_id: "call_1", output: '{"shown":"Aula"}' } },
     { type: "response.create" },
   ]);
+});
+
+test("a tool that the page does not have fails in words, where the page says so", async () => {
+  const output = [{ type: "function_call", id: "i", call_id: "c", name: "x", arguments: "{}" }];
+  const done = { type: "response.done", response: { id: "r", status: "completed", output } };
+  const silent = await talking();
+  silent.line.tell(done);
+  await settled();
+  expect(silent.line.types).toEqual(["session.update"]);
+  const cannot = () => {
+    throw new Error("not here");
+  };
+  const { line } = await talking({ tools: { "*": cannot } });
+  line.tell(done);
+  await settled();
+  expect(line.sent[1]).toMatchObject({ item: { call_id: "c", output: '{"error":"not here"}' } });
 });
 
 test("another language continues the conversation over a new connection", async () => {

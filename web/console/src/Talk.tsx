@@ -53,10 +53,15 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       mode,
       worklets,
       echoCancellation: () => !headphones.current,
+      tools: {
+        "*": () => {
+          throw new Error(words.cannot); // better said than left waiting
+        },
+      },
     });
     setCall(begun);
     return begun;
-  }, [call, assistant, language, mode]);
+  }, [call, assistant, language, mode, words]);
 
   const hold = useCallback(
     (down: boolean) => {
@@ -157,7 +162,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
               type="button"
               className="stop"
               aria-label={words.stopLong}
-              onClick={() => call?.interrupt()}
+              onClick={() => void call?.interrupt()}
             >
               <span aria-hidden="true" /> {words.stop}
             </button>
@@ -211,7 +216,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           label={words.write}
           placeholder={words.placeholder.replace("{name}", name)}
           send={words.send}
-          onSend={(text) => begin().sendText(text)}
+          onSend={(text) => void begin().sendText(text)}
         />
       </main>
     </div>

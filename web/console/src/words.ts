@@ -26,6 +26,7 @@ const en = {
   interrupted: "interrupted",
   notUnderstood: "(not understood)",
   note: "Good to know",
+  cannot: "this page cannot do that",
   status: {
     idle: { open: "Press, and ask", "push-to-talk": "Hold, and ask", text: "Write, and ask" },
     connecting: "Connecting…",
@@ -100,6 +101,7 @@ const it: Words = {
   interrupted: "interrotta",
   notUnderstood: "(non capito)",
   note: "Da sapere",
+  cannot: "questa pagina non sa farlo",
   status: {
     idle: { open: "Premi e chiedi", "push-to-talk": "Tieni premuto e chiedi", text: "Scrivi" },
     connecting: "Mi collego…",
@@ -172,6 +174,7 @@ const es: Words = {
   interrupted: "interrumpida",
   notUnderstood: "(no se entendió)",
   note: "Conviene saber",
+  cannot: "esta página no sabe hacerlo",
   status: {
     idle: { open: "Pulsa y pregunta", "push-to-talk": "Mantén y pregunta", text: "Escribe" },
     connecting: "Conectando…",

@@ -21,8 +21,8 @@ from .utterance import Reply, Utterance
 
 SURE = 0.62  # confidence from which one matching word is enough
 SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
-CERTAIN = 0.8  # … from which a chunk is told that holds no fact of the kind asked for
-LIKELY = 0.4  # … and from which two are
+LIKELY = 0.4  # … and from which two words are
+CERTAIN = 0.8  # from which a chunk is told that holds no fact of the kind asked for
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
@@ -124,6 +124,12 @@ class Answers:
 
     def _extract(self, chunk: Chunk, said: Utterance, kinds: Sequence[str], strict: bool) -> str:
         every = sentences(chunk.text)
+        if strict and kinds and not any(
+            questions.shows(kind, s, fold(s)) for s in every for kind in kinds
+        ):  # fmt: skip
+            return ""
+        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
+            return " ".join(every)
         asked = set(said.terms)
         weights = questions.kind_weights(said.language)
         worth: list[float] = []
@@ -132,14 +138,6 @@ class Answers:
             value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
             shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
             worth.append(value + KIND * len(shows) - 0.3 * position)
-        if (
-            strict
-            and kinds
-            and not any(questions.shows(kind, s, fold(s)) for s in every for kind in kinds)
-        ):
-            return ""
-        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
-            return " ".join(every)
         best = max(range(len(every)), key=lambda i: worth[i])
         also = [
             i for i in range(len(every))

@@ -55,11 +55,12 @@ def ask(tool: tools.Tool, slot: str) -> str:
     return phrases.ask.format(what=said)
 
 
-def call_or_ask(tool: tools.Tool, arguments: dict[str, object], before: str = "") -> Reply:
+def call_or_ask(tool: tools.Tool, arguments: dict[str, object]) -> Reply:
+    """Call it, or ask for the first thing that it still needs."""
     missing = tool.missing(arguments)
     if missing is None:
         return Reply(kind="call", language=tool.language, name=tool.name, arguments=arguments)
-    text = f"{before} {ask(tool, missing)}".strip()
+    text = ask(tool, missing)
     return Reply(kind="ask", language=tool.language, text=text, name=tool.name, arguments=arguments)
 
 
@@ -148,8 +149,4 @@ def resume(asked: Asked, said: Utterance, today: dt.date) -> Reply | None:
         return Reply(kind="small", language=asked.tool.language, text=phrases.dropped)
     said = Utterance(said.text, asked.tool.language)
     given = answer(asked.tool, asked.slot, said, today)
-    if given:
-        return call_or_ask(asked.tool, given | {
-            name: value for name, value in asked.arguments.items() if name not in given
-        })  # fmt: skip
-    return None
+    return call_or_ask(asked.tool, asked.arguments | given) if given else None

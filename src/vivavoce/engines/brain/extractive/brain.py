@@ -130,8 +130,8 @@ class ExtractiveBrain:
         candidate = tools.best(specs, said, now.date())
         if candidate and candidate.score >= tools.ENOUGH and _callable(candidate.tool):
             hit = answers.find(said)
-            doubt = 1.0 if questions.is_question(said.folded) else 0.6
-            if hit is None or candidate.score >= doubt * hit.confidence:
+            share = 1.0 if questions.is_question(said.folded) else tools.ORDER
+            if hit is None or candidate.score >= share * hit.confidence:
                 return asking.call_or_ask(candidate.tool, candidate.arguments)
         earlier = [Utterance(text, said.language) for text in talk.earlier_asked(EARLIER)]
         if phrases.MORE.match(said.folded):

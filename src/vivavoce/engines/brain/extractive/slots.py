@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 
@@ -21,7 +22,10 @@ from .utterance import Utterance
 Schema = Mapping[str, object]
 
 ALIKE = 88  # ratio (0 to 100) from which a misheard value of an enum counts
-PATTERN_CHARACTERS, PATTERN_WORDS = 200, 5
+VALUES, WORDS_BEFORE = 500, 20  # of an enum, of `x-after`; more are passed over
+PATTERN_CHARACTERS, PATTERN_WORDS = 200, 5  # of a pattern, and of what it may fit
+CANDIDATE_CHARACTERS, CANDIDATE_WORDS = 64, 30
+TRIALS = 8192
 
 _EMAIL = re.compile(
     r"\b[\w.+-]+ ?(?:@| at | chiocciola | arroba ) ?[\w-]+(?: ?(?:\.| dot | punto ) ?[\w-]+)+"
@@ -101,16 +105,21 @@ def _choice(schema: Schema, said: Utterance, rest: str) -> Found | None:
     values = schema["enum"]
     synonyms = schema.get("x-synonyms")
     best: tuple[float, int, Found] | None = None
-    for value in values if isinstance(values, list) else []:
+    for value in values[:VALUES] if isinstance(values, list) else []:
         others = synonyms.get(str(value)) if isinstance(synonyms, dict) else None
         for name in [str(value).replace("_", " "), *in_language(others, said.language)]:
-            folded = Utterance(name, said.language).digits
+            folded = _spoken(name, said.language)
             ratio = 100.0 if re.search(rf"\b{re.escape(folded)}\b", rest) else 0.0
             if not ratio and len(folded) > 4 and len(rest) >= len(folded) - 1:
                 ratio = fuzz.partial_ratio(folded, rest)
             if folded and ratio >= ALIKE and (best is None or (ratio, len(folded)) > best[:2]):
                 best = (ratio, len(folded), Found(value, folded))
     return best[2] if best else None
+
+
+@lru_cache(maxsize=4096)
+def _spoken(name: str, language: str) -> str:
+    return Utterance(name, language).digits
 
 
 def _moment(text: str, language: str, today: dt.date, asked: bool) -> Found | None:
@@ -170,10 +179,11 @@ def _several(
 
 
 def _text(schema: Schema, said: Utterance, rest: str, asked: bool, required: bool) -> Found | None:
-    if (pattern := _safe_pattern(schema.get("pattern"))) is not None:
+    written = schema.get("pattern")
+    if isinstance(written, str) and (pattern := _safe_pattern(written)) is not None:
         return _matching(pattern, said)
     before = in_language(schema.get("x-after"), said.language)
-    for word in before or (_BEFORE[said.language] if required else ()):
+    for word in before[:WORDS_BEFORE] or (_BEFORE[said.language] if required else ()):
         match = re.search(rf"\b{re.escape(fold(word))} (.+?){_ENDS}", rest)
         if match and (value := _ARTICLE.sub("", match[1]).strip()):
             return Found(said.original(value), match[1])
@@ -182,15 +192,20 @@ def _text(schema: Schema, said: Utterance, rest: str, asked: bool, required: boo
     return None
 
 
-def _safe_pattern(pattern: object) -> re.Pattern[str] | None:
+@lru_cache(maxsize=256)
+def _safe_pattern(pattern: str) -> re.Pattern[str] | None:
     """A pattern that cannot take long: a client's schema must not stop everybody's calls.
 
-    Without repeated groups, look-around and back-references, and with at most three open repeats on
-    a few words, matching is polynomial and small. Any other pattern is passed over.
+    Repeated groups, look-around and back-references are refused, and so is whatever could try
+    more than `TRIALS` ways on one candidate: an open repeat multiplies them by its length, an
+    optional or an alternative by two.
     """
-    if not isinstance(pattern, str) or len(pattern) > PATTERN_CHARACTERS:
+    bare = re.sub(r"\\\D|\[\^?\]?[^\]]*\]", "x", pattern)  # quantifiers in classes are none
+    if len(pattern) > PATTERN_CHARACTERS or re.search(r"\)[*+?{]|\(\?|\\\d", bare):
         return None
-    if re.search(r"\)[*+?{]|\(\?|\\\d", pattern) or len(re.findall(r"[*+]|,\}", pattern)) > 3:
+    repeats = len(re.findall(r"[*+]|\{\d*,\d*\}", bare))
+    choices = bare.count("?") + bare.count("|")
+    if CANDIDATE_CHARACTERS**repeats * 2**choices > TRIALS:
         return None
     try:
         return re.compile(pattern)
@@ -201,11 +216,11 @@ def _safe_pattern(pattern: object) -> re.Pattern[str] | None:
 def _matching(pattern: re.Pattern[str], said: Utterance) -> Found | None:
     """Some words of the utterance that the whole pattern fits, spelled with or without gaps."""
     for text in (said.text, said.digits):
-        words = [word.strip(".,;:!?¿¡")[:40] for word in text.split()][:60]
+        words = [word.strip(".,;:!?¿¡") for word in text.split()][-CANDIDATE_WORDS:]
         for size in range(min(PATTERN_WORDS, len(words)), 0, -1):
             for start in range(len(words) - size + 1):
                 piece = words[start : start + size]
                 for value in (" ".join(piece), "".join(piece), "".join(piece).upper()):
-                    if pattern.fullmatch(value):
+                    if len(value) <= CANDIDATE_CHARACTERS and pattern.fullmatch(value):
                         return Found(value, fold(" ".join(piece)))
     return None

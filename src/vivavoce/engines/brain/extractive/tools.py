@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -20,22 +21,14 @@ from .questions import is_question
 from .utterance import Utterance
 
 ENOUGH = 0.5  # score from which a tool is meant
+ORDER = 0.6  # of the confidence in an answer an order needs for a tool; a question all of it
 QUESTION = 0.5  # a question asks for knowledge, unless the tool looks something up
 
+PROPERTIES = 32  # of a tool that are looked at
+
 _ANY_DAY = dt.date(2000, 1, 1)  # where only the words of a date matter
-_GENERIC = {
-    "get",
-    "set",
-    "do",
-    "make",
-    "create",
-    "add",
-    "new",
-    "tool",
-    "function",
-    "current",
-    "user",
-}
+_GENERIC = {"get", "set", "do", "make", "create", "add", "new", "tool", "function", "current",
+            "user"}  # fmt: skip
 _LOOKUP = {"get", "find", "search", "check", "look", "lookup", "list", "query", "fetch", "read"}
 _POLITE = re.compile(
     r"^(hello |hi |ciao |hola )?((can|could|would|will) (you|i)|please|i want|i need|i'd like|"
@@ -91,13 +84,12 @@ def declared(spec: ToolSpec, language: str) -> Tool:
     return _declared(msgspec.json.encode(spec), language)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _declared(encoded: bytes, language: str) -> Tool:
     spec = msgspec.json.decode(encoded, type=ToolSpec)
     properties = spec.parameters.get("properties")
     plain = {
-        name: slots.plain(schema)
-        for name, schema in (properties.items() if isinstance(properties, dict) else ())
+        name: slots.plain(schema) for name, schema in islice(_table(properties).items(), PROPERTIES)
     }
     required = spec.parameters.get("required")
     name = fold(re.sub(r"(?<=[a-z])(?=[A-Z])|[_.-]+", " ", spec.name)).split()
@@ -118,6 +110,10 @@ def _declared(encoded: bytes, language: str) -> Tool:
     )
     stems = tuple(_outside(example, tool, _ANY_DAY) for example in examples)
     return msgspec.structs.replace(tool, examples=stems)
+
+
+def _table(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _texts(value: object) -> list[str]:

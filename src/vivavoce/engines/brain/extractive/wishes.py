@@ -174,7 +174,7 @@ class Wishes:
         return (str(found.value) if found else None), None
 
     def _is_topic(self, text: str, topic: tuple[str, ...]) -> bool:
-        """ "Talks about energy" or somebody's name; not "the language of the talks"."""
+        """Energy, in "talks about energy", or a speaker; not "the language of the talks"."""
         return bool(_ON.search(text)) or any(set(topic) <= people for people in self._people)
 
     def _kind(self, text: str) -> str | None:

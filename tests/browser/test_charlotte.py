@@ -1,0 +1,48 @@
+"""What a user gets from the assistant that ships, with the embedded engine: no key, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Visiting
+from .page import says
+
+pytestmark = pytest.mark.browser
+
+PATIENT_MS = 30_000  # the recogniser's first question makes its language model
+
+
+def test_asked_aloud_when_the_keynote_starts_she_tells(visiting: Visiting, tmp_path: Path) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 1.0, "keynote_rms", 8.0)).enter("Charlotte")
+    expect(visit.page.get_by_label("Good to know")).to_contain_text("English only")
+    visit.microphone.click()
+    answer = visit.said_by("Charlotte").last
+    expect(answer).to_contain_text("9:30", timeout=PATIENT_MS)
+    expect(visit.said_by("You")).to_contain_text("keynote")
+    visit.expect_heard_out("Charlotte")
+
+
+def test_a_question_that_crosses_her_greeting_is_answered(visiting: Visiting) -> None:
+    visit = visiting().enter("Charlotte")
+    visit.write("When does the keynote start?")
+    expect(visit.said_by("Charlotte").last).to_contain_text("9:30", timeout=PATIENT_MS)
+    expect(visit.trouble).to_have_count(0)
+
+
+def test_what_the_page_cannot_do_is_said(visiting: Visiting) -> None:
+    visit = visiting().enter("Charlotte")
+    visit.how("In writing")
+    visit.write("Show me the cloakroom on the map")
+    expect(visit.said_by("Charlotte").last).to_contain_text("cannot", timeout=PATIENT_MS)
+
+
+def test_in_italian_she_is_written_to(visiting: Visiting) -> None:
+    visit = visiting().enter("Charlotte")
+    visit.page.get_by_role("radio", name="Italiano").check()
+    visit.how("Per iscritto")
+    visit.write("Dove si trova il guardaroba?")
+    expect(visit.said_by("Tu")).to_have_text("Dove si trova il guardaroba?")
+    expect(visit.said_by("Charlotte").last).to_contain_text("guardaroba", timeout=PATIENT_MS)

@@ -1,0 +1,329 @@
+"""The WebSocket door: who comes in, how, and what those are told who do not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import subprocess
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from ..support.served import Served, serve
+
+PATIENCE_S = 20.0
+
+
+async def hear(socket: ClientConnection, kind: str | None = None) -> dict[str, Any]:
+    """The next event, or the next of a type."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            event: dict[str, Any] = json.loads(await socket.recv())
+            if kind in (None, event["type"]):
+                return event
+
+
+async def say(socket: ClientConnection, **event: object) -> None:
+    await socket.send(json.dumps(event))
+
+
+async def end_of(socket: ClientConnection) -> tuple[int, str]:
+    async with asyncio.timeout(PATIENCE_S):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed:
+            return socket.close_code or 0, socket.close_reason or ""
+
+
+def visit(
+    served: Served,
+    story: Callable[[ClientConnection], Coroutine[Any, Any, None]],
+    query: str = "?model=echo",
+    **how: Any,  # noqa: ANN401
+) -> None:
+    async def main() -> None:
+        async with connect(served.ws + query, **how) as socket:
+            await story(socket)
+
+    asyncio.run(main())
+
+
+def with_key(key: str) -> dict[str, Any]:
+    return {"additional_headers": {"Authorization": f"Bearer {key}"}}
+
+
+async def welcomed(socket: ClientConnection) -> None:
+    created = await hear(socket)
+    assert created["type"] == "session.created"
+    assert created["session"]["model"] == "echo"
+
+
+# Credentials
+
+
+def test_a_key_in_the_header(served: Served, key: str) -> None:
+    visit(served, welcomed, **with_key(key))
+
+
+def test_a_key_as_azure_sends_it(served: Served, key: str) -> None:
+    visit(served, welcomed, additional_headers={"api-key": key})
+
+
+def test_a_browser_brings_its_secret_as_a_subprotocol(served: Served, key: str) -> None:
+    body = {"vivavoce": {"assistant": "echo"}}
+    minted = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets",
+        json=body,
+        headers={"Authorization": f"Bearer {key}"},
+    ).json()
+
+    async def story(socket: ClientConnection) -> None:
+        assert socket.subprotocol == "realtime"
+        assert (await hear(socket))["type"] == "session.created"
+
+    offered = [
+        Subprotocol("realtime"),
+        Subprotocol(f"openai-insecure-api-key.{minted['value']}"),
+        Subprotocol("openai-beta.realtime-v1"),
+    ]
+    visit(served, story, "?model=whatever", subprotocols=offered, origin=served.url)
+
+
+@pytest.mark.parametrize("credential", [None, "vv_wrong", "ek_wrong", "x" * 5000])
+def test_without_a_right_one_is_told_so_and_sent_away(
+    served: Served, credential: str | None
+) -> None:
+    async def story(socket: ClientConnection) -> None:
+        event = await hear(socket)
+        assert event["type"] == "error"
+        assert event["error"]["code"] == "invalid_api_key"
+        assert event["event_id"]
+        assert await end_of(socket) == (3000, "invalid_request_error.invalid_api_key")
+
+    visit(served, story, **(with_key(credential) if credential else {}))
+
+
+def test_a_revoked_key_is_no_key_at_once(served: Served) -> None:
+    made = json.loads(served.cli("keys", "create", "--json"))
+    visit(served, welcomed, **with_key(made["key"]))
+    served.cli("keys", "revoke", made["id"])
+
+    async def story(socket: ClientConnection) -> None:
+        assert (await hear(socket))["error"]["code"] == "invalid_api_key"
+
+    visit(served, story, **with_key(made["key"]))
+
+
+def test_a_key_is_not_taken_from_the_url(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        assert (await hear(socket))["error"]["code"] == "invalid_api_key"
+
+    visit(served, story, f"?model=echo&api_key={key}&key={key}")
+
+
+# Where and what
+
+
+def test_pages_from_elsewhere_are_refused_at_the_door(served: Served, key: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        visit(served, welcomed, origin="https://evil.example", **with_key(key))
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "close"),
+    [
+        ("?model=echo&intent=dance", "invalid_intent", 4000),
+        ("?assistant=nobody", "assistant_not_found", 4000),
+        ("?model=echo&conversation_id=conv_nobody", "conversation_not_found", 4000),
+        ("?model=echo&role=king", "invalid_value", 4000),
+        ("?model=echo&var.colour=red", "unknown_parameter", 4000),
+    ],
+)
+def test_what_cannot_be_had(served: Served, key: str, query: str, code: str, close: int) -> None:
+    async def story(socket: ClientConnection) -> None:
+        event = await hear(socket)
+        assert event["error"]["code"] == code
+        assert await end_of(socket) == (close, f"invalid_request_error.{code}")
+
+    visit(served, story, query, **with_key(key))
+
+
+def test_an_unknown_call_is_refused_with_http(served: Served, key: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        visit(served, welcomed, "?call_id=rtc_u0_nobody", **with_key(key))
+    assert refused.value.response.status_code == 404
+    body = json.loads(refused.value.response.body or b"{}")
+    assert body["error"]["code"] == "call_id_not_found"
+
+
+def test_unknown_parameters_and_models_are_no_matter(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        created = await hear(socket)
+        assert created["session"]["model"] == "gpt-realtime-2.1"
+        assert socket.response is not None
+        assert socket.response.headers["Vivavoce-Conversation-Id"].startswith("conv_")
+
+    visit(served, story, "?model=gpt-realtime-2.1&colour=blue", **with_key(key))
+
+
+# Frames
+
+
+def test_fragments_and_binary_frames_are_messages(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        update = json.dumps({"type": "session.update", "session": {"type": "realtime"}})
+        await socket.send([update[:10], update[10:30], update[30:]])
+        await hear(socket, "session.updated")
+        await socket.send(update.encode())
+        await hear(socket, "session.updated")
+
+    visit(served, story, **with_key(key))
+
+
+def test_compression_is_declined(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        assert not socket.protocol.extensions
+
+    visit(served, story, compression="deflate", **with_key(key))
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("{", "invalid_event"),
+        ("[]", "invalid_event"),
+        (b"\xff\xfe", "invalid_event"),
+        ("[" * 50_000, "invalid_event"),
+        ('{"type":"scooby.dooby.doo"}', "invalid_value"),
+        ('{"type":"response.create","colour":1}', "unknown_parameter"),
+        ('{"type":"session.update","session":{}}', "missing_required_parameter"),
+        ('{"type":"input_audio_buffer.append","audio":"*"}', "invalid_value"),
+        ('{"type":"input_audio_buffer.append","audio":1}', "invalid_type"),
+    ],
+)
+def test_nonsense_gets_an_exact_error_and_the_call_goes_on(
+    served: Served, key: str, frame: str | bytes, code: str
+) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        await socket.send(frame)
+        assert (await hear(socket))["error"]["code"] == code
+        await socket.send('{"type":"input_audio_buffer.clear"}')
+        assert (await hear(socket))["type"] == "input_audio_buffer.cleared"
+
+    visit(served, story, **with_key(key))
+
+
+def test_a_frame_of_15_mib_is_heard_and_a_larger_one_is_too_big(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        await say(socket, type="input_audio_buffer.append", audio="A" * 15 * 2**20)
+        await socket.send('{"type":"input_audio_buffer.clear"}')
+        await hear(socket, "input_audio_buffer.cleared")
+        with suppress(ConnectionClosed):  # it may say so before it has heard all of it
+            await socket.send("x" * (17 * 2**20))
+        assert (await end_of(socket))[0] == 1009
+
+    visit(served, story, **with_key(key))
+
+
+def test_who_vanishes_leaves_nothing_behind(served: Served, key: str) -> None:
+    async def main() -> None:
+        socket = await connect(served.ws + "?model=echo", **with_key(key))
+        await welcomed(socket)
+        socket.transport.abort()
+        await socket.wait_closed()
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(base_url=served.url, headers=headers) as http:
+            for _ in range(100):
+                (newest, *_) = (await http.get("/api/calls")).json()["data"]
+                if newest["ended_at"]:
+                    break
+                await asyncio.sleep(0.05)
+        assert newest["ending"] == "client_closed_1006"
+        assert not newest["live"]
+
+    asyncio.run(main())
+
+
+# The server itself
+
+
+def test_what_was_promised_survives_kill_9(tmp_path: Path) -> None:
+    """The first promise: whoever was told that an item is done finds it after the worst."""
+    told: list[str] = []
+
+    async def talk_until_it_dies(server: Served) -> None:
+        async with connect(server.ws + "?model=echo", **with_key(server.key())) as socket:
+            await welcomed(socket)
+            part = {"type": "input_text", "text": "remember this"}
+            item = {"type": "message", "role": "user", "content": [part]}
+            try:
+                for count in range(10_000):
+                    named = {"id": f"item_{count}", **item}
+                    await say(socket, type="conversation.item.create", item=named)
+                    while (event := await hear(socket))["type"] != "conversation.item.done":
+                        assert event["type"] == "conversation.item.added"
+                    told.append(event["item"]["id"])
+                    if count == 40:
+                        server.process.send_signal(signal.SIGKILL)
+            except ConnectionClosed:
+                return
+
+    with serve(tmp_path) as first:
+        asyncio.run(talk_until_it_dies(first))
+        assert first.process.wait(10) == -signal.SIGKILL
+    assert len(told) > 40
+    with serve(tmp_path) as second:
+        (conversation,) = json.loads(second.cli("conversations", "list", "--json"))
+        kept = json.loads(second.cli("conversations", "show", conversation["id"], "--json"))
+        stored = [row["item"]["id"] for row in kept["items"]]
+        assert stored[: len(told)] == told
+
+
+def test_leaving_says_goodbye_and_stores(tmp_path: Path) -> None:
+    async def story(server: Served) -> None:
+        async with connect(server.ws + "?model=echo", **with_key(server.key())) as socket:
+            await welcomed(socket)
+            server.process.terminate()
+            assert await end_of(socket) == (1012, "service restart")
+
+    with serve(tmp_path) as server:
+        asyncio.run(story(server))
+        assert server.process.wait(15) == 0
+        assert not (tmp_path / "server.url").exists()
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_tls(tmp_path: Path) -> None:
+    cert, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key_file),
+         "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=str(cert))
+    arguments = ("--tls-cert", str(cert), "--tls-key", str(key_file))
+    with serve(tmp_path / "data", *arguments) as server:
+        assert server.url.startswith("https://localhost")
+        made = server.key()
+
+        async def main() -> None:
+            async with connect(server.ws + "?model=echo", ssl=context, **with_key(made)) as socket:
+                await welcomed(socket)
+
+        asyncio.run(main())
