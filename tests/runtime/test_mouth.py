@@ -10,9 +10,6 @@ from vivavoce.protocol import server
 from vivavoce.protocol.config import AudioOutput, Format, Pcm, Pcma, Pcmu
 from vivavoce.runtime.mouth import Mouth
 
-AT = {"response_id": "resp_1", "item_id": "item_1"}
-
-
 def tone(ms: int) -> bytes:
     at = np.arange(24 * ms)
     return (8000 * np.sin(2 * np.pi * 440 * at / 24_000)).astype("<i2").tobytes()
@@ -36,9 +33,9 @@ def said(format: Format, ms: int = 400) -> bytes:
     mouth, pcm, heard = Mouth(), tone(ms), b""
     events: list[server.ServerEvent] = [created(format)]
     events += [
-        server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)
+        server.AudioDelta(response_id="resp_1", item_id="item_1", delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)
     ]
-    events.append(server.AudioDone(**AT))
+    events.append(server.AudioDone(response_id="resp_1", item_id="item_1"))
     for event in events:
         shaped = mouth.shape(event)
         heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
