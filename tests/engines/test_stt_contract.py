@@ -53,7 +53,7 @@ FAILS = Rule(fail="server_error", stage="stt")
 def scripted(_: ModelFiles) -> Rig:
     @asynccontextmanager
     async def following(*rules: Rule) -> AsyncIterator[SpeechToText]:
-        yield ScriptedStt(Script(heard=(" and ".join(HEARD),), rules=rules))
+        yield ScriptedStt(Script(heard=HEARD, rules=rules))
 
     return Rig(working=following, broken=lambda: following(FAILS), scripted=True)
 
