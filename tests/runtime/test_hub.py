@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-import pytest
+import pytest  # noqa: TC002
 
 from vivavoce.runtime.hub import GONE_WITHIN_S, POLITE_S, Hub, LiveCall
 
