@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from openai import AsyncOpenAI
-from openai.types.realtime import RealtimeServerEvent
-from pydantic import TypeAdapter
 
 from vivavoce.cli import sound
 
+from ..support.official import accept
 from ..support.served import Served
 
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-OFFICIAL: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 PATIENCE_S = 30.0
 
 Story = Callable[["Conversation"], Coroutine[Any, Any, None]]
@@ -44,7 +42,7 @@ class Conversation:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 data = await self.connection.recv_bytes()
-                event = OFFICIAL.validate_json(data)
+                event = accept(data)
                 self.events.append(event)
                 assert event.type != "error" or "error" in kinds, event
                 if event.type in kinds:
