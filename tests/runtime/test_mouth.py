@@ -35,9 +35,7 @@ def said(format: Format, ms: int = 400) -> bytes:
     """What arrives of a tone, said in pieces of 40 ms."""
     mouth, pcm, heard = Mouth(), tone(ms), b""
     events: list[server.ServerEvent] = [created(format)]
-    events += [
-        server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)
-    ]
+    events += [server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)]
     events.append(server.AudioDone(**AT))
     for event in events:
         shaped = mouth.shape(event)
@@ -53,9 +51,7 @@ def test_pcm_is_passed_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("format", "law"), [(Pcmu(), "ulaw"), (Pcma(), "alaw")])
-def test_a_telephone_gets_its_eight_thousand_bytes_a_second(
-    format: Format, law: g711.Law
-) -> None:
+def test_a_telephone_gets_its_eight_thousand_bytes_a_second(format: Format, law: g711.Law) -> None:
     heard = said(format)
     assert abs(len(heard) - 400 * 8) <= 8
     samples = np.frombuffer(g711.decode(heard, law), "<i2").astype(float)
