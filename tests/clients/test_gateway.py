@@ -296,6 +296,6 @@ def test_the_providers_key_appears_nowhere(two: Two) -> None:
     for path in paths:
         answer = httpx2.get(f"{two.gateway.url}{path}", headers=headers)
         assert two.secret not in answer.text, path
-    for path in two.gateway.data.glob("**/*"):
-        if path.is_file():
-            assert two.secret.encode() not in path.read_bytes(), path
+    for kept in two.gateway.data.glob("**/*"):
+        if kept.is_file():
+            assert two.secret.encode() not in kept.read_bytes(), kept
