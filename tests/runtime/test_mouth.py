@@ -10,8 +10,6 @@ from vivavoce.protocol import server
 from vivavoce.protocol.config import AudioOutput, Format, Pcm, Pcma, Pcmu
 from vivavoce.runtime.mouth import Mouth
 
-AT = {"response_id": "resp_1", "item_id": "item_1"}
-
 
 def tone(ms: int) -> bytes:
     at = np.arange(24 * ms)
@@ -35,8 +33,11 @@ def said(format: Format, ms: int = 400) -> bytes:
     """What arrives of a tone, said in pieces of 40 ms."""
     mouth, pcm, heard = Mouth(), tone(ms), b""
     events: list[server.ServerEvent] = [created(format)]
-    events += [server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)]
-    events.append(server.AudioDone(**AT))
+    events += [
+        server.AudioDelta(response_id="resp_1", item_id="item_1", delta=pcm[i : i + 1920])
+        for i in range(0, len(pcm), 1920)
+    ]
+    events.append(server.AudioDone(response_id="resp_1", item_id="item_1"))
     for event in events:
         shaped = mouth.shape(event)
         heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
