@@ -188,6 +188,22 @@ def test_a_slow_upstream_pauses_the_client() -> None:
     assert set(call.upstream.frames[1:]) == {APPEND}
 
 
+def test_a_client_that_says_too_much_too_early_is_not_read_until_the_call_is_open() -> None:
+    large = frame("input_audio_buffer.append", audio="AAAA" * 200_000)
+    read: list[bool] = []
+
+    def plot(call: Call) -> None:
+        call.says(large)  # before anything runs
+        read.append(call.client.reading)
+        call.says(large)
+        read.append(call.client.reading)
+
+    call = Call(upstream=FakeUpstream(answer_s=1.0), limit=4_000_000).live(plot)
+    assert read == [True, False]
+    assert call.client.reading
+    assert call.upstream.asked() == [large, large]
+
+
 def test_an_upstream_that_reads_nothing_is_given_up_after_ten_seconds() -> None:
     upstream = FakeUpstream()
 

@@ -141,14 +141,15 @@ class TrunkReader:
 
     def __init__(self, line: Line, trunk: Trunk, client: Client) -> None:
         self._line = line
-        self._who = client.who
+        self._client = client
         self._relay = trunk.relay
         self._glance = trunk.relay.glance
         self._outbox = trunk.outbox
+        self._early = 0  # bytes that came before the call was open
 
     @property
     def behind(self) -> bool:
-        return self._outbox.full or self._relay.held > WAITING
+        return self._outbox.full or (self._early > WAITING and not self._relay.flowing)
 
     def frame(self, data: Frame) -> None:
         if self._glance(_UP, data) is _FORWARD:
@@ -156,7 +157,10 @@ class TrunkReader:
             if self._outbox.full:
                 self._line.settle()
         else:
-            self._line.tell(FromClient(bytes(data)), self._who)
+            if not self._relay.flowing:
+                self._early += len(data)
+                self._client.breathe()
+            self._line.tell(FromClient(bytes(data)), self._client.who)
 
     def drop(self) -> None:
         """Nothing of the client waits here."""
