@@ -110,7 +110,7 @@ class FakeWire:
     def full(self) -> bool:
         return len(self._pipe) >= WINDOW
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         data = bytes(data)
         if not self.read_every_s:
             self._hear(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +43,16 @@ def serve(
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     listening = _bind(chosen)
-    run(_serve(chosen, data, listening))
+    run(_serve(chosen, data, listening), _fast_loop())
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop, where there is one: it halves what a relayed frame costs."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
 
 
 def _chosen(
