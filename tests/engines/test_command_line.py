@@ -7,13 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from vivavoce.engines.base import Voice
 from vivavoce.engines.tts import cli
 from vivavoce.engines.tts.cli import CommandLine
 from vivavoce.errors import EngineError
+
+from ..support.processes import children
 
 ESPEAK = shutil.which("espeak-ng")
 needs_espeak = pytest.mark.skipif(ESPEAK is None, reason="espeak-ng is not on this machine")
@@ -67,20 +68,19 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         asyncio.run(say(CommandLine(hangs, deadline_s=0.2)))
     assert caught.value.code == "engine_timeout"
-    assert not [c for c in psutil.Process().children() if "time.sleep" in " ".join(c.cmdline())]
+    assert not children(hangs)
 
 
 def test_a_program_does_not_outlive_an_interruption(tmp_path: Path) -> None:
     hangs = program(tmp_path, "espeak-ng", "import time; time.sleep(60)")
 
     async def story() -> None:
-        before = len(psutil.Process().children())
         speaking = asyncio.create_task(say(CommandLine(hangs)))
         async with asyncio.timeout(5):
-            while len(psutil.Process().children()) == before:  # noqa: ASYNC110
+            while not children(hangs):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         speaking.cancel()
         await asyncio.wait([speaking])
-        assert len(psutil.Process().children()) == before
+        assert not children(hangs)
 
     asyncio.run(story())

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import uvloop
 from numpy.typing import NDArray  # noqa: TC002
@@ -27,6 +26,7 @@ from vivavoce.engines.tts import espeak
 from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.errors import EngineError
 
+from ..support.processes import children
 from ..support.real_time import live
 
 SENTENCE = "The registration desk is on the ground floor, next to the main entrance."
@@ -42,13 +42,9 @@ def with_espeak(story: Callable[[Espeak], Awaitable[None]], *, deadline_s: float
             await story(speaker)
         finally:
             await speaker.close()
-        assert not children(), "a process was left behind"
+        assert not children(espeak.MODULE), "a process was left behind"
 
     live(run(), uvloop.new_event_loop)
-
-
-def children() -> list[psutil.Process]:
-    return [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
 
 
 async def say(
@@ -182,7 +178,7 @@ def test_when_the_process_dies_its_speaker_fails_and_the_next_one_is_served() ->
     async def story(speaker: Espeak) -> None:
         async with aclosing(speaker.speak(SENTENCE * 50, Voice(name="marin"))) as speech:
             await anext(speech)
-            (process,) = children()
+            (process,) = children(espeak.MODULE)
             process.send_signal(signal.SIGKILL)
             with pytest.raises(EngineError):
                 async for _ in speech:
@@ -195,7 +191,7 @@ def test_when_the_process_dies_its_speaker_fails_and_the_next_one_is_served() ->
 def test_a_process_that_hangs_is_given_up_and_replaced() -> None:
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
-        (process,) = children()
+        (process,) = children(espeak.MODULE)
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(EngineError) as caught:
             await say(speaker)
@@ -252,7 +248,7 @@ def test_the_process_is_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) ->
 
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
-        (process,) = children()
+        (process,) = children(espeak.MODULE)
         assert "OPENAI_API_KEY" not in process.environ()
 
     with_espeak(story)

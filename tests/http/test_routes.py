@@ -110,9 +110,7 @@ def test_another_page_cannot_use_the_cookie(served: Served) -> None:
         foreign = {"Origin": "https://evil.example"}
         answer = browser.post("/v1/realtime/client_secrets", json={}, headers=foreign)
         assert answer.status_code == 403
-        ours = browser.post(
-            "/v1/realtime/client_secrets", json={}, headers={"Origin": served.url}
-        )
+        ours = browser.post("/v1/realtime/client_secrets", json={}, headers={"Origin": served.url})
         assert ours.status_code == 200
 
 
@@ -161,9 +159,7 @@ def test_the_official_client_mints_too(served: Served, key: str) -> None:
 def test_what_cannot_be_minted_is_said_exactly(
     served: Served, key: str, body: dict[str, object], code: str, param: str
 ) -> None:
-    answer = httpx2.post(
-        f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key)
-    )
+    answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key))
     assert 400 <= answer.status_code < 500
     assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (code, param)
 

@@ -10,8 +10,6 @@ from vivavoce.protocol import server
 from vivavoce.protocol.config import AudioOutput, Format, Pcm, Pcma, Pcmu
 from vivavoce.runtime.mouth import Mouth
 
-AT = {"response_id": "resp_1", "item_id": "item_1"}
-
 
 def tone(ms: int) -> bytes:
     at = np.arange(24 * ms)
@@ -36,9 +34,10 @@ def said(format: Format, ms: int = 400) -> bytes:
     mouth, pcm, heard = Mouth(), tone(ms), b""
     events: list[server.ServerEvent] = [created(format)]
     events += [
-        server.AudioDelta(**AT, delta=pcm[i : i + 1920]) for i in range(0, len(pcm), 1920)
+        server.AudioDelta(response_id="resp_1", item_id="item_1", delta=pcm[i : i + 1920])
+        for i in range(0, len(pcm), 1920)
     ]
-    events.append(server.AudioDone(**AT))
+    events.append(server.AudioDone(response_id="resp_1", item_id="item_1"))
     for event in events:
         shaped = mouth.shape(event)
         heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
@@ -53,9 +52,7 @@ def test_pcm_is_passed_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("format", "law"), [(Pcmu(), "ulaw"), (Pcma(), "alaw")])
-def test_a_telephone_gets_its_eight_thousand_bytes_a_second(
-    format: Format, law: g711.Law
-) -> None:
+def test_a_telephone_gets_its_eight_thousand_bytes_a_second(format: Format, law: g711.Law) -> None:
     heard = said(format)
     assert abs(len(heard) - 400 * 8) <= 8
     samples = np.frombuffer(g711.decode(heard, law), "<i2").astype(float)

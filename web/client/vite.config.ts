@@ -5,6 +5,6 @@ export default defineConfig({
   build: {
     target: "es2022",
     lib: { entry: { client: "src/index.ts", worklets: "src/worklets.ts" }, formats: ["es"] },
-    rolldownOptions: { output: { chunkFileNames: "shared.js" } },
+    rolldownOptions: { output: { chunkFileNames: "shared.js", minify: true } },
   },
 });

@@ -38,6 +38,12 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   }, [reader.language, name]);
   useEffect(() => () => call?.close(), [call]);
 
+  useEffect(() => {
+    const escape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, [call]);
+
   /** The call that runs, or a new one. Only in a click: the browser lets sound begin there. */
   const begin = useCallback((): Call => {
     setOpen(false);
@@ -155,6 +161,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         <p className="status" role="status" data-status={state.status}>
           {statusWord(state, words)}
         </p>
+        {mode === "text" && <Announcer lines={state.lines} />}
         <p className="hint">{short ? words.hints.short : hint(state, words)}</p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
@@ -201,7 +208,6 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             )}
           </div>
         )}
-        {mode === "text" && <Announcer lines={state.lines} />}
         {state.error && (
           <Notice
             error={state.error}
@@ -229,9 +235,9 @@ function statusWord({ status, mode, hearing }: State, words: Words): string {
   return typeof word === "string" ? word : word[mode];
 }
 
-function hint({ status, mode, asking }: State, words: Words): string {
+function hint({ status, mode, asking, lines }: State, words: Words): string {
   if (asking) return words.hints.asking;
-  if (status === "reconnecting" || status === "failed") return words.hints.kept;
+  if ((status === "reconnecting" || status === "failed") && lines.length) return words.hints.kept;
   return words.hints[mode];
 }
 

@@ -155,7 +155,7 @@ const es: Words = {
   with: "Habla con",
   language: "Idioma",
   manner: "Cómo",
-  modes: { open: "Manos libres", "push-to-talk": "Pulsar y hablar", text: "Por escrito" },
+  modes: { open: "Manos libres", "push-to-talk": "Al pulsar", text: "Por escrito" },
   headphones: "Llevo auriculares",
   headphonesWhy: "Sin cancelación de eco: interrumpir funciona mejor.",
   settings: "Ajustes",

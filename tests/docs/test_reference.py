@@ -1,0 +1,48 @@
+"""The reference is complete: what the code has, it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx2
+from typer.main import get_command
+
+from vivavoce.cli.main import app
+from vivavoce.config import Settings
+
+from ..support.served import Served
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+
+
+def test_every_setting_is_told_with_its_default() -> None:
+    text = (REFERENCE / "settings.md").read_text()
+    for section, field in Settings.model_fields.items():
+        _, _, told = text.partition(f"## `[{section}]`")
+        told = told.partition("\n## ")[0]
+        assert told, section
+        for key, setting in field.annotation.model_fields.items():  # type: ignore[union-attr]
+            (row,) = [r for r in told.splitlines() if f"`{key}`" in r.split("|")[1:2].__str__()]
+            default = setting.default
+            if isinstance(default, bool):
+                assert f"`{str(default).lower()}`" in row, key
+            elif isinstance(default, int | float):
+                assert f"`{default}`" in row, key
+            elif isinstance(default, str):
+                assert f'`"{default}"`' in row, key
+
+
+def test_every_command_and_option_is_told() -> None:
+    text = (REFERENCE / "commands.md").read_text()
+    root = get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        assert f"vivavoce {name}" in text, name
+        for inner in getattr(command, "commands", {}):
+            assert re.search(rf"{name} {inner}|`{inner} ", text), (name, inner)
+
+
+def test_every_path_is_told(served: Served) -> None:
+    text = (REFERENCE / "http.md").read_text()
+    for path in httpx2.get(f"{served.url}/openapi.json").json()["paths"]:
+        assert path in text, path
