@@ -137,7 +137,8 @@ class Hands:
             usage = await self._engine.respond(request, emit)
             outcome = Finished(request.response_id, usage)
         except* EngineError as errors:
-            outcome = Failed(request.response_id, _first(errors))
+            error = _first(errors)
+            outcome = Failed(request.response_id, str(error), error.code)
         await self._line.mailbox.put(outcome)
         self._replies.pop(request.response_id, None)
 
@@ -146,8 +147,10 @@ class Hands:
         await self._line.mailbox.put(ToolReturned(effect.call.call_id, output))
 
 
-def _first(errors: BaseException) -> str:
-    """What the first of a tree of errors says."""
-    while isinstance(errors, BaseExceptionGroup):
-        errors = errors.exceptions[0]
-    return str(errors)
+def _first(errors: BaseExceptionGroup[EngineError]) -> EngineError:
+    """The first of a tree of errors."""
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, EngineError)
+    return first
