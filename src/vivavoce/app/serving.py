@@ -135,11 +135,11 @@ class Server:
 
 async def _warm(parts: Parts, assistant: Assistant | None) -> None:
     """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
-    try:
-        if assistant is not None:
+    if assistant is not None:
+        try:
             await parts.warm(assistant)
-    except VivavoceError as error:
-        log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
+        except VivavoceError as error:
+            log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
     # What is loaded by now stays. Looking through it for garbage again and again would stop all
     # calls for some 70 ms each time.
     gc.freeze()
