@@ -7,6 +7,7 @@ answers are spoken without running ahead of real time, so that there is always s
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -47,8 +48,9 @@ async def talk(served: Served, key: str, calls: int, cycles: int) -> Talk:
             caller.open_microphone()
             await ready.wait()
             await go.wait()
-            await asyncio.sleep(place * 0.37)  # people do not speak in time with each other
+            dice = random.Random(place)  # people do not speak in time with each other
             for _ in range(cycles):
+                await asyncio.sleep(dice.uniform(0, min(calls - 1, 3)))
                 await _cycle(caller, *questions, found)
             found.microphone_late += caller.late_ms
 
