@@ -22,6 +22,15 @@ LEAVE_WITHIN_S = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where there is one: sockets and pipes cost less, and no thread waits for a child."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class Listener(uvicorn.Server):
     """Ends when it is asked to, and lets us put our things in order: uvicorn would end the process
     by the signal it got."""

@@ -35,7 +35,7 @@ def serve(
 
     from . import listener  # what takes time to load is loaded by a process that will serve
 
-    run(listener.serve(chosen, data, listening))
+    run(listener.serve(chosen, data, listening), listener.new_loop)
 
 
 def _chosen(
