@@ -21,7 +21,7 @@ from vivavoce.protocol import client, codec, server
 from vivavoce.runtime.hub import Hub
 from vivavoce.runtime.reception import Built, Call, Knock, Plan, Reception, Refused, ids
 from vivavoce.runtime.writer import Writer
-from vivavoce.store.base import CallRow
+from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
 
 from ..support.fakes import FakeWire
@@ -46,7 +46,7 @@ calls_at_once = 2
 
 
 class FullDisk(MemoryStore):
-    async def begin_call(self, row: CallRow) -> None:
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
         raise StoreError("disk full")
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core import effects as do
 from ..core.effects import Effect, Who
-from ..core.inputs import HungUp, Input, Played
+from ..core.inputs import HungUp, Input, Played, Relayed
 from ..protocol import codec, server
-from .client import Client, Reader
+from .client import Client, Frame, Reader
 from .mailbox import Mailbox
 from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport
 from .recorder import Recorder
@@ -29,7 +29,8 @@ class Machine(Protocol):
 
     closed: bool
 
-    def receive(self, event: Input, now: float, who: Who | None = None) -> None: ...
+    def receive(self, event: Any, now: float, who: Who | None = None) -> None:  # noqa: ANN401
+        """`Input`s or `Relayed`: each machine is told its own."""
 
     def effects(self) -> list[Effect]: ...
 
@@ -51,6 +52,9 @@ class Work(Protocol):
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         """What goes onto the wire for this event (sound as G.711, say)."""
 
+    def breathe(self) -> None:
+        """There may be more room in the clients' outboxes now, or less."""
+
     def end(self) -> None:
         """The call is over: stop everything."""
 
@@ -71,14 +75,14 @@ class Line:
         self.clock = self._loop.time
         self.machine = machine
         self.recorder = recorder
-        self.mailbox = Mailbox(self.tell, self._has_room)
+        self.mailbox = Mailbox(self.tell, self.has_room)
         self.ending = "ended"
         self._work = work
         self._outbox_bytes = outbox_bytes
         self._patience_s = patience_s
         self._on_event = on_event
         self._clients: list[Client] = []
-        self._inbox: deque[tuple[Input, Who | None]] = deque()
+        self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
@@ -135,7 +139,7 @@ class Line:
         if self._goodbye is None:
             self.ending = reason
             self._goodbye = (code, reason)
-        self.tell(HungUp())
+        self.tell(HungUp(code, reason))
         for client in self._attached():  # those whom the machine's own closing left out
             client.outbox.close(code, reason)
         self.settle()
@@ -149,7 +153,7 @@ class Line:
 
     # What happened
 
-    def tell(self, event: Input, who: Who | None = None) -> None:
+    def tell(self, event: Input | Relayed, who: Who | None = None) -> None:
         self._inbox.append((event, who))
         if not self._busy:
             self._pump()
@@ -158,7 +162,7 @@ class Line:
         if not any(not other.sideband for other in self._attached()):
             if self.ending == "ended":
                 self.ending = f"client_closed_{code}"
-            self.tell(HungUp())
+            self.tell(HungUp(code, reason))
         self.settle()
 
     def _pump(self, *, due: bool = False) -> None:
@@ -191,7 +195,8 @@ class Line:
             return
         for client in self._clients:
             client.breathe()
-        if self.mailbox.letters and self._has_room():
+        self._work.breathe()
+        if self.mailbox.letters and self.has_room():
             self._loop.call_soon(self.mailbox.deliver)
         self._rearm()
         if self.machine.closed and not self._attached():
@@ -222,7 +227,8 @@ class Line:
     def _attached(self) -> list[Client]:
         return [client for client in self._clients if not client.outbox.closed]
 
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
+        """Nobody we wait for is behind."""
         return not any(c.outbox.full for c in self._clients if not c.sideband)
 
     # What to do about it
@@ -238,6 +244,8 @@ class Line:
             match effect:
                 case do.Send(event=event, to=to):
                     self._send(event, to)
+                case do.Pass(data=data, event=meaning):
+                    self._pass(data, meaning)
                 case do.Note(event=event):
                     self.recorder.take(event)
                     self._on_event(event)
@@ -258,6 +266,25 @@ class Line:
                 if to in (None, client.who) and client.wants(event):
                     client.outbox.put(data, receipt=receipt, written=stamp)
                     stamp = None  # the first to be told is the one we time
+
+    def forward(self, data: Frame) -> None:
+        """Tell the clients at once what no machine has to know. This is the hot path."""
+        for client in self._clients:
+            if not client.sideband:
+                client.outbox.forward(data)
+                if client.outbox.full:
+                    self.settle()
+
+    def _pass(self, data: bytes, event: server.ServerEvent | None) -> None:
+        receipt, stamp = 0, None
+        if event is not None:
+            receipt = self.recorder.take(event)
+            self._on_event(event)
+            stamp = self._stamp(event)
+        for client in self._attached():
+            if event is None or client.wants(event):
+                client.outbox.put(data, receipt=receipt, written=stamp)
+                stamp = None
 
     def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
         if isinstance(event, server.AudioDelta | server.SpeechStopped):

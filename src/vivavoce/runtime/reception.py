@@ -176,11 +176,9 @@ class Reception:
         live = LiveCall(plan.call_id, conversation.id, assistant.name)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
-            if found is None:
-                await self._store.create_conversation(conversation)
-            else:
+            if found is not None:
                 plan = await self._continued(plan, live)
-            await self._store.begin_call(_row(knock, plan))
+            await self._store.begin_call(_row(knock, plan), None if found else conversation)
             built = await self._build(plan)
         except BaseException:
             self._hub.remove(live)
@@ -288,11 +286,7 @@ class Reception:
         )
 
     def _plan(
-        self,
-        knock: Knock,
-        caller: Caller,
-        assistant: Assistant,
-        conversation: ConversationRow,
+        self, knock: Knock, caller: Caller, assistant: Assistant, conversation: ConversationRow
     ) -> Plan:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
