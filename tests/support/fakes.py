@@ -20,6 +20,8 @@ from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
 from vivavoce.runtime.client import Client
 from vivavoce.store.base import Change, ResponseRow, Row
 
+from .official import accept
+
 Event = TypeVar("Event", bound=ServerEvent)
 
 
@@ -108,7 +110,7 @@ class FakeWire:
     def full(self) -> bool:
         return len(self._pipe) >= WINDOW
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         data = bytes(data)
         if not self.read_every_s:
             self._hear(data)
@@ -153,6 +155,7 @@ class FakeWire:
         return len(self.all(AudioDelta))
 
     def _hear(self, data: bytes) -> None:
+        accept(data)
         event = codec.decode_server(data)
         assert event is not None
         self.heard.append((now(), event))

@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import cast
 
 import msgspec
 
 from ..config import Calls
 from ..core.ledger import Ledger
+from ..core.locks import without
+from ..core.relay import PERMANENT, Relay
+from ..core.retelling import asked_of_upstream
 from ..core.session import Session
-from ..core.values import JsonObject
 from ..errors import EngineError
-from ..protocol.client import Command, SessionUpdate
+from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..runtime.client import Client
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
-from ..runtime.line import Line
+from ..runtime.line import Line, Machine, Work
 from ..runtime.reader import SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
+from ..runtime.trunk import Trunk, TrunkReader
 from ..runtime.writer import Writer
 from ..store.base import Row
+from ..upstream import connection
 from .parts import Parts
 
 PROVIDER_DOWN = 1013
@@ -39,6 +42,8 @@ class Builder:
         self._make_id = make_id
 
     async def __call__(self, plan: Plan) -> Built:
+        if plan.assistant.engine == "upstream":
+            return await self._relay(plan)
         try:
             return await self._session(plan)
         except EngineError as error:
@@ -46,14 +51,55 @@ class Builder:
                 503, error.code, str(error), type="server_error", close=PROVIDER_DOWN
             ) from error
 
+    async def _relay(self, plan: Plan) -> Built:
+        """Answered by somebody else's model."""
+        wanted, key = plan.assistant.upstream, plan.assistant.upstream_key()
+        try:
+            socket = await connection.connect(
+                wanted.base_url, wanted.model, key, largest=self._settings.frame_bytes
+            )
+        except connection.NotConnected as error:
+            raise Refused(
+                503 if error.retry else 502,
+                error.code,
+                str(error),
+                type="server_error",
+                close=PROVIDER_DOWN if error.retry else PERMANENT,
+            ) from None
+        ledger = _recall(plan.history)
+        relay = Relay(
+            asked_of_upstream(plan.session),
+            now=asyncio.get_running_loop().time(),
+            new_id=self._make_id,
+            history=[row.item for row in plan.history],
+            ledger=ledger,
+            greeting=plan.assistant.greeting(plan.language) if plan.greet else None,
+            locked=plan.assistant.limits.locked if plan.browser else (),
+            max_session_s=self._minutes(plan) * 60,
+        )
+        trunk = Trunk(
+            relay,
+            socket,
+            secret=key or "",
+            outbox_bytes=self._settings.outbox_bytes,
+            patience_s=self._settings.slow_client_s,
+        )
+        line = self._line(plan, relay, trunk, self._recorder(plan, ledger, wanted.model))
+        return Built(line, lambda client: TrunkReader(line, trunk, client))
+
+    def _minutes(self, plan: Plan) -> float:
+        return min(plan.assistant.limits.call_minutes, self._settings.max_minutes)
+
     async def _session(self, plan: Plan) -> Built:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
         config = plan.session
-        if assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language):
+        locked = assistant.limits.locked if plan.browser else ()
+        mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        if mute:  # nobody can ask for a voice that is not there; the echo says so
+            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
-        minutes = min(assistant.limits.call_minutes, self._settings.max_minutes)
         session = Session(
             config,
             now=asyncio.get_running_loop().time(),
@@ -65,33 +111,32 @@ class Builder:
             greeting=assistant.greeting(plan.language) if plan.greet else None,
             language=plan.language,
             gate_db=assistant.turns.gate_db,
-            max_session_s=minutes * 60,
+            max_session_s=self._minutes(plan) * 60,
             thinks_in_text=True,
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)
         line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
                           recorder)  # fmt: skip
-        keep = _keep_locked(plan) if plan.browser else None
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, keep)
+            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
 
         return Built(line, reader)
 
-    def _recorder(self, plan: Plan, ledger: Ledger) -> Recorder:
+    def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
             plan.call_id,
             plan.conversation_id,
             self._writer.submit,
             wall=now,
             ledger=ledger,
-            model=plan.session.model,
+            model=model or plan.session.model,
             kept=plan.history,
         )
 
-    def _line(self, plan: Plan, machine: Session, work: Hands, recorder: Recorder) -> Line:
+    def _line(self, plan: Plan, machine: Machine, work: Work, recorder: Recorder) -> Line:
         return Line(
             machine,
             work,
@@ -110,30 +155,17 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keep_locked(plan: Plan) -> Callable[[Command], Command]:
-    """A browser's updates without the fields that its assistant has locked.
-
-    They are left out like a foreign `model` is, and the echo tells the truth: stock browser SDKs
-    send instructions and tools on every connect, and an error would lose the rest of the update.
-    """
-    locked = [path.split(".") for path in plan.assistant.limits.locked]
+def _keeping(locked: tuple[str, ...], mute: bool) -> Callable[[Command], Command]:
+    """What a client says, without the fields that it may not change."""
 
     def keep(event: Command) -> Command:
-        if not isinstance(event, SessionUpdate):
-            return event
-        patch = event.session
-        for path in locked:
-            patch = _without(patch, path)
-        return msgspec.structs.replace(event, session=patch)
+        match event:
+            case SessionUpdate(session=patch):
+                return msgspec.structs.replace(event, session=without(patch, locked))
+            case ResponseCreate(response=wish) if mute and wish is not None:
+                silent = msgspec.structs.replace(wish, output_modalities=None)
+                return msgspec.structs.replace(event, response=silent)
+            case _:
+                return event
 
     return keep
-
-
-def _without(patch: JsonObject, path: list[str]) -> JsonObject:
-    """A copy that says nothing about the field at `path`."""
-    first, *rest = path
-    inner = patch.get(first)
-    if first not in patch or (rest and not isinstance(inner, dict)):
-        return patch
-    kept = {key: value for key, value in patch.items() if key != first}
-    return kept | {first: _without(cast("JsonObject", inner), rest)} if rest else kept

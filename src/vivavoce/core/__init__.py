@@ -34,5 +34,6 @@ A barge-in, from sound to silence:
     next response. The brain is asked when the words are known, and remembers of its interrupted
     answer what `ledger.as_heard` gives: the words that were heard, and a dash.
 
-`relay` is the other machine: between a client and an upstream that has a session of its own.
+`relay` is the other machine: between a client and an upstream that has a session of its own, which
+it tells (`retelling`) whose assistant it is. What a browser may not change is in `locks`.
 """

@@ -88,6 +88,29 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """Tell all clients what an upstream said, in its own bytes. `event`: what it means, if known"""
+
+    data: bytes
+    event: ServerEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upward:
+    """Tell the upstream."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Close the connection to the upstream."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     code: int
     reason: str
@@ -104,5 +127,8 @@ Effect = (
     | Cancel
     | Hush
     | CallTool
+    | Pass
+    | Upward
+    | Leave
     | Close
 )

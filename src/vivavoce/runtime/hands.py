@@ -91,6 +91,9 @@ class Hands:
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return self._mouth.shape(event)
 
+    def breathe(self) -> None:
+        """The mailbox holds back what there is no room for."""
+
     def end(self) -> None:
         hearings = [task for _, task in self._hearings.values()]
         for task in (*self._replies.values(), *hearings, *self._calls):

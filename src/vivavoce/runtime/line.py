@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core import effects as do
 from ..core.effects import Effect, Who
-from ..core.inputs import HungUp, Input, Played
+from ..core.inputs import HungUp, Input, Played, Relayed
 from ..protocol import codec, server
-from .client import Client, Reader
+from .client import Client, Frame, Reader
 from .mailbox import Mailbox
 from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport
 from .recorder import Recorder
@@ -29,7 +29,8 @@ class Machine(Protocol):
 
     closed: bool
 
-    def receive(self, event: Input, now: float, who: Who | None = None) -> None: ...
+    def receive(self, event: Any, now: float, who: Who | None = None) -> None:  # noqa: ANN401
+        """`Input`s or `Relayed`: each machine is told its own."""
 
     def effects(self) -> list[Effect]: ...
 
@@ -51,6 +52,9 @@ class Work(Protocol):
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         """What goes onto the wire for this event (sound as G.711, say)."""
 
+    def breathe(self) -> None:
+        """There may be more room in the clients' outboxes now, or less."""
+
     def end(self) -> None:
         """The call is over: stop everything."""
 
@@ -71,17 +75,19 @@ class Line:
         self.clock = self._loop.time
         self.machine = machine
         self.recorder = recorder
-        self.mailbox = Mailbox(self.tell, self._has_room)
+        self.mailbox = Mailbox(self.tell, self.has_room)
         self.ending = "ended"
         self._work = work
         self._outbox_bytes = outbox_bytes
         self._patience_s = patience_s
         self._on_event = on_event
         self._clients: list[Client] = []
-        self._inbox: deque[tuple[Input, Who | None]] = deque()
+        self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
+        self._bug: Exception | None = None
+        self._goodbye: tuple[int, str] | None = None  # if we end the call, how
         self._kept = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
@@ -113,28 +119,41 @@ class Line:
                 self._busy = False
                 self._pump()
                 await self._over.wait()
+                if self._bug is not None:
+                    raise self._bug
+        except Exception:
+            self.ending = "internal_error"
+            raise
         finally:
             self._busy = True
             self._work.end()
             if self._timer:
                 self._timer.cancel()
-            for client in self._attached():  # somebody's bug ended the call
-                self.ending = "internal_error"
-                client.outbox.abort(INTERNAL_ERROR, "internal error")
+            for client in self._attached():  # a bug, or a process that cannot wait
+                client.outbox.abort(*(self._goodbye or (INTERNAL_ERROR, "internal error")))
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
     def hang_up(self, code: int, reason: str) -> None:
         """End the call from our side, behind what still waits to be written."""
-        self.ending = reason
-        self.tell(HungUp())
-        for client in self._attached():
+        if self._goodbye is None:
+            self.ending = reason
+            self._goodbye = (code, reason)
+        self.tell(HungUp(code, reason))
+        for client in self._attached():  # those whom the machine's own closing left out
             client.outbox.close(code, reason)
+        self.settle()
+
+    def cut_off(self, code: int, reason: str) -> None:
+        """End the call now: what waits to be written is never written."""
+        self.hang_up(code, reason)
+        for client in self._attached():
+            client.outbox.abort(code, reason)
         self.settle()
 
     # What happened
 
-    def tell(self, event: Input, who: Who | None = None) -> None:
+    def tell(self, event: Input | Relayed, who: Who | None = None) -> None:
         self._inbox.append((event, who))
         if not self._busy:
             self._pump()
@@ -143,19 +162,30 @@ class Line:
         if not any(not other.sideband for other in self._attached()):
             if self.ending == "ended":
                 self.ending = f"client_closed_{code}"
-            self.tell(HungUp())
+            self.tell(HungUp(code, reason))
         self.settle()
 
-    def _pump(self) -> None:
-        """Tell the machine, do what it asks. What comes in meanwhile waits its turn."""
+    def _pump(self, *, due: bool = False) -> None:
+        """Tell the machine, do what it asks. What comes in meanwhile waits its turn.
+
+        Whoever calls this (a socket, a timer, the writer) is not to blame for what goes wrong in
+        it: `run` raises it.
+        """
         self._busy = True
-        self._perform(self.machine.effects())
-        while self._inbox and not self.machine.closed:
-            event, who = self._inbox.popleft()
-            self.machine.receive(event, self.clock(), who)
+        try:
+            if due:
+                self.machine.on_deadline(self.clock())
             self._perform(self.machine.effects())
-            if isinstance(event, Played):
-                self.recorder.heard(event.item_id)
+            while self._inbox and not self.machine.closed:
+                event, who = self._inbox.popleft()
+                self.machine.receive(event, self.clock(), who)
+                self._perform(self.machine.effects())
+                if isinstance(event, Played):
+                    self.recorder.heard(event.item_id)
+        except Exception as bug:
+            self._bug = bug
+            self._over.set()
+            return  # busy for good: nothing more is told to a machine that is broken
         self._busy = False
         self.settle()
 
@@ -165,7 +195,8 @@ class Line:
             return
         for client in self._clients:
             client.breathe()
-        if self.mailbox.letters and self._has_room():
+        self._work.breathe()
+        if self.mailbox.letters and self.has_room():
             self._loop.call_soon(self.mailbox.deliver)
         self._rearm()
         if self.machine.closed and not self._attached():
@@ -191,14 +222,13 @@ class Line:
                 client.outbox.abort(TRY_AGAIN_LATER, "too slow")
                 self.detach(client, TRY_AGAIN_LATER, "too slow")
         due = self.machine.next_deadline()
-        if due is not None and now >= due:
-            self.machine.on_deadline(now)
-        self._pump()
+        self._pump(due=due is not None and now >= due)
 
     def _attached(self) -> list[Client]:
         return [client for client in self._clients if not client.outbox.closed]
 
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
+        """Nobody we wait for is behind."""
         return not any(c.outbox.full for c in self._clients if not c.sideband)
 
     # What to do about it
@@ -214,6 +244,8 @@ class Line:
             match effect:
                 case do.Send(event=event, to=to):
                     self._send(event, to)
+                case do.Pass(data=data, event=meaning):
+                    self._pass(data, meaning)
                 case do.Note(event=event):
                     self.recorder.take(event)
                     self._on_event(event)
@@ -235,6 +267,25 @@ class Line:
                     client.outbox.put(data, receipt=receipt, written=stamp)
                     stamp = None  # the first to be told is the one we time
 
+    def forward(self, data: Frame) -> None:
+        """Tell the clients at once what no machine has to know. This is the hot path."""
+        for client in self._clients:
+            if not client.sideband:
+                client.outbox.forward(data)
+                if client.outbox.full:
+                    self.settle()
+
+    def _pass(self, data: bytes, event: server.ServerEvent | None) -> None:
+        receipt, stamp = 0, None
+        if event is not None:
+            receipt = self.recorder.take(event)
+            self._on_event(event)
+            stamp = self._stamp(event)
+        for client in self._attached():
+            if event is None or client.wants(event):
+                client.outbox.put(data, receipt=receipt, written=stamp)
+                stamp = None
+
     def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
         if isinstance(event, server.AudioDelta | server.SpeechStopped):
             return lambda: self.recorder.written(event, self.clock())
@@ -242,6 +293,9 @@ class Line:
 
     def _close(self, code: int, reason: str) -> None:
         self._work.end()
+        code, reason = self._goodbye or (code, reason)
+        if self.ending == "ended" and self._attached():
+            self.ending = f"server_closed_{code}"
         for client in self._attached():
             client.outbox.close(code, reason)
 

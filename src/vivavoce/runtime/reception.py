@@ -112,6 +112,7 @@ class Call:
     plan: Plan
     line: Line
     reader: Callable[[Client], Reader]
+    new: ConversationRow | None  # the conversation, if it begins with this call
     _reception: Reception
 
     async def live(self) -> None:
@@ -156,12 +157,14 @@ class Reception:
         self._check_intent(knock)
         assistant = self._assistant(knock, caller)
         conversation, history = await self._conversation(knock, caller, assistant, conversation_id)
+        new = history is None
+        history = history or ()
         plan = self._plan(knock, caller, assistant, conversation, history)
         self._check_room(assistant)
         if history:
             await self._hub.take_over(conversation.id)
         built = await self._build(plan)
-        return Call(plan, built.line, built.reader, self)
+        return Call(plan, built.line, built.reader, conversation if new else None, self)
 
     async def preview(self, caller: Caller, knock: Knock) -> tuple[SessionConfig, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`."""
@@ -192,7 +195,7 @@ class Reception:
         self._hub.add(live)
         log.info("call_began", extra={"call": plan.call_id, "assistant": plan.assistant.name})
         try:
-            await self._store.begin_call(row)
+            await self._store.begin_call(row, call.new)
             await call.line.run()
         finally:
             self._hub.remove(live)
@@ -234,7 +237,8 @@ class Reception:
 
     async def _conversation(
         self, knock: Knock, caller: Caller, assistant: Assistant, new: str | None
-    ) -> tuple[ConversationRow, tuple[Row, ...]]:
+    ) -> tuple[ConversationRow, tuple[Row, ...] | None]:
+        """The conversation and what was said in it; None if it begins now."""
         asked = knock.asked("conversation_id") or caller.conversation_id
         if asked is None:
             language = assistant.pick_language(knock.asked("language") or caller.language)
@@ -242,8 +246,7 @@ class Reception:
             row = ConversationRow(
                 new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
             )
-            await self._store.create_conversation(row)
-            return row, ()
+            return row, None  # stored with the call, if one comes of it
         found = await self._store.conversation(asked)
         if found is None or found.assistant != assistant.name or not _may_see(caller, found):
             raise Refused(

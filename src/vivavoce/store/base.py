@@ -157,7 +157,8 @@ class Store(Protocol):
     async def items(self, conversation_id: str) -> list[Row]:
         """In the conversation's order."""
 
-    async def begin_call(self, row: CallRow) -> None: ...
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+        """`new`: the conversation that begins with this call; both are kept, or neither."""
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
         """The first ending stays."""

@@ -91,8 +91,10 @@ class MemoryStore:
         rows = self._items.get(conversation_id, {}).values()
         return sorted(rows, key=lambda row: (row.position, row.item.id))
 
-    async def begin_call(self, row: CallRow) -> None:
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
         _require(row.id not in self._calls, "a call's id that is taken")
+        if new is not None:
+            await self.create_conversation(new)
         _require(row.conversation_id in self._conversations, "a call without its conversation")
         self._calls[row.id] = row
 

@@ -115,15 +115,16 @@ class SqlStore:
         )
         return [decode_row(found._asdict()) for found in await self._all(query)]
 
-    async def begin_call(self, row: CallRow) -> None:
-        await self._insert(calls, _columns(row))
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+        def begin(connection: Connection) -> None:
+            if new is not None:
+                connection.execute(_into(conversations), _columns(new))
+            connection.execute(_into(calls), _columns(row))
+
+        await self._writer.run(begin)
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
-        await self._write(
-            update(calls)
-            .where(calls.c.id == call_id, calls.c.ended_at.is_(None))
-            .values(ended_at=ended_at, ending=ending)
-        )
+        await self._write(_END_CALL, {"call": call_id, "at": ended_at, "how": ending})
 
     async def call(self, call_id: str) -> CallRow | None:
         found = await self._one(select(calls).where(calls.c.id == call_id))
@@ -147,7 +148,7 @@ class SqlStore:
         await self._insert(api_keys, _columns(row))
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
-        found = await self._one(select(api_keys).where(api_keys.c.hash == hash))
+        found = await self._one(_KEY_BY_HASH, {"hash": hash})
         return None if found is None else KeyRow(**found._mapping)
 
     async def key(self, key_id: str) -> KeyRow | None:
@@ -230,31 +231,38 @@ class SqlStore:
 
     # One statement, one transaction
 
-    async def _write(self, statement: Executable) -> bool:
+    async def _write(self, statement: Executable, values: dict[str, Any] | None = None) -> bool:
         """Did it change a row?"""
-        return await self._writer.run(lambda connection: _execute(connection, statement))
+        return await self._writer.run(lambda connection: _execute(connection, statement, values))
 
     async def _insert(self, table: Table, values: dict[str, Any]) -> None:
-        await self._write(insert(table).values(values))
+        await self._write(_into(table), values)
 
     async def _is_there(self, query: Select[Any]) -> bool:
         """For what strangers may ask for: they only ever read, and hold up no commit."""
         return await self._one(query) is not None
 
-    async def _one(self, query: Select[Any]) -> Found[Any] | None:
-        return await self._readers.run(lambda connection: connection.execute(query).first())
+    async def _one(
+        self, query: Select[Any], values: dict[str, Any] | None = None
+    ) -> Found[Any] | None:
+        return await self._readers.run(lambda connection: connection.execute(query, values).first())
 
     async def _all(self, query: Select[Any]) -> Sequence[Found[Any]]:
         return await self._readers.run(lambda connection: connection.execute(query).all())
 
 
-def _execute(connection: Connection, statement: Executable) -> bool:
-    result = connection.execute(statement)
+def _execute(connection: Connection, statement: Executable, values: dict[str, Any] | None) -> bool:
+    result = connection.execute(statement, values)
     assert isinstance(result, CursorResult)
     return result.rowcount > 0
 
 
-# What a commit says, made once
+# What every call says, made once: SQLAlchemy takes longer to write a statement than to run it
+
+
+@cache
+def _into(table: Table) -> Executable:
+    return insert(table)
 
 
 @cache
@@ -273,6 +281,12 @@ def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Ex
     )
 
 
+_KEY_BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("hash"))
+_END_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call"), calls.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"), ending=bindparam("how"))
+)
 _DELETE_ITEM = delete(items).where(
     items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
 )

@@ -1,0 +1,166 @@
+"""The other side of a relay's line: the connection to the upstream, and who looks at each frame.
+
+    client ─► TrunkReader.frame ─► outbox ─► upstream          what nobody has to know is forwarded
+    client ◄─ outboxes ◄─ line ◄── Trunk.frame ◄─ upstream     inside the callback that brought it
+
+No task, queue or copy per frame. Order is kept because what is taken and what is forwarded leave
+through the same outbox. A client that does not read pauses the upstream, and an upstream that does
+not read pauses its clients; after `patience_s` it counts as lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from ..core import effects as do
+from ..core.effects import Effect
+from ..core.inputs import FromClient, FromUpstream, UpstreamLost
+from ..core.relay import GOING_AWAY, TRY_AGAIN_LATER, WAITING, Direction, Relay, Verdict
+from ..protocol import server
+from .client import Client, Frame
+from .outbox import LIMIT, PATIENCE_S, Outbox, Transport
+
+if TYPE_CHECKING:
+    from .line import Line
+
+_UP, _DOWN, _FORWARD = Direction.UP, Direction.DOWN, Verdict.FORWARD
+
+
+class Far(Protocol):
+    """What a connection to an upstream calls."""
+
+    def frame(self, data: Frame) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def lost(self, code: int, reason: str) -> None: ...
+
+
+class Upstream(Transport, Protocol):
+    """A transport that we opened: it says nothing until somebody is there to listen."""
+
+    def join(self, far: Far) -> None: ...
+
+
+class Trunk:
+    """The `Work` of a relay."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        upstream: Upstream,
+        *,
+        secret: str = "",
+        outbox_bytes: int = LIMIT,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`secret`: the key of the upstream, which is taken out of whatever quotes it."""
+        self.relay = relay
+        loop = asyncio.get_running_loop()
+        self.outbox = Outbox(upstream, loop.time, limit=outbox_bytes, patience_s=patience_s)
+        self._loop = loop
+        self._upstream = upstream
+        self._secret = secret.encode()
+        self._glance = relay.glance
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._line: Line
+
+    def begin(self, line: Line, tasks: asyncio.TaskGroup) -> None:
+        self._line = line
+        self._upstream.join(self)
+
+    # What the upstream brings
+
+    def frame(self, data: Frame) -> None:
+        if self._glance(_DOWN, data) is _FORWARD:
+            self._line.forward(data)
+        else:
+            self._line.tell(FromUpstream(self._clean(bytes(data))))
+
+    def writable(self) -> None:
+        self.outbox.flush()
+        self._line.settle()
+
+    def lost(self, code: int, reason: str) -> None:
+        self.outbox.forget()
+        reason = self._clean(reason.encode()).decode("utf-8", "ignore")
+        self._line.tell(UpstreamLost(code, reason))
+        self._line.settle()
+
+    # What the line asks
+
+    def stop(self, effect: do.Cancel) -> None:
+        """A relay cancels nothing: its upstream does."""
+
+    def perform(self, effect: Effect) -> None:
+        match effect:
+            case do.Upward(data=data):
+                self.outbox.put(data)
+            case do.Leave(code=code, reason=reason):
+                self.outbox.abort(code, reason)
+            case _:
+                raise AssertionError(f"nobody does {effect}")
+
+    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
+        return (event,)
+
+    def breathe(self) -> None:
+        """Stop reading from an upstream whose client does not read."""
+        if self.outbox.closed:
+            return
+        pause = not self._line.has_room()
+        if pause != self._paused:
+            self._paused = pause
+            (self._upstream.pause_reading if pause else self._upstream.resume_reading)()
+        due = self.outbox.deadline()
+        if due is None and self._timer:
+            self._timer.cancel()
+            self._timer = None
+        elif due is not None and self._timer is None:
+            self._timer = self._loop.call_at(due, self._too_slow)
+
+    def end(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self.outbox.abort(GOING_AWAY, "the call is over")
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self.outbox.abort(TRY_AGAIN_LATER, "too slow")
+        self._line.tell(UpstreamLost(TRY_AGAIN_LATER, "the model's provider is too slow"))
+        self._line.settle()
+
+    def _clean(self, data: bytes) -> bytes:
+        return data.replace(self._secret, b"***") if self._secret else data
+
+
+class TrunkReader:
+    """Brings what a client says to the upstream: the `Reader` of a relayed call."""
+
+    def __init__(self, line: Line, trunk: Trunk, client: Client) -> None:
+        self._line = line
+        self._client = client
+        self._relay = trunk.relay
+        self._glance = trunk.relay.glance
+        self._outbox = trunk.outbox
+        self._early = 0  # bytes that came before the call was open
+
+    @property
+    def behind(self) -> bool:
+        return self._outbox.full or (self._early > WAITING and not self._relay.flowing)
+
+    def frame(self, data: Frame) -> None:
+        if self._glance(_UP, data) is _FORWARD:
+            self._outbox.forward(data)
+            if self._outbox.full:
+                self._line.settle()
+        else:
+            if not self._relay.flowing:
+                self._early += len(data)
+                self._client.breathe()
+            self._line.tell(FromClient(bytes(data)), self._client.who)
+
+    def drop(self) -> None:
+        """Nothing of the client waits here."""

@@ -1,0 +1,77 @@
+"""A connection to a realtime model elsewhere: where it is, by what right, and why not.
+
+The key goes into one header and nowhere else: not into the URL, an error or the log. The address
+is the operator's own word in `assistant.toml`, so it may be a private one, whatever
+`net.allow_private` says about addresses that come from elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from ..errors import VivavoceError
+from ..net.dial import Unreachable, dial
+from ..net.websocket import Socket
+
+log = logging.getLogger("vivavoce.upstream")
+
+WITHIN_S = 8.0  # less than a client waits to be admitted
+_SCHEMES = {"https": "wss", "http": "ws"}
+
+
+class NotConnected(VivavoceError):
+    """There is no connection. `code` and the message are what the client is told."""
+
+    def __init__(self, code: str, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry = retry  # may it work in a minute?
+
+
+def address(base_url: str, model: str) -> str:
+    """`https://host/v1` → `wss://host/v1/realtime?model=…`; a whole address stays what it is."""
+    url = urlsplit(base_url)
+    path = url.path.rstrip("/")
+    if not path.endswith("/realtime"):
+        path += "/realtime"
+    scheme = _SCHEMES.get(url.scheme, url.scheme)
+    return urlunsplit((scheme, url.netloc, path, urlencode({"model": model}), ""))
+
+
+async def connect(
+    base_url: str, model: str, key: str | None, *, largest: int, within_s: float = WITHIN_S
+) -> Socket:
+    """Raises `NotConnected`."""
+    if not key or not (key.isascii() and key.isprintable()):
+        message = "The assistant's provider has no usable key on this server."
+        raise NotConnected("upstream_not_configured", message, retry=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        return await dial(
+            address(base_url, model),
+            headers=headers,
+            subprotocol=None,
+            largest=largest,
+            within_s=within_s,
+        )
+    except Unreachable as error:
+        host = urlsplit(base_url).hostname
+        log.warning("upstream_unreachable", extra={"host": host, "status": error.status})
+        raise _why(error.status) from None
+
+
+def _why(status: int | None) -> NotConnected:
+    match status:
+        case 401 | 403:
+            message = "The model's provider did not accept this server's key."
+            return NotConnected("upstream_refused", message, retry=False)
+        case 429:
+            message = "The model's provider is busy, or this server's quota there is used up."
+            return NotConnected("upstream_busy", message, retry=True)
+        case int() if 300 <= status < 500:
+            message = "The model's provider did not accept this call."
+            return NotConnected("upstream_refused", message, retry=False)
+        case _:
+            message = "The model cannot be reached at the moment."
+            return NotConnected("upstream_unavailable", message, retry=True)

@@ -1,0 +1,348 @@
+"""The gateway's rules, told in the words of both sides."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
+from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
+from vivavoce.core.ledger import Ledger
+from vivavoce.core.relay import Direction, Relay, Verdict
+from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
+from vivavoce.protocol import server
+from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.items import Message, Part
+
+from ..support.scenario import numbered_ids
+from ..support.upstream import APPEND, CREATED, NEWS, SOUND, UPDATED, frame
+
+UP, DOWN = Direction.UP, Direction.DOWN
+ASSISTANTS = SessionConfig(instructions="Be brief.")
+RESPONSE = {"object": "realtime.response", "id": "r", "status": "in_progress",
+            "status_details": None, "output": [], "output_modalities": ["audio"]}  # fmt: skip
+ITEM = {"id": "i", "type": "message", "status": "in_progress", "role": "assistant", "content": []}
+SAID = ITEM | {"status": "completed",
+               "content": [{"type": "output_audio", "transcript": "It is noon."}]}  # fmt: skip
+BEGUN = frame("response.created", response=RESPONSE)
+ADDED = frame("conversation.item.added", previous_item_id=None, item=ITEM)
+DONE = frame("conversation.item.done", previous_item_id=None, item=SAID)
+ENDED = frame("response.done", response=RESPONSE | {"status": "completed", "output": [SAID]})
+CREATE = b'{"type": "response.create"}'
+
+
+class Story:
+    """A relay, and all that it ever asked for."""
+
+    def __init__(
+        self, *, opened: bool = True, locked: tuple[str, ...] = (), **more: object
+    ) -> None:
+        self.relay = Relay(
+            asked_of_upstream(ASSISTANTS), now=0.0, new_id=numbered_ids(), locked=locked,
+            **more,  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.log: list[Effect] = []
+        if opened:
+            self.hear(CREATED, UPDATED)
+            self.log.clear()
+
+    def tell(self, *events: Relayed) -> None:
+        for event in events:
+            self.relay.receive(event, 0.0, 1)
+            self.log += self.relay.effects()
+
+    def hear(self, *frames: bytes) -> None:
+        """As the trunk does: what is forwarded does not come here."""
+        for data in frames:
+            if self.relay.glance(DOWN, memoryview(data)) is Verdict.TAKE:
+                self.tell(FromUpstream(data))
+
+    def say(self, *frames: bytes) -> None:
+        for data in frames:
+            if self.relay.glance(UP, memoryview(data)) is Verdict.TAKE:
+                self.tell(FromClient(data))
+
+    @property
+    def up(self) -> list[bytes]:
+        return [e.data for e in self.log if isinstance(e, Upward)]
+
+    @property
+    def down(self) -> list[bytes]:
+        return [e.data for e in self.log if isinstance(e, Pass)]
+
+    @property
+    def errors(self) -> list[str | None]:
+        return [e.event.error.code for e in self.log
+                if isinstance(e, Send) and isinstance(e.event, server.Error)]  # fmt: skip
+
+    @property
+    def noted(self) -> list[server.ServerEvent]:
+        return [e.event for e in self.log if isinstance(e, Note)]
+
+
+# Opening
+
+
+def test_the_client_is_told_the_session_that_it_really_has() -> None:
+    story = Story(opened=False)
+    story.hear(CREATED)
+    assert not story.down
+    (update,) = map(json.loads, story.up)
+    assert update["session"]["instructions"] == "Be brief."
+    story.hear(UPDATED)
+    (created,) = story.down
+    told = json.loads(created)
+    assert (told["type"], told["event_id"]) == ("session.created", "event_session.created")
+    assert told["session"]["instructions"] == "Be brief."
+    assert b"1.5" in created
+
+
+def test_what_the_client_says_too_early_is_held_until_the_upstream_is_ready() -> None:
+    story = Story(opened=False)
+    story.say(APPEND, CREATE)
+    story.hear(CREATED)
+    assert len(story.up) == 1
+    story.hear(UPDATED)
+    assert story.up[1:] == [APPEND, CREATE]
+
+
+def test_what_the_upstream_says_too_early_comes_after_the_session() -> None:
+    story = Story(opened=False)
+    story.hear(CREATED, NEWS, UPDATED)
+    assert story.down[1:] == [NEWS]
+
+
+def test_words_are_asked_for_even_if_the_assistant_does_not() -> None:
+    asked = json.loads(msgspec.json.encode(asked_of_upstream(ASSISTANTS)))
+    assert asked == {
+        "type": "realtime",
+        "instructions": "Be brief.",
+        "tools": [],
+        "audio": {
+            "input": {
+                "turn_detection": {
+                    "type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300,
+                    "silence_duration_ms": 500, "idle_timeout_ms": None,
+                    "create_response": True, "interrupt_response": True,
+                },
+                "transcription": {"model": TRANSCRIBER},
+            },
+            "output": {"voice": "marin"},
+        },
+    }  # fmt: skip
+
+
+def test_what_a_secret_was_minted_with_is_asked_for_as_well() -> None:
+    patch = {
+        "type": "realtime",
+        "output_modalities": ["text"],
+        "audio": {"input": {"transcription": {"model": "x"}, "turn_detection": None}},
+    }
+    asked = asked_of_upstream(ASSISTANTS.merged(patch))  # type: ignore[arg-type]
+    assert asked["output_modalities"] == ("text",)
+    hearing = asked["audio"]["input"]  # type: ignore[index]
+    assert hearing["turn_detection"] is None
+    assert hearing["transcription"]["model"] == "x"
+
+
+@pytest.mark.parametrize("before", [(), (CREATED,)])
+def test_an_upstream_that_refuses_the_session_gets_no_call(before: tuple[bytes, ...]) -> None:
+    story = Story(opened=False)
+    said = "Incorrect API key provided: sk-secret"
+    story.hear(*before, frame("error", error={"type": "invalid_request_error", "code": "x",
+                                              "message": said}))  # fmt: skip
+    assert story.errors == ["upstream_refused"]
+    assert story.log[-1] == Close(4000, "server_error.upstream_refused")
+    assert "sk-secret" not in repr(story.log)
+
+
+@pytest.mark.parametrize(
+    ("code", "close"), [(1006, 1013), (1001, 1013), (1012, 1013), (3000, 4000), (1008, 4000)]
+)
+def test_an_upstream_lost_while_opening_says_whether_to_try_again(code: int, close: int) -> None:
+    story = Story(opened=False)
+    story.tell(UpstreamLost(code, "sk-secret"))
+    (last,) = [e for e in story.log if isinstance(e, Close)]
+    assert last.code == close
+    assert "sk-secret" not in repr(story.log)
+
+
+def test_an_upstream_that_never_answers_is_given_up_after_ten_seconds() -> None:
+    story = Story(opened=False)
+    assert story.relay.next_deadline() == 10.0
+    story.relay.on_deadline(10.0)
+    story.log += story.relay.effects()
+    assert story.errors == ["upstream_unavailable"]
+    assert story.log[-1] == Close(1013, "server_error.upstream_unavailable")
+
+
+def test_an_upstream_that_floods_instead_of_answering_is_given_up() -> None:
+    story = Story(opened=False)
+    for _ in range(3):
+        if not story.relay.closed:
+            story.hear(frame("news", text="x" * 600_000))
+    assert story.errors == ["upstream_unavailable"]
+
+
+def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client() -> None:
+    ledger = Ledger()
+    ledger.recall("item_2", "One two three four.", 4000, 1500)
+    history = [
+        Message(id="item_1", role="user",
+                content=(Part(type="input_audio", transcript="Count."),)),
+        Message(id="item_2", role="assistant",
+                content=(Part(type="output_audio", transcript="One two three four."),)),
+        Message(id="item_3", role="user", content=(Part(type="input_audio", transcript=None),)),
+    ]  # fmt: skip
+    story = Story(opened=False, history=history, ledger=ledger)
+    story.hear(CREATED, UPDATED)
+    told = [json.loads(data)["item"] for data in story.up[1:]]
+    assert [(item["id"], item["content"][0]) for item in told] == [
+        ("item_1", {"type": "input_text", "text": "Count."}),
+        ("item_2", {"type": "output_text", "text": "One two —"}),
+    ]
+    before = len(story.log)
+    for item in told:
+        shown = item | {"status": "completed"}
+        for kind in ("conversation.item.added", "conversation.item.done"):
+            story.hear(frame(kind, previous_item_id=None, item=shown))
+    assert len(story.log) == before
+    assert [item.id for item in story.relay.conversation] == ["item_1", "item_2", "item_3"]
+
+
+def test_a_greeting_is_asked_for_first() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    story.say(CREATE)
+    story.hear(CREATED, UPDATED)
+    assert "Welcome!" in json.loads(story.up[1])["response"]["instructions"]
+    assert story.up[2] == CREATE
+
+
+# Passing
+
+
+def test_most_frames_are_forwarded_without_a_look_inside() -> None:
+    relay = Story().relay
+    for data in (SOUND, NEWS, frame("response.output_audio_transcript.delta", delta="a")):
+        assert relay.glance(DOWN, memoryview(data)) is Verdict.FORWARD
+    for data in (APPEND, CREATE, b"hello", NEWS):
+        assert relay.glance(UP, memoryview(data)) is Verdict.FORWARD
+
+
+def test_what_is_taken_passes_as_it_came() -> None:
+    story = Story()
+    strange = b'{"event_id":"' + b"e" * 200 + b'", "type":"response.news","n":1.0}'
+    story.hear(BEGUN, ADDED, SOUND, DONE, ENDED, strange, b"hello")
+    assert story.down == [BEGUN, ADDED, SOUND, DONE, ENDED, strange, b"hello"]
+    assert [item.id for item in story.relay.conversation] == ["i"]
+
+
+def test_only_the_first_sound_of_an_item_is_decoded_and_the_rest_is_counted() -> None:
+    story = Story()
+    story.hear(BEGUN, ADDED, *[SOUND] * 10, DONE, ENDED)
+    assert story.down.count(SOUND) == 1
+    spoken = story.relay.ledger["i"]
+    assert (spoken.said, spoken.sent_ms, spoken.heard_ms) == ("It is noon.", 10 * 40, None)
+
+
+def test_a_truncation_says_how_much_was_heard() -> None:
+    story = Story()
+    story.hear(BEGUN, ADDED, *[SOUND] * 10, DONE, ENDED)
+    story.hear(frame("conversation.item.truncated", item_id="i", content_index=0, audio_end_ms=120))
+    assert story.relay.ledger["i"].heard_ms == 120
+    assert story.relay.ledger["i"].said == "It is noon."
+
+
+def test_an_upstream_lost_on_the_way_fails_what_it_was_saying() -> None:
+    story = Story()
+    story.hear(BEGUN)
+    story.tell(UpstreamLost(1011, "overloaded"))
+    (done,) = story.noted
+    assert isinstance(done, server.ResponseDone)
+    assert (done.response.id, done.response.status) == ("r", "failed")
+    assert story.log[-1] == Close(1011, "overloaded")
+    assert not story.errors
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(4321, 4321), (3000, 3000), (1001, 1001), (1005, 1000), (1006, 1011)]
+)
+def test_close_codes_pass_if_a_close_frame_can_say_them(code: int, told: int) -> None:
+    story = Story()
+    story.tell(UpstreamLost(code, "why"))
+    assert story.log[-1] == Close(told, "why")
+    assert story.errors == (["upstream_lost"] if code == 1006 else [])
+
+
+@pytest.mark.parametrize(("code", "told"), [(4111, 4111), (1000, 1000), (1006, 1001), (1005, 1000)])
+def test_the_upstream_hears_how_the_client_left(code: int, told: int) -> None:
+    story = Story()
+    story.hear(BEGUN)
+    story.tell(HungUp(code, "bye"))
+    assert story.log[-1] == Leave(told, "bye")
+    assert [type(e) for e in story.noted] == [server.ResponseDone]
+    assert story.relay.closed
+
+
+def test_a_call_ends_when_its_time_is_over() -> None:
+    story = Story(max_session_s=600.0)
+    assert story.relay.next_deadline() == 600.0
+    story.relay.on_deadline(600.0)
+    story.log += story.relay.effects()
+    assert story.errors == ["session_expired"]
+    assert story.log[-1] == Close(1001, "Your session hit the maximum duration of 10 minutes.")
+
+
+# Locks
+
+
+def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+LOCKED = ("instructions", "tools", "audio.output.voice")
+
+
+def test_a_browser_cannot_change_what_is_locked() -> None:
+    story = Story(locked=LOCKED)
+    session = {"type": "realtime", "instructions": "Be rude.", "tools": [],
+               "audio": {"output": {"voice": "ash", "speed": 1.25}}}  # fmt: skip
+    story.say(frame("session.update", session=session))
+    (said,) = map(json.loads, story.up)
+    assert said["session"] == {"type": "realtime", "audio": {"output": {"speed": 1.25}}}
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        b'{"type":"input_audio_buffer.append","audio":"","type":"session.update",%s}',
+        b'{"type":"session.update",%s,"type":"input_audio_buffer.append"}',
+        b'{"type":"session.update","session":{},%s}',
+        b'{"type":"session.update",%s,"session":{"type":"realtime"}}',
+        b'{"\\u0074ype":"session\\u002eupdate",%s}',
+        b' {"event_id":"a","type":"response.cancel", %s,"type" : "session.update"}',
+    ],
+)
+def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
+    """Whichever of two equal keys an upstream believes."""
+    story = Story(locked=LOCKED)
+    story.say(trick % b'"session":{"type":"realtime","instructions":"Be rude."}')
+    for data in story.up:
+        said = json.loads(data, object_pairs_hook=_each_key_once)
+        assert said["type"] != "session.update" or "instructions" not in said["session"]
+    assert story.up
+
+
+def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:
+    story = Story(locked=LOCKED)
+    story.say(b'{"type":"session.update",}', b"[" * 100_000)
+    assert story.errors == ["invalid_event", "invalid_event"]
+    assert not story.up
+
+
+def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
+    relay = Story(locked=LOCKED).relay
+    assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD

@@ -1,0 +1,369 @@
+"""A relayed call with both its connections: order, receipts, backpressure, endings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vivavoce.core.conversation import Conversation
+from vivavoce.core.relay import Relay
+from vivavoce.protocol import codec, server
+from vivavoce.protocol.items import Message
+from vivavoce.runtime.line import Line
+from vivavoce.runtime.recorder import Recorder
+from vivavoce.runtime.trunk import Trunk, TrunkReader
+from vivavoce.runtime.writer import Writer
+
+from ..support.fakes import SlowStore, now
+from ..support.scenario import numbered_ids
+from ..support.upstream import APPEND, NEWS, SOUND, FakeUpstream, RawWire, frame, recorded
+from ..support.virtual_time import live
+
+USER = {"id": "u", "type": "message", "status": "completed", "role": "user",
+        "content": [{"type": "input_text", "text": "hello"}]}  # fmt: skip
+ADDED = frame("conversation.item.added", previous_item_id=None, item=USER)
+RECEIPT = frame("conversation.item.done", previous_item_id=None, item=USER)
+RESPONSE = {"object": "realtime.response", "id": "r", "status": "in_progress",
+            "status_details": None, "output": [], "output_modalities": ["audio"]}  # fmt: skip
+BEGUN = frame("response.created", response=RESPONSE)
+CREATE = b'{"type": "response.create"}'
+
+Plot = Callable[["Call"], None]
+
+
+def wall() -> datetime:
+    return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=now())
+
+
+@dataclass
+class Call:
+    """A line between two wires. `at(1.0)(what, *with)` says what happens when."""
+
+    client: RawWire = field(default_factory=RawWire)
+    upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    store: SlowStore = field(default_factory=SlowStore)
+    hang_up_at: float = 10.0
+    limit: int = 20_000
+    secret: str = ""
+    ending: str = ""
+
+    def live(self, plot: Plot = lambda call: None) -> Call:
+        live(self._run(plot))
+        return self
+
+    def at(self, seconds: float) -> Callable[..., object]:
+        loop = asyncio.get_running_loop()
+        return lambda what, *words: loop.call_at(seconds, what, *words)
+
+    async def _run(self, plot: Plot) -> None:
+        relay = Relay({"type": "realtime"}, now=now(), new_id=numbered_ids())
+        async with Writer(self.store) as writer:
+            trunk = Trunk(relay, self.upstream, secret=self.secret, outbox_bytes=self.limit)
+            recorder = Recorder(
+                "rtc_1", "conv_1", writer.submit, wall=wall, ledger=relay.ledger, model="gpt-9"
+            )
+            line = Line(relay, trunk, recorder)
+            self.client.client = line.attach(
+                self.client, lambda client: TrunkReader(line, trunk, client), limit=self.limit
+            )
+            self.at(self.hang_up_at)(self.client.client.lost, 1000, "")
+            plot(self)
+            await line.run()
+            self.ending = line.ending
+
+    def says(self, *frames: bytes) -> None:
+        for data in frames:
+            self.client.say(data)
+
+
+# Order
+
+
+def test_order_is_kept_around_a_receipt_that_waits() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, SOUND, NEWS, ADDED, RECEIPT, SOUND)
+
+    call = Call(store=SlowStore(takes_s=0.5)).live(plot)
+    assert call.client.got[1:] == [
+        (1.0, SOUND), (1.0, NEWS), (1.0, ADDED), (1.5, RECEIPT), (1.5, SOUND),
+    ]  # fmt: skip
+    assert list(call.store.rows) == ["u"]
+
+
+def test_unknown_events_pass_both_ways_as_they_came() -> None:
+    strange = b'{"thought" : 1.0, "type":"response.telepathy.delta", "a":1e5}'
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, strange, b"\xff no JSON")
+        call.at(1.0)(call.says, strange, b"{")
+
+    call = Call().live(plot)
+    assert call.client.frames[1:] == [strange, b"\xff no JSON"]
+    assert call.upstream.asked() == [strange, b"{"]
+
+
+def test_a_client_that_speaks_first_is_heard_when_the_upstream_is_ready() -> None:
+    def plot(call: Call) -> None:
+        call.says(APPEND, CREATE)
+        call.at(0.5)(call.says, APPEND)
+        call.at(2.0)(call.says, CREATE)
+
+    call = Call(upstream=FakeUpstream(answer_s=1.0)).live(plot)
+    assert [(at, data) for at, data in call.upstream.got[1:]] == [
+        (1.0, APPEND), (1.0, CREATE), (1.0, APPEND), (2.0, CREATE),
+    ]  # fmt: skip
+    assert call.client.kinds == ["session.created"]
+
+
+def test_an_upstream_that_speaks_first_is_heard_after_the_session() -> None:
+    def plot(call: Call) -> None:
+        call.at(0.5)(call.upstream.says, NEWS)
+
+    call = Call(upstream=FakeUpstream(answer_s=1.0)).live(plot)
+    assert call.client.kinds == ["session.created", "response.telepathy.delta"]
+
+
+def test_a_view_of_a_frame_is_not_kept_beyond_the_callback() -> None:
+    """The network reuses its buffer."""
+    buffer = bytearray(NEWS)
+
+    def plot(call: Call) -> None:
+        def hear() -> None:
+            call.upstream.far.frame(memoryview(ADDED))
+            call.upstream.far.frame(memoryview(RECEIPT))  # everything behind it is queued
+            call.upstream.far.frame(memoryview(buffer))
+            buffer[:] = b"x" * len(buffer)
+
+        call.at(1.0)(hear)
+
+    call = Call(store=SlowStore(takes_s=0.5)).live(plot)
+    assert call.client.frames[-1] == NEWS
+
+
+# Backpressure
+
+
+def test_a_slow_client_pauses_the_upstream() -> None:
+    paused: list[bool] = []
+
+    def plot(call: Call) -> None:
+        def flood(left: int) -> None:
+            paused.append(not call.upstream.reading)
+            if call.upstream.reading:
+                call.upstream.says(SOUND)
+            if left:
+                call.at(now() + 0.01)(flood, left - 1)
+
+        call.at(1.0)(flood, 300)
+
+    call = Call(client=RawWire(read_every_s=0.1)).live(plot)
+    assert True in paused
+    assert call.client.closed is None
+    assert call.upstream.reading
+    assert all(data == SOUND for data in call.client.frames[1:])
+
+
+def test_a_slow_upstream_pauses_the_client() -> None:
+    paused: list[bool] = []
+
+    def plot(call: Call) -> None:
+        def flood(left: int) -> None:
+            paused.append(not call.client.reading)
+            if call.client.reading:
+                call.says(APPEND)
+            if left:
+                call.at(now() + 0.01)(flood, left - 1)
+
+        call.at(1.0)(flood, 300)
+
+    call = Call(upstream=FakeUpstream(read_every_s=0.1)).live(plot)
+    assert True in paused
+    assert call.client.reading
+    assert set(call.upstream.frames[1:]) == {APPEND}
+
+
+def test_a_client_that_says_too_much_too_early_is_not_read_until_the_call_is_open() -> None:
+    large = frame("input_audio_buffer.append", audio="AAAA" * 200_000)
+    read: list[bool] = []
+
+    def plot(call: Call) -> None:
+        call.says(large)  # before anything runs
+        read.append(call.client.reading)
+        call.says(large)
+        read.append(call.client.reading)
+
+    call = Call(upstream=FakeUpstream(answer_s=1.0), limit=4_000_000).live(plot)
+    assert read == [True, False]
+    assert call.client.reading
+    assert call.upstream.asked() == [large, large]
+
+
+def test_an_upstream_that_reads_nothing_is_given_up_after_ten_seconds() -> None:
+    upstream = FakeUpstream()
+
+    def plot(call: Call) -> None:
+        def stop_reading() -> None:
+            call.upstream.read_every_s = 1000
+
+        call.at(0.5)(stop_reading)
+        call.at(1.0)(call.says, *[APPEND] * 20)
+
+    call = Call(upstream=upstream, hang_up_at=60).live(plot)
+    assert call.client.closed == (11.0, 1013, "the model's provider is too slow")
+    assert upstream.closed == (11.0, 1013, "too slow")
+
+
+def test_a_frame_larger_than_the_outbox_passes_even_behind_a_receipt() -> None:
+    large = frame("response.output_audio.delta", response_id="r", item_id="i", output_index=0,
+                  content_index=0, delta="AAAA" * 50_000)  # fmt: skip
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, ADDED, RECEIPT, large)
+
+    call = Call(store=SlowStore(takes_s=0.5)).live(plot)
+    assert call.client.frames[-1] == large
+    assert call.client.closed is None
+
+
+# Endings
+
+
+def test_the_client_sees_how_the_upstream_closed() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, BEGUN)
+        call.at(2.0)(lambda: call.upstream.far.lost(4321, "enough"))
+
+    call = Call(hang_up_at=3).live(plot)
+    assert call.client.closed == (2.0, 4321, "enough")
+    (row,) = call.store.responses.values()
+    assert (row.status, row.reason) == ("failed", "upstream_lost")
+
+
+def test_the_upstream_sees_how_the_client_closed() -> None:
+    def plot(call: Call) -> None:
+        assert call.client.client is not None
+        call.at(1.0)(call.client.client.lost, 4111, "bye")
+
+    call = Call().live(plot)
+    assert call.upstream.closed == (1.0, 4111, "bye")
+    assert call.ending == "client_closed_4111"
+
+
+def test_a_close_comes_behind_the_receipt_that_waits() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, ADDED, RECEIPT)
+        call.at(1.1)(lambda: call.upstream.far.lost(1001, "going"))
+
+    call = Call(store=SlowStore(takes_s=0.5), hang_up_at=3).live(plot)
+    assert call.client.frames[-1] == RECEIPT
+    assert call.client.closed == (1.5, 1001, "going")
+
+
+@pytest.mark.parametrize("store", [SlowStore(broken=True), SlowStore(takes_s=60)])
+def test_what_cannot_be_stored_is_not_promised(store: SlowStore) -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, ADDED, RECEIPT)
+
+    call = Call(store=store, hang_up_at=30).live(plot)
+    assert RECEIPT not in call.client.frames
+    last = codec.decode_server(call.client.frames[-1])
+    assert isinstance(last, server.Error)
+    assert last.error.code == "storage_unavailable"
+    assert call.client.closed is not None
+    assert call.client.closed[1] == 1011
+    assert call.upstream.closed is not None
+
+
+def test_an_upstream_that_says_nothing_is_given_up() -> None:
+    call = Call(upstream=FakeUpstream(opens=False), hang_up_at=30).live()
+    assert call.client.kinds == ["error"]
+    assert call.client.closed == (10.0, 1013, "server_error.upstream_unavailable")
+
+
+def test_the_key_is_taken_out_of_whatever_quotes_it() -> None:
+    def plot(call: Call) -> None:
+        error = {"type": "invalid_request_error", "code": "x", "message": "no: sk-secret!"}
+        call.at(1.0)(call.upstream.says, frame("error", error=error))
+        call.at(2.0)(lambda: call.upstream.far.lost(3000, "bad key sk-secret"))
+
+    call = Call(secret="sk-secret", hang_up_at=3).live(plot)
+    assert call.client.kinds == ["session.created", "error"]
+    assert call.client.closed == (2.0, 3000, "bad key ***")
+    assert b"sk-secret" not in b"".join(call.client.frames)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(0, 3),
+    st.booleans(),
+    st.sampled_from([0.0, 0.02, 5.0]),
+    st.sampled_from([0.0, 0.3, 60.0]),
+)
+def test_whenever_a_line_breaks_nothing_is_left_running(
+    at: float, the_upstreams: bool, reads_every: float, commits_in: float
+) -> None:
+    """`live` insists that no task is left; both connections are closed."""
+
+    def plot(call: Call) -> None:
+        for i in range(20):
+            call.at(0.5 + i / 10)(call.upstream.says, BEGUN, ADDED, SOUND, RECEIPT, *[SOUND] * 5)
+            call.at(0.5 + i / 10)(call.says, APPEND, CREATE)
+        if the_upstreams:
+            call.at(at)(lambda: call.upstream.far.lost(1006, ""))
+
+    call = Call(
+        client=RawWire(read_every_s=reads_every),
+        upstream=FakeUpstream(answer_s=1.0),
+        store=SlowStore(takes_s=commits_in),
+        hang_up_at=20 if the_upstreams else at,
+    ).live(plot)
+    assert the_upstreams or call.upstream.closed
+
+
+# Recorded sessions
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["azure-tool-call-round", "server-vad-audio-turn", "text-in-audio-out-turn", "tool-call-round"],
+)
+def test_a_recorded_session_passes_verbatim_and_is_stored(name: str) -> None:
+    """Its own `session.created` opens the call; all that follows is the service's, byte for byte"""
+    created, *said = recorded(name, "received")
+    asked = list(recorded(name, "sent"))
+    upstream = FakeUpstream(opens=False)
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(upstream.says, created)
+        call.at(1.1)(upstream.says, created.replace(b"session.created", b"session.updated", 1))
+        for i, data in enumerate(said):
+            call.at(2 + i / 100)(upstream.says, data)
+        for i, data in enumerate(asked):
+            call.at(2 + i / 100)(call.says, data)
+
+    call = Call(upstream=upstream, store=SlowStore(takes_s=0.03)).live(plot)
+    assert call.client.frames[1:] == said
+    assert upstream.frames[1:] == asked
+    folded = Conversation()
+    responses: dict[str, server.Response] = {}
+    for data in said:
+        event = codec.decode_server(data)
+        assert event is not None
+        folded.apply(event)
+        if isinstance(event, server.ResponseDone):
+            responses[event.response.id] = event.response
+    assert len(list(folded)) >= 2
+    rows = sorted(call.store.rows.values(), key=lambda row: row.position)
+    assert [row.item for row in rows] == list(folded)
+    assert {i: r.status for i, r in call.store.responses.items()} == {
+        i: r.status for i, r in responses.items()
+    }
+    assert all(row.usage for row in call.store.responses.values())
+    spoken = [row for row in rows if isinstance(row.item, Message) and row.sent_ms]
+    assert all(row.generated for row in spoken)
