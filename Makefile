@@ -63,7 +63,7 @@ INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation -e . -e packages/vi
 
 $(DONE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit("Vivavoce needs Python 3.11, 3.12 or 3.13; this is %s. Say which: make PYTHON=python3.11" % sys.version.split()[0] if not (3, 11) <= sys.version_info < (3, 14) else 0)'
-	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; scripts/debian.sh --packages python3-venv && $(PYTHON) -m venv .venv; }
 	@mkdir -p $(DONE) && touch $@
 
 $(DONE)/run: locks/run.txt pyproject.toml packages/vivavoce-espeak/pyproject.toml | $(DONE)/venv
@@ -91,5 +91,5 @@ $(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
 	@touch $@
 
 $(DONE)/debian: scripts/debian.sh
-	@scripts/debian.sh chromium flite
+	@scripts/debian.sh chromium flite openssl
 	@mkdir -p $(DONE) && touch $@

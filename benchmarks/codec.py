@@ -1,6 +1,6 @@
 """The wire's vocabulary on its hottest paths: microseconds each, best of five.
 
-`python benchmarks/codec.py`, with `src` on PYTHONPATH. The line to watch is the audio delta:
+`python -m benchmarks codec`. The line to watch is the audio delta:
 msgspec writes base64 itself, and no slower than `binascii`, so no path beside the codec pays.
 """
 
@@ -52,7 +52,8 @@ MEASURED: dict[str, Callable[[], object]] = {
     "peek, type last of 2.6 kB": lambda: peek_type(TYPE_LAST),
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
     for name, call in MEASURED.items():
         best = min(repeat(call, number=TIMES, repeat=5))
         print(f"{name:36} {best / TIMES * 1e6:6.2f} µs")

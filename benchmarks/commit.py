@@ -2,14 +2,13 @@
 
 A turn is what a spoken exchange comes to: two items, one response, the conversation's time. The
 floor is the same rows through `sqlite3` alone, in the same file system. Run it where the data
-folder will be: `python benchmarks/commit.py [FOLDER]`.
+folder will be: `python -m benchmarks commit [FOLDER]`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -125,12 +124,7 @@ def tell(what: str, times: list[float]) -> None:
     print(f"{what:32} median {median(times) * 1e3:6.2f} ms   p99 {p99 * 1e3:6.2f} ms")
 
 
-def main() -> None:
-    where = sys.argv[1] if len(sys.argv) > 1 else None
+def main(where: str | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=where) as folder:
         on_the_bare_disk(Path(folder))
         asyncio.run(through_the_store(Path(folder)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """How well and how fast the embedded brain answers.
 
-    PYTHONPATH=src python benchmarks/responder.py [SET …]     (lists what went wrong in a set)
+    python -m benchmarks responder [SET …]     (lists what went wrong in a set)
 
 Every question is asked without a history. It is right if the answer holds the expected words,
 wrong if it says something else, and honest if it says that it does not know.
@@ -11,7 +11,6 @@ and only its totals were looked at.
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -57,13 +56,13 @@ def score(brain: ExtractiveBrain, name: str, show: bool = False) -> dict[str, Co
     return table
 
 
-def main() -> None:
+def main(*shown: str) -> None:
     began = time.perf_counter()
     brain = fair()
     built = (time.perf_counter() - began) * 1e3
     print(f"{'set':10}{'questions':14}{'right':>7}{'honest':>8}{'wrong':>7}")
     for name in SETS:
-        for group, outcomes in score(brain, name, show=name in sys.argv[1:]).items():
+        for group, outcomes in score(brain, name, show=name in shown).items():
             print(f"{name:10}{group:14}", end="")
             print(f"{outcomes['right']:4}/{outcomes.total()}", end="")
             print(f"{outcomes['honest']:8}{outcomes['wrong']:7}")
@@ -75,7 +74,3 @@ def main() -> None:
     times.sort()
     print(f"index built in {built:.0f} ms; a question takes {median(times):.2f} ms, ", end="")
     print(f"p95 {times[int(len(times) * 0.95)]:.2f} ms, at most {times[-1]:.2f} ms")
-
-
-if __name__ == "__main__":
-    main()

@@ -43,7 +43,7 @@ class Calls(Section):
 
 
 class Speech(Section):
-    stt_workers: int = Field(2, ge=1, le=64)  # pocketsphinx processes: talkers heard at once
+    stt_workers: int = Field(4, ge=1, le=64)  # pocketsphinx processes: talkers heard at once
 
 
 class OpenAI(Section):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,17 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from openai import AsyncOpenAI
-from openai.types.realtime import RealtimeServerEvent
-from pydantic import TypeAdapter
 
 from vivavoce.cli import sound
 
-from ..support.served import Served
+from ..support.official import accept
+from ..support.served import Served, serve
 
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-OFFICIAL: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 PATIENCE_S = 30.0
 
 Story = Callable[["Conversation"], Coroutine[Any, Any, None]]
@@ -44,7 +43,7 @@ class Conversation:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 data = await self.connection.recv_bytes()
-                event = OFFICIAL.validate_json(data)
+                event = accept(data)
                 self.events.append(event)
                 assert event.type != "error" or "error" in kinds, event
                 if event.type in kinds:
@@ -263,3 +262,26 @@ def test_a_conversation_is_continued(served: Served, key: str) -> None:
     shown = served.cli("conversations", "show", known[0])
     assert "Where is the cloakroom?" in shown
     assert "Thank you." in shown
+
+
+def test_without_any_voice_calls_are_in_text_and_say_so(tmp_path: Path) -> None:
+    """No package that speaks, and no program: what a stock client asks for is not there."""
+    silent = tmp_path / "silent"
+    silent.mkdir()
+    # As Python finds it where the package was left out at install.
+    (silent / "sitecustomize.py").write_text("import sys; sys.modules['vivavoce_espeak'] = None\n")
+
+    async def story(c: Conversation) -> None:
+        assert c.events[0].session.output_modalities == ["text"]
+        await c.configure(output_modalities=["audio"])
+        assert c.events[-1].session.output_modalities == ["text"]
+        await c.type("When does the keynote start?")
+        await c.say(type="response.create", response={"output_modalities": ["audio"]})
+        done = await c.until("response.done")
+        assert done.response.output_modalities == ["text"]
+        assert "9:30" in c.text()
+        assert not c.audio_ms()
+
+    path = os.pathsep.join(filter(None, [str(silent), os.environ.get("PYTHONPATH")]))
+    with serve(tmp_path / "data", PATH=str(silent), PYTHONPATH=path) as served:
+        hold(served, served.key(), "charlotte", story)

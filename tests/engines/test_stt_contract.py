@@ -53,7 +53,8 @@ FAILS = Rule(fail="server_error", stage="stt")
 def scripted(_: ModelFiles) -> Rig:
     @asynccontextmanager
     async def following(*rules: Rule) -> AsyncIterator[SpeechToText]:
-        yield ScriptedStt(Script(heard=(" and ".join(HEARD),), rules=rules))
+        whatever = (" and ".join(HEARD),)  # who is cancelled has taken a sentence
+        yield ScriptedStt(Script(heard=whatever, rules=rules))
 
     return Rig(working=following, broken=lambda: following(FAILS), scripted=True)
 

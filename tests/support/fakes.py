@@ -20,6 +20,8 @@ from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
 from vivavoce.runtime.client import Client
 from vivavoce.store.base import Change, ResponseRow, Row
 
+from .official import accept
+
 Event = TypeVar("Event", bound=ServerEvent)
 
 
@@ -153,6 +155,7 @@ class FakeWire:
         return len(self.all(AudioDelta))
 
     def _hear(self, data: bytes) -> None:
+        accept(data)
         event = codec.decode_server(data)
         assert event is not None
         self.heard.append((now(), event))

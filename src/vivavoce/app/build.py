@@ -15,7 +15,7 @@ from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
 from ..errors import EngineError
-from ..protocol.client import Command, SessionUpdate
+from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..runtime.client import Client
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
@@ -95,7 +95,10 @@ class Builder:
         assistant = plan.assistant
         ledger = _recall(plan.history)
         config = plan.session
-        if assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language):
+        locked = assistant.limits.locked if plan.browser else ()
+        mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        if mute:  # nobody can ask for a voice that is not there; the echo says so
+            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -115,11 +118,10 @@ class Builder:
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)
         line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
                           recorder)  # fmt: skip
-        keep = _keep_locked(plan) if plan.browser else None
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, keep)
+            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
 
         return Built(line, reader)
 
@@ -153,13 +155,17 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keep_locked(plan: Plan) -> Callable[[Command], Command]:
-    """A browser's updates without the fields that its assistant has locked."""
-    locked = plan.assistant.limits.locked
+def _keeping(locked: tuple[str, ...], mute: bool) -> Callable[[Command], Command]:
+    """What a client says, without the fields that it may not change."""
 
     def keep(event: Command) -> Command:
-        if not isinstance(event, SessionUpdate):
-            return event
-        return msgspec.structs.replace(event, session=without(event.session, locked))
+        match event:
+            case SessionUpdate(session=patch):
+                return msgspec.structs.replace(event, session=without(patch, locked))
+            case ResponseCreate(response=wish) if mute and wish is not None:
+                silent = msgspec.structs.replace(wish, output_modalities=None)
+                return msgspec.structs.replace(event, response=silent)
+            case _:
+                return event
 
     return keep

@@ -11,20 +11,20 @@ from ..assistants import Assistant, Known
 from ..config import Settings
 from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.cascade import Cascade, OnStage
-from ..engines.endpoint import Endpoint
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..engines.tts import cli, espeak
 from ..errors import EngineError
 from ..knowledge import ingest
-from ..net.http import Http
 from .folder import Folder
 
 if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
+    from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
     from ..engines.stt.pocketsphinx import Pool
     from ..knowledge.chunks import Chunk
+    from ..net.http import Http
 
 
 NO_VOICE = "No speech synthesis is installed here, so answers come as text."
@@ -145,7 +145,7 @@ class Parts:
     async def warm(self, assistant: Assistant) -> None:
         """Load what the first call with this assistant needs, before it comes."""
         language = assistant.fallback_language
-        self.detector()
+        await asyncio.to_thread(self.detector)
         if assistant.engine != "cascade":
             return
         await self.brain(assistant, language)
@@ -156,6 +156,9 @@ class Parts:
 
     def _endpoint(self) -> Endpoint:
         """The OpenAI-compatible server behind the adapters named `openai`."""
+        from ..engines.endpoint import Endpoint
+        from ..net.http import Http
+
         if self._http is None:
             self._http = Http(
                 allow_private=self._settings.net.allow_private,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -134,9 +135,11 @@ class Server:
 
 async def _warm(parts: Parts, assistant: Assistant | None) -> None:
     """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
-    if assistant is None:
-        return
-    try:
-        await parts.warm(assistant)
-    except VivavoceError as error:
-        log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
+    if assistant is not None:
+        try:
+            await parts.warm(assistant)
+        except VivavoceError as error:
+            log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
+    # What is loaded by now stays. Looking through it for garbage again and again would stop all
+    # calls for some 70 ms each time.
+    gc.freeze()

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..assistants import SHIPPED, Catalogue, load
 from ..errors import AssistantError
-from ..knowledge import ingest
 from .common import FAILED, DataDir, Json, err, find, out, told
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
@@ -19,6 +17,7 @@ app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 def listed(data_dir: DataDir = None, json: Json = False) -> None:
     """Those that ship with the server and your own."""
     from ..app.parts import known
+    from ..assistants import SHIPPED, Catalogue
 
     catalogue = Catalogue([SHIPPED, find(data_dir).assistants], known())
     if json:
@@ -43,6 +42,8 @@ def check(
 ) -> None:
     """Find every mistake in a folder, with file, line and key."""
     from ..app.parts import known
+    from ..assistants import load
+    from ..knowledge import ingest
 
     mistakes = []
     try:

@@ -1,22 +1,28 @@
-"""What the commands share: where the data is, how they print, how they end."""
+"""What the commands share: where the data is, how they print, how they end.
+
+Every command's module is loaded for every command, so none of them imports at its top what takes
+time to load: each command imports what it needs when it is called.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
-from .. import config
 from ..app import folder
 from ..app.folder import Folder
 from ..errors import MistakesError, StoreError
-from ..store.sql.store import SqlStore
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..store.sql.store import SqlStore
 
 FAILED, USAGE, UNREACHABLE, REFUSED, MISSING = 1, 2, 3, 4, 5
 
@@ -38,12 +44,11 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
 
 
 def run(
-    work: Coroutine[Any, Any, T],
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    work: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> T:
     """Run it; what can go wrong on purpose becomes a sentence and an exit code."""
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
+        with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(work)
     except MistakesError as error:
         for mistake in error.mistakes:
@@ -55,7 +60,9 @@ def run(
         raise typer.Exit(130) from None
 
 
-def settings(data: Folder, path: Path | None = None) -> config.Settings:
+def settings(data: Folder, path: Path | None = None) -> Settings:
+    from .. import config
+
     try:
         return config.load(path or data.settings)
     except MistakesError as error:
@@ -65,6 +72,8 @@ def settings(data: Folder, path: Path | None = None) -> config.Settings:
 
 
 async def store(data: Folder) -> SqlStore:
+    from ..store.sql.store import SqlStore
+
     data.create()
     return await SqlStore.open(data.database)
 
@@ -78,6 +87,10 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def when(at: datetime | None) -> str:

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from ..access import keys
-from ..runtime.reception import now
 from ..store.base import KeyRow
-from .common import DataDir, Json, fail, find, out, run, store, told, when
+from .common import DataDir, Json, fail, find, now, out, run, store, told, when
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ..access import sign_in
-from ..runtime.reception import now
-from .common import DataDir, Json, find, out, run, store, told
+from .common import DataDir, Json, find, now, out, run, store, told
 
 
 def link(data_dir: DataDir = None, json: Json = False) -> None:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
 
-from ..access import sign_in
-from ..app.folder import Folder
-from ..app.serving import Server
-from ..config import Settings
-from ..runtime.reception import now
-from ..transports.websocket import protocol_class
 from . import logs
-from .common import DataDir, err, fail, find, out, run, settings
+from .common import DataDir, fail, find, run, settings
 
-LEAVE_WITHIN_S = 8
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from ..config import Settings
 
 
 def serve(
@@ -43,16 +32,10 @@ def serve(
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     listening = _bind(chosen)
-    run(_serve(chosen, data, listening), _fast_loop())
 
+    from . import listener  # what takes time to load is loaded by a process that will serve
 
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop, where there is one: it halves what a relayed frame costs."""
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return None
-    return uvloop.new_event_loop
+    run(listener.serve(chosen, data, listening), listener.new_loop)
 
 
 def _chosen(
@@ -76,78 +59,3 @@ def _bind(chosen: Settings) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         fail(f"Port {port} of {host} cannot be used: {error.strerror}. Choose another with --port.")
-
-
-class Listener(uvicorn.Server):
-    """Ends when it is asked to, and lets us put our things in order: uvicorn would end the process
-    by the signal it got."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
-            signal.signal(number, lambda n, frame: loop.call_soon_threadsafe(self._leave))
-        yield
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def _leave(self) -> None:
-        self.force_exit = self.should_exit  # asked twice
-        self.should_exit = True
-
-
-async def _serve(chosen: Settings, data: Folder, listening: socket.socket) -> None:
-    server = Server(chosen, data)
-    tls = chosen.server.tls_cert is not None
-    listener = Listener(
-        uvicorn.Config(
-            server.app,
-            ws=protocol_class(server.door, chosen.calls.frame_bytes),
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=LEAVE_WITHIN_S,
-            ssl_certfile=chosen.server.tls_cert,
-            ssl_keyfile=chosen.server.tls_key,
-        )
-    )
-    url = address(chosen, listening.getsockname()[1], tls=tls)
-    telling = asyncio.create_task(_tell(listener, server, data, url))
-    try:
-        await listener.serve(sockets=[listening])
-    finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-        data.address.unlink(missing_ok=True)
-    if not listener.started:
-        raise typer.Exit(1)
-
-
-def address(chosen: Settings, port: int, *, tls: bool) -> str:
-    """What people open."""
-    if chosen.server.public_url:
-        return chosen.server.public_url.rstrip("/")
-    host = chosen.server.host
-    if host in ("0.0.0.0", "::", "127.0.0.1"):
-        host = "localhost"
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if tls else 'http'}://{shown}:{port}"
-
-
-async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str) -> None:
-    """Once it listens: where, and by which link one comes in."""
-    while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
-        await asyncio.sleep(0.01)
-    assert server.services is not None
-    data.address.write_text(url, "utf-8")
-    code = await sign_in.new_code(server.services.store, now())
-    out.print(f"\n  Vivavoce is listening on {url}\n")
-    out.print("  Open this link to sign in (once, within 10 minutes):")
-    out.print(f"  [bold]{sign_in.link(url, code)}[/bold]\n")
-    out.print("  Another link: [bold]vivavoce link[/bold]   A key for programs: "
-              "[bold]vivavoce keys create[/bold]   Stop: Ctrl+C\n")  # fmt: skip
-    for name, error in server.services.catalogue.broken.items():
-        err.print(f"The assistant '{name}' has mistakes and is not served:", style="yellow")
-        err.print(str(error), markup=False)

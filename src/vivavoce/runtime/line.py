@@ -87,6 +87,8 @@ class Line:
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None  # when it rings; not every loop's handles know
         self._over = asyncio.Event()
+        self._bug: Exception | None = None
+        self._goodbye: tuple[int, str] | None = None  # if we end the call, how
         self._kept = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
@@ -118,23 +120,36 @@ class Line:
                 self._busy = False
                 self._pump()
                 await self._over.wait()
+                if self._bug is not None:
+                    raise self._bug
+        except Exception:
+            self.ending = "internal_error"
+            raise
         finally:
             self._busy = True
             self._work.end()
             if self._timer:
                 self._timer.cancel()
-            for client in self._attached():  # somebody's bug ended the call
-                self.ending = "internal_error"
-                client.outbox.abort(INTERNAL_ERROR, "internal error")
+            for client in self._attached():  # a bug, or a process that cannot wait
+                client.outbox.abort(*(self._goodbye or (INTERNAL_ERROR, "internal error")))
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
     def hang_up(self, code: int, reason: str) -> None:
         """End the call from our side, behind what still waits to be written."""
-        self.ending = reason
+        if self._goodbye is None:
+            self.ending = reason
+            self._goodbye = (code, reason)
         self.tell(HungUp(code, reason))
-        for client in self._attached():
+        for client in self._attached():  # those whom the machine's own closing left out
             client.outbox.close(code, reason)
+        self.settle()
+
+    def cut_off(self, code: int, reason: str) -> None:
+        """End the call now: what waits to be written is never written."""
+        self.hang_up(code, reason)
+        for client in self._attached():
+            client.outbox.abort(code, reason)
         self.settle()
 
     # What happened
@@ -151,16 +166,27 @@ class Line:
             self.tell(HungUp(code, reason))
         self.settle()
 
-    def _pump(self) -> None:
-        """Tell the machine, do what it asks. What comes in meanwhile waits its turn."""
+    def _pump(self, *, due: bool = False) -> None:
+        """Tell the machine, do what it asks. What comes in meanwhile waits its turn.
+
+        Whoever calls this (a socket, a timer, the writer) is not to blame for what goes wrong in
+        it: `run` raises it.
+        """
         self._busy = True
-        self._perform(self.machine.effects())
-        while self._inbox and not self.machine.closed:
-            event, who = self._inbox.popleft()
-            self.machine.receive(event, self.clock(), who)
+        try:
+            if due:
+                self.machine.on_deadline(self.clock())
             self._perform(self.machine.effects())
-            if isinstance(event, Played):
-                self.recorder.heard(event.item_id)
+            while self._inbox and not self.machine.closed:
+                event, who = self._inbox.popleft()
+                self.machine.receive(event, self.clock(), who)
+                self._perform(self.machine.effects())
+                if isinstance(event, Played):
+                    self.recorder.heard(event.item_id)
+        except Exception as bug:
+            self._bug = bug
+            self._over.set()
+            return  # busy for good: nothing more is told to a machine that is broken
         self._busy = False
         self.settle()
 
@@ -198,9 +224,7 @@ class Line:
                 client.outbox.abort(TRY_AGAIN_LATER, "too slow")
                 self.detach(client, TRY_AGAIN_LATER, "too slow")
         due = self.machine.next_deadline()
-        if due is not None and now >= due:
-            self.machine.on_deadline(now)
-        self._pump()
+        self._pump(due=due is not None and now >= due)
 
     def _attached(self) -> list[Client]:
         return [client for client in self._clients if not client.outbox.closed]
@@ -271,6 +295,9 @@ class Line:
 
     def _close(self, code: int, reason: str) -> None:
         self._work.end()
+        code, reason = self._goodbye or (code, reason)
+        if self.ending == "ended" and self._attached():
+            self.ending = f"server_closed_{code}"
         for client in self._attached():
             client.outbox.close(code, reason)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import StoreError
 from ..store.base import Change
+
+log = logging.getLogger("vivavoce.writer")
 
 COMMIT_WITHIN_S = 5.0
 
@@ -61,15 +65,35 @@ class Writer:
             batch, self._waiting = self._waiting, []
             if not batch:
                 continue
-            kept = await self._commit([change for change, _ in batch])
+            await self._keep(deque(batch))
+
+    async def _keep(self, batch: deque[tuple[Change, Outcome]]) -> None:
+        """Together if that goes; else one by one, because one call's impossible row must not cost
+        the others theirs. A disk that is too slow is too slow for all of them."""
+        several = len(batch) > 1
+        try:
+            together = await self._commit([change for change, _ in batch])
+            while batch:
+                change, outcome = batch[0]
+                kept = together or (several and await self._commit([change]))
+                batch.popleft()
+                _tell(outcome, kept, change)
+        except TimeoutError:
             for change, outcome in batch:
-                # One call's impossible row must not cost the others theirs.
-                outcome(kept or (len(batch) > 1 and await self._commit([change])))
+                _tell(outcome, False, change)
 
     async def _commit(self, changes: Sequence[Change]) -> bool:
+        """Raises `TimeoutError`."""
         try:
             async with asyncio.timeout(self._within_s):
                 await self._store.commit(changes)
-        except (StoreError, TimeoutError):
+        except StoreError:
             return False
         return True
+
+
+def _tell(outcome: Outcome, kept: bool, change: Change) -> None:
+    try:
+        outcome(kept)
+    except Exception:  # one call's bug; all others need the writer
+        log.exception("outcome_failed", extra={"conversation": change.conversation_id})

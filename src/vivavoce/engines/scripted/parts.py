@@ -35,11 +35,14 @@ class ScriptedStt:
     async def listen(
         self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
     ) -> str:
-        text = self._heard[self._turn % len(self._heard)] if self._heard else ""
-        words = text.split()
-        certain, ms = 0, 0
+        text, words, certain, ms = "", list[str](), 0, 0
         async for pcm in sound:
-            ms += duration_ms(pcm) if any(pcm) else 0
+            if not any(pcm):
+                continue
+            if not ms:  # the sentence is taken at its first sound: others may talk at once
+                text = self._next()
+                words = text.split()
+            ms += duration_ms(pcm)
             if (more := min(ms // WORD_MS, len(words) - 1)) > certain:
                 certain = more
                 await stable(" ".join(words[:certain]))
@@ -47,10 +50,11 @@ class ScriptedStt:
         await asyncio.sleep(rule.delay_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
-        if not ms:
-            return ""
-        self._turn += 1
         return text
+
+    def _next(self) -> str:
+        turn, self._turn = self._turn, self._turn + 1
+        return self._heard[turn % len(self._heard)] if self._heard else ""
 
 
 class ScriptedBrain:

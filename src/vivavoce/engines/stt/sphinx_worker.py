@@ -26,7 +26,7 @@ HEADER = struct.Struct(">cII")
 LOAD, START, SOUND, END, ABORT = b"L", b"S", b"A", b"E", b"X"
 READY, HEARD, FINAL, FAILED = "ready", "heard", "final", "failed"
 
-PIECE_BYTES = 3_200  # 100 ms at 16 kHz: how often the words so far are looked at
+LOOK_BYTES = 3_200  # 100 ms at 16 kHz: how often the words so far are looked at
 DECODERS = 2  # of 85 MB each; the one used least recently makes room
 
 STEADY_LOOKS = 8  # a word is stable when it was there in so many looks,
@@ -84,8 +84,7 @@ class Hearing:
         self._decoders: OrderedDict[Files, Decoder] = OrderedDict()
         self._decoder: Decoder | None = None  # while an utterance is on
         self._number = 0
-        self._pending = b""
-        self._frames = 0
+        self._heard = 0  # bytes of this utterance
         self._steady = Steady()
         self._guess = ""
 
@@ -127,23 +126,27 @@ class Hearing:
         decoder = self._load(model)
         decoder.start_utt(model["voice"])
         self._decoder, self._number = decoder, number
-        self._pending, self._frames = b"", 0
+        self._heard = 0
         self._steady, self._guess = Steady(), ""
 
     def _hear(self, decoder: Decoder, pcm: bytes) -> None:
-        self._pending += pcm
-        while len(self._pending) >= PIECE_BYTES:
-            piece, self._pending = self._pending[:PIECE_BYTES], self._pending[PIECE_BYTES:]
+        """At once, however short it is: what waits here is work for when speech has ended."""
+        while pcm:
+            until = LOOK_BYTES - self._heard % LOOK_BYTES
+            piece, pcm = pcm[:until], pcm[until:]
             decoder.process(piece)
-            self._frames += PIECE_BYTES // FRAME_BYTES
-            words = decoder.words()
-            guess = " ".join(word for word, _ in words)
-            if self._steady.look(words, self._frames) or guess != self._guess:
-                self._guess = guess
-                self._answer(self._number, HEARD, " ".join(self._steady.told), guess)
+            self._heard += len(piece)
+            if self._heard % LOOK_BYTES == 0:
+                self._look(decoder)
+
+    def _look(self, decoder: Decoder) -> None:
+        words = decoder.words()
+        guess = " ".join(word for word, _ in words)
+        if self._steady.look(words, self._heard // FRAME_BYTES) or guess != self._guess:
+            self._guess = guess
+            self._answer(self._number, HEARD, " ".join(self._steady.told), guess)
 
     def _end(self, decoder: Decoder) -> None:
-        decoder.process(self._pending)
         decoder.end_utt()
         self._decoder = None
         text = " ".join(self._steady.final(decoder.words()))

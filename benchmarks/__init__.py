@@ -1,0 +1,1 @@
+"""What Vivavoce costs and how quick it is. `python -m benchmarks --help`."""

@@ -1,0 +1,104 @@
+"""A microphone's frame on its way to the machine: CPU microseconds, best of five.
+
+`python -m benchmarks frame`. A frame is 20 ms of sound, so a call whose microphone is open takes
+fifty times the last line in every second, before anybody listens to its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+
+from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, level_db
+from vivavoce.audio.resample import Resampler
+from vivavoce.core.ids import DICE, new_id
+from vivavoce.core.inputs import Heard
+from vivavoce.core.session import Session
+from vivavoce.engines.scripted.engine import scripted
+from vivavoce.engines.vad.silero import Silero
+from vivavoce.protocol import codec
+from vivavoce.protocol.config import SessionConfig
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.ears import Ears
+from vivavoce.runtime.hands import Hands
+from vivavoce.runtime.line import Line
+from vivavoce.runtime.reader import SessionReader
+from vivavoce.runtime.reception import now
+from vivavoce.runtime.recorder import Recorder
+
+from .caller import FRAME_MS, SILENCE
+
+TIMES = 1_000
+PCM = bytes(FRAME_MS * BYTES_PER_MS)
+
+
+class Nowhere:
+    """A transport that takes everything."""
+
+    full = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def hush(self, item_id: str) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Call:
+    """All but the socket, as `app.build` puts it together."""
+
+    def __init__(self) -> None:
+        def make_id(kind: str) -> str:
+            return new_id(kind, time.time(), secrets.token_bytes(DICE))
+
+        clock = asyncio.get_running_loop().time
+        session = Session(SessionConfig(), now=clock(), new_id=make_id, gate_db=15)
+        recorder = Recorder("rtc_1", "conv_1", lambda _, outcome: outcome(True), wall=now)
+        self.ears = Ears(Silero, lambda: session.config.audio.input)
+        self.line = Line(session, Hands(scripted()), recorder)
+
+        def reader(client: Client) -> SessionReader:
+            return SessionReader(self.line, client, self.ears)
+
+        self.client = self.line.attach(Nowhere(), reader)
+
+
+def microseconds(work: Callable[[], object]) -> float:
+    def once() -> float:
+        began = time.process_time()
+        for _ in range(TIMES):
+            work()
+        return (time.process_time() - began) / TIMES * 1e6
+
+    return min(once() for _ in range(5))
+
+
+async def measure() -> dict[str, float]:
+    call = Call()
+    living = asyncio.create_task(call.line.run())
+    await asyncio.sleep(0)
+    down, silero, ears = Resampler(SAMPLE_RATE, 16_000), Silero(), Call().ears
+    frame, heard = memoryview(SILENCE), Heard(PCM, (0.0,), (-96.0,))
+    made = {
+        "decode the event": microseconds(lambda: codec.decode(frame)),
+        "24 kHz → 16 kHz": microseconds(lambda: down.push(PCM)),
+        "speech model, 20 of its 32 ms": microseconds(lambda: silero.step(bytes(1024))) * 20 / 32,
+        "level, 20 of its 32 ms": microseconds(lambda: level_db(bytes(1024))) * 20 / 32,
+        "all that ears do": microseconds(lambda: list(ears.take(PCM))),
+        "the line and its machine": microseconds(lambda: call.line.tell(heard, 1)),
+        "the whole way of a frame": microseconds(lambda: call.client.frame(frame)),
+    }
+    call.client.lost(1000, "")
+    await living
+    return made
+
+
+def main() -> None:
+    for name, took in asyncio.run(measure()).items():
+        print(f"{name:32} {took:6.1f} µs")

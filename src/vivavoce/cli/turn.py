@@ -1,0 +1,133 @@
+"""One whole turn with any Realtime server, as its client: what was said, heard, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..audio.pcm import BYTES_PER_MS, duration_ms
+from ..net.dial import dial
+from ..net.websocket import Frame
+from .common import err
+
+CHUNK_MS = 20
+PATIENCE_S = 30.0
+TAIL_MS = 1500  # of silence after the file, so that the server hears the end of speech
+
+
+@dataclass
+class Turn:
+    """What came of it. A `Far` end of the socket: frames go into a queue."""
+
+    quiet: bool = False
+    began: float = field(default_factory=time.monotonic)
+    events: list[tuple[float, str]] = field(default_factory=list)
+    heard: str = ""
+    answer: str = ""
+    pcm: bytearray = field(default_factory=bytearray)
+    error: dict[str, Any] | None = None
+    status: str | None = None
+    closed: tuple[int, str] | None = None
+    stopped_at: float | None = None
+    first_audio_at: float | None = None
+    _queue: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+
+    def frame(self, data: Frame) -> None:
+        self._queue.put_nowait(json.loads(bytes(data)))
+
+    def writable(self) -> None: ...
+
+    def lost(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+        self._queue.put_nowait(None)
+
+    async def incoming(self) -> AsyncIterator[dict[str, Any]]:
+        while True:
+            async with asyncio.timeout(PATIENCE_S):
+                event = await self._queue.get()
+            if event is None:
+                return
+            self._take(event)
+            yield event
+
+    def _take(self, event: dict[str, Any]) -> None:
+        at = time.monotonic() - self.began
+        kind = str(event.get("type"))
+        if not self.quiet and (not self.events or self.events[-1][1] != kind):
+            err.print(f"[dim]{at:8.3f}[/dim]  {kind}")
+        self.events.append((round(at, 4), kind))
+        match kind:
+            case "input_audio_buffer.speech_stopped":
+                self.stopped_at = at
+            case "conversation.item.input_audio_transcription.completed":
+                self.heard = event["transcript"]
+            case "response.output_text.delta" | "response.output_audio_transcript.delta":
+                self.answer += event["delta"]
+            case "response.output_audio.delta":
+                self.first_audio_at = self.first_audio_at or at
+                self.pcm += base64.b64decode(event["delta"])
+            case "response.done":
+                self.status = event["response"]["status"]
+            case "error":
+                self.error = event["error"]
+
+
+async def hold(
+    turn: Turn, address: str, credential: str | None, pcm: bytes, text: str | None
+) -> None:
+    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+    socket = await dial(address, headers=headers)
+    socket.join(turn)
+    turn.began = time.monotonic()
+
+    def say(**event: object) -> None:
+        socket.write(json.dumps(event).encode())
+
+    async def speak() -> None:
+        """In real time, as a microphone would."""
+        began = time.monotonic()
+        whole = pcm + bytes(TAIL_MS * BYTES_PER_MS)
+        size = CHUNK_MS * BYTES_PER_MS
+        for i in range(0, len(whole), size):
+            chunk = base64.b64encode(whole[i : i + size]).decode()
+            say(type="input_audio_buffer.append", audio=chunk)
+            early = (i + size) / BYTES_PER_MS / 1000 - (time.monotonic() - began)
+            if early > 0:
+                await asyncio.sleep(early)
+
+    try:
+        async with asyncio.timeout(PATIENCE_S + duration_ms(pcm) / 1000):
+            async with asyncio.TaskGroup() as tasks:
+                talking: asyncio.Task[None] | None = None
+                async for event in turn.incoming():
+                    if event["type"] == "session.created":
+                        session: dict[str, object] = {"type": "realtime"}
+                        if text is None:
+                            input_audio = {"transcription": {"model": "whisper-1"}}
+                            session["audio"] = {"input": input_audio}
+                        say(type="session.update", session=session)
+                    elif event["type"] == "session.updated" and talking is None:
+                        if text is None:
+                            talking = tasks.create_task(speak())
+                            continue
+                        talking = tasks.create_task(asyncio.sleep(0))
+                        part = {"type": "input_text", "text": text}
+                        item = {"type": "message", "role": "user", "content": [part]}
+                        say(type="conversation.item.create", item=item)
+                        say(type="response.create")
+                    elif event["type"] == "response.done" and talking is not None:
+                        break
+                if talking is not None:
+                    talking.cancel()
+    except TimeoutError:
+        turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
+    finally:
+        socket.close(1000, "")
+        async with asyncio.timeout(6):
+            while turn.closed is None:  # noqa: ASYNC110  # a few turns of the loop
+                await asyncio.sleep(0.01)
