@@ -14,6 +14,7 @@
     calls         function calls of the server's own tools, and when their outputs are complete
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last
+    idleness      how long nothing at all may happen
     conversation  the items in order: a fold over server events, shared with relay and recorder
     ledger        said, sent and heard: what the brain may believe was understood
     ids           what things are called

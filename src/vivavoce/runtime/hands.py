@@ -86,7 +86,7 @@ class Hands:
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
             case _:
-                raise AssertionError(f"nobody does {effect}")
+                raise AssertionError(f"nobody does {type(effect).__name__}")
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return self._mouth.shape(event)

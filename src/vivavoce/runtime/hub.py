@@ -7,25 +7,48 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
-
-from .line import Line
+from typing import Any, Protocol, Self
 
 log = logging.getLogger("vivavoce.hub")
 
 SERVICE_RESTART = 1012
 TAKEN_OVER = 4000
-LEAVE_WITHIN_S = 5.0
+POLITE_S = 1.0  # for a call that is hung up on to write what still waits
+GONE_WITHIN_S = 5.0  # and then for its last words to be stored
+
+
+class Ends(Protocol):
+    """What a call can be ended by. `runtime.line.Line` is one."""
+
+    def hang_up(self, code: int, reason: str) -> None: ...
+
+    def cut_off(self, code: int, reason: str) -> None: ...
 
 
 @dataclass(slots=True)
 class LiveCall:
+    """A call, from its admission to its end. Its line comes a little later."""
+
     id: str
     conversation_id: str
     assistant: str
-    subject: str | None
-    line: Line
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    _line: Ends | None = None
+    _goodbye: tuple[int, str] | None = None  # said before there was a line
+
+    def connect(self, line: Ends) -> None:
+        self._line = line
+        if self._goodbye is not None:
+            line.hang_up(*self._goodbye)
+
+    def hang_up(self, code: int, reason: str) -> None:
+        self._goodbye = self._goodbye or (code, reason)
+        if self._line is not None:
+            self._line.hang_up(code, reason)
+
+    def cut_off(self, code: int, reason: str) -> None:
+        if self._line is not None:
+            self._line.cut_off(code, reason)
 
 
 class Hub:
@@ -63,6 +86,8 @@ class Hub:
 
     def add(self, call: LiveCall) -> None:
         self._calls[call.id] = call
+        if self.leaving:
+            call.hang_up(SERVICE_RESTART, "service restart")
 
     def remove(self, call: LiveCall) -> None:
         self._calls.pop(call.id, None)
@@ -71,25 +96,47 @@ class Hub:
     def get(self, call_id: str) -> LiveCall | None:
         return self._calls.get(call_id)
 
-    def with_assistant(self, name: str) -> int:
-        return sum(call.assistant == name for call in self._calls.values())
+    def besides(self, conversation_id: str) -> list[LiveCall]:
+        """All calls but those of this conversation: whoever continues it takes their place."""
+        return [c for c in self._calls.values() if c.conversation_id != conversation_id]
 
-    async def take_over(self, conversation_id: str) -> None:
-        """Whoever was still in this conversation leaves it: two would write two stories."""
-        for call in list(self._calls.values()):
-            if call.conversation_id == conversation_id:
-                call.line.hang_up(TAKEN_OVER, "conversation_continued_elsewhere")
-                async with asyncio.timeout(LEAVE_WITHIN_S):
-                    await call.over.wait()
+    async def take_over(self, conversation_id: str, by: LiveCall | None = None) -> bool:
+        """Whoever else is in this conversation leaves it: two would write two stories.
+
+        False: somebody is still there.
+        """
+        calls = self._calls.values()
+        others = [c for c in calls if c.conversation_id == conversation_id and c is not by]
+        return await _end(others, TAKEN_OVER, "conversation_continued_elsewhere")
 
     async def leave(self) -> None:
         """End all calls with 1012, and wait for them; those that do not end are cancelled."""
         self.leaving = True
-        for call in list(self._calls.values()):
-            call.line.hang_up(SERVICE_RESTART, "service restart")
+        await _end(list(self._calls.values()), SERVICE_RESTART, "service restart")
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LEAVE_WITHIN_S)
+            _, late = await asyncio.wait(self._tasks, timeout=POLITE_S)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+
+
+async def _end(calls: list[LiveCall], code: int, reason: str) -> bool:
+    """Kindly, then at once: whoever vanished will never read what waits for them."""
+    for call in calls:
+        call.hang_up(code, reason)
+    if await _over(calls, POLITE_S):
+        return True
+    for call in calls:
+        call.cut_off(code, reason)
+    return await _over(calls, GONE_WITHIN_S)
+
+
+async def _over(calls: list[LiveCall], within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            for call in calls:
+                await call.over.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -27,6 +27,8 @@ class Hears(Protocol):
 class Tells(Protocol):
     def tell(self, event: Input, who: Who | None = None) -> None: ...
 
+    def settle(self) -> None: ...
+
 
 class SessionReader:
     def __init__(
@@ -74,7 +76,7 @@ class SessionReader:
                 self._line.tell(heard, self._who)
                 if self._gone:
                     return
-                asyncio.get_running_loop().call_soon(self._take)
+                asyncio.get_running_loop().call_soon(self._go_on)
                 return
             event = self._backlog.popleft()
             if isinstance(event, AudioAppend):
@@ -84,6 +86,10 @@ class SessionReader:
                 self._line.tell(event, self._who)
             else:
                 self._line.tell(self._allow(event), self._who)
+
+    def _go_on(self) -> None:
+        self._take()
+        self._line.settle()  # what waited may have said nothing, and we may read again
 
     def _hear(self, audio: bytes) -> None:
         """The first piece at once: most sounds are one, and need no turn of their own."""

@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from ..access.refusal import Refusal
 from ..assistants import Assistant
 from ..core.ids import DICE, new_id
 from ..core.values import Caller, JsonObject
-from ..errors import InvalidRequest, VivavoceError
+from ..errors import InvalidRequest, StoreError, VivavoceError
 from ..protocol.config import SessionConfig
 from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
@@ -31,6 +31,7 @@ from .line import Line
 
 log = logging.getLogger("vivavoce.calls")
 
+ENDED_WITHIN_S = 5.0
 INVALID, SERVER = "invalid_request_error", "server_error"
 
 
@@ -112,11 +113,11 @@ class Call:
     plan: Plan
     line: Line
     reader: Callable[[Client], Reader]
-    new: ConversationRow | None  # the conversation, if it begins with this call
     _reception: Reception
+    _live: LiveCall
 
     async def live(self) -> None:
-        await self._reception.live(self)
+        await self._reception.live(self, self._live)
 
 
 def ids() -> Callable[[str], str]:
@@ -153,55 +154,78 @@ class Reception:
 
     async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
         """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
+        try:
+            return await self._admit(knock, conversation_id)
+        except StoreError as error:
+            raise Refused(
+                503,
+                "storage_unavailable",
+                "The conversation could not be stored.",
+                type=SERVER,
+                close=1011,
+            ) from error
+
+    async def _admit(self, knock: Knock, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
         self._check_intent(knock)
         assistant = self._assistant(knock, caller)
-        conversation, history = await self._conversation(knock, caller, assistant, conversation_id)
-        new = history is None
-        history = history or ()
-        plan = self._plan(knock, caller, assistant, conversation, history)
-        self._check_room(assistant)
-        if history:
-            await self._hub.take_over(conversation.id)
-        built = await self._build(plan)
-        return Call(plan, built.line, built.reader, conversation if new else None, self)
+        found = await self._found(knock, caller, assistant)
+        conversation = found or self._begun(knock, caller, assistant, new)
+        plan = self._plan(knock, caller, assistant, conversation)
+        self._check_room(assistant, conversation)
+        live = LiveCall(plan.call_id, conversation.id, assistant.name)
+        self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
+        try:
+            if found is not None:
+                plan = await self._continued(plan, live)
+            await self._store.begin_call(_row(knock, plan), None if found else conversation)
+            built = await self._build(plan)
+        except BaseException:
+            self._hub.remove(live)
+            await self._ended(plan.call_id, "not_set_up")
+            raise
+        live.connect(built.line)
+        return Call(plan, built.line, built.reader, self, live)
+
+    async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
+        """The plan with what was said so far, also in the call that this one takes over."""
+        if not await self._hub.take_over(plan.conversation_id, live):
+            raise Refused(
+                409,
+                "conversation_busy",
+                "The conversation is still in another call. Please try again in a minute.",
+                type=SERVER,
+                close=1013,
+            )
+        history = tuple(await self._store.items(plan.conversation_id))
+        return replace(plan, history=history, greet=plan.greet and not history)
 
     async def preview(self, caller: Caller, knock: Knock) -> tuple[SessionConfig, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`."""
         assistant = self._assistant(knock, caller)
-        if caller.conversation_id is not None:
-            await self._conversation(knock, caller, assistant, None)
-        at = now()
-        nobody = ConversationRow("", assistant.name, caller.subject, caller.language, at, at)
-        plan = self._plan(knock, caller, assistant, nobody, ())
+        found = await self._found(knock, caller, assistant)
+        conversation = found or self._begun(knock, caller, assistant, None)
+        plan = self._plan(knock, caller, assistant, conversation)
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
 
-    async def live(self, call: Call) -> None:
-        """The call, from its row in the store to its ending."""
-        plan = call.plan
-        live = LiveCall(
-            plan.call_id, plan.conversation_id, plan.assistant.name, plan.caller.subject, call.line
-        )
-        row = CallRow(
-            plan.call_id,
-            plan.conversation_id,
-            plan.assistant.name,
-            plan.caller.subject,
-            "websocket",
-            plan.assistant.engine,
-            now(),
-        )
-        self._hub.add(live)
-        log.info("call_began", extra={"call": plan.call_id, "assistant": plan.assistant.name})
+    async def live(self, call: Call, live: LiveCall) -> None:
+        """The call, to its ending in the store."""
+        about = {"call": call.plan.call_id, "conversation": call.plan.conversation_id}
+        log.info("call_began", extra=about | {"assistant": call.plan.assistant.name})
         try:
-            await self._store.begin_call(row, call.new)
             await call.line.run()
         finally:
             self._hub.remove(live)
-            async with asyncio.timeout(5):
-                await self._store.end_call(plan.call_id, now(), call.line.ending)
-            log.info("call_ended", extra={"call": plan.call_id, "ending": call.line.ending})
+            await self._ended(call.plan.call_id, call.line.ending)
+            log.info("call_ended", extra=about | {"ending": call.line.ending})
+
+    async def _ended(self, call_id: str, ending: str) -> None:
+        try:
+            async with asyncio.timeout(ENDED_WITHIN_S):
+                await self._store.end_call(call_id, now(), ending)
+        except (StoreError, TimeoutError):
+            log.warning("ending_not_stored", extra={"call": call_id, "ending": ending})
 
     # Step by step
 
@@ -235,18 +259,13 @@ class Reception:
             return found
         raise Refused(404, "assistant_not_found", f"There is no assistant named '{self._default}'.")
 
-    async def _conversation(
-        self, knock: Knock, caller: Caller, assistant: Assistant, new: str | None
-    ) -> tuple[ConversationRow, tuple[Row, ...] | None]:
-        """The conversation and what was said in it; None if it begins now."""
+    async def _found(
+        self, knock: Knock, caller: Caller, assistant: Assistant
+    ) -> ConversationRow | None:
+        """The conversation that shall be continued; None: a new one."""
         asked = knock.asked("conversation_id") or caller.conversation_id
         if asked is None:
-            language = assistant.pick_language(knock.asked("language") or caller.language)
-            at = now()
-            row = ConversationRow(
-                new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
-            )
-            return row, None  # stored with the call, if one comes of it
+            return None
         found = await self._store.conversation(asked)
         if found is None or found.assistant != assistant.name or not _may_see(caller, found):
             raise Refused(
@@ -255,15 +274,19 @@ class Reception:
                 f"There is no conversation with id '{asked[:60]}' for this assistant.",
                 param="conversation_id",
             )
-        return found, tuple(await self._store.items(asked))
+        return found
+
+    def _begun(
+        self, knock: Knock, caller: Caller, assistant: Assistant, new: str | None
+    ) -> ConversationRow:
+        language = assistant.pick_language(knock.asked("language") or caller.language)
+        at = now()
+        return ConversationRow(
+            new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
+        )
 
     def _plan(
-        self,
-        knock: Knock,
-        caller: Caller,
-        assistant: Assistant,
-        conversation: ConversationRow,
-        history: tuple[Row, ...],
+        self, knock: Knock, caller: Caller, assistant: Assistant, conversation: ConversationRow
     ) -> Plan:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
@@ -297,10 +320,9 @@ class Reception:
             language,
             role,
             session,
-            history,
             browser=caller.browser,
             # Programs written for other servers speak first, and count responses.
-            greet=not history and (caller.browser or knock.query.get("greeting") == "true"),
+            greet=caller.browser or knock.query.get("greeting") == "true",
         )
 
     def _session(
@@ -324,9 +346,10 @@ class Reception:
         model = knock.asked("model") or assistant.name
         return SessionConfig(model=model[:200]).merged(patch)
 
-    def _check_room(self, assistant: Assistant) -> None:
-        full = len(self._hub) >= self._at_once
-        full |= self._hub.with_assistant(assistant.name) >= assistant.limits.calls_at_once
+    def _check_room(self, assistant: Assistant, conversation: ConversationRow) -> None:
+        others = self._hub.besides(conversation.id)
+        theirs = sum(call.assistant == assistant.name for call in others)
+        full = len(others) >= self._at_once or theirs >= assistant.limits.calls_at_once
         if full or self._hub.leaving:
             raise Refused(
                 429,
@@ -335,6 +358,18 @@ class Reception:
                 type="rate_limit_error",
                 close=1013,
             )
+
+
+def _row(knock: Knock, plan: Plan) -> CallRow:
+    return CallRow(
+        plan.call_id,
+        plan.conversation_id,
+        plan.assistant.name,
+        plan.caller.subject,
+        knock.transport,
+        plan.assistant.engine,
+        now(),
+    )
 
 
 def _may_see(caller: Caller, conversation: ConversationRow) -> bool:

@@ -1,0 +1,36 @@
+"""How long a call may go on in which nobody does anything.
+
+What counts is the user's: a word spoken, an event sent. What the assistant does in answer counts
+too; what it says into a silence (protocol §4.12) does not, or it would talk to an empty room for
+an hour. An open microphone alone is no sign of life.
+"""
+
+from __future__ import annotations
+
+NEVER = float("inf")
+
+
+class Idleness:
+    def __init__(self, limit_s: float | None, now: float) -> None:
+        self._limit_s = limit_s
+        self._alive_at = now
+        self._alone = False  # is what the assistant does its own idea?
+
+    def user_did(self, now: float) -> None:
+        self._alive_at = now
+        self._alone = False
+
+    def we_did(self, now: float) -> None:
+        if not self._alone:
+            self._alive_at = now
+
+    def prompted(self) -> None:
+        """The silence itself is being answered."""
+        self._alone = True
+
+    @property
+    def minutes(self) -> float:
+        return (self._limit_s or 0) / 60
+
+    def due(self) -> float:
+        return NEVER if self._limit_s is None else self._alive_at + self._limit_s

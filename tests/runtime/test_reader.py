@@ -1,0 +1,148 @@
+"""What a client says, in its order: long sounds in pieces, too much of it held back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vivavoce.audio import pcm as audio
+from vivavoce.core.inputs import Heard, Input, Unreadable
+from vivavoce.protocol import client, codec
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.outbox import Outbox
+from vivavoce.runtime.reader import BACKLOG, EVENTS, SessionReader
+
+from ..support.fakes import FakeWire
+from ..support.virtual_time import live
+
+PIECE = audio.silence(96)
+CLEAR = codec.encode(client.AudioClear())
+
+
+class PiecewiseEars:
+    """Hears 96 ms at a time; nothing of what is no whole piece."""
+
+    def take(self, data: bytes) -> Iterator[Heard]:
+        for start in range(0, len(data) - len(PIECE) + 1, len(PIECE)):
+            yield Heard(data[start : start + len(PIECE)])
+
+
+@dataclass
+class Desk:
+    """A reader, and what it tells: in order, with the turn of the loop it was told in."""
+
+    told: list[tuple[int, Input]] = field(default_factory=list)
+    wire: FakeWire = field(default_factory=FakeWire)
+    turn: int = 0
+    stop_at: int | None = None  # the client goes when so much has been told
+
+    def __post_init__(self) -> None:
+        outbox = Outbox(self.wire, lambda: 0.0)
+        self.client = Client(self, 1, self.wire, outbox, self._reader)
+
+    def _reader(self, client: Client) -> SessionReader:
+        self.reader = SessionReader(self, client, PiecewiseEars())
+        return self.reader
+
+    def tell(self, event: Input, who: int | None = None) -> None:
+        self.told.append((self.turn, event))
+        if len(self.told) == self.stop_at:
+            self.reader.drop()
+        self.settle()
+
+    def settle(self) -> None:
+        self.client.breathe()
+
+    def detach(self, client: Client, code: int, reason: str) -> None:
+        raise AssertionError("nobody left")
+
+    def append(self, pcm: bytes) -> None:
+        self.client.frame(codec.encode(client.AudioAppend(audio=pcm)))
+
+
+def test_a_short_sound_is_heard_at_once() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE)
+
+    live(story())
+    assert len(desk.told) == 1
+
+
+def test_a_long_sound_leaves_the_loop_a_turn_between_its_pieces() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE * 10)
+        for _ in range(20):
+            desk.turn += 1
+            await asyncio.sleep(0)
+
+    live(story())
+    turns = [turn for turn, _ in desk.told]
+    assert len(turns) == 10
+    assert len(set(turns)) >= 9
+
+
+def test_an_event_behind_a_long_sound_waits_for_it() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE * 5)
+        desk.client.frame(CLEAR)
+        desk.client.frame(b"nonsense")
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    live(story())
+    kinds = [type(event) for _, event in desk.told]
+    assert kinds == [Heard] * 5 + [client.AudioClear, Unreadable]
+
+
+def test_who_brings_more_than_can_be_heard_is_not_read_until_it_is() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE * 3)
+        desk.append(bytes(BACKLOG + 2))
+        desk.settle()
+        assert desk.reader.behind
+        assert not desk.wire.reading
+        for _ in range(2 * BACKLOG // len(PIECE)):
+            await asyncio.sleep(0)
+        assert desk.wire.reading
+
+    live(story())
+
+
+def test_reading_goes_on_when_what_was_too_much_said_nothing() -> None:
+    """Sounds of half a sample, and nothing but them, behind a long one."""
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE * 3)
+        for _ in range(EVENTS + 1):
+            desk.append(b"\0")
+        desk.settle()
+        assert not desk.wire.reading
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not desk.reader.behind
+        assert desk.wire.reading
+
+    live(story())
+
+
+def test_who_is_gone_is_not_heard_any_more() -> None:
+    desk = Desk(stop_at=3)
+
+    async def story() -> None:
+        desk.append(PIECE * 10)
+        desk.client.frame(CLEAR)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    live(story())
+    assert len(desk.told) == 3

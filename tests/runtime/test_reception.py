@@ -1,0 +1,245 @@
+"""How a call begins, with a real store and real assistants: what is refused leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vivavoce.app.build import Builder
+from vivavoce.app.folder import Folder
+from vivavoce.app.parts import Parts, known
+from vivavoce.assistants import Catalogue
+from vivavoce.config import Settings
+from vivavoce.core.values import Caller
+from vivavoce.errors import StoreError
+from vivavoce.protocol import client, codec, server
+from vivavoce.runtime.hub import Hub
+from vivavoce.runtime.reception import Built, Call, Knock, Plan, Reception, Refused, ids
+from vivavoce.runtime.writer import Writer
+from vivavoce.store.base import CallRow, ConversationRow
+from vivavoce.store.memory import MemoryStore
+
+from ..support.fakes import FakeWire
+from ..support.folders import write
+from ..support.virtual_time import live
+from .test_line import HELLO
+
+ECHO = """
+name = "echo"
+engine = "scripted"
+roles = ["guest", "staff"]
+
+[greeting]
+en = "Hello!"
+
+[instructions]
+default = "Say it again."
+
+[limits]
+calls_at_once = 2
+"""
+
+
+class FullDisk(MemoryStore):
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+        raise StoreError("disk full")
+
+
+@dataclass
+class Place:
+    """A reception with everything behind it."""
+
+    reception: Reception
+    store: MemoryStore
+    hub: Hub
+    built: list[Plan] = field(default_factory=list)
+
+    async def conversations(self) -> int:
+        return len((await self.store.conversations()).data)
+
+    async def call(self, wire: FakeWire, **query: str) -> Call:
+        """Come in, and stay until somebody hangs up."""
+        call = await self.reception.admit(Knock("key", "websocket", query))
+        wire.client = call.line.attach(wire, call.reader)
+        self.hub.spawn(call.live(), "test")
+        await asyncio.sleep(0.01)
+        return call
+
+
+def place(
+    folder: Path,
+    story: Callable[[Place], Coroutine[Any, Any, None]],
+    *,
+    store: MemoryStore | None = None,
+    building_takes_s: float = 0.0,
+    caller: Caller | None = None,
+) -> None:
+    write(folder, ECHO, "echo")
+    kept = store or MemoryStore()
+    who = caller or Caller(credential="key", key_id="key_1")
+
+    async def identify(credential: str | None) -> Caller:
+        return who
+
+    async def main() -> None:
+        plans: list[Plan] = []
+        async with Parts(Settings(), Folder(folder)) as parts, Writer(kept) as writer, Hub() as hub:
+            builder = Builder(parts, writer, Settings().calls, ids())
+
+            async def build(plan: Plan) -> Built:
+                plans.append(plan)
+                await asyncio.sleep(building_takes_s)
+                return await builder(plan)
+
+            reception = Reception(
+                identify=identify,
+                assistants=Catalogue([folder], known()),
+                store=kept,
+                hub=hub,
+                build=build,
+                default_assistant="echo",
+                calls_at_once=3,
+                make_id=ids(),
+            )
+            await story(Place(reception, kept, hub, plans))
+
+    live(main())
+
+
+@pytest.mark.parametrize("query", [{"role": "king"}, {"var.colour": "red"}, {"intent": "dance"}])
+def test_who_is_refused_leaves_no_conversation_behind(
+    tmp_path: Path, query: dict[str, str]
+) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(Refused):
+            await at.reception.admit(Knock("key", "websocket", query))
+        assert await at.conversations() == 0
+        assert len(at.hub) == 0
+
+    place(tmp_path, story)
+
+
+def test_calls_that_come_at_once_do_not_get_more_places_than_there_are(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        knocks = [at.reception.admit(Knock("key", "websocket")) for _ in range(5)]
+        came = await asyncio.gather(*knocks, return_exceptions=True)
+        refused = [one for one in came if isinstance(one, Refused)]
+        assert [one.code for one in refused] == ["rate_limit_exceeded"] * 3
+        assert await at.conversations() == 2
+        for call in came:
+            if isinstance(call, Call):
+                at.hub.spawn(call.live(), "test")
+
+    place(tmp_path, story, building_takes_s=0.5)
+
+
+def test_a_place_is_free_again_when_a_call_could_not_be_set_up(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        for _ in range(5):
+            with pytest.raises(Refused) as refused:
+                await at.reception.admit(Knock("key", "websocket"))
+            assert (refused.value.status, refused.value.code) == (503, "storage_unavailable")
+        assert len(at.hub) == 0
+
+    place(tmp_path, story, store=FullDisk())
+
+
+def test_what_is_said_last_in_a_call_is_known_to_the_one_that_continues_it(tmp_path: Path) -> None:
+    """The history is read when the other call has ended, not before."""
+
+    async def story(at: Place) -> None:
+        old, new = FakeWire(), FakeWire()
+        first = await at.call(old)
+        conversation = first.plan.conversation_id
+        old.say(codec.encode(client.ItemCreate(item=HELLO)))
+        second = await at.call(new, conversation_id=conversation)
+        assert old.closed is not None
+        assert old.closed[1:] == (4000, "conversation_continued_elsewhere")
+        assert [row.item.id for row in second.plan.history] == [
+            event.item.id for _, event in old.all(server.ItemAdded)
+        ]
+        ended = await at.store.call(first.plan.call_id)
+        assert ended is not None
+        assert ended.ending == "conversation_continued_elsewhere"
+
+    place(tmp_path, story)
+
+
+def test_a_conversation_without_a_word_is_taken_over_too(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        old = FakeWire()
+        first = await at.call(old)
+        await at.call(FakeWire(), conversation_id=first.plan.conversation_id)
+        assert old.closed is not None
+        assert len(at.hub) == 1
+
+    place(tmp_path, story)
+
+
+def test_of_two_who_continue_a_conversation_at_once_one_stays(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire())
+        conversation = first.plan.conversation_id
+        wires = [FakeWire(), FakeWire()]
+        await asyncio.gather(*(at.call(w, conversation_id=conversation) for w in wires))
+        assert [wire.closed is None for wire in wires] == [False, True]
+        assert len(at.hub) == 1
+
+    place(tmp_path, story, building_takes_s=0.5)
+
+
+def test_who_reconnects_takes_their_own_place(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        second = await at.call(FakeWire())
+        with pytest.raises(Refused):
+            await at.call(FakeWire())
+        await at.call(FakeWire(), conversation_id=second.plan.conversation_id)
+
+    place(tmp_path, story)
+
+
+def test_a_bad_request_does_not_end_the_call_it_would_have_continued(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        call = await at.call(wire)
+        with pytest.raises(Refused):
+            await at.call(FakeWire(), conversation_id=call.plan.conversation_id, role="king")
+        assert wire.closed is None
+
+    place(tmp_path, story)
+
+
+def test_a_continued_conversation_is_not_greeted_again(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire(), greeting="true")
+        await asyncio.sleep(5)
+        second = await at.call(
+            FakeWire(), greeting="true", conversation_id=first.plan.conversation_id
+        )
+        assert (first.plan.greet, second.plan.greet) == (True, False)
+
+    place(tmp_path, story)
+
+
+def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        call = await at.call(FakeWire())
+        assert call.plan.caller.subject == "ada"
+
+    store = MemoryStore()
+    place(tmp_path, story, store=store, caller=Caller(credential="secret", subject="ada"))
+
+    async def theirs(at: Place) -> None:
+        (conversation,) = (await at.store.conversations()).data
+        with pytest.raises(Refused) as refused:
+            await at.call(FakeWire(), conversation_id=conversation.id)
+        assert refused.value.code == "conversation_not_found"
+
+    place(tmp_path, theirs, store=store, caller=Caller(credential="secret", subject="bob"))
+    place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))

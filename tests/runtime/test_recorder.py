@@ -1,0 +1,221 @@
+"""What a call's events become on disk: rows, their order, and the figures of each turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vivavoce.audio import pcm as audio
+from vivavoce.core.effects import Note, Send
+from vivavoce.core.inputs import Finished, Said
+from vivavoce.protocol import client, server
+from vivavoce.protocol.config import ServerVad, TurnDetection
+from vivavoce.protocol.items import FunctionOutput, Item, Message, Part
+from vivavoce.runtime.recorder import Outcome, Recorder
+from vivavoce.store.base import Change, ResponseRow, Row
+
+from ..support.scenario import Scenario, config
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def says(text: str, item_id: str) -> Message:
+    return Message(id=item_id, role="user", content=(Part(type="input_text", text=text),))
+
+
+@dataclass
+class Tape:
+    """A session whose events are recorded, and what the recorder asked the writer for."""
+
+    turns: TurnDetection | None = None
+    kept: tuple[Row, ...] = ()
+    changes: list[Change] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    committed: list[int] = field(default_factory=list)
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        history = tuple(row.item for row in self.kept)
+        self.session = Scenario(config(self.turns), history=history)
+        self.recorder = Recorder(
+            "rtc_1",
+            "conv_1",
+            self._submit,
+            wall=lambda: NOON + timedelta(seconds=self.session.now),
+            ledger=self.session.session.ledger,
+            kept=self.kept,
+        )
+        self.recorder.on_commit = self.committed.append
+        self.recorder.on_failure = self._fail
+        self._seen = 0
+        for event in self.session.opening:
+            self.recorder.take(event)
+
+    def tell(self, *events: client.ClientEvent | Said | Finished) -> Tape:
+        self.session.tell(*events)
+        return self.fold()
+
+    def fold(self) -> Tape:
+        for effect in self.session.log[self._seen :]:
+            if isinstance(effect, Send | Note):
+                self.recorder.take(effect.event)
+                if isinstance(effect.event, server.AudioDelta | server.SpeechStopped):
+                    self.recorder.written(effect.event, self.session.now)
+        self._seen = len(self.session.log)
+        return self
+
+    def create(self, item: Item, previous: str | None = None) -> Tape:
+        return self.tell(client.ItemCreate(item=item, previous_item_id=previous))
+
+    def answer(self, text: str = "It is noon.", ms: int = 1000) -> str:
+        """A spoken answer, whole. Returns its item."""
+        self.tell(client.ResponseCreate())
+        response_id = self.session.request.response_id
+        self.tell(Said(response_id, text, audio.silence(ms)), Finished(response_id))
+        last = self.session.session.conversation.last_id
+        assert last is not None
+        return last
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What is on disk when all commits have succeeded."""
+        rows: dict[str, Row] = {row.item.id: row for row in self.kept}
+        for change in self.changes:
+            rows |= {row.item.id: row for row in change.items}
+            for item_id in change.deleted:
+                del rows[item_id]
+        return rows
+
+    @property
+    def order(self) -> list[str]:
+        rows = self.rows
+        return sorted(rows, key=lambda item_id: rows[item_id].position)
+
+    @property
+    def responses(self) -> list[ResponseRow]:
+        self.recorder.finish()
+        return list({row.id: row for change in self.changes for row in change.responses}.values())
+
+    def _submit(self, change: Change, outcome: Outcome) -> None:
+        self.changes.append(change)
+        self.outcomes.append(outcome)
+
+    def _fail(self) -> None:
+        self.failures += 1
+
+
+def test_items_stand_in_the_conversations_order_not_in_that_of_their_coming() -> None:
+    tape = Tape().create(says("one", "a")).create(says("three", "c"))
+    tape.create(says("two", "b"), previous="a").create(says("zero", "z"), previous="root")
+    assert tape.order == ["z", "a", "b", "c"]
+    assert [len(change.items) for change in tape.changes] == [1, 1, 1, 1]  # nobody moved
+
+
+def test_only_the_crowded_are_written_anew() -> None:
+    tape = Tape().create(says("first", "a")).create(says("last", "z"))
+    for number in range(80):
+        tape.create(says("between", f"n{number}"), previous="a")
+    assert tape.order == ["a", *(f"n{number}" for number in reversed(range(80))), "z"]
+
+
+def test_what_is_deleted_is_deleted_on_disk() -> None:
+    tape = Tape().create(says("one", "a")).create(says("two", "b"))
+    tape.tell(client.ItemDelete(item_id="a"))
+    assert tape.changes[-1].deleted == ("a",)
+    assert list(tape.rows) == ["b"]
+
+
+def test_a_truncated_answer_keeps_what_was_generated_and_says_what_was_heard() -> None:
+    tape = Tape()
+    item_id = tape.answer("It is noon.", ms=1000)
+    tape.tell(client.ItemTruncate(item_id=item_id, content_index=0, audio_end_ms=300))
+    row = tape.rows[item_id]
+    assert (row.generated, row.sent_ms, row.heard_ms) == ("It is noon.", 1000, 300)
+
+
+def test_each_item_knows_how_it_came() -> None:
+    tape = Tape(ServerVad(create_response=False)).create(says("one", "a"))
+    tape.session.hear(speech_ms=960, silence_ms=700)
+    tape.fold()
+    answer = tape.answer()
+    spoken = next(i for i in tape.rows if i not in ("a", answer))
+    assert [tape.rows[i].input_method for i in ("a", spoken, answer)] == ["text", "voice", None]
+    assert tape.rows[answer].voice == "marin"
+    assert tape.rows[answer].model
+    assert tape.rows["a"].model is None
+
+
+def test_a_continued_conversation_goes_on_behind_what_is_kept() -> None:
+    kept = (
+        Row(says("one", "a"), 1024.0, NOON - timedelta(days=1), input_method="voice"),
+        Row(says("two", "b"), 2048.0, NOON - timedelta(days=1), input_method="text"),
+    )
+    tape = Tape(kept=kept).create(says("three", "c"))
+    assert tape.order == ["a", "b", "c"]
+    assert [row.item.id for change in tape.changes for row in change.items] == ["c"]
+    tape.create(says("between", "x"), previous="a")
+    assert tape.order == ["a", "x", "b", "c"]
+
+
+def test_the_times_of_a_turn_are_those_of_its_response() -> None:
+    tape = Tape(ServerVad())
+    tape.session.hear(speech_ms=960, silence_ms=700)
+    tape.fold()
+    request = tape.session.request
+    stopped = tape.session.now
+    tape.recorder.stage("stt", 31.44)
+    tape.recorder.stage("brain", 12.0)
+    tape.recorder.stage("brain", 99.0)  # its second sentence: the first is what one waits for
+    tape.session.wait(0.25)
+    tape.tell(Said(request.response_id, "Noon.", audio.silence(100)))
+    tape.session.wait(0.25)
+    tape.tell(Said(request.response_id, " Really.", audio.silence(100)))
+    tape.tell(Finished(request.response_id))
+    (row,) = tape.responses
+    assert row.first_audio_ms == pytest.approx((tape.session.now - 0.25 - stopped) * 1000, abs=1)
+    assert (row.stt_ms, row.brain_ms, row.tts_ms) == (31.4, 12.0, None)
+    assert row.status == "completed"
+
+
+def test_who_speaks_over_an_answer_does_not_make_it_early() -> None:
+    """Its first sound was written long before the end of that speech: they are two turns."""
+    tape = Tape(ServerVad(interrupt_response=False, create_response=False))
+    tape.tell(client.ResponseCreate())
+    request = tape.session.request
+    tape.tell(Said(request.response_id, "A long story", audio.silence(5000)))
+    tape.session.hear(speech_ms=960, silence_ms=700)
+    tape.fold().tell(Finished(request.response_id))
+    (row,) = tape.responses
+    assert row.first_audio_ms is None
+
+
+def test_a_receipt_has_a_number_and_other_events_have_none() -> None:
+    tape = Tape()
+    event = server.ItemAdded(previous_item_id=None, item=says("one", "a"))
+    assert tape.recorder.take(event) == 0
+    assert tape.recorder.take(server.ItemDone(previous_item_id=None, item=event.item)) == 1
+    output = FunctionOutput(id="o", call_id="c", output="42")
+    tape.recorder.take(server.ItemAdded(previous_item_id="a", item=output))
+    assert tape.recorder.take(server.ItemDone(previous_item_id="a", item=output)) == 2
+
+
+def test_it_waits_until_every_commit_has_an_outcome() -> None:
+    tape = Tape().create(says("one", "a")).create(says("two", "b"))
+    assert tape.recorder.waiting
+    tape.outcomes[0](True)
+    assert tape.recorder.waiting
+    tape.outcomes[1](False)
+    assert not tape.recorder.waiting
+    assert (tape.committed, tape.failures) == ([1], 1)
+
+
+def test_what_no_receipt_brought_to_disk_is_brought_at_the_end() -> None:
+    tape = Tape()
+    assert tape.recorder.finish() == 0
+    tape.tell(client.ResponseCreate())
+    before = len(tape.changes)
+    assert tape.recorder.finish() == before + 1
+    assert [row.status for row in tape.changes[-1].responses] == ["in_progress"]
+    assert tape.recorder.finish() == 0
