@@ -85,6 +85,7 @@ class Line:
         self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
+        self._due: float | None = None  # when it rings; not every loop's handles know
         self._over = asyncio.Event()
         self._bug: Exception | None = None
         self._goodbye: tuple[int, str] | None = None  # if we end the call, how
@@ -208,14 +209,15 @@ class Line:
         for client in self._clients:
             if (at := client.outbox.deadline()) is not None and (due is None or at < due):
                 due = at
+        if due == self._due:
+            return
         if self._timer is not None:
-            if self._timer.when() == due and not self._timer.cancelled():
-                return
             self._timer.cancel()
+        self._due = due
         self._timer = None if due is None else self._loop.call_at(due, self._on_time)
 
     def _on_time(self) -> None:
-        self._timer = None
+        self._timer = self._due = None
         now = self.clock()
         for client in self._attached():
             if (at := client.outbox.deadline()) is not None and now >= at:
