@@ -53,7 +53,7 @@ class Tape:
         for event in self.session.opening:
             self.recorder.take(event)
 
-    def tell(self, *events: client.ClientEvent | Said | Finished) -> Tape:
+    def tell(self, *events: client.Command | Said | Finished) -> Tape:
         self.session.tell(*events)
         return self.fold()
 
