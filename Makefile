@@ -44,7 +44,7 @@ fmt: $(DONE)/dev
 	$(BIN)/ruff check --fix .
 
 bench: $(DONE)/dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \

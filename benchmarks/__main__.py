@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vivavoce.assistants import SHIPPED  # noqa: F401  # fails at once where nothing is installed
-
 from . import figures, idle, startup
 from .figures import Target, figure, table, verdict
 from .idle import Idle
@@ -22,13 +20,14 @@ from .startup import Start
 from .talk import RUN_AHEAD_S, Talk, talk
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
-SMALL = ("codec", "frame", "commit", "responder")
+SMALL = ("codec", "seam", "frame", "commit", "responder")
 CYCLES = {1: 5, 4: 3, 8: 2}
 
 FIRST_AUDIO = Target(50, 150)
 BARGE_IN = Target(150)
 CANCEL = Target(50)
 LISTENING = Target(1500)
+RELAYED = Target(80)
 
 
 def say(text: str) -> None:
@@ -93,6 +92,7 @@ def resting(starts: Sequence[Start], quiet: Idle) -> str:
         row("memory of a server that is warm, MB", [quiet.server_kb / 1024]),
         row("memory per idle call, kB", [quiet.call_kb]),
         row("memory per call whose microphone is open, kB", [quiet.microphone_kb]),
+        row("memory per idle relayed call, kB", [quiet.relayed_kb], RELAYED),
     ]
     return table(["", "measured", "target", "met"], rows)
 
@@ -125,7 +125,9 @@ def main() -> None:
         return
     began = time.monotonic()
     starts, talks, quiet = asyncio.run(measure([int(n) for n in chosen.calls.split(",")]))
-    command = "make bench" if chosen.calls == "1,4,8" else f"make bench CALLS={chosen.calls}"
+    command = "make bench"
+    if given := [word for word in sys.argv[1:] if word != "--write"]:
+        command += f" ARGS='{' '.join(given)}'"
     made = "\n\n".join([
         f"Made by `{command}` in {time.monotonic() - began:.0f} s: {', '.join(machine())}.",
         talking(talks),

@@ -32,6 +32,12 @@ SOUNDS = Path(__file__).parent.parent / "tests" / "sounds"
 HEAD = b'{"type":"input_audio_buffer.append","audio":"'
 SILENCE = HEAD + base64.b64encode(bytes(FRAME_MS * BYTES_PER_MS)) + b'"}'
 CLOCK = time.perf_counter
+# Like our page, they want to see their words: those are a receipt, which waits for the disk, and
+# the answer's first sound waits behind it.
+SESSION = {
+    "type": "realtime",
+    "audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}},
+}
 
 
 class Sentence:
@@ -75,6 +81,8 @@ class Caller:
         self._socket = await dial(self._url, headers={"Authorization": f"Bearer {self._key}"})
         self._socket.join(self)
         await self.until("session.created")
+        self.send("session.update", session=SESSION)
+        await self.until("session.updated")
         return self
 
     async def __aexit__(self, *_: object) -> None:

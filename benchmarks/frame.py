@@ -18,6 +18,7 @@ from vivavoce.core.inputs import Heard
 from vivavoce.core.session import Session
 from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.vad.silero import Silero
+from vivavoce.net.websocket import Frame
 from vivavoce.protocol import codec
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.runtime.client import Client
@@ -39,7 +40,7 @@ class Nowhere:
 
     full = False
 
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def write(self, data: Frame) -> None: ...
 
     def hush(self, item_id: str) -> None: ...
 

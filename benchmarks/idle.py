@@ -1,4 +1,4 @@
-"""What a call costs that only waits."""
+"""What a call costs that only waits: one of our own, and one that is relayed to a provider."""
 
 from __future__ import annotations
 
@@ -8,10 +8,25 @@ from dataclasses import dataclass
 
 from . import startup
 from .caller import SILENCE, Caller
-from .serving import Served
+from .serving import ASSISTANT, Served, folder, serve
 
-FEW, MANY = 20, 80
+FEW, MANY = 50, 200
 SETTLE_S = 0.5
+THROUGH = """
+name = "through"
+engine = "upstream"
+
+[instructions]
+default = "Answer."
+
+[upstream]
+base_url = "{url}/v1"
+model = "{model}"
+key = {{ env = "BENCH_PROVIDER_KEY" }}
+
+[limits]
+calls_at_once = 1000
+"""
 
 
 @dataclass(frozen=True)
@@ -19,17 +34,18 @@ class Idle:
     server_kb: float
     call_kb: float
     microphone_kb: float  # the call's, and what it takes to listen
+    relayed_kb: float
 
 
 async def measure(served: Served, key: str) -> Idle:
-    """What the calls between the 20th and the 100th take: the first ones warm the allocator."""
+    """What the calls between the 50th and the 250th take: the first ones warm the allocator."""
     await startup.first_answer(served, key)
     await asyncio.sleep(SETTLE_S)
     server_kb = served.memory_kb()
     async with AsyncExitStack() as stack:
-        await _come(stack, served, key, FEW)
+        await _come(stack, FEW, served.ws(), key)
         few_kb = served.memory_kb()
-        callers = await _come(stack, served, key, MANY)
+        callers = await _come(stack, MANY, served.ws(), key)
         many_kb = served.memory_kb()
         for _ in range(10):
             for caller in callers:
@@ -37,10 +53,27 @@ async def measure(served: Served, key: str) -> Idle:
             await asyncio.sleep(0.02)
         await asyncio.sleep(SETTLE_S)
         humming_kb = served.memory_kb()
-    return Idle(server_kb, (many_kb - few_kb) / MANY, (humming_kb - few_kb) / MANY)
+    relayed_kb = await _relayed(served, key)
+    return Idle(server_kb, (many_kb - few_kb) / MANY, (humming_kb - few_kb) / MANY, relayed_kb)
 
 
-async def _come(stack: AsyncExitStack, served: Served, key: str, number: int) -> list[Caller]:
-    came = [await stack.enter_async_context(Caller(served.ws, key)) for _ in range(number)]
+async def _relayed(provider: Served, key: str) -> float:
+    """A second server in front of the first, which plays the provider."""
+    with folder() as data:
+        (data / "assistants" / "through").mkdir()
+        text = THROUGH.format(url=provider.url, model=ASSISTANT)
+        (data / "assistants" / "through" / "assistant.toml").write_text(text, "utf-8")
+        environ = {"BENCH_PROVIDER_KEY": key, "VIVAVOCE_NET__ALLOW_PRIVATE": "true"}
+        with serve(data, **environ) as gateway:
+            way_in = gateway.ws("through"), gateway.key()
+            async with AsyncExitStack() as stack:
+                await _come(stack, FEW, *way_in)
+                few_kb = gateway.memory_kb()
+                await _come(stack, MANY, *way_in)
+                return (gateway.memory_kb() - few_kb) / MANY
+
+
+async def _come(stack: AsyncExitStack, number: int, url: str, key: str) -> list[Caller]:
+    came = [await stack.enter_async_context(Caller(url, key)) for _ in range(number)]
     await asyncio.sleep(SETTLE_S)
     return came

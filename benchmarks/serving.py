@@ -43,9 +43,8 @@ class Served:
     listening_s: float  # from the beginning of the process
     process: subprocess.Popen[str] = field(repr=False)
 
-    @property
-    def ws(self) -> str:
-        return self.url.replace("http", "ws", 1) + f"/v1/realtime?model={ASSISTANT}"
+    def ws(self, assistant: str = ASSISTANT) -> str:
+        return self.url.replace("http", "ws", 1) + f"/v1/realtime?model={assistant}"
 
     def key(self) -> str:
         made: str = json.loads(run("keys", "create", "--json", data=self.data))["key"]
@@ -78,7 +77,7 @@ class Served:
 def environment(**more: str) -> dict[str, str]:
     """As somebody who uses it has it, who keeps compiled modules."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "COLUMNS": "200", **more}
+    return {**kept, "COLUMNS": "200", "VIVAVOCE_CALLS__AT_ONCE": "1000", **more}
 
 
 def run(*arguments: str, data: Path) -> str:
@@ -98,7 +97,7 @@ def folder() -> Iterator[Path]:
         data = Path(name)
         shutil.copytree(SHIPPED / ASSISTANT, data / "assistants" / ASSISTANT)
         file = data / "assistants" / ASSISTANT / "assistant.toml"
-        text = re.sub(r"calls_at_once = \d+", "calls_at_once = 200", file.read_text("utf-8"))
+        text = re.sub(r"calls_at_once = \d+", "calls_at_once = 1000", file.read_text("utf-8"))
         file.write_text(re.sub(r"\[greeting\]\n(?:\w.*\n)*", "", text), "utf-8")
         yield data
 

@@ -37,7 +37,7 @@ async def _start(data: Path) -> Start:
     key = run("keys", "create", data=data).split()[-1]
     began = time.perf_counter()
     with serve(data) as served:
-        async with Caller(served.ws, key):
+        async with Caller(served.ws(), key):
             session_s = time.perf_counter() - began
         warm_s = await _settled(served) - began
         cost = served.cost()
@@ -64,7 +64,7 @@ async def _settled(served: Served) -> float:
 
 
 async def first_answer(served: Served, key: str) -> None:
-    async with Caller(served.ws, key) as caller:
+    async with Caller(served.ws(), key) as caller:
         caller.open_microphone()
         caller.say(Sentence("keynote_rms"))
         await caller.until("response.output_audio.delta")

@@ -44,7 +44,7 @@ async def talk(served: Served, key: str, calls: int, cycles: int) -> Talk:
     ready, go = asyncio.Barrier(calls + 1), asyncio.Event()
 
     async def call(place: int) -> None:
-        async with Caller(served.ws, key) as caller:
+        async with Caller(served.ws(), key) as caller:
             caller.open_microphone()
             await ready.wait()
             await go.wait()

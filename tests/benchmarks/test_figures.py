@@ -33,7 +33,7 @@ def test_what_was_never_measured_is_a_dash_and_not_a_zero() -> None:
 
 def test_every_row_has_as_many_cells_as_the_head() -> None:
     talks = [Talk(n, first_audio_server=[30.0] * n) for n in (1, 4, 8)]
-    quiet = whole.resting([Start(900, 950, 1500, 1200, 400)], Idle(140_000, 60, 90))
+    quiet = whole.resting([Start(900, 950, 1500, 1200, 400)], Idle(140_000, 60, 90, 70))
     for made in (whole.talking(talks), quiet):
         assert len({line.count("|") for line in made.splitlines()}) == 1
 

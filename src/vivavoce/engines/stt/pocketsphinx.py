@@ -26,7 +26,7 @@ from .lm import ModelFiles
 
 HEARD_RATE = 16_000
 LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
-WARM = 2  # workers; each takes about 100 MB
+WARM = 2  # workers, each of 30 MB or more
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
 
 NUMBERS = 1 << 32
