@@ -179,6 +179,14 @@ def test_a_huge_body_is_not_read(served: Served, key: str) -> None:
     assert answer.status_code == 413
 
 
+def test_a_huge_body_of_unknown_length_is_not_read_to_its_end(served: Served, key: str) -> None:
+    pieces = (b" " * 65_536 for _ in range(40))
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", content=pieces, headers=bearer(key)
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+
+
 def test_the_page_may_load_nothing_from_elsewhere(served: Served) -> None:
     headers = httpx2.get(served.url).headers
     assert "default-src 'none'" in headers["content-security-policy"]

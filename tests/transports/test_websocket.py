@@ -167,6 +167,12 @@ def test_an_unknown_call_is_refused_with_http(served: Served, key: str) -> None:
     assert body["error"]["code"] == "call_id_not_found"
 
 
+def test_an_address_that_cannot_be_read_is_the_clients_fault(served: Served, key: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        visit(served, welcomed, "?" + "&".join(f"a{n}=1" for n in range(200)), **with_key(key))
+    assert refused.value.response.status_code == 400
+
+
 def test_unknown_parameters_and_models_are_no_matter(served: Served, key: str) -> None:
     async def story(socket: ClientConnection) -> None:
         created = await hear(socket)

@@ -29,9 +29,15 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
         return
     for assistant in catalogue:
         spoken = ", ".join(assistant.languages)
-        out.print(f"{assistant.name:20}  {assistant.engine:9}  {spoken:12}  {assistant.folder}")
+        out.print(
+            f"{assistant.name:20}  {assistant.engine:9}  {spoken:12}  {assistant.folder}",
+            markup=False,
+        )
     for name, error in catalogue.broken.items():
-        err.print(f"{name} has {len(error.mistakes)} mistakes: vivavoce assistants check {name}")
+        err.print(
+            f"{name} has {len(error.mistakes)} mistakes: vivavoce assistants check {name}",
+            markup=False,
+        )
 
 
 @app.command()

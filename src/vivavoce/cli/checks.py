@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -23,7 +23,7 @@ from ..engines.base import Voice
 from ..errors import EngineError, StoreError, VivavoceError
 from ..http import page
 from ..store.sql.store import SqlStore
-from .common import err, out
+from .common import err, out, plain
 
 LITTLE_SPACE = 500 * 1024 * 1024
 FEW_FILES = 1024
@@ -59,9 +59,9 @@ async def examine(data: Folder, chosen: Settings, *, quiet: bool) -> list[Findin
             findings.append(finding)
             if not quiet:
                 mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
-                out.print(f"{mark} {finding.part:22} {finding.said}")
+                out.print(f"{mark} {finding.part:22} {plain(finding.said)}")
                 if finding.mend:
-                    err.print(f"  → {finding.mend}", style="yellow")
+                    err.print(f"  → {plain(finding.mend)}", style="yellow")
     return findings
 
 
@@ -144,6 +144,10 @@ class _Patient:
         return f"{self._data.database.name} keeps, {took:.1f} ms a commit"
 
     async def _files(self) -> str:
+        try:
+            import resource
+        except ImportError:
+            return "this system has no such limit"
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < FEW_FILES:
             raise Unwell(f"only {soft} may be open", f"Raise the limit: ulimit -n {FEW_FILES}")
@@ -237,4 +241,12 @@ class _Patient:
         if not self._data.address.is_file():
             return "not running on this data folder"
         url = await asyncio.to_thread(Path(self._data.address).read_text, "utf-8")
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(parts.hostname, port)
+        except (OSError, TimeoutError):
+            return f"not running: nobody answers at {url}, where it was last"
+        writer.close()
         return f"running at {url}"

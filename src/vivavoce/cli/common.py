@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ..app import folder
 from ..app.folder import Folder
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    err.print(f"[red]error:[/red] {message}", markup=True)
+    err.print(f"[red]error:[/red] {plain(message)}")
     raise typer.Exit(code)
 
 
@@ -74,16 +75,23 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
 async def store(data: Folder) -> SqlStore:
     from ..store.sql.store import SqlStore
 
-    data.create()
+    try:
+        data.create()
+    except OSError as error:
+        fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     return await SqlStore.open(data.database)
 
 
 def told(value: object) -> None:
     """As JSON, times as RFC 3339."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    print(as_json(value))
 
 
-def _plain(value: object) -> object:
+def as_json(value: object) -> str:
+    return json.dumps(value, default=_builtin, ensure_ascii=False, indent=2)
+
+
+def _builtin(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")
@@ -98,3 +106,4 @@ def when(at: datetime | None) -> str:
 
 
 find = folder.find
+plain = escape  # what others wrote is text, not our markup

@@ -10,7 +10,7 @@ import typer
 
 from ..protocol.items import FunctionCall, FunctionOutput, Message
 from ..store.base import ConversationRow, Page, Row
-from .common import DataDir, Json, fail, find, out, run, store, told, when
+from .common import DataDir, Json, as_json, fail, find, out, run, store, told, when
 
 app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
 
@@ -39,7 +39,10 @@ def listed(
     if not page.data:
         out.print("There are no conversations yet.")
     for row in page.data:
-        out.print(f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}")
+        out.print(
+            f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}",
+            markup=False,
+        )
     if page.has_more:
         out.print(f"There are more: --limit {limit * 2}")
 
@@ -68,7 +71,10 @@ def export(
     if out_file is None:
         told(whole)
         return
-    out_file.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2))
+    try:
+        out_file.write_text(as_json(whole) + "\n", "utf-8")
+    except OSError as error:
+        fail(f"{out_file} cannot be written: {error.strerror}.")
     if json:
         told({"file": str(out_file)})
 
@@ -81,8 +87,8 @@ def delete(
     json: Json = False,
 ) -> None:
     """Forget a conversation, its calls and their figures. This cannot be undone."""
-    if not yes and not json:
-        typer.confirm(f"Delete {conversation_id} for good?", abort=True)
+    if not yes:
+        typer.confirm(f"Delete {conversation_id} for good?", abort=True, err=True)
 
     async def work() -> bool:
         kept = await store(find(data_dir))

@@ -21,6 +21,8 @@ def lasting(text: str) -> timedelta:
     amount, unit = text[:-1], text[-1:]
     if not amount.isdecimal() or unit not in _UNITS or int(amount) == 0:
         raise typer.BadParameter("say how long, such as 30d, 12h or 90m")
+    if len(amount) > 5:
+        raise typer.BadParameter("that is longer than anybody lives")
     return timedelta(seconds=int(amount) * _UNITS[unit])
 
 
@@ -74,8 +76,9 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
     if not rows:
         out.print("There are no keys. `vivavoce keys create` makes one.")
     for row in rows:
-        out.print(f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
-                  f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip
+        line = (f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
+                f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip
+        out.print(line, markup=False)
 
 
 def _state(row: KeyRow, at: datetime) -> str:

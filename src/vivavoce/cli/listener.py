@@ -102,5 +102,7 @@ async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str
     out.print("  Another link: [bold]vivavoce link[/bold]   A key for programs: "
               "[bold]vivavoce keys create[/bold]   Stop: Ctrl+C\n")  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
-        err.print(f"The assistant '{name}' has mistakes and is not served:", style="yellow")
+        err.print(
+            f"The assistant '{name}' has mistakes and is not served:", style="yellow", markup=False
+        )
         err.print(str(error), markup=False)

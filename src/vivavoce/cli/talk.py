@@ -21,6 +21,7 @@ from .common import (
     find,
     now,
     out,
+    plain,
     run,
     store,
     told,
@@ -62,6 +63,8 @@ def talk(
     try:
         run(hold(turn, _address(target, assistant), credential, pcm, text))
     except Unreachable as error:
+        if error.status in (401, 403):
+            fail(f"{target} refuses: HTTP {error.status}.", REFUSED)
         fail(f"{target} cannot be reached: {error}. Is the server running?", UNREACHABLE)
     _report(turn, out_file, as_json)
 
@@ -71,7 +74,10 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
     from . import sound
 
     if out_file is not None and turn.pcm:
-        sound.write(out_file, bytes(turn.pcm))
+        try:
+            sound.write(out_file, bytes(turn.pcm))
+        except OSError as error:
+            fail(f"{out_file} cannot be written: {error.strerror}.")
     delay = None
     if turn.first_audio_at is not None and turn.stopped_at is not None:
         delay = round((turn.first_audio_at - turn.stopped_at) * 1000)
@@ -89,17 +95,18 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
         })  # fmt: skip
     else:
         if turn.heard:
-            out.print(f"[bold]you:[/bold] {turn.heard}")
+            out.print(f"[bold]you:[/bold] {plain(turn.heard)}")
         if turn.answer:
-            out.print(f"[bold]answer:[/bold] {turn.answer}")
+            out.print(f"[bold]answer:[/bold] {plain(turn.answer)}")
         if delay is not None:
             out.print(f"[dim]first sound {delay} ms after the end of speech was decided[/dim]")
         if out_file is not None and turn.pcm:
-            out.print(f"[dim]{duration_ms(turn.pcm) / 1000:.1f} s of speech in {out_file}[/dim]")
+            seconds = duration_ms(turn.pcm) / 1000
+            out.print(f"[dim]{seconds:.1f} s of speech in {plain(str(out_file))}[/dim]")
     if good:
         return
     if turn.error is not None and not as_json:
-        err.print(f"[red]error:[/red] {turn.error.get('message')}")
+        err.print(f"[red]error:[/red] {plain(str(turn.error.get('message')))}")
     refused = turn.closed is not None and turn.closed[0] in (3000, 4000)
     raise typer.Exit(REFUSED if refused else FAILED)
 
@@ -144,7 +151,7 @@ def _address(target: str, assistant: str | None) -> str:
     """The socket's URL: `…/v1/realtime` is added where it is missing."""
     url = urlsplit(target)
     scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
-    if scheme not in ("ws", "wss"):
+    if scheme not in ("ws", "wss") or not url.netloc:
         fail(f"{target} is no http(s):// or ws(s):// URL.", 2)
     path = url.path.rstrip("/")
     if not path.endswith("/realtime"):

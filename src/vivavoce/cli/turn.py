@@ -13,7 +13,7 @@ from typing import Any
 from ..audio.pcm import BYTES_PER_MS, duration_ms
 from ..net.dial import dial
 from ..net.websocket import Frame
-from .common import err
+from .common import err, plain
 
 CHUNK_MS = 20
 PATIENCE_S = 30.0
@@ -35,6 +35,8 @@ class Turn:
     closed: tuple[int, str] | None = None
     stopped_at: float | None = None
     first_audio_at: float | None = None
+    asked: bool = False  # have we begun to say something?
+    _greetings: set[str] = field(default_factory=set)  # responses that nobody asked for
     _queue: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
 
     def frame(self, data: Frame) -> None:
@@ -48,9 +50,7 @@ class Turn:
 
     async def incoming(self) -> AsyncIterator[dict[str, Any]]:
         while True:
-            async with asyncio.timeout(PATIENCE_S):
-                event = await self._queue.get()
-            if event is None:
+            if (event := await self._queue.get()) is None:
                 return
             self._take(event)
             yield event
@@ -59,8 +59,13 @@ class Turn:
         at = time.monotonic() - self.began
         kind = str(event.get("type"))
         if not self.quiet and (not self.events or self.events[-1][1] != kind):
-            err.print(f"[dim]{at:8.3f}[/dim]  {kind}")
+            err.print(f"[dim]{at:8.3f}[/dim]  {plain(kind)}")
         self.events.append((round(at, 4), kind))
+        response_id = str(event.get("response_id") or (event.get("response") or {}).get("id"))
+        if kind == "response.created" and not self.asked:
+            self._greetings.add(response_id)
+        if response_id in self._greetings:
+            return
         match kind:
             case "input_audio_buffer.speech_stopped":
                 self.stopped_at = at
@@ -112,6 +117,7 @@ async def hold(
                             session["audio"] = {"input": input_audio}
                         say(type="session.update", session=session)
                     elif event["type"] == "session.updated" and talking is None:
+                        turn.asked = True
                         if text is None:
                             talking = tasks.create_task(speak())
                             continue
@@ -120,7 +126,7 @@ async def hold(
                         item = {"type": "message", "role": "user", "content": [part]}
                         say(type="conversation.item.create", item=item)
                         say(type="response.create")
-                    elif event["type"] == "response.done" and talking is not None:
+                    elif turn.status is not None:
                         break
                 if talking is not None:
                     talking.cancel()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,8 +46,7 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-OpenAI-Agents-SDK",
-                       "OpenAI-Safety-Identifier"],
+        allow_headers=["*"],  # the SDKs send a dozen of their own; no cookie comes this way
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
     app.add_middleware(page.Hardened)
@@ -67,7 +67,7 @@ class Bounded:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY:
-                return {"type": "http.disconnect"}
+                raise HTTPException(413, "The body is too large")
             return message
 
         declared = next((v for k, v in scope.get("headers", ()) if k == b"content-length"), b"0")

@@ -100,14 +100,19 @@ class Hub:
         """All calls but those of this conversation: whoever continues it takes their place."""
         return [c for c in self._calls.values() if c.conversation_id != conversation_id]
 
-    async def take_over(self, conversation_id: str, by: LiveCall | None = None) -> bool:
+    async def take_over(
+        self,
+        conversation_id: str,
+        by: LiveCall | None = None,
+        why: str = "conversation_continued_elsewhere",
+    ) -> bool:
         """Whoever else is in this conversation leaves it: two would write two stories.
 
         False: somebody is still there.
         """
         calls = self._calls.values()
         others = [c for c in calls if c.conversation_id == conversation_id and c is not by]
-        return await _end(others, TAKEN_OVER, "conversation_continued_elsewhere")
+        return await _end(others, TAKEN_OVER, why)
 
     async def leave(self) -> None:
         """End all calls with 1012, and wait for them; those that do not end are cancelled."""

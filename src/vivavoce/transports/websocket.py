@@ -69,14 +69,17 @@ class Door:
 
     def open(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | None:
         """picows asks this for each handshake."""
-        url = urlsplit(request.path.decode("latin-1"))
+        try:
+            url = urlsplit(request.path.decode("latin-1"))
+            query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
+        except ValueError:
+            return _no(400, "invalid_value", "This address cannot be read.")
         headers = {name.lower(): value for name, value in request.headers.items()}
         if url.path.rstrip("/") not in PATHS:
             return _no(404, "not_found", "There is nothing at this address.")
         origin, host = headers.get("origin"), headers.get("host")
         if not carriers.welcome(origin, host=host, secure=self._secure, allowed=self._origins):
             return _no(403, "origin_not_allowed", "This page may not connect: unknown Origin.")
-        query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         if query.get("call_id"):
             return _no(404, "call_id_not_found", "No session found for the provided call_id")
         offered = carriers.offered(headers.get("sec-websocket-protocol"))

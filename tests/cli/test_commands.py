@@ -1,0 +1,260 @@
+"""The command line as its users meet it: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from vivavoce.access import keys, sign_in
+from vivavoce.access.refusal import Refusal
+from vivavoce.cli.main import app
+from vivavoce.protocol.items import Message, Part
+from vivavoce.store.base import Change, ConversationRow, Row
+from vivavoce.store.sql.store import SqlStore
+
+NOW = datetime.now(UTC)
+FAILED, USAGE, MISSING = 1, 2, 5
+
+
+@dataclass
+class Terminal:
+    data: Path
+    status: int = 0
+    told: str = ""
+    complaint: str = ""
+
+    def run(self, *arguments: str, answer: str = "") -> str:
+        """What it printed; `status` and `complaint` are how it ended."""
+        done = CliRunner().invoke(app, [*arguments, "--data-dir", str(self.data)], input=answer)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        self.status, self.complaint = done.exit_code, done.stderr
+        return done.stdout.strip()
+
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401
+        return json.loads(self.run(*arguments, "--json"))
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path / "data")
+
+
+def with_store(terminal: Terminal, *work: Callable[[SqlStore], Any]) -> list[Any]:
+    async def main() -> list[Any]:
+        terminal.data.mkdir(parents=True, exist_ok=True)
+        store = await SqlStore.open(terminal.data / "vivavoce.db")
+        try:
+            return [await step(store) for step in work]
+        finally:
+            await store.close()
+
+    return asyncio.run(main())
+
+
+# Keys
+
+
+def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> None:
+    made = terminal.json("keys", "create", "--name", "phone", "--assistant", "ada")
+    assert set(made) == {"id", "key", "name", "expires_at"}
+
+    def checked() -> Any:  # noqa: ANN401
+        return with_store(terminal, lambda store: keys.check(store, made["key"], NOW))[0]
+
+    assert checked().assistant == "ada"
+    (row,) = terminal.json("keys", "list")
+    assert (row["id"], row["name"], row["revoked_at"]) == (made["id"], "phone", None)
+    assert made["key"] not in json.dumps(row)
+    assert terminal.json("keys", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert isinstance(checked(), Refusal)
+    terminal.run("keys", "revoke", made["id"])
+    assert terminal.status == FAILED
+    assert "revoked" in terminal.run("keys", "list")
+
+
+@pytest.mark.parametrize("lasting", ["30", "d", "-1d", "0h", "²d", "1w", "99999999999999d"])
+def test_a_time_that_is_none_is_a_mistake_of_usage(terminal: Terminal, lasting: str) -> None:
+    terminal.run("keys", "create", "--expires", lasting)
+    assert terminal.status == USAGE
+    assert terminal.json("keys", "list") == []
+
+
+def test_a_key_expires_when_it_was_told_to(terminal: Terminal) -> None:
+    made = terminal.json("keys", "create", "--expires", "90m")
+    left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
+    assert 85 < left.total_seconds() / 60 <= 90
+
+
+def test_the_key_alone_is_printed_for_scripts(terminal: Terminal) -> None:
+    assert terminal.run("keys", "create").startswith("vv_")
+    assert "\n" not in terminal.run("keys", "create")
+
+
+def test_what_people_named_is_text_and_no_markup(terminal: Terminal) -> None:
+    terminal.run("keys", "create", "--name", "[/b] [red]x")
+    assert "[/b] [red]x" in terminal.run("keys", "list")
+    terminal.run("conversations", "show", "[/b]")
+    assert terminal.status == FAILED
+    assert "[/b]" in terminal.complaint
+
+
+def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
+    terminal.run("keys", "list")
+    assert stat.S_IMODE(terminal.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((terminal.data / "vivavoce.db").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    terminal = Terminal(tmp_path / "file" / "data")
+    terminal.run("keys", "list")
+    assert terminal.status == FAILED
+    assert "cannot be used" in terminal.complaint
+
+
+# The link
+
+
+def test_a_link_signs_in_once(terminal: Terminal) -> None:
+    made = terminal.json("link")["link"]
+    url, code = made.split("#code=")
+    assert url == "http://localhost:8080/"
+    once, twice = with_store(
+        terminal,
+        lambda store: sign_in.sign_in(store, code, datetime.now(UTC)),
+        lambda store: sign_in.sign_in(store, code, datetime.now(UTC)),
+    )
+    assert isinstance(once, str)
+    assert isinstance(twice, Refusal)
+
+
+# Conversations
+
+
+@pytest.fixture
+def talked(terminal: Terminal) -> Terminal:
+    """One conversation, of which the last answer was not heard to its end."""
+    asked = Message(
+        id="item_1", role="user", content=(Part(type="input_text", text="When is it?"),)
+    )
+    answered = Message(
+        id="item_2",
+        role="assistant",
+        status="incomplete",
+        content=(Part(type="output_audio", transcript="It is [soon]"),),
+    )
+    rows = (
+        Row(asked, 1024.0, NOW, input_method="text"),
+        Row(answered, 2048.0, NOW, generated="It is [soon]. Really.", sent_ms=2000, heard_ms=900),
+    )
+    with_store(
+        terminal,
+        lambda store: store.create_conversation(
+            ConversationRow("conv_1", "ada", "[bold]bob", "en", NOW, NOW)
+        ),
+        lambda store: store.commit([Change("conv_1", items=rows)]),
+    )
+    return terminal
+
+
+def test_conversations_are_listed_with_whom_they_were(talked: Terminal) -> None:
+    assert "[bold]bob" in talked.run("conversations", "list")
+    (about,) = talked.json("conversations", "list", "--assistant", "ada")
+    assert (about["id"], about["user"]) == ("conv_1", "[bold]bob")
+    assert talked.json("conversations", "list", "--assistant", "eve") == []
+
+
+def test_a_conversation_is_shown_as_it_was_said_and_heard(talked: Terminal) -> None:
+    shown = talked.run("conversations", "show", "conv_1")
+    assert "user: When is it?" in shown
+    assert "assistant: It is [soon]. Really.  [heard 0.9 of 2.0 s]" in shown
+
+
+def test_a_conversation_is_exported_with_all_that_is_known(
+    talked: Terminal, tmp_path: Path
+) -> None:
+    printed = json.loads(talked.run("conversations", "export", "conv_1"))
+    file = tmp_path / "out.json"
+    talked.run("conversations", "export", "conv_1", "--out", str(file))
+    assert json.loads(file.read_text()) == printed
+    assert printed["items"][1]["generated"] == "It is [soon]. Really."
+    assert printed["items"][1]["heard_ms"] == 900
+
+
+def test_deleting_asks_and_a_no_leaves_everything(talked: Terminal) -> None:
+    talked.run("conversations", "delete", "conv_1", answer="n\n")
+    assert talked.status == FAILED
+    assert talked.json("conversations", "list")
+
+
+def test_what_was_deleted_is_gone(talked: Terminal) -> None:
+    assert talked.json("conversations", "delete", "conv_1", "--yes")["deleted"]
+    assert talked.json("conversations", "list") == []
+    for verb in ("show", "export", "delete"):
+        arguments = ["conversations", verb, "conv_1", *(["--yes"] if verb == "delete" else [])]
+        talked.run(*arguments)
+        assert talked.status == FAILED
+
+
+# Assistants
+
+
+def test_assistants_are_listed_and_the_shipped_ones_are_right(terminal: Terminal) -> None:
+    listed = {one["name"]: one for one in terminal.json("assistants", "list")}
+    assert listed["charlotte"]["languages"] == ["en", "it", "es"]
+    assert terminal.json("assistants", "check", listed["charlotte"]["folder"]) == []
+    assert terminal.status == 0
+
+
+def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_path: Path) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    (folder / "assistant.toml").write_text('name = "eve"\nengine = "steam"\n')
+    mistakes = terminal.json("assistants", "check", str(folder))
+    assert terminal.status == FAILED
+    assert len(mistakes) >= 2
+    assert {"file", "line", "key", "message"} == set(mistakes[0])
+
+
+# Everything else
+
+
+def test_usage_mistakes_end_with_2(terminal: Terminal) -> None:
+    for arguments in (
+        ["talk"],
+        ["talk", "x.wav", "--text", "hi"],
+        ["nonsense"],
+        ["keys", "nonsense"],
+    ):
+        terminal.run(*arguments)
+        assert terminal.status == USAGE, arguments
+
+
+def test_a_mistake_in_the_settings_is_told_with_its_key(terminal: Terminal) -> None:
+    terminal.data.mkdir()
+    (terminal.data / "vivavoce.toml").write_text("[server]\nport = 99999\ncolour = 1\n")
+    terminal.run("doctor")
+    assert terminal.status == USAGE
+    assert "server.port" in terminal.complaint
+    assert "server.colour" in terminal.complaint
+
+
+def test_doctor_tries_every_part(terminal: Terminal) -> None:
+    terminal.data.mkdir()
+    (terminal.data / "server.url").write_text("http://localhost:1")  # of one that was killed
+    findings = {one["part"]: one for one in terminal.json("doctor")}
+    for part in ("Python", "database", "voice detection", "brain", "assistants"):
+        assert findings[part]["good"], findings[part]
+    assert "not running" in findings["server"]["said"]
+    assert (terminal.status == 0) == all(one["good"] for one in findings.values())
+    assert terminal.status in (0, MISSING)
+    assert all(one["mend"] for one in findings.values() if not one["good"])

@@ -1,0 +1,121 @@
+"""`vivavoce talk`: a whole turn with a server, and how it ends where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import wave
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+from websockets.asyncio.server import ServerConnection, serve
+
+from vivavoce.cli import turn as turns
+from vivavoce.cli.main import app
+
+from ..support.served import Served
+
+FAILED, UNREACHABLE, REFUSED = 1, 3, 4
+
+
+def talk(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    done = CliRunner().invoke(app, ["talk", *arguments, "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    told = json.loads(done.stdout) if done.stdout.strip() else {}
+    return done.exit_code, told, done.stderr
+
+
+def test_a_typed_turn(served: Served, key: str) -> None:
+    status, told, _ = talk("--text", "Hello there.", "--url", served.url, "--key", key,
+                           "--assistant", "echo")  # fmt: skip
+    assert status == 0
+    assert (told["status"], told["error"]) == ("completed", None)
+    assert told["answer"]
+    assert told["events"][0]["type"] == "session.created"
+
+
+def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:
+    """Charlotte speaks first to whoever comes by a client secret, as this command does here."""
+    file = tmp_path / "answer.wav"
+    status, told, _ = talk("--text", "When does the keynote start?", "--assistant", "charlotte",
+                           "--data-dir", str(served.data), "--out", str(file))  # fmt: skip
+    assert status == 0
+    assert "9:30" in told["answer"]
+    assert "Welcome" not in told["answer"]
+    if told["audio_ms"]:
+        with wave.open(str(file)) as sound:
+            assert sound.getnframes() * 1000 // sound.getframerate() == told["audio_ms"]
+
+
+def test_who_is_refused_ends_with_4(served: Served) -> None:
+    status, told, _ = talk("--text", "hi", "--url", served.url, "--key", "vv_wrong")
+    assert status == REFUSED
+    assert told["error"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1", "ws://localhost:1/v1"])
+def test_where_nobody_listens_ends_with_3(url: str) -> None:
+    status, _, complaint = talk("--text", "hi", "--url", url)
+    assert status == UNREACHABLE
+    assert "cannot be reached" in complaint
+
+
+def test_where_no_server_runs_ends_with_3(tmp_path: Path) -> None:
+    status, _, complaint = talk("--text", "hi", "--data-dir", str(tmp_path))
+    assert status == UNREACHABLE
+    assert "vivavoce serve" in complaint
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "http://", "ftp://x"])
+def test_an_address_that_is_none_is_a_mistake_of_usage(url: str) -> None:
+    assert talk("--text", "hi", "--url", url)[0] == 2
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_usage() -> None:
+    assert talk("[/nowhere].wav", "--url", "http://localhost:1")[0] == 2
+
+
+Story = Callable[[ServerConnection], Awaitable[None]]
+
+
+async def talk_with(story: Story, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """With a server that behaves as the story says."""
+    async with serve(story, "localhost", 0, select_subprotocol=lambda *_: None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "vivavoce", "talk", *arguments, "--json",
+            "--url", f"http://localhost:{port}", env=dict(os.environ),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, complaint = await process.communicate()
+        assert b"Traceback" not in complaint, complaint.decode()
+        return process.returncode or 0, json.loads(printed)
+
+
+def test_a_server_that_closes_early_is_a_failure() -> None:
+    async def story(socket: ServerConnection) -> None:
+        await socket.send('{"type":"session.created","session":{}}')
+        await socket.close(1011, "oh")
+
+    status, told = asyncio.run(talk_with(story, "--text", "hi"))
+    assert status == FAILED
+    assert told["close"] == [1011, "oh"]
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
+) -> None:
+    """A recording in which nobody speaks: no turn ever ends."""
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.3)
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as sound:
+        sound.setparams((1, 2, 24_000, 0, "NONE", ""))
+        sound.writeframes(bytes(48_000))
+    status, told, _ = talk(str(silence), "--url", served.url, "--key", key, "--assistant", "echo")
+    assert status == FAILED
+    assert told["error"]["code"] == "timeout"

@@ -1,0 +1,146 @@
+"""Conversations and calls over HTTP: one's own, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+
+from ..support.served import Served
+from ..transports.test_websocket import end_of, hear, say, welcomed, with_key
+from .test_routes import bearer, code_of
+
+
+@dataclass
+class Talked:
+    """A conversation of Ada's, held with the assistant `echo`, and its call."""
+
+    conversation: str
+    call: str
+    of_another_key: dict[str, str]  # a key that is good for `charlotte` only
+
+
+async def _talk(served: Served, credential: str, query: str = "?model=echo") -> str:
+    """One typed turn. Returns the conversation."""
+    async with connect(served.ws + query, **with_key(credential)) as socket:
+        assert (await hear(socket))["type"] == "session.created"
+        part = {"type": "input_text", "text": "Hello."}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await say(socket, type="conversation.item.create", item=item)
+        await say(socket, type="response.create")
+        done: dict[str, Any] = await hear(socket, "response.done")
+        conversation: str = done["response"]["conversation_id"]
+        return conversation
+
+
+def secret_of(served: Served, key: str, user: str) -> str:
+    body = {"vivavoce": {"assistant": "echo", "user": user}}
+    answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key))
+    value: str = answer.json()["value"]
+    return value
+
+
+@pytest.fixture(scope="module")
+def talked(served: Served, key: str) -> Talked:
+    conversation = asyncio.run(_talk(served, secret_of(served, key, "ada")))
+    calls = httpx2.get(f"{served.url}/api/calls?limit=100", headers=bearer(key)).json()["data"]
+    call = next(call["id"] for call in calls if call["conversation_id"] == conversation)
+    return Talked(conversation, call, bearer(served.key("--assistant", "charlotte")))
+
+
+def test_a_key_sees_what_was_said_and_what_was_generated(
+    served: Served, key: str, talked: Talked
+) -> None:
+    url = f"{served.url}/api/conversations/{talked.conversation}"
+    whole = httpx2.get(url, headers=bearer(key)).json()
+    assert (whole["assistant"], whole["user"]) == ("echo", "ada")
+    asked, answered = whole["items"]
+    assert asked["item"]["content"][0]["text"] == "Hello."
+    assert (asked["input_method"], answered["input_method"]) == ("text", None)
+    assert answered["item"]["role"] == "assistant"
+
+
+def test_a_call_is_logged_with_its_turns(served: Served, key: str, talked: Talked) -> None:
+    url = f"{served.url}/api/calls/{talked.call}"
+    call = httpx2.get(url, headers=bearer(key)).json()
+    assert (call["user"], call["transport"], call["engine"]) == ("ada", "websocket", "scripted")
+    (turn,) = httpx2.get(f"{url}/events", headers=bearer(key)).json()["data"]
+    assert turn["status"] == "completed"
+    assert turn["usage"]["total_tokens"] > 0
+
+
+@pytest.mark.parametrize("path", ["conversations/{0.conversation}", "calls/{0.call}",
+                                  "calls/{0.call}/events"])  # fmt: skip
+def test_a_key_for_another_assistant_finds_nothing(
+    served: Served, talked: Talked, path: str
+) -> None:
+    url = f"{served.url}/api/{path.format(talked)}"
+    assert httpx2.get(url, headers=talked.of_another_key).status_code == 404
+
+
+def test_lists_leave_out_what_is_another_keys(served: Served, talked: Talked) -> None:
+    for path in ("conversations", "calls"):
+        url = f"{served.url}/api/{path}?limit=100&assistant=echo"
+        ids = [one["id"] for one in httpx2.get(url, headers=talked.of_another_key).json()["data"]]
+        assert not {talked.conversation, talked.call} & set(ids)
+
+
+def test_a_cookie_sees_its_own_conversations_only(served: Served, key: str, talked: Talked) -> None:
+    with httpx2.Client(base_url=served.url) as browser:
+        browser.post("/api/sign-in", json={"code": code_of(served.cli("link"))})
+        wish = {"vivavoce": {"assistant": "echo"}}
+        secret = browser.post("/v1/realtime/client_secrets", json=wish).json()["value"]
+        own = asyncio.run(_talk(served, secret))
+        url = "/api/conversations?user=ada&limit=100"
+        ids = [one["id"] for one in browser.get(url).json()["data"]]
+        assert own in ids
+        assert talked.conversation not in ids
+        foreign = f"/api/conversations/{talked.conversation}"
+        assert browser.get(foreign).status_code == 404
+        assert browser.delete(foreign).status_code == 404
+        assert browser.get(f"/api/conversations/{own}").status_code == 200
+        assert browser.delete(f"/api/conversations/{own}").status_code == 204
+        assert browser.get(f"/api/conversations/{own}").status_code == 404
+    still = httpx2.get(f"{served.url}{foreign}", headers=bearer(key))
+    assert still.status_code == 200
+
+
+def test_a_client_secret_reads_no_conversations(served: Served, key: str, talked: Talked) -> None:
+    secret = bearer(secret_of(served, key, "ada"))
+    answer = httpx2.get(f"{served.url}/api/conversations/{talked.conversation}", headers=secret)
+    assert answer.status_code == 403
+
+
+def test_pages_of_a_list_join_without_a_gap(served: Served, key: str, talked: Talked) -> None:
+    asyncio.run(_talk(served, key))
+    with httpx2.Client(base_url=served.url, headers=bearer(key)) as http:
+        whole = [one["id"] for one in http.get("/api/conversations?limit=100").json()["data"]]
+        joined: list[str] = []
+        more, before = True, ""
+        while more:
+            page = http.get(f"/api/conversations?limit=1{before}").json()
+            joined += [one["id"] for one in page["data"]]
+            more, before = page["has_more"], f"&before={page['last_id']}"
+        assert joined == whole
+        assert http.get("/api/conversations?limit=0").status_code == 400
+
+
+def test_deleting_a_conversation_ends_the_call_that_is_in_it(served: Served, key: str) -> None:
+    async def story() -> None:
+        async with connect(served.ws + "?model=echo", **with_key(key)) as socket:
+            await welcomed(socket)
+            assert socket.response is not None
+            conversation = socket.response.headers["Vivavoce-Conversation-Id"]
+            async with httpx2.AsyncClient(base_url=served.url, headers=bearer(key)) as http:
+                answer = await http.delete(f"/api/conversations/{conversation}")
+                assert answer.status_code == 204
+                assert await end_of(socket) == (4000, "conversation_deleted")
+                gone = await http.get(f"/api/conversations/{conversation}")
+                assert json.loads(gone.content)["error"]["code"] == "conversation_not_found"
+
+    asyncio.run(story())
