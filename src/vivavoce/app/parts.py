@@ -149,10 +149,10 @@ class Parts:
         if assistant.engine != "cascade":
             return
         await self.brain(assistant, language)
-        if assistant.adapter("stt", language) == "pocketsphinx":
-            await (await self._pool()).warm(await self._model(assistant))
         if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
             await voice.warm()
+        if assistant.adapter("stt", language) == "pocketsphinx":
+            await (await self._pool()).warm(await self._model(assistant))
 
     def _endpoint(self) -> Endpoint:
         """The OpenAI-compatible server behind the adapters named `openai`."""

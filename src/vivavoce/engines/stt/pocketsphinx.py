@@ -26,7 +26,7 @@ from .lm import ModelFiles
 
 HEARD_RATE = 16_000
 LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
-WARM = 2  # workers, each of 30 MB or more
+FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
 
 NUMBERS = 1 << 32
@@ -62,14 +62,14 @@ class Pool:
                 tasks.create_task(worker.stop())
 
     async def warm(self, model: ModelFiles | None = None) -> None:
-        """Start two of the idle workers and load this model, so that the first talkers do not wait.
+        """Start all idle workers and load this model, so that no utterance waits for it.
 
-        Another starts when more talk at once; their sound waits for it and is soon caught up with.
+        Two at first: on a small machine the first talker would wait for all of them.
         """
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(WARM, len(self._idle))):  # none waits before its lease, so each
-                # gets another worker
-                tasks.create_task(self._load(model))
+        for size in (min(FIRST, len(self._idle)), len(self._idle)):
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(size):  # each gets another one: none waits before its lease
+                    tasks.create_task(self._load(model))
 
     async def _load(self, model: ModelFiles | None) -> None:
         async with self.lease(model) as worker:
