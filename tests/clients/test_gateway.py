@@ -87,6 +87,8 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_text_turn(two: Two) -> None:
+    named: list[str] = []
+
     async def story(c: Conversation) -> None:
         assert c.events[0].session.instructions == "Answer from the gateway's own prompt."
         assert c.events[0].session.audio.input.transcription is not None
@@ -99,10 +101,12 @@ def test_a_text_turn(two: Two) -> None:
         (row,) = two.rows(f"select * from responses where id = '{done.response.id}'")
         assert row["status"] == "completed"
         assert json.loads(row["usage"])["total_tokens"] == done.response.usage.total_tokens
+        named.append(done.response.conversation_id)
 
     hold(two.gateway, two.key, "gate", story)
     (call,) = two.rows("select * from calls order by started_at desc limit 1")
     assert (call["engine"], call["assistant"]) == ("upstream", "gate")
+    assert named == [call["conversation_id"]]
     shown = two.gateway.cli("conversations", "show", call["conversation_id"])
     assert "When does the keynote start?" in shown
     assert "9:30" in shown

@@ -346,3 +346,26 @@ def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:
 def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
     relay = Story(locked=LOCKED).relay
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
+
+
+def test_responses_name_our_conversation_and_nothing_else_is_touched() -> None:
+    theirs = RESPONSE | {"conversation_id": "conv_theirs", "new": 1.50}
+    quoted = SAID | {"content": [{"type": "output_audio",
+                                  "transcript": 'say "conversation_id":"conv_theirs"'}]}  # fmt: skip
+    begun = frame("response.created", response=theirs)
+    done = theirs | {"output": [quoted], "status": "completed"}
+    ended = frame("response.done", response=done)
+    story = Story(conversation_id="conv_ours")
+    story.hear(begun, ended)
+    named = b'"conversation_id": "conv_ours"'
+    assert story.down == [
+        data.replace(b'"conversation_id": "conv_theirs"', named) for data in (begun, ended)
+    ]
+    assert b'conversation_id\\":\\"conv_theirs' in story.down[1]
+
+
+def test_an_aside_belongs_to_no_conversation() -> None:
+    begun = frame("response.created", response=RESPONSE | {"conversation_id": None})
+    story = Story(conversation_id="conv_ours")
+    story.hear(begun)
+    assert story.down == [begun]

@@ -71,6 +71,7 @@ class Builder:
             asked_of_upstream(plan.session),
             now=asyncio.get_running_loop().time(),
             new_id=self._make_id,
+            conversation_id=plan.conversation_id,
             history=[row.item for row in plan.history],
             ledger=ledger,
             greeting=plan.assistant.greeting(plan.language) if plan.greet else None,
