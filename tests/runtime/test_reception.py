@@ -243,3 +243,15 @@ def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
 
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret", subject="bob"))
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
+
+
+def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        await at.call(wire)
+        await asyncio.sleep(5 * 60 + 1)
+        assert wire.closed is not None
+        assert wire.closed[1] == 1000
+        assert [e.error.code for _, e in wire.all(server.Error)] == ["session_idle"]
+
+    place(tmp_path, story)

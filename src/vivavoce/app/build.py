@@ -113,6 +113,7 @@ class Builder:
             language=plan.language,
             gate_db=assistant.turns.gate_db,
             max_session_s=self._minutes(plan) * 60,
+            idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
         )
         recorder = self._recorder(plan, ledger)
