@@ -86,7 +86,7 @@ def resting(starts: Sequence[Start], quiet: Idle) -> str:
     rows = [
         row("`serve` → listening, ms", [s.listening_ms for s in starts], LISTENING),
         row("`serve` → first call has its session, ms", [s.session_ms for s in starts]),
-        row("`serve` → first spoken answer could come at once, ms", [s.warm_ms for s in starts]),
+        row("`serve` → nothing left to load, ms", [s.warm_ms for s in starts]),
         row("CPU of all that, ms", [s.cpu_ms for s in starts]),
         row("`keys create`, a whole process, ms", [s.key_ms for s in starts]),
         row("memory of a server that is warm, MB", [quiet.server_kb / 1024]),
