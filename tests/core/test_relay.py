@@ -348,10 +348,10 @@ def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
-def test_responses_name_our_conversation_and_nothing_else_is_touched() -> None:
+def test_responses_name_our_conversation_and_are_else_untouched() -> None:
     theirs = RESPONSE | {"conversation_id": "conv_theirs", "new": 1.50}
-    quoted = SAID | {"content": [{"type": "output_audio",
-                                  "transcript": 'say "conversation_id":"conv_theirs"'}]}  # fmt: skip
+    part = {"type": "output_audio", "transcript": 'say "conversation_id":"conv_theirs"'}
+    quoted = SAID | {"content": [part]}
     begun = frame("response.created", response=theirs)
     done = theirs | {"output": [quoted], "status": "completed"}
     ended = frame("response.done", response=done)
