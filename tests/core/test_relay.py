@@ -10,7 +10,7 @@ import pytest
 from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
 from vivavoce.core.ledger import Ledger
-from vivavoce.core.relay import Direction, Relay, Verdict
+from vivavoce.core.relay import OURS, Direction, Relay, Verdict
 from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
@@ -214,10 +214,10 @@ def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client(
 
 def test_a_greeting_is_asked_for_first() -> None:
     story = Story(opened=False, greeting="Welcome!")
-    story.say(CREATE)
+    story.say(NEWS)
     story.hear(CREATED, UPDATED)
     assert "Welcome!" in json.loads(story.up[1])["response"]["instructions"]
-    assert story.up[2] == CREATE
+    assert story.up[2] == NEWS
 
 
 # Passing
@@ -369,3 +369,43 @@ def test_an_aside_belongs_to_no_conversation() -> None:
     story = Story(conversation_id="conv_ours")
     story.hear(begun)
     assert story.down == [begun]
+
+
+def greeting(story: Story) -> None:
+    story.hear(CREATED, UPDATED)
+    assert b"Welcome!" in story.up[-1]
+    story.log.clear()
+
+
+def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.hear(BEGUN)
+    story.say(APPEND, CREATE, APPEND)
+    first, cancel = story.up
+    assert first == APPEND
+    assert json.loads(cancel)["type"] == "response.cancel"
+    story.log.clear()
+    story.hear(ENDED)
+    assert story.down == [ENDED]
+    assert story.up == [CREATE, APPEND]
+    assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
+
+
+def test_who_has_asked_already_is_not_greeted() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    story.say(CREATE)
+    story.hear(CREATED, UPDATED)
+    assert not any(b"Welcome!" in data for data in story.up)
+    assert story.up[-1] == CREATE
+
+
+def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.say(CREATE)
+    refused = {"type": "invalid_request_error", "code": "no", "message": "no", "param": None,
+               "event_id": f"{OURS}greeting"}  # fmt: skip
+    story.hear(frame("error", error=refused))
+    assert story.up[-1] == CREATE
+    assert not story.down
