@@ -409,3 +409,22 @@ def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
     story.hear(frame("error", error=refused))
     assert story.up[-1] == CREATE
     assert not story.down
+
+
+def test_a_call_in_which_nobody_says_a_word_ends() -> None:
+    story = Story(idle_s=300.0)
+    user = ITEM | {"id": "u", "role": "user"}
+    story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)
+    story.relay.receive(FromUpstream(BEGUN), 110.0)
+    story.relay.effects()
+    assert story.relay.next_deadline() == 3600.0  # while it is answered nobody counts
+    story.relay.receive(FromUpstream(ENDED), 130.0)
+    assert story.relay.next_deadline() == 430.0
+    story.relay.effects()
+    story.relay.on_deadline(430.0)
+    told, close = (e for e in story.relay.effects() if isinstance(e, Send | Close))
+    assert isinstance(told, Send)
+    assert isinstance(told.event, server.Error)
+    assert told.event.error.code == "session_idle"
+    assert isinstance(close, Close)
+    assert close.code == 1000
