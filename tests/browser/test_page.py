@@ -246,7 +246,9 @@ def test_with_many_assistants_the_settings_stay_in_sight(
     for name in ("Italiano", "In writing"):
         box = visit.page.get_by_role("radio", name=name).bounding_box()
         orb = visit.microphone.bounding_box()
-        assert box and orb and box["y"] + box["height"] <= orb["y"]
+        assert box
+        assert orb
+        assert box["y"] + box["height"] <= orb["y"]
     hidden = visit.page.evaluate(
         "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
         "(document.getElementById('choices'))"
