@@ -25,6 +25,17 @@ def test_asked_aloud_when_the_keynote_starts_she_tells(visiting: Visiting, tmp_p
     visit.expect_heard_out("Charlotte")
 
 
+def test_a_greeting_read_to_its_end_was_not_interrupted(visiting: Visiting, tmp_path: Path) -> None:
+    visit = visiting(says(tmp_path / "mic.wav", 1.0)).enter("Charlotte")
+    visit.microphone.click()
+    visit.expect_status("Speaking")
+    visit.expect_heard_out("Charlotte")
+    visit.expect_status("Listening")
+    visit.press("Hang up")
+    expect(visit.said_by("Charlotte")).to_have_count(1)
+    expect(visit.said_by("Charlotte")).not_to_contain_text("interrupted")
+
+
 def test_a_question_that_crosses_her_greeting_is_answered(visiting: Visiting) -> None:
     visit = visiting().enter("Charlotte")
     visit.write("When does the keynote start?")
