@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from typer.testing import CliRunner
 
 from vivavoce.access import keys, sign_in
 from vivavoce.access.refusal import Refusal
+from vivavoce.app import folder
+from vivavoce.app.folder import Folder
+from vivavoce.cli.common import command
 from vivavoce.cli.main import app
 from vivavoce.protocol.items import Message, Part
 from vivavoce.store.base import Change, ConversationRow, Row
@@ -85,7 +89,7 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
 def test_a_time_that_is_none_is_a_mistake_of_usage(terminal: Terminal, lasting: str) -> None:
     terminal.run("keys", "create", "--expires", lasting)
     assert terminal.status == USAGE
-    assert terminal.json("keys", "list") == []
+    assert not terminal.data.exists()
 
 
 def test_a_key_expires_when_it_was_told_to(terminal: Terminal) -> None:
@@ -108,7 +112,7 @@ def test_what_people_named_is_text_and_no_markup(terminal: Terminal) -> None:
 
 
 def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
-    terminal.run("keys", "list")
+    terminal.run("keys", "create")
     assert stat.S_IMODE(terminal.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((terminal.data / "vivavoce.db").stat().st_mode) == 0o600
 
@@ -116,18 +120,63 @@ def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
 def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     terminal = Terminal(tmp_path / "file" / "data")
-    terminal.run("keys", "list")
+    terminal.run("keys", "create")
     assert terminal.status == FAILED
     assert "cannot be used" in terminal.complaint
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["link"],
+        ["keys", "list"],
+        ["keys", "revoke", "key_1"],
+        ["conversations", "list"],
+        ["conversations", "show", "conv_1"],
+        ["conversations", "delete", "conv_1", "--yes"],
+        ["doctor"],
+        ["assistants", "list"],
+        ["talk", "--text", "hi"],
+    ],
+)
+def test_a_mistyped_folder_is_not_made(terminal: Terminal, command: list[str]) -> None:
+    terminal.run(*command)
+    assert not terminal.data.exists()
+    if command[0] in ("link", "keys", "conversations"):
+        assert terminal.status == MISSING
+        assert f"There is no Vivavoce data in {terminal.data}." in terminal.complaint
+
+
+def test_what_to_type_is_what_works_here(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Folder(Path("my data"))
+    for started, shown in (
+        (".venv/bin/vivavoce", ".venv/bin/vivavoce link --data-dir 'my data'"),
+        (str(tmp_path / "bin/vivavoce"), "bin/vivavoce link --data-dir 'my data'"),
+        ("/opt/v/bin/vivavoce", "/opt/v/bin/vivavoce link --data-dir 'my data'"),
+    ):
+        monkeypatch.setattr(sys, "argv", [started])
+        assert command(data, "link") == shown
+    assert command(folder.default(), "link") == "/opt/v/bin/vivavoce link"
+    on_the_path = tmp_path / "vivavoce"
+    on_the_path.write_text("#!/bin/sh\n")
+    on_the_path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(on_the_path)])
+    assert command(folder.default(), "link") == "vivavoce link"
 
 
 # The link
 
 
 def test_a_link_signs_in_once(terminal: Terminal) -> None:
+    terminal.run("keys", "create")
     made = terminal.json("link")["link"]
     url, code = made.split("#code=")
     assert url == "http://localhost:8080/"
+    assert "No server runs on" in terminal.complaint
     once, twice = with_store(
         terminal,
         lambda store: sign_in.sign_in(store, code, datetime.now(UTC)),

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -79,8 +80,10 @@ async def _look(part: str, check: Check) -> Finding:
 
 @asynccontextmanager
 async def _patient(data: Folder, chosen: Settings) -> AsyncIterator[_Patient]:
-    async with Parts(chosen, data) as parts:
-        yield _Patient(data, chosen, parts)
+    with TemporaryDirectory() as elsewhere:  # a folder that is not there is not made by looking
+        made = data if data.root.exists() else Folder(Path(elsewhere))
+        async with Parts(chosen, made) as parts:
+            yield _Patient(data, chosen, parts)
 
 
 class _Patient:
@@ -111,8 +114,9 @@ class _Patient:
 
     async def _folder(self) -> str:
         root = self._data.root
+        if not root.exists():
+            return f"{root} is not there yet; the server makes it"
         try:
-            self._data.create()
             probe = root / ".doctor"
             await asyncio.to_thread(probe.write_bytes, b"x")
             await asyncio.to_thread(probe.unlink)
@@ -127,6 +131,8 @@ class _Patient:
         return f"{root}, {free // 2**30} GB free"
 
     async def _database(self) -> str:
+        if not self._data.database.is_file():
+            return "none yet; the server makes it"
         try:
             store = await SqlStore.open(self._data.database)
             try:

@@ -9,7 +9,7 @@ import typer
 
 from ..access import keys
 from ..store.base import KeyRow
-from .common import DataDir, Json, fail, find, now, out, run, store, told, when
+from .common import DataDir, Json, command, fail, find, now, out, run, store, told, when
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
 
@@ -36,9 +36,10 @@ def create(
 ) -> None:
     """Make a key. It is shown this once."""
     ends = lasting(expires) if expires else None
+    data = find(data_dir)
 
     async def work() -> tuple[str, KeyRow]:
-        kept = await store(find(data_dir))
+        kept = await store(data, make=True)
         try:
             at = now()
             until = at + ends if ends else None
@@ -74,7 +75,8 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
         ])  # fmt: skip
         return
     if not rows:
-        out.print("There are no keys. `vivavoce keys create` makes one.")
+        make = command(find(data_dir), "keys", "create")
+        out.print(f"There are no keys. This makes one: {make}", markup=False)
     for row in rows:
         line = (f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
                 f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip

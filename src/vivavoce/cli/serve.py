@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import logs
+from . import lock, logs
 from .common import DataDir, fail, find, run, settings
 
 if TYPE_CHECKING:
@@ -27,15 +28,20 @@ def serve(
     data = find(data_dir)
     chosen = _chosen(settings(data, config), host, port, tls_cert, tls_key)
     logs.set_up()
-    try:
-        data.create()
-    except OSError as error:
-        fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
-    listening = _bind(chosen)
+    listening = _bind(chosen)  # first: who cannot start leaves nothing behind
+    with listening, ExitStack() as until_the_end:
+        try:
+            data.create()
+            until_the_end.enter_context(lock.held(data))
+        except lock.Taken:
+            fail(f"Another server runs on {data.root} already. One folder takes one server: "
+                 "choose another with --data-dir.")  # fmt: skip
+        except OSError as error:
+            fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
 
-    from . import listener  # what takes time to load is loaded by a process that will serve
+        from . import listener  # what takes time to load is loaded by a process that will serve
 
-    run(listener.serve(chosen, data, listening), listener.new_loop)
+        run(listener.serve(chosen, data, listening), listener.new_loop)
 
 
 def _chosen(

@@ -16,6 +16,7 @@ from .common import (
     UNREACHABLE,
     DataDir,
     Json,
+    command,
     err,
     fail,
     find,
@@ -126,7 +127,7 @@ def _sound(file: str) -> bytes:
 def _here(data_dir: Path | None) -> str:
     data = find(data_dir)
     if not data.address.is_file():
-        fail(f"No server runs on {data.root}. Start one with `vivavoce serve`, or give --url.",
+        fail(f"No server runs on {data.root}. Start one: {command(data, 'serve')}. Or give --url.",
              UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")
 
