@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from vivavoce import __version__
 from vivavoce.access import keys, sign_in
 from vivavoce.access.refusal import Refusal
 from vivavoce.app import folder
@@ -68,13 +69,13 @@ def with_store(terminal: Terminal, *work: Callable[[SqlStore], Any]) -> list[Any
 
 
 def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> None:
-    made = terminal.json("keys", "create", "--name", "phone", "--assistant", "ada")
+    made = terminal.json("keys", "create", "--name", "phone", "--assistant", "charlotte")
     assert set(made) == {"id", "key", "name", "expires_at"}
 
     def checked() -> Any:  # noqa: ANN401
         return with_store(terminal, lambda store: keys.check(store, made["key"], NOW))[0]
 
-    assert checked().assistant == "ada"
+    assert checked().assistant == "charlotte"
     (row,) = terminal.json("keys", "list")
     assert (row["id"], row["name"], row["revoked_at"]) == (made["id"], "phone", None)
     assert made["key"] not in json.dumps(row)
@@ -82,6 +83,9 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
     assert isinstance(checked(), Refusal)
     terminal.run("keys", "revoke", made["id"])
     assert terminal.status == FAILED
+    assert "was revoked already" in terminal.complaint
+    terminal.run("keys", "revoke", "key_nobody")
+    assert "There is no key key_nobody." in terminal.complaint
     assert "revoked" in terminal.run("keys", "list")
 
 
@@ -168,6 +172,13 @@ def test_what_to_type_is_what_works_here(
     assert command(folder.default(), "link") == "vivavoce link"
 
 
+def test_a_key_for_an_assistant_that_is_not_there_is_refused(terminal: Terminal) -> None:
+    terminal.run("keys", "create", "--assistant", "nobody")
+    assert terminal.status == USAGE
+    assert "charlotte" in terminal.complaint
+    assert not terminal.data.exists()
+
+
 # The link
 
 
@@ -216,7 +227,9 @@ def talked(terminal: Terminal) -> Terminal:
 
 
 def test_conversations_are_listed_with_whom_they_were(talked: Terminal) -> None:
-    assert "[bold]bob" in talked.run("conversations", "list")
+    header, line = talked.run("conversations", "list").splitlines()
+    assert header.split() == ["id", "last", "assistant", "user"]
+    assert "[bold]bob" in line
     (about,) = talked.json("conversations", "list", "--assistant", "ada")
     assert (about["id"], about["user"]) == ("conv_1", "[bold]bob")
     assert talked.json("conversations", "list", "--assistant", "eve") == []
@@ -254,6 +267,11 @@ def test_what_was_deleted_is_gone(talked: Terminal) -> None:
         assert talked.status == FAILED
 
 
+def test_deleting_says_what_it_did(talked: Terminal) -> None:
+    said = talked.run("conversations", "delete", "conv_1", "--yes")
+    assert said == "conv_1 is deleted, with its 2 items."
+
+
 # Assistants
 
 
@@ -275,6 +293,10 @@ def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_pa
 
 
 # Everything else
+
+
+def test_the_version_is_asked_for_as_everywhere() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == __version__
 
 
 def test_usage_mistakes_end_with_2(terminal: Terminal) -> None:

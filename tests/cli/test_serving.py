@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from vivavoce.cli.main import app
@@ -51,3 +52,68 @@ def test_a_port_in_use_is_said_and_leaves_no_folder(tmp_path: Path) -> None:
     assert status == FAILED
     assert f"Port {port}" in complaint
     assert not (tmp_path / "data").exists()
+
+
+def test_a_port_that_is_none_is_a_mistake_of_usage(tmp_path: Path) -> None:
+    assert refused("--port", "99999", "--data-dir", str(tmp_path / "data"))[0] == USAGE
+
+
+def test_a_host_that_is_not_ours_is_the_hosts_fault(tmp_path: Path) -> None:
+    for host in ("203.0.113.1", "no such host"):
+        status, complaint = refused("--host", host, "--port", "0", "--data-dir", str(tmp_path))
+        assert status == FAILED
+        assert f"The host {host} cannot be used" in complaint
+
+
+def test_the_tls_file_that_is_wrong_is_named(
+    tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    cert, key = certificate
+    odd = tmp_path / "odd.pem"
+    odd.write_text("no PEM")
+    for given, told in (
+        ((odd, key), f"{odd} is no certificate"),
+        ((cert, odd), f"{odd} is no pri"),
+    ):
+        status, complaint = refused("--tls-cert", str(given[0]), "--tls-key", str(given[1]),
+                                    "--data-dir", str(tmp_path / "data"))  # fmt: skip
+        assert status == USAGE
+        assert f"{odd} {told}" in complaint
+
+
+def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
+    tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    cert, key = map(str, certificate)
+    with serve(tmp_path / "data", "--tls-cert", cert, "--tls-key", key) as server:
+        said = CliRunner().invoke(
+            app, ["talk", "--text", "hi", "--data-dir", str(server.data), "--assistant", "echo"]
+        )
+        assert said.exit_code == 3
+        assert "is not trusted" in said.stderr
+        trusting = subprocess.run(
+            [sys.executable, "-m", "vivavoce", "talk", "--text", "hi", "--assistant", "echo",
+             "--data-dir", str(server.data)],
+            env=server.environ | {"SSL_CERT_FILE": cert}, timeout=60, check=False,
+        )  # fmt: skip
+        assert trusting.returncode == 0
+
+
+def test_a_default_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+    with serve(tmp_path / "data", VIVAVOCE_CALLS__DEFAULT_ASSISTANT="nobody") as server:
+        server.stop()
+        assert "there is no such assistant" in server.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed one for localhost, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return cert, key

@@ -137,5 +137,9 @@ def when(at: datetime | None) -> str:
     return "–" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def counted(amount: int, what: str) -> str:
+    return f"{amount} {what}" + ("" if amount == 1 else "s")
+
+
 find = folder.find
 plain = escape  # what others wrote is text, not our markup

@@ -67,7 +67,7 @@ async def serve(chosen: Settings, data: Folder, listening: socket.socket) -> Non
         )
     )
     url = address(chosen, listening.getsockname()[1], tls=tls)
-    telling = asyncio.create_task(_tell(listener, server, data, url))
+    telling = asyncio.create_task(_tell(listener, server, chosen, data, url))
     try:
         await listener.serve(sockets=[listening])
     finally:
@@ -89,7 +89,9 @@ def address(chosen: Settings, port: int, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str) -> None:
+async def _tell(
+    listener: uvicorn.Server, server: Server, chosen: Settings, data: Folder, url: str
+) -> None:
     """Once it listens: where, and by which link one comes in."""
     while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
         await asyncio.sleep(0.01)
@@ -104,6 +106,12 @@ async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str
     for what, words in (("Another link", ["link"]), ("A key for programs", ["keys", "create"])):
         out.print(f"  {what + ':':20}[bold]{plain(command(data, *words))}[/bold]")
     out.print(f"  {'Stop:':20}Ctrl+C\n")
+    default = chosen.calls.default_assistant
+    if server.services.catalogue.get(default) is None:
+        there = ", ".join(one.name for one in server.services.catalogue)
+        err.print(f"calls.default_assistant is '{default}', and there is no such assistant: who "
+                  f"names none is refused. There are: {there}.", style="yellow",
+                  markup=False)  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
         err.print(
             f"The assistant '{name}' has mistakes and is not served:", style="yellow", markup=False
