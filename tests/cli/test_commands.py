@@ -292,6 +292,27 @@ def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_pa
     assert {"file", "line", "key", "message"} == set(mistakes[0])
 
 
+def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: Terminal) -> None:
+    folder = terminal.data / "assistants/eve"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text('name = "eve"\nlanguages = ["en"]\nengine = "steam"\n'
+                                           '[instructions]\ndefault = "Be brief."\n')  # fmt: skip
+    terminal.run("assistants", "list")
+    assert f"eve has 1 mistake: vivavoce assistants check {folder}" in terminal.complaint
+
+
+def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    file = folder / "assistant.toml"
+    file.write_text('name = "ada"\nlanguages = ["en"]\n[instructions]\ndefault = "Be brief."\n'
+                    '[knowledge]\npaths = ["knowlege/*.md"]\n')  # fmt: skip
+    assert "ada is right" in terminal.run("assistants", "check", str(file))
+    assert "nothing matches 'knowlege/*.md'" in terminal.complaint
+
+
 # Everything else
 
 
@@ -329,3 +350,18 @@ def test_doctor_tries_every_part(terminal: Terminal) -> None:
     assert (terminal.status == 0) == all(one["good"] for one in findings.values())
     assert terminal.status in (0, MISSING)
     assert all(one["mend"] for one in findings.values() if not one["good"])
+
+
+def test_doctor_says_where_each_missing_key_is_looked_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EVES_KEY", raising=False)
+    folder = terminal.data / "assistants/eve"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text(
+        'name = "eve"\nlanguages = ["en"]\nengine = "upstream"\n'
+        '[instructions]\ndefault = "Be brief."\n[upstream]\nkey = { env = "EVES_KEY" }\n'
+    )
+    terminal.run("doctor")
+    assert terminal.status == MISSING
+    assert "[upstream] key says where: eve takes it from EVES_KEY." in terminal.complaint

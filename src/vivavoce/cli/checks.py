@@ -24,7 +24,7 @@ from ..engines.base import Voice
 from ..errors import EngineError, StoreError, VivavoceError
 from ..http import page
 from ..store.sql.store import SqlStore
-from .common import err, out, plain
+from .common import counted, err, out, plain
 
 LITTLE_SPACE = 500 * 1024 * 1024
 FEW_FILES = 1024
@@ -62,7 +62,7 @@ async def examine(data: Folder, chosen: Settings, *, quiet: bool) -> list[Findin
                 mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
                 out.print(f"{mark} {finding.part:22} {plain(finding.said)}")
                 if finding.mend:
-                    err.print(f"  → {plain(finding.mend)}", style="yellow")
+                    err.print(f"  → {finding.mend}", style="yellow", markup=False)
     return findings
 
 
@@ -235,13 +235,18 @@ class _Patient:
     async def _keys(self) -> str:
         catalogue = Catalogue([SHIPPED, self._data.assistants], known())
         away = [a for a in catalogue if a.engine == "upstream"]
-        without = [a.name for a in away if not a.upstream_key()]
+        without = [a for a in away if not a.upstream_key()]
         if without:
+            keys = {a.name: a.upstream.key for a in without}
+            wanted = [f"{name} takes it from {key.env or key.file}" for name, key in keys.items()]
             raise Unwell(
-                f"no key for {', '.join(without)}",
-                "Set the variable or write the file that [upstream] key names.",
+                f"no key for {', '.join(keys)} in this shell's environment and files",
+                f"[upstream] key says where: {'; '.join(wanted)}. "
+                "A server that runs may have another environment than this shell.",
             )
-        return f"{len(away)} assistants use another provider" if away else "none are needed"
+        if not away:
+            return "none are needed"
+        return f"{counted(len(away), 'assistant')} with another provider, each with a key here"
 
     async def _server(self) -> str:
         if not self._data.address.is_file():
