@@ -3,8 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .support.served import Served, serve
+
+# How fast an example is found says something about the machine, and nothing about the code.
+settings.register_profile("vivavoce", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vivavoce")
 
 
 @pytest.fixture(scope="session")

@@ -285,3 +285,18 @@ def test_without_any_voice_calls_are_in_text_and_say_so(tmp_path: Path) -> None:
     path = os.pathsep.join(filter(None, [str(silent), os.environ.get("PYTHONPATH")]))
     with serve(tmp_path / "data", PATH=str(silent), PYTHONPATH=path) as served:
         hold(served, served.key(), "charlotte", story)
+
+
+def test_a_language_that_the_recogniser_does_not_know_is_said(
+    served: Served, key: str, question: bytes
+) -> None:
+    async def story(c: Conversation) -> None:
+        await c.configure(audio={"input": {"transcription": {"model": "whisper-1"}}})
+        speaking = asyncio.create_task(c.speak(question))
+        failed = await c.until("conversation.item.input_audio_transcription.failed")
+        assert "English only" in failed.error.message
+        await c.until("response.done")
+        assert "non ho capito" in c.text()
+        await speaking
+
+    hold(served, key, "charlotte", story, language="it")

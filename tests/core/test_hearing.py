@@ -6,7 +6,7 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Listen, ListenDrop, ListenEnd
-from vivavoce.core.inputs import Finished, Heard, Partial, Said, Transcribed
+from vivavoce.core.inputs import Finished, Heard, NotTranscribed, Partial, Said, Transcribed
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import (
     Audio,
@@ -359,3 +359,25 @@ def test_sound_in_an_item_that_nobody_listens_to(settings: SessionConfig, part: 
     s = Scenario(settings, thinks_in_text=True)
     s.tell(client.ItemCreate(item=Message(role="user", content=(part,))), client.ResponseCreate())
     assert s.story[-1] == "<respond>"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_recogniser_that_gives_up_early_keeps_nobody_waiting(told: bool) -> None:
+    s = Scenario(config(transcribe=told), thinks_in_text=True)
+    s.hear(speech_ms=320)
+    s.tell(NotTranscribed("item_1", "it understands English only"))
+    assert s.story[-1] == "<listen>"  # the turn is no item yet
+    s.hear(speech_ms=320, silence_ms=600)
+    failed = "conversation.item.input_audio_transcription.failed"
+    after = s.story[s.story.index("conversation.item.done") + 1 :]
+    assert after == [failed if told else f"({failed})", "response.created", "<respond>"]
+    s.check()
+
+
+def test_what_was_said_of_a_turn_that_was_cleared_is_forgotten() -> None:
+    s = Scenario(thinks_in_text=True)
+    s.hear(speech_ms=320)
+    s.tell(NotTranscribed("item_1", "too noisy"), client.AudioClear())
+    s.hear(speech_ms=320, silence_ms=600)
+    assert s.story[-1] == "response.created"  # its own words are awaited
+    s.check()

@@ -10,7 +10,7 @@ import pytest
 from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
 from vivavoce.core.ledger import Ledger
-from vivavoce.core.relay import Direction, Relay, Verdict
+from vivavoce.core.relay import OURS, Direction, Relay, Verdict
 from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
@@ -214,10 +214,10 @@ def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client(
 
 def test_a_greeting_is_asked_for_first() -> None:
     story = Story(opened=False, greeting="Welcome!")
-    story.say(CREATE)
+    story.say(NEWS)
     story.hear(CREATED, UPDATED)
     assert "Welcome!" in json.loads(story.up[1])["response"]["instructions"]
-    assert story.up[2] == CREATE
+    assert story.up[2] == NEWS
 
 
 # Passing
@@ -348,10 +348,10 @@ def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
-def test_responses_name_our_conversation_and_nothing_else_is_touched() -> None:
+def test_responses_name_our_conversation_and_are_else_untouched() -> None:
     theirs = RESPONSE | {"conversation_id": "conv_theirs", "new": 1.50}
-    quoted = SAID | {"content": [{"type": "output_audio",
-                                  "transcript": 'say "conversation_id":"conv_theirs"'}]}  # fmt: skip
+    part = {"type": "output_audio", "transcript": 'say "conversation_id":"conv_theirs"'}
+    quoted = SAID | {"content": [part]}
     begun = frame("response.created", response=theirs)
     done = theirs | {"output": [quoted], "status": "completed"}
     ended = frame("response.done", response=done)
@@ -369,3 +369,62 @@ def test_an_aside_belongs_to_no_conversation() -> None:
     story = Story(conversation_id="conv_ours")
     story.hear(begun)
     assert story.down == [begun]
+
+
+def greeting(story: Story) -> None:
+    story.hear(CREATED, UPDATED)
+    assert b"Welcome!" in story.up[-1]
+    story.log.clear()
+
+
+def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.hear(BEGUN)
+    story.say(APPEND, CREATE, APPEND)
+    first, cancel = story.up
+    assert first == APPEND
+    assert json.loads(cancel)["type"] == "response.cancel"
+    story.log.clear()
+    story.hear(ENDED)
+    assert story.down == [ENDED]
+    assert story.up == [CREATE, APPEND]
+    assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
+
+
+def test_who_has_asked_already_is_not_greeted() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    story.say(CREATE)
+    story.hear(CREATED, UPDATED)
+    assert not any(b"Welcome!" in data for data in story.up)
+    assert story.up[-1] == CREATE
+
+
+def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.say(CREATE)
+    refused = {"type": "invalid_request_error", "code": "no", "message": "no", "param": None,
+               "event_id": f"{OURS}greeting"}  # fmt: skip
+    story.hear(frame("error", error=refused))
+    assert story.up[-1] == CREATE
+    assert not story.down
+
+
+def test_a_call_in_which_nobody_says_a_word_ends() -> None:
+    story = Story(idle_s=300.0)
+    user = ITEM | {"id": "u", "role": "user"}
+    story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)
+    story.relay.receive(FromUpstream(BEGUN), 110.0)
+    story.relay.effects()
+    assert story.relay.next_deadline() == 3600.0  # while it is answered nobody counts
+    story.relay.receive(FromUpstream(ENDED), 130.0)
+    assert story.relay.next_deadline() == 430.0
+    story.relay.effects()
+    story.relay.on_deadline(430.0)
+    told, close = (e for e in story.relay.effects() if isinstance(e, Send | Close))
+    assert isinstance(told, Send)
+    assert isinstance(told.event, server.Error)
+    assert told.event.error.code == "session_idle"
+    assert isinstance(close, Close)
+    assert close.code == 1000

@@ -144,3 +144,24 @@ def test_deleting_a_conversation_ends_the_call_that_is_in_it(served: Served, key
                 assert json.loads(gone.content)["error"]["code"] == "conversation_not_found"
 
     asyncio.run(story())
+
+
+def test_a_secret_that_names_a_conversation_continues_it(
+    served: Served, key: str, talked: Talked
+) -> None:
+    """Whoever minted it was asked whether they may see it; who calls needs no user."""
+    wish = {"assistant": "echo", "conversation_id": talked.conversation}
+    url = f"{served.url}/v1/realtime/client_secrets"
+    minted = httpx2.post(url, json={"vivavoce": wish}, headers=bearer(key)).json()
+    assert asyncio.run(_talk(served, minted["value"])) == talked.conversation
+
+
+def test_a_browser_mints_nothing_for_somebody_elses_conversation(
+    served: Served, talked: Talked
+) -> None:
+    with httpx2.Client(base_url=served.url) as browser:
+        browser.post("/api/sign-in", json={"code": code_of(served.cli("link"))})
+        wish = {"assistant": "echo", "conversation_id": talked.conversation}
+        refused = browser.post("/v1/realtime/client_secrets", json={"vivavoce": wish})
+    assert refused.status_code == 404
+    assert refused.json()["error"]["code"] == "conversation_not_found"

@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from ..support.official import accept
 from ..support.served import Served, serve
 
 PATIENCE_S = 20.0
@@ -27,7 +28,9 @@ async def hear(socket: ClientConnection, kind: str | None = None) -> dict[str, A
     """The next event, or the next of a type."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            event: dict[str, Any] = json.loads(await socket.recv())
+            data = await socket.recv(decode=False)
+            accept(data)
+            event: dict[str, Any] = json.loads(data)
             if kind in (None, event["type"]):
                 return event
 

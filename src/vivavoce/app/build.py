@@ -77,6 +77,7 @@ class Builder:
             greeting=plan.assistant.greeting(plan.language) if plan.greet else None,
             locked=plan.assistant.limits.locked if plan.browser else (),
             max_session_s=self._minutes(plan) * 60,
+            idle_s=plan.assistant.limits.idle_minutes * 60,
         )
         trunk = Trunk(
             relay,

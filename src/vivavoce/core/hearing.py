@@ -25,7 +25,7 @@ from . import effects as do
 from . import pauses
 from .conversation import Conversation
 from .gate import LevelGate
-from .inputs import Heard, Partial, Transcribed
+from .inputs import Heard, NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
 from .transcripts import Transcripts
 from .turns import Rules, Started, Stopped, TurnDetector
@@ -52,6 +52,7 @@ class Hearing:
         self._listened_bytes = 0  # of it, what the recogniser got
         self._pre_roll = bytearray()  # of it, what the next turn may reach back for
         self._listening = False  # does the recogniser have this item?
+        self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self.configure(settings)
 
@@ -132,8 +133,11 @@ class Hearing:
         self._out.ask(do.ListenEnd(item_id))
         self.transcripts.expect(item_id, ms)
         self._gate.learn()
+        known = self._known
         self._begin_anew()
         self._commit(item_id)
+        if known is not None:
+            self.transcripts.finish(known)
 
     def take_silence(self) -> None:
         """Nothing was said, and that is an answer too. Nobody has to listen to it."""
@@ -171,6 +175,16 @@ class Hearing:
             text = self.transcripts.latest(partial.item_id)
             self._turns.unfinished = pauses.unfinished(text, self._language_told or self._language)
 
+    def know_words(self, event: Transcribed | NotTranscribed) -> bool:
+        """The words, or that there will be none. Does that answer something?
+
+        A recogniser may give up while the user still speaks; the turn is not an item until then.
+        """
+        if self._listening and event.item_id == self.item_id:
+            self._known = event
+            return False
+        return self.transcripts.finish(event)
+
     @property
     def _language_told(self) -> str | None:
         transcription = self._settings.transcription
@@ -178,6 +192,7 @@ class Hearing:
 
     def _begin_anew(self) -> None:
         self.item_id, self._listening = self._out.new_id("item"), False
+        self._known = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()
         if self._turns is not None:

@@ -29,8 +29,9 @@ class Idleness:
         self._alone = True
 
     @property
-    def minutes(self) -> float:
-        return (self._limit_s or 0) / 60
+    def message(self) -> str:
+        """What the client is told when the limit is reached."""
+        return f"Your session ended after {(self._limit_s or 0) / 60:g} minutes without a word."
 
     def due(self) -> float:
         return NEVER if self._limit_s is None else self._alive_at + self._limit_s

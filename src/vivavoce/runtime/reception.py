@@ -200,10 +200,15 @@ class Reception:
         history = tuple(await self._store.items(plan.conversation_id))
         return replace(plan, history=history, greet=plan.greet and not history)
 
-    async def preview(self, caller: Caller, knock: Knock) -> tuple[SessionConfig, str]:
-        """The session that this caller would get, and whose it is. Raises `Refused`."""
+    async def preview(
+        self, caller: Caller, knock: Knock, minter: Caller
+    ) -> tuple[SessionConfig, str]:
+        """The session that this caller would get, and whose it is. Raises `Refused`.
+
+        A conversation that `minter` may not see is given to nobody else either.
+        """
         assistant = self._assistant(knock, caller)
-        found = await self._found(knock, caller, assistant)
+        found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
         plan = self._plan(knock, caller, assistant, conversation)
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
@@ -260,14 +265,14 @@ class Reception:
         raise Refused(404, "assistant_not_found", f"There is no assistant named '{self._default}'.")
 
     async def _found(
-        self, knock: Knock, caller: Caller, assistant: Assistant
+        self, knock: Knock, caller: Caller, assistant: Assistant, by: Caller | None = None
     ) -> ConversationRow | None:
-        """The conversation that shall be continued; None: a new one."""
+        """The conversation that shall be continued; None: a new one. `by`: whose right it is."""
         asked = knock.asked("conversation_id") or caller.conversation_id
         if asked is None:
             return None
         found = await self._store.conversation(asked)
-        if found is None or found.assistant != assistant.name or not _may_see(caller, found):
+        if found is None or found.assistant != assistant.name or not _may_see(by or caller, found):
             raise Refused(
                 404,
                 "conversation_not_found",
@@ -373,7 +378,12 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
 
 
 def _may_see(caller: Caller, conversation: ConversationRow) -> bool:
-    """A key sees all of its assistants' conversations; a user only their own."""
-    return caller.credential == "key" or (
-        caller.subject is not None and caller.subject == conversation.subject
-    )
+    """A key sees all of its assistants' conversations; a user only their own.
+
+    A client secret may name one: whoever minted it was asked then.
+    """
+    if caller.credential == "key":
+        return True
+    if caller.credential == "secret" and caller.conversation_id == conversation.id:
+        return True
+    return caller.subject is not None and caller.subject == conversation.subject

@@ -65,7 +65,7 @@ async def create(
         session=body.session,
     )
     knock = Knock(None, "http", {"model": str((body.session or {}).get("model") or "")})
-    session, assistant = await at.reception.preview(_as_caller(caller, grant), knock)
+    session, assistant = await at.reception.preview(_as_caller(caller, grant), knock, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     seconds = (body.expires_after or ExpiresAfter()).seconds
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
