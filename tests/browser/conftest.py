@@ -54,6 +54,7 @@ def visiting(
             locale: str = "en-GB",
             dark: bool = False,
             width: int = 1280,
+            height: int = 800,
         ) -> Visit:
             used = browser
             if microphone:
@@ -62,7 +63,7 @@ def visiting(
                 storage_state=None if stranger else signed_in,
                 locale=locale,
                 color_scheme="dark" if dark else "light",
-                viewport={"width": width, "height": 800},
+                viewport={"width": width, "height": height},
             )
             closing.callback(opened.close)
             visits.append(Visit(served, opened.new_page()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Route, expect
 
 from ..support.served import Served
 from ..support.sounds import spoken
@@ -80,6 +80,18 @@ class Visit:
         self.page.goto(self.served.url)
         self.page.get_by_role("radio", name=assistant).check()
         return self
+
+    def list_assistants(self, count: int) -> None:
+        """From now on the server seems to have so many."""
+
+        def many(route: Route) -> None:
+            first = route.fetch().json()["data"]
+            more = [
+                first[0] | {"title": {"en": f"Guide {n}"}, "name": f"g{n}"} for n in range(count)
+            ]
+            route.fulfill(json={"data": [*first, *more][:count]})
+
+        self.page.route("**/api/assistants", many)
 
     @property
     def microphone(self) -> Locator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -160,6 +161,114 @@ def test_a_busy_server_says_so_and_can_be_tried_again(visiting: Visiting) -> Non
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
 
 
+def test_a_model_out_of_reach_is_named_and_what_was_typed_is_kept(visiting: Visiting) -> None:
+    visit = visiting()
+    error = {"type": "server_error", "code": "upstream_unavailable", "message": "No model today."}
+    tries = 0
+
+    def unavailable(line: WebSocketRoute) -> None:
+        nonlocal tries
+        tries += 1
+        line.send(json.dumps({"type": "error", "event_id": "event_1", "error": error}))
+        line.close(code=1013)
+
+    visit.page.route_web_socket(re.compile("/v1/realtime"), unavailable)
+    visit.enter().write("hello")
+    expect(visit.trouble).to_contain_text("cannot take this call", timeout=30_000)
+    expect(visit.trouble).to_contain_text("No model today.")
+    expect(visit.said_by("You")).to_contain_text("hello")
+    expect(visit.said_by("You")).to_contain_text("not sent yet")
+    assert tries == 6
+    visit.page.unroute_all()
+    visit.page.route_web_socket(re.compile("/v1/realtime"), lambda line: line.connect_to_server())
+    visit.press("Try again")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    expect(visit.said_by("You")).to_have_text("hello")
+
+
+def test_a_conversation_that_is_gone_is_begun_anew(visiting: Visiting) -> None:
+    visit = visiting()
+    lines: list[WebSocketRoute] = []
+
+    def through(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    visit.enter().write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    visit.expect_heard_out("Echo")
+    conversation = visit.page.request.get(f"{visit.served.url}/api/conversations").json()
+    forgotten = conversation["data"][0]["id"]
+    visit.press("Hang up")
+    visit.page.request.delete(
+        f"{visit.served.url}/api/conversations/{forgotten}", headers={"Origin": visit.served.url}
+    )
+    visit.write("still there?")
+    expect(visit.said_by("Echo")).to_have_text(["You said: still there?"])
+    expect(visit.trouble).to_contain_text("this is a new one")
+    expect(visit.page.get_by_role("button", name="Try again")).to_have_count(0)
+    assert "conversation_id" not in lines[-1].url
+
+
+def test_speech_in_a_language_that_is_not_understood_is_said_to_be_so(visiting: Visiting) -> None:
+    visit = visiting(locale="it-IT")
+    item = {"type": "message", "id": "item_1", "role": "user", "status": "completed",
+            "content": [{"type": "input_audio", "transcript": None}]}  # fmt: skip
+    events = [
+        {"type": "session.created", "session": {}},
+        {"type": "conversation.item.added", "previous_item_id": None, "item": item},
+        {"type": "conversation.item.input_audio_transcription.failed", "item_id": "item_1",
+         "content_index": 0, "error": {"code": "transcription_failed", "message": "English only."}},
+    ]  # fmt: skip
+
+    def deaf(line: WebSocketRoute) -> None:
+        for event in events:
+            line.send(json.dumps(event))
+
+    visit.page.route_web_socket(re.compile("/v1/realtime"), deaf)
+    visit.enter("Charlotte").write("ciao")
+    expect(visit.trouble).to_contain_text("Puoi scriverlo")
+    expect(visit.said_by("Tu").first).to_have_text("(non capito)")
+    visit.press("Scrivi invece")
+    expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1200, 800)])
+def test_with_many_assistants_the_settings_stay_in_sight(
+    visiting: Visiting, width: int, height: int
+) -> None:
+    visit = visiting(width=width, height=height)
+    visit.list_assistants(6)
+    visit.page.goto(visit.served.url)
+    chooser = visit.page.get_by_role("combobox", name="Talk with")
+    chooser.select_option("Charlotte")
+    for name in ("Italiano", "In writing"):
+        box = visit.page.get_by_role("radio", name=name).bounding_box()
+        orb = visit.microphone.bounding_box()
+        assert box
+        assert orb
+        assert box["y"] + box["height"] <= orb["y"]
+    hidden = visit.page.evaluate(
+        "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
+        "(document.getElementById('choices'))"
+    )
+    assert hidden <= 0
+    assert visit.barriers() == []
+    chooser.select_option("Echo")
+    visit.write("hello")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+def test_signing_out_leads_to_the_door(visiting: Visiting) -> None:
+    visit = visiting(stranger=True)
+    visit.page.goto(fresh_link(visit.served))
+    visit.press("Sign out")
+    expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
+    visit.page.reload()
+    expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
+
+
 def test_nobody_enters_without_a_link_and_no_link_works_twice(visiting: Visiting) -> None:
     visit = visiting(stranger=True)
     visit.page.goto(visit.served.url)
@@ -181,6 +290,8 @@ def test_nobody_enters_without_a_link_and_no_link_works_twice(visiting: Visiting
 def test_the_page_speaks_the_language_of_the_browser(visiting: Visiting) -> None:
     visit = visiting(locale="it-IT").enter("Charlotte")
     expect(visit.page.get_by_role("button", name="Microfono")).to_be_visible()
+    expect(visit.page.get_by_text("Punto informazioni")).to_be_visible()
+    expect(visit.page.get_by_label("Da sapere")).to_contain_text("solo l’inglese")
     visit.page.get_by_role("radio", name="Español").check()
     expect(visit.page.get_by_role("button", name="Micrófono")).to_be_visible()
     assert visit.page.evaluate("document.documentElement.lang") == "es"

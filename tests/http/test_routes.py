@@ -84,6 +84,14 @@ def test_a_browser_never_sees_instructions(served: Served, key: str) -> None:
     assert "Say it again." not in text
 
 
+def test_what_people_read_of_an_assistant_comes_in_its_languages(served: Served, key: str) -> None:
+    about = httpx2.get(f"{served.url}/api/assistants/charlotte", headers=bearer(key)).json()
+    for text in (about["description"], *about["notes"]):
+        assert set(text) == {"en", "it", "es"}
+        assert len(set(text.values())) == 3
+    assert "English only" in about["notes"][-1]["en"]
+
+
 def test_a_link_signs_one_browser_in_once(served: Served) -> None:
     link = served.cli("link")
     with httpx2.Client(base_url=served.url) as browser:

@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from ..net.http import Http
 
 
-NO_VOICE = "No speech synthesis is installed here, so answers come as text."
-DEMO_EARS = (
-    "The built-in recogniser understands English only, in demo quality. "
-    "You can type in every language."
-)
+NO_VOICE = {
+    "en": "No speech synthesis is installed here, so answers come as text.",
+    "it": "Qui non è installata una sintesi vocale, quindi le risposte arrivano per iscritto.",
+    "es": "Aquí no hay síntesis de voz instalada, así que las respuestas llegan por escrito.",
+}
+DEMO_EARS = {
+    "en": "The built-in recogniser understands English only, in demo quality. "
+    "You can type in every language.",
+    "it": "Il riconoscitore incorporato capisce solo l’inglese, in qualità dimostrativa. "
+    "Puoi scrivere in ogni lingua.",
+    "es": "El reconocedor incorporado entiende solo inglés, con calidad de demostración. "
+    "Puedes escribir en cualquier idioma.",
+}
 
 
 def known() -> Known:
@@ -87,9 +95,9 @@ class Parts:
             on_stage=on_stage,
         )
 
-    def notes(self, assistant: Assistant) -> list[str]:
-        """What a person should know before they talk."""
-        notes: list[str] = []
+    def notes(self, assistant: Assistant) -> list[dict[str, str]]:
+        """What a person should know before they talk, each by language."""
+        notes: list[dict[str, str]] = []
         if assistant.engine != "cascade":
             return notes
         if self.voice(assistant, assistant.fallback_language) is None:

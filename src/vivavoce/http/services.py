@@ -28,7 +28,7 @@ class Services:
     upkeep: Upkeep
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
-    notes: Callable[[Assistant], list[str]]  # what a person should know before they talk
+    notes: Callable[[Assistant], list[dict[str, str]]]  # what to know before talking, by language
     ready: Callable[[], Awaitable[None]]  # raises if a call could not be served now
     secure: bool  # is this TLS, here or at a proxy before us?
     origins: tuple[str, ...]

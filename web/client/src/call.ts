@@ -5,8 +5,9 @@
 // - a connection that does not take the microphone's sound within about four seconds loses sound, not
 //   the call: `slow` says so;
 // - sound of an answer that was interrupted is dropped when it arrives late;
-// - what is written while the connection is being made waits for it, up to 20 events, and also for
-//   another try after a failure.
+// - what is written while there is no connection waits for one, up to 20 texts, also beyond a failure;
+//   it stands in the transcript as unsent, and is said again if it got lost on the way;
+// - other events wait likewise, up to 20.
 
 import { delay, mayRetry } from "./backoff";
 import { Captions, type Line } from "./captions";
@@ -67,12 +68,24 @@ export interface World {
 }
 
 const CONNECT_MS = 10_000;
-const ATTEMPTS = 12; // about a minute and a half
+const ATTEMPTS = 12; // about a minute and a half, for a network that went away during a call
+const FEW_ATTEMPTS = 5; // some seconds, where the server says that it cannot, or never answered
+const STEADY_MS = 5_000; // a session that ends sooner has not ended the trouble
 const FULL_BYTES = 4 * RATE * 2 * (4 / 3);
 const SHORTEST_TAKE_MS = 100; // the protocol refuses less
 const WAITING_EVENTS = 20;
+const WAITING_TEXTS = 20;
 const TRANSCRIPTION = { model: "gpt-realtime-whisper" };
 const QUIET = "quiet_"; // events whose refusal nobody needs to know of
+const TYPED = "typed_";
+const GONE = "conversation_not_found";
+
+interface Typed {
+  readonly id: string;
+  readonly text: string;
+  /** The server would not have it. */
+  readonly refused: boolean;
+}
 
 export class Call {
   readonly #options: CallOptions;
@@ -96,6 +109,7 @@ export class Call {
   #secondChance = true;
   #lastFailure: Failure | undefined;
   #waiting: object[] = [];
+  #typed: readonly Typed[] = [];
   #transcribed = false;
 
   #response: string | undefined;
@@ -163,6 +177,7 @@ export class Call {
     this.#attempts = 0;
     this.#secondChance = true;
     this.#error = undefined;
+    this.#typed = this.#typed.map((typed) => ({ ...typed, refused: false }));
     void this.#open();
   }
 
@@ -185,11 +200,11 @@ export class Call {
 
   async sendText(text: string): Promise<void> {
     await this.interrupt(); // first what was heard of the last answer, then the next question
-    const content = [{ type: "input_text", text }];
-    this.#send({
-      type: "conversation.item.create",
-      item: { type: "message", role: "user", content },
-    });
+    const typed = { id: freshId(), text, refused: false };
+    this.#typed = [...this.#typed, typed].slice(-WAITING_TEXTS);
+    if (this.#error?.code === "new_conversation") this.#error = undefined;
+    if (this.#link !== "open") return this.#publish();
+    this.#say(typed);
     this.#respond();
   }
 
@@ -284,6 +299,7 @@ export class Call {
     this.#socket = undefined;
     this.#link = this.#greeted || this.#attempts ? "reconnecting" : "connecting";
     this.#publish();
+    this.#lastFailure = undefined;
     const { token } = this.#options;
     let secret: string;
     try {
@@ -291,8 +307,9 @@ export class Call {
       secret = typeof token === "string" ? token : await token(wanted);
     } catch (error) {
       if (connection !== this.#connection) return;
-      if (error instanceof Refusal) this.#fail(error.code, error.message);
-      else this.#retry();
+      if (!(error instanceof Refusal)) this.#retry();
+      else if (error.code === "new_conversation" && this.#conversationId) this.#beginAnew();
+      else this.#fail(error.code, error.message);
       return;
     }
     if (connection !== this.#connection) return;
@@ -301,7 +318,6 @@ export class Call {
       `openai-insecure-api-key.${secret}`,
     ]);
     this.#socket = socket;
-    this.#lastFailure = undefined;
     this.#timer = setTimeout(() => socket.close(), CONNECT_MS);
     socket.onmessage = ({ data }) => {
       if (connection === this.#connection) this.#receive(JSON.parse(data as string) as ServerEvent);
@@ -323,13 +339,16 @@ export class Call {
 
   #ready(session: Session): void {
     clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void (this.#attempts = 0), STEADY_MS);
     this.#link = "open";
     this.#greeted = this.#secondChance = true;
-    this.#attempts = 0;
-    if (!this.#error?.code.startsWith("microphone")) this.#error = undefined;
+    if (!/^(microphone|new_conversation)/.test(this.#error?.code ?? "")) this.#error = undefined;
     this.#transcribed = !!session.audio?.input?.transcription;
     this.#configure();
     for (const event of this.#waiting.splice(0)) this.#send(event);
+    const unsaid = this.#typed.filter(({ refused }) => !refused);
+    for (const typed of unsaid) this.#say(typed);
+    if (unsaid.length) this.#respond();
   }
 
   #configure(): void {
@@ -367,16 +386,29 @@ export class Call {
     } else if (mayRetry(code)) {
       if (!wasOpen && message) this.#error = { code: "server", message };
       this.#retry();
-    } else if (tooMuch(type, reason)) this.#fail("busy", message);
+    } else if (reason === GONE && this.#conversationId) this.#beginAnew();
+    else if (tooMuch(type, reason)) this.#fail("busy", message);
     else this.#fail(code === 3000 ? "not_signed_in" : "refused", message);
   }
 
   #retry(): void {
-    if (this.#attempts >= ATTEMPTS) return this.#fail("network", this.#lastFailure?.message);
+    const message = this.#lastFailure?.message;
+    const attempts = this.#greeted && !message ? ATTEMPTS : FEW_ATTEMPTS;
+    if (this.#attempts >= attempts) return this.#fail(message ? "unavailable" : "network", message);
     const wait = delay(this.#attempts++, this.#world.random);
     this.#link = "reconnecting";
     this.#timer = setTimeout(() => void this.#open(), wait);
     this.#publish();
+  }
+
+  /** The conversation is not there any more: a new one, in which what was typed is still said. */
+  #beginAnew(): void {
+    this.#conversationId = undefined;
+    this.#items = [];
+    this.#captions = new Captions();
+    this.#waiting = []; // it was about what is gone
+    this.#error = { code: "new_conversation" };
+    void this.#open();
   }
 
   #fail(code: Trouble, message?: string): void {
@@ -398,6 +430,13 @@ export class Call {
     else if (this.#waiting.length < WAITING_EVENTS) this.#waiting.push(event);
   }
 
+  /** Its id is ours, so we see when the server has it, and saying it twice does no harm. */
+  #say({ id, text }: Typed): void {
+    const content = [{ type: "input_text", text }];
+    const item = { id, type: "message", role: "user", content };
+    this.#send({ type: "conversation.item.create", event_id: TYPED + id, item });
+  }
+
   #respond(): void {
     this.#asked = true;
     this.#send({ type: "response.create" });
@@ -414,8 +453,15 @@ export class Call {
       case "session.created":
         this.#ready(event.session);
         break;
+      case "conversation.item.added":
+        this.#typed = this.#typed.filter(({ id }) => id !== event.item.id);
+        break;
+      case "conversation.item.input_audio_transcription.failed":
+        this.#fault("unheard");
+        break;
       case "input_audio_buffer.speech_started":
         this.#hearing = true;
+        if (/^(unheard|new_conversation)$/.test(this.#error?.code ?? "")) this.#error = undefined;
         if (this.#response || this.#playing) void this.#silence();
         break;
       case "input_audio_buffer.speech_stopped":
@@ -430,8 +476,10 @@ export class Call {
         break;
       case "response.output_text.delta":
         this.#written = true;
+        this.#noteAnswered();
         break;
       case "response.output_audio.delta":
+        this.#noteAnswered();
         if (!late) this.#play(event.item_id, event.delta);
         break;
       case "response.done":
@@ -465,7 +513,7 @@ export class Call {
 
   #cut(cuts: readonly Cut[]): void {
     for (const { item, ms } of cuts) {
-      this.#captions.cut(item, ms);
+      if (this.#captions.cut(item, ms, this.#items) === "whole") continue;
       this.#send({
         type: "conversation.item.truncate",
         event_id: `${QUIET}truncate`,
@@ -480,7 +528,7 @@ export class Call {
     if (response.id === this.#response) this.#response = undefined;
     this.#written = false;
     const failure = response.status_details?.error;
-    if (response.status === "failed")
+    if (response.status === "failed" && this.#error?.code !== "unheard")
       this.#fault(tooMuch(failure?.type, failure?.code) ? "busy" : "answer", failure?.message);
     if (response.status === "completed") void this.#callTools(response);
     if (this.#again) this.#respond();
@@ -505,6 +553,7 @@ export class Call {
   #complain(failure: Failure & { event_id?: string | null }): void {
     this.#lastFailure = failure;
     if (failure.event_id?.startsWith(QUIET) || this.#link !== "open") return;
+    if (failure.event_id?.startsWith(TYPED) && !this.#refuse(failure.event_id)) return;
     if (failure.code === "session_expired") return; // a new connection follows
     if (failure.code === "conversation_already_has_active_response") {
       this.#again = true; // the assistant began by itself, as with a greeting: ask after it
@@ -512,6 +561,19 @@ export class Call {
     }
     this.#asked = false;
     this.#fault(tooMuch(failure.type, failure.code) ? "busy" : "server", failure.message);
+  }
+
+  /** What was typed and refused stays to be read. False if the server has it already. */
+  #refuse(event: string): boolean {
+    const about = ({ id }: Typed) => TYPED + id === event;
+    const known = this.#typed.some(about);
+    this.#typed = this.#typed.map((typed) => (about(typed) ? { ...typed, refused: true } : typed));
+    return known;
+  }
+
+  /** It answers, so it has heard: only the transcript was not to be had. */
+  #noteAnswered(): void {
+    if (this.#error?.code === "unheard") this.#error = undefined;
   }
 
   /** An answer that begins makes an older complaint about answers stale. */
@@ -545,6 +607,14 @@ export class Call {
     this.#publish();
   }
 
+  /** What was typed, while the server does not have it. */
+  #unconfirmed(): Line[] {
+    return this.#typed.map(({ id, text, refused }) => {
+      const status = refused || this.#link !== "open" ? "unsent" : "done";
+      return { id, who: "user", text, heard: text.length, status };
+    });
+  }
+
   #publish(): void {
     this.#state = this.#snapshot(this.#state.lines);
     for (const listener of this.#listeners) listener();
@@ -561,7 +631,7 @@ export class Call {
       }),
       mode: this.#mode,
       items: this.#items,
-      lines: reuse(before, this.#captions.lines(this.#items)),
+      lines: reuse(before, [...this.#captions.lines(this.#items), ...this.#unconfirmed()]),
       microphone: this.#microphone,
       asking: this.#asking,
       hearing: this.#hearing,
@@ -570,6 +640,12 @@ export class Call {
     };
   }
 }
+
+/** `crypto.randomUUID` is not there without https. */
+const freshId = (): string =>
+  `item_${[...crypto.getRandomValues(new Uint8Array(12))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("")}`;
 
 const tooMuch = (type?: string, code?: string | null): boolean =>
   /rate_limit|quota|too_many|busy/.test(`${type} ${code}`);

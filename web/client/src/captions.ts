@@ -22,8 +22,11 @@ export interface Line {
   readonly text: string;
   /** How many characters of `text` have been heard; all of it where there is no sound. */
   readonly heard: number;
-  /** `coming`: not finished. `cut`: interrupted, `text` is what was heard. `lost`: not understood. */
-  readonly status: "coming" | "done" | "cut" | "lost";
+  /**
+   * `coming`: not finished. `cut`: interrupted, `text` is what was heard. `lost`: not understood.
+   * `unsent`: typed, and not with the server.
+   */
+  readonly status: "coming" | "done" | "cut" | "lost" | "unsent";
 }
 
 export class Captions {
@@ -48,7 +51,7 @@ export class Captions {
         this.#lost.add(event.item_id);
         return true;
       case "conversation.item.truncated":
-        this.cut(event.item_id, event.audio_end_ms);
+        this.#shorten(this.#of(event.item_id), event.audio_end_ms);
         return true;
       default:
         return false;
@@ -68,20 +71,28 @@ export class Captions {
     return heard(caption) !== before;
   }
 
-  /** An item ends here: of its words remain those that began before `ms`. */
-  cut(id: string, ms?: number): void {
+  /**
+   * An item's sound ends here: of its words remain those that began before `ms`. What was finished and
+   * stopped in its last word is `whole`: nobody would say that it was interrupted.
+   */
+  cut(id: string, ms: number, conversation: Conversation): "cut" | "whole" {
     const caption = this.#of(id);
-    if (ms !== undefined) {
-      caption.pieces = caption.pieces.filter((piece) => piece.at < ms);
-      caption.received = caption.played = ms;
+    const finished = conversation.some(
+      (item) => item.id === id && item.type === "message" && item.status === "completed",
+    );
+    const begun = caption.pieces.every(({ at }) => at < ms);
+    if (finished && begun && caption.received - ms <= LAST_WORD_MS) {
+      caption.played = caption.received;
+      return "whole";
     }
-    caption.cut = true;
+    this.#shorten(caption, ms);
+    return "cut";
   }
 
   /** Items whose sound has not been played to its end, and how far it has. */
   unheard(): Cut[] {
     return [...this.#captions]
-      .filter(([, { cut, played, received }]) => !cut && played < received)
+      .filter(([, caption]) => !caption.cut && !played(caption))
       .map(([item, { played }]) => ({ item, ms: played }));
   }
 
@@ -108,7 +119,8 @@ export class Captions {
     for (const [id, caption] of this.#captions) {
       if (known.has(id)) continue;
       const text = said(caption);
-      lines.push({ id, who: "user", text, heard: text.length, status: "coming" });
+      const status = this.#lost.has(id) ? "lost" : "coming";
+      lines.push({ id, who: "user", text, heard: text.length, status });
     }
     return lines;
   }
@@ -130,7 +142,7 @@ export class Captions {
     const coming = item.status === "in_progress";
     const words = coming && caption ? said(caption) : text;
     if (coming && !words) return undefined;
-    const all = !caption || !caption.received || (!coming && caption.played >= caption.received);
+    const all = !caption || !caption.received || (!coming && played(caption));
     const done = !coming && all;
     return {
       id,
@@ -139,6 +151,12 @@ export class Captions {
       heard: all ? words.length : heard(caption),
       status: item.status === "incomplete" ? "cut" : done ? "done" : "coming",
     };
+  }
+
+  #shorten(caption: Caption, ms: number): void {
+    caption.pieces = caption.pieces.filter((piece) => piece.at < ms);
+    caption.received = caption.played = ms;
+    caption.cut = true;
   }
 
   #of(id: string): Caption {
@@ -150,6 +168,11 @@ export class Captions {
     return caption;
   }
 }
+
+const LAST_WORD_MS = 400; // a short word, and the silence after it
+const ROUNDING_MS = 1; // pieces are counted one by one, what is played as a whole
+
+const played = ({ played, received }: Caption): boolean => played >= received - ROUNDING_MS;
 
 const said = (caption: Caption): string => caption.pieces.map((piece) => piece.text).join("");
 

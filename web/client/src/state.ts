@@ -20,6 +20,9 @@ export type Trouble =
   | "not_signed_in" // the token was refused, or nobody gives one
   | "refused" // the server will not have this call
   | "busy" // too many calls, or too much used
+  | "unavailable" // the server says that it cannot serve the call now, again and again
+  | "new_conversation" // the one to be continued is not there any more; the call goes on in a new one
+  | "unheard" // what was said could not be turned into words; the call goes on
   | "network" // could not be reached, again and again
   | "slow" // the network does not keep up; some of what was said was not sent
   | "answer" // an answer failed; the call goes on

@@ -469,3 +469,169 @@ test("lines that did not change keep their identity", async () => {
   expect(call.state.lines[0]).toBe(again);
   expect(again).not.toBe(before); // it was cut by the speech
 });
+
+test("sessions that end at once are tried less and less often, and then it is said why", async () => {
+  const { call } = await begin();
+  const start = Date.now();
+  const tries: number[] = [];
+  const failed = () => call.state.status === "failed";
+  while (!failed()) {
+    tries.push(Date.now() - start);
+    Line.last.tell({ type: "session.created", session: {} }, failure("upstream_lost", "server_error"));
+    Line.last.close(1011);
+    const made = Line.made.length;
+    while (!failed() && Line.made.length === made)
+      await vi.advanceTimersByTimeAsync(100);
+  }
+  expect(tries).toEqual([0, 400, 1200, 2800, 6000, 12_400]);
+  expect(call.state.error).toEqual({ code: "unavailable", message: "A sentence." });
+});
+
+test("a server that never gets as far as a session is asked five times more", async () => {
+  const { call } = await begin();
+  await call.sendText("Hello?");
+  for (let i = 0; i < 6; i++) {
+    Line.last.tell(failure("upstream_unavailable", "server_error"));
+    Line.last.close(1013);
+    await vi.advanceTimersByTimeAsync(10_000);
+  }
+  expect(Line.made).toHaveLength(6);
+  expect(call.state).toMatchObject({
+    status: "failed",
+    error: { code: "unavailable", message: "A sentence." },
+    lines: [{ who: "user", text: "Hello?", status: "unsent" }],
+  });
+});
+
+test("after a steady session patience begins anew", async () => {
+  const { call } = await talking();
+  for (let i = 0; i < 20; i++) {
+    await vi.advanceTimersByTimeAsync(5_000);
+    Line.last.close(1012);
+    expect(call.state.status).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync(400);
+    Line.last.tell({ type: "session.created", session: {} });
+  }
+  expect(call.state.status).toBe("ready");
+});
+
+test("what was typed stands in the transcript until the server has it", async () => {
+  const { call, line } = await begin();
+  await call.sendText("Hello?");
+  const status = () => call.state.lines.map(({ text, status }) => [text, status]);
+  expect(status()).toEqual([["Hello?", "unsent"]]);
+  line.tell({ type: "session.created", session: {} });
+  expect(status()).toEqual([["Hello?", "done"]]);
+  const { item } = line.sent[1] as unknown as { item: { id: string } };
+  line.tell({ type: "conversation.item.added", previous_item_id: null, item });
+  expect(status()).toEqual([["Hello?", "done"]]);
+  expect(call.state.lines[0]!.id).toBe(item.id);
+  line.close(1012);
+  await vi.advanceTimersByTimeAsync(400);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(Line.last.types, "it is not said twice").toEqual(["session.update"]);
+});
+
+test("what was typed and got lost on the way is said again, under the same id", async () => {
+  const { call, line } = await talking();
+  await call.sendText("Hello?");
+  line.close(1011);
+  expect(call.state.lines).toMatchObject([{ text: "Hello?", status: "unsent" }]);
+  await vi.advanceTimersByTimeAsync(400);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(Line.last.sent[1]).toEqual(line.sent[1]);
+  expect(Line.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+});
+
+test("what was typed and refused stays to be read, with the reason", async () => {
+  const { call, line } = await talking();
+  await call.sendText("Hello?");
+  const { event_id } = line.sent[1]!;
+  line.tell({ type: "error", error: { code: "string_above_max_length", message: "Long.", event_id } });
+  expect(call.state).toMatchObject({
+    error: { code: "server", message: "Long." },
+    lines: [{ text: "Hello?", status: "unsent" }],
+  });
+});
+
+test("a conversation that is gone is replaced by a new one, and what was typed is said there", async () => {
+  const { call, line } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("Noon.")));
+  line.close(1012);
+  await call.sendText("And tomorrow?");
+  await vi.advanceTimersByTimeAsync(400);
+  expect(Line.last.url).toContain("conversation_id=conv_1");
+  Line.last.tell(failure("conversation_not_found"));
+  Line.last.close(4000);
+  await settled();
+  expect(Line.last.url).not.toContain("conversation_id");
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "thinking", error: { code: "new_conversation" } });
+  expect(call.state.lines.map(({ text }) => text)).toEqual(["And tomorrow?"]);
+  expect(Line.last.types.slice(-2)).toEqual(["conversation.item.create", "response.create"]);
+});
+
+test("a conversation may be gone as early as when the secret is asked for", async () => {
+  const asked: (string | undefined)[] = [];
+  const token = async ({ conversationId }: Wanted) => {
+    asked.push(conversationId);
+    if (conversationId) throw new Refusal("new_conversation");
+    return "ek_1";
+  };
+  const { call } = await begin({ token, conversationId: "conv_0" });
+  expect(asked).toEqual(["conv_0", undefined]);
+  expect(call.state).toMatchObject({ status: "connecting", error: { code: "new_conversation" } });
+});
+
+test("speech that could not be turned into words is said to be so, until it is tried again", async () => {
+  const { call, line } = await talking();
+  line.tell(speech("speech_started", "item_1"));
+  line.tell({
+    type: "conversation.item.input_audio_transcription.failed",
+    item_id: "item_1",
+    error: { code: "transcription_failed", message: "English only." },
+  });
+  expect(call.state.error).toEqual({ code: "unheard" });
+  expect(call.state.lines).toMatchObject([{ who: "user", status: "lost" }]);
+  const error = { type: "server_error", code: "x", message: "No words." };
+  line.tell({ type: "response.created", response: { id: "r", conversation_id: null } });
+  const status_details = { type: "failed", error };
+  line.tell({ type: "response.done", response: { id: "r", status: "failed", status_details, output: [] } });
+  expect(call.state.error, "one trouble, one sentence").toEqual({ code: "unheard" });
+  line.tell(speech("speech_started", "item_2"));
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a model that answers has heard, with or without a transcript", async () => {
+  const { call, line } = await talking();
+  line.tell({
+    type: "conversation.item.input_audio_transcription.failed",
+    item_id: "item_1",
+    error: { message: "No transcript." },
+  });
+  line.tell(...answer("resp_1", "item_2", words("Noon.")));
+  expect(call.state.error).toBeUndefined();
+});
+
+test("an answer stopped in its last word was not interrupted", async () => {
+  const { call, line, sound } = await talking();
+  line.tell(...answer("resp_1", "item_1", words("It ", "is ", "noon.")));
+  line.tell(...finished("resp_1", "item_1", "It is noon."));
+  sound.hear(220);
+  line.tell(speech("speech_started", "item_2"));
+  await settled();
+  expect(line.types).not.toContain("conversation.item.truncate");
+  expect(call.state.lines[0]).toMatchObject({ text: "It is noon.", heard: 11, status: "done" });
+});
+
+test("hanging up after the last word leaves an answer whole, however its sound was portioned", async () => {
+  const { call, line, sound } = await talking();
+  const odd = Array.from({ length: 30 }, (): [string, number] => ["la ", 33.375]);
+  line.tell(...answer("resp_1", "item_1", odd));
+  line.tell(...finished("resp_1", "item_1", "la ".repeat(30)));
+  for (let i = 0; i < 110; i++) sound.hear(10);
+  expect(call.state.lines[0]!.status).toBe("done");
+  call.close();
+  expect(line.types).not.toContain("conversation.item.truncate");
+  expect(call.state.lines[0]!.status).toBe("done");
+});

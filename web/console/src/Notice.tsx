@@ -1,7 +1,10 @@
 // A failure in one sentence, and the way on.
 
-import type { CallError } from "@vivavoce/client";
+import type { CallError, Trouble } from "@vivavoce/client";
 import type { Words } from "./words";
+
+/** After these the call stands still until somebody asks for it. */
+const AGAIN = new Set<Trouble>(["network", "unavailable", "refused", "busy"]);
 
 interface Props {
   error: CallError;
@@ -28,7 +31,8 @@ export function Notice({ error, words, onRetry, onMicrophone, onWrite, onSignedO
         {code.startsWith("microphone") && way(onMicrophone, words.again)}
         {code.startsWith("microphone") && way(onWrite, words.writeInstead)}
         {code === "not_signed_in" && way(onSignedOut, words.again)}
-        {(code === "network" || code === "refused" || code === "busy") && way(onRetry, words.again)}
+        {code === "unheard" && way(onWrite, words.writeInstead)}
+        {AGAIN.has(code) && way(onRetry, words.again)}
       </div>
     </div>
   );

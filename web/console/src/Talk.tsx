@@ -5,10 +5,13 @@ import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { Microphone } from "./Microphone";
 import { Notice } from "./Notice";
-import { type Assistant, say, secret } from "./server";
+import { type Assistant, say, secret, signOut } from "./server";
 import { Announcer, Transcript } from "./Transcript";
 import { useCall } from "./useCall";
 import { nameOf, words as wordsOf, type Words } from "./words";
+
+/** More than these would push the settings under the instrument, so they fold into a list. */
+const CARDS = 3;
 
 const MODES: Mode[] = ["open", "push-to-talk", "text"];
 
@@ -100,6 +103,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     call.stopMic();
     void call.startMic();
   };
+  const leave = () => {
+    call?.close();
+    void signOut().finally(onSignedOut);
+  };
   const toggle = () => {
     if (call?.state.microphone) call.stopMic();
     else void begin().startMic();
@@ -126,7 +133,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       <section className="choices" id="choices" aria-label={words.settings}>
         <Choice
           legend={words.with}
-          look="cards"
+          look={assistants.length > CARDS ? "list" : "cards"}
           options={assistants.map((one) => ({ value: one.name, name: say(one.title, language) }))}
           chosen={assistant.name}
           onChoose={(value) => choose(assistants.find((one) => one.name === value)!)}
@@ -154,6 +161,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             </span>
           </label>
         )}
+        <button type="button" className="leave" onClick={leave}>
+          {words.leave}
+        </button>
       </section>
 
       <section className="instrument" data-mode={mode} aria-label={words.call}>
@@ -248,7 +258,7 @@ interface Option<T> {
 
 interface ChoiceProps<T> {
   legend: string;
-  look?: "cards" | "segments";
+  look?: "cards" | "list" | "segments";
   options: Option<T>[];
   chosen: T;
   onChoose: (value: T) => void;
@@ -256,6 +266,19 @@ interface ChoiceProps<T> {
 
 function Choice<T extends string>({ legend, look, options, chosen, onChoose }: ChoiceProps<T>) {
   const group = useId();
+  if (look === "list")
+    return (
+      <label className="choice list">
+        <span>{legend}</span>
+        <select value={chosen} onChange={(event) => onChoose(event.target.value as T)}>
+          {options.map(({ value, name }) => (
+            <option key={value} value={value}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+    );
   return (
     <fieldset className={`choice ${look ?? ""}`}>
       <legend>{legend}</legend>

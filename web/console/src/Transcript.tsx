@@ -59,6 +59,7 @@ const Spoken = memo(function Spoken({ line, name, language, words }: SpokenProps
         {status === "lost" ? words.notUnderstood : text.slice(0, heard)}
         {text.length > heard && <span className="coming">{text.slice(heard)}</span>}
         {status === "coming" && !text && <Dots />}
+        {status === "unsent" && <small>{words.unsent}</small>}
         {status === "cut" && " —"}
         {status === "cut" && <small>{words.interrupted}</small>}
       </p>

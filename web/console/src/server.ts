@@ -25,6 +25,11 @@ export async function signIn(code: string): Promise<boolean> {
   return response.ok;
 }
 
+/** Ends the cookie, in every tab. */
+export async function signOut(): Promise<void> {
+  await post("api/sign-out", {});
+}
+
 export async function assistants(): Promise<Assistant[]> {
   const { data } = await read<{ data: Assistant[] }>(await fetch("api/assistants"));
   return data;
@@ -54,7 +59,8 @@ const post = (path: string, body: object): Promise<Response> =>
 
 async function read<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
-  const message = await explanation(response);
+  const { message, code } = await explanation(response);
+  if (code === "conversation_not_found") throw new Refusal("new_conversation", message);
   if (response.status === 401 || response.status === 403)
     throw new Refusal("not_signed_in", message);
   if (response.status === 429) throw new Refusal("busy", message);
@@ -62,11 +68,11 @@ async function read<T>(response: Response): Promise<T> {
   throw new Error(message);
 }
 
-async function explanation(response: Response): Promise<string> {
+async function explanation(response: Response): Promise<{ message: string; code?: string }> {
   try {
-    const { error } = (await response.json()) as { error?: { message?: string } };
-    return error?.message ?? "";
+    const { error } = (await response.json()) as { error?: { message?: string; code?: string } };
+    return { message: "", ...error };
   } catch {
-    return "";
+    return { message: "" };
   }
 }

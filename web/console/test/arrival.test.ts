@@ -95,6 +95,13 @@ test.each([
   expect(error).toMatchObject({ code, message: "A sentence." });
 });
 
+test("a conversation that is gone is told apart from a refusal", async () => {
+  const error = { code: "conversation_not_found", message: "A sentence." };
+  server({ "v1/realtime/client_secrets": Response.json({ error }, { status: 404 }) });
+  const wanted = { language: "en", conversationId: "conv_1" };
+  expect(await secret("a", wanted).catch((e) => e)).toMatchObject({ code: "new_conversation" });
+});
+
 test("a server that stumbles is asked again", async () => {
   server({ "v1/realtime/client_secrets": new Response("<html>", { status: 502 }) });
   const error = await secret("a", { language: "en", conversationId: undefined }).catch((e) => e);

@@ -21,7 +21,9 @@ class About(BaseModel):
     roles: list[str]
     engine: str
     voice: str
-    notes: list[str] = Field(description="What a person should know before they talk")
+    notes: list[dict[str, str]] = Field(
+        description="What a person should know before they talk; each by language, English always"
+    )
 
 
 class Assistants(BaseModel):
