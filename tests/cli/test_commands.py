@@ -298,7 +298,8 @@ def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: 
     (folder / "assistant.toml").write_text('name = "eve"\nlanguages = ["en"]\nengine = "steam"\n'
                                            '[instructions]\ndefault = "Be brief."\n')  # fmt: skip
     terminal.run("assistants", "list")
-    assert f"eve has 1 mistake: vivavoce assistants check {folder}" in terminal.complaint
+    assert "eve has 1 mistake: " in terminal.complaint
+    assert f"vivavoce assistants check {folder}" in terminal.complaint
 
 
 def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
