@@ -20,7 +20,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 run: setup web
-	@exec $(BIN)/vivavoce serve --data-dir $(DATA_DIR) --port $(PORT)
+	@exec $(BIN)/vivavoce serve --data-dir "$(DATA_DIR)" --port "$(PORT)"
 
 setup: $(DONE)/run
 web: $(DONE)/web

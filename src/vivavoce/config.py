@@ -6,15 +6,21 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import ConfigError, Mistake
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 PREFIX = "VIVAVOCE_"
 
@@ -72,36 +78,43 @@ class Settings(Section):
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a file and the environment. Raises `ConfigError` with every mistake."""
     data: dict[str, Any] = {}
+    text = ""
     name = str(path) if path else "settings"
     if path is not None:
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
+            data = tomllib.loads(text)
         except OSError as error:
             raise ConfigError([Mistake(name, "", None, error.strerror or str(error))]) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([Mistake(name, "", None, str(error))]) from None
-    mistakes = _overlay(data, environ)
+    given, mistakes = _overlay(data, environ)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        mistakes += [
-            Mistake(name, ".".join(map(str, e["loc"])), None, e["msg"])
-            for e in error.errors(include_url=False, include_input=False)
-        ]
+        lines = _lines(text)
+        for flaw in error.errors(include_url=False, include_input=False):
+            place = tuple(map(str, flaw["loc"]))
+            if variable := given.get(place[:2]):
+                mistakes.append(Mistake(variable, "", None, _plain(flaw)))
+            else:
+                mistakes.append(Mistake(name, ".".join(place), lines.get(place[:2]), _plain(flaw)))
     if mistakes:
         raise ConfigError(mistakes)
     return settings
 
 
-def _overlay(data: dict[str, Any], environ: Mapping[str, str]) -> list[Mistake]:
-    """Put the environment's word over the file's."""
+def _overlay(
+    data: dict[str, Any], environ: Mapping[str, str]
+) -> tuple[dict[tuple[str, ...], str], list[Mistake]]:
+    """Put the environment's word over the file's. Which variable gave what; and the mistakes."""
+    given: dict[tuple[str, ...], str] = {}
     mistakes = []
     for name, value in sorted(environ.items()):
         section, _, key = name.removeprefix(PREFIX).lower().partition("__")
         if not name.startswith(PREFIX) or not key:
             continue
-        field = Settings.model_fields.get(section)
-        keys = getattr(field.annotation, "model_fields", {}) if field else {}
+        keys = _keys(section)
         if key not in keys and key.endswith("_file") and key.removesuffix("_file") in keys:
             key = key.removesuffix("_file")
             try:
@@ -109,8 +122,63 @@ def _overlay(data: dict[str, Any], environ: Mapping[str, str]) -> list[Mistake]:
             except OSError as error:
                 mistakes.append(Mistake(name, "", None, error.strerror or str(error)))
                 continue
+        if key not in keys:
+            known = [f"{s}__{k}".upper() for s in Settings.model_fields for k in _keys(s)]
+            unknown = _unknown(name.removeprefix(PREFIX), known, PREFIX)
+            mistakes.append(Mistake(name, "", None, unknown))
+            continue
         target = data.setdefault(section, {})
         if isinstance(target, dict):
-            several = key in keys and "tuple" in str(keys[key].annotation)
+            several = "tuple" in str(keys[key].annotation)
             target[key] = [v.strip() for v in value.split(",") if v.strip()] if several else value
-    return mistakes
+            given[section, key] = name
+    return given, mistakes
+
+
+def _keys(section: str) -> Mapping[str, FieldInfo]:
+    field = Settings.model_fields.get(section)
+    return getattr(field.annotation, "model_fields", {}) if field else {}
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Where sections and keys stand. Good for what settings look like, not for all of TOML."""
+    found: dict[tuple[str, ...], int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
+            section = (header[1],)
+            found.setdefault(section, number)
+        elif key := re.match(r"\s*([\w-]+)\s*=", line):
+            found.setdefault((*section, key[1]), number)
+    return found
+
+
+def _unknown(word: str, known: Iterable[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return "there is no such setting" + (f"; did you mean {prefix}{near[0]}?" if near else "")
+
+
+_KINDS = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be text",
+    "tuple": "must be a list",
+    "path": "must be a path",
+    "model": "must be a section of its own, with its keys below it",
+}
+
+
+def _plain(flaw: ErrorDetails) -> str:
+    """What is wrong, for somebody who knows TOML and not pydantic."""
+    limits = flaw.get("ctx", {})
+    match flaw["type"]:
+        case "extra_forbidden":
+            *section, word = map(str, flaw["loc"])
+            return _unknown(word, _keys(section[0]) if section else Settings.model_fields)
+        case "greater_than_equal":
+            return f"must be at least {limits['ge']}"
+        case "less_than_equal":
+            return f"must be at most {limits['le']}"
+        case kind:
+            return _KINDS.get(kind.partition("_")[0], flaw["msg"])

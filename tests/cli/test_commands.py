@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from vivavoce import __version__
 from vivavoce.access import keys, sign_in
 from vivavoce.access.refusal import Refusal
+from vivavoce.app import folder
+from vivavoce.app.folder import Folder
+from vivavoce.cli.common import command
 from vivavoce.cli.main import app
 from vivavoce.protocol.items import Message, Part
 from vivavoce.store.base import Change, ConversationRow, Row
@@ -64,13 +69,13 @@ def with_store(terminal: Terminal, *work: Callable[[SqlStore], Any]) -> list[Any
 
 
 def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> None:
-    made = terminal.json("keys", "create", "--name", "phone", "--assistant", "ada")
+    made = terminal.json("keys", "create", "--name", "phone", "--assistant", "charlotte")
     assert set(made) == {"id", "key", "name", "expires_at"}
 
     def checked() -> Any:  # noqa: ANN401
         return with_store(terminal, lambda store: keys.check(store, made["key"], NOW))[0]
 
-    assert checked().assistant == "ada"
+    assert checked().assistant == "charlotte"
     (row,) = terminal.json("keys", "list")
     assert (row["id"], row["name"], row["revoked_at"]) == (made["id"], "phone", None)
     assert made["key"] not in json.dumps(row)
@@ -78,6 +83,9 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
     assert isinstance(checked(), Refusal)
     terminal.run("keys", "revoke", made["id"])
     assert terminal.status == FAILED
+    assert "was revoked already" in terminal.complaint
+    terminal.run("keys", "revoke", "key_nobody")
+    assert "There is no key key_nobody." in terminal.complaint
     assert "revoked" in terminal.run("keys", "list")
 
 
@@ -85,7 +93,7 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
 def test_a_time_that_is_none_is_a_mistake_of_usage(terminal: Terminal, lasting: str) -> None:
     terminal.run("keys", "create", "--expires", lasting)
     assert terminal.status == USAGE
-    assert terminal.json("keys", "list") == []
+    assert not terminal.data.exists()
 
 
 def test_a_key_expires_when_it_was_told_to(terminal: Terminal) -> None:
@@ -108,7 +116,7 @@ def test_what_people_named_is_text_and_no_markup(terminal: Terminal) -> None:
 
 
 def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
-    terminal.run("keys", "list")
+    terminal.run("keys", "create")
     assert stat.S_IMODE(terminal.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((terminal.data / "vivavoce.db").stat().st_mode) == 0o600
 
@@ -116,18 +124,70 @@ def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
 def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     terminal = Terminal(tmp_path / "file" / "data")
-    terminal.run("keys", "list")
+    terminal.run("keys", "create")
     assert terminal.status == FAILED
     assert "cannot be used" in terminal.complaint
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["link"],
+        ["keys", "list"],
+        ["keys", "revoke", "key_1"],
+        ["conversations", "list"],
+        ["conversations", "show", "conv_1"],
+        ["conversations", "delete", "conv_1", "--yes"],
+        ["doctor"],
+        ["assistants", "list"],
+        ["talk", "--text", "hi"],
+    ],
+)
+def test_a_mistyped_folder_is_not_made(terminal: Terminal, command: list[str]) -> None:
+    terminal.run(*command)
+    assert not terminal.data.exists()
+    if command[0] in ("link", "keys", "conversations"):
+        assert terminal.status == MISSING
+        assert f"There is no Vivavoce data in {terminal.data}." in terminal.complaint
+
+
+def test_what_to_type_is_what_works_here(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Folder(Path("my data"))
+    for started, shown in (
+        (".venv/bin/vivavoce", ".venv/bin/vivavoce link --data-dir 'my data'"),
+        (str(tmp_path / "bin/vivavoce"), "bin/vivavoce link --data-dir 'my data'"),
+        ("/opt/v/bin/vivavoce", "/opt/v/bin/vivavoce link --data-dir 'my data'"),
+    ):
+        monkeypatch.setattr(sys, "argv", [started])
+        assert command(data, "link") == shown
+    assert command(folder.default(), "link") == "/opt/v/bin/vivavoce link"
+    on_the_path = tmp_path / "vivavoce"
+    on_the_path.write_text("#!/bin/sh\n")
+    on_the_path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(on_the_path)])
+    assert command(folder.default(), "link") == "vivavoce link"
+
+
+def test_a_key_for_an_assistant_that_is_not_there_is_refused(terminal: Terminal) -> None:
+    terminal.run("keys", "create", "--assistant", "nobody")
+    assert terminal.status == USAGE
+    assert "charlotte" in terminal.complaint
+    assert not terminal.data.exists()
 
 
 # The link
 
 
 def test_a_link_signs_in_once(terminal: Terminal) -> None:
+    terminal.run("keys", "create")
     made = terminal.json("link")["link"]
     url, code = made.split("#code=")
     assert url == "http://localhost:8080/"
+    assert "No server runs on" in terminal.complaint
     once, twice = with_store(
         terminal,
         lambda store: sign_in.sign_in(store, code, datetime.now(UTC)),
@@ -167,7 +227,9 @@ def talked(terminal: Terminal) -> Terminal:
 
 
 def test_conversations_are_listed_with_whom_they_were(talked: Terminal) -> None:
-    assert "[bold]bob" in talked.run("conversations", "list")
+    header, line = talked.run("conversations", "list").splitlines()
+    assert header.split() == ["id", "last", "assistant", "user"]
+    assert "[bold]bob" in line
     (about,) = talked.json("conversations", "list", "--assistant", "ada")
     assert (about["id"], about["user"]) == ("conv_1", "[bold]bob")
     assert talked.json("conversations", "list", "--assistant", "eve") == []
@@ -205,6 +267,11 @@ def test_what_was_deleted_is_gone(talked: Terminal) -> None:
         assert talked.status == FAILED
 
 
+def test_deleting_says_what_it_did(talked: Terminal) -> None:
+    said = talked.run("conversations", "delete", "conv_1", "--yes")
+    assert said == "conv_1 is deleted, with its 2 items."
+
+
 # Assistants
 
 
@@ -225,7 +292,33 @@ def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_pa
     assert {"file", "line", "key", "message"} == set(mistakes[0])
 
 
+def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: Terminal) -> None:
+    folder = terminal.data / "assistants/eve"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text('name = "eve"\nlanguages = ["en"]\nengine = "steam"\n'
+                                           '[instructions]\ndefault = "Be brief."\n')  # fmt: skip
+    terminal.run("assistants", "list")
+    assert "eve has 1 mistake: " in terminal.complaint
+    assert f"vivavoce assistants check {folder}" in terminal.complaint
+
+
+def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    file = folder / "assistant.toml"
+    file.write_text('name = "ada"\nlanguages = ["en"]\n[instructions]\ndefault = "Be brief."\n'
+                    '[knowledge]\npaths = ["knowlege/*.md"]\n')  # fmt: skip
+    assert "ada is right" in terminal.run("assistants", "check", str(file))
+    assert "nothing matches 'knowlege/*.md'" in terminal.complaint
+
+
 # Everything else
+
+
+def test_the_version_is_asked_for_as_everywhere() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == __version__
 
 
 def test_usage_mistakes_end_with_2(terminal: Terminal) -> None:
@@ -258,3 +351,18 @@ def test_doctor_tries_every_part(terminal: Terminal) -> None:
     assert (terminal.status == 0) == all(one["good"] for one in findings.values())
     assert terminal.status in (0, MISSING)
     assert all(one["mend"] for one in findings.values() if not one["good"])
+
+
+def test_doctor_says_where_each_missing_key_is_looked_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EVES_KEY", raising=False)
+    folder = terminal.data / "assistants/eve"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text(
+        'name = "eve"\nlanguages = ["en"]\nengine = "upstream"\n'
+        '[instructions]\ndefault = "Be brief."\n[upstream]\nkey = { env = "EVES_KEY" }\n'
+    )
+    terminal.run("doctor")
+    assert terminal.status == MISSING
+    assert "[upstream] key says where: eve takes it from EVES_KEY." in terminal.complaint

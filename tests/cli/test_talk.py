@@ -76,6 +76,33 @@ def test_an_address_that_is_none_is_a_mistake_of_usage(url: str) -> None:
     assert talk("--text", "hi", "--url", url)[0] == 2
 
 
+def test_a_file_that_is_no_sound_is_not_spoken(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("When does the keynote start?")
+    status, _, complaint = talk(str(text), "--url", "http://localhost:1")
+    assert status == 2
+    assert "no WAV file" in complaint
+
+
+def test_a_call_is_held_in_the_language_that_was_asked_for(served: Served) -> None:
+    status, told, _ = talk("--text", "Quando comincia la keynote?", "--assistant", "charlotte",
+                           "--language", "it", "--data-dir", str(served.data))  # fmt: skip
+    assert status == 0
+    assert "9:30" in told["answer"]
+    assert "The keynote" not in told["answer"]
+
+
+def test_people_read_one_line_for_each_run_of_deltas(served: Served) -> None:
+    done = CliRunner().invoke(
+        app, ["talk", "--text", "When does the keynote start?", "--data-dir", str(served.data)]
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "answer: The keynote starts on Wednesday" in done.stdout
+    lines = [line.split()[-1] for line in done.stderr.splitlines()]
+    deltas = [line for line in lines if line.endswith(".delta")]
+    assert 0 < len(deltas) <= 6
+
+
 def test_a_file_that_is_not_there_is_a_mistake_of_usage() -> None:
     assert talk("[/nowhere].wav", "--url", "http://localhost:1")[0] == 2
 
@@ -105,6 +132,30 @@ def test_a_server_that_closes_early_is_a_failure() -> None:
     status, told = asyncio.run(talk_with(story, "--text", "hi"))
     assert status == FAILED
     assert told["close"] == [1011, "oh"]
+
+
+def test_a_refused_session_is_told_at_once_with_its_reason() -> None:
+    async def story(socket: ServerConnection) -> None:
+        await socket.send('{"type":"session.created","session":{}}')
+        await socket.recv()
+        await socket.send('{"type":"error","error":{"message":"Not that [way]."}}')
+        await socket.wait_closed()
+
+    status, told = asyncio.run(talk_with(story, "--text", "hi"))
+    assert status == FAILED
+    assert told["error"]["message"] == "Not that [way]."
+
+
+def test_an_empty_response_is_no_answer() -> None:
+    async def story(socket: ServerConnection) -> None:
+        await socket.send('{"type":"session.created","session":{}}')
+        await socket.recv()
+        await socket.send('{"type":"session.updated","session":{}}')
+        await socket.recv()
+        await socket.send('{"type":"response.done","response":{"id":"r","status":"completed"}}')
+        await socket.wait_closed()
+
+    assert asyncio.run(talk_with(story, "--text", "hi"))[0] == FAILED
 
 
 def test_a_server_that_falls_silent_is_not_waited_for_for_ever(

@@ -35,6 +35,11 @@ class Folder:
         """Where a running server says how it is reached, for the command line beside it."""
         return self.root / "server.url"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the one server that runs on this folder."""
+        return self.root / "server.lock"
+
     def create(self) -> None:
         """Ours alone: it holds what people said."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,4 +50,8 @@ class Folder:
 def find(given: Path | None) -> Folder:
     """`--data-dir`, else `VIVAVOCE_DATA_DIR`, else the platform's folder for user data."""
     named = given or os.environ.get("VIVAVOCE_DATA_DIR")
-    return Folder(Path(named) if named else platformdirs.user_data_path("vivavoce"))
+    return Folder(Path(named)) if named else default()
+
+
+def default() -> Folder:
+    return Folder(platformdirs.user_data_path("vivavoce"))

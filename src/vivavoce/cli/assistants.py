@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AssistantError
-from .common import FAILED, DataDir, Json, err, find, out, told
+from .common import FAILED, DataDir, Json, command, counted, err, find, out, told
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -19,7 +19,8 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
     from ..app.parts import known
     from ..assistants import SHIPPED, Catalogue
 
-    catalogue = Catalogue([SHIPPED, find(data_dir).assistants], known())
+    data = find(data_dir)
+    catalogue = Catalogue([SHIPPED, data.assistants], known())
     if json:
         told([
             {"name": a.name, "title": a.title(), "engine": a.engine,
@@ -35,14 +36,21 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
         )
     for name, error in catalogue.broken.items():
         err.print(
-            f"{name} has {len(error.mistakes)} mistakes: vivavoce assistants check {name}",
+            f"{name} has {counted(len(error.mistakes), 'mistake')}: "
+            + command(data, "assistants", "check", str(_place(name, data.assistants))),
             markup=False,
         )
 
 
+def _place(name: str, own: Path) -> Path:
+    from ..assistants import SHIPPED
+
+    return own / name if (own / name).exists() else SHIPPED / name
+
+
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="An assistant's folder")],
+    path: Annotated[Path, typer.Argument(help="An assistant's folder, or its assistant.toml")],
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -51,6 +59,8 @@ def check(
     from ..assistants import load
     from ..knowledge import ingest
 
+    if path.name == "assistant.toml":
+        path = path.parent
     mistakes = []
     try:
         assistant = load(path, known())
@@ -65,6 +75,10 @@ def check(
             out.print(str(mistake), markup=False)
     else:
         tools = len(assistant.tools())
+        for pattern in assistant.knowledge.paths:
+            if not any(assistant.folder.glob(pattern)):
+                err.print(f"warning: [knowledge] paths: nothing matches {pattern!r} in "
+                          f"{assistant.folder}", style="yellow", markup=False)  # fmt: skip
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:

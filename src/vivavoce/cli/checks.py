@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from ..engines.base import Voice
 from ..errors import EngineError, StoreError, VivavoceError
 from ..http import page
 from ..store.sql.store import SqlStore
-from .common import err, out, plain
+from .common import counted, err, out, plain
 
 LITTLE_SPACE = 500 * 1024 * 1024
 FEW_FILES = 1024
@@ -61,7 +62,7 @@ async def examine(data: Folder, chosen: Settings, *, quiet: bool) -> list[Findin
                 mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
                 out.print(f"{mark} {finding.part:22} {plain(finding.said)}")
                 if finding.mend:
-                    err.print(f"  → {plain(finding.mend)}", style="yellow")
+                    err.print(f"  → {finding.mend}", style="yellow", markup=False)
     return findings
 
 
@@ -79,8 +80,10 @@ async def _look(part: str, check: Check) -> Finding:
 
 @asynccontextmanager
 async def _patient(data: Folder, chosen: Settings) -> AsyncIterator[_Patient]:
-    async with Parts(chosen, data) as parts:
-        yield _Patient(data, chosen, parts)
+    with TemporaryDirectory() as elsewhere:  # a folder that is not there is not made by looking
+        made = data if data.root.exists() else Folder(Path(elsewhere))
+        async with Parts(chosen, made) as parts:
+            yield _Patient(data, chosen, parts)
 
 
 class _Patient:
@@ -111,8 +114,9 @@ class _Patient:
 
     async def _folder(self) -> str:
         root = self._data.root
+        if not root.exists():
+            return f"{root} is not there yet; the server makes it"
         try:
-            self._data.create()
             probe = root / ".doctor"
             await asyncio.to_thread(probe.write_bytes, b"x")
             await asyncio.to_thread(probe.unlink)
@@ -127,6 +131,8 @@ class _Patient:
         return f"{root}, {free // 2**30} GB free"
 
     async def _database(self) -> str:
+        if not self._data.database.is_file():
+            return "none yet; the server makes it"
         try:
             store = await SqlStore.open(self._data.database)
             try:
@@ -229,13 +235,18 @@ class _Patient:
     async def _keys(self) -> str:
         catalogue = Catalogue([SHIPPED, self._data.assistants], known())
         away = [a for a in catalogue if a.engine == "upstream"]
-        without = [a.name for a in away if not a.upstream_key()]
+        without = [a for a in away if not a.upstream_key()]
         if without:
+            keys = {a.name: a.upstream.key for a in without}
+            wanted = [f"{name} takes it from {key.env or key.file}" for name, key in keys.items()]
             raise Unwell(
-                f"no key for {', '.join(without)}",
-                "Set the variable or write the file that [upstream] key names.",
+                f"no key for {', '.join(keys)} in this shell's environment and files",
+                f"[upstream] key says where: {'; '.join(wanted)}. "
+                "A server that runs may have another environment than this shell.",
             )
-        return f"{len(away)} assistants use another provider" if away else "none are needed"
+        if not away:
+            return "none are needed"
+        return f"{counted(len(away), 'assistant')} with another provider, each with a key here"
 
     async def _server(self) -> str:
         if not self._data.address.is_file():

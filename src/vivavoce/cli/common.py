@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,14 +75,43 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
         raise typer.Exit(USAGE) from None
 
 
-async def store(data: Folder) -> SqlStore:
+async def store(data: Folder, *, make: bool = False) -> SqlStore:
+    """The folder's database. Only who writes something new makes one where there is none."""
     from ..store.sql.store import SqlStore
 
     try:
-        data.create()
+        there = data.database.is_file()
+        if make:
+            data.create()
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
+    if make and not there:
+        err.print(f"A new data folder: {data.root}", markup=False)
+    elif not there:
+        fail(f"There is no Vivavoce data in {data.root}. Say which folder with --data-dir.",
+             MISSING)  # fmt: skip
     return await SqlStore.open(data.database)
+
+
+def command(data: Folder, *words: str) -> str:
+    """What to type, here, to run another command on the same data."""
+    where = [] if data == folder.default() else ["--data-dir", str(data.root)]
+    return shlex.join([*_program(), *words, *where])
+
+
+def _program() -> list[str]:
+    """This program, as it would be typed from the folder we are in."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return [_typed(Path(sys.executable)), "-m", "vivavoce"]
+    return [_typed(started) if started.stem == "vivavoce" else "vivavoce"]
+
+
+def _typed(program: Path) -> str:
+    path = program.absolute()
+    if shutil.which(path.name) == str(path):
+        return path.name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def told(value: object) -> None:
@@ -103,6 +135,10 @@ def now() -> datetime:
 
 def when(at: datetime | None) -> str:
     return "–" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def counted(amount: int, what: str) -> str:
+    return f"{amount} {what}" + ("" if amount == 1 else "s")
 
 
 find = folder.find

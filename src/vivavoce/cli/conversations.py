@@ -10,7 +10,7 @@ import typer
 
 from ..protocol.items import FunctionCall, FunctionOutput, Message
 from ..store.base import ConversationRow, Page, Row
-from .common import DataDir, Json, as_json, fail, find, out, run, store, told, when
+from .common import DataDir, Json, as_json, counted, fail, find, out, run, store, told, when
 
 app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
 
@@ -38,6 +38,9 @@ def listed(
         return
     if not page.data:
         out.print("There are no conversations yet.")
+        return
+    width = max(len(row.id) for row in page.data)
+    out.print(f"[dim]{'id':{width}}  {'last':16}  {'assistant':16}  user[/dim]")
     for row in page.data:
         out.print(
             f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}",
@@ -90,17 +93,21 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {conversation_id} for good?", abort=True, err=True)
 
-    async def work() -> bool:
+    async def work() -> tuple[int, bool]:
         kept = await store(find(data_dir))
         try:
-            return await kept.delete_conversation(conversation_id)
+            count = len(await kept.items(conversation_id))
+            return count, await kept.delete_conversation(conversation_id)
         finally:
             await kept.close()
 
-    if not run(work()):
+    count, deleted = run(work())
+    if not deleted:
         fail(f"There is no conversation {conversation_id}.")
     if json:
         told({"id": conversation_id, "deleted": True})
+    else:
+        out.print(f"{conversation_id} is deleted, with its {counted(count, 'item')}.", markup=False)
 
 
 def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[Row]]:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ..access import keys
+from ..app.folder import Folder
 from ..store.base import KeyRow
-from .common import DataDir, Json, fail, find, now, out, run, store, told, when
+from .common import USAGE, DataDir, Json, command, fail, find, now, out, run, store, told, when
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
 
@@ -36,9 +37,12 @@ def create(
 ) -> None:
     """Make a key. It is shown this once."""
     ends = lasting(expires) if expires else None
+    data = find(data_dir)
+    if assistant is not None:
+        _there(assistant, data)
 
     async def work() -> tuple[str, KeyRow]:
-        kept = await store(find(data_dir))
+        kept = await store(data, make=True)
         try:
             at = now()
             until = at + ends if ends else None
@@ -51,6 +55,18 @@ def create(
         told({"id": row.id, "key": key, "name": row.name, "expires_at": row.expires_at})
     else:
         out.print(key)
+
+
+def _there(assistant: str, data: Folder) -> None:
+    """A key for nobody would be refused at every door, and nobody would know why."""
+    from ..app.parts import known
+    from ..assistants import SHIPPED, Catalogue
+
+    catalogue = Catalogue([SHIPPED, data.assistants], known())
+    names = sorted({one.name for one in catalogue} | set(catalogue.broken))
+    if assistant not in names:
+        fail(f"There is no assistant {assistant} in {data.root}. There are: {', '.join(names)}.",
+             USAGE)  # fmt: skip
 
 
 @app.command("list")
@@ -74,7 +90,8 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
         ])  # fmt: skip
         return
     if not rows:
-        out.print("There are no keys. `vivavoce keys create` makes one.")
+        make = command(find(data_dir), "keys", "create")
+        out.print(f"There are no keys. This makes one: {make}", markup=False)
     for row in rows:
         line = (f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
                 f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip
@@ -91,15 +108,19 @@ def _state(row: KeyRow, at: datetime) -> str:
 def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
     """End a key, at once, in a running server too."""
 
-    async def work() -> bool:
+    async def work() -> tuple[bool, list[KeyRow]]:
         kept = await store(find(data_dir))
         try:
-            return await kept.revoke_key(key_id, now())
+            return await kept.revoke_key(key_id, now()), await kept.keys()
         finally:
             await kept.close()
 
-    if not run(work()):
-        fail(f"There is no key {key_id} that is not revoked already.")
+    ended, rows = run(work())
+    if not ended:
+        for row in rows:
+            if row.id == key_id:
+                fail(f"The key {key_id} was revoked already: {when(row.revoked_at)}.")
+        fail(f"There is no key {key_id}. `keys list` shows their ids, which begin with key_.")
     if json:
         told({"id": key_id, "revoked": True})
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..access import sign_in
-from .common import DataDir, Json, find, now, out, run, store, told
+from . import lock
+from .common import DataDir, Json, command, err, find, now, out, run, store, told
 
 
 def link(data_dir: DataDir = None, json: Json = False) -> None:
@@ -19,6 +20,9 @@ def link(data_dir: DataDir = None, json: Json = False) -> None:
             await kept.close()
 
     made = sign_in.link(url, run(work()))
+    if not lock.taken(data):
+        err.print(f"No server runs on {data.root} now. Start it: {command(data, 'serve')}",
+                  markup=False)  # fmt: skip
     if json:
         told({"link": made})
     else:

@@ -16,7 +16,7 @@ from ..app.folder import Folder
 from ..app.serving import Server
 from ..config import Settings
 from ..transports.websocket import protocol_class
-from .common import err, now, out
+from .common import command, err, now, out, plain
 
 LEAVE_WITHIN_S = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -67,7 +67,7 @@ async def serve(chosen: Settings, data: Folder, listening: socket.socket) -> Non
         )
     )
     url = address(chosen, listening.getsockname()[1], tls=tls)
-    telling = asyncio.create_task(_tell(listener, server, data, url))
+    telling = asyncio.create_task(_tell(listener, server, chosen, data, url))
     try:
         await listener.serve(sockets=[listening])
     finally:
@@ -89,18 +89,29 @@ def address(chosen: Settings, port: int, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-async def _tell(listener: uvicorn.Server, server: Server, data: Folder, url: str) -> None:
+async def _tell(
+    listener: uvicorn.Server, server: Server, chosen: Settings, data: Folder, url: str
+) -> None:
     """Once it listens: where, and by which link one comes in."""
     while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
         await asyncio.sleep(0.01)
     assert server.services is not None
+    data.address.touch(mode=0o600)
+    data.address.chmod(0o600)  # one that was killed may have left it
     data.address.write_text(url, "utf-8")
     code = await sign_in.new_code(server.services.store, now())
     out.print(f"\n  Vivavoce is listening on {url}\n")
     out.print("  Open this link to sign in (once, within 10 minutes):")
     out.print(f"  [bold]{sign_in.link(url, code)}[/bold]\n")
-    out.print("  Another link: [bold]vivavoce link[/bold]   A key for programs: "
-              "[bold]vivavoce keys create[/bold]   Stop: Ctrl+C\n")  # fmt: skip
+    for what, words in (("Another link", ["link"]), ("A key for programs", ["keys", "create"])):
+        out.print(f"  {what + ':':20}[bold]{plain(command(data, *words))}[/bold]")
+    out.print(f"  {'Stop:':20}Ctrl+C\n")
+    default = chosen.calls.default_assistant
+    if server.services.catalogue.get(default) is None:
+        there = ", ".join(one.name for one in server.services.catalogue)
+        err.print(f"calls.default_assistant is '{default}', and there is no such assistant: who "
+                  f"names none is refused. There are: {there}.", style="yellow",
+                  markup=False)  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
         err.print(
             f"The assistant '{name}' has mistakes and is not served:", style="yellow", markup=False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import ssl
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import logs
+from . import lock, logs
 from .common import DataDir, fail, find, run, settings
 
 if TYPE_CHECKING:
@@ -17,7 +21,9 @@ if TYPE_CHECKING:
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")
+    ] = None,
     data_dir: DataDir = None,
     config: Annotated[Path | None, typer.Option(help="A settings file, vivavoce.toml")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM")] = None,
@@ -27,15 +33,20 @@ def serve(
     data = find(data_dir)
     chosen = _chosen(settings(data, config), host, port, tls_cert, tls_key)
     logs.set_up()
-    try:
-        data.create()
-    except OSError as error:
-        fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
-    listening = _bind(chosen)
+    listening = _bind(chosen)  # first: who cannot start leaves nothing behind
+    with listening, ExitStack() as until_the_end:
+        try:
+            data.create()
+            until_the_end.enter_context(lock.held(data))
+        except lock.Taken:
+            fail(f"Another server runs on {data.root} already. One folder takes one server: "
+                 "choose another with --data-dir.")  # fmt: skip
+        except OSError as error:
+            fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
 
-    from . import listener  # what takes time to load is loaded by a process that will serve
+        from . import listener  # what takes time to load is loaded by a process that will serve
 
-    run(listener.serve(chosen, data, listening), listener.new_loop)
+        run(listener.serve(chosen, data, listening), listener.new_loop)
 
 
 def _chosen(
@@ -49,7 +60,26 @@ def _chosen(
     for file in (server.tls_cert, server.tls_key):
         if file is not None and not file.is_file():
             fail(f"There is no file {file}.", 2)
+    if server.tls_cert is not None and server.tls_key is not None:
+        _try_tls(server.tls_cert, server.tls_key)
     return found.model_copy(update={"server": server})
+
+
+def _try_tls(cert: Path, key: Path) -> None:
+    """Each file on its own, so that the one that is wrong is named."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cert)
+    except OSError as error:  # OpenSSL's own are such, too
+        fail(f"{cert} is no certificate chain in PEM: {_why(error)}.", 2)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except OSError as error:
+        fail(f"{key} is no private key of {cert} in PEM, without a password: {_why(error)}.", 2)
+
+
+def _why(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return (reason or "it cannot be read").replace("_", " ").lower()
 
 
 def _bind(chosen: Settings) -> socket.socket:
@@ -58,4 +88,8 @@ def _bind(chosen: Settings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        fail(f"Port {port} of {host} cannot be used: {error.strerror}. Choose another with --port.")
+        if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:  # a resolver's own number
+            fail(f"The host {host} cannot be used: this machine does not have that address. "
+                 "Choose another with --host.")  # fmt: skip
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        fail(f"Port {port} of {host} cannot be used: {why}. Choose another with --port.")

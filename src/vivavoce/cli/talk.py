@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from .common import (
     UNREACHABLE,
     DataDir,
     Json,
+    command,
     err,
     fail,
     find,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 
+RAW = (".pcm", ".raw")
+
+
 def talk(
     file: Annotated[
         str | None, typer.Argument(help="A WAV file to say, or - for standard input")
@@ -43,6 +48,9 @@ def talk(
         str | None, typer.Option(envvar="VIVAVOCE_API_KEY", help="API key of that server")
     ] = None,
     assistant: Annotated[str | None, typer.Option(help="Assistant, or model elsewhere")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the call, such as it (Vivavoce only)")
+    ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Save the spoken answer as WAV")
     ] = None,
@@ -61,10 +69,13 @@ def talk(
     credential = key or (None if url else run(_secret(data_dir, assistant)))
     turn = Turn(quiet=as_json)
     try:
-        run(hold(turn, _address(target, assistant), credential, pcm, text))
+        run(hold(turn, _address(target, model=assistant, language=language), credential, pcm, text))
     except Unreachable as error:
         if error.status in (401, 403):
             fail(f"{target} refuses: HTTP {error.status}.", REFUSED)
+        if isinstance(error.__context__, ssl.SSLCertVerificationError):
+            fail(f"The certificate of {target} is not trusted: {error.__context__.verify_message}. "
+                 "If it is your own, name its file in SSL_CERT_FILE.", UNREACHABLE)  # fmt: skip
         fail(f"{target} cannot be reached: {error}. Is the server running?", UNREACHABLE)
     _report(turn, out_file, as_json)
 
@@ -81,12 +92,13 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
     delay = None
     if turn.first_audio_at is not None and turn.stopped_at is not None:
         delay = round((turn.first_audio_at - turn.stopped_at) * 1000)
-    good = turn.status == "completed"
+    why = _missing(turn)
     if as_json:
         told({
             "status": turn.status,
             "heard": turn.heard,
             "answer": turn.answer,
+            "calls": turn.calls,
             "audio_ms": duration_ms(turn.pcm),
             "first_audio_after_speech_ms": delay,
             "error": turn.error,
@@ -98,17 +110,35 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
             out.print(f"[bold]you:[/bold] {plain(turn.heard)}")
         if turn.answer:
             out.print(f"[bold]answer:[/bold] {plain(turn.answer)}")
+        for call in turn.calls:
+            out.print(f"[bold]call:[/bold] {plain(call['name'])}({plain(call['arguments'])})")
         if delay is not None:
             out.print(f"[dim]first sound {delay} ms after the end of speech was decided[/dim]")
         if out_file is not None and turn.pcm:
             seconds = duration_ms(turn.pcm) / 1000
             out.print(f"[dim]{seconds:.1f} s of speech in {plain(str(out_file))}[/dim]")
-    if good:
+    if why is None:
         return
-    if turn.error is not None and not as_json:
-        err.print(f"[red]error:[/red] {plain(str(turn.error.get('message')))}")
+    if not as_json:
+        err.print(f"[red]error:[/red] {plain(why)}")
     refused = turn.closed is not None and turn.closed[0] in (3000, 4000)
     raise typer.Exit(REFUSED if refused else FAILED)
+
+
+def _missing(turn: Turn) -> str | None:
+    """Why there is no answer; None where there is one."""
+    if turn.status == "completed":
+        some = turn.answer or turn.pcm or turn.calls
+        return None if some else "No answer: the response is empty."
+    if turn.status is not None:
+        reason = turn.failure or (turn.error or {}).get("message")
+        return f"No whole answer: the response is {turn.status}" + (
+            f": {reason}" if reason else "."
+        )
+    if turn.error is not None:
+        return f"No answer: {turn.error.get('message')}"
+    code, reason = turn.closed or (None, "")
+    return f"No answer: the server closed the connection ({code} {reason})".replace(" )", ")") + "."
 
 
 def _sound(file: str) -> bytes:
@@ -116,6 +146,8 @@ def _sound(file: str) -> bytes:
 
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if file != "-" and Path(file).suffix.lower() not in RAW and data[:4] != b"RIFF":
+            raise sound.NoSound("this is no WAV file; raw PCM16 mono 24 kHz is named .pcm or .raw")
         return sound.read(data)
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
@@ -126,7 +158,7 @@ def _sound(file: str) -> bytes:
 def _here(data_dir: Path | None) -> str:
     data = find(data_dir)
     if not data.address.is_file():
-        fail(f"No server runs on {data.root}. Start one with `vivavoce serve`, or give --url.",
+        fail(f"No server runs on {data.root}. Start one: {command(data, 'serve')}. Or give --url.",
              UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")
 
@@ -147,7 +179,7 @@ async def _secret(data_dir: Path | None, assistant: str | None) -> str:
         await kept.close()
 
 
-def _address(target: str, assistant: str | None) -> str:
+def _address(target: str, **asked: str | None) -> str:
     """The socket's URL: `…/v1/realtime` is added where it is missing."""
     url = urlsplit(target)
     scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
@@ -156,7 +188,6 @@ def _address(target: str, assistant: str | None) -> str:
     path = url.path.rstrip("/")
     if not path.endswith("/realtime"):
         path += "/realtime" if path else "/v1/realtime"
-    query = "&".join(
-        filter(None, [url.query, urlencode({"model": assistant} if assistant else {})])
-    )
+    said = urlencode({name: value for name, value in asked.items() if value})
+    query = "&".join(filter(None, [url.query, said]))
     return urlunsplit((scheme, url.netloc, path, query, ""))

@@ -35,7 +35,10 @@ class Turn:
     closed: tuple[int, str] | None = None
     stopped_at: float | None = None
     first_audio_at: float | None = None
+    calls: list[dict[str, str]] = field(default_factory=list)  # functions it wants called
+    failure: str | None = None  # what the response says of its own failure
     asked: bool = False  # have we begun to say something?
+    _shown: set[str] = field(default_factory=set)  # a line for each kind of delta in a row
     _greetings: set[str] = field(default_factory=set)  # responses that nobody asked for
     _queue: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
 
@@ -58,8 +61,13 @@ class Turn:
     def _take(self, event: dict[str, Any]) -> None:
         at = time.monotonic() - self.began
         kind = str(event.get("type"))
-        if not self.quiet and (not self.events or self.events[-1][1] != kind):
+        if not kind.endswith(".delta"):
+            self._shown.clear()
+        if not self.quiet and kind not in self._shown:
             err.print(f"[dim]{at:8.3f}[/dim]  {plain(kind)}")
+            self._shown.add(kind)
+            if kind == "error":
+                err.print(f"{'':10}{plain(str(event['error'].get('message')))}", style="yellow")
         self.events.append((round(at, 4), kind))
         response_id = str(event.get("response_id") or (event.get("response") or {}).get("id"))
         if kind == "response.created" and not self.asked:
@@ -77,9 +85,18 @@ class Turn:
                 self.first_audio_at = self.first_audio_at or at
                 self.pcm += base64.b64decode(event["delta"])
             case "response.done":
-                self.status = event["response"]["status"]
+                self._done(event["response"])
             case "error":
                 self.error = event["error"]
+
+    def _done(self, response: dict[str, Any]) -> None:
+        self.status = response["status"]
+        self.failure = ((response.get("status_details") or {}).get("error") or {}).get("message")
+        self.calls = [
+            {"name": item["name"], "arguments": item["arguments"]}
+            for item in response.get("output") or ()
+            if item.get("type") == "function_call"
+        ]
 
 
 async def hold(
@@ -109,8 +126,10 @@ async def hold(
         async with asyncio.timeout(PATIENCE_S + duration_ms(pcm) / 1000):
             async with asyncio.TaskGroup() as tasks:
                 talking: asyncio.Task[None] | None = None
+                opened = False
                 async for event in turn.incoming():
                     if event["type"] == "session.created":
+                        opened = True
                         session: dict[str, object] = {"type": "realtime"}
                         if text is None:
                             input_audio = {"transcription": {"model": "whisper-1"}}
@@ -128,6 +147,8 @@ async def hold(
                         say(type="response.create")
                     elif turn.status is not None:
                         break
+                    elif event["type"] == "error" and opened and (text or talking is None):
+                        break  # what we asked for was refused: nothing will come of it
                 if talking is not None:
                     talking.cancel()
     except TimeoutError:

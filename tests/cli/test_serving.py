@@ -1,0 +1,116 @@
+"""`vivavoce serve`: what it prints, what it refuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vivavoce.cli.main import app
+
+from ..support.served import Served, serve
+
+FAILED, USAGE = 1, 2
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """A start that fails before anything listens; so it may be tried in this process."""
+    done = CliRunner().invoke(app, ["serve", *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stderr
+
+
+def test_a_second_server_on_the_same_folder_is_refused(served: Served) -> None:
+    before = (served.data / "server.url").read_text()
+    second = subprocess.run(
+        [sys.executable, "-m", "vivavoce", "serve", "--port", "0", "--data-dir", str(served.data)],
+        env=served.environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert second.returncode == FAILED
+    assert "Another server runs on" in second.stderr
+    assert (served.data / "server.url").read_text() == before == served.url
+    assert stat.S_IMODE((served.data / "server.url").stat().st_mode) == 0o600
+    assert "#code=" in served.cli("link")
+
+
+def test_what_a_killed_server_left_is_no_obstacle(tmp_path: Path) -> None:
+    with serve(tmp_path / "data") as first:
+        first.stop(9)
+    with serve(tmp_path / "data") as second:
+        assert second.cli("link").startswith(second.url)
+
+
+def test_a_port_in_use_is_said_and_leaves_no_folder(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, complaint = refused("--port", str(port), "--data-dir", str(tmp_path / "data"))
+    assert status == FAILED
+    assert f"Port {port}" in complaint
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_that_is_none_is_a_mistake_of_usage(tmp_path: Path) -> None:
+    assert refused("--port", "99999", "--data-dir", str(tmp_path / "data"))[0] == USAGE
+
+
+def test_a_host_that_is_not_ours_is_the_hosts_fault(tmp_path: Path) -> None:
+    for host in ("203.0.113.1", "no such host"):
+        status, complaint = refused("--host", host, "--port", "0", "--data-dir", str(tmp_path))
+        assert status == FAILED
+        assert f"The host {host} cannot be used" in complaint
+
+
+def test_the_tls_file_that_is_wrong_is_named(
+    tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    cert, key = certificate
+    odd = tmp_path / "odd.pem"
+    odd.write_text("no PEM")
+    for given, told in (((odd, key), "is no certificate"), ((cert, odd), "is no private key")):
+        status, complaint = refused("--tls-cert", str(given[0]), "--tls-key", str(given[1]),
+                                    "--data-dir", str(tmp_path / "data"))  # fmt: skip
+        assert status == USAGE
+        assert f"{odd} {told}" in complaint
+
+
+def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
+    tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    cert, key = map(str, certificate)
+    with serve(tmp_path / "data", "--tls-cert", cert, "--tls-key", key) as server:
+        said = CliRunner().invoke(
+            app, ["talk", "--text", "hi", "--data-dir", str(server.data), "--assistant", "echo"]
+        )
+        assert said.exit_code == 3
+        assert "is not trusted" in said.stderr
+        trusting = subprocess.run(
+            [sys.executable, "-m", "vivavoce", "talk", "--text", "hi", "--assistant", "echo",
+             "--data-dir", str(server.data)],
+            env=server.environ | {"SSL_CERT_FILE": cert}, timeout=60, check=False,
+        )  # fmt: skip
+        assert trusting.returncode == 0
+
+
+def test_a_default_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+    with serve(tmp_path / "data", VIVAVOCE_CALLS__DEFAULT_ASSISTANT="nobody") as server:
+        server.stop()
+        assert "there is no such assistant" in server.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed one for localhost, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return cert, key

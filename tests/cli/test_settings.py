@@ -1,0 +1,57 @@
+"""Mistakes in settings are told in plain words, each where it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vivavoce import config
+from vivavoce.errors import ConfigError
+
+
+def mistakes(tmp_path: Path, text: str = "", **environ: str) -> list[str]:
+    file = tmp_path / "vivavoce.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, environ)
+    return [str(mistake).removeprefix(f"{tmp_path}/") for mistake in caught.value.mistakes]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\n[server]\nprot = 1\n",
+         "vivavoce.toml:3: server.prot: there is no such setting; did you mean port?"),
+        ("[servers]\n",
+         "vivavoce.toml:1: servers: there is no such setting; did you mean server?"),
+        ("[server]\nport = 99999\n", "vivavoce.toml:2: server.port: must be at most 65535"),
+        ("[calls]\nat_once = 0\n", "vivavoce.toml:2: calls.at_once: must be at least 1"),
+        ('[calls]\nat_once = "few"\n', "vivavoce.toml:2: calls.at_once: must be a whole number"),
+        ('[net]\nallow_private = "so"\n',
+         "vivavoce.toml:2: net.allow_private: must be true or false"),
+        ("server = 1\n",
+         "vivavoce.toml:1: server: must be a section of its own, with its keys below it"),
+        ("[server]\nallowed_origins = 1\n",
+         "vivavoce.toml:2: server.allowed_origins: must be a list"),
+    ],
+)  # fmt: skip
+def test_a_files_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    assert mistakes(tmp_path, text) == [told]
+
+
+def test_the_environments_mistakes_are_named_by_their_variables(tmp_path: Path) -> None:
+    assert mistakes(
+        tmp_path,
+        "[server]\nport = 9000\n",
+        VIVAVOCE_SERVER__PORT="many",
+        VIVAVOCE_SERVR__HOST="x",
+        VIVAVOCE_NOTHING__LIKE_IT="x",
+        VIVAVOCE_OPENAI__API_KEY_FILE=str(tmp_path / "nowhere"),
+        VIVAVOCE_DATA_DIR="is none of ours",
+    ) == [
+        "VIVAVOCE_NOTHING__LIKE_IT: there is no such setting",
+        "VIVAVOCE_OPENAI__API_KEY_FILE: No such file or directory",
+        "VIVAVOCE_SERVR__HOST: there is no such setting; did you mean VIVAVOCE_SERVER__HOST?",
+        "VIVAVOCE_SERVER__PORT: must be a whole number",
+    ]
