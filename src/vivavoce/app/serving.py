@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..access import door
 from ..access.upkeep import Upkeep
@@ -70,24 +70,15 @@ class Server:
         writer = await stack.enter_async_context(Writer(store))
         hub = await stack.enter_async_context(Hub())
         upkeep = Upkeep(store, now)
-        upkeeping = asyncio.create_task(upkeep.run(), name="upkeep")
 
-        async def end_upkeep() -> None:
-            upkeeping.cancel()
-            await asyncio.wait([upkeeping])
+        async def last_notes() -> None:
             with suppress(StoreError):  # it has been told, loudly; only last_used_at is lost
                 await upkeep.write()
 
-        stack.push_async_callback(end_upkeep)
-
+        stack.push_async_callback(last_notes)
+        _beside(stack, upkeep.run(), "upkeep")
         default = catalogue.get(settings.calls.default_assistant)
-        warming = asyncio.create_task(_warm(parts, default), name="warming")
-
-        async def end_warming() -> None:
-            warming.cancel()
-            await asyncio.wait([warming])
-
-        stack.push_async_callback(end_warming)
+        _beside(stack, _warm(parts, default), "warming")
 
         async def identify(credential: str | None) -> Caller:
             caller = await door.identify(store, credential, now())
@@ -131,6 +122,17 @@ class Server:
             secure=secure,
             origins=self._origins,
         )
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    """A task that lives beside the calls, and ends before what it works with is closed."""
+    task = asyncio.create_task(work, name=name)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(end)
 
 
 async def _warm(parts: Parts, assistant: Assistant | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from functools import cache
 
 from picows import WSError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
 from picows.common import WSInvalidStatusError
@@ -22,6 +23,12 @@ class Unreachable(VivavoceError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The system's certificates, read once: they take longer than the handshake."""
+    return ssl.create_default_context()
 
 
 async def dial(
@@ -47,7 +54,7 @@ async def dial(
             _, socket = await ws_connect(
                 listener,
                 url,
-                ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
+                ssl_context=_tls() if url.startswith("wss:") else None,
                 extra_headers=extra,
                 websocket_handshake_timeout=within_s,
                 max_frame_size=largest,
