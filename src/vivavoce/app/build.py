@@ -117,6 +117,8 @@ class Builder:
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
             kept_sound_bytes=self._settings.sound_bytes,
+            context_tokens=assistant.limits.context_tokens,
+            tokens_per_minute=self._settings.tokens_per_minute,
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)

@@ -11,6 +11,7 @@
     replies       the responses being made: begun, asked for, fed, ended
       reply         the events of one in their order             usage   its tokens, and their limit
       options       what it does otherwise than the session
+      context       what of a long conversation the engine reads     rates   tokens per minute
     calls         function calls of the server's own tools, and when their outputs are complete
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last
