@@ -116,6 +116,7 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
+            kept_sound_bytes=self._settings.sound_bytes,
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)

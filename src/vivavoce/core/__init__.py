@@ -16,6 +16,7 @@
     patience      how long silence after a reply may last
     idleness      how long nothing at all may happen
     conversation  the items in order: a fold over server events, shared with relay and recorder
+    sounds        what items sound like, for who retrieves them
     ledger        said, sent and heard: what the brain may believe was understood
     ids           what things are called
     outgoing      effects in order; stamps each event and folds it at once

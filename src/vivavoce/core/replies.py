@@ -16,6 +16,7 @@ from .inputs import Said
 from .ledger import Ledger
 from .outgoing import Outgoing
 from .reply import Ending, Reply
+from .sounds import Sounds
 from .transcripts import Transcripts
 
 
@@ -27,6 +28,7 @@ class Replies:
         conversation_id: str,
         ledger: Ledger,
         transcripts: Transcripts,
+        sounds: Sounds,
         *,
         thinks_in_text: bool,
     ) -> None:
@@ -35,6 +37,7 @@ class Replies:
         self._conversation_id = conversation_id
         self._ledger = ledger
         self._transcripts = transcripts
+        self._sounds = sounds
         self._thinks_in_text = thinks_in_text
         self._running: dict[str, Reply] = {}
 
@@ -96,6 +99,7 @@ class Replies:
         self._out.send_all(reply.say(allowed))
         if reply.in_conversation and reply.spoken and reply.item_id is not None:
             self._ledger.say(reply.item_id, allowed.text, ms, allowed.words)
+            self._sounds.add(reply.item_id, allowed.pcm)
         if allowed.pcm and reply.voiced_at is None:
             reply.voiced_at = now
         return allowed is said
@@ -108,6 +112,8 @@ class Replies:
         usage: server.Usage | None = None,
     ) -> None:
         del self._running[reply.id]
+        if reply.item_id is not None:
+            self._sounds.whole(reply.item_id)
         self._out.send_all(reply.end(status, details, usage))
         if status != "completed":
             self._out.ask(do.Cancel(reply.id))
