@@ -10,6 +10,7 @@ import msgspec
 
 from ..config import Calls
 from ..core.ledger import Ledger
+from ..core.limits import Limits
 from ..core.locks import without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
@@ -40,6 +41,13 @@ class Builder:
         self._writer = writer
         self._settings = settings
         self._make_id = make_id
+        self._limits = Limits(
+            items=settings.items,
+            item_bytes=settings.item_bytes,
+            conversation_bytes=settings.conversation_bytes,
+            session_bytes=settings.session_bytes,
+            responses=settings.responses,
+        )
 
     async def __call__(self, plan: Plan) -> Built:
         if plan.assistant.engine == "upstream":
@@ -117,6 +125,7 @@ class Builder:
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
             kept_sound_bytes=self._settings.sound_bytes,
+            limits=self._limits,
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)
