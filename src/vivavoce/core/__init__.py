@@ -16,6 +16,7 @@
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last
     idleness      how long nothing at all may happen
+    limits        how much one call may hold
     conversation  the items in order: a fold over server events, shared with relay and recorder
     sounds        what items sound like, for who retrieves them
     ledger        said, sent and heard: what the brain may believe was understood

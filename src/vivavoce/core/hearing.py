@@ -12,7 +12,8 @@ to the recogniser, and to `sounds`, in case the client asks for the item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
@@ -34,6 +35,11 @@ from .transcripts import Transcripts
 from .turns import Rules, Started, Stopped, TurnDetector
 
 
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A turn ended that can be no item, for the conversation is full: it was thrown away."""
+
+
 class Hearing:
     def __init__(
         self,
@@ -44,7 +50,9 @@ class Hearing:
         *,
         gate_db: float = 0.0,
         language: str | None = None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`full`: is there no room for one more item?"""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
         self.transcripts = Transcripts(out, told=settings.transcription is not None)
         self._out = out
@@ -59,6 +67,7 @@ class Hearing:
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
+        self._full = full
         self.configure(settings)
 
     @property
@@ -84,7 +93,7 @@ class Hearing:
         else:
             self._turns.rules = Rules.of(settings.turn_detection)
 
-    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
         """Take a piece of sound. Yields each boundary of a turn once its events are out."""
         self._heard_bytes += len(heard.pcm)
         self._buffered_bytes += len(heard.pcm)
@@ -106,7 +115,7 @@ class Hearing:
 
     def _judge(
         self, turns: TurnDetector, probability: float, level: float
-    ) -> Iterator[Started | Stopped]:
+    ) -> Iterator[Started | Stopped | NoRoom]:
         if not self._gate.passes(level):
             probability = 0.0
         boundary = turns.push(probability)
@@ -118,6 +127,9 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
+            case Stopped() if self._full():
+                self.clear()
+                yield NoRoom()
             case Stopped(at_ms=at_ms):
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
