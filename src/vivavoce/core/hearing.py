@@ -68,6 +68,11 @@ class Hearing:
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
 
+    @property
+    def somebody_speaks(self) -> bool:
+        """Also who holds a button down: nobody else says when."""
+        return self._turns is None or self._turns.speaking
+
     def configure(self, settings: AudioInput) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
         self._settings = settings
