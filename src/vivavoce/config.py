@@ -46,6 +46,8 @@ class Calls(Section):
     outbox_bytes: int = Field(1024 * 1024, ge=64 * 1024)  # waiting for one client's socket
     slow_client_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
     at_once: int = Field(200, ge=1)  # calls in this process
+    tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
+    sound_bytes: int = Field(4 * 1024 * 1024, ge=0)  # of a call's items, kept for who retrieves
 
 
 class Speech(Section):

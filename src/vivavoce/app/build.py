@@ -110,6 +110,7 @@ class Builder:
             language=plan.language,
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
+            kept_sound_bytes=self._settings.sound_bytes,
         )
         recorder = self._recorder(plan, ledger)
         scribe = await self._parts.scribe(plan.assistant, plan.language, recorder.stage)
@@ -145,6 +146,9 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
+            kept_sound_bytes=self._settings.sound_bytes,
+            context_tokens=assistant.limits.context_tokens,
+            tokens_per_minute=self._settings.tokens_per_minute,
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)

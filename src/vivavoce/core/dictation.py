@@ -42,6 +42,7 @@ from .inputs import (
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S, Lifetime
 from .outgoing import Outgoing
+from .sounds import KEPT_BYTES, Sounds
 
 
 class Dictation:
@@ -57,6 +58,7 @@ class Dictation:
         language: str | None = None,
         max_session_s: float = MAX_SESSION_S,
         idle_s: float | None = None,
+        kept_sound_bytes: int = KEPT_BYTES,
     ) -> None:
         """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
         self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
@@ -68,8 +70,11 @@ class Dictation:
         self.closed = False
         self._default = config
         self._out = Outgoing(self.conversation, new_id)
-        self._hearing = Hearing(self._out, self.conversation, config.audio.input, language=language)
-        self._editing = Editing(self._out, self.conversation, self.ledger, self._hearing)
+        sounds = Sounds(kept_sound_bytes)
+        self._hearing = Hearing(
+            self._out, self.conversation, config.audio.input, sounds, language=language
+        )
+        self._editing = Editing(self._out, self.conversation, self.ledger, sounds, self._hearing)
         self._idleness = Idleness(idle_s, now)
         self._out.send(server.SessionCreated(session=self.config))
 

@@ -16,15 +16,22 @@ from .conversation import Conversation
 from .hearing import Hearing, without_sound
 from .ledger import Ledger
 from .outgoing import Outgoing
+from .sounds import Sounds
 
 
 class Editing:
     def __init__(
-        self, out: Outgoing, conversation: Conversation, ledger: Ledger, hearing: Hearing
+        self,
+        out: Outgoing,
+        conversation: Conversation,
+        ledger: Ledger,
+        sounds: Sounds,
+        hearing: Hearing,
     ) -> None:
         self._out = out
         self._conversation = conversation
         self._ledger = ledger
+        self._sounds = sounds
         self._hearing = hearing
 
     def create(self, event: client.ItemCreate) -> None:
@@ -43,17 +50,19 @@ class Editing:
 
     def retrieve(self, item_id: str) -> None:
         item = judge.existing(self._conversation, item_id, "retrieve")
-        self._out.send(server.ItemRetrieved(item=item))
+        self._out.send(server.ItemRetrieved(item=self._sounds.with_sound(item)))
 
     def delete(self, item_id: str) -> None:
         judge.existing(self._conversation, item_id, "delete")
         if self._hearing.transcripts.forget(item_id):
             self._out.ask(do.ListenDrop(item_id))
+        self._sounds.drop(item_id)
         self._out.send(server.ItemDeleted(item_id=item_id))
 
     def truncate(self, event: client.ItemTruncate) -> None:
         judge.truncation(self._conversation, self._ledger, event)
         self._ledger.cut(event.item_id, event.audio_end_ms)
+        self._sounds.cut(event.item_id, event.audio_end_ms)
         self._out.send(
             server.ItemTruncated(
                 item_id=event.item_id,
