@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from ..assistants import Assistant, Known
 from ..config import Settings
 from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
-from ..engines.cascade import Cascade, OnStage
+from ..engines.cascade import Cascade, OnStage, Scribe
 from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
@@ -97,6 +97,13 @@ class Parts:
             language=language,
             on_stage=on_stage,
         )
+
+    async def scribe(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
+        """What writes one call down. Raises `EngineError` if it cannot be had."""
+        if assistant.engine == "scripted":
+            return scripted()
+        ears = await self.recogniser(assistant, language)
+        return Scribe(ears, language=language, on_stage=on_stage)
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""

@@ -71,6 +71,11 @@ class Hearing:
         self.configure(settings)
 
     @property
+    def format(self) -> Format:
+        """What sound the client brings."""
+        return self._settings.format
+
+    @property
     def heard_ms(self) -> int:
         return self._heard_bytes // audio.BYTES_PER_MS
 
@@ -81,6 +86,11 @@ class Hearing:
     @property
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
+
+    @property
+    def somebody_speaks(self) -> bool:
+        """Also who holds a button down: nobody else says when."""
+        return self._turns is None or self._turns.speaking
 
     def configure(self, settings: AudioInput) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""

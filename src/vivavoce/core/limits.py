@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ..errors import InvalidRequest
-from ..protocol.config import Format, Pcm, SessionConfig
+from ..protocol.config import AnySession, Format, Pcm
 from ..protocol.items import Item
 from .context import CONTEXT_TOKENS
 from .conversation import Conversation
@@ -92,7 +92,7 @@ class Room:
     def free(self, item_id: str) -> None:
         self._bytes -= self._sizes.pop(item_id, 0)
 
-    def judge_session(self, changed: SessionConfig, began: SessionConfig) -> None:
+    def judge_session(self, changed: AnySession, began: AnySession) -> None:
         if size(changed) - size(began) > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
@@ -119,6 +119,6 @@ def _full(why: str) -> InvalidRequest:
     )
 
 
-def size(value: Item | SessionConfig) -> int:
+def size(value: Item | AnySession) -> int:
     """Bytes of JSON: what it costs on the wire and in the store, and about what in memory."""
     return len(msgspec.json.encode(value))
