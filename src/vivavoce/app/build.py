@@ -20,6 +20,7 @@ from ..runtime.client import Client
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
+from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
@@ -34,8 +35,14 @@ PROVIDER_DOWN = 1013
 
 class Builder:
     def __init__(
-        self, parts: Parts, writer: Writer, settings: Calls, make_id: Callable[[str], str]
+        self,
+        parts: Parts,
+        writer: Writer,
+        settings: Calls,
+        make_id: Callable[[str], str],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._parts = parts
         self._writer = writer
         self._settings = settings
@@ -86,7 +93,8 @@ class Builder:
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
         )
-        line = self._line(plan, relay, trunk, self._recorder(plan, ledger, wanted.model))
+        seen = CallMetrics(self._metrics, ours=False)
+        line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
         return Built(line, lambda client: TrunkReader(line, trunk, client))
 
     def _minutes(self, plan: Plan) -> float:
@@ -118,13 +126,22 @@ class Builder:
             thinks_in_text=True,
         )
         recorder = self._recorder(plan, ledger)
-        engine = await self._parts.engine(assistant, plan.language, recorder.stage)
-        line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
-                          recorder)  # fmt: skip
+        seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
+
+        def stage(name: str, ms: float) -> None:
+            recorder.stage(name, ms)
+            seen.stage(name, ms)
+
+        engine = await self._parts.engine(assistant, plan.language, stage)
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
+        line = self._line(session, hands, recorder, seen)
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
+            allow = _keeping(locked, mute) if locked else None
+            reader = SessionReader(line, client, ears, allow)
+            self._metrics.reads(reader)
+            return reader
 
         return Built(line, reader)
 
@@ -139,13 +156,15 @@ class Builder:
             kept=plan.history,
         )
 
-    def _line(self, plan: Plan, machine: Machine, work: Work, recorder: Recorder) -> Line:
+    def _line(self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics) -> Line:
         return Line(
             machine,
             work,
             recorder,
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
+            on_event=seen.event,
+            on_written=seen.written,
         )
 
 
