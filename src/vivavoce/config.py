@@ -49,6 +49,8 @@ class Calls(Section):
     at_once: int = Field(200, ge=1)  # calls in this process
     busy_late_ms: float = Field(20.0, ge=0)  # sound or process so late, too often: no new voices
     busy_wait_s: float = Field(2.0, ge=0, le=10)  # the same for the wait for a recogniser; 0: off
+    tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
+    sound_bytes: int = Field(4 * 1024 * 1024, ge=0)  # of a call's items, kept for who retrieves
 
 
 class Speech(Section):

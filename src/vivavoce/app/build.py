@@ -124,6 +124,9 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
+            kept_sound_bytes=self._settings.sound_bytes,
+            context_tokens=assistant.limits.context_tokens,
+            tokens_per_minute=self._settings.tokens_per_minute,
         )
         recorder = self._recorder(plan, ledger)
         seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))

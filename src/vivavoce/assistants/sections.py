@@ -195,6 +195,7 @@ class Limits(Section):
     call_minutes: float = Field(60, gt=0, le=24 * 60)
     idle_minutes: float = Field(5, gt=0, le=24 * 60)
     calls_at_once: int = Field(20, ge=1, le=10_000)
+    context_tokens: int = Field(28_672, ge=1_000, le=10_000_000)
     locked: tuple[str, ...] = Field(("instructions", "tools"), strict=False)
 
     @field_validator("locked")

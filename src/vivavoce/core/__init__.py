@@ -11,11 +11,13 @@
     replies       the responses being made: begun, asked for, fed, ended
       reply         the events of one in their order             usage   its tokens, and their limit
       options       what it does otherwise than the session
+      context       what of a long conversation the engine reads     rates   tokens per minute
     calls         function calls of the server's own tools, and when their outputs are complete
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last
     idleness      how long nothing at all may happen
     conversation  the items in order: a fold over server events, shared with relay and recorder
+    sounds        what items sound like, for who retrieves them
     ledger        said, sent and heard: what the brain may believe was understood
     ids           what things are called
     outgoing      effects in order; stamps each event and folds it at once

@@ -28,6 +28,7 @@ from ..errors import EngineError
 from ..protocol import server
 from .mouth import Mouth
 from .pace import Pace
+from .padding import padded
 
 if TYPE_CHECKING:
     from .line import Line
@@ -89,7 +90,7 @@ class Hands:
                 raise AssertionError(f"nobody does {type(effect).__name__}")
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        return self._mouth.shape(event)
+        return tuple(map(padded, self._mouth.shape(event)))
 
     def breathe(self) -> None:
         """The mailbox holds back what there is no room for."""
