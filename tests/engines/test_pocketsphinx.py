@@ -21,6 +21,7 @@ from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
 from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
+from vivavoce.runtime.load import Load
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
@@ -293,3 +294,27 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
         os.kill(server.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(left, timeout=10)
     assert not alive
+
+
+def test_who_waits_for_a_worker_is_seen(congress: ModelFiles) -> None:
+    async def story() -> None:
+        load = Load()
+        async with Pool(1, queue=load) as pool:
+            clock = asyncio.get_running_loop().time
+            async with pool.lease(congress):
+                assert (pool.busy, load.waiting) == (1, 0)
+                second = asyncio.create_task(_lease(pool, congress))
+                await asyncio.sleep(0.05)
+                assert load.waiting == 1
+                second.cancel()
+                await asyncio.wait([second])
+                assert load.waiting == 0, "who gives up waits no longer"
+            assert pool.busy == 0
+            assert load.busy(clock()) is None
+
+    live(story())
+
+
+async def _lease(pool: Pool, model: ModelFiles) -> None:
+    async with pool.lease(model):
+        pass

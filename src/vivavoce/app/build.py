@@ -17,6 +17,7 @@ from ..core.locks import without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
+from ..engines.cascade import OnStage
 from ..errors import EngineError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.config import SessionConfig, TranscriptionConfig
@@ -24,6 +25,7 @@ from ..runtime.client import Client
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
+from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
@@ -38,8 +40,14 @@ PROVIDER_DOWN = 1013
 
 class Builder:
     def __init__(
-        self, parts: Parts, writer: Writer, settings: Calls, make_id: Callable[[str], str]
+        self,
+        parts: Parts,
+        writer: Writer,
+        settings: Calls,
+        make_id: Callable[[str], str],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._parts = parts
         self._writer = writer
         self._settings = settings
@@ -102,7 +110,8 @@ class Builder:
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
         )
-        line = self._line(plan, relay, trunk, self._recorder(plan, ledger, wanted.model))
+        seen = CallMetrics(self._metrics, ours=False)
+        line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
         return Built(line, lambda client: TrunkReader(line, trunk, client))
 
     def _minutes(self, plan: Plan) -> float:
@@ -124,13 +133,15 @@ class Builder:
             limits=self._limits,
         )
         recorder = self._recorder(plan, ledger)
-        scribe = await self._parts.scribe(plan.assistant, plan.language, recorder.stage)
-        line = self._line(plan, dictation, Hands(scribe), recorder)
+        seen = CallMetrics(self._metrics, ours=True)
+        stage = _both(recorder.stage, seen.stage)
+        scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
+        line = self._line(dictation, Hands(scribe), recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked) if locked else None)
+            return self._reader(SessionReader(line, client, ears, _keeping(locked)))
 
         return Built(line, reader)
 
@@ -160,15 +171,21 @@ class Builder:
             limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(plan, ledger)
-        engine = await self._parts.engine(assistant, plan.language, recorder.stage)
-        line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
-                          recorder)  # fmt: skip
+        seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
+        stage = _both(recorder.stage, seen.stage)
+        engine = await self._parts.engine(assistant, plan.language, stage)
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
+        line = self._line(session, hands, recorder, seen)
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
+            return self._reader(SessionReader(line, client, ears, _keeping(locked, mute)))
 
         return Built(line, reader)
+
+    def _reader(self, reader: SessionReader) -> SessionReader:
+        self._metrics.reads(reader)
+        return reader
 
     def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
@@ -181,13 +198,15 @@ class Builder:
             kept=plan.history,
         )
 
-    def _line(self, plan: Plan, machine: Machine, work: Work, recorder: Recorder) -> Line:
+    def _line(self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics) -> Line:
         return Line(
             machine,
             work,
             recorder,
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
+            on_event=seen.event,
+            on_written=seen.written,
         )
 
 
@@ -200,8 +219,18 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keeping(locked: tuple[str, ...], mute: bool = False) -> Callable[[Command], Command]:
-    """What a client says, without the fields that it may not change."""
+def _both(one: OnStage, other: OnStage) -> OnStage:
+    def both(name: str, ms: float) -> None:
+        one(name, ms)
+        other(name, ms)
+
+    return both
+
+
+def _keeping(locked: tuple[str, ...], mute: bool = False) -> Callable[[Command], Command] | None:
+    """What a client says, without the fields that it may not change. None: it may change all."""
+    if not locked:
+        return None
 
     def keep(event: Command) -> Command:
         match event:

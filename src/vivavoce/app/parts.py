@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
-    from ..engines.stt.pocketsphinx import Pool
+    from ..engines.stt.pocketsphinx import Pool, Queue
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
@@ -60,8 +60,10 @@ def known() -> Known:
 class Parts:
     """Open while the server serves; `async with`."""
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
+    def __init__(self, settings: Settings, folder: Folder, queue: Queue | None = None) -> None:
+        """`queue` is told who waits for a recogniser."""
         self._settings = settings
+        self._queue = queue
         self._folder = folder
         self._stack = AsyncExitStack()
         self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
@@ -104,6 +106,16 @@ class Parts:
             return scripted()
         ears = await self.recogniser(assistant, language)
         return Scribe(ears, language=language, on_stage=on_stage)
+
+    def local(self, assistant: Assistant, language: str) -> bool:
+        """Are brain and voice here, so that nobody else's slowness is heard in an answer?"""
+        kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
+        return assistant.engine == "cascade" and "openai" not in kinds
+
+    @property
+    def recognisers_busy(self) -> int:
+        """Embedded recognisers that hear somebody now."""
+        return self._recognisers.busy if self._recognisers else 0
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""
@@ -228,7 +240,7 @@ class Parts:
         from ..engines.stt.pocketsphinx import Pool
 
         if self._recognisers is None:
-            pool = Pool(self._settings.speech.stt_workers)
+            pool = Pool(self._settings.speech.stt_workers, queue=self._queue)
             self._recognisers = await self._stack.enter_async_context(pool)
         return self._recognisers
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..protocol.envelope import envelope
-from . import errors, health, page
+from . import errors, health, metrics, page
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
 from .v1 import client_secrets, models
@@ -38,7 +38,16 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    for room in (health, models, client_secrets, sign_in, assistants, conversations, calls):
+    for room in (
+        health,
+        metrics,
+        models,
+        client_secrets,
+        sign_in,
+        assistants,
+        conversations,
+        calls,
+    ):
         app.include_router(room.router)
     page.install(app)
     app.add_middleware(Bounded)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -28,10 +28,12 @@ from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
 from .line import Line
+from .load import Load
 
 log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
+RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
 
 INTENTS: dict[str, SessionType] = {
@@ -53,7 +55,9 @@ class Refused(VivavoceError):
         param: str | None = None,
         type: str = INVALID,
         close: int = 4000,
+        retry_s: int | None = None,
     ) -> None:
+        """`retry_s`: in so many seconds it is worth trying again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -61,6 +65,7 @@ class Refused(VivavoceError):
         self.param = param
         self.type = type
         self.close = close
+        self.retry_s = retry_s
 
 
 def refused(refusal: Refusal) -> Refused:
@@ -108,6 +113,26 @@ class Built:
     reader: Callable[[Client], Reader]
 
 
+class Ask(Protocol):
+    """`Load.admit`, or `Load.busy`: in how many seconds to try again; None: come in."""
+
+    def __call__(self, now: float, *, hears: bool) -> int | None: ...
+
+
+class Counts(Protocol):
+    """Told who came in, and who did not."""
+
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
+class Uncounted:
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
 class Assistants(Protocol):
     def get(self, name: str) -> Assistant | None: ...
 
@@ -147,8 +172,10 @@ class Reception:
         default_assistant: str,
         calls_at_once: int,
         make_id: Callable[[str], str],
+        load: Load | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -157,12 +184,15 @@ class Reception:
         self._default = default_assistant
         self._at_once = calls_at_once
         self._make_id = make_id
+        self._load = load or Load()
+        self._counts = counts or Uncounted()
 
     async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
         """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
         try:
-            return await self._admit(knock, conversation_id)
+            call = await self._admit(knock, conversation_id)
         except StoreError as error:
+            self._counts.refused("storage_unavailable")
             raise Refused(
                 503,
                 "storage_unavailable",
@@ -170,6 +200,11 @@ class Reception:
                 type=SERVER,
                 close=1011,
             ) from error
+        except Refused as refused:
+            self._counts.refused(refused.code)
+            raise
+        self._counts.came(call.plan.assistant.engine)
+        return call
 
     async def _admit(self, knock: Knock, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
@@ -178,6 +213,7 @@ class Reception:
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation)
         self._check_room(assistant, conversation)
+        self._check_load(plan, found, self._load.admit)
         live = LiveCall(plan.call_id, conversation.id, assistant.name)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
@@ -214,6 +250,7 @@ class Reception:
         found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
         plan = self._plan(knock, caller, assistant, conversation)
+        self._check_load(plan, found, self._load.busy)  # better told now than after it is minted
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
 
@@ -373,7 +410,35 @@ class Reception:
                 "All lines are busy. Please try again in a minute.",
                 type="rate_limit_error",
                 close=1013,
+                retry_s=60,
             )
+
+    def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
+        """A new voice does not come in where it would ruin those that are there.
+
+        Nobody is there to be ruined, or it is no voice, or it is the voice of a conversation that
+        goes on: then it may.
+        """
+        others = self._hub.besides(plan.conversation_id)
+        alone = not others
+        goes_on = len(others) < len(self._hub) or (found and now() - found.updated_at < RETURNS)
+        if alone or goes_on or not _by_voice(plan.session):
+            return
+        clock = asyncio.get_running_loop().time
+        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+            raise Refused(
+                429,
+                "server_busy",
+                f"All lines are busy. Please try again in {seconds} seconds.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=seconds,
+            )
+
+
+def _by_voice(session: AnySession) -> bool:
+    """Does somebody speak in it? A transcription session is nothing else."""
+    return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
 
 
 def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
