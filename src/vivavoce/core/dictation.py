@@ -72,7 +72,12 @@ class Dictation:
         self._out = Outgoing(self.conversation, new_id)
         sounds = Sounds(kept_sound_bytes)
         self._hearing = Hearing(
-            self._out, self.conversation, config.audio.input, sounds, language=language
+            self._out,
+            self.conversation,
+            config.audio.input,
+            sounds,
+            include=config.include,
+            language=language,
         )
         self._editing = Editing(self._out, self.conversation, self.ledger, sounds, self._hearing)
         self._idleness = Idleness(idle_s, now)
@@ -130,7 +135,7 @@ class Dictation:
 
     def _reconfigure(self, patch: JsonObject) -> None:
         self.config = self.config.merged(patch, self._default)
-        self._hearing.configure(self.config.audio.input)
+        self._hearing.configure(self.config.audio.input, self.config.include)
         self._out.send(server.SessionUpdated(session=self.config))
 
     # What should happen later
