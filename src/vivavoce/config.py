@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX = "VIVAVOCE_"
+MIB = 2**20
 
 
 class Section(BaseModel):
@@ -47,6 +48,13 @@ class Calls(Section):
     slow_client_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
     at_once: int = Field(200, ge=1)  # calls in this process
     tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
+    per_key: int = Field(100, ge=1)  # of them, with one API key and the secrets minted by it
+    strangers: int = Field(500, ge=1)  # connections that are no calls, or not yet
+    items: int = Field(10_000, ge=1)  # of a conversation
+    item_bytes: int = Field(15 * MIB, ge=1024, le=15 * MIB)  # of one that a client writes
+    conversation_bytes: int = Field(64 * MIB, ge=1024)  # of all those
+    session_bytes: int = Field(MIB, ge=16 * 1024)  # that a client adds to its session
+    responses: int = Field(8, ge=0)  # of one call at once, beside its conversation's own
     sound_bytes: int = Field(4 * 1024 * 1024, ge=0)  # of a call's items, kept for who retrieves
 
 

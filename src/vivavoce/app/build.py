@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 
 from ..config import Calls
 from ..core.dictation import Dictation
 from ..core.ledger import Ledger
+from ..core.limits import Limits
 from ..core.locks import without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
@@ -42,6 +44,15 @@ class Builder:
         self._writer = writer
         self._settings = settings
         self._make_id = make_id
+        self._limits = Limits(
+            items=settings.items,
+            item_bytes=settings.item_bytes,
+            conversation_bytes=settings.conversation_bytes,
+            session_bytes=settings.session_bytes,
+            responses=settings.responses,
+            sound_bytes=settings.sound_bytes,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
 
     async def __call__(self, plan: Plan) -> Built:
         config = plan.session
@@ -110,7 +121,7 @@ class Builder:
             language=plan.language,
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
-            kept_sound_bytes=self._settings.sound_bytes,
+            limits=self._limits,
         )
         recorder = self._recorder(plan, ledger)
         scribe = await self._parts.scribe(plan.assistant, plan.language, recorder.stage)
@@ -146,9 +157,7 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
-            kept_sound_bytes=self._settings.sound_bytes,
-            context_tokens=assistant.limits.context_tokens,
-            tokens_per_minute=self._settings.tokens_per_minute,
+            limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)

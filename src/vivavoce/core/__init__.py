@@ -17,6 +17,7 @@
     patience      how long silence after a reply may last
     idleness      how long nothing at all may happen
     lifetime      how long it may last, whatever happens
+    limits        how much one call may hold
     conversation  the items in order: a fold over server events, shared with relay and recorder
     editing       what a client does to the items themselves
     sounds        what items sound like, for who retrieves them

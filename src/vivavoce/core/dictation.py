@@ -21,7 +21,7 @@ from . import judgement as judge
 from .conversation import Conversation
 from .editing import Editing
 from .effects import Effect, Who
-from .hearing import Hearing
+from .hearing import Hearing, NoRoom
 from .idleness import NEVER, Idleness
 from .inputs import (
     CutShort,
@@ -41,8 +41,9 @@ from .inputs import (
 )
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S, Lifetime
+from .limits import DEFAULT_LIMITS, Limits, Room
 from .outgoing import Outgoing
-from .sounds import KEPT_BYTES, Sounds
+from .sounds import Sounds
 
 
 class Dictation:
@@ -58,7 +59,7 @@ class Dictation:
         language: str | None = None,
         max_session_s: float = MAX_SESSION_S,
         idle_s: float | None = None,
-        kept_sound_bytes: int = KEPT_BYTES,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
         self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
@@ -70,7 +71,8 @@ class Dictation:
         self.closed = False
         self._default = config
         self._out = Outgoing(self.conversation, new_id)
-        sounds = Sounds(kept_sound_bytes)
+        self._room = Room(limits, self.conversation)
+        sounds = Sounds(limits.sound_bytes)
         self._hearing = Hearing(
             self._out,
             self.conversation,
@@ -78,8 +80,11 @@ class Dictation:
             sounds,
             include=config.include,
             language=language,
+            full=lambda: self._room.full,
         )
-        self._editing = Editing(self._out, self.conversation, self.ledger, sounds, self._hearing)
+        self._editing = Editing(
+            self._out, self.conversation, self.ledger, sounds, self._hearing, self._room
+        )
         self._idleness = Idleness(idle_s, now)
         self._out.send(server.SessionCreated(session=self.config))
 
@@ -97,10 +102,11 @@ class Dictation:
     def _dispatch(self, event: Input) -> None:
         match event:
             case Heard():
-                for _ in self._hearing.hear(event):
-                    pass  # a turn that ends is taken, and nothing follows from it
+                for boundary in self._hearing.hear(event):
+                    if isinstance(boundary, NoRoom):
+                        self._out.refuse(self._room.no_room())
             case client.AudioCommit():
-                judge.commit(self._hearing.buffered_ms)
+                judge.commit(self._hearing.buffered_ms, self._room)
                 self._hearing.take()
             case client.AudioClear():
                 self._hearing.clear()
@@ -134,8 +140,10 @@ class Dictation:
                 assert_never(event)
 
     def _reconfigure(self, patch: JsonObject) -> None:
-        self.config = self.config.merged(patch, self._default)
-        self._hearing.configure(self.config.audio.input, self.config.include)
+        changed = self.config.merged(patch, self._default)
+        self._room.judge_session(changed, self._default)
+        self.config = changed
+        self._hearing.configure(changed.audio.input, changed.include)
         self._out.send(server.SessionUpdated(session=self.config))
 
     # What should happen later

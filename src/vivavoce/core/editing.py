@@ -13,8 +13,9 @@ from ..protocol.items import Item
 from . import effects as do
 from . import judgement as judge
 from .conversation import Conversation
-from .hearing import Hearing, without_sound
+from .hearing import Hearing
 from .ledger import Ledger
+from .limits import Room
 from .outgoing import Outgoing
 from .sounds import Sounds
 
@@ -27,19 +28,23 @@ class Editing:
         ledger: Ledger,
         sounds: Sounds,
         hearing: Hearing,
+        room: Room,
     ) -> None:
         self._out = out
         self._conversation = conversation
         self._ledger = ledger
         self._sounds = sounds
         self._hearing = hearing
+        self._room = room
 
     def create(self, event: client.ItemCreate) -> None:
-        item, previous = judge.creation(self._conversation, event)
+        item, sound, previous = judge.creation(
+            self._conversation, event, self._room, self._hearing.format
+        )
         if not item.id:
             item = msgspec.structs.replace(item, id=self._out.new_id("item"))
-        silent, sound = without_sound(item)
-        self.add(silent, previous)
+        self._room.take(item)
+        self.add(item, previous)
         if sound:
             self._hearing.listen_to(item.id, sound)
 
@@ -57,6 +62,7 @@ class Editing:
         if self._hearing.transcripts.forget(item_id):
             self._out.ask(do.ListenDrop(item_id))
         self._sounds.drop(item_id)
+        self._room.free(item_id)
         self._out.send(server.ItemDeleted(item_id=item_id))
 
     def truncate(self, event: client.ItemTruncate) -> None:

@@ -12,7 +12,8 @@ to the recogniser, and to `sounds`, in case the client asks for the item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
@@ -34,6 +35,11 @@ from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
 
 
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A turn ended that can be no item, for the conversation is full: it was thrown away."""
+
+
 class Hearing:
     def __init__(
         self,
@@ -45,7 +51,9 @@ class Hearing:
         include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`full`: is there no room for one more item?"""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
         self.transcripts = Transcripts(out)
         self._out = out
@@ -60,7 +68,13 @@ class Hearing:
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
+        self._full = full
         self.configure(settings, include)
+
+    @property
+    def format(self) -> Format:
+        """What sound the client brings."""
+        return self._settings.format
 
     @property
     def heard_ms(self) -> int:
@@ -90,7 +104,7 @@ class Hearing:
         else:
             self._turns.rules = Rules.of(settings.turn_detection)
 
-    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
         """Take a piece of sound. Yields each boundary of a turn once its events are out."""
         self._heard_bytes += len(heard.pcm)
         self._buffered_bytes += len(heard.pcm)
@@ -112,7 +126,7 @@ class Hearing:
 
     def _judge(
         self, turns: TurnDetector, probability: float, level: float
-    ) -> Iterator[Started | Stopped]:
+    ) -> Iterator[Started | Stopped | NoRoom]:
         if not self._gate.passes(level):
             probability = 0.0
         boundary = turns.push(probability)
@@ -124,6 +138,9 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
+            case Stopped() if self._full():
+                self.clear()
+                yield NoRoom()
             case Stopped(at_ms=at_ms):
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
@@ -170,9 +187,23 @@ class Hearing:
         pcm = _as_pcm(sound, self._settings.format)
         self._sounds.add(item_id, pcm)
         self._sounds.whole(item_id)
+        self._listen_whole(item_id, pcm)
+        self.transcripts.expect(item_id, audio.duration_ms(pcm))
+
+    def listen_aside(self, item: Item) -> Item:
+        """An item that one response is given to read: its words instead of its sound, later."""
+        silent, sound = without_sound(item)
+        if not sound:
+            return item
+        silent = msgspec.structs.replace(silent, id=self._out.new_id("item"))  # nobody else's
+        pcm = _as_pcm(sound, self._settings.format)
+        self._listen_whole(silent.id, pcm)
+        self.transcripts.expect_aside(silent.id, audio.duration_ms(pcm))
+        return silent
+
+    def _listen_whole(self, item_id: str, pcm: bytes) -> None:
         self._ask_to_listen(item_id, pcm)
         self._out.ask(do.ListenEnd(item_id))
-        self.transcripts.expect(item_id, audio.duration_ms(pcm))
 
     def clear(self) -> None:
         self.drop()

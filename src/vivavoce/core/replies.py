@@ -109,8 +109,9 @@ class Replies:
     def _read(self, reply: Reply) -> tuple[Item, ...] | None:
         """What the brain is given of what there is. None: too much."""
         history = map(self._ledger.as_heard, reply.history)
-        fit = self._context.fit_once if reply.is_given_its_input else self._context.fit
-        return fit(reply.config, history)
+        if reply.is_given_its_input:
+            return self._context.fit_once(reply.config, map(self._transcripts.with_words, history))
+        return self._context.fit(reply.config, history)
 
     def say(self, reply: Reply, said: Said, now: float) -> bool:
         """A piece of it goes out. False: not all of it, for it has reached its limit."""
@@ -137,6 +138,9 @@ class Replies:
         del self._running[reply.id]
         if reply.item_id is not None:
             self._sounds.whole(reply.item_id)
+        for item in reply.given:
+            if self._transcripts.forget_aside(item.id):
+                self._out.ask(do.ListenDrop(item.id))
         for event in reply.end(status, details, usage):
             self._out.send(event)
             if isinstance(event, server.ResponseDone) and event.response.usage is not None:
