@@ -72,6 +72,7 @@ class OpenAI(Section):
     api_key: SecretStr | None = None  # default: OPENAI_API_KEY
     chat_model: str = "gpt-5-mini"
     transcription_model: str = "gpt-4o-mini-transcribe"
+    transcription_stream: bool = True  # words as they are written, from servers that do that
     speech_model: str = "gpt-4o-mini-tts"
     timeout_s: float = Field(30.0, ge=1)
 

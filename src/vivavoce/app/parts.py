@@ -166,7 +166,10 @@ class Parts:
             case "openai":
                 from ..engines.stt.openai import OpenAIStt
 
-                return OpenAIStt(self._endpoint(), self._settings.openai.transcription_model)
+                chosen = self._settings.openai
+                return OpenAIStt(
+                    self._endpoint(), chosen.transcription_model, stream=chosen.transcription_stream
+                )
             case other:
                 raise EngineError(f"there is no recogniser named {other}")
 

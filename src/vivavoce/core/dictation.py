@@ -78,6 +78,7 @@ class Dictation:
             self.conversation,
             config.audio.input,
             sounds,
+            include=config.include,
             language=language,
             full=lambda: self._room.full,
         )
@@ -142,7 +143,7 @@ class Dictation:
         changed = self.config.merged(patch, self._default)
         self._room.judge_session(changed, self._default)
         self.config = changed
-        self._hearing.configure(self.config.audio.input)
+        self._hearing.configure(changed.audio.input, changed.include)
         self._out.send(server.SessionUpdated(session=self.config))
 
     # What should happen later

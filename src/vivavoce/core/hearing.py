@@ -22,7 +22,7 @@ from ..audio import g711
 from ..audio import pcm as audio
 from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import AudioInput, Format, Pcm, Pcmu
+from ..protocol.config import AudioInput, Format, Include, Pcm, Pcmu
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import pauses
@@ -31,7 +31,7 @@ from .gate import LevelGate
 from .inputs import Heard, NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
 from .sounds import Sounds
-from .transcripts import Transcripts
+from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
 
 
@@ -48,13 +48,14 @@ class Hearing:
         settings: AudioInput,
         sounds: Sounds,
         *,
+        include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
         full: Callable[[], bool] = lambda: False,
     ) -> None:
         """`full`: is there no room for one more item?"""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
-        self.transcripts = Transcripts(out, told=settings.transcription is not None)
+        self.transcripts = Transcripts(out)
         self._out = out
         self._conversation = conversation
         self._sounds = sounds
@@ -68,7 +69,7 @@ class Hearing:
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self._full = full
-        self.configure(settings)
+        self.configure(settings, include)
 
     @property
     def format(self) -> Format:
@@ -92,10 +93,10 @@ class Hearing:
         """Also who holds a button down: nobody else says when."""
         return self._turns is None or self._turns.speaking
 
-    def configure(self, settings: AudioInput) -> None:
+    def configure(self, settings: AudioInput, include: tuple[Include, ...] | None = None) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
         self._settings = settings
-        self.transcripts.told = settings.transcription is not None
+        self.transcripts.wanted = Wanted.by(settings.transcription, include)
         if settings.turn_detection is None:
             self._turns = None
         elif self._turns is None:
@@ -152,8 +153,12 @@ class Hearing:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
             self._sounds.add(self.item_id, bytes(self._pre_roll))
-            self._out.ask(do.Listen(self.item_id, bytes(self._pre_roll), self._language_told))
+            self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
+
+    def _ask_to_listen(self, item_id: str, pcm: bytes) -> None:
+        sure = self.transcripts.wanted.logprobs
+        self._out.ask(do.Listen(item_id, pcm, self._language_told, sure))
 
     def take(self) -> None:
         """What was heard becomes an item, and its words are awaited."""
@@ -197,7 +202,7 @@ class Hearing:
         return silent
 
     def _listen_whole(self, item_id: str, pcm: bytes) -> None:
-        self._out.ask(do.Listen(item_id, pcm, self._language_told))
+        self._ask_to_listen(item_id, pcm)
         self._out.ask(do.ListenEnd(item_id))
 
     def clear(self) -> None:

@@ -18,6 +18,7 @@ from typing import Protocol, Self, TypeVar
 
 from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
+from ...core.values import Transcript
 from ...errors import EngineError
 from ..base import Stable
 from . import sphinx_worker as wire
@@ -265,8 +266,14 @@ class Pocketsphinx:
         self._voice: str | None = None
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
+        """It has probabilities of its own, but none that say how sure a word is: no logprobs."""
         if language and not language.lower().startswith("en"):
             raise EngineError(
                 "The embedded recogniser understands English only. For other languages, "
@@ -276,7 +283,7 @@ class Pocketsphinx:
         async with self._pool.lease(self._model) as worker, aclosing(_as_heard(sound)) as pieces:
             text, voice = await worker.hear(self._model, self._voice, pieces, stable)
         self._voice = voice or self._voice
-        return text
+        return Transcript(text)
 
 
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
