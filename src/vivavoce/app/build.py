@@ -129,12 +129,13 @@ class Builder:
         )
         recorder = self._recorder(plan, ledger)
         engine = await self._parts.engine(assistant, plan.language, recorder.stage)
-        line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
-                          recorder)  # fmt: skip
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
+        line = self._line(plan, session, hands, recorder)
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
+            allow = _keeping(locked, mute) if locked else None
+            return SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
 
         return Built(line, reader)
 

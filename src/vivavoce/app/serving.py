@@ -95,6 +95,7 @@ class Server:
             build=Builder(parts, writer, settings.calls, make_id),
             default_assistant=settings.calls.default_assistant,
             calls_at_once=settings.calls.at_once,
+            calls_per_key=settings.calls.per_key,
             make_id=make_id,
         )
         secure = settings.server.tls_cert is not None or (
@@ -104,6 +105,7 @@ class Server:
             reception,
             hub,
             largest=settings.calls.frame_bytes,
+            strangers=settings.calls.strangers,
             secure=secure,
             origins=self._origins,
             make_id=make_id,

@@ -140,6 +140,7 @@ class Reception:
         build: Build,
         default_assistant: str,
         calls_at_once: int,
+        calls_per_key: int | None = None,
         make_id: Callable[[str], str],
     ) -> None:
         """`identify` raises `Refused` for a credential that is none."""
@@ -150,6 +151,7 @@ class Reception:
         self._build = build
         self._default = default_assistant
         self._at_once = calls_at_once
+        self._per_key = calls_per_key
         self._make_id = make_id
 
     async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
@@ -173,7 +175,8 @@ class Reception:
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation)
         self._check_room(assistant, conversation)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name)
+        self._check_share(caller, conversation)
+        live = LiveCall(plan.call_id, conversation.id, assistant.name, caller.key_id)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -360,6 +363,21 @@ class Reception:
                 429,
                 "rate_limit_exceeded",
                 "All lines are busy. Please try again in a minute.",
+                type="rate_limit_error",
+                close=1013,
+            )
+
+    def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
+        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        if caller.key_id is None or self._per_key is None:
+            return
+        others = self._hub.besides(conversation.id)
+        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This API key has {self._per_key} calls already, as many as it may. Please try "
+                "again in a minute.",
                 type="rate_limit_error",
                 close=1013,
             )
