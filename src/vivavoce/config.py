@@ -47,6 +47,7 @@ class Calls(Section):
     outbox_bytes: int = Field(1024 * 1024, ge=64 * 1024)  # waiting for one client's socket
     slow_client_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
     at_once: int = Field(200, ge=1)  # calls in this process
+    tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
     per_key: int = Field(100, ge=1)  # of them, with one API key and the secrets minted by it
     strangers: int = Field(500, ge=1)  # connections that are no calls, or not yet
     items: int = Field(10_000, ge=1)  # of a conversation

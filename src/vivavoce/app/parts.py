@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Self
 from ..assistants import Assistant, Known
 from ..config import Settings
 from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
-from ..engines.cascade import Cascade, OnStage
+from ..engines.cascade import Cascade, OnStage, Scribe
+from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..engines.tts import cli, espeak
-from ..errors import EngineError
+from ..errors import ConfigError, EngineError
 from ..knowledge import ingest
 from .folder import Folder
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
+log = logging.getLogger(__name__)
 
 NO_VOICE = {
     "en": "No speech synthesis is installed here, so answers come as text.",
@@ -85,7 +88,7 @@ class Parts:
     async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """What answers one call. Raises `EngineError` if a part cannot be had."""
         if assistant.engine == "scripted":
-            return scripted()
+            return await self._scripted(assistant)
         voice = self.voice(assistant, language)
         return Cascade(
             await self.recogniser(assistant, language),
@@ -94,6 +97,13 @@ class Parts:
             language=language,
             on_stage=on_stage,
         )
+
+    async def scribe(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
+        """What writes one call down. Raises `EngineError` if it cannot be had."""
+        if assistant.engine == "scripted":
+            return scripted()
+        ears = await self.recogniser(assistant, language)
+        return Scribe(ears, language=language, on_stage=on_stage)
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""
@@ -177,6 +187,16 @@ class Parts:
         key = chosen.api_key.get_secret_value() if chosen.api_key else None
         key = key or os.environ.get("OPENAI_API_KEY")
         return Endpoint(self._http, chosen.base_url, key, timeout_s=chosen.timeout_s)
+
+    async def _scripted(self, assistant: Assistant) -> Engine:
+        """The script is read for each call: whoever writes it tries it at once."""
+        if (path := assistant.script()) is None:
+            return scripted()
+        try:
+            return scripted(await asyncio.to_thread(script.load, path))
+        except ConfigError as error:
+            log.error("script_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
+            raise EngineError("the script of this assistant has mistakes") from error
 
     async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
         held = self._chunks.get(assistant.name)

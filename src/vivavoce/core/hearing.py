@@ -71,6 +71,11 @@ class Hearing:
         self.configure(settings)
 
     @property
+    def format(self) -> Format:
+        """What sound the client brings."""
+        return self._settings.format
+
+    @property
     def heard_ms(self) -> int:
         return self._heard_bytes // audio.BYTES_PER_MS
 
@@ -81,6 +86,11 @@ class Hearing:
     @property
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
+
+    @property
+    def somebody_speaks(self) -> bool:
+        """Also who holds a button down: nobody else says when."""
+        return self._turns is None or self._turns.speaking
 
     def configure(self, settings: AudioInput) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
@@ -172,9 +182,23 @@ class Hearing:
         pcm = _as_pcm(sound, self._settings.format)
         self._sounds.add(item_id, pcm)
         self._sounds.whole(item_id)
+        self._listen_whole(item_id, pcm)
+        self.transcripts.expect(item_id, audio.duration_ms(pcm))
+
+    def listen_aside(self, item: Item) -> Item:
+        """An item that one response is given to read: its words instead of its sound, later."""
+        silent, sound = without_sound(item)
+        if not sound:
+            return item
+        silent = msgspec.structs.replace(silent, id=self._out.new_id("item"))  # nobody else's
+        pcm = _as_pcm(sound, self._settings.format)
+        self._listen_whole(silent.id, pcm)
+        self.transcripts.expect_aside(silent.id, audio.duration_ms(pcm))
+        return silent
+
+    def _listen_whole(self, item_id: str, pcm: bytes) -> None:
         self._out.ask(do.Listen(item_id, pcm, self._language_told))
         self._out.ask(do.ListenEnd(item_id))
-        self.transcripts.expect(item_id, audio.duration_ms(pcm))
 
     def clear(self) -> None:
         self.drop()

@@ -187,6 +187,15 @@ def response(
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
 
 
+def no_response() -> InvalidRequest:
+    """`response.create` in a session that never answers: there is no such event in it."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'response.create'. A session of type 'transcription' makes no responses.",
+        "type",
+    )
+
+
 def cancellation(reply: Reply | None) -> Reply:
     """`response.cancel`: it must be running still."""
     if reply is None:

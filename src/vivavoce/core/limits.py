@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import msgspec
 
 from ..errors import InvalidRequest
-from ..protocol.config import Format, Pcm, SessionConfig
+from ..protocol.config import AnySession, Format, Pcm
 from ..protocol.items import Item
+from .context import CONTEXT_TOKENS
 from .conversation import Conversation
+from .rates import TOKENS_PER_MINUTE
+from .sounds import KEPT_BYTES
 
 MIB = 2**20
 NAME = 512  # characters of an item's id, as many as the protocol gives an event's (§3)
@@ -28,6 +31,9 @@ class Limits:
     conversation_bytes: int = 64 * MIB  # of all items that clients wrote
     session_bytes: int = MIB  # that updates add to what the session began with, as JSON
     responses: int = 8  # beside the conversation's own, at once
+    sound_bytes: int = KEPT_BYTES  # of the newest items, kept for who retrieves them
+    context_tokens: int = CONTEXT_TOKENS  # that the engine can read at once
+    tokens_per_minute: int = TOKENS_PER_MINUTE
 
 
 DEFAULT_LIMITS = Limits()
@@ -86,7 +92,7 @@ class Room:
     def free(self, item_id: str) -> None:
         self._bytes -= self._sizes.pop(item_id, 0)
 
-    def judge_session(self, changed: SessionConfig, began: SessionConfig) -> None:
+    def judge_session(self, changed: AnySession, began: AnySession) -> None:
         if size(changed) - size(began) > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
@@ -113,6 +119,6 @@ def _full(why: str) -> InvalidRequest:
     )
 
 
-def size(value: Item | SessionConfig) -> int:
+def size(value: Item | AnySession) -> int:
     """Bytes of JSON: what it costs on the wire and in the store, and about what in memory."""
     return len(msgspec.json.encode(value))

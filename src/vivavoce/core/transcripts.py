@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from ..protocol import server
-from ..protocol.items import Item
+from ..protocol.items import Item, Message
 from .inputs import NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
 
@@ -23,6 +25,7 @@ class Transcripts:
         self._stable: dict[str, str] = {}  # item → its words that can no longer change
         self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
         self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
+        self._aside: dict[str, str] = {}  # item that no conversation has → its words
 
     def __bool__(self) -> bool:
         """Are there words we do not know yet?"""
@@ -34,6 +37,25 @@ class Transcripts:
 
     def expect(self, item_id: str, ms: int) -> None:
         self._expected[item_id] = self._uncounted[item_id] = ms
+
+    def expect_aside(self, item_id: str, ms: int) -> None:
+        """Of an item that one response is given to read: nobody is told of its words."""
+        self.expect(item_id, ms)
+        self._aside[item_id] = ""
+
+    def with_words(self, item: Item) -> Item:
+        """An item that one response was given, with what is known by now of its sound."""
+        if not isinstance(item, Message) or not (words := self._aside.get(item.id)):
+            return item
+        content = tuple(
+            msgspec.structs.replace(part, transcript=words) if part.type == "input_audio" else part
+            for part in item.content
+        )
+        return msgspec.structs.replace(item, content=content)
+
+    def forget_aside(self, item_id: str) -> bool:
+        """The response that was given it is over. Were its words still expected?"""
+        return self._aside.pop(item_id, None) is not None and self.forget(item_id)
 
     def count(self, history: Iterable[Item]) -> int:
         """How much sound a response with this history is the first to know of, in ms."""
@@ -52,7 +74,7 @@ class Transcripts:
     def add(self, partial: Partial, *, current: str | None) -> None:
         """`current`: the item being spoken right now, not yet committed."""
         item_id = partial.item_id
-        if item_id not in self._expected and item_id != current:
+        if (item_id not in self._expected and item_id != current) or item_id in self._aside:
             return
         self._latest[item_id] = partial.guess or partial.stable_text
         self._tell(item_id, partial.stable_text)
@@ -62,6 +84,9 @@ class Transcripts:
         item_id, ms = event.item_id, self._expected.get(event.item_id)
         if ms is None:
             return False
+        if item_id in self._aside:
+            self._aside[item_id] = event.text if isinstance(event, Transcribed) else ""
+            return self._settle(item_id)
         outcome: server.TranscriptionCompleted | server.TranscriptionFailed
         if isinstance(event, Transcribed):
             self._tell(item_id, event.text)

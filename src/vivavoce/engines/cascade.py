@@ -19,6 +19,7 @@ from msgspec import UNSET
 from ..core.calls import tool_specs
 from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, Said, ToolRequested
+from ..errors import EngineError
 from ..protocol.items import FunctionCall
 from ..protocol.server import Usage
 from .base import (
@@ -45,19 +46,17 @@ question to the first sentence or call, `tts` from that sentence to its first so
 Sound = asyncio.Queue[Speech | None]
 
 
-class Cascade:
+class Scribe:
+    """The first stage alone: it writes down what it hears."""
+
     def __init__(
         self,
         stt: SpeechToText,
-        brain: Brain,
-        tts: TextToSpeech,
         *,
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
     ) -> None:
         self._stt = stt
-        self._brain = brain
-        self._tts = tts
         self._language = language
         self._on_stage = on_stage
 
@@ -73,6 +72,29 @@ class Cascade:
         text = await self._stt.listen(heard(), stable, language=language)
         self._on_stage("stt", watch.ms)
         return text
+
+    async def respond(self, request: Respond, emit: Emit) -> Usage:
+        raise EngineError("nobody answers here")
+
+
+class Cascade:
+    def __init__(
+        self,
+        stt: SpeechToText,
+        brain: Brain,
+        tts: TextToSpeech,
+        *,
+        language: str | None = None,
+        on_stage: OnStage = lambda name, ms: None,
+    ) -> None:
+        self._scribe = Scribe(stt, language=language, on_stage=on_stage)
+        self._brain = brain
+        self._tts = tts
+        self._language = language
+        self._on_stage = on_stage
+
+    async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str:
+        return await self._scribe.listen(request, sound, stable)
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
         spoken = "audio" in request.config.output_modalities

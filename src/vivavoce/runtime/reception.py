@@ -23,7 +23,7 @@ from ..assistants import Assistant
 from ..core.ids import DICE, new_id
 from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest, StoreError, VivavoceError
-from ..protocol.config import SessionConfig
+from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
@@ -33,6 +33,12 @@ log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+INTENTS: dict[str, SessionType] = {
+    "realtime": "realtime",
+    "conversation": "realtime",
+    "transcription": "transcription",
+}
 
 
 class Refused(VivavoceError):
@@ -84,7 +90,7 @@ class Plan:
     assistant: Assistant
     language: str
     role: str
-    session: SessionConfig
+    session: AnySession
     history: tuple[Row, ...] = ()
     browser: bool = False
     greet: bool = False
@@ -169,7 +175,6 @@ class Reception:
 
     async def _admit(self, knock: Knock, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
-        self._check_intent(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
@@ -203,9 +208,7 @@ class Reception:
         history = tuple(await self._store.items(plan.conversation_id))
         return replace(plan, history=history, greet=plan.greet and not history)
 
-    async def preview(
-        self, caller: Caller, knock: Knock, minter: Caller
-    ) -> tuple[SessionConfig, str]:
+    async def preview(self, caller: Caller, knock: Knock, minter: Caller) -> tuple[AnySession, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`.
 
         A conversation that `minter` may not see is given to nobody else either.
@@ -237,10 +240,14 @@ class Reception:
 
     # Step by step
 
-    def _check_intent(self, knock: Knock) -> None:
-        intent = knock.query.get("intent")
-        if intent and intent not in ("realtime", "conversation"):
+    def _type(self, knock: Knock, caller: Caller) -> SessionType:
+        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        intent = knock.asked("intent")
+        asked = INTENTS.get(intent) if intent else None
+        bound = type_of(caller.session) if caller.session else None
+        if intent and (asked is None or bound not in (None, asked)):
             raise Refused(400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent")
+        return bound or asked or "realtime"
 
     def _assistant(self, knock: Knock, caller: Caller) -> Assistant:
         asked = None
@@ -311,13 +318,16 @@ class Reception:
         )
         try:
             role = assistant.pick_role(role)
-            session = self._session(knock, assistant, role, language, variables)
-            if caller.session is not None:
-                asked = {k: v for k, v in caller.session.items() if v is not None}
-                session = session.merged({"type": "realtime"} | asked)
-            if voice := knock.asked("voice"):
-                output: JsonObject = {"voice": voice}
-                session = session.merged({"type": "realtime", "audio": {"output": output}})
+            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
+            session: AnySession
+            if self._type(knock, caller) == "transcription":
+                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            else:
+                session = self._session(knock, assistant, role, language, variables)
+                session = session.merged({"type": "realtime"} | bound)
+                if voice := knock.asked("voice"):
+                    output: JsonObject = {"voice": voice}
+                    session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
@@ -330,7 +340,8 @@ class Reception:
             session,
             browser=caller.browser,
             # Programs written for other servers speak first, and count responses.
-            greet=caller.browser or knock.query.get("greeting") == "true",
+            greet=isinstance(session, SessionConfig)
+            and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(
@@ -381,6 +392,24 @@ class Reception:
                 type="rate_limit_error",
                 close=1013,
             )
+
+
+def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    if assistant.engine == "upstream":
+        raise Refused(
+            400,
+            "transcription_not_available",
+            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
+            "hears for it. Choose one whose engine is 'cascade'.",
+            param="assistant",
+        )
+    ears = assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
+    hearing = {
+        "turn_detection": assistant.turn_detection(),
+        "transcription": {"model": ears, "language": language},
+    }
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
 
 
 def _row(knock: Knock, plan: Plan) -> CallRow:
