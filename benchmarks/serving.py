@@ -77,7 +77,8 @@ class Served:
 def environment(**more: str) -> dict[str, str]:
     """As somebody who uses it has it, who keeps compiled modules."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "COLUMNS": "200", "VIVAVOCE_CALLS__AT_ONCE": "1000", **more}
+    return {**kept, "COLUMNS": "200", "VIVAVOCE_CALLS__AT_ONCE": "1000",
+            "VIVAVOCE_CALLS__PER_KEY": "1000", **more}  # fmt: skip
 
 
 def run(*arguments: str, data: Path) -> str:

@@ -136,12 +136,16 @@ class Builder:
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
         scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
-        line = self._line(dictation, Hands(scribe), recorder, seen)
+        hands = Hands(scribe)
+        line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            return self._reader(SessionReader(line, client, ears, _keeping(locked)))
+            allow = _keeping(locked)
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
 
@@ -179,7 +183,10 @@ class Builder:
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return self._reader(SessionReader(line, client, ears, _keeping(locked, mute)))
+            allow = _keeping(locked, mute)
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
 

@@ -171,6 +171,7 @@ class Reception:
         build: Build,
         default_assistant: str,
         calls_at_once: int,
+        calls_per_key: int | None = None,
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
@@ -183,6 +184,7 @@ class Reception:
         self._build = build
         self._default = default_assistant
         self._at_once = calls_at_once
+        self._per_key = calls_per_key
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
@@ -213,8 +215,9 @@ class Reception:
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation)
         self._check_room(assistant, conversation)
+        self._check_share(caller, conversation)
         self._check_load(plan, found, self._load.admit)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name)
+        live = LiveCall(plan.call_id, conversation.id, assistant.name, caller.key_id)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -408,6 +411,22 @@ class Reception:
                 429,
                 "rate_limit_exceeded",
                 "All lines are busy. Please try again in a minute.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=60,
+            )
+
+    def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
+        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        if caller.key_id is None or self._per_key is None:
+            return
+        others = self._hub.besides(conversation.id)
+        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This API key has {self._per_key} calls already, as many as it may. Please try "
+                "again in a minute.",
                 type="rate_limit_error",
                 close=1013,
                 retry_s=60,
