@@ -122,6 +122,12 @@ class Door:
         except Refused as refused:
             self._refuse(socket, refused)
             return
+        except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._refuse(socket, Refused(
+                503, "server_busy", "The call could not be set up in time. Please try again in a "
+                "minute.", type="server_error", close=1013,
+            ))  # fmt: skip
+            return
         except Exception:
             self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
                                          type="server_error", close=1011))  # fmt: skip
