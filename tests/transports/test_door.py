@@ -46,6 +46,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
                 largest=1024,
                 secure=False,
                 origins=(),
+                strangers=1,
                 make_id=lambda kind: f"{kind}_1",
             )
             door._welcome(ear, Knock("key", "websocket", {}), None)
