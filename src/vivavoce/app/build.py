@@ -10,17 +10,17 @@ import msgspec
 
 from ..config import Calls
 from ..core.ledger import Ledger
-from ..core.locks import without
+from ..core.locks import unwished, without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
 from ..errors import EngineError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
-from ..runtime.client import Client
+from ..runtime.client import Client, Reader
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
-from ..runtime.reader import SessionReader
+from ..runtime.reader import ControlReader, SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
 from ..runtime.trunk import Trunk, TrunkReader
@@ -99,8 +99,8 @@ class Builder:
         config = plan.session
         locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
-            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -122,9 +122,12 @@ class Builder:
         line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
                           recorder)  # fmt: skip
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:  # it came with a key, so the assistant's locks are not for it
+                return ControlReader(line, client, _keeping(fixed) if fixed else None)
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
+            closed = (*locked, *fixed)
+            return SessionReader(line, client, ears, _keeping(closed) if closed else None)
 
         return Built(line, reader)
 
@@ -158,16 +161,15 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keeping(locked: tuple[str, ...], mute: bool) -> Callable[[Command], Command]:
+def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command]:
     """What a client says, without the fields that it may not change."""
 
     def keep(event: Command) -> Command:
         match event:
             case SessionUpdate(session=patch):
                 return msgspec.structs.replace(event, session=without(patch, locked))
-            case ResponseCreate(response=wish) if mute and wish is not None:
-                silent = msgspec.structs.replace(wish, output_modalities=None)
-                return msgspec.structs.replace(event, response=silent)
+            case ResponseCreate(response=wish) if wish is not None:
+                return msgspec.structs.replace(event, response=unwished(wish, locked))
             case _:
                 return event
 

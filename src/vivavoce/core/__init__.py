@@ -36,5 +36,6 @@ A barge-in, from sound to silence:
     answer what `ledger.as_heard` gives: the words that were heard, and a dash.
 
 `relay` is the other machine: between a client and an upstream that has a session of its own, which
-it tells (`retelling`) whose assistant it is. What a browser may not change is in `locks`.
+it tells (`retelling`) whose assistant it is, and whose mistakes it hears of (`asides`). What a
+browser may not change is in `locks`.
 """

@@ -77,6 +77,17 @@ def commit(buffered_ms: float) -> None:
         )
 
 
+def no_sound(event_id: str | None = None) -> InvalidRequest:
+    """For a control connection that appends audio."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'input_audio_buffer.append'. A control connection brings no audio: the "
+        "call that it controls has its own.",
+        "type",
+        event_id,
+    )
+
+
 def creation(conversation: Conversation, event: ItemCreate) -> tuple[Item, str | None]:
     """`conversation.item.create`: the item as it will be, and the one it comes after."""
     item, after = event.item, event.previous_item_id or conversation.last_id
