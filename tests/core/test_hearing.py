@@ -11,7 +11,6 @@ from vivavoce.protocol import client, server
 from vivavoce.protocol.config import (
     Audio,
     AudioInput,
-    Pcmu,
     SemanticVad,
     ServerVad,
     SessionConfig,
@@ -19,7 +18,7 @@ from vivavoce.protocol.config import (
 )
 from vivavoce.protocol.items import Message, Part
 
-from ..support.scenario import UNPADDED, Scenario, config, update
+from ..support.scenario import Scenario, config, update
 
 SECOND = audio.silence(1000)
 TALKER, TELEVISION = -20.0, -45.0
@@ -126,8 +125,7 @@ def test_a_television_starts_no_turn_and_does_not_keep_one_open() -> None:
     s.hear(speech_ms=800, level=TALKER - 6)
     s.hear(speech_ms=512, level=TELEVISION)
     assert s.story[-1] == "<respond>"
-    stopped = s.sent[2]
-    assert isinstance(stopped, server.SpeechStopped)
+    assert [type(e) for e in s.sent].count(server.SpeechStopped) == 1
 
 
 def test_a_television_does_not_interrupt() -> None:
@@ -346,17 +344,9 @@ def test_sound_in_an_item_is_listened_to_and_not_echoed() -> None:
     assert question.content[0].transcript == "hello"
 
 
-@pytest.mark.parametrize(
-    ("settings", "part"),
-    [
-        (config(), Part(type="input_audio", audio=SECOND, transcript="hello")),
-        (SessionConfig(audio=Audio(input=AudioInput(format=Pcmu(), turn_detection=UNPADDED))),
-         Part(type="input_audio", audio=SECOND)),
-    ],
-    ids=["its words are known", "a telephone's bytes are not ours to decode"],
-)  # fmt: skip
-def test_sound_in_an_item_that_nobody_listens_to(settings: SessionConfig, part: Part) -> None:
-    s = Scenario(settings, thinks_in_text=True)
+def test_sound_in_an_item_whose_words_are_known_is_not_listened_to() -> None:
+    s = Scenario(thinks_in_text=True)
+    part = Part(type="input_audio", audio=SECOND, transcript="hello")
     s.tell(client.ItemCreate(item=Message(role="user", content=(part,))), client.ResponseCreate())
     assert s.story[-1] == "<respond>"
 

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.calls import tool_specs
-from vivavoce.core.effects import CallTool, Cancel, Hush, Respond
+from vivavoce.core.effects import CallTool, Cancel, Hush, Listen, ListenDrop, Respond
 from vivavoce.core.inputs import (
     CutShort,
     Failed,
     Finished,
+    NotTranscribed,
+    Partial,
     Played,
     Said,
     ToolRequested,
@@ -109,6 +111,44 @@ def test_a_reference_to_nothing_is_refused(s: Scenario) -> None:
     s.tell(client.ResponseCreate(response=wish))
     assert s.errors == [("invalid_value", "response.input[1].id")]
     assert s.session.reply is None
+
+
+def spoken_input(ms: int = 1000) -> ResponseOptions:
+    part = Part(type="input_audio", audio=audio.silence(ms))
+    return ResponseOptions(conversation="none", input=(Message(role="user", content=(part,)),))
+
+
+def test_sound_that_one_response_is_given_is_listened_to_first() -> None:
+    s = Scenario(thinks_in_text=True)
+    s.tell(client.ResponseCreate(response=spoken_input()))
+    assert s.story == ["<listen>", "<listenend>", "response.created"]
+    listened = next(e.item_id for e in s.log if isinstance(e, Listen))
+    s.tell(Partial(listened, "what"), Transcribed(listened, "what time is it"))
+    (question,) = s.request.history
+    assert isinstance(question, Message)
+    assert question.content[0].transcript == "what time is it"
+    assert not list(s.session.conversation)
+    s.tell(Finished(s.request.response_id))
+    assert s.responses[0].usage is not None
+    assert s.responses[0].usage.input_token_details.audio_tokens == 10
+    assert not any("transcription" in name for name in s.story)  # no item that anybody knows
+    s.check()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_sound_given_to_a_response_that_is_cancelled_is_wanted_by_nobody(known: bool) -> None:
+    s = Scenario(thinks_in_text=True)
+    s.tell(client.ResponseCreate(response=spoken_input()))
+    listened = next(e.item_id for e in s.log if isinstance(e, Listen))
+    if known:
+        s.tell(NotTranscribed(listened, "too noisy"))
+    s.tell(client.ResponseCancel(response_id="resp_1"))
+    dropped = [e.item_id for e in s.log if isinstance(e, ListenDrop)]
+    assert dropped == ([] if known else [listened])
+    s.tell(Transcribed(listened, "too late"))
+    s.tell(client.ResponseCreate())
+    assert s.request.history == ()
+    s.check()
 
 
 def test_another_voice_only_beside_the_conversation(s: Scenario) -> None:

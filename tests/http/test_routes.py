@@ -33,6 +33,7 @@ OPEN = {
     ("POST", "/api/sign-out"),  # of whoever holds the cookie
 }
 CLOSED = {
+    ("GET", "/metrics"),
     ("GET", "/v1/models"),
     ("POST", "/v1/realtime/client_secrets"),
     *(

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from vivavoce.audio import g711
 from vivavoce.protocol import server
-from vivavoce.protocol.config import AudioOutput, Format, Pcm, Pcma, Pcmu
+from vivavoce.protocol.config import (
+    Audio,
+    AudioInput,
+    AudioOutput,
+    Format,
+    Pcm,
+    Pcma,
+    Pcmu,
+    SessionConfig,
+)
+from vivavoce.protocol.items import Message, Part
 from vivavoce.runtime.mouth import Mouth
 
 
@@ -58,3 +70,30 @@ def test_a_telephone_gets_its_eight_thousand_bytes_a_second(format: Format, law:
     samples = np.frombuffer(g711.decode(heard, law), "<i2").astype(float)
     spectrum = np.abs(np.fft.rfft(samples[400:2400]))
     assert np.argmax(spectrum) * 8000 / 2000 == pytest.approx(440, abs=4)
+
+
+def session(**formats: Format) -> server.SessionUpdated:
+    heard = AudioInput(format=formats.get("heard", Pcm()))
+    spoken = AudioOutput(format=formats.get("spoken", Pcm()))
+    return server.SessionUpdated(session=SessionConfig(audio=Audio(input=heard, output=spoken)))
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_retrieved_item_sounds_as_the_session_does(role: Literal["user", "assistant"]) -> None:
+    kind: Literal["input_audio", "output_audio"]
+    kind = "input_audio" if role == "user" else "output_audio"
+    part = Part(type=kind, transcript="hello", audio=tone(400))
+    event = server.ItemRetrieved(item=Message(id="item_1", role=role, content=(part,)))
+    mouth = Mouth()
+    assert mouth.shape(event) == (event,)
+    mouth.shape(session(**{"heard" if role == "user" else "spoken": Pcma()}))
+    (told,) = mouth.shape(event)
+    assert isinstance(told, server.ItemRetrieved)
+    assert isinstance(told.item, Message)
+    sound = told.item.content[0].audio
+    assert isinstance(sound, bytes)
+    assert len(sound) == 400 * 8
+    samples = np.frombuffer(g711.decode(sound, "alaw"), "<i2").astype(float)
+    assert np.argmax(np.abs(np.fft.rfft(samples[400:2400]))) * 4 == pytest.approx(440, abs=4)
+    mouth.shape(session(**{"spoken" if role == "user" else "heard": Pcma()}))
+    assert mouth.shape(event) == (event,)

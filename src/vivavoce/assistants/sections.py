@@ -154,6 +154,19 @@ class Upstream(Section):
         return value.rstrip("/")
 
 
+class Scripted(Section):
+    """The file that `engine = "scripted"` follows. What is in it the engine judges."""
+
+    script: str | None = Field(None, min_length=1)
+
+    @field_validator("script")
+    @classmethod
+    def _is_a_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            Ground.of(info).read(value)
+        return value
+
+
 class Tool(Section):
     kind: str = "client"
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -195,6 +208,7 @@ class Limits(Section):
     call_minutes: float = Field(60, gt=0, le=24 * 60)
     idle_minutes: float = Field(5, gt=0, le=24 * 60)
     calls_at_once: int = Field(20, ge=1, le=10_000)
+    context_tokens: int = Field(28_672, ge=1_000, le=10_000_000)
     locked: tuple[str, ...] = Field(("instructions", "tools"), strict=False)
 
     @field_validator("locked")

@@ -5,21 +5,24 @@
     commit ───────────────────────────────────────────────────► the turn is taken
     clear ────────────────────────────────────────────────────► the turn is thrown away
 
-The item's id is known before anybody speaks, and is the same in all events about the turn. The
-sound itself is not kept: between turns only as much as the next one may reach back for, and from
-then on it goes straight to the recogniser.
+The item's id is known before anybody speaks, and is the same in all events about the turn. Between
+turns only as much sound is kept as the next one may reach back for; from then on it goes straight
+to the recogniser, and to `sounds`, in case the client asks for the item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
 
+from ..audio import g711
 from ..audio import pcm as audio
+from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import AudioInput, Pcm
+from ..protocol.config import AudioInput, Format, Include, Pcm, Pcmu
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import pauses
@@ -27,8 +30,14 @@ from .conversation import Conversation
 from .gate import LevelGate
 from .inputs import Heard, NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
-from .transcripts import Transcripts
+from .sounds import Sounds
+from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A turn ended that can be no item, for the conversation is full: it was thrown away."""
 
 
 class Hearing:
@@ -37,14 +46,19 @@ class Hearing:
         out: Outgoing,
         conversation: Conversation,
         settings: AudioInput,
+        sounds: Sounds,
         *,
+        include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`full`: is there no room for one more item?"""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
-        self.transcripts = Transcripts(out, told=settings.transcription is not None)
+        self.transcripts = Transcripts(out)
         self._out = out
         self._conversation = conversation
+        self._sounds = sounds
         self._language = language
         self._gate = LevelGate(gate_db)
         self._heard_bytes = 0  # all the sound there ever was: the clock of `audio_start_ms`
@@ -54,7 +68,13 @@ class Hearing:
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
-        self.configure(settings)
+        self._full = full
+        self.configure(settings, include)
+
+    @property
+    def format(self) -> Format:
+        """What sound the client brings."""
+        return self._settings.format
 
     @property
     def heard_ms(self) -> int:
@@ -68,10 +88,15 @@ class Hearing:
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
 
-    def configure(self, settings: AudioInput) -> None:
+    @property
+    def somebody_speaks(self) -> bool:
+        """Also who holds a button down: nobody else says when."""
+        return self._turns is None or self._turns.speaking
+
+    def configure(self, settings: AudioInput, include: tuple[Include, ...] | None = None) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
         self._settings = settings
-        self.transcripts.told = settings.transcription is not None
+        self.transcripts.wanted = Wanted.by(settings.transcription, include)
         if settings.turn_detection is None:
             self._turns = None
         elif self._turns is None:
@@ -79,12 +104,13 @@ class Hearing:
         else:
             self._turns.rules = Rules.of(settings.turn_detection)
 
-    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
         """Take a piece of sound. Yields each boundary of a turn once its events are out."""
         self._heard_bytes += len(heard.pcm)
         self._buffered_bytes += len(heard.pcm)
         if self._listening:
             self._listened_bytes += len(heard.pcm)
+            self._sounds.add(self.item_id, heard.pcm)
             self._out.ask(do.ListenTo(self.item_id, heard.pcm))
         else:
             self._pre_roll += heard.pcm
@@ -100,7 +126,7 @@ class Hearing:
 
     def _judge(
         self, turns: TurnDetector, probability: float, level: float
-    ) -> Iterator[Started | Stopped]:
+    ) -> Iterator[Started | Stopped | NoRoom]:
         if not self._gate.passes(level):
             probability = 0.0
         boundary = turns.push(probability)
@@ -112,6 +138,9 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
+            case Stopped() if self._full():
+                self.clear()
+                yield NoRoom()
             case Stopped(at_ms=at_ms):
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
@@ -123,8 +152,13 @@ class Hearing:
         if not self._listening:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
-            self._out.ask(do.Listen(self.item_id, bytes(self._pre_roll), self._language_told))
+            self._sounds.add(self.item_id, bytes(self._pre_roll))
+            self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
+
+    def _ask_to_listen(self, item_id: str, pcm: bytes) -> None:
+        sure = self.transcripts.wanted.logprobs
+        self._out.ask(do.Listen(item_id, pcm, self._language_told, sure))
 
     def take(self) -> None:
         """What was heard becomes an item, and its words are awaited."""
@@ -150,11 +184,26 @@ class Hearing:
 
     def listen_to(self, item_id: str, sound: bytes) -> None:
         """Sound that came inside an item, in the session's format."""
-        if isinstance(self._settings.format, Pcm):
-            sound = sound[: len(sound) & ~1]
-            self._out.ask(do.Listen(item_id, sound, self._language_told))
-            self._out.ask(do.ListenEnd(item_id))
-            self.transcripts.expect(item_id, audio.duration_ms(sound))
+        pcm = _as_pcm(sound, self._settings.format)
+        self._sounds.add(item_id, pcm)
+        self._sounds.whole(item_id)
+        self._listen_whole(item_id, pcm)
+        self.transcripts.expect(item_id, audio.duration_ms(pcm))
+
+    def listen_aside(self, item: Item) -> Item:
+        """An item that one response is given to read: its words instead of its sound, later."""
+        silent, sound = without_sound(item)
+        if not sound:
+            return item
+        silent = msgspec.structs.replace(silent, id=self._out.new_id("item"))  # nobody else's
+        pcm = _as_pcm(sound, self._settings.format)
+        self._listen_whole(silent.id, pcm)
+        self.transcripts.expect_aside(silent.id, audio.duration_ms(pcm))
+        return silent
+
+    def _listen_whole(self, item_id: str, pcm: bytes) -> None:
+        self._ask_to_listen(item_id, pcm)
+        self._out.ask(do.ListenEnd(item_id))
 
     def clear(self) -> None:
         self.drop()
@@ -166,6 +215,7 @@ class Hearing:
         """Whoever listens to this turn may stop."""
         if self._listening:
             self._out.ask(do.ListenDrop(self.item_id))
+            self._sounds.drop(self.item_id)
             self.transcripts.forget(self.item_id)
 
     def add_words(self, partial: Partial) -> None:
@@ -191,6 +241,7 @@ class Hearing:
         return transcription.language if transcription else None
 
     def _begin_anew(self) -> None:
+        self._sounds.whole(self.item_id)
         self.item_id, self._listening = self._out.new_id("item"), False
         self._known = None
         self._buffered_bytes = self._listened_bytes = 0
@@ -205,6 +256,14 @@ class Hearing:
         self._out.send(server.AudioCommitted(previous_item_id=previous, item_id=item_id))
         self._out.send(server.ItemAdded(previous_item_id=previous, item=item))
         self._out.send(server.ItemDone(previous_item_id=previous, item=item))
+
+
+def _as_pcm(sound: bytes, format: Format) -> bytes:
+    """A whole sound as PCM16 at 24 kHz. Half a sample at its end is nothing."""
+    if isinstance(format, Pcm):
+        return sound[: len(sound) & ~1]
+    law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
+    return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, law), last=True)
 
 
 def without_sound(item: Item) -> tuple[Item, bytes]:

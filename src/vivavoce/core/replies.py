@@ -10,12 +10,16 @@ from dataclasses import replace
 from ..protocol import server
 from ..protocol.client import ResponseOptions
 from ..protocol.config import SessionConfig
+from ..protocol.items import Item
 from . import effects as do
+from .context import Context
 from .conversation import Conversation
 from .inputs import Said
 from .ledger import Ledger
 from .outgoing import Outgoing
+from .rates import TokenRate
 from .reply import Ending, Reply
+from .sounds import Sounds
 from .transcripts import Transcripts
 
 
@@ -27,6 +31,9 @@ class Replies:
         conversation_id: str,
         ledger: Ledger,
         transcripts: Transcripts,
+        sounds: Sounds,
+        context: Context,
+        rate: TokenRate,
         *,
         thinks_in_text: bool,
     ) -> None:
@@ -35,6 +42,9 @@ class Replies:
         self._conversation_id = conversation_id
         self._ledger = ledger
         self._transcripts = transcripts
+        self._sounds = sounds
+        self._context = context
+        self._rate = rate
         self._thinks_in_text = thinks_in_text
         self._running: dict[str, Reply] = {}
 
@@ -52,6 +62,7 @@ class Replies:
         return self._running.get(response_id)
 
     def begin(self, config: SessionConfig, options: ResponseOptions, verbatim: str | None) -> None:
+        """It is announced; `ask` puts its question."""
         reply = Reply(
             self._out.new_id("resp"),
             self._conversation,
@@ -63,20 +74,26 @@ class Replies:
         )
         self._running[reply.id] = reply
         self._out.send_all(reply.begin())
-        self.ask()
 
-    def ask(self) -> None:
-        """Put the questions, once every word of them is known to those who think in words."""
+    def ask(self, now: float) -> list[tuple[Reply, server.StatusDetails]]:
+        """Put the questions, once every word of them is known to those who think in words.
+
+        Returns the responses that cannot be made, each with the reason.
+        """
         if self._thinks_in_text and self._transcripts:
-            return
-        for reply in self.all:
-            if not reply.asked:
-                self._ask(reply)
+            return []
+        waiting = [reply for reply in self.all if not reply.asked]
+        return [(reply, why) for reply in waiting if (why := self._ask(reply, now))]
 
-    def _ask(self, reply: Reply) -> None:
+    def _ask(self, reply: Reply, now: float) -> server.StatusDetails | None:
         reply.asked = True
-        history = tuple(map(self._ledger.as_heard, reply.history))
+        history: tuple[Item, ...] = ()
         if reply.verbatim is None:
+            if wait_s := self._rate.wait_s(now):
+                return _too_often(wait_s)
+            if (read := self._read(reply)) is None:
+                return _too_long()
+            history = read
             reply.meter.ask(reply.config, history, self._transcripts.count(history))
         self._out.ask(
             do.Respond(
@@ -87,6 +104,14 @@ class Replies:
                 verbatim=reply.verbatim,
             )
         )
+        return None
+
+    def _read(self, reply: Reply) -> tuple[Item, ...] | None:
+        """What the brain is given of what there is. None: too much."""
+        history = map(self._ledger.as_heard, reply.history)
+        if reply.is_given_its_input:
+            return self._context.fit_once(reply.config, map(self._transcripts.with_words, history))
+        return self._context.fit(reply.config, history)
 
     def say(self, reply: Reply, said: Said, now: float) -> bool:
         """A piece of it goes out. False: not all of it, for it has reached its limit."""
@@ -96,6 +121,7 @@ class Replies:
         self._out.send_all(reply.say(allowed))
         if reply.in_conversation and reply.spoken and reply.item_id is not None:
             self._ledger.say(reply.item_id, allowed.text, ms, allowed.words)
+            self._sounds.add(reply.item_id, allowed.pcm)
         if allowed.pcm and reply.voiced_at is None:
             reply.voiced_at = now
         return allowed is said
@@ -106,9 +132,20 @@ class Replies:
         status: Ending,
         details: server.StatusDetails | None = None,
         usage: server.Usage | None = None,
+        *,
+        now: float,
     ) -> None:
         del self._running[reply.id]
-        self._out.send_all(reply.end(status, details, usage))
+        if reply.item_id is not None:
+            self._sounds.whole(reply.item_id)
+        for item in reply.given:
+            if self._transcripts.forget_aside(item.id):
+                self._out.ask(do.ListenDrop(item.id))
+        for event in reply.end(status, details, usage):
+            self._out.send(event)
+            if isinstance(event, server.ResponseDone) and event.response.usage is not None:
+                self._rate.spend(event.response.usage.total_tokens, now)
+        self._out.send(server.RateLimitsUpdated(rate_limits=self._rate.limits(now)))
         if status != "completed":
             self._out.ask(do.Cancel(reply.id))
 
@@ -124,3 +161,15 @@ def incomplete(reason: str) -> server.StatusDetails:
 def failed(type: str, code: str, message: str) -> server.StatusDetails:
     failure = server.Failure(type=type, code=code, message=message)
     return server.StatusDetails(type="failed", error=failure)
+
+
+def _too_often(wait_s: float) -> server.StatusDetails:
+    message = f"The tokens of this minute are used up. Please try again in {wait_s:.3g} s."
+    return failed("rate_limit_error", "rate_limit_exceeded", message)
+
+
+def _too_long() -> server.StatusDetails:
+    message = (
+        "The conversation is longer than the model can read, and nothing of it may be left out."
+    )
+    return failed("invalid_request_error", "context_length_exceeded", message)

@@ -1,28 +1,57 @@
 """The words of what the user said: expected, told as they become certain, known at last.
 
-Words are always wanted, because the brain and the store live on them; whether the client is told
-is the session's choice. Until it is known what was said, or that nobody could understand it, who
-thinks in words waits.
+Words are always wanted, because the brain and the store live on them; whether the client is told,
+and what besides (how sure each word is, who said what), is the session's choice. Until it is known
+what was said, or that nobody could understand it, who thinks in words waits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UNSET
 
 from ..protocol import server
-from ..protocol.items import Item
+from ..protocol.config import Include, Transcription
+from ..protocol.items import Item, Message
 from .inputs import NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
+from .values import Segment
+
+DIARIZES = "-diarize"  # how the models are called whose words come with who said them
+SOMEBODY = "A"  # says what nobody can tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a session asks to be told of the user's words."""
+
+    words: bool = False
+    logprobs: bool = False
+    segments: bool = False
+
+    @classmethod
+    def by(
+        cls, transcription: Transcription | None, include: tuple[Include, ...] | None = None
+    ) -> Wanted:
+        if transcription is None:
+            return cls()
+        segments = (transcription.model or "").endswith(DIARIZES)
+        return cls(True, "item.input_audio_transcription.logprobs" in (include or ()), segments)
 
 
 class Transcripts:
-    def __init__(self, out: Outgoing, *, told: bool) -> None:
-        self.told = told  # does the session ask for transcription events?
+    def __init__(self, out: Outgoing) -> None:
+        self.wanted = Wanted()
         self._out = out
         self._expected: dict[str, int] = {}  # committed item → its sound, ms
         self._stable: dict[str, str] = {}  # item → its words that can no longer change
+        self._tokens: dict[str, int] = {}  # item → how many tokens those are, if anybody knows
         self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
         self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
+        self._aside: dict[str, str] = {}  # item that no conversation has → its words
 
     def __bool__(self) -> bool:
         """Are there words we do not know yet?"""
@@ -35,6 +64,25 @@ class Transcripts:
     def expect(self, item_id: str, ms: int) -> None:
         self._expected[item_id] = self._uncounted[item_id] = ms
 
+    def expect_aside(self, item_id: str, ms: int) -> None:
+        """Of an item that one response is given to read: nobody is told of its words."""
+        self.expect(item_id, ms)
+        self._aside[item_id] = ""
+
+    def with_words(self, item: Item) -> Item:
+        """An item that one response was given, with what is known by now of its sound."""
+        if not isinstance(item, Message) or not (words := self._aside.get(item.id)):
+            return item
+        content = tuple(
+            msgspec.structs.replace(part, transcript=words) if part.type == "input_audio" else part
+            for part in item.content
+        )
+        return msgspec.structs.replace(item, content=content)
+
+    def forget_aside(self, item_id: str) -> bool:
+        """The response that was given it is over. Were its words still expected?"""
+        return self._aside.pop(item_id, None) is not None and self.forget(item_id)
+
     def count(self, history: Iterable[Item]) -> int:
         """How much sound a response with this history is the first to know of, in ms."""
         return sum(self._uncounted.pop(item.id, 0) for item in history)
@@ -46,39 +94,74 @@ class Transcripts:
 
     def _settle(self, item_id: str) -> bool:
         self._stable.pop(item_id, None)
+        self._tokens.pop(item_id, None)
         self._latest.pop(item_id, None)
         return self._expected.pop(item_id, None) is not None
 
     def add(self, partial: Partial, *, current: str | None) -> None:
         """`current`: the item being spoken right now, not yet committed."""
         item_id = partial.item_id
-        if item_id not in self._expected and item_id != current:
+        if (item_id not in self._expected and item_id != current) or item_id in self._aside:
             return
         self._latest[item_id] = partial.guess or partial.stable_text
-        self._tell(item_id, partial.stable_text)
+        self._tell(item_id, partial.stable_text, partial.logprobs)
 
     def finish(self, event: Transcribed | NotTranscribed) -> bool:
         """False if they were not expected: deleted, or thrown away, while being listened to."""
         item_id, ms = event.item_id, self._expected.get(event.item_id)
         if ms is None:
             return False
+        if item_id in self._aside:
+            self._aside[item_id] = event.text if isinstance(event, Transcribed) else ""
+            return self._settle(item_id)
         outcome: server.TranscriptionCompleted | server.TranscriptionFailed
         if isinstance(event, Transcribed):
-            self._tell(item_id, event.text)
-            usage = server.Duration(seconds=ms / 1000)
+            self._tell(item_id, event.text, event.logprobs)
+            self._tell_segments(event, ms)
             outcome = server.TranscriptionCompleted(
-                item_id=item_id, transcript=event.text, usage=usage
+                item_id=item_id,
+                transcript=event.text,
+                usage=server.Duration(seconds=ms / 1000),
+                languages=tuple(map(_heard, event.languages)) or UNSET,
+                logprobs=(self.wanted.logprobs and event.logprobs) or UNSET,
             )
         else:
             failure = server.Unheard(code="transcription_failed", message=event.message)
             outcome = server.TranscriptionFailed(item_id=item_id, error=failure)
         self._settle(item_id)
-        (self._out.send if self.told else self._out.note)(outcome)
+        (self._out.send if self.wanted.words else self._out.note)(outcome)
         return True
 
-    def _tell(self, item_id: str, text: str) -> None:
+    def _tell(self, item_id: str, text: str, logprobs: tuple[server.Logprob, ...]) -> None:
         """Deltas only ever append (protocol §4.13): what contradicts them waits for the end."""
         told = self._stable.get(item_id, "")
-        if self.told and len(text) > len(told) and text.startswith(told):
-            self._stable[item_id] = text
-            self._out.send(server.TranscriptionDelta(item_id=item_id, delta=text[len(told) :]))
+        if not self.wanted.words or len(text) <= len(told) or not text.startswith(told):
+            return
+        new = logprobs[self._tokens.get(item_id, 0) :] if self.wanted.logprobs else ()
+        self._stable[item_id], self._tokens[item_id] = text, len(logprobs)
+        self._out.send(
+            server.TranscriptionDelta(
+                item_id=item_id, delta=text[len(told) :], logprobs=new or UNSET
+            )
+        )
+
+    def _tell_segments(self, event: Transcribed, ms: int) -> None:
+        """Whose ears cannot tell voices apart heard one: it said everything."""
+        if not self.wanted.segments or not event.text:
+            return
+        whole = Segment(text=event.text, speaker=SOMEBODY, start_ms=0, end_ms=ms)
+        for segment in event.segments or (whole,):
+            self._out.send(
+                server.TranscriptionSegment(
+                    item_id=event.item_id,
+                    id=self._out.new_id("seg"),
+                    text=segment.text,
+                    speaker=segment.speaker,
+                    start=segment.start_ms / 1000,
+                    end=segment.end_ms / 1000,
+                )
+            )
+
+
+def _heard(code: str) -> server.HeardLanguage:
+    return server.HeardLanguage(code=code)

@@ -6,7 +6,8 @@
     output  text   as the brain reports it; else estimated from what was said and called
             audio  1 token per 50 ms of sound that was sent
 
-An estimate is four characters to a token. A response that was cancelled counts what had come of it
+An estimate is four characters to a token. Pictures cost what the brain reports for them; one that
+does not look at them reads nothing. A response that was cancelled counts what had come of it
 by then; one that failed counts nothing.
 """
 
@@ -39,12 +40,11 @@ class Meter:
     out_bytes: int = 0
 
     def ask(self, config: SessionConfig, history: Iterable[Item], heard_ms: int) -> None:
-        self.in_characters = len(config.instructions) + sum(map(_characters, history))
-        self.in_characters += len(msgspec.json.encode(config.tools)) if config.tools else 0
+        self.in_characters = asked_characters(config) + sum(map(characters, history))
         self.in_ms = heard_ms
 
     def call(self, call: FunctionCall) -> None:
-        self.out_characters += _characters(call)
+        self.out_characters += characters(call)
 
     def say(self, said: Said) -> tuple[Said, int]:
         """As much of this as may still be said, and how much longer its sound made the reply."""
@@ -96,7 +96,13 @@ def _cut(said: Said, share: float) -> Said:
     return replace(said, text=text, pcm=said.pcm[: ms * BYTES_PER_MS], words=words)
 
 
-def _characters(item: Item) -> int:
+def asked_characters(config: SessionConfig) -> int:
+    """Of what is read before any item: instructions and tools."""
+    tools = len(msgspec.json.encode(config.tools)) if config.tools else 0
+    return len(config.instructions) + tools
+
+
+def characters(item: Item) -> int:
     match item:
         case Message(content=content):
             return sum(len(part.text or "") + len(part.transcript or "") for part in content)

@@ -28,6 +28,7 @@ from ..errors import EngineError
 from ..protocol import server
 from .mouth import Mouth
 from .pace import Pace
+from .padding import padded
 
 if TYPE_CHECKING:
     from .line import Line
@@ -89,7 +90,7 @@ class Hands:
                 raise AssertionError(f"nobody does {type(effect).__name__}")
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        return self._mouth.shape(event)
+        return tuple(map(padded, self._mouth.shape(event)))
 
     def breathe(self) -> None:
         """The mailbox holds back what there is no room for."""
@@ -115,13 +116,17 @@ class Hands:
             while (pcm := await sound.get()) is not None:
                 yield pcm
 
-        async def partial(stable_text: str, guess: str = "", /) -> None:
-            await self._line.mailbox.put(Partial(item_id, stable_text, guess))
+        async def partial(
+            stable_text: str, guess: str = "", logprobs: tuple[server.Logprob, ...] = (), /
+        ) -> None:
+            await self._line.mailbox.put(Partial(item_id, stable_text, guess, logprobs))
 
         outcome: Transcribed | NotTranscribed
         try:
-            text = await self._engine.listen(request, sounds(), partial)
-            outcome = Transcribed(item_id, text)
+            heard = await self._engine.listen(request, sounds(), partial)
+            outcome = Transcribed(
+                item_id, heard.text, heard.logprobs, heard.languages, heard.segments
+            )
         except EngineError as error:
             outcome = NotTranscribed(item_id, str(error))
         await self._line.mailbox.put(outcome)

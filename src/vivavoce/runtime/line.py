@@ -18,7 +18,7 @@ from ..core.inputs import HungUp, Input, Played, Relayed
 from ..protocol import codec, server
 from .client import Client, Frame, Reader
 from .mailbox import Mailbox
-from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport
+from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport, Written
 from .recorder import Recorder
 
 INTERNAL_ERROR = 1011
@@ -59,6 +59,19 @@ class Work(Protocol):
         """The call is over: stop everything."""
 
 
+class Stamped(Protocol):
+    """Told when sound, or the end of the user's, was written to a client (monotonic seconds).
+
+    It could have been written since `due`, but for the disk; `held`: or but for its client.
+    """
+
+    def __call__(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None: ...
+
+
+def nobody(event: server.ServerEvent, due: float, now: float, held: bool) -> None:
+    """Wants to know when anything was written."""
+
+
 class Line:
     def __init__(
         self,
@@ -69,6 +82,7 @@ class Line:
         outbox_bytes: int = LIMIT,
         patience_s: float = PATIENCE_S,
         on_event: Callable[[server.ServerEvent], None] = lambda event: None,
+        on_written: Stamped = nobody,
     ) -> None:
         """`on_event` sees every event that is true, sent or not (metrics, subscribers)."""
         self._loop = asyncio.get_running_loop()
@@ -81,6 +95,7 @@ class Line:
         self._outbox_bytes = outbox_bytes
         self._patience_s = patience_s
         self._on_event = on_event
+        self._on_written = on_written
         self._clients: list[Client] = []
         self._seats = 0  # clients that ever came: nobody gets the number of who has left
         self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
@@ -301,10 +316,17 @@ class Line:
                 client.outbox.put(passed.data, receipt=receipt, written=stamp)
                 stamp = None
 
-    def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
-        if isinstance(event, server.AudioDelta | server.SpeechStopped):
-            return lambda: self.recorder.written(event, self.clock())
-        return None
+    def _stamp(self, event: server.ServerEvent) -> Written | None:
+        if not isinstance(event, server.AudioDelta | server.SpeechStopped):
+            return None
+        due = self.clock()
+
+        def stamp(held: bool) -> None:
+            now = self.clock()
+            self.recorder.written(event, now)
+            self._on_written(event, due, now, held)
+
+        return stamp
 
     def _close(self, code: int, reason: str) -> None:
         self._work.end()

@@ -1,7 +1,8 @@
 """Shapes what a session says for the wire: its sound in the format that the client asked for.
 
 The session speaks PCM16 at 24 kHz. A response whose format is G.711 is brought down to 8 kHz on
-its way out; the few samples that the filter holds back leave with the end of its sound.
+its way out; the few samples that the filter holds back leave with the end of its sound. An item
+that is retrieved sounds as the session's formats are now: nothing in it could say otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from ..audio import g711
 from ..audio.pcm import SAMPLE_RATE
 from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import Pcma, Pcmu
+from ..protocol.config import Format, Pcm, Pcma, Pcmu, SessionConfig
+from ..protocol.items import Item, Message, Part
 
 
 @dataclass(slots=True)
@@ -24,10 +26,12 @@ class _Telephone:
 
 
 class Mouth:
-    """The formats of the responses under way, told by their own `response.created`."""
+    """The formats of the session and of the responses under way, told by their own events."""
 
     def __init__(self) -> None:
         self._telephones: dict[str, _Telephone] = {}
+        self._heard: Format = Pcm()
+        self._spoken: Format = Pcm()
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         """What goes onto the wire for this event."""
@@ -57,9 +61,31 @@ class Mouth:
                         delta=b"",
                     )
                     return (*_delta(last, rest, telephone.law), event)
+            case server.SessionCreated(session=session) | server.SessionUpdated(session=session):
+                self._heard = session.audio.input.format
+                if isinstance(session, SessionConfig):
+                    self._spoken = session.audio.output.format
+            case server.ItemRetrieved(item=item):
+                return (msgspec.structs.replace(event, item=self._retrieved(item)),)
             case _:
                 pass
         return (event,)
+
+    def _retrieved(self, item: Item) -> Item:
+        if not isinstance(item, Message):
+            return item
+        format = self._heard if item.role == "user" else self._spoken
+        return msgspec.structs.replace(
+            item, content=tuple(_in_format(part, format) for part in item.content)
+        )
+
+
+def _in_format(part: Part, format: Format) -> Part:
+    if isinstance(format, Pcm) or not part.audio:
+        return part
+    law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
+    pcm = Resampler(SAMPLE_RATE, g711.RATE).push(part.audio, last=True)
+    return msgspec.structs.replace(part, audio=g711.encode(pcm, law))
 
 
 def _delta(event: server.AudioDelta, pcm: bytes, law: g711.Law) -> tuple[server.ServerEvent, ...]:

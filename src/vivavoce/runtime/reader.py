@@ -57,6 +57,11 @@ class SessionReader:
     def behind(self) -> bool:
         return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS
 
+    @property
+    def backlog(self) -> int:
+        """Bytes of sound taken in and not yet heard."""
+        return self._backlog_bytes
+
     def frame(self, data: Frame) -> None:
         event = _read(data)
         if isinstance(event, AudioAppend):

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -23,18 +23,26 @@ from ..assistants import Assistant
 from ..core.ids import DICE, new_id
 from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest, StoreError, VivavoceError
-from ..protocol.config import SessionConfig
+from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
 from .line import Line
+from .load import Load
 
 log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
 APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
 SIDEBANDS = 8  # control connections of one call
+RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+INTENTS: dict[str, SessionType] = {
+    "realtime": "realtime",
+    "conversation": "realtime",
+    "transcription": "transcription",
+}
 
 
 class Refused(VivavoceError):
@@ -49,7 +57,9 @@ class Refused(VivavoceError):
         param: str | None = None,
         type: str = INVALID,
         close: int = 4000,
+        retry_s: int | None = None,
     ) -> None:
+        """`retry_s`: in so many seconds it is worth trying again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -57,6 +67,7 @@ class Refused(VivavoceError):
         self.param = param
         self.type = type
         self.close = close
+        self.retry_s = retry_s
 
 
 def refused(refusal: Refusal) -> Refused:
@@ -86,7 +97,7 @@ class Plan:
     assistant: Assistant
     language: str
     role: str
-    session: SessionConfig
+    session: AnySession
     history: tuple[Row, ...] = ()
     browser: bool = False
     greet: bool = False
@@ -102,6 +113,26 @@ class Build(Protocol):
 class Built:
     line: Line
     reader: Callable[[Client], Reader]
+
+
+class Ask(Protocol):
+    """`Load.admit`, or `Load.busy`: in how many seconds to try again; None: come in."""
+
+    def __call__(self, now: float, *, hears: bool) -> int | None: ...
+
+
+class Counts(Protocol):
+    """Told who came in, and who did not."""
+
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
+class Uncounted:
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
 
 
 class Assistants(Protocol):
@@ -143,8 +174,10 @@ class Reception:
         default_assistant: str,
         calls_at_once: int,
         make_id: Callable[[str], str],
+        load: Load | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -153,15 +186,23 @@ class Reception:
         self._default = default_assistant
         self._at_once = calls_at_once
         self._make_id = make_id
+        self._load = load or Load()
+        self._counts = counts or Uncounted()
 
     async def admit(
         self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
     ) -> Call:
         """Raises `Refused`. The ids: what the call, and a new conversation, shall be called."""
         try:
-            return await self._admit(knock, call_id or self._make_id("rtc"), conversation_id)
+            call = await self._admit(knock, call_id or self._make_id("rtc"), conversation_id)
         except StoreError as error:
+            self._counts.refused("storage_unavailable")
             raise _not_stored() from error
+        except Refused as refused:
+            self._counts.refused(refused.code)
+            raise
+        self._counts.came(call.plan.assistant.engine)
+        return call
 
     async def join(self, knock: Knock, call_id: str) -> LiveCall:
         """A running call, for a control connection beside its own. Raises `Refused`.
@@ -201,12 +242,12 @@ class Reception:
 
     async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
-        self._check_intent(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation, call_id)
         self._check_room(assistant, conversation)
+        self._check_load(plan, found, self._load.admit)
         live = LiveCall(call_id, conversation.id, assistant.name, knock.transport)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
@@ -234,9 +275,7 @@ class Reception:
         history = tuple(await self._store.items(plan.conversation_id))
         return replace(plan, history=history, greet=plan.greet and not history)
 
-    async def preview(
-        self, caller: Caller, knock: Knock, minter: Caller
-    ) -> tuple[SessionConfig, str]:
+    async def preview(self, caller: Caller, knock: Knock, minter: Caller) -> tuple[AnySession, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`.
 
         A conversation that `minter` may not see is given to nobody else either.
@@ -245,6 +284,7 @@ class Reception:
         found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
         plan = self._plan(knock, caller, assistant, conversation, "")
+        self._check_load(plan, found, self._load.busy)  # better told now than after it is minted
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
 
@@ -268,10 +308,14 @@ class Reception:
 
     # Step by step
 
-    def _check_intent(self, knock: Knock) -> None:
-        intent = knock.query.get("intent")
-        if intent and intent not in ("realtime", "conversation"):
+    def _type(self, knock: Knock, caller: Caller) -> SessionType:
+        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        intent = knock.asked("intent")
+        asked = INTENTS.get(intent) if intent else None
+        bound = type_of(caller.session) if caller.session else None
+        if intent and (asked is None or bound not in (None, asked)):
             raise Refused(400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent")
+        return bound or asked or "realtime"
 
     def _assistant(self, knock: Knock, caller: Caller) -> Assistant:
         asked = None
@@ -347,13 +391,16 @@ class Reception:
         )
         try:
             role = assistant.pick_role(role)
-            session = self._session(knock, assistant, role, language, variables)
-            if caller.session is not None:
-                asked = {k: v for k, v in caller.session.items() if v is not None}
-                session = session.merged({"type": "realtime"} | asked)
-            if voice := knock.asked("voice"):
-                output: JsonObject = {"voice": voice}
-                session = session.merged({"type": "realtime", "audio": {"output": output}})
+            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
+            session: AnySession
+            if self._type(knock, caller) == "transcription":
+                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            else:
+                session = self._session(knock, assistant, role, language, variables)
+                session = session.merged({"type": "realtime"} | bound)
+                if voice := knock.asked("voice"):
+                    output: JsonObject = {"voice": voice}
+                    session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
@@ -366,7 +413,8 @@ class Reception:
             session,
             browser=caller.browser,
             # Programs written for other servers speak first, and count responses.
-            greet=caller.browser or knock.query.get("greeting") == "true",
+            greet=isinstance(session, SessionConfig)
+            and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(
@@ -401,7 +449,53 @@ class Reception:
                 "All lines are busy. Please try again in a minute.",
                 type="rate_limit_error",
                 close=1013,
+                retry_s=60,
             )
+
+    def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
+        """A new voice does not come in where it would ruin those that are there.
+
+        Nobody is there to be ruined, or it is no voice, or it is the voice of a conversation that
+        goes on: then it may.
+        """
+        others = self._hub.besides(plan.conversation_id)
+        alone = not others
+        goes_on = len(others) < len(self._hub) or (found and now() - found.updated_at < RETURNS)
+        if alone or goes_on or not _by_voice(plan.session):
+            return
+        clock = asyncio.get_running_loop().time
+        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+            raise Refused(
+                429,
+                "server_busy",
+                f"All lines are busy. Please try again in {seconds} seconds.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=seconds,
+            )
+
+
+def _by_voice(session: AnySession) -> bool:
+    """Does somebody speak in it? A transcription session is nothing else."""
+    return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
+
+
+def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    if assistant.engine == "upstream":
+        raise Refused(
+            400,
+            "transcription_not_available",
+            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
+            "hears for it. Choose one whose engine is 'cascade'.",
+            param="assistant",
+        )
+    ears = assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
+    hearing = {
+        "turn_detection": assistant.turn_detection(),
+        "transcription": {"model": ears, "language": language},
+    }
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
 
 
 def _row(knock: Knock, plan: Plan) -> CallRow:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec import UNSET
 from picows import (
     WSAutoPingStrategy,
     WSUpgradeRequest,
@@ -181,7 +182,11 @@ class Door:
 
     def _refuse(self, socket: Socket, refused: Refused) -> None:
         body = server.ErrorBody(
-            type=refused.type, code=refused.code, message=refused.message, param=refused.param
+            type=refused.type,
+            code=refused.code,
+            message=refused.message,
+            param=refused.param,
+            retry_after=refused.retry_s or UNSET,
         )
         log.info("refused", extra={"code": refused.code})
         socket.write(codec.encode(server.Error(event_id=self._make_id("event"), error=body)))

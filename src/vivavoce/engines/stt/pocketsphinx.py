@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
+from ...core.values import Transcript
 from ...errors import EngineError
 from ..base import Stable
 from . import sphinx_worker as wire
@@ -35,15 +36,35 @@ NO_FILES = {"lm": None, "dict": None}
 Answer = TypeVar("Answer")
 
 
+class Queue(Protocol):
+    """Sees who waits for a worker, and who does no longer. Times are the loop's, in seconds."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> object: ...
+
+
+class Unseen:
+    """A queue that nobody looks at."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> None: ...
+
+
 class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
     `wait_s`: how long an utterance waits for a free worker. `answer_s`: how long a worker may say
-    nothing when it should; then it is taken for hung, killed and replaced.
+    nothing when it should; then it is taken for hung, killed and replaced. `queue` is told who
+    waits.
     """
 
-    def __init__(self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0) -> None:
+    def __init__(
+        self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, queue: Queue | None = None
+    ) -> None:
         self._wait_s = wait_s
+        self._queue = queue or Unseen()
         self._idle = [Worker(answer_s) for _ in range(size)]
         self._workers = tuple(self._idle)
         self._room = asyncio.Semaphore(size)  # first come, first served
@@ -75,14 +96,15 @@ class Pool:
         async with self.lease(model) as worker:
             await worker.load(model)
 
+    @property
+    def busy(self) -> int:
+        """Workers that hear somebody, or load a model."""
+        return len(self._workers) - len(self._idle)
+
     @asynccontextmanager
     async def lease(self, model: ModelFiles | None) -> AsyncIterator[Worker]:
         """A worker of one's own, at best one that has loaded the model already."""
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._room.acquire()
-        except TimeoutError:
-            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
+        await self._turn()
         worker = max(self._idle, key=lambda idle: idle.readiness(model))
         self._idle.remove(worker)
         try:
@@ -93,6 +115,18 @@ class Pool:
             finally:
                 self._idle.append(worker)
                 self._room.release()
+
+    async def _turn(self) -> None:
+        """First come, first served."""
+        who, clock = object(), asyncio.get_running_loop().time
+        self._queue.joined(who, clock())
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
+        finally:
+            self._queue.left(who, clock())
 
 
 class Worker:
@@ -232,8 +266,14 @@ class Pocketsphinx:
         self._voice: str | None = None
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
+        """It has probabilities of its own, but none that say how sure a word is: no logprobs."""
         if language and not language.lower().startswith("en"):
             raise EngineError(
                 "The embedded recogniser understands English only. For other languages, "
@@ -243,7 +283,7 @@ class Pocketsphinx:
         async with self._pool.lease(self._model) as worker, aclosing(_as_heard(sound)) as pieces:
             text, voice = await worker.hear(self._model, self._voice, pieces, stable)
         self._voice = voice or self._voice
-        return text
+        return Transcript(text)
 
 
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
