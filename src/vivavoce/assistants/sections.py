@@ -154,6 +154,19 @@ class Upstream(Section):
         return value.rstrip("/")
 
 
+class Scripted(Section):
+    """The file that `engine = "scripted"` follows. What is in it the engine judges."""
+
+    script: str | None = Field(None, min_length=1)
+
+    @field_validator("script")
+    @classmethod
+    def _is_a_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            Ground.of(info).read(value)
+        return value
+
+
 class Tool(Section):
     kind: str = "client"
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")

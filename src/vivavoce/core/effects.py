@@ -33,6 +33,7 @@ class Listen:
     item_id: str
     pre_roll: bytes
     language: str | None = None  # what the session says is spoken
+    logprobs: bool = False  # does the client want to know how sure each word is?
 
 
 @dataclass(frozen=True, slots=True)

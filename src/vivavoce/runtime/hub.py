@@ -32,6 +32,7 @@ class LiveCall:
     id: str
     conversation_id: str
     assistant: str
+    key_id: str | None = None  # the API key it came by, or that minted its secret
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _line: Ends | None = None
     _goodbye: tuple[int, str] | None = None  # said before there was a line

@@ -37,8 +37,11 @@ class SessionReader:
         client: Client,
         ears: Hears,
         allow: Callable[[Command], Command] | None = None,
+        *,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`allow`: what of an event this client may say."""
+        """`allow`: what of an event this client may say. `behind`: does the recogniser of this
+        call have more of it than it can hear for now?"""
         self._line = line
         self._allow = allow
         self._who = client.who
@@ -47,10 +50,19 @@ class SessionReader:
         self._backlog_bytes = 0
         self._hearing: Iterator[Heard] | None = None
         self._gone = False
+        self._outbox = client.outbox
+        self._recogniser_behind = behind
+        self._telling = False
+        self._sounding = False  # the next piece of a long sound is on its way
 
     @property
     def behind(self) -> bool:
-        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS
+        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS or self._held
+
+    @property
+    def _held(self) -> bool:
+        """What it says next would fill memory: with answers, or with sound that nobody hears."""
+        return self._outbox.crowded or self._recogniser_behind()
 
     @property
     def backlog(self) -> int:
@@ -65,6 +77,10 @@ class SessionReader:
         if len(self._backlog) == 1 and self._hearing is None:
             self._take()
 
+    def go_on(self) -> None:
+        if not self._telling and not self._sounding and (self._backlog or self._hearing):
+            self._take()
+
     def drop(self) -> None:
         self._gone = True
         self._backlog.clear()
@@ -73,7 +89,14 @@ class SessionReader:
 
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
-        while self._backlog or self._hearing:
+        self._telling = True
+        try:
+            self._tell()
+        finally:
+            self._telling = False
+
+    def _tell(self) -> None:
+        while (self._backlog or self._hearing) and not self._held:
             if self._hearing is not None:
                 if (heard := next(self._hearing, None)) is None:
                     self._hearing = None
@@ -81,7 +104,8 @@ class SessionReader:
                 self._line.tell(heard, self._who)
                 if self._gone:
                     return
-                asyncio.get_running_loop().call_soon(self._go_on)
+                self._sounding = True
+                asyncio.get_running_loop().call_soon(self._sound_on)
                 return
             event = self._backlog.popleft()
             if isinstance(event, AudioAppend):
@@ -92,7 +116,8 @@ class SessionReader:
             else:
                 self._line.tell(self._allow(event), self._who)
 
-    def _go_on(self) -> None:
+    def _sound_on(self) -> None:
+        self._sounding = False
         self._take()
         self._line.settle()  # what waited may have said nothing, and we may read again
 

@@ -23,7 +23,7 @@ from ..assistants import Assistant
 from ..core.ids import DICE, new_id
 from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest, StoreError, VivavoceError
-from ..protocol.config import SessionConfig
+from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
@@ -35,6 +35,12 @@ log = logging.getLogger("vivavoce.calls")
 ENDED_WITHIN_S = 5.0
 RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+INTENTS: dict[str, SessionType] = {
+    "realtime": "realtime",
+    "conversation": "realtime",
+    "transcription": "transcription",
+}
 
 
 class Refused(VivavoceError):
@@ -89,7 +95,7 @@ class Plan:
     assistant: Assistant
     language: str
     role: str
-    session: SessionConfig
+    session: AnySession
     history: tuple[Row, ...] = ()
     browser: bool = False
     greet: bool = False
@@ -165,6 +171,7 @@ class Reception:
         build: Build,
         default_assistant: str,
         calls_at_once: int,
+        calls_per_key: int | None = None,
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
@@ -177,6 +184,7 @@ class Reception:
         self._build = build
         self._default = default_assistant
         self._at_once = calls_at_once
+        self._per_key = calls_per_key
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
@@ -202,14 +210,14 @@ class Reception:
 
     async def _admit(self, knock: Knock, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
-        self._check_intent(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation)
         self._check_room(assistant, conversation)
+        self._check_share(caller, conversation)
         self._check_load(plan, found, self._load.admit)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name)
+        live = LiveCall(plan.call_id, conversation.id, assistant.name, caller.key_id)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -236,9 +244,7 @@ class Reception:
         history = tuple(await self._store.items(plan.conversation_id))
         return replace(plan, history=history, greet=plan.greet and not history)
 
-    async def preview(
-        self, caller: Caller, knock: Knock, minter: Caller
-    ) -> tuple[SessionConfig, str]:
+    async def preview(self, caller: Caller, knock: Knock, minter: Caller) -> tuple[AnySession, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`.
 
         A conversation that `minter` may not see is given to nobody else either.
@@ -271,10 +277,14 @@ class Reception:
 
     # Step by step
 
-    def _check_intent(self, knock: Knock) -> None:
-        intent = knock.query.get("intent")
-        if intent and intent not in ("realtime", "conversation"):
+    def _type(self, knock: Knock, caller: Caller) -> SessionType:
+        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        intent = knock.asked("intent")
+        asked = INTENTS.get(intent) if intent else None
+        bound = type_of(caller.session) if caller.session else None
+        if intent and (asked is None or bound not in (None, asked)):
             raise Refused(400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent")
+        return bound or asked or "realtime"
 
     def _assistant(self, knock: Knock, caller: Caller) -> Assistant:
         asked = None
@@ -345,13 +355,16 @@ class Reception:
         )
         try:
             role = assistant.pick_role(role)
-            session = self._session(knock, assistant, role, language, variables)
-            if caller.session is not None:
-                asked = {k: v for k, v in caller.session.items() if v is not None}
-                session = session.merged({"type": "realtime"} | asked)
-            if voice := knock.asked("voice"):
-                output: JsonObject = {"voice": voice}
-                session = session.merged({"type": "realtime", "audio": {"output": output}})
+            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
+            session: AnySession
+            if self._type(knock, caller) == "transcription":
+                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            else:
+                session = self._session(knock, assistant, role, language, variables)
+                session = session.merged({"type": "realtime"} | bound)
+                if voice := knock.asked("voice"):
+                    output: JsonObject = {"voice": voice}
+                    session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
@@ -364,7 +377,8 @@ class Reception:
             session,
             browser=caller.browser,
             # Programs written for other servers speak first, and count responses.
-            greet=caller.browser or knock.query.get("greeting") == "true",
+            greet=isinstance(session, SessionConfig)
+            and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(
@@ -402,6 +416,22 @@ class Reception:
                 retry_s=60,
             )
 
+    def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
+        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        if caller.key_id is None or self._per_key is None:
+            return
+        others = self._hub.besides(conversation.id)
+        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This API key has {self._per_key} calls already, as many as it may. Please try "
+                "again in a minute.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=60,
+            )
+
     def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
         """A new voice does not come in where it would ruin those that are there.
 
@@ -411,7 +441,7 @@ class Reception:
         others = self._hub.besides(plan.conversation_id)
         alone = not others
         goes_on = len(others) < len(self._hub) or (found and now() - found.updated_at < RETURNS)
-        if alone or goes_on or "audio" not in plan.session.output_modalities:
+        if alone or goes_on or not _by_voice(plan.session):
             return
         clock = asyncio.get_running_loop().time
         if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
@@ -423,6 +453,29 @@ class Reception:
                 close=1013,
                 retry_s=seconds,
             )
+
+
+def _by_voice(session: AnySession) -> bool:
+    """Does somebody speak in it? A transcription session is nothing else."""
+    return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
+
+
+def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    if assistant.engine == "upstream":
+        raise Refused(
+            400,
+            "transcription_not_available",
+            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
+            "hears for it. Choose one whose engine is 'cascade'.",
+            param="assistant",
+        )
+    ears = assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
+    hearing = {
+        "turn_detection": assistant.turn_detection(),
+        "transcription": {"model": ears, "language": language},
+    }
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
 
 
 def _row(knock: Knock, plan: Plan) -> CallRow:

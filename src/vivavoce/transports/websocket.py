@@ -57,6 +57,7 @@ class Door:
         hub: Hub,
         *,
         largest: int,
+        strangers: int,
         secure: bool,
         origins: tuple[str, ...],
         make_id: Callable[[str], str],
@@ -64,6 +65,8 @@ class Door:
         self._reception = reception
         self._hub = hub
         self._largest = largest
+        self._room = strangers
+        self._strangers: set[Socket] = set()
         self._secure = secure
         self._origins = origins
         self._make_id = make_id
@@ -75,6 +78,9 @@ class Door:
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
             return _no(400, "invalid_value", "This address cannot be read.")
+        if len(self._strangers) >= self._room:
+            return _no(503, "server_busy", "Too many connections wait at the door. Please try "
+                       "again in a few seconds.")  # fmt: skip
         headers = {name.lower(): value for name, value in request.headers.items()}
         if url.path.rstrip("/") not in PATHS:
             return _no(404, "not_found", "There is nothing at this address.")
@@ -98,12 +104,15 @@ class Door:
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
             answer["Vivavoce-Conversation-Id"] = conversation_id[:64]
         new = None if query.get("conversation_id") else conversation_id
-        socket = Visitor(self._largest, lambda me: self._welcome(me, knock, new))
+        socket = Visitor(
+            self._largest, lambda me: self._welcome(me, knock, new), self._strangers.discard
+        )
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=answer), socket
         )
 
     def _welcome(self, socket: Socket, knock: Knock, new: str | None) -> None:
+        self._strangers.add(socket)
         self._hub.spawn(self._live(socket, knock, new), "websocket")
 
     async def _live(self, socket: Socket, knock: Knock, new: str | None) -> None:
@@ -113,10 +122,17 @@ class Door:
         except Refused as refused:
             self._refuse(socket, refused)
             return
+        except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._refuse(socket, Refused(
+                503, "server_busy", "The call could not be set up in time. Please try again in a "
+                "minute.", type="server_error", close=1013,
+            ))  # fmt: skip
+            return
         except Exception:
             self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
                                          type="server_error", close=1011))  # fmt: skip
             raise
+        self._strangers.discard(socket)
         client = call.line.attach(socket, call.reader)
         socket.join(client)
         await call.live()
@@ -136,15 +152,22 @@ class Door:
 
 
 class Visitor(Socket):
-    """A socket that says when it is connected."""
+    """A socket that says when it is connected, and when it is no more."""
 
-    def __init__(self, largest: int, welcome: Callable[[Socket], None]) -> None:
+    def __init__(
+        self, largest: int, welcome: Callable[[Socket], None], farewell: Callable[[Socket], None]
+    ) -> None:
         super().__init__(largest)
         self._welcome = welcome
+        self._farewell = farewell
 
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_connected(transport)
         self._welcome(self)
+
+    def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
+        super().on_ws_disconnected(transport)
+        self._farewell(self)
 
 
 def _no(status: int, code: str, message: str) -> WSUpgradeResponseWithListener:
