@@ -12,7 +12,14 @@ from functools import partial
 from typing import Protocol
 from weakref import WeakSet
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -74,6 +81,7 @@ class Metrics:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         self.traffic = Traffic()
         registry.register(_Ways(self.traffic))
         self._readers: WeakSet[Hears] = WeakSet()

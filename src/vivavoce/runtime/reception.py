@@ -175,8 +175,10 @@ class Reception:
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -188,6 +190,7 @@ class Reception:
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
+        self._hears = hears
 
     async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
         """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
@@ -444,7 +447,7 @@ class Reception:
         if alone or goes_on or not _by_voice(plan.session):
             return
         clock = asyncio.get_running_loop().time
-        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
             raise Refused(
                 429,
                 "server_busy",
