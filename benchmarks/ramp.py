@@ -10,8 +10,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import msgspec
@@ -26,7 +26,6 @@ PEOPLE, EVERY_S, STAY_S = 40, 2.0, 30.0
 PROCESSES = 2
 SETTLE_S = 3.0
 FALTERS_MS = 20.0
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 ON = {"VIVAVOCE_CALLS__BUSY_LATE_MS": "20", "VIVAVOCE_CALLS__BUSY_WAIT_S": "2"}
 OFF = {"VIVAVOCE_CALLS__BUSY_LATE_MS": "0", "VIVAVOCE_CALLS__BUSY_WAIT_S": "0"}
 
@@ -88,28 +87,27 @@ def _scrape(served: Served, key: str) -> tuple[int, str]:
 
 
 def compared(ramps: list[Ramp]) -> str:
-    def row(name: str, values: list[str]) -> list[str]:
-        return [name, *values]
-
     turns = [[turn for turn in ramp.found.turns if turn.at > ramp.stay] for ramp in ramps]
     answered = [[t for t in each if t.first_ms is not None] for each in turns]
+
+    def row(name: str, values: Iterable[object]) -> list[str]:
+        return [name, *map(str, values)]
+
+    found = [ramp.found for ramp in ramps]
     rows = [
-        row("talking at once, when all stay", [str(ramp.talking) for ramp in ramps]),
-        row("told that all lines are busy", [str(len(ramp.found.busy)) for ramp in ramps]),
-        row("— and to try again in, s", [figure(ramp.found.busy) for ramp in ramps]),
-        row("last word of a question → first sound, ms", [_first(each) for each in answered]),
-        row(
-            "questions without an answer",
-            [_share(t.first_ms is None for t in each) for each in turns],
-        ),
+        row("talking at once, when all stay", [ramp.talking for ramp in ramps]),
+        row("told that all lines are busy", [len(each.busy) for each in found]),
+        row("— and to try again in, s", [figure(each.busy) for each in found]),
+        row("last word of a question → first sound, ms", map(_first, answered)),
+        row("questions without an answer", [_share(t.first_ms is None for t in e) for e in turns]),
         row(
             "answers that faltered", [_share(t.silent_ms > FALTERS_MS for t in e) for e in answered]
         ),
-        row("calls lost", [str(len(ramp.found.lost)) for ramp in ramps]),
+        row("calls lost", [len(each.lost) for each in found]),
         row("CPU of the server, % of a core", [number(ramp.cpu_main * 100) for ramp in ramps]),
         row("CPU of recognisers and voice, %", [number(r.cpu_children * 100) for r in ramps]),
         row("strained at the end", [ramp.strained or figures.NONE for ramp in ramps]),
-        row("(our own microphones late by, ms)", [figure(ramp.found.late_ms) for ramp in ramps]),
+        row("(our own microphones late by, ms)", [figure(each.late_ms) for each in found]),
     ]
     return table(["median / p95", "everybody admitted", "as it is"], rows)
 
@@ -118,14 +116,14 @@ def _first(turns: list[Turn]) -> str:
     return figure([turn.first_ms for turn in turns if turn.first_ms is not None])
 
 
-def _share(them: object) -> str:
-    found = list(them)  # type: ignore[call-overload]
+def _share(them: Iterable[bool]) -> str:
+    found = list(them)
     return f"{sum(found)} of {len(found)}"
 
 
-def main(people: str = str(PEOPLE), write: str = "") -> None:
+def main(people: str = str(PEOPLE)) -> str:
     ramps = [run(int(people), **environ) for environ in (OFF, ON)]
     for ramp in ramps:
         for why in ramp.found.lost[:3]:
             print(f"lost: {why}", file=sys.stderr)
-    print(compared(ramps))
+    return compared(ramps)
