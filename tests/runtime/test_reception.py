@@ -83,6 +83,7 @@ def place(
     building_takes_s: float = 0.0,
     caller: Caller | None = None,
     load: Load | None = None,
+    hears: bool = True,
     per_key: int | None = None,
 ) -> None:
     write(folder, ECHO, "echo")
@@ -116,6 +117,7 @@ def place(
                 calls_per_key=per_key,
                 make_id=ids(),
                 load=load,
+                hears=lambda assistant, language: hears,
             )
             at = Place(reception, kept, hub, who, plans)
             await story(at)
@@ -391,6 +393,14 @@ def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> No
         session={"type": "realtime", "output_modalities": ["text"]},
     )
     place(tmp_path, story, load=late(), caller=writer)
+
+
+def test_a_voice_that_needs_no_recogniser_does_not_wait_for_one(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late(recognisers=True), hears=False)
 
 
 def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path) -> None:

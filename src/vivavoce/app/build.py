@@ -218,6 +218,7 @@ class Builder:
             patience_s=self._settings.slow_client_s,
             on_event=seen.event,
             on_written=seen.written,
+            traffic=self._metrics.traffic,
         )
 
 

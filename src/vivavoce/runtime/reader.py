@@ -56,6 +56,7 @@ class SessionReader:
         self._hearing: Iterator[Heard] | None = None
         self._gone = False
         self._outbox = client.outbox
+        self._traffic = client.outbox.traffic
         self._recogniser_behind = behind
         self._telling = False
         self._sounding = False  # the next piece of a long sound is on its way
@@ -75,6 +76,8 @@ class SessionReader:
         return self._backlog_bytes
 
     def frame(self, data: Frame) -> None:
+        self._traffic.frames_in += 1
+        self._traffic.bytes_in += len(data)
         event = _read(data)
         if isinstance(event, AudioAppend):
             self._backlog_bytes += len(event.audio)

@@ -177,8 +177,10 @@ class Reception:
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -190,6 +192,7 @@ class Reception:
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
+        self._hears = hears
 
     async def admit(
         self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
@@ -483,7 +486,7 @@ class Reception:
         if alone or goes_on or not _by_voice(plan.session):
             return
         clock = asyncio.get_running_loop().time
-        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
             raise Refused(
                 429,
                 "server_busy",
