@@ -189,6 +189,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "invalid_model": "§1.10.4",
         "beta_api_shape_disabled": "§1.9",
         "assistant_not_found": "ours",
+        "conversation_full": "ours: a call holds no more",
         "conversation_not_found": "ours",
         "rate_limit_exceeded": "ours: all lines are taken",
         "server_busy": "ours: more voices would ruin the running ones",
