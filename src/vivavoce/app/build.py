@@ -125,12 +125,14 @@ class Builder:
         )
         recorder = self._recorder(plan, ledger)
         scribe = await self._parts.scribe(plan.assistant, plan.language, recorder.stage)
-        line = self._line(plan, dictation, Hands(scribe), recorder)
+        hands = Hands(scribe)
+        line = self._line(plan, dictation, hands, recorder)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
         def reader(client: Client) -> SessionReader:
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked) if locked else None)
+            allow = _keeping(locked) if locked else None
+            return SessionReader(line, client, ears, allow, hands.hold)
 
         return Built(line, reader)
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .line import Line
 
 HEARING_BEHIND = 512  # pieces the recogniser may be behind before we give up on the utterance
+HEARING_AHEAD = 128  # … and before sound that can wait has to
+HEARD_AT_ONCE = 3  # utterances of sound that can wait: the one that grows, and those before it
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
 
@@ -55,6 +57,7 @@ class Hands:
         self._replies: dict[str, asyncio.Task[None]] = {}
         self._hearings: dict[str, tuple[asyncio.Queue[bytes | None], asyncio.Task[None]]] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._held: list[Callable[[], None]] = []  # who brings more when we have caught up
         self._line: Line
         self._tasks: asyncio.TaskGroup
 
@@ -80,6 +83,7 @@ class Hands:
             case do.ListenDrop(item_id=item_id):
                 if hearing := self._hearings.pop(item_id, None):
                     hearing[1].cancel()
+                    self._catch_up()
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
@@ -88,6 +92,28 @@ class Hands:
                 task.add_done_callback(self._calls.discard)
             case _:
                 raise AssertionError(f"nobody does {type(effect).__name__}")
+
+    def hold(self, go_on: Callable[[], None]) -> bool:
+        """For sound that can wait, as a file can: must it, because the recogniser is behind?
+
+        Then `go_on` is called once it is not. Nobody's file takes all recognisers, or is heard in
+        part because it came too fast.
+        """
+        if self._behind:
+            self._held.append(go_on)
+            return True
+        return False
+
+    @property
+    def _behind(self) -> bool:
+        waiting = max((sound.qsize() for sound, _ in self._hearings.values()), default=0)
+        return waiting > HEARING_AHEAD or len(self._hearings) > HEARD_AT_ONCE
+
+    def _catch_up(self) -> None:
+        if self._held and not self._behind:
+            held, self._held = self._held, []
+            for go_on in held:
+                asyncio.get_running_loop().call_soon(go_on)
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return tuple(map(padded, self._mouth.shape(event)))
@@ -114,6 +140,7 @@ class Hands:
 
         async def sounds() -> AsyncIterator[bytes]:
             while (pcm := await sound.get()) is not None:
+                self._catch_up()
                 yield pcm
 
         async def partial(
@@ -131,6 +158,7 @@ class Hands:
             outcome = NotTranscribed(item_id, str(error))
         await self._line.mailbox.put(outcome)
         self._hearings.pop(item_id, None)
+        self._catch_up()
 
     async def _respond(self, request: do.Respond) -> None:
         pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)

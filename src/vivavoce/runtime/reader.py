@@ -30,6 +30,15 @@ class Tells(Protocol):
     def settle(self) -> None: ...
 
 
+Hold = Callable[[Callable[[], None]], bool]
+"""Must sound wait now? Then what it is given is called when it need not any more."""
+
+
+def at_once(go_on: Callable[[], None]) -> bool:
+    """Nothing is ever held: who speaks live is heard live."""
+    return False
+
+
 class SessionReader:
     def __init__(
         self,
@@ -37,12 +46,14 @@ class SessionReader:
         client: Client,
         ears: Hears,
         allow: Callable[[Command], Command] | None = None,
+        hold: Hold = at_once,
     ) -> None:
-        """`allow`: what of an event this client may say."""
+        """`allow`: what of an event this client may say. `hold`: when its sound has to wait."""
         self._line = line
         self._allow = allow
         self._who = client.who
         self._ears = ears
+        self._hold = hold
         self._backlog: deque[Command | Unreadable | AudioAppend] = deque()
         self._backlog_bytes = 0
         self._hearing: Iterator[Heard] | None = None
@@ -59,6 +70,8 @@ class SessionReader:
         self._backlog.append(event)
         if len(self._backlog) == 1 and self._hearing is None:
             self._take()
+        elif self.behind:
+            self._line.settle()  # while sound is held nobody else looks
 
     def drop(self) -> None:
         self._gone = True
@@ -69,6 +82,8 @@ class SessionReader:
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
         while self._backlog or self._hearing:
+            if self._sound_is_next and self._hold(self._go_on):
+                return
             if self._hearing is not None:
                 if (heard := next(self._hearing, None)) is None:
                     self._hearing = None
@@ -86,6 +101,10 @@ class SessionReader:
                 self._line.tell(event, self._who)
             else:
                 self._line.tell(self._allow(event), self._who)
+
+    @property
+    def _sound_is_next(self) -> bool:
+        return self._hearing is not None or isinstance(self._backlog[0], AudioAppend)
 
     def _go_on(self) -> None:
         self._take()
