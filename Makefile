@@ -18,7 +18,7 @@ FAST_CLIENTS := openai_python openai_node agents_python agents_node
 LONG_CLIENTS :=
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help run test test-long check fmt bench setup web lock clean
+.PHONY: help run test test-long coverage check fmt bench setup web lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +35,9 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 
 test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
+
+coverage: $(DONE)/dev
+	$(BIN)/pytest -q -m "not long and not browser" --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .
