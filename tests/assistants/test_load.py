@@ -328,6 +328,8 @@ def test_knowledge_is_markdown_and_csv_and_what_is_named_must_be_there(tmp_path:
         ("upstream.base_url = 'https://host:port'", "base_url: must start with"),
         ("upstream.key = { env = 'A', file = 'b' }", "upstream.key: must be { env"),
         ("upstream.key = 'sk-1'", "upstream.key: must be a table"),
+        ("scripted.script = 'nowhere.toml'", 'there is no file "nowhere.toml"'),
+        ("scripted.script = '../script.toml'", "must be a path inside"),
         ("upstream.key = { evn = 'A' }", 'is not a key here (did you mean "env"?)'),
         ("tools = [{ name = 'a b' }]", "tools.0.name: must match pattern"),
         ("tools = [{ name = 'a' }, { name = 'a' }]", 'tools.1.name: there are two tools named "a"'),

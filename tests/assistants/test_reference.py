@@ -14,6 +14,7 @@ from vivavoce.assistants import load
 from vivavoce.assistants.languages import EVERY
 from vivavoce.assistants.load import SECTIONS
 from vivavoce.assistants.sections import LOCKABLE, Key
+from vivavoce.engines.scripted.script import load as load_script
 
 from ..support.folders import KNOWN, write
 
@@ -71,7 +72,20 @@ def test_every_field_that_can_be_locked_is_named() -> None:
     assert all(f"`{field}`" in PAGE for field in LOCKABLE)
 
 
-@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+SCRIPT = "# script.toml\n"
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if not e.startswith(SCRIPT)])
 def test_the_examples_load(tmp_path: Path, example: str) -> None:
     name = re.findall(r'^name = "(\w+)"', example)[0]
     load(write(tmp_path, example, name, prompts__default_md="Hello"), KNOWN)
+
+
+def test_the_script_is_followed(tmp_path: Path) -> None:
+    (example,) = [e for e in EXAMPLES if e.startswith(SCRIPT)]
+    (tmp_path / "script.toml").write_text(example)
+    weather, degrees, overloaded = load_script(tmp_path / "script.toml").rules
+    assert weather.fits("the weather?")
+    assert degrees.fits("12 degrees") == {"text": "12 degrees", "degrees": "12"}
+    assert overloaded.fail

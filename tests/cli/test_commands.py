@@ -314,6 +314,18 @@ def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
     assert "nothing matches 'knowlege/*.md'" in terminal.complaint
 
 
+def test_the_mistakes_of_a_script_are_told_too(terminal: Terminal, tmp_path: Path) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    (folder / "assistant.toml").write_text(
+        'name = "ada"\nengine = "scripted"\nscripted.script = "script.toml"\n'
+    )
+    (folder / "script.toml").write_text("[[rules]]\nsays = 1\n")
+    (mistake,) = terminal.json("assistants", "check", str(folder))
+    assert mistake["file"].endswith("script.toml")
+    assert "says" in mistake["message"]
+
+
 # Everything else
 
 

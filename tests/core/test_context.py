@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from vivavoce.core.context import Context
 from vivavoce.core.inputs import Failed, Finished, Said
+from vivavoce.core.limits import Limits
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import ResponseOptions
 from vivavoce.protocol.config import RetentionRatio, SessionConfig, TokenLimits, Truncation
@@ -120,7 +121,7 @@ def test_what_is_read_fits_and_is_the_end_of_it(sizes: list[int], room: int, rat
 
 
 def test_the_engine_is_asked_with_what_it_can_read_and_the_items_stay() -> None:
-    s = Scenario(session(), context_tokens=250)
+    s = Scenario(session(), limits=Limits(context_tokens=250))
     s.tell(*(client.ItemCreate(item=said(name, 100)) for name in "abc"))
     s.tell(client.ResponseCreate())
     assert names(s.request.history) == "bc"
@@ -129,7 +130,7 @@ def test_the_engine_is_asked_with_what_it_can_read_and_the_items_stay() -> None:
 
 
 def test_where_truncation_is_disabled_the_response_fails_and_the_call_lives() -> None:
-    s = Scenario(session(), context_tokens=250)
+    s = Scenario(session(), limits=Limits(context_tokens=250))
     s.tell(update(truncation="disabled"))
     s.tell(*(client.ItemCreate(item=said(name, 100)) for name in "abc"))
     s.tell(client.ResponseCreate())
@@ -145,7 +146,7 @@ def test_where_truncation_is_disabled_the_response_fails_and_the_call_lives() ->
 
 
 def test_a_response_with_its_own_input_is_held_to_the_same_room() -> None:
-    s = Scenario(session(), context_tokens=250)
+    s = Scenario(session(), limits=Limits(context_tokens=250))
     given = tuple(said(name, 100) for name in "abc")
     aside = ResponseOptions(conversation="none", input=given, instructions="")
     s.tell(client.ResponseCreate(response=aside))
@@ -172,7 +173,7 @@ def silent() -> SessionConfig:
 
 
 def test_every_response_is_followed_by_what_is_left() -> None:
-    s = Scenario(silent(), tokens_per_minute=600)
+    s = Scenario(silent(), limits=Limits(tokens_per_minute=600))
     cost(s, "word" * 60)
     assert told(s) == server.RateLimit(name="tokens", limit=600, remaining=540, reset_seconds=6.0)
     s.wait(3)
@@ -182,7 +183,7 @@ def test_every_response_is_followed_by_what_is_left() -> None:
 
 
 def test_who_has_used_up_the_minute_is_told_so_and_when_to_come_again() -> None:
-    s = Scenario(silent(), tokens_per_minute=60)
+    s = Scenario(silent(), limits=Limits(tokens_per_minute=60))
     cost(s, "word" * 65)  # what it costs is known afterwards
     assert told(s).remaining == 0
     s.forget()
@@ -203,12 +204,12 @@ def test_who_has_used_up_the_minute_is_told_so_and_when_to_come_again() -> None:
 
 @pytest.mark.parametrize("end", [Failed("resp_1", "on fire"), client.ResponseCancel()])
 def test_what_came_to_nothing_costs_nothing(end: Failed | client.ResponseCancel) -> None:
-    s = Scenario(silent(), tokens_per_minute=600)
+    s = Scenario(silent(), limits=Limits(tokens_per_minute=600))
     s.tell(client.ResponseCreate(), end)
     (limits,) = [e for e in s.sent if isinstance(e, server.RateLimitsUpdated)]
     assert limits.rate_limits[0].remaining == 600
 
 
 def test_a_greeting_is_always_said() -> None:
-    s = Scenario(config(), tokens_per_minute=1, greeting="Hello!")
+    s = Scenario(config(), limits=Limits(tokens_per_minute=1), greeting="Hello!")
     assert s.opening_request.verbatim == "Hello!"

@@ -10,6 +10,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.core import sounds
 from vivavoce.core.effects import Listen, ListenTo
 from vivavoce.core.inputs import Finished, Heard, Said
+from vivavoce.core.limits import Limits
 from vivavoce.core.sounds import Sounds
 from vivavoce.protocol import client, server
 from vivavoce.protocol.items import Item, Message, Part
@@ -144,7 +145,7 @@ def test_an_item_whose_frame_would_be_too_large_is_told_without_its_sound() -> N
 
 
 def test_the_newest_are_kept() -> None:
-    s = Scenario(config(None), kept_sound_bytes=500 * audio.BYTES_PER_MS)
+    s = Scenario(config(None), limits=Limits(sound_bytes=500 * audio.BYTES_PER_MS))
     takes = [sound(200) for _ in range(3)]
     for take in takes:
         s.tell(Heard(take), client.AudioCommit())

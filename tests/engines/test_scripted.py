@@ -16,15 +16,20 @@ import openai
 import pytest
 
 import vivavoce
+from vivavoce.app.folder import Folder as DataFolder
+from vivavoce.app.parts import Parts, known
+from vivavoce.assistants import load as load_assistant
+from vivavoce.config import Settings
 from vivavoce.core.effects import Listen, Respond
 from vivavoce.core.inputs import CutShort, Said, ToolRequested
 from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.scripted.script import Call, Rule, Script, load
-from vivavoce.errors import ConfigError
+from vivavoce.errors import ConfigError, EngineError
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
 
 from ..support.endpoints import KEY, serving
+from ..support.folders import write
 from ..support.virtual_time import live
 
 TOOL = {
@@ -55,11 +60,11 @@ def test_it_hears_what_the_script_says_in_turn() -> None:
         for _ in range(10):
             yield b"\x01\x10" * 2400
 
-    async def stable(text: str, guess: str = "", /) -> None:
+    async def stable(text: str, guess: str = "", logprobs: object = (), /) -> None:
         certain.append(text)
 
     async def story() -> list[str]:
-        return [await engine.listen(Listen("item", b""), sound(), stable) for _ in range(3)]
+        return [(await engine.listen(Listen("item", b""), sound(), stable)).text for _ in range(3)]
 
     assert live(story()) == ["what time is it", "thanks", "what time is it"]
     assert certain[:3] == ["what", "what time", "what time is"]
@@ -75,6 +80,31 @@ def test_a_script_is_a_file_and_its_mistakes_have_a_place(tmp_path: Path) -> Non
             load(path)
     with pytest.raises(ConfigError):
         load(tmp_path / "missing.toml")
+
+
+def test_an_assistant_follows_the_script_in_its_folder(tmp_path: Path) -> None:
+    """Read for each call. With mistakes there is no engine, and the client learns no path."""
+    toml = 'name = "ada"\nengine = "scripted"\nscripted.script = "answers.toml"\n'
+    folder = write(tmp_path, toml, answers_toml="[[rules]]\nsay = 'Nine.'\n")
+    assistant = load_assistant(folder, known())
+
+    async def story() -> list[Said | ToolRequested | CutShort]:
+        emitted: list[Said | ToolRequested | CutShort] = []
+
+        async def emit(event: Said | ToolRequested | CutShort) -> None:
+            emitted.append(event)
+
+        async with Parts(Settings(), DataFolder(tmp_path)) as parts:
+            engine = await parts.engine(assistant, "en", lambda name, ms: None)
+            silent = SessionConfig(output_modalities=("text",))
+            await engine.respond(Respond("resp_1", silent, ()), emit)
+            (folder / "answers.toml").write_text("rules = 7")
+            with pytest.raises(EngineError, match="has mistakes") as broken:
+                await parts.engine(assistant, "en", lambda name, ms: None)
+            assert str(tmp_path) not in str(broken.value)
+        return emitted
+
+    assert [said.text for said in asyncio.run(story()) if isinstance(said, Said)] == ["Nine."]
 
 
 def test_the_server_starts_from_the_command_line(tmp_path: Path) -> None:

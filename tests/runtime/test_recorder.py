@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Note, Send
 from vivavoce.core.inputs import Finished, Said
+from vivavoce.core.session import Session
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad, TurnDetection
 from vivavoce.protocol.items import FunctionOutput, Item, Message, Part
 from vivavoce.runtime.recorder import Outcome, Recorder
 from vivavoce.store.base import Change, ResponseRow, Row
 
-from ..support.scenario import Scenario, config
+from ..support.scenario import Scenario, config, numbered_ids
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -219,3 +223,49 @@ def test_what_no_receipt_brought_to_disk_is_brought_at_the_end() -> None:
     assert tape.recorder.finish() == before + 1
     assert [row.status for row in tape.changes[-1].responses] == ["in_progress"]
     assert tape.recorder.finish() == 0
+
+
+# Long conversations
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(-1, 40), st.booleans()), max_size=80))
+def test_positions_follow_the_order_wherever_items_come_and_go(
+    steps: list[tuple[int, bool]],
+) -> None:
+    tape = Tape()
+    for number, (where, deletes) in enumerate(steps):
+        ids = [item.id for item in tape.session.session.conversation]
+        at = ids[where % len(ids)] if ids and where >= 0 else "root"
+        if deletes and ids:
+            tape.tell(client.ItemDelete(item_id=at if at != "root" else ids[0]))
+        else:
+            tape.create(says("hello", f"item_{number}"), at)
+        order = [item.id for item in tape.session.session.conversation]
+        positions = {item_id: tape.recorder._position(item_id) for item_id in order}
+        assert sorted(order, key=positions.__getitem__) == order
+        assert len(set(positions.values())) == len(order)
+
+
+def test_insertions_at_one_spot_move_everybody_now_and_then() -> None:
+    tape = Tape().create(says("first", "first")).create(says("last", "last"))
+    rows = [len(tape.create(says("hello", f"item_{n}"), "first").changes[-1].items)
+            for n in range(60)]  # fmt: skip
+    assert rows.count(1) >= 58
+    assert max(rows) > 50, "everybody's new place has to be written"
+
+
+@pytest.mark.parametrize("previous", [None, "root"])
+def test_a_long_conversation_costs_no_more_for_each_item_than_a_short_one(
+    previous: str | None,
+) -> None:
+    """Two thousand items took fourteen seconds when each looked at all that were there."""
+    session = Session(config(None), now=0.0, new_id=numbered_ids())
+    recorder = Recorder("rtc_1", "conv_1", lambda change, outcome: None, wall=lambda: NOON)
+    began = time.process_time()
+    for _ in range(2000):
+        session.receive(client.ItemCreate(item=says("hi", ""), previous_item_id=previous), 0.0)
+        for effect in session.effects():
+            if isinstance(effect, Send | Note):
+                recorder.take(effect.event)
+    assert time.process_time() - began < 3

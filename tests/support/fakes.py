@@ -11,6 +11,7 @@ from typing import TypeVar
 from vivavoce.audio import pcm as audio
 from vivavoce.core.inputs import Heard
 from vivavoce.core.ledger import Word
+from vivavoce.core.values import Transcript
 from vivavoce.engines.base import Question, Speech, Stable, Voice
 from vivavoce.errors import EngineError, StoreError
 from vivavoce.protocol import codec
@@ -38,8 +39,13 @@ class FakeStt:
     heard_ms: list[int] = field(default_factory=list)
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
         pcm = b""
         async for piece in sound:
             if not pcm:
@@ -49,7 +55,7 @@ class FakeStt:
         await asyncio.sleep(self.takes_s)
         if self.broken:
             raise self.broken
-        return "what time is it"
+        return Transcript("what time is it")
 
 
 @dataclass

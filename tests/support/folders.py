@@ -8,7 +8,7 @@ from textwrap import dedent
 
 from vivavoce.assistants import Known
 
-_SUFFIX = re.compile(r"_(en|it|es|md|csv|json|pdf)(?=_|$)")
+_SUFFIX = re.compile(r"_(en|it|es|md|csv|json|pdf|toml)(?=_|$)")
 
 KNOWN = Known(
     engines=frozenset({"cascade", "upstream", "scripted"}),

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 
 from ..config import Calls
+from ..core.dictation import Dictation
 from ..core.ledger import Ledger
-from ..core.locks import without
+from ..core.limits import Limits
+from ..core.locks import unwished, without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
+from ..engines.cascade import OnStage
 from ..errors import EngineError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
-from ..runtime.client import Client
+from ..protocol.config import SessionConfig, TranscriptionConfig
+from ..runtime.client import Client, Reader
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
-from ..runtime.reader import SessionReader
+from ..runtime.metrics import CallMetrics, Metrics
+from ..runtime.reader import ControlReader, SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
 from ..runtime.trunk import Trunk, TrunkReader
@@ -34,24 +40,42 @@ PROVIDER_DOWN = 1013
 
 class Builder:
     def __init__(
-        self, parts: Parts, writer: Writer, settings: Calls, make_id: Callable[[str], str]
+        self,
+        parts: Parts,
+        writer: Writer,
+        settings: Calls,
+        make_id: Callable[[str], str],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._parts = parts
         self._writer = writer
         self._settings = settings
         self._make_id = make_id
+        self._limits = Limits(
+            items=settings.items,
+            item_bytes=settings.item_bytes,
+            conversation_bytes=settings.conversation_bytes,
+            session_bytes=settings.session_bytes,
+            responses=settings.responses,
+            sound_bytes=settings.sound_bytes,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
 
     async def __call__(self, plan: Plan) -> Built:
-        if plan.assistant.engine == "upstream":
-            return await self._relay(plan)
+        config = plan.session
         try:
-            return await self._session(plan)
+            if isinstance(config, TranscriptionConfig):
+                return await self._dictation(plan, config)
+            if plan.assistant.engine == "upstream":
+                return await self._relay(plan, config)
+            return await self._session(plan, config)
         except EngineError as error:
             raise Refused(
                 503, error.code, str(error), type="server_error", close=PROVIDER_DOWN
             ) from error
 
-    async def _relay(self, plan: Plan) -> Built:
+    async def _relay(self, plan: Plan, config: SessionConfig) -> Built:
         """Answered by somebody else's model."""
         wanted, key = plan.assistant.upstream, plan.assistant.upstream_key()
         try:
@@ -68,7 +92,7 @@ class Builder:
             ) from None
         ledger = _recall(plan.history)
         relay = Relay(
-            asked_of_upstream(plan.session),
+            asked_of_upstream(config),
             now=asyncio.get_running_loop().time(),
             new_id=self._make_id,
             conversation_id=plan.conversation_id,
@@ -86,21 +110,55 @@ class Builder:
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
         )
-        line = self._line(plan, relay, trunk, self._recorder(plan, ledger, wanted.model))
+        seen = CallMetrics(self._metrics, ours=False)
+        line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
         return Built(line, lambda client: TrunkReader(line, trunk, client))
 
     def _minutes(self, plan: Plan) -> float:
         return min(plan.assistant.limits.call_minutes, self._settings.max_minutes)
 
-    async def _session(self, plan: Plan) -> Built:
+    async def _dictation(self, plan: Plan, config: TranscriptionConfig) -> Built:
+        """Written down, with the assistant's ears and words."""
+        ledger = _recall(plan.history)
+        dictation = Dictation(
+            config,
+            now=asyncio.get_running_loop().time(),
+            epoch=time.time(),
+            new_id=self._make_id,
+            history=[row.item for row in plan.history],
+            ledger=ledger,
+            language=plan.language,
+            max_session_s=self._minutes(plan) * 60,
+            idle_s=plan.assistant.limits.idle_minutes * 60,
+            limits=self._limits,
+        )
+        recorder = self._recorder(plan, ledger)
+        seen = CallMetrics(self._metrics, ours=True)
+        stage = _both(recorder.stage, seen.stage)
+        scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
+        hands = Hands(scribe)
+        line = self._line(dictation, hands, recorder, seen)
+        locked = plan.assistant.limits.locked if plan.browser else ()
+
+        def reader(client: Client) -> Reader:
+            if client.sideband:
+                return ControlReader(line, client)
+            ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
+            allow = _keeping(locked)
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
+
+        return Built(line, reader)
+
+    async def _session(self, plan: Plan, config: SessionConfig) -> Built:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
-        config = plan.session
         locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
-            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -116,20 +174,29 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
-            kept_sound_bytes=self._settings.sound_bytes,
-            context_tokens=assistant.limits.context_tokens,
-            tokens_per_minute=self._settings.tokens_per_minute,
+            limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(plan, ledger)
-        engine = await self._parts.engine(assistant, plan.language, recorder.stage)
-        line = self._line(plan, session, Hands(engine, run_ahead_s=self._settings.run_ahead_s),
-                          recorder)  # fmt: skip
+        seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
+        stage = _both(recorder.stage, seen.stage)
+        engine = await self._parts.engine(assistant, plan.language, stage)
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
+        line = self._line(session, hands, recorder, seen)
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:  # it came with a key, so the assistant's locks are not for it
+                return ControlReader(line, client, _keeping(fixed))
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            return SessionReader(line, client, ears, _keeping(locked, mute) if locked else None)
+            allow = _keeping((*locked, *fixed))
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
+
+    def _reader(self, reader: SessionReader) -> SessionReader:
+        self._metrics.reads(reader)
+        return reader
 
     def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
@@ -138,17 +205,20 @@ class Builder:
             self._writer.submit,
             wall=now,
             ledger=ledger,
-            model=model or plan.session.model,
+            model=model or getattr(plan.session, "model", None),
             kept=plan.history,
         )
 
-    def _line(self, plan: Plan, machine: Machine, work: Work, recorder: Recorder) -> Line:
+    def _line(self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics) -> Line:
         return Line(
             machine,
             work,
             recorder,
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
+            on_event=seen.event,
+            on_written=seen.written,
+            traffic=self._metrics.traffic,
         )
 
 
@@ -161,16 +231,25 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keeping(locked: tuple[str, ...], mute: bool) -> Callable[[Command], Command]:
-    """What a client says, without the fields that it may not change."""
+def _both(one: OnStage, other: OnStage) -> OnStage:
+    def both(name: str, ms: float) -> None:
+        one(name, ms)
+        other(name, ms)
+
+    return both
+
+
+def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
+    """What a client says, without the fields that it may not change. None: it may change all."""
+    if not locked:
+        return None
 
     def keep(event: Command) -> Command:
         match event:
             case SessionUpdate(session=patch):
                 return msgspec.structs.replace(event, session=without(patch, locked))
-            case ResponseCreate(response=wish) if mute and wish is not None:
-                silent = msgspec.structs.replace(wish, output_modalities=None)
-                return msgspec.structs.replace(event, response=silent)
+            case ResponseCreate(response=wish) if wish is not None:
+                return msgspec.structs.replace(event, response=unwished(wish, locked))
             case _:
                 return event
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Self
 from ..assistants import Assistant, Known
 from ..config import Settings
 from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
-from ..engines.cascade import Cascade, OnStage
+from ..engines.cascade import Cascade, OnStage, Scribe
+from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..engines.tts import cli, espeak
-from ..errors import EngineError
+from ..errors import ConfigError, EngineError
 from ..knowledge import ingest
 from .folder import Folder
 
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
-    from ..engines.stt.pocketsphinx import Pool
+    from ..engines.stt.pocketsphinx import Pool, Queue
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
+log = logging.getLogger(__name__)
 
 NO_VOICE = {
     "en": "No speech synthesis is installed here, so answers come as text.",
@@ -57,8 +60,10 @@ def known() -> Known:
 class Parts:
     """Open while the server serves; `async with`."""
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
+    def __init__(self, settings: Settings, folder: Folder, queue: Queue | None = None) -> None:
+        """`queue` is told who waits for a recogniser."""
         self._settings = settings
+        self._queue = queue
         self._folder = folder
         self._stack = AsyncExitStack()
         self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
@@ -85,7 +90,7 @@ class Parts:
     async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """What answers one call. Raises `EngineError` if a part cannot be had."""
         if assistant.engine == "scripted":
-            return scripted()
+            return await self._scripted(assistant)
         voice = self.voice(assistant, language)
         return Cascade(
             await self.recogniser(assistant, language),
@@ -94,6 +99,29 @@ class Parts:
             language=language,
             on_stage=on_stage,
         )
+
+    async def scribe(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
+        """What writes one call down. Raises `EngineError` if it cannot be had."""
+        if assistant.engine == "scripted":
+            return scripted()
+        ears = await self.recogniser(assistant, language)
+        return Scribe(ears, language=language, on_stage=on_stage)
+
+    def local(self, assistant: Assistant, language: str) -> bool:
+        """Are brain and voice here, so that nobody else's slowness is heard in an answer?"""
+        kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
+        return assistant.engine == "cascade" and "openai" not in kinds
+
+    def hears(self, assistant: Assistant, language: str) -> bool:
+        """Would this take one of the embedded recognisers, of which there are few?"""
+        return assistant.engine == "cascade" and assistant.adapter("stt", language) == (
+            "pocketsphinx"
+        )
+
+    @property
+    def recognisers_busy(self) -> int:
+        """Embedded recognisers that hear somebody now."""
+        return self._recognisers.busy if self._recognisers else 0
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""
@@ -113,7 +141,7 @@ class Parts:
         match assistant.adapter("tts", language):
             case "espeak" if espeak.installed():
                 if self._espeak is None:
-                    self._espeak = espeak.Espeak()
+                    self._espeak = espeak.Espeak(deadline_s=self._settings.speech.answer_s)
                     self._stack.push_async_callback(self._espeak.close)
                 return self._espeak
             case "espeak":  # its package is optional; the same voices, some milliseconds later
@@ -144,7 +172,10 @@ class Parts:
             case "openai":
                 from ..engines.stt.openai import OpenAIStt
 
-                return OpenAIStt(self._endpoint(), self._settings.openai.transcription_model)
+                chosen = self._settings.openai
+                return OpenAIStt(
+                    self._endpoint(), chosen.transcription_model, stream=chosen.transcription_stream
+                )
             case other:
                 raise EngineError(f"there is no recogniser named {other}")
 
@@ -178,6 +209,16 @@ class Parts:
         key = key or os.environ.get("OPENAI_API_KEY")
         return Endpoint(self._http, chosen.base_url, key, timeout_s=chosen.timeout_s)
 
+    async def _scripted(self, assistant: Assistant) -> Engine:
+        """The script is read for each call: whoever writes it tries it at once."""
+        if (path := assistant.script()) is None:
+            return scripted()
+        try:
+            return scripted(await asyncio.to_thread(script.load, path))
+        except ConfigError as error:
+            log.error("script_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
+            raise EngineError("the script of this assistant has mistakes") from error
+
     async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
         held = self._chunks.get(assistant.name)
         if held is None or held[0] is not assistant:
@@ -208,7 +249,8 @@ class Parts:
         from ..engines.stt.pocketsphinx import Pool
 
         if self._recognisers is None:
-            pool = Pool(self._settings.speech.stt_workers)
+            speech = self._settings.speech
+            pool = Pool(speech.stt_workers, answer_s=speech.answer_s, queue=self._queue)
             self._recognisers = await self._stack.enter_async_context(pool)
         return self._recognisers
 

@@ -29,6 +29,7 @@ from .sections import (
     Languages,
     Limits,
     Roles,
+    Scripted,
     ServerTurns,
     Tool,
     Turns,
@@ -57,6 +58,7 @@ class Assistant(Section):
     voice: Voice = Voice()
     turns: Turns = ServerTurns()
     upstream: Upstream = Upstream()
+    scripted: Scripted = Scripted()
     declared: tuple[Tool, ...] = Field((), alias="tools", strict=False, max_length=128)
     knowledge: Knowledge = Knowledge()
     limits: Limits = Limits()
@@ -145,6 +147,10 @@ class Assistant(Section):
     def upstream_key(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """The provider's key, read now; None where there is none."""
         return self.upstream.key.read(self._folder, environ)
+
+    def script(self) -> Path | None:
+        """The file that the scripted engine follows; None: it echoes."""
+        return self._folder / self.scripted.script if self.scripted.script else None
 
     def knowledge_files(self) -> tuple[Path, ...]:
         """What its paths match now, in order of name, each once."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import AssistantError
+from ..errors import MistakesError
 from .common import FAILED, DataDir, Json, command, counted, err, find, out, told
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
@@ -57,6 +57,7 @@ def check(
     """Find every mistake in a folder, with file, line and key."""
     from ..app.parts import known
     from ..assistants import load
+    from ..engines.scripted import script
     from ..knowledge import ingest
 
     if path.name == "assistant.toml":
@@ -65,7 +66,9 @@ def check(
     try:
         assistant = load(path, known())
         chunks = ingest.load(assistant.knowledge_files(), assistant.languages)
-    except AssistantError as error:
+        if (written := assistant.script()) is not None:
+            script.load(written)
+    except MistakesError as error:
         mistakes = error.mistakes
     if json:
         told([{"file": m.file, "line": m.line, "key": m.key, "message": m.message}

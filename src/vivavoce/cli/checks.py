@@ -201,7 +201,7 @@ class _Patient:
             for _ in range(25):
                 yield bytes(1920)
 
-        async def heard(text: str, guess: str = "", /) -> None: ...
+        async def heard(text: str, guess: str = "", logprobs: object = (), /) -> None: ...
 
         recogniser = await self._parts.recogniser(assistant, "en")
         began = time.perf_counter()

@@ -16,7 +16,10 @@
     playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
     patience      how long silence after a reply may last
     idleness      how long nothing at all may happen
+    lifetime      how long it may last, whatever happens
+    limits        how much one call may hold
     conversation  the items in order: a fold over server events, shared with relay and recorder
+    editing       what a client does to the items themselves
     sounds        what items sound like, for who retrieves them
     ledger        said, sent and heard: what the brain may believe was understood
     ids           what things are called
@@ -37,6 +40,8 @@ A barge-in, from sound to silence:
     next response. The brain is asked when the words are known, and remembers of its interrupted
     answer what `ledger.as_heard` gives: the words that were heard, and a dash.
 
-`relay` is the other machine: between a client and an upstream that has a session of its own, which
-it tells (`retelling`) whose assistant it is. What a browser may not change is in `locks`.
+`dictation` is the second machine, a transcription session: the same parts without those that make
+responses. `relay` is the third: between a client and an upstream that has a session of its own,
+which it tells (`retelling`) whose assistant it is, and whose mistakes it hears of (`asides`). What
+a browser may not change is in `locks`.
 """

@@ -33,6 +33,7 @@ class Listen:
     item_id: str
     pre_roll: bytes
     language: str | None = None  # what the session says is spoken
+    logprobs: bool = False  # does the client want to know how sure each word is?
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,14 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Tell all clients what an upstream said, in its own bytes. `event`: what it means, if known"""
+    """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
+
+    `aside`: the control connections too.
+    """
 
     data: bytes
     event: ServerEvent | None
+    aside: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ to the recogniser, and to `sounds`, in case the client asks for the item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
@@ -21,7 +22,7 @@ from ..audio import g711
 from ..audio import pcm as audio
 from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import AudioInput, Format, Pcm, Pcmu
+from ..protocol.config import AudioInput, Format, Include, Pcm, Pcmu
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import pauses
@@ -30,8 +31,13 @@ from .gate import LevelGate
 from .inputs import Heard, NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
 from .sounds import Sounds
-from .transcripts import Transcripts
+from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A turn ended that can be no item, for the conversation is full: it was thrown away."""
 
 
 class Hearing:
@@ -42,11 +48,14 @@ class Hearing:
         settings: AudioInput,
         sounds: Sounds,
         *,
+        include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`full`: is there no room for one more item?"""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
-        self.transcripts = Transcripts(out, told=settings.transcription is not None)
+        self.transcripts = Transcripts(out)
         self._out = out
         self._conversation = conversation
         self._sounds = sounds
@@ -59,7 +68,13 @@ class Hearing:
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
-        self.configure(settings)
+        self._full = full
+        self.configure(settings, include)
+
+    @property
+    def format(self) -> Format:
+        """What sound the client brings."""
+        return self._settings.format
 
     @property
     def heard_ms(self) -> int:
@@ -73,10 +88,15 @@ class Hearing:
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
 
-    def configure(self, settings: AudioInput) -> None:
+    @property
+    def somebody_speaks(self) -> bool:
+        """Also who holds a button down: nobody else says when."""
+        return self._turns is None or self._turns.speaking
+
+    def configure(self, settings: AudioInput, include: tuple[Include, ...] | None = None) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
         self._settings = settings
-        self.transcripts.told = settings.transcription is not None
+        self.transcripts.wanted = Wanted.by(settings.transcription, include)
         if settings.turn_detection is None:
             self._turns = None
         elif self._turns is None:
@@ -84,7 +104,7 @@ class Hearing:
         else:
             self._turns.rules = Rules.of(settings.turn_detection)
 
-    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
         """Take a piece of sound. Yields each boundary of a turn once its events are out."""
         self._heard_bytes += len(heard.pcm)
         self._buffered_bytes += len(heard.pcm)
@@ -106,7 +126,7 @@ class Hearing:
 
     def _judge(
         self, turns: TurnDetector, probability: float, level: float
-    ) -> Iterator[Started | Stopped]:
+    ) -> Iterator[Started | Stopped | NoRoom]:
         if not self._gate.passes(level):
             probability = 0.0
         boundary = turns.push(probability)
@@ -118,6 +138,9 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
+            case Stopped() if self._full():
+                self.clear()
+                yield NoRoom()
             case Stopped(at_ms=at_ms):
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
@@ -130,8 +153,12 @@ class Hearing:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
             self._sounds.add(self.item_id, bytes(self._pre_roll))
-            self._out.ask(do.Listen(self.item_id, bytes(self._pre_roll), self._language_told))
+            self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
+
+    def _ask_to_listen(self, item_id: str, pcm: bytes) -> None:
+        sure = self.transcripts.wanted.logprobs
+        self._out.ask(do.Listen(item_id, pcm, self._language_told, sure))
 
     def take(self) -> None:
         """What was heard becomes an item, and its words are awaited."""
@@ -175,7 +202,7 @@ class Hearing:
         return silent
 
     def _listen_whole(self, item_id: str, pcm: bytes) -> None:
-        self._out.ask(do.Listen(item_id, pcm, self._language_told))
+        self._ask_to_listen(item_id, pcm)
         self._out.ask(do.ListenEnd(item_id))
 
     def clear(self) -> None:

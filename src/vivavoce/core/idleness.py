@@ -7,6 +7,9 @@ an hour. An open microphone alone is no sign of life.
 
 from __future__ import annotations
 
+from ..protocol.client import Command
+from .inputs import Heard, Input
+
 NEVER = float("inf")
 
 
@@ -15,6 +18,16 @@ class Idleness:
         self._limit_s = limit_s
         self._alive_at = now
         self._alone = False  # is what the assistant does its own idea?
+
+    def note(self, event: Input, now: float, *, speaking: bool) -> None:
+        """Something happened. `speaking`: the user does, or holds the button down."""
+        if isinstance(event, Heard):
+            if speaking:
+                self.user_did(now)
+        elif isinstance(event, Command):
+            self.user_did(now)
+        else:
+            self.we_did(now)
 
     def user_did(self, now: float) -> None:
         self._alive_at = now

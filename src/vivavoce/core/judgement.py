@@ -14,10 +14,13 @@ from msgspec import UNSET
 
 from ..errors import InvalidRequest
 from ..protocol.client import ItemCreate, ItemTruncate, ResponseOptions
-from ..protocol.config import JsonObject, SessionConfig
+from ..protocol.complaint import shorten
+from ..protocol.config import Format, JsonObject, SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from .conversation import Conversation
+from .hearing import without_sound
 from .ledger import Ledger
+from .limits import Room
 from .options import with_options
 from .reply import Reply
 
@@ -30,12 +33,14 @@ def update(
     config: SessionConfig,
     patch: JsonObject,
     default: SessionConfig,
+    room: Room,
     *,
     voiced: bool,
     replying: bool,
 ) -> SessionConfig:
     """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
     changed = _keep_tracing(config, config.merged(patch, default))
+    room.judge_session(changed, default)
     _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
     if replying and changed.audio.output.speed != config.audio.output.speed:
         raise InvalidRequest(
@@ -68,22 +73,36 @@ def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) ->
         )
 
 
-def commit(buffered_ms: float) -> None:
+def commit(buffered_ms: float, room: Room) -> None:
     if buffered_ms < MINIMUM_COMMIT_MS:
         raise InvalidRequest(
             "input_audio_buffer_commit_empty",
             "Error committing input audio buffer: buffer too small. Expected at least "
             f"{MINIMUM_COMMIT_MS}ms of audio, but buffer only has {buffered_ms:.2f}ms of audio.",
         )
+    room.judge()
 
 
-def creation(conversation: Conversation, event: ItemCreate) -> tuple[Item, str | None]:
-    """`conversation.item.create`: the item as it will be, and the one it comes after."""
+def no_sound(event_id: str | None = None) -> InvalidRequest:
+    """For a control connection that appends audio."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'input_audio_buffer.append'. A control connection brings no audio: the "
+        "call that it controls has its own.",
+        "type",
+        event_id,
+    )
+
+
+def creation(
+    conversation: Conversation, event: ItemCreate, room: Room, format: Format
+) -> tuple[Item, bytes, str | None]:
+    """`conversation.item.create`: the item as it will be, its sound, and the one it comes after."""
     item, after = event.item, event.previous_item_id or conversation.last_id
     if item.id and item.id in conversation:
         raise InvalidRequest(
             "item_create_duplicate_item_id",
-            f"Error adding item: an item with id '{item.id}' already exists.",
+            f"Error adding item: an item with id '{shorten(item.id)}' already exists.",
             "item.id",
         )
     if after == "root":
@@ -91,10 +110,12 @@ def creation(conversation: Conversation, event: ItemCreate) -> tuple[Item, str |
     elif after is not None and after not in conversation:
         raise InvalidRequest(
             "invalid_value",
-            f"Error adding item: the previous item with id '{after}' does not exist.",
+            f"Error adding item: the previous item with id '{shorten(after)}' does not exist.",
             "previous_item_id",
         )
-    return _as_events_show_it(item), after
+    silent, sound = without_sound(_as_events_show_it(item))
+    room.judge_item(silent, sound, format)
+    return silent, sound, after
 
 
 def _as_events_show_it(item: Item) -> Item:
@@ -115,7 +136,7 @@ def existing(
     if item is None or (verb == "delete" and _in_progress(item)):
         raise InvalidRequest(
             f"item_{verb}_invalid_item_id",
-            f"Error {_DOING[verb]} item: the item with id '{item_id}' does not exist.",
+            f"Error {_DOING[verb]} item: the item with id '{shorten(item_id)}' does not exist.",
             "item_id",
         )
     return item
@@ -148,17 +169,22 @@ def response(
     options: ResponseOptions,
     *,
     active: str | None,
+    beside: int,
+    asked: bool,
+    room: Room,
     voiced: bool,
 ) -> None:
-    """`response.create`. `active`: the conversation's response that is being made."""
+    """`response.create`. `active`: the conversation's response that is being made; `beside`: how
+    many others are; `asked`: a client wants it."""
     for index, item in enumerate(options.input or ()):
         if isinstance(item, ItemReference) and item.id not in conversation:
             raise InvalidRequest(
                 "invalid_value",
-                f"Error creating response: the item with id '{item.id}' does not exist.",
+                f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
                 f"response.input[{index}].id",
             )
     if options.conversation == "none":
+        room.judge_responses(beside)
         return
     if active is not None:
         raise InvalidRequest(
@@ -166,8 +192,19 @@ def response(
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )
+    if asked:  # an answer to what was said, or to a tool, is as little refused as that
+        room.judge()
     voice = with_options(config, options).audio.output.voice
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def no_response() -> InvalidRequest:
+    """`response.create` in a session that never answers: there is no such event in it."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'response.create'. A session of type 'transcription' makes no responses.",
+        "type",
+    )
 
 
 def cancellation(reply: Reply | None) -> Reply:

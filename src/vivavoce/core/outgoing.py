@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from ..protocol.server import ServerEvent
+from ..errors import InvalidRequest
+from ..protocol.server import Error, ErrorBody, ServerEvent
 from . import effects as do
 from .conversation import Conversation
 from .effects import Effect, Who
@@ -28,6 +29,19 @@ class Outgoing:
     def send_all(self, events: Iterable[ServerEvent]) -> None:
         for event in events:
             self.send(event)
+
+    def refuse(
+        self, error: InvalidRequest, event_id: str | None = None, who: Who | None = None
+    ) -> None:
+        """What cannot be had, told to `who` asked for it. `event_id`: their own, of the request."""
+        body = ErrorBody(
+            type="invalid_request_error",
+            code=error.code,
+            message=error.message,
+            param=error.param,
+            event_id=error.event_id or event_id,
+        )
+        self.send(Error(error=body), who)
 
     def note(self, event: ServerEvent) -> None:
         self._effects.append(do.Note(self._stamp(event)))

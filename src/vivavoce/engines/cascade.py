@@ -19,6 +19,8 @@ from msgspec import UNSET
 from ..core.calls import tool_specs
 from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, Said, ToolRequested
+from ..core.values import Transcript
+from ..errors import EngineError
 from ..protocol.items import FunctionCall
 from ..protocol.server import Usage
 from .base import (
@@ -45,6 +47,41 @@ question to the first sentence or call, `tts` from that sentence to its first so
 Sound = asyncio.Queue[Speech | None]
 
 
+class Scribe:
+    """The first stage alone: it writes down what it hears."""
+
+    def __init__(
+        self,
+        stt: SpeechToText,
+        *,
+        language: str | None = None,
+        on_stage: OnStage = lambda name, ms: None,
+    ) -> None:
+        self._stt = stt
+        self._language = language
+        self._on_stage = on_stage
+
+    async def listen(
+        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+    ) -> Transcript:
+        watch = _Watch()
+
+        async def heard() -> AsyncIterator[bytes]:
+            async for piece in sound:
+                yield piece
+            watch.start()
+
+        language = request.language or self._language
+        transcript = await self._stt.listen(
+            heard(), stable, language=language, logprobs=request.logprobs
+        )
+        self._on_stage("stt", watch.ms)
+        return transcript
+
+    async def respond(self, request: Respond, emit: Emit) -> Usage:
+        raise EngineError("nobody answers here")
+
+
 class Cascade:
     def __init__(
         self,
@@ -55,24 +92,16 @@ class Cascade:
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
     ) -> None:
-        self._stt = stt
+        self._scribe = Scribe(stt, language=language, on_stage=on_stage)
         self._brain = brain
         self._tts = tts
         self._language = language
         self._on_stage = on_stage
 
-    async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str:
-        watch = _Watch()
-
-        async def heard() -> AsyncIterator[bytes]:
-            async for piece in sound:
-                yield piece
-            watch.start()
-
-        language = request.language or self._language
-        text = await self._stt.listen(heard(), stable, language=language)
-        self._on_stage("stt", watch.ms)
-        return text
+    async def listen(
+        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+    ) -> Transcript:
+        return await self._scribe.listen(request, sound, stable)
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
         spoken = "audio" in request.config.output_modalities

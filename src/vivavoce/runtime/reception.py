@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -23,16 +23,26 @@ from ..assistants import Assistant
 from ..core.ids import DICE, new_id
 from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest, StoreError, VivavoceError
-from ..protocol.config import SessionConfig
+from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
 from .line import Line
+from .load import Load
 
 log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
+APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
+SIDEBANDS = 8  # control connections of one call
+RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+INTENTS: dict[str, SessionType] = {
+    "realtime": "realtime",
+    "conversation": "realtime",
+    "transcription": "transcription",
+}
 
 
 class Refused(VivavoceError):
@@ -47,7 +57,9 @@ class Refused(VivavoceError):
         param: str | None = None,
         type: str = INVALID,
         close: int = 4000,
+        retry_s: int | None = None,
     ) -> None:
+        """`retry_s`: in so many seconds it is worth trying again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -55,6 +67,7 @@ class Refused(VivavoceError):
         self.param = param
         self.type = type
         self.close = close
+        self.retry_s = retry_s
 
 
 def refused(refusal: Refusal) -> Refused:
@@ -84,7 +97,7 @@ class Plan:
     assistant: Assistant
     language: str
     role: str
-    session: SessionConfig
+    session: AnySession
     history: tuple[Row, ...] = ()
     browser: bool = False
     greet: bool = False
@@ -100,6 +113,26 @@ class Build(Protocol):
 class Built:
     line: Line
     reader: Callable[[Client], Reader]
+
+
+class Ask(Protocol):
+    """`Load.admit`, or `Load.busy`: in how many seconds to try again; None: come in."""
+
+    def __call__(self, now: float, *, hears: bool) -> int | None: ...
+
+
+class Counts(Protocol):
+    """Told who came in, and who did not."""
+
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
+class Uncounted:
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
 
 
 class Assistants(Protocol):
@@ -140,9 +173,14 @@ class Reception:
         build: Build,
         default_assistant: str,
         calls_at_once: int,
+        calls_per_key: int | None = None,
         make_id: Callable[[str], str],
+        load: Load | None = None,
+        counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -150,30 +188,73 @@ class Reception:
         self._build = build
         self._default = default_assistant
         self._at_once = calls_at_once
+        self._per_key = calls_per_key
         self._make_id = make_id
+        self._load = load or Load()
+        self._counts = counts or Uncounted()
+        self._hears = hears
 
-    async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
-        """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
+    async def admit(
+        self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
+    ) -> Call:
+        """Raises `Refused`. The ids: what the call, and a new conversation, shall be called."""
         try:
-            return await self._admit(knock, conversation_id)
+            call = await self._admit(knock, call_id or self._make_id("rtc"), conversation_id)
         except StoreError as error:
-            raise Refused(
-                503,
-                "storage_unavailable",
-                "The conversation could not be stored.",
-                type=SERVER,
-                close=1011,
-            ) from error
+            self._counts.refused("storage_unavailable")
+            raise _not_stored() from error
+        except Refused as refused:
+            self._counts.refused(refused.code)
+            raise
+        self._counts.came(call.plan.assistant.engine)
+        return call
 
-    async def _admit(self, knock: Knock, new: str | None) -> Call:
+    async def join(self, knock: Knock, call_id: str) -> LiveCall:
+        """A running call, for a control connection beside its own. Raises `Refused`.
+
+        The call may be about to begin, and is waited for: by who has a key, and by nobody else.
+        """
+        try:
+            caller = await self._identify(knock.credential)
+        except StoreError as error:
+            raise _not_stored() from error
+        if caller.credential != "key":
+            raise Refused(
+                403,
+                "forbidden",
+                "A client secret starts calls only. To control one, use an API key.",
+                close=3000,
+            )
+        live = await self._hub.find(call_id, APPEARS_WITHIN_S)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        if live.sidebands >= SIDEBANDS:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This call has {SIDEBANDS} control connections already.",
+                type="rate_limit_error",
+                close=1013,
+            )
+        return live
+
+    def find(self, caller: Caller, call_id: str) -> LiveCall:
+        """A call that this caller may end. Raises `Refused` as if there were no other."""
+        live = self._hub.get(call_id)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        return live
+
+    async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
-        self._check_intent(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, call_id)
         self._check_room(assistant, conversation)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name)
+        self._check_share(caller, conversation)
+        self._check_load(plan, found, self._load.admit)
+        live = LiveCall(call_id, conversation.id, assistant.name, caller.key_id, knock.transport)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -184,7 +265,7 @@ class Reception:
             self._hub.remove(live)
             await self._ended(plan.call_id, "not_set_up")
             raise
-        live.connect(built.line)
+        self._hub.connect(live, built.line, built.reader)
         return Call(plan, built.line, built.reader, self, live)
 
     async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
@@ -200,9 +281,7 @@ class Reception:
         history = tuple(await self._store.items(plan.conversation_id))
         return replace(plan, history=history, greet=plan.greet and not history)
 
-    async def preview(
-        self, caller: Caller, knock: Knock, minter: Caller
-    ) -> tuple[SessionConfig, str]:
+    async def preview(self, caller: Caller, knock: Knock, minter: Caller) -> tuple[AnySession, str]:
         """The session that this caller would get, and whose it is. Raises `Refused`.
 
         A conversation that `minter` may not see is given to nobody else either.
@@ -210,7 +289,8 @@ class Reception:
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, "")
+        self._check_load(plan, found, self._load.busy)  # better told now than after it is minted
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
 
@@ -234,10 +314,14 @@ class Reception:
 
     # Step by step
 
-    def _check_intent(self, knock: Knock) -> None:
-        intent = knock.query.get("intent")
-        if intent and intent not in ("realtime", "conversation"):
+    def _type(self, knock: Knock, caller: Caller) -> SessionType:
+        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        intent = knock.asked("intent")
+        asked = INTENTS.get(intent) if intent else None
+        bound = type_of(caller.session) if caller.session else None
+        if intent and (asked is None or bound not in (None, asked)):
             raise Refused(400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent")
+        return bound or asked or "realtime"
 
     def _assistant(self, knock: Knock, caller: Caller) -> Assistant:
         asked = None
@@ -291,7 +375,12 @@ class Reception:
         )
 
     def _plan(
-        self, knock: Knock, caller: Caller, assistant: Assistant, conversation: ConversationRow
+        self,
+        knock: Knock,
+        caller: Caller,
+        assistant: Assistant,
+        conversation: ConversationRow,
+        call_id: str,
     ) -> Plan:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
@@ -308,17 +397,20 @@ class Reception:
         )
         try:
             role = assistant.pick_role(role)
-            session = self._session(knock, assistant, role, language, variables)
-            if caller.session is not None:
-                asked = {k: v for k, v in caller.session.items() if v is not None}
-                session = session.merged({"type": "realtime"} | asked)
-            if voice := knock.asked("voice"):
-                output: JsonObject = {"voice": voice}
-                session = session.merged({"type": "realtime", "audio": {"output": output}})
+            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
+            session: AnySession
+            if self._type(knock, caller) == "transcription":
+                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            else:
+                session = self._session(knock, assistant, role, language, variables)
+                session = session.merged({"type": "realtime"} | bound)
+                if voice := knock.asked("voice"):
+                    output: JsonObject = {"voice": voice}
+                    session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
-            self._make_id("rtc"),
+            call_id,
             conversation.id,
             caller,
             assistant,
@@ -327,7 +419,8 @@ class Reception:
             session,
             browser=caller.browser,
             # Programs written for other servers speak first, and count responses.
-            greet=caller.browser or knock.query.get("greeting") == "true",
+            greet=isinstance(session, SessionConfig)
+            and (caller.browser or knock.query.get("greeting") == "true"),
         )
 
     def _session(
@@ -362,7 +455,69 @@ class Reception:
                 "All lines are busy. Please try again in a minute.",
                 type="rate_limit_error",
                 close=1013,
+                retry_s=60,
             )
+
+    def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
+        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        if caller.key_id is None or self._per_key is None:
+            return
+        others = self._hub.besides(conversation.id)
+        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This API key has {self._per_key} calls already, as many as it may. Please try "
+                "again in a minute.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=60,
+            )
+
+    def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
+        """A new voice does not come in where it would ruin those that are there.
+
+        Nobody is there to be ruined, or it is no voice, or it is the voice of a conversation that
+        goes on: then it may.
+        """
+        others = self._hub.besides(plan.conversation_id)
+        alone = not others
+        goes_on = len(others) < len(self._hub) or (found and now() - found.updated_at < RETURNS)
+        if alone or goes_on or not _by_voice(plan.session):
+            return
+        clock = asyncio.get_running_loop().time
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
+            raise Refused(
+                429,
+                "server_busy",
+                f"All lines are busy. Please try again in {seconds} seconds.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=seconds,
+            )
+
+
+def _by_voice(session: AnySession) -> bool:
+    """Does somebody speak in it? A transcription session is nothing else."""
+    return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
+
+
+def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    if assistant.engine == "upstream":
+        raise Refused(
+            400,
+            "transcription_not_available",
+            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
+            "hears for it. Choose one whose engine is 'cascade'.",
+            param="assistant",
+        )
+    ears = assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
+    hearing = {
+        "turn_detection": assistant.turn_detection(),
+        "transcription": {"model": ears, "language": language},
+    }
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
 
 
 def _row(knock: Knock, plan: Plan) -> CallRow:
@@ -375,6 +530,21 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
         plan.assistant.engine,
         now(),
     )
+
+
+def no_call() -> Refused:
+    """In the protocol's words, which are the same for a call that is somebody else's (§1.2)."""
+    return Refused(404, "call_id_not_found", "No session found for the provided call_id", param="")
+
+
+def _not_stored() -> Refused:
+    return Refused(
+        503, "storage_unavailable", "The conversation could not be stored.", type=SERVER, close=1011
+    )
+
+
+def _may_join(caller: Caller, live: LiveCall) -> bool:
+    return caller.assistant in (None, live.assistant)
 
 
 def _may_see(caller: Caller, conversation: ConversationRow) -> bool:

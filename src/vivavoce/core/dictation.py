@@ -1,0 +1,179 @@
+"""The transcription session: it writes down what it hears, and never answers (protocol §1.8).
+
+The other machine that hears. It is told and asked like `session`, and composes what that composes
+of hearing; there are no responses in it, so nothing can be interrupted and silence means nothing.
+Everybody who speaks is meant to be written down, so no voice is kept out (see `gate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import msgspec
+
+from ..errors import InvalidRequest
+from ..protocol import client, server
+from ..protocol.config import JsonObject, TranscriptionConfig
+from ..protocol.items import Item
+from . import effects as do
+from . import judgement as judge
+from .conversation import Conversation
+from .editing import Editing
+from .effects import Effect, Who
+from .hearing import Hearing, NoRoom
+from .idleness import NEVER, Idleness
+from .inputs import (
+    CutShort,
+    Failed,
+    Finished,
+    Heard,
+    HungUp,
+    Input,
+    NotTranscribed,
+    Partial,
+    Played,
+    Said,
+    ToolRequested,
+    ToolReturned,
+    Transcribed,
+    Unreadable,
+)
+from .ledger import Ledger
+from .lifetime import MAX_SESSION_S, Lifetime
+from .limits import DEFAULT_LIMITS, Limits, Room
+from .outgoing import Outgoing
+from .sounds import Sounds
+
+
+class Dictation:
+    def __init__(
+        self,
+        config: TranscriptionConfig,
+        *,
+        now: float,
+        new_id: Callable[[str], str],
+        epoch: float = 0.0,
+        history: Iterable[Item] = (),
+        ledger: Ledger | None = None,
+        language: str | None = None,
+        max_session_s: float = MAX_SESSION_S,
+        idle_s: float | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
+        self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
+        self.config = msgspec.structs.replace(
+            config, id=new_id("sess"), expires_at=self._lifetime.expires_at
+        )
+        self.conversation = Conversation(history)
+        self.ledger = Ledger() if ledger is None else ledger
+        self.closed = False
+        self._default = config
+        self._out = Outgoing(self.conversation, new_id)
+        self._room = Room(limits, self.conversation)
+        sounds = Sounds(limits.sound_bytes)
+        self._hearing = Hearing(
+            self._out,
+            self.conversation,
+            config.audio.input,
+            sounds,
+            include=config.include,
+            language=language,
+            full=lambda: self._room.full,
+        )
+        self._editing = Editing(
+            self._out, self.conversation, self.ledger, sounds, self._hearing, self._room
+        )
+        self._idleness = Idleness(idle_s, now)
+        self._out.send(server.SessionCreated(session=self.config))
+
+    # What happened
+
+    def receive(self, event: Input, now: float, who: Who | None = None) -> None:
+        """Take one thing that happened. Collect the consequences with `effects`."""
+        assert not self.closed, "the session is closed"
+        try:
+            self._dispatch(event)
+        except InvalidRequest as error:
+            self._out.refuse(error, getattr(event, "event_id", None), who)
+        self._idleness.note(event, now, speaking=self._hearing.somebody_speaks)
+
+    def _dispatch(self, event: Input) -> None:
+        match event:
+            case Heard():
+                for boundary in self._hearing.hear(event):
+                    if isinstance(boundary, NoRoom):
+                        self._out.refuse(self._room.no_room())
+            case client.AudioCommit():
+                judge.commit(self._hearing.buffered_ms, self._room)
+                self._hearing.take()
+            case client.AudioClear():
+                self._hearing.clear()
+            case client.SessionUpdate(session=patch):
+                self._reconfigure(patch)
+            case client.ItemCreate():
+                self._editing.create(event)
+            case client.ItemRetrieve(item_id=item_id):
+                self._editing.retrieve(item_id)
+            case client.ItemDelete(item_id=item_id):
+                self._editing.delete(item_id)
+            case client.ItemTruncate():
+                self._editing.truncate(event)
+            case client.ResponseCreate():
+                raise judge.no_response()
+            case client.ResponseCancel():
+                judge.cancellation(None)
+            case Partial():
+                self._hearing.add_words(event)
+            case Transcribed() | NotTranscribed():
+                self._hearing.know_words(event)
+            case Unreadable(error=error):
+                raise error
+            case HungUp():
+                self._close(1000, "hung up")
+            case client.PlayoutClear() | Played():
+                pass  # there is no loudspeaker
+            case Said() | ToolRequested() | ToolReturned() | Finished() | CutShort() | Failed():
+                pass  # nobody was asked
+            case _:
+                assert_never(event)
+
+    def _reconfigure(self, patch: JsonObject) -> None:
+        changed = self.config.merged(patch, self._default)
+        self._room.judge_session(changed, self._default)
+        self.config = changed
+        self._hearing.configure(changed.audio.input, changed.include)
+        self._out.send(server.SessionUpdated(session=self.config))
+
+    # What should happen later
+
+    def next_deadline(self) -> float | None:
+        """When to call `on_deadline`, or None if nothing is due."""
+        return None if self.closed else min(self._lifetime.due, self._idle_at)
+
+    def on_deadline(self, now: float) -> None:
+        if now >= self._lifetime.due:
+            self._end("session_expired", self._lifetime.message, 1001)
+        elif now >= self._idle_at:
+            self._end("session_idle", self._idleness.message, 1000)
+
+    @property
+    def _idle_at(self) -> float:
+        """Not while words are still to come."""
+        return NEVER if self._hearing.transcripts else self._idleness.due()
+
+    def _end(self, code: str, message: str, close: int) -> None:
+        self._out.refuse(InvalidRequest(code, message))
+        self._close(close, message)
+
+    def _close(self, code: int, reason: str) -> None:
+        self._hearing.drop()
+        self.closed = True
+        self._out.ask(do.Close(code, reason))
+
+    # What to do about it
+
+    def effects(self) -> list[Effect]:
+        """Take the consequences gathered since the last call, oldest first."""
+        return self._out.take()

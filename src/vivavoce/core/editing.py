@@ -1,0 +1,78 @@
+"""What a client does to the items themselves: adds one, looks at one, takes one away or cuts it.
+
+Whoever composes this decides what follows from it. Sound inside an item is listened to like sound
+that was spoken.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..protocol import client, server
+from ..protocol.items import Item
+from . import effects as do
+from . import judgement as judge
+from .conversation import Conversation
+from .hearing import Hearing
+from .ledger import Ledger
+from .limits import Room
+from .outgoing import Outgoing
+from .sounds import Sounds
+
+
+class Editing:
+    def __init__(
+        self,
+        out: Outgoing,
+        conversation: Conversation,
+        ledger: Ledger,
+        sounds: Sounds,
+        hearing: Hearing,
+        room: Room,
+    ) -> None:
+        self._out = out
+        self._conversation = conversation
+        self._ledger = ledger
+        self._sounds = sounds
+        self._hearing = hearing
+        self._room = room
+
+    def create(self, event: client.ItemCreate) -> None:
+        item, sound, previous = judge.creation(
+            self._conversation, event, self._room, self._hearing.format
+        )
+        if not item.id:
+            item = msgspec.structs.replace(item, id=self._out.new_id("item"))
+        self._room.take(item)
+        self.add(item, previous)
+        if sound:
+            self._hearing.listen_to(item.id, sound)
+
+    def add(self, item: Item, previous: str | None) -> None:
+        """An item that is whole. `previous`: the one it comes after; None: the first."""
+        self._out.send(server.ItemAdded(previous_item_id=previous, item=item))
+        self._out.send(server.ItemDone(previous_item_id=previous, item=item))
+
+    def retrieve(self, item_id: str) -> None:
+        item = judge.existing(self._conversation, item_id, "retrieve")
+        self._out.send(server.ItemRetrieved(item=self._sounds.with_sound(item)))
+
+    def delete(self, item_id: str) -> None:
+        judge.existing(self._conversation, item_id, "delete")
+        if self._hearing.transcripts.forget(item_id):
+            self._out.ask(do.ListenDrop(item_id))
+        self._sounds.drop(item_id)
+        self._room.free(item_id)
+        self._out.send(server.ItemDeleted(item_id=item_id))
+
+    def truncate(self, event: client.ItemTruncate) -> None:
+        judge.truncation(self._conversation, self._ledger, event)
+        self._ledger.cut(event.item_id, event.audio_end_ms)
+        self._sounds.cut(event.item_id, event.audio_end_ms)
+        self._out.send(
+            server.ItemTruncated(
+                item_id=event.item_id,
+                content_index=event.content_index,
+                audio_end_ms=event.audio_end_ms,
+            )
+        )

@@ -1,0 +1,124 @@
+"""How much one call may hold, so that a client without measure harms nobody but itself.
+
+What a client asks for is judged by these before anything changes. What people say is never
+refused for its weight: an item of speech or of the engine is small, and only counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from ..errors import InvalidRequest
+from ..protocol.config import AnySession, Format, Pcm
+from ..protocol.items import Item
+from .context import CONTEXT_TOKENS
+from .conversation import Conversation
+from .rates import TOKENS_PER_MINUTE
+from .sounds import KEPT_BYTES
+
+MIB = 2**20
+NAME = 512  # characters of an item's id, as many as the protocol gives an event's (§3)
+
+SOUND_S = 300  # in one item; as PCM16 no frame brings more
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    items: int = 10_000  # of a conversation
+    item_bytes: int = 15 * MIB  # of one, as JSON: an image of 11 MB
+    conversation_bytes: int = 64 * MIB  # of all items that clients wrote
+    session_bytes: int = MIB  # that updates add to what the session began with, as JSON
+    responses: int = 8  # beside the conversation's own, at once
+    sound_bytes: int = KEPT_BYTES  # of the newest items, kept for who retrieves them
+    context_tokens: int = CONTEXT_TOKENS  # that the engine can read at once
+    tokens_per_minute: int = TOKENS_PER_MINUTE
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Room:
+    """What a conversation holds, and whether more goes in."""
+
+    def __init__(self, limits: Limits, conversation: Conversation) -> None:
+        self._limits = limits
+        self._conversation = conversation
+        self._sizes = {item.id: size(item) for item in conversation}
+        self._bytes = sum(self._sizes.values())
+
+    @property
+    def full(self) -> bool:
+        return len(self._conversation) >= self._limits.items
+
+    def judge(self) -> None:
+        """May there be one more item?"""
+        if self.full:
+            raise self.no_room()
+
+    def no_room(self) -> InvalidRequest:
+        return _full(f"it has {len(self._conversation)} items, as many as it may")
+
+    def judge_item(self, item: Item, sound: bytes, format: Format) -> None:
+        """May this one be added? `sound`: what was in it, in the session's format."""
+        self.judge()
+        most = self._limits
+        if len(item.id) > NAME:
+            raise InvalidRequest(
+                "invalid_value", f"Error adding item: its id is longer than {NAME} characters.",
+                "item.id",
+            )  # fmt: skip
+        if (bytes_ := size(item)) > most.item_bytes:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error adding item: {bytes_} bytes are too much for one item (at most "
+                f"{most.item_bytes}).",
+                "item",
+            )
+        if len(sound) > SOUND_S * (48_000 if isinstance(format, Pcm) else 8_000):
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error adding item: its sound is longer than {SOUND_S} s.",
+                "item.content",
+            )
+        if self._bytes + bytes_ > most.conversation_bytes:
+            raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
+
+    def take(self, item: Item) -> None:
+        self._sizes[item.id] = size(item)
+        self._bytes += self._sizes[item.id]
+
+    def free(self, item_id: str) -> None:
+        self._bytes -= self._sizes.pop(item_id, 0)
+
+    def judge_session(self, changed: AnySession, began: AnySession) -> None:
+        if size(changed) - size(began) > self._limits.session_bytes:
+            raise InvalidRequest(
+                "invalid_value",
+                f"The session would be too large: at most {self._limits.session_bytes} bytes may "
+                "be added to it.",
+                "session",
+            )
+
+    def judge_responses(self, beside: int) -> None:
+        """`beside`: how many are being made that are not the conversation's."""
+        if beside >= self._limits.responses:
+            raise InvalidRequest(
+                "rate_limit_exceeded",
+                f"Too many responses in progress: at most {self._limits.responses} at once beside "
+                "the conversation's own. Wait until one is finished.",
+                "response.conversation",
+            )
+
+
+def _full(why: str) -> InvalidRequest:
+    return InvalidRequest(
+        "conversation_full",
+        f"The conversation is full: {why}. Delete items, or begin another conversation.",
+    )
+
+
+def size(value: Item | AnySession) -> int:
+    """Bytes of JSON: what it costs on the wire and in the store, and about what in memory."""
+    return len(msgspec.json.encode(value))

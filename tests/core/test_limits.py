@@ -1,0 +1,185 @@
+"""How much one call may hold: what is too much gets an exact error, and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from vivavoce.core.effects import Listen, ListenDrop, Send
+from vivavoce.core.inputs import Heard
+from vivavoce.core.limits import SOUND_S, Limits, size
+from vivavoce.protocol import client, server
+from vivavoce.protocol.client import ResponseOptions
+from vivavoce.protocol.config import Pcmu
+from vivavoce.protocol.items import FunctionOutput, Item, Message, Part
+
+from ..support.scenario import Scenario, config, update
+
+ASIDE = client.ResponseCreate(response=ResponseOptions(conversation="none"))
+
+
+def text(words: str, item_id: str = "") -> client.ItemCreate:
+    part = Part(type="input_text", text=words)
+    return client.ItemCreate(item=Message(id=item_id, role="user", content=(part,)))
+
+
+def sounding(sound: bytes) -> client.ItemCreate:
+    part = Part(type="input_audio", audio=sound)
+    return client.ItemCreate(item=Message(role="user", content=(part,)))
+
+
+def limited(**limits: int) -> Scenario:
+    return Scenario(limits=Limits(**limits))
+
+
+def refused(s: Scenario, *events: client.Command) -> server.ErrorBody:
+    """The one error that these, and only the last of them, get."""
+    *before, last = events
+    s.forget()
+    s.tell(*before)
+    assert s.errors == []
+    items = list(s.session.conversation)
+    s.forget()
+    s.tell(last)
+    (effect,) = s.log
+    assert isinstance(effect, Send)
+    assert effect.to == 1
+    assert isinstance(effect.event, server.Error)
+    assert list(s.session.conversation) == items
+    return effect.event.error
+
+
+def test_a_full_conversation_takes_no_more_items_until_one_is_deleted() -> None:
+    s = limited(items=3)
+    error = refused(s, text("a", "a"), text("b"), text("c"), text("d"))
+    assert (error.code, error.param) == ("conversation_full", None)
+    assert error.message == (
+        "The conversation is full: it has 3 items, as many as it may. Delete items, or begin "
+        "another conversation."
+    )
+    s.forget()
+    s.tell(client.ItemDelete(item_id="a"), text("d"))
+    assert s.errors == []
+
+
+def test_a_full_conversation_takes_no_commit_and_no_response_either() -> None:
+    s = limited(items=1)
+    s.hear(silence_ms=200)
+    assert refused(s, text("a"), client.AudioCommit()).code == "conversation_full"
+    assert refused(s, client.ResponseCreate()).code == "conversation_full"
+    s.forget()
+    s.tell(ASIDE)
+    assert s.errors == []
+
+
+def test_a_turn_by_voice_that_finds_no_room_is_thrown_away_and_said_to_be() -> None:
+    s = limited(items=1)
+    s.tell(text("a"))
+    s.forget()
+    s.session.receive(Heard(bytes(48 * 32 * 40), (1.0,) * 20 + (0.0,) * 20), 1.0, 1)
+    s.log += s.session.effects()
+    assert s.story == [
+        "input_audio_buffer.speech_started",
+        "<listen>",
+        "<listendrop>",
+        "input_audio_buffer.cleared",
+        "error",
+    ]
+    assert s.errors == [("conversation_full", None)]
+    (listen,) = [e for e in s.log if isinstance(e, Listen)]
+    assert [e.item_id for e in s.log if isinstance(e, ListenDrop)] == [listen.item_id]
+    s.check()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Message(role="user", content=(Part(type="input_image", image_url="x" * 1000),)),
+        FunctionOutput(call_id="c", output="x" * 1000),
+        FunctionOutput(call_id="x" * 1000, output=""),
+    ],
+)
+def test_an_item_that_is_too_large_is_refused(item: Item) -> None:
+    error = refused(limited(item_bytes=1000), client.ItemCreate(item=item))
+    assert (error.code, error.param) == ("invalid_value", "item")
+    assert error.message.endswith("too much for one item (at most 1000).")
+
+
+def test_an_item_as_large_as_may_be_is_taken() -> None:
+    item = Message(id="i", role="user", content=(Part(type="input_text", text="x" * 500),))
+    s = limited(item_bytes=size(item))
+    s.tell(client.ItemCreate(item=item))
+    assert s.errors == []
+
+
+def test_the_name_of_an_item_is_no_novel() -> None:
+    error = refused(limited(), text("a", "x" * 512), text("a", "y" * 513))
+    assert (error.code, error.param) == ("invalid_value", "item.id")
+
+
+def test_all_items_of_clients_together_have_a_limit_too() -> None:
+    s = limited(conversation_bytes=2500)
+    error = refused(s, text("x" * 1000, "a"), text("x" * 1000), text("x" * 1000))
+    assert error.code == "conversation_full"
+    assert "more than 2500 bytes together" in error.message
+    s.forget()
+    s.tell(client.ItemDelete(item_id="a"), text("x" * 1000))
+    assert s.errors == []
+
+
+def test_what_earlier_calls_left_counts() -> None:
+    part = Part(type="input_text", text="x" * 1000)
+    history = (Message(id="old", role="user", content=(part,)),)
+    s = Scenario(history=history, limits=Limits(conversation_bytes=2000))
+    assert refused(s, text("x" * 1000)).code == "conversation_full"
+    s.forget()
+    s.tell(client.ItemDelete(item_id="old"), text("x" * 1000))
+    assert s.errors == []
+
+
+def test_the_sound_in_an_item_has_a_length_that_can_be_worked_on_at_once() -> None:
+    s = Scenario(config(None))
+    s.tell(update(audio={"input": {"format": {"type": "audio/pcmu"}}}))
+    assert isinstance(s.session.config.audio.input.format, Pcmu)
+    error = refused(s, sounding(bytes(SOUND_S * 8000 + 1)))
+    assert (error.code, error.param) == ("invalid_value", "item.content")
+
+
+def test_a_session_does_not_grow_without_end() -> None:
+    s = limited(session_bytes=2000)
+    error = refused(s, update(instructions="x" * 1500), update(instructions="x" * 3000))
+    assert (error.code, error.param) == ("invalid_value", "session")
+    tools = [
+        {"type": "function", "name": f"f{n}", "parameters": {"a": "x" * 100}} for n in range(9)
+    ]
+    assert refused(s, update(tools=tools)).code == "invalid_value"
+    assert s.session.config.instructions == "x" * 1500
+
+
+def test_a_session_that_was_large_from_the_start_can_still_be_changed() -> None:
+    large = config()
+    large = large.merged({"type": "realtime", "instructions": "x" * 9000})
+    s = Scenario(large, limits=Limits(session_bytes=1000))
+    s.tell(update(instructions="y" * 9100))
+    assert s.errors == []
+
+
+def test_so_many_responses_run_beside_the_conversations_own_and_no_more() -> None:
+    s = limited(responses=2)
+    error = refused(s, client.ResponseCreate(), ASIDE, ASIDE, ASIDE)
+    assert (error.code, error.param) == ("rate_limit_exceeded", "response.conversation")
+    s.forget()
+    s.tell(client.ResponseCancel(response_id=s.session._replies.all[-1].id), ASIDE)
+    assert s.errors == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        client.ItemRetrieve(item_id="x" * 10**6),
+        client.ItemDelete(item_id="x" * 10**6),
+        client.ItemCreate(item=Message(role="user"), previous_item_id="x" * 10**6),
+        client.ItemTruncate(item_id="x" * 10**6, content_index=0, audio_end_ms=0),
+    ],
+)
+def test_a_long_name_is_not_said_back_whole(event: client.Command) -> None:
+    assert len(refused(limited(), event).message) < 250
