@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 
 from vivavoce.cli import sound
 
-from ..support.served import Served, serve
+from ..support.served import TAKES_ALL, Served, serve
 from ..support.wire import HOST, wire
 from .test_openai import flite
 
@@ -116,7 +116,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
          "-out", str(cert)],
         check=True, capture_output=True,
     )  # fmt: skip
-    with serve(folder / "data", "--tls-cert", str(cert), "--tls-key", str(key)) as server:
+    tls = ("--tls-cert", str(cert), "--tls-key", str(key))
+    with serve(folder / "data", *tls, **TAKES_ALL) as server:
         yield server, cert
 
 
