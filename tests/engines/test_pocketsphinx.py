@@ -21,6 +21,7 @@ from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
 from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
+from vivavoce.runtime.load import Load
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
@@ -174,6 +175,29 @@ def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
     assert order == [0, 1, 2, 3]
 
 
+def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles) -> None:
+    """A button held down, or a connection that died in the middle of a word."""
+
+    async def story() -> None:
+        holding, speaking = Talker(), Talker()
+        speaking.done.set()
+        async with Pool(1, quiet_s=0.3) as pool:
+            one, other = Pocketsphinx(pool, congress), Pocketsphinx(pool, congress)
+            held = asyncio.create_task(one.listen(holding.sound(), nobody))
+            await holding.heard.wait()
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
+            assert not held.done()
+            holding.done.set()
+            assert "keynote" in (await held).text, "all of it, from the beginning"
+            again = asyncio.create_task(one.listen(Talker().sound(), nobody))
+            await asyncio.sleep(1)
+            again.cancel()
+            await asyncio.wait((again,))
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
+
+    live(story())
+
+
 def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
     async def story() -> None:
         async with Pool(1, wait_s=0.05) as pool:
@@ -295,3 +319,27 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
         os.kill(server.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(left, timeout=10)
     assert not alive
+
+
+def test_who_waits_for_a_worker_is_seen(congress: ModelFiles) -> None:
+    async def story() -> None:
+        load = Load()
+        async with Pool(1, queue=load) as pool:
+            clock = asyncio.get_running_loop().time
+            async with pool.lease(congress):
+                assert (pool.busy, load.waiting) == (1, 0)
+                second = asyncio.create_task(_lease(pool, congress))
+                await asyncio.sleep(0.05)
+                assert load.waiting == 1
+                second.cancel()
+                await asyncio.wait([second])
+                assert load.waiting == 0, "who gives up waits no longer"
+            assert pool.busy == 0
+            assert load.busy(clock()) is None
+
+    live(story())
+
+
+async def _lease(pool: Pool, model: ModelFiles) -> None:
+    async with pool.lease(model):
+        pass

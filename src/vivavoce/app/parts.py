@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
-    from ..engines.stt.pocketsphinx import Pool
+    from ..engines.stt.pocketsphinx import Pool, Queue
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
@@ -60,8 +60,10 @@ def known() -> Known:
 class Parts:
     """Open while the server serves; `async with`."""
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
+    def __init__(self, settings: Settings, folder: Folder, queue: Queue | None = None) -> None:
+        """`queue` is told who waits for a recogniser."""
         self._settings = settings
+        self._queue = queue
         self._folder = folder
         self._stack = AsyncExitStack()
         self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
@@ -105,6 +107,22 @@ class Parts:
         ears = await self.recogniser(assistant, language)
         return Scribe(ears, language=language, on_stage=on_stage)
 
+    def local(self, assistant: Assistant, language: str) -> bool:
+        """Are brain and voice here, so that nobody else's slowness is heard in an answer?"""
+        kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
+        return assistant.engine == "cascade" and "openai" not in kinds
+
+    def hears(self, assistant: Assistant, language: str) -> bool:
+        """Would this take one of the embedded recognisers, of which there are few?"""
+        return assistant.engine == "cascade" and assistant.adapter("stt", language) == (
+            "pocketsphinx"
+        )
+
+    @property
+    def recognisers_busy(self) -> int:
+        """Embedded recognisers that hear somebody now."""
+        return self._recognisers.busy if self._recognisers else 0
+
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""
         notes: list[dict[str, str]] = []
@@ -123,7 +141,7 @@ class Parts:
         match assistant.adapter("tts", language):
             case "espeak" if espeak.installed():
                 if self._espeak is None:
-                    self._espeak = espeak.Espeak()
+                    self._espeak = espeak.Espeak(deadline_s=self._settings.speech.answer_s)
                     self._stack.push_async_callback(self._espeak.close)
                 return self._espeak
             case "espeak":  # its package is optional; the same voices, some milliseconds later
@@ -231,7 +249,8 @@ class Parts:
         from ..engines.stt.pocketsphinx import Pool
 
         if self._recognisers is None:
-            pool = Pool(self._settings.speech.stt_workers)
+            speech = self._settings.speech
+            pool = Pool(speech.stt_workers, answer_s=speech.answer_s, queue=self._queue)
             self._recognisers = await self._stack.enter_async_context(pool)
         return self._recognisers
 

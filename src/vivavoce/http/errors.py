@@ -22,7 +22,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
         body = envelope(error.type, error.code, error.message, error.param)
-        headers = {"Retry-After": "30"} if error.status == 429 else None
+        headers = {"Retry-After": str(error.retry_s)} if error.retry_s else None
         return Response(body, error.status, headers, JSON)
 
     @app.exception_handler(InvalidRequest)

@@ -8,9 +8,13 @@ from typing import Protocol
 from ..core.effects import Who
 from ..core.inputs import Input, Played
 from ..protocol import server
+from ..protocol.peek import peek_type
 from .outbox import Outbox, Transport
 
 Frame = bytes | bytearray | memoryview
+
+_HEAD = 96  # bytes of a frame in which its type stands
+_SOUND = b"response.output_audio.delta"
 
 
 class Reader(Protocol):
@@ -21,6 +25,9 @@ class Reader(Protocol):
         """It was brought more than it can take for now: stop reading the socket."""
 
     def frame(self, data: Frame) -> None: ...
+
+    def go_on(self) -> None:
+        """There may be room again for what was held back."""
 
     def drop(self) -> None:
         """The client is gone, and what it brought with it."""
@@ -73,10 +80,16 @@ class Client:
         self._line.detach(self, code, reason)
 
     def wants(self, event: server.ServerEvent) -> bool:
-        return not (self.sideband and isinstance(event, server.AudioDelta))
+        """A sideband hears no sound, and the session was there before it (protocol §1.11)."""
+        return not (self.sideband and isinstance(event, server.AudioDelta | server.SessionCreated))
+
+    def wants_frame(self, data: Frame) -> bool:
+        """The same of what a sideband's line forwards unread: `session.created` never is."""
+        return peek_type(data[:_HEAD]) != _SOUND
 
     def breathe(self) -> None:
         """Stop reading from who does not read, and from who brings more than can be heard."""
+        self._reader.go_on()
         pause = self.outbox.full or self._reader.behind
         if pause != self._paused and not self.outbox.closed:
             self._paused = pause

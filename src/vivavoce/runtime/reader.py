@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..core.effects import Who
 from ..core.inputs import Heard, Input, Unreadable
+from ..core.judgement import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
 from ..protocol.client import AudioAppend, Command
@@ -30,13 +31,8 @@ class Tells(Protocol):
     def settle(self) -> None: ...
 
 
-Hold = Callable[[Callable[[], None]], bool]
-"""Must sound wait now? Then what it is given is called when it need not any more."""
-
-
-def at_once(go_on: Callable[[], None]) -> bool:
-    """Nothing is ever held: who speaks live is heard live."""
-    return False
+class Hosts(Tells, Protocol):
+    def has_room(self) -> bool: ...
 
 
 class SessionReader:
@@ -46,32 +42,52 @@ class SessionReader:
         client: Client,
         ears: Hears,
         allow: Callable[[Command], Command] | None = None,
-        hold: Hold = at_once,
+        *,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`allow`: what of an event this client may say. `hold`: when its sound has to wait."""
+        """`allow`: what of an event this client may say. `behind`: does the recogniser of this
+        call have more of it than it can hear for now?"""
         self._line = line
         self._allow = allow
         self._who = client.who
         self._ears = ears
-        self._hold = hold
         self._backlog: deque[Command | Unreadable | AudioAppend] = deque()
         self._backlog_bytes = 0
         self._hearing: Iterator[Heard] | None = None
         self._gone = False
+        self._outbox = client.outbox
+        self._traffic = client.outbox.traffic
+        self._recogniser_behind = behind
+        self._telling = False
+        self._sounding = False  # the next piece of a long sound is on its way
 
     @property
     def behind(self) -> bool:
-        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS
+        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS or self._held
+
+    @property
+    def _held(self) -> bool:
+        """What it says next would fill memory: with answers, or with sound that nobody hears."""
+        return self._outbox.crowded or self._recogniser_behind()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of sound taken in and not yet heard."""
+        return self._backlog_bytes
 
     def frame(self, data: Frame) -> None:
+        self._traffic.frames_in += 1
+        self._traffic.bytes_in += len(data)
         event = _read(data)
         if isinstance(event, AudioAppend):
             self._backlog_bytes += len(event.audio)
         self._backlog.append(event)
         if len(self._backlog) == 1 and self._hearing is None:
             self._take()
-        elif self.behind:
-            self._line.settle()  # while sound is held nobody else looks
+
+    def go_on(self) -> None:
+        if not self._telling and not self._sounding and (self._backlog or self._hearing):
+            self._take()
 
     def drop(self) -> None:
         self._gone = True
@@ -81,9 +97,14 @@ class SessionReader:
 
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
-        while self._backlog or self._hearing:
-            if self._sound_is_next and self._hold(self._go_on):
-                return
+        self._telling = True
+        try:
+            self._tell()
+        finally:
+            self._telling = False
+
+    def _tell(self) -> None:
+        while (self._backlog or self._hearing) and not self._held:
             if self._hearing is not None:
                 if (heard := next(self._hearing, None)) is None:
                     self._hearing = None
@@ -91,7 +112,8 @@ class SessionReader:
                 self._line.tell(heard, self._who)
                 if self._gone:
                     return
-                asyncio.get_running_loop().call_soon(self._go_on)
+                self._sounding = True
+                asyncio.get_running_loop().call_soon(self._sound_on)
                 return
             event = self._backlog.popleft()
             if isinstance(event, AudioAppend):
@@ -102,11 +124,8 @@ class SessionReader:
             else:
                 self._line.tell(self._allow(event), self._who)
 
-    @property
-    def _sound_is_next(self) -> bool:
-        return self._hearing is not None or isinstance(self._backlog[0], AudioAppend)
-
-    def _go_on(self) -> None:
+    def _sound_on(self) -> None:
+        self._sounding = False
         self._take()
         self._line.settle()  # what waited may have said nothing, and we may read again
 
@@ -119,6 +138,39 @@ class SessionReader:
             second = next(pieces, None)
         if second is not None and not self._gone:  # telling may have ended the call
             self._hearing = _again(second, pieces)
+
+
+class ControlReader:
+    """Of a control connection to a session: it says everything but sound.
+
+    The call has a microphone of its own, and two streams in one buffer are neither. Its acks go to
+    all of the call's clients, so it is not read while one of them that we wait for is behind.
+    """
+
+    def __init__(
+        self, line: Hosts, client: Client, allow: Callable[[Command], Command] | None = None
+    ) -> None:
+        self._line = line
+        self._who = client.who
+        self._allow = allow
+
+    @property
+    def behind(self) -> bool:
+        return not self._line.has_room()
+
+    def frame(self, data: Frame) -> None:
+        event = _read(data)
+        if isinstance(event, AudioAppend):
+            event = Unreadable(no_sound(event.event_id))
+        elif self._allow is not None and not isinstance(event, Unreadable):
+            event = self._allow(event)
+        self._line.tell(event, self._who)
+
+    def go_on(self) -> None:
+        """Nothing of the client waits here."""
+
+    def drop(self) -> None:
+        """Nothing of the client waits here."""
 
 
 def _again(first: Heard, rest: Iterator[Heard]) -> Iterator[Heard]:
