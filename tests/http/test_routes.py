@@ -36,6 +36,10 @@ CLOSED = {
     ("GET", "/metrics"),
     ("GET", "/v1/models"),
     ("POST", "/v1/realtime/client_secrets"),
+    *(
+        ("POST", f"/v1/realtime/calls/{{call_id}}/{verb}")
+        for verb in ("accept", "reject", "refer", "hangup")
+    ),
     ("GET", "/api/assistants"),
     ("GET", "/api/assistants/{name}"),
     ("GET", "/api/conversations"),

@@ -44,6 +44,7 @@ default = "Say it again."
 
 [limits]
 calls_at_once = 2
+locked = ["instructions", "tools", "audio.output.voice"]
 """
 
 
@@ -274,6 +275,33 @@ def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
 
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret", subject="bob"))
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
+
+
+def test_what_is_locked_for_browsers_is_locked_in_a_single_response(tmp_path: Path) -> None:
+    wish = client.ResponseOptions(
+        conversation="none",
+        instructions="seventeen words " * 17,
+        audio=client.AudioOptions(output=client.VoiceOptions(voice="ash")),
+    )
+
+    def answered(who: Caller) -> tuple[str | None, int]:
+        """By which voice, and to how many tokens: a word is one."""
+        wire = FakeWire()
+
+        async def story(at: Place) -> None:
+            await at.call(wire)
+            wire.say(codec.encode(client.ResponseCreate(response=wish)))
+            await asyncio.sleep(5)
+
+        place(tmp_path, story, caller=who)
+        done = wire.all(server.ResponseDone)[-1][1].response
+        assert isinstance(done.audio, server.ResponseAudio)
+        assert isinstance(done.audio.output, server.ResponseVoice)
+        assert done.usage is not None
+        return done.audio.output.voice, done.usage.input_tokens
+
+    assert answered(Caller(credential="key")) == ("ash", 34)
+    assert answered(Caller(credential="secret", browser=True)) == ("marin", 3 + 1)  # "Hello!"
 
 
 def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:

@@ -334,5 +334,10 @@ def test_tls(tmp_path: Path) -> None:
         async def main() -> None:
             async with connect(server.ws + "?model=echo", ssl=context, **with_key(made)) as socket:
                 await welcomed(socket)
+                assert socket.response is not None
+                query = f"?call_id={socket.response.headers['Vivavoce-Call-Id']}"
+                async with connect(server.ws + query, ssl=context, **with_key(made)) as control:
+                    await say(control, type="input_audio_buffer.clear")
+                    await hear(socket, "input_audio_buffer.cleared")
 
         asyncio.run(main())
