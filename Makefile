@@ -2,6 +2,7 @@
 #   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
 #   make test   everything within minutes                         make fmt    format
 #   make test-long  what takes longer, with more real clients
+#   make coverage   docs/reference/coverage.md anew, from what tests touch
 #   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
 
 SHELL := /bin/bash

@@ -88,6 +88,19 @@ def test_every_code_of_the_document_is_in_the_catalogue(document: str) -> None:
     assert codes - known == set()
 
 
+# What was decided
+
+
+def test_every_decision_names_a_test_that_is_there() -> None:
+    page = (coverage.PAGE.parents[1] / "decisions/protocol-uncertainties.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!open|---)", line)]
+    assert len(rows) > 40
+    for row in rows:
+        tests = re.findall(r"`([a-z_/]+\.py::\w+)`", row.split("|")[-2])
+        assert tests, row
+        assert all(map(coverage.exists, tests)), row
+
+
 # The checks can fail
 
 
