@@ -1,6 +1,7 @@
 # Each verb sets up what it needs, and is quick when nothing changed.
 #   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
 #   make test   everything within minutes                         make fmt    format
+#   make test-long  what takes longer, with more real clients
 #   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
 
 SHELL := /bin/bash
@@ -12,6 +13,9 @@ DATA_DIR ?= data
 PYTHON ?= python3
 BIN := .venv/bin
 DONE := .setup
+CLIENTS := tests/clients/environments
+FAST_CLIENTS := openai_python openai_node agents_python agents_node
+LONG_CLIENTS :=
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .PHONY: help run test test-long check fmt bench setup web lock clean
@@ -25,11 +29,11 @@ run: setup web
 setup: $(DONE)/run
 web: $(DONE)/web
 
-test: $(DONE)/dev $(DONE)/web $(DONE)/debian
+test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long"
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
 
 check: $(DONE)/dev $(DONE)/npm
@@ -46,15 +50,18 @@ fmt: $(DONE)/dev
 bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	$(LOCK) \
 	  pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	$(LOCK) \
 	  pyproject.toml --group dev packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate locks/node.in -o locks/node.txt
+	$(LOCK) locks/node.in -o locks/node.txt
+	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
 
 clean:
-	rm -rf .venv .setup dist web/node_modules src/vivavoce/http/static
+	rm -rf .venv .setup dist web/node_modules $(CLIENTS)/*/node_modules src/vivavoce/http/static
 
 # What was done, and from what: a newer source does it again.
 
@@ -93,3 +100,16 @@ $(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
 $(DONE)/debian: scripts/debian.sh
 	@scripts/debian.sh chromium flite openssl
 	@mkdir -p $(DONE) && touch $@
+
+# Real clients, each in an environment of its own: by pip in .setup, by npm in its folder.
+
+$(DONE)/clients/%.ready: $(CLIENTS)/%/requirements.txt | $(DONE)/venv
+	@echo "Installing a client to test with: $*"
+	@rm -rf $(DONE)/clients/$* && $(BIN)/python -m venv $(DONE)/clients/$*
+	@$(DONE)/clients/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+$(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
+	@echo "Installing a client to test with: $*"
+	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
+	@mkdir -p $(@D) && touch $@

@@ -175,6 +175,29 @@ def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
     assert order == [0, 1, 2, 3]
 
 
+def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles) -> None:
+    """A button held down, or a connection that died in the middle of a word."""
+
+    async def story() -> None:
+        holding, speaking = Talker(), Talker()
+        speaking.done.set()
+        async with Pool(1, quiet_s=0.3) as pool:
+            one, other = Pocketsphinx(pool, congress), Pocketsphinx(pool, congress)
+            held = asyncio.create_task(one.listen(holding.sound(), nobody))
+            await holding.heard.wait()
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
+            assert not held.done()
+            holding.done.set()
+            assert "keynote" in (await held).text, "all of it, from the beginning"
+            again = asyncio.create_task(one.listen(Talker().sound(), nobody))
+            await asyncio.sleep(1)
+            again.cancel()
+            await asyncio.wait((again,))
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
+
+    live(story())
+
+
 def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
     async def story() -> None:
         async with Pool(1, wait_s=0.05) as pool:

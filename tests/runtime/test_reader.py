@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.inputs import Heard, Input, Unreadable
-from vivavoce.protocol import client, codec
+from vivavoce.protocol import client, codec, server
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.reader import BACKLOG, EVENTS, SessionReader
 
-from ..support.fakes import FakeWire
+from ..support.fakes import WINDOW, FakeWire
 from ..support.virtual_time import live
 
 PIECE = audio.silence(96)
@@ -36,13 +36,14 @@ class Desk:
     wire: FakeWire = field(default_factory=FakeWire)
     turn: int = 0
     stop_at: int | None = None  # the client goes when so much has been told
+    behind: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         outbox = Outbox(self.wire, lambda: 0.0)
         self.client = Client(self, 1, self.wire, outbox, self._reader)
 
     def _reader(self, client: Client) -> SessionReader:
-        self.reader = SessionReader(self, client, PiecewiseEars())
+        self.reader = SessionReader(self, client, PiecewiseEars(), behind=self.behind)
         return self.reader
 
     def tell(self, event: Input, who: int | None = None) -> None:
@@ -146,3 +147,50 @@ def test_who_is_gone_is_not_heard_any_more() -> None:
 
     live(story())
     assert len(desk.told) == 3
+
+
+def test_who_does_not_read_the_answers_is_not_asked_further_until_they_have() -> None:
+    """Sixty bytes may ask for ten megabytes: they are not all made at once."""
+    desk = Desk(wire=FakeWire(read_every_s=1.0))
+    image = codec.encode(server.AudioDelta(response_id="r", item_id="i", delta=bytes(2**20)))
+
+    async def story() -> None:
+        desk.wire.client = desk.client
+        for _ in range(WINDOW):
+            desk.client.outbox.put(image)
+        assert not desk.client.outbox.crowded
+        for _ in range(3):
+            desk.client.outbox.put(image)
+        for _ in range(100):
+            desk.client.frame(CLEAR)
+        desk.settle()
+        assert desk.told == []
+        assert not desk.wire.reading
+        await asyncio.sleep(3)
+        assert len(desk.told) == 100
+        await asyncio.sleep(10)
+        assert desk.wire.reading
+
+    live(story())
+
+
+def test_sound_waits_for_a_recogniser_that_is_behind() -> None:
+    behind = [False]
+    desk = Desk(behind=lambda: behind[0])
+
+    async def story() -> None:
+        desk.append(PIECE * 10)
+        behind[0] = True
+        for _ in range(20):
+            await asyncio.sleep(0)
+        desk.settle()
+        assert len(desk.told) == 2, "the piece that was on its way, and no other"
+        assert not desk.wire.reading
+        behind[0] = False
+        desk.settle()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(desk.told) == 10
+        assert desk.wire.reading
+
+    live(story())

@@ -60,6 +60,7 @@ class Place:
     reception: Reception
     store: MemoryStore
     hub: Hub
+    who: Caller
     built: list[Plan] = field(default_factory=list)
 
     async def conversations(self) -> int:
@@ -82,15 +83,20 @@ def place(
     building_takes_s: float = 0.0,
     caller: Caller | None = None,
     load: Load | None = None,
+    hears: bool = True,
+    per_key: int | None = None,
 ) -> None:
     write(folder, ECHO, "echo")
     kept = store or MemoryStore()
     who = caller or Caller(credential="key", key_id="key_1")
 
     async def identify(credential: str | None) -> Caller:
-        return who
+        return at.who
+
+    at: Place
 
     async def main() -> None:
+        nonlocal at
         plans: list[Plan] = []
         async with Parts(Settings(), Folder(folder)) as parts, Writer(kept) as writer, Hub() as hub:
             builder = Builder(parts, writer, Settings().calls, ids(), Metrics(load or Load()))
@@ -108,10 +114,13 @@ def place(
                 build=build,
                 default_assistant="echo",
                 calls_at_once=3,
+                calls_per_key=per_key,
                 make_id=ids(),
                 load=load,
+                hears=lambda assistant, language: hears,
             )
-            await story(Place(reception, kept, hub, plans))
+            at = Place(reception, kept, hub, who, plans)
+            await story(at)
 
     live(main())
 
@@ -207,6 +216,24 @@ def test_who_reconnects_takes_their_own_place(tmp_path: Path) -> None:
         await at.call(FakeWire(), conversation_id=second.plan.conversation_id)
 
     place(tmp_path, story)
+
+
+def test_one_key_does_not_take_all_lines(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire())
+        with pytest.raises(Refused) as refused:
+            await at.call(FakeWire())
+        assert (refused.value.code, refused.value.close) == ("rate_limit_exceeded", 1013)
+        assert refused.value.message.startswith("This API key has 1 calls already")
+        at.who = Caller(credential="secret", key_id="key_1", browser=True)  # minted by that key
+        with pytest.raises(Refused):
+            await at.call(FakeWire())
+        at.who = Caller(credential="key", key_id="key_1")
+        await at.call(FakeWire(), conversation_id=first.plan.conversation_id)
+        at.who = Caller(credential="key", key_id="key_2")
+        await at.call(FakeWire())
+
+    place(tmp_path, story, per_key=1)
 
 
 def test_a_bad_request_does_not_end_the_call_it_would_have_continued(tmp_path: Path) -> None:
@@ -366,6 +393,14 @@ def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> No
         session={"type": "realtime", "output_modalities": ["text"]},
     )
     place(tmp_path, story, load=late(), caller=writer)
+
+
+def test_a_voice_that_needs_no_recogniser_does_not_wait_for_one(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late(recognisers=True), hears=False)
 
 
 def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path) -> None:

@@ -136,14 +136,18 @@ class Builder:
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
         scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
-        line = self._line(dictation, Hands(scribe), recorder, seen)
+        hands = Hands(scribe)
+        line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
         def reader(client: Client) -> Reader:
             if client.sideband:
                 return ControlReader(line, client)
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            return self._reader(SessionReader(line, client, ears, _keeping(locked)))
+            allow = _keeping(locked)
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
 
@@ -183,8 +187,10 @@ class Builder:
             if client.sideband:  # it came with a key, so the assistant's locks are not for it
                 return ControlReader(line, client, _keeping(fixed))
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            keeping = _keeping((*locked, *fixed))
-            return self._reader(SessionReader(line, client, ears, keeping))
+            allow = _keeping((*locked, *fixed))
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
 
@@ -212,6 +218,7 @@ class Builder:
             patience_s=self._settings.slow_client_s,
             on_event=seen.event,
             on_written=seen.written,
+            traffic=self._metrics.traffic,
         )
 
 

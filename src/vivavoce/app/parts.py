@@ -112,6 +112,12 @@ class Parts:
         kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
         return assistant.engine == "cascade" and "openai" not in kinds
 
+    def hears(self, assistant: Assistant, language: str) -> bool:
+        """Would this take one of the embedded recognisers, of which there are few?"""
+        return assistant.engine == "cascade" and assistant.adapter("stt", language) == (
+            "pocketsphinx"
+        )
+
     @property
     def recognisers_busy(self) -> int:
         """Embedded recognisers that hear somebody now."""
@@ -135,7 +141,7 @@ class Parts:
         match assistant.adapter("tts", language):
             case "espeak" if espeak.installed():
                 if self._espeak is None:
-                    self._espeak = espeak.Espeak()
+                    self._espeak = espeak.Espeak(deadline_s=self._settings.speech.answer_s)
                     self._stack.push_async_callback(self._espeak.close)
                 return self._espeak
             case "espeak":  # its package is optional; the same voices, some milliseconds later
@@ -243,7 +249,8 @@ class Parts:
         from ..engines.stt.pocketsphinx import Pool
 
         if self._recognisers is None:
-            pool = Pool(self._settings.speech.stt_workers, queue=self._queue)
+            speech = self._settings.speech
+            pool = Pool(speech.stt_workers, answer_s=speech.answer_s, queue=self._queue)
             self._recognisers = await self._stack.enter_async_context(pool)
         return self._recognisers
 

@@ -106,9 +106,11 @@ class Server:
             build=Builder(parts, writer, settings.calls, make_id, metrics),
             default_assistant=settings.calls.default_assistant,
             calls_at_once=settings.calls.at_once,
+            calls_per_key=settings.calls.per_key,
             make_id=make_id,
             load=load,
             counts=metrics,
+            hears=parts.hears,
         )
         secure = settings.server.tls_cert is not None or (
             (settings.server.public_url or "").startswith("https:")
@@ -117,6 +119,7 @@ class Server:
             reception,
             hub,
             largest=settings.calls.frame_bytes,
+            strangers=settings.calls.strangers,
             secure=secure,
             origins=self._origins,
             make_id=make_id,

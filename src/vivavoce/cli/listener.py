@@ -15,6 +15,7 @@ from ..access import sign_in
 from ..app.folder import Folder
 from ..app.serving import Server
 from ..config import Settings
+from ..http.guard import Guarded
 from ..transports.websocket import protocol_class
 from .common import command, err, now, out, plain
 
@@ -57,7 +58,7 @@ async def serve(chosen: Settings, data: Folder, listening: socket.socket) -> Non
         uvicorn.Config(
             server.app,
             ws=protocol_class(server.door, chosen.calls.frame_bytes),
-            http="httptools",
+            http=Guarded,
             log_config=None,
             access_log=False,
             server_header=False,

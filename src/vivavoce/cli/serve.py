@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import ssl
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,8 @@ from .common import DataDir, fail, find, run, settings
 
 if TYPE_CHECKING:
     from ..config import Settings
+
+FILES = 65_536
 
 
 def serve(
@@ -33,6 +35,7 @@ def serve(
     data = find(data_dir)
     chosen = _chosen(settings(data, config), host, port, tls_cert, tls_key)
     logs.set_up()
+    _allow_files()
     listening = _bind(chosen)  # first: who cannot start leaves nothing behind
     with listening, ExitStack() as until_the_end:
         try:
@@ -47,6 +50,19 @@ def serve(
         from . import listener  # what takes time to load is loaded by a process that will serve
 
         run(listener.serve(chosen, data, listening), listener.new_loop)
+
+
+def _allow_files() -> None:
+    """Each connection is one. As many as the system lets us have: 1024 are soon used up."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _chosen(

@@ -26,6 +26,9 @@ class Reader(Protocol):
 
     def frame(self, data: Frame) -> None: ...
 
+    def go_on(self) -> None:
+        """There may be room again for what was held back."""
+
     def drop(self) -> None:
         """The client is gone, and what it brought with it."""
 
@@ -86,6 +89,7 @@ class Client:
 
     def breathe(self) -> None:
         """Stop reading from who does not read, and from who brings more than can be heard."""
+        self._reader.go_on()
         pause = self.outbox.full or self._reader.behind
         if pause != self._paused and not self.outbox.closed:
             self._paused = pause

@@ -33,7 +33,10 @@ from .padding import padded
 if TYPE_CHECKING:
     from .line import Line
 
-HEARING_BEHIND = 512  # pieces the recogniser may be behind before we give up on the utterance
+HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
+HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
+HEARING_AHEAD = 1024 * 1024  # 21 s of sound: who brings more at once is not read until it is heard
+UTTERANCES = 8  # of one call that wait for their words; who brings more is not read either
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
 
@@ -41,6 +44,29 @@ Tools = Callable[[do.CallTool], Awaitable[str]]
 async def no_tools(effect: do.CallTool) -> str:
     """Stands where no tool of the server's is declared."""
     return f'{{"error": "there is no tool named {effect.call.name}"}}'
+
+
+class _Hearing:
+    """The sound of an utterance on its way to the recogniser."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None]
+        self.waiting = 0  # bytes
+        self.ended = False
+        self._sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
+
+    def put(self, pcm: bytes | None) -> None:
+        """None: that was all. Raises `QueueFull`."""
+        if pcm is not None and self.waiting > HEARING_BYTES:
+            raise asyncio.QueueFull
+        self._sound.put_nowait(pcm)
+        self.waiting += len(pcm or b"")
+        self.ended = pcm is None
+
+    async def get(self) -> bytes | None:
+        pcm = await self._sound.get()
+        self.waiting -= len(pcm or b"")
+        return pcm
 
 
 class Hands:
@@ -53,7 +79,7 @@ class Hands:
         self._run_ahead_s = run_ahead_s
         self._mouth = Mouth()
         self._replies: dict[str, asyncio.Task[None]] = {}
-        self._hearings: dict[str, tuple[asyncio.Queue[bytes | None], asyncio.Task[None]]] = {}
+        self._hearings: dict[str, _Hearing] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._line: Line
         self._tasks: asyncio.TaskGroup
@@ -69,17 +95,15 @@ class Hands:
     def perform(self, effect: Effect) -> None:
         match effect:
             case do.Listen(item_id=item_id, pre_roll=pcm):
-                sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
-                sound.put_nowait(pcm)
-                task = self._tasks.create_task(self._hear(effect, sound))
-                self._hearings[item_id] = (sound, task)
+                hearing = self._hearings[item_id] = _Hearing()
+                hearing.put(pcm)
+                hearing.task = self._tasks.create_task(self._hear(effect, hearing))
             case do.ListenTo(item_id=item_id, pcm=pcm):
                 self._give(item_id, pcm)
             case do.ListenEnd(item_id=item_id):
                 self._give(item_id, None)
             case do.ListenDrop(item_id=item_id):
-                if hearing := self._hearings.pop(item_id, None):
-                    hearing[1].cancel()
+                self._drop(item_id)
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
@@ -89,6 +113,14 @@ class Hands:
             case _:
                 raise AssertionError(f"nobody does {type(effect).__name__}")
 
+    @property
+    def behind(self) -> bool:
+        """More waits to be heard than anybody says in a hurry: stop reading who brings it."""
+        hearings = self._hearings.values()
+        return sum(h.ended for h in hearings) >= UTTERANCES or any(
+            h.waiting > HEARING_AHEAD for h in hearings
+        )
+
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return tuple(map(padded, self._mouth.shape(event)))
 
@@ -96,24 +128,29 @@ class Hands:
         """The mailbox holds back what there is no room for."""
 
     def end(self) -> None:
-        hearings = [task for _, task in self._hearings.values()]
+        hearings = [hearing.task for hearing in self._hearings.values()]
         for task in (*self._replies.values(), *hearings, *self._calls):
             task.cancel()
 
     def _give(self, item_id: str, pcm: bytes | None) -> None:
         if hearing := self._hearings.get(item_id):
             try:
-                hearing[0].put_nowait(pcm)
+                hearing.put(pcm)
             except asyncio.QueueFull:
-                del self._hearings[item_id]
-                hearing[1].cancel()
+                self._drop(item_id)
                 self._line.tell(NotTranscribed(item_id, "the recogniser fell behind"))
 
-    async def _hear(self, request: do.Listen, sound: asyncio.Queue[bytes | None]) -> None:
+    def _drop(self, item_id: str) -> None:
+        if hearing := self._hearings.pop(item_id, None):
+            hearing.task.cancel()
+
+    async def _hear(self, request: do.Listen, hearing: _Hearing) -> None:
         item_id = request.item_id
 
         async def sounds() -> AsyncIterator[bytes]:
-            while (pcm := await sound.get()) is not None:
+            while (pcm := await hearing.get()) is not None:
+                if hearing.waiting <= HEARING_AHEAD < hearing.waiting + len(pcm):
+                    self._line.settle()  # who was not read may go on
                 yield pcm
 
         async def partial(
@@ -130,7 +167,9 @@ class Hands:
         except EngineError as error:
             outcome = NotTranscribed(item_id, str(error))
         await self._line.mailbox.put(outcome)
-        self._hearings.pop(item_id, None)
+        if self._hearings.get(item_id) is hearing:
+            del self._hearings[item_id]
+            self._line.settle()
 
     async def _respond(self, request: do.Respond) -> None:
         pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)

@@ -49,6 +49,7 @@ class LiveCall:
     id: str
     conversation_id: str
     assistant: str
+    key_id: str | None = None  # the API key it came by, or that minted its secret
     transport: str = "websocket"
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _line: Runs | None = None

@@ -20,6 +20,7 @@ from .client import Client, Frame, Reader
 from .mailbox import Mailbox
 from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport, Written
 from .recorder import Recorder
+from .traffic import Traffic
 
 INTERNAL_ERROR = 1011
 
@@ -83,6 +84,7 @@ class Line:
         patience_s: float = PATIENCE_S,
         on_event: Callable[[server.ServerEvent], None] = lambda event: None,
         on_written: Stamped = nobody,
+        traffic: Traffic | None = None,
     ) -> None:
         """`on_event` sees every event that is true, sent or not (metrics, subscribers)."""
         self._loop = asyncio.get_running_loop()
@@ -96,6 +98,7 @@ class Line:
         self._patience_s = patience_s
         self._on_event = on_event
         self._on_written = on_written
+        self._traffic = traffic
         self._clients: list[Client] = []
         self._seats = 0  # clients that ever came: nobody gets the number of who has left
         self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
@@ -118,7 +121,11 @@ class Line:
         limit: int | None = None,
     ) -> Client:
         outbox = Outbox(
-            transport, self.clock, limit=limit or self._outbox_bytes, patience_s=self._patience_s
+            transport,
+            self.clock,
+            limit=limit or self._outbox_bytes,
+            patience_s=self._patience_s,
+            traffic=self._traffic,
         )
         self._seats += 1
         client = Client(self, self._seats, transport, outbox, reader, sideband=sideband)

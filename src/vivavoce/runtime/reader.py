@@ -42,8 +42,11 @@ class SessionReader:
         client: Client,
         ears: Hears,
         allow: Callable[[Command], Command] | None = None,
+        *,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`allow`: what of an event this client may say."""
+        """`allow`: what of an event this client may say. `behind`: does the recogniser of this
+        call have more of it than it can hear for now?"""
         self._line = line
         self._allow = allow
         self._who = client.who
@@ -52,10 +55,20 @@ class SessionReader:
         self._backlog_bytes = 0
         self._hearing: Iterator[Heard] | None = None
         self._gone = False
+        self._outbox = client.outbox
+        self._traffic = client.outbox.traffic
+        self._recogniser_behind = behind
+        self._telling = False
+        self._sounding = False  # the next piece of a long sound is on its way
 
     @property
     def behind(self) -> bool:
-        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS
+        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS or self._held
+
+    @property
+    def _held(self) -> bool:
+        """What it says next would fill memory: with answers, or with sound that nobody hears."""
+        return self._outbox.crowded or self._recogniser_behind()
 
     @property
     def backlog(self) -> int:
@@ -63,11 +76,17 @@ class SessionReader:
         return self._backlog_bytes
 
     def frame(self, data: Frame) -> None:
+        self._traffic.frames_in += 1
+        self._traffic.bytes_in += len(data)
         event = _read(data)
         if isinstance(event, AudioAppend):
             self._backlog_bytes += len(event.audio)
         self._backlog.append(event)
         if len(self._backlog) == 1 and self._hearing is None:
+            self._take()
+
+    def go_on(self) -> None:
+        if not self._telling and not self._sounding and (self._backlog or self._hearing):
             self._take()
 
     def drop(self) -> None:
@@ -78,7 +97,14 @@ class SessionReader:
 
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
-        while self._backlog or self._hearing:
+        self._telling = True
+        try:
+            self._tell()
+        finally:
+            self._telling = False
+
+    def _tell(self) -> None:
+        while (self._backlog or self._hearing) and not self._held:
             if self._hearing is not None:
                 if (heard := next(self._hearing, None)) is None:
                     self._hearing = None
@@ -86,7 +112,8 @@ class SessionReader:
                 self._line.tell(heard, self._who)
                 if self._gone:
                     return
-                asyncio.get_running_loop().call_soon(self._go_on)
+                self._sounding = True
+                asyncio.get_running_loop().call_soon(self._sound_on)
                 return
             event = self._backlog.popleft()
             if isinstance(event, AudioAppend):
@@ -97,7 +124,8 @@ class SessionReader:
             else:
                 self._line.tell(self._allow(event), self._who)
 
-    def _go_on(self) -> None:
+    def _sound_on(self) -> None:
+        self._sounding = False
         self._take()
         self._line.settle()  # what waited may have said nothing, and we may read again
 
@@ -137,6 +165,9 @@ class ControlReader:
         elif self._allow is not None and not isinstance(event, Unreadable):
             event = self._allow(event)
         self._line.tell(event, self._who)
+
+    def go_on(self) -> None:
+        """Nothing of the client waits here."""
 
     def drop(self) -> None:
         """Nothing of the client waits here."""

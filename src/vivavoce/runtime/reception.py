@@ -176,11 +176,14 @@ class Reception:
         build: Build,
         default_assistant: str,
         calls_at_once: int,
+        calls_per_key: int | None = None,
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -188,9 +191,11 @@ class Reception:
         self._build = build
         self._default = default_assistant
         self._at_once = calls_at_once
+        self._per_key = calls_per_key
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
+        self._hears = hears
 
     async def admit(
         self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
@@ -252,8 +257,9 @@ class Reception:
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation, call_id)
         self._check_room(assistant, conversation)
+        self._check_share(caller, conversation)
         self._check_load(plan, found, self._load.admit)
-        live = LiveCall(call_id, conversation.id, assistant.name, knock.transport)
+        live = LiveCall(call_id, conversation.id, assistant.name, caller.key_id, knock.transport)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -457,6 +463,22 @@ class Reception:
                 retry_s=60,
             )
 
+    def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
+        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        if caller.key_id is None or self._per_key is None:
+            return
+        others = self._hub.besides(conversation.id)
+        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This API key has {self._per_key} calls already, as many as it may. Please try "
+                "again in a minute.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=60,
+            )
+
     def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
         """A new voice does not come in where it would ruin those that are there.
 
@@ -469,7 +491,7 @@ class Reception:
         if alone or goes_on or not _by_voice(plan.session):
             return
         clock = asyncio.get_running_loop().time
-        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
             raise Refused(
                 429,
                 "server_busy",

@@ -167,5 +167,8 @@ class TrunkReader:
                 self._client.breathe()
             self._line.tell(FromClient(bytes(data), self._aside), self._client.who)
 
+    def go_on(self) -> None:
+        """Nothing of the client waits here."""
+
     def drop(self) -> None:
         """Nothing of the client waits here."""

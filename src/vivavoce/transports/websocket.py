@@ -83,6 +83,7 @@ class Door:
         hub: Hub,
         *,
         largest: int,
+        strangers: int,
         secure: bool,
         origins: tuple[str, ...],
         make_id: Callable[[str], str],
@@ -90,6 +91,8 @@ class Door:
         self._reception = reception
         self._hub = hub
         self._largest = largest
+        self._room = strangers
+        self._strangers: set[Socket] = set()
         self._secure = secure
         self._origins = origins
         self._make_id = make_id
@@ -101,6 +104,9 @@ class Door:
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
             return _no(400, "invalid_value", "This address cannot be read.")
+        if len(self._strangers) >= self._room:
+            return _no(503, "server_busy", "Too many connections wait at the door. Please try "
+                       "again in a few seconds.")  # fmt: skip
         headers = {name.lower(): value for name, value in headers.items()}
         dialect = PATHS.get(url.path.rstrip("/"))
         if dialect is None:
@@ -143,10 +149,17 @@ class Door:
         except Refused as refused:
             self._refuse(socket, refused)
             return
+        except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._refuse(socket, Refused(
+                503, "server_busy", "The call could not be set up in time. Please try again in a "
+                "minute.", type="server_error", close=1013,
+            ))  # fmt: skip
+            return
         except Exception:
             self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
                                          type="server_error", close=1011))  # fmt: skip
             raise
+        self._strangers.discard(socket)
         client = call.line.attach(socket, call.reader)
         socket.join(client)
         await call.live()
@@ -166,6 +179,7 @@ class Door:
 
     def _attach(self, socket: Socket, live: LiveCall) -> None:
         if live.open:
+            self._strangers.discard(socket)
             socket.join(live.attach(socket))
         else:  # it ended with the handshake
             self._refuse(socket, no_call())
@@ -184,9 +198,14 @@ class Door:
         self, visit: Visit, welcome: Callable[[Socket], None], named: Mapping[str, str] = {}
     ) -> Answer:
         chosen = {"Sec-WebSocket-Protocol": visit.chosen} if visit.chosen else {}
+
+        def connected(socket: Socket) -> None:
+            self._strangers.add(socket)
+            welcome(socket)
+
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
-            Visitor(self._largest, welcome),
+            Visitor(self._largest, connected, self._strangers.discard),
         )
 
     def _refuse(self, socket: Socket, refused: Refused) -> None:
@@ -204,15 +223,22 @@ class Door:
 
 
 class Visitor(Socket):
-    """A socket that says when it is connected."""
+    """A socket that says when it is connected, and when it is no more."""
 
-    def __init__(self, largest: int, welcome: Callable[[Socket], None]) -> None:
+    def __init__(
+        self, largest: int, welcome: Callable[[Socket], None], farewell: Callable[[Socket], None]
+    ) -> None:
         super().__init__(largest)
         self._welcome = welcome
+        self._farewell = farewell
 
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_connected(transport)
         self._welcome(self)
+
+    def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
+        super().on_ws_disconnected(transport)
+        self._farewell(self)
 
 
 def _no(status: int, code: str, message: str, param: str | None = None) -> Answer:

@@ -27,6 +27,7 @@ from .lm import ModelFiles
 
 HEARD_RATE = 16_000
 LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
+QUIET_S = 5.0  # who brings no sound for so long gives their worker back, until they do
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
 
@@ -56,13 +57,20 @@ class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
     `wait_s`: how long an utterance waits for a free worker. `answer_s`: how long a worker may say
-    nothing when it should; then it is taken for hung, killed and replaced. `queue` is told who
-    waits.
+    nothing when it should; then it is taken for hung, killed and replaced. `quiet_s`: how long a
+    talker may bring no sound before others get their worker. `queue` is told who waits.
     """
 
     def __init__(
-        self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, queue: Queue | None = None
+        self,
+        size: int,
+        *,
+        wait_s: float = 10.0,
+        answer_s: float = 10.0,
+        quiet_s: float = QUIET_S,
+        queue: Queue | None = None,
     ) -> None:
+        self.quiet_s = quiet_s
         self._wait_s = wait_s
         self._queue = queue or Unseen()
         self._idle = [Worker(answer_s) for _ in range(size)]
@@ -280,10 +288,67 @@ class Pocketsphinx:
                 "configure another speech-to-text adapter.",
                 "language_not_supported",
             )
-        async with self._pool.lease(self._model) as worker, aclosing(_as_heard(sound)) as pieces:
-            text, voice = await worker.hear(self._model, self._voice, pieces, stable)
-        self._voice = voice or self._voice
-        return Transcript(text)
+        async with aclosing(_as_heard(sound)) as pieces, aclosing(_Tape(pieces)) as tape:
+            while True:
+                try:
+                    text, voice = await self._hear(tape, stable)
+                except _Quiet:
+                    await tape.more()
+                else:
+                    self._voice = voice or self._voice
+                    return Transcript(text)
+
+    async def _hear(self, tape: _Tape, stable: Stable) -> tuple[str, str | None]:
+        async with (
+            self._pool.lease(self._model) as worker,
+            aclosing(tape.play(self._pool.quiet_s)) as sound,
+        ):
+            return await worker.hear(self._model, self._voice, sound, stable)
+
+
+class _Quiet(EngineError):
+    """No sound comes, and no end of it."""
+
+
+class _Tape:
+    """A talker's sound, which another worker may hear again from its beginning.
+
+    Somebody who holds a button down and says nothing, or whose connection died in the middle of a
+    word, must not keep a worker that others wait for.
+    """
+
+    def __init__(self, sound: AsyncGenerator[bytes, None]) -> None:
+        self._sound = sound
+        self._heard: list[bytes] = []  # at most `LONGEST_S`
+        self._next: asyncio.Task[bytes | None] | None = None
+
+    async def more(self, within_s: float | None = None) -> bool:
+        """Has more sound come, or its end?"""
+        if self._next is None:
+            self._next = asyncio.create_task(self._take())
+        done, _ = await asyncio.wait((self._next,), timeout=within_s)
+        return bool(done)
+
+    async def play(self, quiet_s: float) -> AsyncGenerator[bytes, None]:
+        """All of it. Raises `_Quiet` where it stops for `quiet_s` without having ended."""
+        for piece in tuple(self._heard):
+            yield piece
+        while await self.more(quiet_s):
+            assert self._next is not None
+            came, self._next = self._next.result(), None
+            if came is None:
+                return
+            self._heard.append(came)
+            yield came
+        raise _Quiet("Nobody speaks.")
+
+    async def aclose(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+
+    async def _take(self) -> bytes | None:
+        return await anext(self._sound, None)
 
 
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

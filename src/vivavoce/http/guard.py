@@ -1,0 +1,84 @@
+"""What a stranger may cost before anybody can ask who they are: a little time, a little memory.
+
+uvicorn waits for ever for a request that does not come, and keeps headers of any size. Bodies are
+bounded by the application itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..protocol.envelope import envelope
+
+REQUEST_WITHIN_S = 20.0  # from its first byte, or from connecting, to its last
+HEAD_BYTES = 64 * 1024  # of a request before its body
+
+_REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
+
+
+class Guarded(HttpToolsProtocol):
+    """uvicorn's connection, with an end to its patience."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **more)
+        self._head: int | None = 0  # bytes of a head that is not whole yet; None: it is
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._be_patient()
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > HEAD_BYTES:
+            self._refuse(431, "The request's headers are too large.")
+
+    def handle_websocket_upgrade(self) -> None:
+        self._wait_no_more()
+        self._head = None
+        super().handle_websocket_upgrade()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._wait_no_more()
+        self._head = 0  # of the next
+        super().on_message_complete()
+
+    def _be_patient(self) -> None:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self._patience is None and not (answering and self._head == 0):
+            self._patience = self.loop.call_later(REQUEST_WITHIN_S, self._give_up)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        self._refuse(408, "No whole request came.")
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:  # nobody else is speaking
+            body = envelope("invalid_request_error", "invalid_request", message)
+            head = (
+                f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
