@@ -16,7 +16,7 @@ BIN := .venv/bin
 DONE := .setup
 CLIENTS := tests/clients/environments
 FAST_CLIENTS := openai_python openai_node agents_python agents_node
-LONG_CLIENTS :=
+LONG_CLIENTS := livekit pipecat pydantic_ai
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .PHONY: help run test test-long coverage check fmt bench setup web lock clean

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from .support import coverage, notes
 from .support.notes import name_of
-from .support.served import Served, serve
+from .support.served import TAKES_ALL, Served, serve
 
 # How fast an example is found says something about the machine, and nothing about the code.
 settings.register_profile("vivavoce", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,7 +17,7 @@ settings.load_profile("vivavoce")
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for all tests that only talk with it."""
-    with serve(tmp_path_factory.mktemp("data")) as server:
+    with serve(tmp_path_factory.mktemp("data"), **TAKES_ALL) as server:
         yield server
 
 

@@ -36,6 +36,10 @@ CLOSED = {
     ("GET", "/metrics"),
     ("GET", "/v1/models"),
     ("POST", "/v1/realtime/client_secrets"),
+    ("POST", "/v1/realtime/sessions"),
+    ("POST", "/v1/realtime/transcription_sessions"),
+    ("POST", "/v1/realtime/translations/client_secrets"),
+    ("POST", "/v1/realtime/translations/calls"),
     *(
         ("POST", f"/v1/realtime/calls/{{call_id}}/{verb}")
         for verb in ("accept", "reject", "refer", "hangup")

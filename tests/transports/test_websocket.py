@@ -97,7 +97,7 @@ def test_a_browser_brings_its_secret_as_a_subprotocol(served: Served, key: str) 
     offered = [
         Subprotocol("realtime"),
         Subprotocol(f"openai-insecure-api-key.{minted['value']}"),
-        Subprotocol("openai-beta.realtime-v1"),
+        Subprotocol("openai-agents-sdk.0.20.0"),
     ]
     visit(served, story, "?model=whatever", subprotocols=offered, origin=served.url)
 
@@ -135,6 +135,53 @@ def test_a_key_is_not_taken_from_the_url(served: Served, key: str) -> None:
 
 
 # Where and what
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"subprotocols": [Subprotocol("realtime"), Subprotocol("openai-beta.realtime-v1")]},
+        {"additional_headers": {"OpenAI-Beta": "assistants=v2, realtime=v1"}},
+        {"query": "?call_id=rtc_any", "additional_headers": {"OpenAI-Beta": "realtime=v1"}},
+    ],
+)
+def test_who_speaks_the_beta_is_told_so_at_once(
+    served: Served, key: str, how: dict[str, Any]
+) -> None:
+    async def story(socket: ClientConnection) -> None:
+        error = (await hear(socket))["error"]
+        assert error["code"] == "beta_api_shape_disabled"
+        assert error["message"].startswith("The Realtime Beta API is no longer supported.")
+        assert await end_of(socket) == (4000, "invalid_request_error.beta_api_shape_disabled")
+
+    headers = {"Authorization": f"Bearer {key}"} | how.pop("additional_headers", {})
+    visit(served, story, **how, additional_headers=headers)
+
+
+def test_a_beta_opt_in_for_something_else_is_no_matter(served: Served, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}", "OpenAI-Beta": "assistants=v2"}
+    visit(served, welcomed, additional_headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/realtime/translations", "translation_not_supported"),
+        ("/openai/realtime", "beta_api_shape_disabled"),
+    ],
+)
+def test_what_this_server_does_not_speak_is_refused_exactly(
+    served: Served, key: str, path: str, code: str
+) -> None:
+    async def main() -> None:
+        url = f"{served.ws.removesuffix('/v1/realtime')}{path}?model=gpt-realtime-translate"
+        async with connect(url, **with_key(key)) as socket:
+            assert (await hear(socket))["error"]["code"] == code
+            assert await end_of(socket) == (4000, f"invalid_request_error.{code}")
+        async with connect(url, **with_key("vv_wrong")) as socket:
+            assert (await hear(socket))["error"]["code"] == "invalid_api_key"
+
+    asyncio.run(main())
 
 
 def test_pages_from_elsewhere_are_refused_at_the_door(served: Served, key: str) -> None:
