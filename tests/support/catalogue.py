@@ -195,6 +195,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "rate_limit_exceeded": "ours: all lines are taken",
         "server_busy": "ours: more voices would ruin the running ones",
         "session_idle": "ours",
+        "storage_unavailable": "ours: the disk promises nothing",
     },
     FAILURES: {
         "rate_limit_exceeded": "§3.2",
