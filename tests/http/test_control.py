@@ -118,6 +118,14 @@ def test_what_only_a_telephone_can_do_is_refused_exactly(
     in_a_call(served, key, story)
 
 
+@pytest.mark.parametrize("path", ["client_secrets", "calls"])
+def test_translations_are_refused_by_name(served: Served, key: str, path: str) -> None:
+    url = f"{served.url}/v1/realtime/translations/{path}"
+    answer = httpx2.post(url, json={"session": {}}, headers=bearer(key))
+    assert answer.status_code == 501
+    assert answer.json()["error"]["code"] == "translation_not_supported"
+
+
 @pytest.mark.parametrize("path", ["models", "realtime/client_secrets"])
 def test_azures_paths_lead_to_the_same_rooms(served: Served, key: str, path: str) -> None:
     method = "GET" if path == "models" else "POST"

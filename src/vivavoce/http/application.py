@@ -16,10 +16,10 @@ from . import errors, health, metrics, page
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
 from .v1 import calls as control
-from .v1 import client_secrets, models
+from .v1 import client_secrets, flat, models, translations
 
 LARGEST_BODY = 1024 * 1024
-V1 = (models, client_secrets, control)
+V1 = (models, client_secrets, flat, control, translations)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 

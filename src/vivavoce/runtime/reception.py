@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -37,6 +37,8 @@ APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.
 SIDEBANDS = 8  # control connections of one call
 RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+Dialect = Literal["ga", "beta", "translation"]
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -82,6 +84,7 @@ class Knock:
     credential: str | None
     transport: str
     query: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = "ga"
 
     def asked(self, *names: str) -> str | None:
         return next((self.query[name] for name in names if self.query.get(name)), None)
@@ -218,6 +221,7 @@ class Reception:
             caller = await self._identify(knock.credential)
         except StoreError as error:
             raise _not_stored() from error
+        _check_dialect(knock)
         if caller.credential != "key":
             raise Refused(
                 403,
@@ -247,6 +251,7 @@ class Reception:
 
     async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
+        _check_dialect(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
@@ -529,6 +534,24 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
         knock.transport,
         plan.assistant.engine,
         now(),
+    )
+
+
+def _check_dialect(knock: Knock) -> None:
+    """Who speaks otherwise is told so in the first frame, and not by errors in every other."""
+    if knock.dialect == "beta":
+        raise Refused(
+            400,
+            "beta_api_shape_disabled",
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+        )
+    if knock.dialect == "translation":
+        raise no_translation()
+
+
+def no_translation() -> Refused:
+    return Refused(
+        501, "translation_not_supported", "This server has no translation sessions.", close=4000
     )
 
 

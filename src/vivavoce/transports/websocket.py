@@ -32,11 +32,17 @@ from ..protocol import codec, server
 from ..protocol.envelope import envelope
 from ..runtime.client import Client
 from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
-from ..runtime.reception import Knock, Reception, Refused, no_call
+from ..runtime.reception import Dialect, Knock, Reception, Refused, no_call
 
 log = logging.getLogger("vivavoce.websocket")
 
-PATHS = ("/v1/realtime", "/openai/v1/realtime")
+PATHS: dict[str, Dialect] = {
+    "/v1/realtime": "ga",
+    "/openai/v1/realtime": "ga",
+    "/openai/realtime": "beta",  # Azure's preview
+    "/v1/realtime/translations": "translation",
+    "/openai/v1/realtime/translations": "translation",
+}
 HANDSHAKE_S = 10.0  # longer than a control connection waits for its call
 PING_AFTER_S = 20.0
 ADMIT_WITHIN_S = 10.0
@@ -102,7 +108,8 @@ class Door:
             return _no(503, "server_busy", "Too many connections wait at the door. Please try "
                        "again in a few seconds.")  # fmt: skip
         headers = {name.lower(): value for name, value in headers.items()}
-        if url.path.rstrip("/") not in PATHS:
+        dialect = PATHS.get(url.path.rstrip("/"))
+        if dialect is None:
             return _no(404, "not_found", "There is nothing at this address.")
         origin, host = headers.get("origin"), headers.get("host")
         if not carriers.welcome(origin, host=host, secure=self._secure, allowed=self._origins):
@@ -113,7 +120,9 @@ class Door:
             api_key=headers.get("api-key"),
             subprotocols=offered,
         )
-        return Visit(Knock(credential, "websocket", query), carriers.select(offered))
+        if carriers.speaks_beta(headers.get("openai-beta"), offered):
+            dialect = "beta"
+        return Visit(Knock(credential, "websocket", query, dialect), carriers.select(offered))
 
     # A call of their own
 
