@@ -2,6 +2,7 @@
 #   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
 #   make test   everything within minutes                         make fmt    format
 #   make test-long  what takes longer, with more real clients
+#   make coverage   docs/reference/coverage.md anew, from what tests touch
 #   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
 
 SHELL := /bin/bash
@@ -15,10 +16,10 @@ BIN := .venv/bin
 DONE := .setup
 CLIENTS := tests/clients/environments
 FAST_CLIENTS := openai_python openai_node agents_python agents_node
-LONG_CLIENTS :=
+LONG_CLIENTS := livekit pipecat pydantic_ai
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help run test test-long check fmt bench setup web lock clean
+.PHONY: help run test test-long coverage check fmt bench setup web lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,9 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 
 test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
+
+coverage: $(DONE)/dev
+	$(BIN)/pytest -q -m "not long and not browser" --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from vivavoce.protocol import server
+from vivavoce.protocol import codec, server
 from vivavoce.runtime import lag
 from vivavoce.runtime.load import Load
 from vivavoce.runtime.metrics import WORDS, CallMetrics, Metrics
@@ -142,3 +142,12 @@ def test_commits_are_timed_and_those_that_failed_are_counted(metrics: Metrics) -
     metrics.committed(5.0, False)
     assert value(metrics, "commit_seconds_count") == 2
     assert value(metrics, "commits_failed_total") == 1
+
+
+def test_messages_are_counted_each_way(metrics: Metrics) -> None:
+    call = Call(ASK, traffic=metrics.traffic).live()
+    assert value(metrics, "frames_total", direction="in") == len(ASK)
+    assert value(metrics, "frames_total", direction="out") == len(call.wire.heard)
+    sizes = sum(len(codec.encode(event)) for _, event in call.wire.heard)
+    assert value(metrics, "frame_bytes_total", direction="out") == sizes
+    assert value(metrics, "frame_bytes_total", direction="in") > 0

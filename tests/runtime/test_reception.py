@@ -44,6 +44,7 @@ default = "Say it again."
 
 [limits]
 calls_at_once = 2
+locked = ["instructions", "tools", "audio.output.voice"]
 """
 
 
@@ -82,6 +83,7 @@ def place(
     building_takes_s: float = 0.0,
     caller: Caller | None = None,
     load: Load | None = None,
+    hears: bool = True,
     per_key: int | None = None,
 ) -> None:
     write(folder, ECHO, "echo")
@@ -115,6 +117,7 @@ def place(
                 calls_per_key=per_key,
                 make_id=ids(),
                 load=load,
+                hears=lambda assistant, language: hears,
             )
             at = Place(reception, kept, hub, who, plans)
             await story(at)
@@ -274,6 +277,33 @@ def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
 
 
+def test_what_is_locked_for_browsers_is_locked_in_a_single_response(tmp_path: Path) -> None:
+    wish = client.ResponseOptions(
+        conversation="none",
+        instructions="seventeen words " * 17,
+        audio=client.AudioOptions(output=client.VoiceOptions(voice="ash")),
+    )
+
+    def answered(who: Caller) -> tuple[str | None, int]:
+        """By which voice, and to how many tokens: a word is one."""
+        wire = FakeWire()
+
+        async def story(at: Place) -> None:
+            await at.call(wire)
+            wire.say(codec.encode(client.ResponseCreate(response=wish)))
+            await asyncio.sleep(5)
+
+        place(tmp_path, story, caller=who)
+        done = wire.all(server.ResponseDone)[-1][1].response
+        assert isinstance(done.audio, server.ResponseAudio)
+        assert isinstance(done.audio.output, server.ResponseVoice)
+        assert done.usage is not None
+        return done.audio.output.voice, done.usage.input_tokens
+
+    assert answered(Caller(credential="key")) == ("ash", 34)
+    assert answered(Caller(credential="secret", browser=True)) == ("marin", 3 + 1)  # "Hello!"
+
+
 def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         wire = FakeWire()
@@ -363,6 +393,14 @@ def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> No
         session={"type": "realtime", "output_modalities": ["text"]},
     )
     place(tmp_path, story, load=late(), caller=writer)
+
+
+def test_a_voice_that_needs_no_recogniser_does_not_wait_for_one(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late(recognisers=True), hears=False)
 
 
 def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path) -> None:

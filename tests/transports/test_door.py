@@ -17,7 +17,7 @@ from ..support.virtual_time import live
 class Slow:
     """A reception that prepares what an assistant needs, on a machine that is busy."""
 
-    async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> None:
+    async def admit(self, knock: Knock, **ids: str | None) -> None:
         await asyncio.sleep(ADMIT_WITHIN_S * 10)
 
 
@@ -49,7 +49,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
                 strangers=1,
                 make_id=lambda kind: f"{kind}_1",
             )
-            door._welcome(ear, Knock("key", "websocket", {}), None)
+            hub.spawn(door._live(ear, Knock("key", "websocket", {}), "rtc_1", None), "call")
             await asyncio.sleep(ADMIT_WITHIN_S + 1)
         (error,) = ear.told
         assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "server_busy")

@@ -13,7 +13,7 @@ from ..config import Calls
 from ..core.dictation import Dictation
 from ..core.ledger import Ledger
 from ..core.limits import Limits
-from ..core.locks import without
+from ..core.locks import unwished, without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
@@ -21,12 +21,12 @@ from ..engines.cascade import OnStage
 from ..errors import EngineError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.config import SessionConfig, TranscriptionConfig
-from ..runtime.client import Client
+from ..runtime.client import Client, Reader
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
 from ..runtime.metrics import CallMetrics, Metrics
-from ..runtime.reader import SessionReader
+from ..runtime.reader import ControlReader, SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
 from ..runtime.trunk import Trunk, TrunkReader
@@ -142,7 +142,9 @@ class Builder:
         line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:
+                return ControlReader(line, client)
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
             allow = _keeping(locked)
             return self._reader(
@@ -158,8 +160,8 @@ class Builder:
         judge = await self._parts.pauses()
         locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
-            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -185,9 +187,11 @@ class Builder:
         hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         line = self._line(session, hands, recorder, seen)
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:  # it came with a key, so the assistant's locks are not for it
+                return ControlReader(line, client, _keeping(fixed))
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            allow = _keeping(locked, mute)
+            allow = _keeping((*locked, *fixed))
             return self._reader(
                 SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
             )
@@ -218,6 +222,7 @@ class Builder:
             patience_s=self._settings.slow_client_s,
             on_event=seen.event,
             on_written=seen.written,
+            traffic=self._metrics.traffic,
         )
 
 
@@ -238,7 +243,7 @@ def _both(one: OnStage, other: OnStage) -> OnStage:
     return both
 
 
-def _keeping(locked: tuple[str, ...], mute: bool = False) -> Callable[[Command], Command] | None:
+def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
     """What a client says, without the fields that it may not change. None: it may change all."""
     if not locked:
         return None
@@ -247,9 +252,8 @@ def _keeping(locked: tuple[str, ...], mute: bool = False) -> Callable[[Command],
         match event:
             case SessionUpdate(session=patch):
                 return msgspec.structs.replace(event, session=without(patch, locked))
-            case ResponseCreate(response=wish) if mute and wish is not None:
-                silent = msgspec.structs.replace(wish, output_modalities=None)
-                return msgspec.structs.replace(event, response=silent)
+            case ResponseCreate(response=wish) if wish is not None:
+                return msgspec.structs.replace(event, response=unwished(wish, locked))
             case _:
                 return event
 

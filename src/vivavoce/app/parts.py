@@ -130,6 +130,12 @@ class Parts:
         kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
         return assistant.engine == "cascade" and "openai" not in kinds
 
+    def hears(self, assistant: Assistant, language: str) -> bool:
+        """Would this take one of the embedded recognisers, of which there are few?"""
+        return assistant.engine == "cascade" and assistant.adapter("stt", language) == (
+            "pocketsphinx"
+        )
+
     @property
     def recognisers_busy(self) -> int:
         """Embedded recognisers that hear somebody now."""

@@ -110,6 +110,7 @@ class Server:
             make_id=make_id,
             load=load,
             counts=metrics,
+            hears=parts.hears,
         )
         secure = settings.server.tls_cert is not None or (
             (settings.server.public_url or "").startswith("https:")

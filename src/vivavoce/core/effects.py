@@ -103,10 +103,14 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Tell all clients what an upstream said, in its own bytes. `event`: what it means, if known"""
+    """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
+
+    `aside`: the control connections too.
+    """
 
     data: bytes
     event: ServerEvent | None
+    aside: bool = True
 
 
 @dataclass(frozen=True, slots=True)

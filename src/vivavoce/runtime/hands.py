@@ -40,7 +40,7 @@ log = logging.getLogger("vivavoce.hearing")
 HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
 HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
 HEARING_AHEAD = 1024 * 1024  # 21 s of sound: who brings more at once is not read until it is heard
-UTTERANCES = 8  # of one call that wait for their words; who brings more is not read either
+UTTERANCES = 3  # of one call that wait for their words: nobody's recording takes all recognisers
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
 

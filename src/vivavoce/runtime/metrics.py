@@ -7,16 +7,26 @@ each: never an id, a name or anything that somebody said. Names: docs/reference/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 from weakref import WeakSet
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from ..protocol import server
 from .listening import Listener
 from .load import Load
+from .traffic import Traffic
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WORDS = 30  # values of a label, each with a count of its own; more are "other"
@@ -47,12 +57,33 @@ class _Few:
         return word
 
 
+class _Ways(Collector):
+    """Frames and bytes, each way."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        seen = self._traffic
+        for name, what, came, left in (
+            ("frames", "Messages", seen.frames_in, seen.frames_out),
+            ("frame_bytes", "Bytes of them", seen.bytes_in, seen.bytes_out),
+        ):
+            family = CounterMetricFamily(f"vivavoce_{name}", what, labels=["direction"])
+            family.add_metric(["in"], came)
+            family.add_metric(["out"], left)
+            yield family
+
+
 class Metrics:
     """One per server, with a registry of its own."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.traffic = Traffic()
+        registry.register(_Ways(self.traffic))
         self._readers: WeakSet[Hears] = WeakSet()
         self._codes, self._statuses, self._types = _Few(), _Few(), _Few()
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -33,8 +33,12 @@ from .load import Load
 log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
+APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
+SIDEBANDS = 8  # control connections of one call
 RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+Dialect = Literal["ga", "beta", "translation"]
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -80,6 +84,7 @@ class Knock:
     credential: str | None
     transport: str
     query: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = "ga"
 
     def asked(self, *names: str) -> str | None:
         return next((self.query[name] for name in names if self.query.get(name)), None)
@@ -175,8 +180,10 @@ class Reception:
         make_id: Callable[[str], str],
         load: Load | None = None,
         counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -188,36 +195,71 @@ class Reception:
         self._make_id = make_id
         self._load = load or Load()
         self._counts = counts or Uncounted()
+        self._hears = hears
 
-    async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
-        """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
+    async def admit(
+        self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
+    ) -> Call:
+        """Raises `Refused`. The ids: what the call, and a new conversation, shall be called."""
         try:
-            call = await self._admit(knock, conversation_id)
+            call = await self._admit(knock, call_id or self._make_id("rtc"), conversation_id)
         except StoreError as error:
             self._counts.refused("storage_unavailable")
-            raise Refused(
-                503,
-                "storage_unavailable",
-                "The conversation could not be stored.",
-                type=SERVER,
-                close=1011,
-            ) from error
+            raise _not_stored() from error
         except Refused as refused:
             self._counts.refused(refused.code)
             raise
         self._counts.came(call.plan.assistant.engine)
         return call
 
-    async def _admit(self, knock: Knock, new: str | None) -> Call:
+    async def join(self, knock: Knock, call_id: str) -> LiveCall:
+        """A running call, for a control connection beside its own. Raises `Refused`.
+
+        The call may be about to begin, and is waited for: by who has a key, and by nobody else.
+        """
+        try:
+            caller = await self._identify(knock.credential)
+        except StoreError as error:
+            raise _not_stored() from error
+        _check_dialect(knock)
+        if caller.credential != "key":
+            raise Refused(
+                403,
+                "forbidden",
+                "A client secret starts calls only. To control one, use an API key.",
+                close=3000,
+            )
+        live = await self._hub.find(call_id, APPEARS_WITHIN_S)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        if live.sidebands >= SIDEBANDS:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This call has {SIDEBANDS} control connections already.",
+                type="rate_limit_error",
+                close=1013,
+            )
+        return live
+
+    def find(self, caller: Caller, call_id: str) -> LiveCall:
+        """A call that this caller may end. Raises `Refused` as if there were no other."""
+        live = self._hub.get(call_id)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        return live
+
+    async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
+        _check_dialect(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, call_id)
         self._check_room(assistant, conversation)
         self._check_share(caller, conversation)
         self._check_load(plan, found, self._load.admit)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name, caller.key_id)
+        live = LiveCall(call_id, conversation.id, assistant.name, caller.key_id, knock.transport)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -228,7 +270,7 @@ class Reception:
             self._hub.remove(live)
             await self._ended(plan.call_id, "not_set_up")
             raise
-        live.connect(built.line)
+        self._hub.connect(live, built.line, built.reader)
         return Call(plan, built.line, built.reader, self, live)
 
     async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
@@ -252,7 +294,7 @@ class Reception:
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, "")
         self._check_load(plan, found, self._load.busy)  # better told now than after it is minted
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
@@ -338,7 +380,12 @@ class Reception:
         )
 
     def _plan(
-        self, knock: Knock, caller: Caller, assistant: Assistant, conversation: ConversationRow
+        self,
+        knock: Knock,
+        caller: Caller,
+        assistant: Assistant,
+        conversation: ConversationRow,
+        call_id: str,
     ) -> Plan:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
@@ -368,7 +415,7 @@ class Reception:
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
-            self._make_id("rtc"),
+            call_id,
             conversation.id,
             caller,
             assistant,
@@ -444,7 +491,7 @@ class Reception:
         if alone or goes_on or not _by_voice(plan.session):
             return
         clock = asyncio.get_running_loop().time
-        if (seconds := ask(clock(), hears=plan.assistant.engine != "upstream")) is not None:
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
             raise Refused(
                 429,
                 "server_busy",
@@ -488,6 +535,39 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
         plan.assistant.engine,
         now(),
     )
+
+
+def _check_dialect(knock: Knock) -> None:
+    """Who speaks otherwise is told so in the first frame, and not by errors in every other."""
+    if knock.dialect == "beta":
+        raise Refused(
+            400,
+            "beta_api_shape_disabled",
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+        )
+    if knock.dialect == "translation":
+        raise no_translation()
+
+
+def no_translation() -> Refused:
+    return Refused(
+        501, "translation_not_supported", "This server has no translation sessions.", close=4000
+    )
+
+
+def no_call() -> Refused:
+    """In the protocol's words, which are the same for a call that is somebody else's (§1.2)."""
+    return Refused(404, "call_id_not_found", "No session found for the provided call_id", param="")
+
+
+def _not_stored() -> Refused:
+    return Refused(
+        503, "storage_unavailable", "The conversation could not be stored.", type=SERVER, close=1011
+    )
+
+
+def _may_join(caller: Caller, live: LiveCall) -> bool:
+    return caller.assistant in (None, live.assistant)
 
 
 def _may_see(caller: Caller, conversation: ConversationRow) -> bool:
