@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def key(served: Served) -> str:
     return served.key("--name", "tests")
+
+
+@pytest.fixture(scope="session")
+def document() -> str:
+    """What the protocol is, in words and examples. It lies beside the repository, or does not."""
+    path = Path(__file__).parents[2] / "shared/protocol.md"
+    if not path.exists():
+        pytest.skip("the protocol's document is not here")
+    return path.read_text("utf-8")
 
 
 # What tests touch of the protocol (docs/reference/coverage.md)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-
-import pytest
 
 from ..support import catalogue, coverage
 from ..support.notes import notes
 
-PROTOCOL = Path(__file__).parents[3] / "shared/protocol.md"
 MENDED_BY = "`make coverage` writes the page anew"
 
 
@@ -31,13 +27,6 @@ def test_each_test_touches_what_it_stands_for() -> None:
 
 
 # The protocol's own document, where it is at hand
-
-
-@pytest.fixture(scope="module")
-def document() -> str:
-    if not PROTOCOL.exists():
-        pytest.skip("the protocol's document is not here")
-    return PROTOCOL.read_text("utf-8")
 
 
 def test_every_event_of_the_document_is_in_the_catalogue(document: str) -> None:

@@ -190,10 +190,12 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "beta_api_shape_disabled": "§1.9",
         "assistant_not_found": "ours",
         "conversation_full": "ours: a call holds no more",
+        "forbidden": "ours: not with this credential",
         "conversation_not_found": "ours",
-        "rate_limit_exceeded": "ours: all lines are taken",
+        "rate_limit_exceeded": "ours: no line is free, or too much at once",
         "server_busy": "ours: more voices would ruin the running ones",
         "session_idle": "ours",
+        "storage_unavailable": "ours: the disk promises nothing",
     },
     FAILURES: {
         "rate_limit_exceeded": "§3.2",

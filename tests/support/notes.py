@@ -72,17 +72,18 @@ class Notes:
 
     def client(self, frame: bytes | str) -> None:
         """What a client said, if we understand it."""
-        if self._wanted() and (event := _json(frame)) is not None:
+        if self.test is not None and (event := _json(frame)) is not None:
             self._take("client", event)
 
     def server(self, frame: bytes | str) -> None:
-        if self._wanted() and (event := _json(frame)) is not None:
+        if self.test is not None and (event := _json(frame)) is not None:
             self._take("server", event)
             for owner, code in catalogue.codes(event):
                 self.code(owner, code)
 
     def message(self, event: ClientMessage | ServerMessage) -> None:
-        if self._wanted():
+        """What is said without a codec. A session that is refused has said nothing."""
+        if self.test is not None and _is_taken(event):
             side: Side = "client" if isinstance(event, ClientMessage) else "server"
             said = msgspec.json.decode(msgspec.json.encode(event))
             self._take(side, said, translated=type(event) in _TRANSLATED)
@@ -97,9 +98,6 @@ class Notes:
     def row(self, row: Row) -> None:
         if self.test is not None:
             self.by_test[self.test].add(row)
-
-    def _wanted(self) -> bool:
-        return self.test is not None
 
     def _take(self, side: Side, event: Json, *, translated: bool = False) -> None:
         kind = str(event.get("type"))
@@ -172,7 +170,7 @@ def _watch_codec() -> None:
         setattr(codec, name, watched)
 
 
-def _is_taken(event: client.ClientEvent) -> bool:
+def _is_taken(event: ClientMessage | ServerMessage) -> bool:
     """The fields of a session are judged when they are merged."""
     if not isinstance(event, client.SessionUpdate):
         return True
