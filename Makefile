@@ -34,7 +34,7 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long"
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
 
 coverage: $(DONE)/dev
@@ -117,3 +117,12 @@ $(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
 	@echo "Installing a client to test with: $*"
 	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@
+
+# The model that judges pauses, for the tests of it.
+
+$(DONE)/smart-turn/ready: tests/engines/smart_turn.txt | $(DONE)/venv
+	@echo "Fetching smart-turn's model"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes -d $(@D) -r $<
+	@$(BIN)/python -c 'import glob, pathlib, zipfile; name = "smart-turn-v3.2-cpu.onnx"; wheel, = glob.glob("$(@D)/*.whl"); pathlib.Path("$(@D)", name).write_bytes(zipfile.ZipFile(wheel).read(f"pipecat/audio/turn/smart_turn/data/{name}"))'
+	@rm -f $(@D)/*.whl && touch $@
