@@ -1,6 +1,8 @@
 # Each verb sets up what it needs, and is quick when nothing changed.
 #   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
 #   make test   everything within minutes                         make fmt    format
+#   make test-long  what takes longer, with more real clients
+#   make coverage   docs/reference/coverage.md anew, from what tests touch
 #   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
 
 SHELL := /bin/bash
@@ -12,9 +14,12 @@ DATA_DIR ?= data
 PYTHON ?= python3
 BIN := .venv/bin
 DONE := .setup
+CLIENTS := tests/clients/environments
+FAST_CLIENTS := openai_python openai_node agents_python agents_node
+LONG_CLIENTS := livekit pipecat pydantic_ai
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help run test test-long check fmt bench setup web lock clean
+.PHONY: help run test test-long coverage check fmt bench setup web lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -25,12 +30,15 @@ run: setup web
 setup: $(DONE)/run
 web: $(DONE)/web
 
-test: $(DONE)/dev $(DONE)/web $(DONE)/debian
+test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long"
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
+
+coverage: $(DONE)/dev
+	$(BIN)/pytest -q -m "not long and not browser" --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .
@@ -46,15 +54,18 @@ fmt: $(DONE)/dev
 bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	$(LOCK) \
 	  pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	$(LOCK) \
 	  pyproject.toml --group dev packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate locks/node.in -o locks/node.txt
+	$(LOCK) locks/node.in -o locks/node.txt
+	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
 
 clean:
-	rm -rf .venv .setup dist web/node_modules src/vivavoce/http/static
+	rm -rf .venv .setup dist web/node_modules $(CLIENTS)/*/node_modules src/vivavoce/http/static
 
 # What was done, and from what: a newer source does it again.
 
@@ -93,3 +104,25 @@ $(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
 $(DONE)/debian: scripts/debian.sh
 	@scripts/debian.sh chromium flite openssl
 	@mkdir -p $(DONE) && touch $@
+
+# Real clients, each in an environment of its own: by pip in .setup, by npm in its folder.
+
+$(DONE)/clients/%.ready: $(CLIENTS)/%/requirements.txt | $(DONE)/venv
+	@echo "Installing a client to test with: $*"
+	@rm -rf $(DONE)/clients/$* && $(BIN)/python -m venv $(DONE)/clients/$*
+	@$(DONE)/clients/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+$(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
+	@echo "Installing a client to test with: $*"
+	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
+	@mkdir -p $(@D) && touch $@
+
+# The model that judges pauses, for the tests of it.
+
+$(DONE)/smart-turn/ready: tests/engines/smart_turn.txt | $(DONE)/venv
+	@echo "Fetching smart-turn's model"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes -d $(@D) -r $<
+	@$(BIN)/python -c 'import glob, pathlib, zipfile; name = "smart-turn-v3.2-cpu.onnx"; wheel, = glob.glob("$(@D)/*.whl"); pathlib.Path("$(@D)", name).write_bytes(zipfile.ZipFile(wheel).read(f"pipecat/audio/turn/smart_turn/data/{name}"))'
+	@rm -f $(@D)/*.whl && touch $@

@@ -20,7 +20,7 @@ from .startup import Start
 from .talk import RUN_AHEAD_S, Talk, talk
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
-SMALL = ("codec", "seam", "frame", "commit", "responder")
+SMALL = ("codec", "seam", "frame", "commit", "responder", "ramp", "turns")
 CYCLES = {1: 5, 4: 3, 8: 2}
 
 FIRST_AUDIO = Target(50, 150)
@@ -115,27 +115,29 @@ def _processor() -> str:
 
 def main() -> None:
     words = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    words.add_argument("small", nargs="?", choices=SMALL, help="one part alone, in microseconds")
+    words.add_argument("small", nargs="?", choices=SMALL, help="one part alone")
     words.add_argument("rest", nargs="*", help="what that part takes")
     words.add_argument("--calls", default="1,4,8", help="how many talk at once")
     words.add_argument("--write", action="store_true", help="put the tables into the document")
     chosen = words.parse_args()
-    if chosen.small:
-        importlib.import_module(f"benchmarks.{chosen.small}").main(*chosen.rest)
-        return
     began = time.monotonic()
-    starts, talks, quiet = asyncio.run(measure([int(n) for n in chosen.calls.split(",")]))
+    if chosen.small:
+        tables = importlib.import_module(f"benchmarks.{chosen.small}").main(*chosen.rest)
+        if tables is None:
+            return
+    else:
+        starts, talks, quiet = asyncio.run(measure([int(n) for n in chosen.calls.split(",")]))
+        tables = "\n\n".join([talking(talks), resting(starts, quiet)])
     command = "make bench"
     if given := [word for word in sys.argv[1:] if word != "--write"]:
         command += f" ARGS='{' '.join(given)}'"
-    made = "\n\n".join([
-        f"Made by `{command}` in {time.monotonic() - began:.0f} s: {', '.join(machine())}.",
-        talking(talks),
-        resting(starts, quiet),
-    ])  # fmt: skip
+    took = f"Made by `{command}` in {time.monotonic() - began:.0f} s: {', '.join(machine())}."
+    made = f"{took}\n\n{tables}"
     print(made)
     if chosen.write:
-        DOCUMENT.write_text(figures.between(DOCUMENT.read_text("utf-8"), made), "utf-8")
+        text = DOCUMENT.read_text("utf-8")
+        name = chosen.small or "benchmark"
+        DOCUMENT.write_text(figures.between(text, made, name), "utf-8")
 
 
 if __name__ == "__main__":

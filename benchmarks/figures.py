@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 NONE = "–"
 
 
@@ -54,10 +53,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def between(text: str, made: str) -> str:
+def marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def between(text: str, made: str, name: str = "benchmark") -> str:
     """The text with what is between its markers replaced. Raises `ValueError` without them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = marks(name)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"there is no {BEGIN} … {END} to write between")
-    return f"{before}{BEGIN}\n\n{made.strip()}\n\n{END}{after}"
+        raise ValueError(f"there is no {first} … {last} to write between")
+    return f"{before}{first}\n\n{made.strip()}\n\n{last}{after}"

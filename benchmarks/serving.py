@@ -22,6 +22,12 @@ from vivavoce.assistants import SHIPPED
 
 START_WITHIN_S = 60
 ASSISTANT = "charlotte"
+UNLIMITED = {
+    "VIVAVOCE_CALLS__AT_ONCE": "1000",
+    "VIVAVOCE_CALLS__PER_KEY": "1000",
+    "VIVAVOCE_CALLS__BUSY_LATE_MS": "0",
+    "VIVAVOCE_CALLS__BUSY_WAIT_S": "0",
+}
 _URL = re.compile(r"http://\S+")
 
 
@@ -77,8 +83,7 @@ class Served:
 def environment(**more: str) -> dict[str, str]:
     """As somebody who uses it has it, who keeps compiled modules."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "COLUMNS": "200", "VIVAVOCE_CALLS__AT_ONCE": "1000",
-            "VIVAVOCE_CALLS__PER_KEY": "1000", **more}  # fmt: skip
+    return {**kept, "COLUMNS": "200", **UNLIMITED, **more}
 
 
 def run(*arguments: str, data: Path) -> str:

@@ -37,6 +37,7 @@ class Server(Section):
     allowed_origins: tuple[str, ...] = ()  # besides the server's own: CORS and WebSocket `Origin`
     tls_cert: Path | None = None  # PEM files; both or none
     tls_key: Path | None = None
+    open_metrics: bool = False  # may anybody who reaches us read /metrics?
 
 
 class Calls(Section):
@@ -47,6 +48,8 @@ class Calls(Section):
     outbox_bytes: int = Field(1024 * 1024, ge=64 * 1024)  # waiting for one client's socket
     slow_client_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
     at_once: int = Field(200, ge=1)  # calls in this process
+    busy_late_ms: float = Field(20.0, ge=0)  # sound or process so late, too often: no new voices
+    busy_wait_s: float = Field(2.0, ge=0, le=10)  # the same for the wait for a recogniser; 0: off
     tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
     per_key: int = Field(100, ge=1)  # of them, with one API key and the secrets minted by it
     strangers: int = Field(500, ge=1)  # connections that are no calls, or not yet
@@ -60,6 +63,7 @@ class Calls(Section):
 
 class Speech(Section):
     stt_workers: int = Field(4, ge=1, le=64)  # pocketsphinx processes: talkers heard at once
+    smart_turn: Path | None = None  # an ONNX file that judges pauses under `semantic_vad`
     answer_s: float = Field(
         10.0, ge=0.5
     )  # recogniser and voice processes that say nothing are hung
@@ -72,6 +76,7 @@ class OpenAI(Section):
     api_key: SecretStr | None = None  # default: OPENAI_API_KEY
     chat_model: str = "gpt-5-mini"
     transcription_model: str = "gpt-4o-mini-transcribe"
+    transcription_stream: bool = True  # words as they are written, from servers that do that
     speech_model: str = "gpt-4o-mini-tts"
     timeout_s: float = Field(30.0, ge=1)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vivavoce.access.carriers import credential, offered, select, welcome
+from vivavoce.access.carriers import credential, offered, select, speaks_beta, welcome
 
 KEY = "vv_abc"
 
@@ -100,3 +100,19 @@ def test_pages_on_the_list_are_welcome() -> None:
 
 def test_programs_that_are_no_page_are_welcome() -> None:
     assert welcome(None, host="voce.example", secure=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "subprotocols", "beta"),
+    [
+        (None, (), False),
+        ("realtime=v1", (), True),
+        ("assistants=v2,realtime=v1", (), True),
+        ("assistants=v2", ("realtime",), False),
+        (None, ("realtime", "openai-beta.realtime-v1"), True),
+    ],
+)
+def test_who_opts_in_to_the_beta(
+    header: str | None, subprotocols: tuple[str, ...], beta: bool
+) -> None:
+    assert speaks_beta(header, subprotocols) is beta

@@ -179,13 +179,6 @@ def test_semantic_turns_have_no_silence_and_no_gate_on_the_wire(tmp_path: Path) 
     assert msgspec.to_builtins(config.audio.input.turn_detection) == assistant.turn_detection()
 
 
-def test_locked_fields_are_found_in_an_update(ada: Assistant) -> None:
-    assert ada.limits.locks({"instructions": "x", "audio": {"output": {"speed": 1}}}) is None
-    assert ada.limits.locks({"audio": {"output": {"voice": "cedar"}}}) == "audio.output.voice"
-    assert ada.limits.locks({"tools": []}) == "tools"
-    assert ada.limits.locks({"audio": None}) == "audio.output.voice"
-
-
 def test_the_providers_key_is_read_when_it_is_used(tmp_path: Path) -> None:
     secret = tmp_path / "key.txt"
     by_env = load(write(tmp_path, 'name = "ada"\nupstream.key.env = "MY_KEY"'), KNOWN)

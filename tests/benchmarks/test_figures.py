@@ -39,9 +39,10 @@ def test_every_row_has_as_many_cells_as_the_head() -> None:
 
 
 def test_a_table_replaces_the_one_before_and_nothing_else() -> None:
-    text = f"before\n{figures.BEGIN}\nold\n{figures.END}\nafter\n"
+    begin, end = figures.marks("benchmark")
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
     once = figures.between(text, "new")
-    assert once == f"before\n{figures.BEGIN}\n\nnew\n\n{figures.END}\nafter\n"
+    assert once == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
     assert figures.between(once, "new") == once
     with pytest.raises(ValueError, match="write between"):
         figures.between("no markers here", "new")

@@ -161,6 +161,25 @@ def test_a_busy_server_says_so_and_can_be_tried_again(visiting: Visiting) -> Non
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
 
 
+def test_when_all_lines_are_busy_one_may_wait_or_write(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    error = {"type": "rate_limit_error", "code": "server_busy", "message": "All lines are busy."}
+
+    def voices_wait(route: Route) -> None:
+        if "output_modalities" in (route.request.post_data or ""):
+            route.fallback()
+        else:
+            headers = {"Retry-After": "60"}
+            route.fulfill(status=429, headers=headers, json={"error": error})
+
+    visit.page.route("**/client_secrets", voices_wait)
+    visit.write("hello")
+    expect(visit.trouble).to_contain_text("All lines are busy.")
+    visit.press("Write instead")
+    expect(visit.said_by("Echo")).to_have_text("You said: hello")
+    expect(visit.trouble).to_have_count(0)
+
+
 def test_a_model_out_of_reach_is_named_and_what_was_typed_is_kept(visiting: Visiting) -> None:
     visit = visiting()
     error = {"type": "server_error", "code": "upstream_unavailable", "message": "No model today."}

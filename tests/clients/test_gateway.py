@@ -16,12 +16,14 @@ from typing import Any
 import httpx2
 import pytest
 import websockets
+from openai import AsyncOpenAI
 from websockets.asyncio.client import ClientConnection, connect
 
 from vivavoce.cli import sound
 
 from ..support.served import Served, serve
 from .test_openai import Conversation, flite, hold
+from .test_sideband import a_server_controls_a_call
 
 GATE = """
 name = "{name}"
@@ -289,6 +291,25 @@ def test_a_browser_gets_a_secret_and_cannot_change_the_instructions(two: Two) ->
             assert updated["session"]["output_modalities"] == ["text"]
 
     asyncio.run(story())
+
+
+def test_a_server_controls_a_relayed_call(two: Two) -> None:
+    a_server_controls_a_call(two.gateway, two.key, "gate-echo")
+
+
+def test_a_relayed_call_is_hung_up_on(two: Two) -> None:
+    async def story(wire: ClientConnection) -> None:
+        await _until(wire, "session.created")
+        assert wire.response is not None
+        call_id = wire.response.headers["Vivavoce-Call-Id"]
+        async with AsyncOpenAI(base_url=f"{two.gateway.url}/v1", api_key=two.key) as client:
+            await client.realtime.calls.hangup(call_id)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await wire.recv()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "hung_up")
+
+    asyncio.run(_raw(two, story))
 
 
 def test_the_providers_key_appears_nowhere(two: Two) -> None:

@@ -9,11 +9,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
 
-from ..support.served import Served
+from vivavoce.engines.scripted.script import Script
+
+from ..support.endpoints import KEY, serving
+from ..support.folders import write
+from ..support.served import Served, serve
 from ..support.sounds import noise, spoken
 from .test_openai import Conversation
 
@@ -116,6 +121,56 @@ def test_a_browser_dictates_by_a_secret_minted_for_it(served: Served, key: str) 
         assert (error.error.code, error.error.param) == ("invalid_value", "session.type")
 
     hold(served, minted.value, story)
+
+
+EARS = """
+name = "ears"
+
+[instructions]
+default = "You only listen."
+
+[cascade]
+stt = "openai"
+"""
+
+
+def test_each_word_says_how_sure_it_is_where_somebody_knows(tmp_path: Path) -> None:
+    """The recogniser is behind a socket of its own, and streams."""
+
+    async def story(c: Conversation) -> None:
+        created = await c.until("session.created")
+        assert created.session.audio.input.transcription.model == "openai"
+        session = {
+            "type": "transcription",
+            "include": ["item.input_audio_transcription.logprobs"],
+            "audio": {"input": {"transcription": {"model": "gpt-4o-transcribe-diarize"}}},
+        }
+        await c.say(type="session.update", session=session)
+        await c.until("session.updated")
+        await c.speak(PAUSE + spoken("thanks_rms") + PAUSE)
+        done = await c.until(COMPLETED)
+        assert done.transcript == "we agreed to meet again"
+        assert "".join(each.token for each in done.logprobs) == done.transcript
+        deltas = [e for e in c.events if e.type == f"{_HEARD}.delta"]
+        assert [d.delta for d in deltas] == ["we", " agreed", " to", " meet", " again"]
+        assert all([each.token for each in d.logprobs] == [d.delta] for d in deltas)
+        (segment,) = [e for e in c.events if e.type == f"{_HEARD}.segment"]
+        assert (segment.speaker, segment.start) == ("A", 0.0)
+        assert segment.end == done.usage.seconds
+
+    async def main() -> None:
+        async with serving(Script(heard=("we agreed to meet again",))) as endpoints:
+            environ = {
+                "VIVAVOCE_OPENAI__BASE_URL": endpoints.base_url,
+                "VIVAVOCE_OPENAI__API_KEY": KEY,
+            }
+            with serve(tmp_path, **environ) as served:
+                query = {"intent": "transcription", "assistant": "ears"}
+                async with dictating(served, served.key(), **query) as c:
+                    await story(c)
+
+    write(tmp_path / "assistants", EARS, "ears")
+    asyncio.run(main())
 
 
 def test_what_was_dictated_is_kept(served: Served, key: str) -> None:

@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from vivavoce.core.asides import REMEMBERED
 from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
 from vivavoce.core.ledger import Ledger
@@ -281,7 +282,7 @@ def test_the_upstream_hears_how_the_client_left(code: int, told: int) -> None:
     story = Story()
     story.hear(BEGUN)
     story.tell(HungUp(code, "bye"))
-    assert story.log[-1] == Leave(told, "bye")
+    assert story.log[-2:] == [Leave(told, "bye"), Close(1000, "hung up")]
     assert [type(e) for e in story.noted] == [server.ResponseDone]
     assert story.relay.closed
 
@@ -315,6 +316,16 @@ def test_a_browser_cannot_change_what_is_locked() -> None:
     assert said["session"] == {"type": "realtime", "audio": {"output": {"speed": 1.25}}}
 
 
+def test_what_is_locked_is_locked_in_a_single_response_too() -> None:
+    story = Story(locked=LOCKED)
+    wish = {"instructions": "Be rude.", "tools": [], "metadata": {"a": "1"},
+            "audio": {"output": {"voice": "ash"}}}  # fmt: skip
+    story.say(frame("response.create", response=wish), CREATE)
+    first, second = map(json.loads, story.up)
+    assert first["response"] == {"metadata": {"a": "1"}, "audio": {"output": {}}}
+    assert "response" not in second
+
+
 @pytest.mark.parametrize(
     "trick",
     [
@@ -334,6 +345,69 @@ def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
         said = json.loads(data, object_pairs_hook=_each_key_once)
         assert said["type"] != "session.update" or "instructions" not in said["session"]
     assert story.up
+
+
+# Control connections
+
+
+def aside(story: Story, *frames: bytes, who: int = 2) -> None:
+    """As the trunk does: all that a control connection says is taken."""
+    for data in frames:
+        story.relay.receive(FromClient(data, sideband=True), 0.0, who)
+        story.log += story.relay.effects()
+
+
+def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
+    story = Story()
+    aside(story, b'{"type":"response.cancel","event_id":"mine"}')
+    (said,) = map(json.loads, story.up)
+    assert said["type"] == "response.cancel"
+    complaint = {"type": "x", "code": "y", "message": "z", "param": None}
+    story.hear(frame("error", error=complaint | {"event_id": said["event_id"]}))
+    (told,) = [e for e in story.log if isinstance(e, Send)]
+    assert isinstance(told.event, server.Error)
+    assert (told.to, told.event.error.event_id) == (2, "mine")
+    assert not story.down
+
+
+def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> None:
+    story = Story()
+    aside(story, b'{"type":"response.cancel","event_id":"mine"}')
+    for event_id in (None, "mine", "somebody's"):
+        error = {"type": "x", "code": None, "message": "y", "param": None, "event_id": event_id}
+        story.hear(frame("error", error=error))
+    passed = [e for e in story.log if isinstance(e, Pass)]
+    assert [e.aside for e in passed] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"{", "invalid_event"),
+        (b"[1]", "invalid_event"),
+        (b"[" * 100_000, "invalid_event"),
+        (b'{"type":"response.cancel","event_id":1}', "invalid_type"),
+        (APPEND, "invalid_value"),
+    ],
+)
+def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> None:
+    story = Story()
+    aside(story, said)
+    assert not story.up
+    assert [(e.to, e.event.error.code) for e in story.log if isinstance(e, Send)
+            and isinstance(e.event, server.Error)] == [(2, code)]  # fmt: skip
+
+
+def test_the_locks_are_for_browsers_and_not_for_who_controls_the_call() -> None:
+    story = Story(locked=LOCKED)
+    aside(story, b'{"type":"session.update","session":{"type":"realtime","instructions":"New."}}')
+    assert json.loads(story.up[0])["session"]["instructions"] == "New."
+
+
+def test_few_of_a_controllers_events_are_remembered() -> None:
+    story = Story()
+    aside(story, *[b'{"type":"response.cancel"}'] * 1000)
+    assert len(story.relay._asides._said) == REMEMBERED
 
 
 def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:

@@ -425,6 +425,17 @@ def test_truncating_while_it_is_being_made_does_not_stop_it(s: Scenario) -> None
     s.check()
 
 
+def test_clients_round_up_where_they_truncate(s: Scenario) -> None:
+    s.tell(client.ResponseCreate())
+    say(s, "one ", bytes(48 * 100 + 2))
+    say(s, "two", bytes(48 * 100 + 2))
+    item_id = s.session.conversation.last_id or ""
+    s.tell(client.ItemTruncate(item_id=item_id, content_index=0, audio_end_ms=201))
+    assert s.errors == []
+    s.tell(client.ItemTruncate(item_id=item_id, content_index=0, audio_end_ms=202))
+    assert s.errors == [("invalid_value", "audio_end_ms")]
+
+
 @pytest.mark.parametrize(
     ("content_index", "audio_end_ms", "param"), [(1, 0, "content_index"), (0, 1501, "audio_end_ms")]
 )

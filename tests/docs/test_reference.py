@@ -10,6 +10,8 @@ from typer.main import get_command
 
 from vivavoce.cli.main import app
 from vivavoce.config import Settings
+from vivavoce.runtime.load import Load
+from vivavoce.runtime.metrics import Metrics
 
 from ..support.served import Served
 
@@ -46,3 +48,13 @@ def test_every_path_is_told(served: Served) -> None:
     text = (REFERENCE / "http.md").read_text()
     for path in httpx2.get(f"{served.url}/openapi.json").json()["paths"]:
         assert path in text, path
+
+
+def test_every_metric_is_told_and_no_other() -> None:
+    metrics = Metrics(Load())
+    metrics.watch(lambda: 0.0, calls=lambda: 0, recognisers_busy=lambda: 0)
+    text = (REFERENCE / "metrics.md").read_text()
+    told = set(re.findall(r"^\| `vivavoce_(\w+)", text, re.MULTILINE))
+    families = [family.name for family in metrics.registry.collect()]
+    there = {n.removeprefix("vivavoce_") for n in families if n.startswith("vivavoce_")}
+    assert {name.removesuffix("_total") for name in told} == there

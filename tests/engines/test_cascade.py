@@ -186,7 +186,7 @@ def test_every_stage_says_how_long_it_took() -> None:
         await asyncio.sleep(5)
         yield bytes(48)
 
-    async def stable(text: str, guess: str = "") -> None:
+    async def stable(text: str, guess: str = "", logprobs: object = ()) -> None:
         pass
 
     live(cascade.listen(Listen("item_1", b""), sound(), stable))

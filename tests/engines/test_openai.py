@@ -53,7 +53,7 @@ async def sound(ms: int = 900) -> AsyncIterator[bytes]:
         yield b"\x00\x10" * (audio.SAMPLE_RATE // 10)
 
 
-async def ignore(text: str, guess: str = "", /) -> None:
+async def ignore(text: str, guess: str = "", logprobs: object = (), /) -> None:
     pass
 
 
@@ -196,9 +196,9 @@ def test_garbage_is_a_failure_with_a_name(body: bytes, code: str) -> None:
 def test_an_utterance_is_heard_whole() -> None:
     async def story(served: Served) -> None:
         stt = OpenAIStt(served.endpoint(), "scripted")
-        assert await stt.listen(sound(), ignore, language="en-US") == "when does it start"
-        assert await stt.listen(sound(), ignore) == "thank you"
-        assert await stt.listen(sound(0), ignore) == ""
+        assert (await stt.listen(sound(), ignore, language="en-US")).text == "when does it start"
+        assert (await stt.listen(sound(), ignore)).text == "thank you"
+        assert (await stt.listen(sound(0), ignore)).text == ""
 
     run(story, Script(heard=("when does it start", "thank you")))
 

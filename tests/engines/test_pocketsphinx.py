@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -18,17 +19,19 @@ import uvloop
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
-from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.engines.stt.pocketsphinx import LONGEST_S, Pocketsphinx, Pool, _Stretches
 from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
+from vivavoce.runtime.load import Load
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
 
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
+REGISTRATION = spoken("registration_slt")
 
 
-async def nobody(text: str, guess: str = "", /) -> None:
+async def nobody(text: str, guess: str = "", logprobs: object = (), /) -> None:
     pass
 
 
@@ -66,7 +69,7 @@ async def until_gone(process: psutil.Process) -> None:
 def test_it_works_on_uvloop_too(congress: ModelFiles) -> None:
     async def story() -> str:
         async with Pool(1) as pool:
-            return await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            return (await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)).text
 
     assert live(story(), uvloop.new_event_loop) == "when does the keynote start"
 
@@ -87,7 +90,7 @@ def test_processes_start_when_they_are_needed_and_end_with_the_pool(congress: Mo
 def test_guesses_come_before_the_words_are_certain(congress: ModelFiles) -> None:
     told: list[tuple[str, str]] = []
 
-    async def tell(text: str, guess: str = "", /) -> None:
+    async def tell(text: str, guess: str = "", logprobs: object = (), /) -> None:
         told.append((text, guess))
 
     async def story() -> None:
@@ -116,7 +119,7 @@ def test_a_worker_that_dies_costs_its_utterance_only(congress: ModelFiles) -> No
             workers()[0].kill()
             with pytest.raises(EngineError, match="stopped unexpectedly"):
                 await listening
-            return await stt.listen(pieces(KEYNOTE), nobody)
+            return (await stt.listen(pieces(KEYNOTE), nobody)).text
 
     assert "keynote" in live(story())
 
@@ -128,7 +131,7 @@ def test_a_worker_that_died_in_its_sleep_is_replaced(congress: ModelFiles) -> No
             process = workers()[0]
             process.kill()
             await until_gone(process)
-            return await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            return (await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)).text
 
     assert "keynote" in live(story())
 
@@ -145,7 +148,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(congress: ModelFiles, second
                 await stt.listen(pieces(audio.silence(int(seconds * 1000))), nobody)
             assert error.value.code == "recogniser_timeout"
             assert process not in workers()
-            return await stt.listen(pieces(KEYNOTE), nobody)
+            return (await stt.listen(pieces(KEYNOTE), nobody)).text
 
     assert "keynote" in live(story())
 
@@ -158,7 +161,7 @@ def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
             first = Talker()
 
             async def listen(number: int, sound: AsyncIterator[bytes]) -> str:
-                text = await Pocketsphinx(pool, congress).listen(sound, nobody)
+                text = (await Pocketsphinx(pool, congress).listen(sound, nobody)).text
                 order.append(number)
                 return text
 
@@ -184,15 +187,15 @@ def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles)
             one, other = Pocketsphinx(pool, congress), Pocketsphinx(pool, congress)
             held = asyncio.create_task(one.listen(holding.sound(), nobody))
             await holding.heard.wait()
-            assert "keynote" in await other.listen(speaking.sound(), nobody)
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
             assert not held.done()
             holding.done.set()
-            assert "keynote" in await held, "all of it, from the beginning"
+            assert "keynote" in (await held).text, "all of it, from the beginning"
             again = asyncio.create_task(one.listen(Talker().sound(), nobody))
             await asyncio.sleep(1)
             again.cancel()
             await asyncio.wait((again,))
-            assert "keynote" in await other.listen(speaking.sound(), nobody)
+            assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
 
     live(story())
 
@@ -212,16 +215,43 @@ def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
     live(story())
 
 
-def test_a_speech_without_end_is_not_listened_to(congress: ModelFiles) -> None:
+def test_a_speech_without_end_is_heard_in_stretches(congress: ModelFiles) -> None:
+    """A decoder's memory grows with what it hears at once; no word is lost where it is parted."""
+    sound = noise(600, -60).join((KEYNOTE, REGISTRATION) * 11)
+    assert len(sound) / 48_000 > LONGEST_S
+    told: list[str] = []
+
+    async def tell(text: str, guess: str = "", logprobs: object = (), /) -> None:
+        told.append(text)
+
     async def story() -> str:
         async with Pool(1) as pool:
-            stt = Pocketsphinx(pool, congress)
-            with pytest.raises(EngineError) as error:
-                await stt.listen(pieces(audio.silence(61_000), ms=61_000), nobody)
-            assert error.value.code == "utterance_too_long"
-            return await stt.listen(pieces(KEYNOTE), nobody)
+            return (await Pocketsphinx(pool, congress).listen(pieces(sound), tell)).text
 
-    assert "keynote" in live(story())
+    said = live(story())
+    assert said.count("registration") >= 10
+    assert said.count("keynote") >= 9
+    for earlier, later in pairwise([*told, said]):
+        assert later.startswith(earlier)
+
+
+@pytest.mark.parametrize("loud", [True, False])
+def test_a_stretch_ends_where_it_is_quiet_and_at_the_latest_when_it_is_full(loud: bool) -> None:
+    async def story() -> list[float]:
+        second = noise(1_000, -20, 16_000)
+        quiet = second if loud else audio.silence(1_000)[:32_000]
+        parts = [second] * 50 + [quiet] + [second] * 30
+
+        async def sound() -> AsyncGenerator[bytes, None]:
+            for part in parts:
+                yield part
+
+        stretches, seconds = _Stretches(sound()), []
+        while not stretches.over:
+            seconds.append(sum([len(p) / 32_000 async for p in stretches.next()]))
+        return seconds
+
+    assert live(story()) == ([LONGEST_S, 81 - LONGEST_S] if loud else [51, 30])
 
 
 @pytest.mark.parametrize("language", ["it", "es-ES", "de"])
@@ -244,7 +274,9 @@ def test_a_worker_knows_two_assistants_and_learns_a_third(
 
     async def story() -> list[str]:
         async with Pool(1) as pool:
-            return [await Pocketsphinx(pool, m).listen(pieces(KEYNOTE), nobody) for m in models]
+            return [
+                (await Pocketsphinx(pool, m).listen(pieces(KEYNOTE), nobody)).text for m in models
+            ]
 
     assert live(story()) == ["when does the keynote start"] * 4
 
@@ -252,7 +284,7 @@ def test_a_worker_knows_two_assistants_and_learns_a_third(
 def test_without_a_model_general_english_is_heard() -> None:
     async def story() -> str:
         async with Pool(1) as pool:
-            return await Pocketsphinx(pool).listen(pieces(KEYNOTE), nobody)
+            return (await Pocketsphinx(pool).listen(pieces(KEYNOTE), nobody)).text
 
     assert "start" in live(story())
 
@@ -262,10 +294,10 @@ def test_nothing_of_one_caller_stays_for_the_next(congress: ModelFiles) -> None:
 
     async def story() -> tuple[str, str]:
         async with Pool(1) as pool:
-            alone = await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            alone = (await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)).text
             shouting = noise(3_000, -10) + spoken("registration_slt") * 3
             await Pocketsphinx(pool, congress).listen(pieces(shouting), nobody)
-            return alone, await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            return alone, (await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)).text
 
     alone, after_somebody = live(story())
     assert alone == after_somebody
@@ -316,3 +348,27 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
         os.kill(server.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(left, timeout=10)
     assert not alive
+
+
+def test_who_waits_for_a_worker_is_seen(congress: ModelFiles) -> None:
+    async def story() -> None:
+        load = Load()
+        async with Pool(1, queue=load) as pool:
+            clock = asyncio.get_running_loop().time
+            async with pool.lease(congress):
+                assert (pool.busy, load.waiting) == (1, 0)
+                second = asyncio.create_task(_lease(pool, congress))
+                await asyncio.sleep(0.05)
+                assert load.waiting == 1
+                second.cancel()
+                await asyncio.wait([second])
+                assert load.waiting == 0, "who gives up waits no longer"
+            assert pool.busy == 0
+            assert load.busy(clock()) is None
+
+    live(story())
+
+
+async def _lease(pool: Pool, model: ModelFiles) -> None:
+    async with pool.lease(model):
+        pass

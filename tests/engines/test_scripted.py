@@ -60,11 +60,11 @@ def test_it_hears_what_the_script_says_in_turn() -> None:
         for _ in range(10):
             yield b"\x01\x10" * 2400
 
-    async def stable(text: str, guess: str = "", /) -> None:
+    async def stable(text: str, guess: str = "", logprobs: object = (), /) -> None:
         certain.append(text)
 
     async def story() -> list[str]:
-        return [await engine.listen(Listen("item", b""), sound(), stable) for _ in range(3)]
+        return [(await engine.listen(Listen("item", b""), sound(), stable)).text for _ in range(3)]
 
     assert live(story()) == ["what time is it", "thanks", "what time is it"]
     assert certain[:3] == ["what", "what time", "what time is"]

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from vivavoce.audio import g711
 from vivavoce.audio import pcm as audio
+from vivavoce.audio.denoise import DELAY_MS, Denoiser, Depth
 from vivavoce.audio.resample import Resampler
 from vivavoce.core.inputs import Heard
 from vivavoce.engines.vad.silero import Silero
-from vivavoce.protocol.config import AudioInput, Pcm, Pcma, Pcmu, ServerVad
+from vivavoce.protocol.config import AudioInput, NoiseReduction, Pcm, Pcma, Pcmu, ServerVad
 from vivavoce.runtime.ears import PIECE_MS, Ears
 
+from ..support.rooms import NOISES, at_snr
 from ..support.sounds import noise, spoken
 
 DEAF = AudioInput(turn_detection=None)
@@ -142,3 +144,63 @@ def test_a_talker_is_found_where_they_are_with_the_real_model() -> None:
     voiced = [p >= 0.5 for piece in heard for p in piece.probabilities]
     assert 28 <= voiced.index(True) <= 38
     assert not any(voiced[-20:])
+
+
+# Noise reduction
+
+NEAR = AudioInput(noise_reduction=NoiseReduction(type="near_field"))
+FAR = AudioInput(noise_reduction=NoiseReduction(type="far_field", strength=2))
+
+
+@settings(max_examples=30)
+@given(data=random_bytes, cuts=cuts)
+def test_what_is_cleaned_is_as_long_as_what_came(data: bytes, cuts: list[int]) -> None:
+    listener = Listener()
+    heard = sound(hear(Ears(lambda: listener, lambda: NEAR), data, cuts))
+    assert heard == Denoiser(Depth.near()).push(data[: len(data) & ~1])
+    judged = Resampler(24_000, 16_000).push(heard)
+    assert b"".join(listener.frames) == judged[: len(judged) // 1024 * 1024]
+
+
+def test_a_session_may_switch_noise_reduction_at_any_time() -> None:
+    wanted = AudioInput()
+    ears = Ears(Listener, lambda: wanted)
+    hiss = noise(960, -40)
+    assert sound(list(ears.take(hiss))) == hiss
+    levels = {}
+    for name, setting in (("near", NEAR), ("far", FAR)):
+        wanted = setting
+        heard = sound(list(ears.take(hiss)))
+        assert len(heard) == len(hiss)
+        assert not any(heard[: DELAY_MS // 2 * audio.BYTES_PER_MS]), "it begins anew"
+        levels[name] = audio.level_db(heard[len(heard) // 2 :])
+    assert levels["far"] + 6 < levels["near"] < -46
+    wanted = AudioInput()
+    assert sound(list(ears.take(hiss))) == hiss
+
+
+@pytest.mark.parametrize("type", ["near_field", "far_field"])
+def test_a_strength_of_nothing_changes_nothing(type: str) -> None:
+    reduction = NoiseReduction(type=type, strength=0)  # type: ignore[arg-type]
+    ears = Ears(Listener, lambda: AudioInput(noise_reduction=reduction))
+    assert sound(list(ears.take(noise(320, -30)))) == noise(320, -30)
+
+
+def test_a_telephone_is_cleaned_too() -> None:
+    hiss = noise(2_000, -40, 8_000)
+    levels = []
+    for reduction in (None, NoiseReduction(type="near_field")):
+        setting = AudioInput(format=Pcmu(), noise_reduction=reduction)
+        ears = Ears(Listener, lambda setting=setting: setting)  # type: ignore[misc]
+        levels.append(audio.level_db(sound(list(ears.take(g711.encode(hiss, "ulaw"))))[48_000:]))
+    assert levels[1] < levels[0] - 6
+
+
+@pytest.mark.parametrize("setting", [NEAR, FAR], ids=["near", "far"])
+def test_a_talker_in_a_noisy_room_is_found_with_the_real_model(setting: AudioInput) -> None:
+    pcm = audio.silence(1_920) + spoken("keynote_rms") + audio.silence(960)
+    noisy = at_snr(pcm, spoken("keynote_rms"), NOISES["pink"](len(pcm) // 2), 10)
+    heard = list(Ears(Silero, lambda: setting).take(noisy))
+    voiced = [p >= 0.5 for piece in heard for p in piece.probabilities]
+    assert 58 <= voiced.index(True) <= 68
+    assert not any(voiced[-15:])

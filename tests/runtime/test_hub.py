@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest  # noqa: TC002
 
-from vivavoce.runtime.hub import GONE_WITHIN_S, POLITE_S, Hub, LiveCall
+from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.hub import GONE_WITHIN_S, POLITE_S, WAITERS, Hub, LiveCall, Readers
+from vivavoce.runtime.outbox import Transport
 
 from ..support.fakes import now
 from ..support.virtual_time import live
@@ -24,6 +26,11 @@ class Phone:
     gone_after_s: float | None = 0.0  # None: it never reads what waits for it
     stores_within_s: float | None = 0.0  # once it is cut off
     told: list[tuple[float, str, int]] = field(default_factory=list)
+    over: bool = False
+    sidebands: int = 0
+
+    def attach(self, transport: Transport, reader: Readers, *, sideband: bool = False) -> Client:
+        raise NotImplementedError
 
     def hang_up(self, code: int, reason: str) -> None:
         self.told.append((now(), "hung up", code))
@@ -38,6 +45,10 @@ class Phone:
             asyncio.get_running_loop().call_later(seconds, self.call.over.set)
 
 
+def unread(client: Client) -> Reader:
+    raise NotImplementedError
+
+
 def ring(hub: Hub, number: int, conversation: str = "conv_1") -> LiveCall:
     call = LiveCall(f"rtc_{number}", conversation, "echo")
     hub.add(call)
@@ -50,7 +61,7 @@ def test_taking_over_ends_the_calls_of_that_conversation_only() -> None:
         ours, others, new = ring(hub, 1), ring(hub, 2, "conv_2"), ring(hub, 3)
         phones = [Phone(call) for call in (ours, others, new)]
         for phone in phones:
-            phone.call.connect(phone)
+            phone.call.connect(phone, unread)
         assert await hub.take_over("conv_1", new)
         assert [phone.told for phone in phones] == [[(0.0, "hung up", 4000)], [], []]
 
@@ -64,7 +75,7 @@ def test_a_peer_that_vanished_is_not_waited_for() -> None:
         hub = Hub()
         old = ring(hub, 1)
         phone = Phone(old, gone_after_s=None)
-        old.connect(phone)
+        old.connect(phone, unread)
         assert await hub.take_over("conv_1")
         assert now() == POLITE_S
         assert [how for _, how, _ in phone.told] == ["hung up", "cut off"]
@@ -76,7 +87,7 @@ def test_a_call_that_does_not_end_is_not_taken_over() -> None:
     async def story() -> None:
         hub = Hub()
         old = ring(hub, 1)
-        old.connect(Phone(old, gone_after_s=None, stores_within_s=None))
+        old.connect(Phone(old, gone_after_s=None, stores_within_s=None), unread)
         assert not await hub.take_over("conv_1")
         assert now() == POLITE_S + GONE_WITHIN_S
 
@@ -89,7 +100,7 @@ def test_a_call_that_is_still_being_set_up_is_hung_up_on_as_soon_as_it_stands() 
         first = ring(hub, 1)
         phone = Phone(first)
         second = ring(hub, 2)
-        asyncio.get_running_loop().call_later(0.5, first.connect, phone)
+        asyncio.get_running_loop().call_later(0.5, first.connect, phone, unread)
         assert await hub.take_over("conv_1", second)
         assert phone.told == [(0.5, "hung up", 4000)]
 
@@ -102,7 +113,7 @@ def test_who_is_admitted_while_we_leave_is_sent_home() -> None:
             pass
         late = ring(hub, 1)
         phone = Phone(late)
-        late.connect(phone)
+        late.connect(phone, unread)
         assert [code for _, _, code in phone.told] == [1012]
 
     live(story())
@@ -120,7 +131,7 @@ def test_leaving_waits_for_every_call_and_cancels_what_does_not_end() -> None:
     async def story() -> None:
         async with Hub() as hub:
             kind = ring(hub, 1)
-            kind.connect(Phone(kind, gone_after_s=0.5))
+            kind.connect(Phone(kind, gone_after_s=0.5), unread)
             hub.spawn(stuck(), "websocket")
             await asyncio.sleep(0)
         assert now() == 0.5 + POLITE_S
@@ -141,3 +152,82 @@ def test_one_calls_bug_is_logged_and_ends_nobody_else(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.ERROR, "vivavoce.hub"):
         live(story())
     assert [record.getMessage() for record in caplog.records] == ["call_failed"]
+
+
+# Who wants to join a call
+
+
+def test_a_call_that_is_about_to_begin_is_waited_for() -> None:
+    async def story() -> None:
+        hub = Hub()
+        loop = asyncio.get_running_loop()
+        finding = asyncio.create_task(hub.find("rtc_1", 5.5))
+        await asyncio.sleep(1)
+        call = ring(hub, 1)  # admitted, and not yet set up
+        loop.call_at(3, hub.connect, call, Phone(call), unread)
+        assert await finding is call
+        assert now() == 3
+        assert await hub.find("rtc_1", 5.5) is call
+        assert now() == 3
+
+    live(story())
+
+
+def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer() -> None:
+    async def story() -> None:
+        hub = Hub()
+        call = ring(hub, 1)
+        asyncio.get_running_loop().call_later(1, hub.remove, call)
+        assert await hub.find("rtc_1", 5.5) is None
+        assert now() == 1
+
+    live(story())
+
+
+def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
+    async def story() -> None:
+        hub = Hub()
+        found = await asyncio.gather(*(hub.find(f"rtc_{n % 7}", 5.5) for n in range(WAITERS)))
+        assert found == [None] * WAITERS
+        assert now() == 5.5
+        assert not hub._awaited
+
+    live(story())
+
+
+def test_more_than_so_many_do_not_wait() -> None:
+    async def story() -> None:
+        hub = Hub()
+        patient = [asyncio.create_task(hub.find(f"rtc_{n}", 5.5)) for n in range(WAITERS)]
+        await asyncio.sleep(1)
+        assert await hub.find("rtc_too_many", 5.5) is None
+        assert now() == 1
+        await asyncio.wait(patient)
+
+    live(story())
+
+
+def test_who_waits_for_a_call_is_told_at_once_when_we_leave() -> None:
+    async def story() -> None:
+        async with Hub() as hub:
+            finding = asyncio.create_task(hub.find("rtc_1", 5.5))
+            await asyncio.sleep(1)
+            hub.begin_to_leave()
+            assert await finding is None
+            assert now() == 1
+            assert await hub.find("rtc_2", 5.5) is None
+            assert now() == 1
+
+    live(story())
+
+
+def test_a_call_that_is_over_is_not_joined() -> None:
+    async def story() -> None:
+        hub = Hub()
+        call = ring(hub, 1)
+        hub.connect(call, Phone(call, over=True), unread)
+        asyncio.get_running_loop().call_later(0.1, hub.remove, call)
+        assert await hub.find("rtc_1", 5.5) is None
+        assert now() == 0.1
+
+    live(story())

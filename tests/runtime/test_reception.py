@@ -19,6 +19,8 @@ from vivavoce.core.values import Caller
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
 from vivavoce.runtime.hub import Hub
+from vivavoce.runtime.load import Load
+from vivavoce.runtime.metrics import Metrics
 from vivavoce.runtime.reception import Built, Call, Knock, Plan, Reception, Refused, ids
 from vivavoce.runtime.writer import Writer
 from vivavoce.store.base import CallRow, ConversationRow
@@ -42,6 +44,7 @@ default = "Say it again."
 
 [limits]
 calls_at_once = 2
+locked = ["instructions", "tools", "audio.output.voice"]
 """
 
 
@@ -79,6 +82,8 @@ def place(
     store: MemoryStore | None = None,
     building_takes_s: float = 0.0,
     caller: Caller | None = None,
+    load: Load | None = None,
+    hears: bool = True,
     per_key: int | None = None,
 ) -> None:
     write(folder, ECHO, "echo")
@@ -94,7 +99,7 @@ def place(
         nonlocal at
         plans: list[Plan] = []
         async with Parts(Settings(), Folder(folder)) as parts, Writer(kept) as writer, Hub() as hub:
-            builder = Builder(parts, writer, Settings().calls, ids())
+            builder = Builder(parts, writer, Settings().calls, ids(), Metrics(load or Load()))
 
             async def build(plan: Plan) -> Built:
                 plans.append(plan)
@@ -111,6 +116,8 @@ def place(
                 calls_at_once=3,
                 calls_per_key=per_key,
                 make_id=ids(),
+                load=load,
+                hears=lambda assistant, language: hears,
             )
             at = Place(reception, kept, hub, who, plans)
             await story(at)
@@ -270,6 +277,33 @@ def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
 
 
+def test_what_is_locked_for_browsers_is_locked_in_a_single_response(tmp_path: Path) -> None:
+    wish = client.ResponseOptions(
+        conversation="none",
+        instructions="seventeen words " * 17,
+        audio=client.AudioOptions(output=client.VoiceOptions(voice="ash")),
+    )
+
+    def answered(who: Caller) -> tuple[str | None, int]:
+        """By which voice, and to how many tokens: a word is one."""
+        wire = FakeWire()
+
+        async def story(at: Place) -> None:
+            await at.call(wire)
+            wire.say(codec.encode(client.ResponseCreate(response=wish)))
+            await asyncio.sleep(5)
+
+        place(tmp_path, story, caller=who)
+        done = wire.all(server.ResponseDone)[-1][1].response
+        assert isinstance(done.audio, server.ResponseAudio)
+        assert isinstance(done.audio.output, server.ResponseVoice)
+        assert done.usage is not None
+        return done.audio.output.voice, done.usage.input_tokens
+
+    assert answered(Caller(credential="key")) == ("ash", 34)
+    assert answered(Caller(credential="secret", browser=True)) == ("marin", 3 + 1)  # "Hello!"
+
+
 def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         wire = FakeWire()
@@ -280,3 +314,101 @@ def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: 
         assert [e.error.code for _, e in wire.all(server.Error)] == ["session_idle"]
 
     place(tmp_path, story)
+
+
+def late(*, recognisers: bool = False) -> Load:
+    """The judgement of a server that has been late for as long as it remembers."""
+    load = Load()
+    if recognisers:
+        for who in range(5):
+            load.joined(who, -9.0)
+    else:
+        for tick in range(200):
+            load.ran(0.2, tick / 20 - 10, 0.05)
+    return load
+
+
+def test_a_voice_that_would_ruin_the_others_is_told_when_to_try_again(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        with pytest.raises(Refused) as refused:
+            await at.call(FakeWire())
+        told = refused.value
+        assert (told.status, told.code, told.close) == (429, "server_busy", 1013)
+        assert told.type == "rate_limit_error"
+        assert told.retry_s is not None
+        assert f"try again in {told.retry_s} seconds" in told.message
+        assert len(at.hub) == 1
+        assert await at.conversations() == 1
+
+    place(tmp_path, story, load=late())
+
+
+def test_where_nobody_is_there_to_be_ruined_everybody_may_come(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late())
+
+
+def test_a_running_conversation_goes_on_however_busy_it_is(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        load.joined("somebody", -9.0)
+        load.joined("somebody else", -9.0)
+        with pytest.raises(Refused):
+            await at.call(FakeWire())
+        (conversation,) = (await at.store.conversations()).data
+        await at.call(FakeWire(), conversation_id=conversation.id)
+
+    load = Load()
+    place(tmp_path, story, load=load)
+
+
+def test_who_lost_the_connection_just_now_may_come_back(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        lost = FakeWire()
+        call = await at.call(lost)
+        load.joined("somebody", -9.0)
+        load.joined("somebody else", -9.0)
+        assert lost.client is not None
+        lost.client.lost(1006, "")
+        await asyncio.sleep(1)
+        assert len(at.hub) == 1
+        await at.call(FakeWire(), conversation_id=call.plan.conversation_id)
+
+    load = Load()
+    place(tmp_path, story, load=load)
+
+
+def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    writer = Caller(
+        credential="secret",
+        subject="ada",
+        session={"type": "realtime", "output_modalities": ["text"]},
+    )
+    place(tmp_path, story, load=late(), caller=writer)
+
+
+def test_a_voice_that_needs_no_recogniser_does_not_wait_for_one(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late(recognisers=True), hears=False)
+
+
+def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        who = Caller(credential="key", key_id="key_1")
+        with pytest.raises(Refused) as refused:
+            await at.reception.preview(who, Knock(None, "http"), who)
+        assert refused.value.code == "server_busy"
+
+    place(tmp_path, story, load=late(recognisers=True))

@@ -52,6 +52,8 @@ class Call:
     limit: int = 20_000
     secret: str = ""
     ending: str = ""
+    line: Line | None = None
+    trunk: Trunk | None = None
 
     def live(self, plot: Plot = lambda call: None) -> Call:
         live(self._run(plot))
@@ -68,7 +70,8 @@ class Call:
             recorder = Recorder(
                 "rtc_1", "conv_1", writer.submit, wall=wall, ledger=relay.ledger, model="gpt-9"
             )
-            line = Line(relay, trunk, recorder)
+            line = self.line = Line(relay, trunk, recorder)
+            self.trunk = trunk
             self.client.client = line.attach(
                 self.client, lambda client: TrunkReader(line, trunk, client), limit=self.limit
             )
@@ -80,6 +83,12 @@ class Call:
     def says(self, *frames: bytes) -> None:
         for data in frames:
             self.client.say(data)
+
+    def controlled_by(self, wire: RawWire) -> None:
+        line, trunk = self.line, self.trunk
+        assert line is not None
+        assert trunk is not None
+        wire.client = line.attach(wire, lambda c: TrunkReader(line, trunk, c), sideband=True)
 
 
 # Order
@@ -367,3 +376,65 @@ def test_a_recorded_session_passes_verbatim_and_is_stored(name: str) -> None:
     assert all(row.usage for row in call.store.responses.values())
     spoken = [row for row in rows if isinstance(row.item, Message) and row.sent_ms]
     assert all(row.generated for row in spoken)
+
+
+# Control connections
+
+
+def test_a_controller_hears_all_but_the_sound_in_order() -> None:
+    control = RawWire()
+
+    def plot(call: Call) -> None:
+        call.controlled_by(control)  # before the call is open
+        call.at(1.0)(call.upstream.says, SOUND, NEWS, ADDED, RECEIPT, SOUND, NEWS)
+
+    call = Call(store=SlowStore(takes_s=0.5)).live(plot)
+    assert call.client.kinds[0] == "session.created"
+    assert control.got == [(1.0, NEWS), (1.0, ADDED), (1.5, RECEIPT), (1.5, NEWS)]
+    assert [data for data in call.client.frames[1:] if data != SOUND] == control.frames
+
+
+def test_a_controller_speaks_to_the_upstream_and_the_call_outlives_it() -> None:
+    control = RawWire()
+
+    def leave() -> None:
+        assert control.client is not None
+        control.client.lost(1000, "")
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.controlled_by, control)
+        call.at(2.0)(control.say, CREATE)
+        call.at(3.0)(leave)
+        call.at(4.0)(call.upstream.says, NEWS)
+
+    call = Call().live(plot)
+    assert call.upstream.kinds[-1] == "response.create"
+    assert call.client.at(NEWS) == 4.0
+    assert not control.frames
+
+
+def test_a_controller_of_a_relayed_call_is_closed_when_the_call_ends() -> None:
+    control = RawWire()
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.controlled_by, control)
+
+    call = Call(hang_up_at=3.0).live(plot)
+    assert control.closed == (3.0, 1000, "hung up")
+    assert call.ending == "client_closed_1000"
+
+
+def test_a_slow_controller_of_a_relayed_call_does_not_slow_it() -> None:
+    control = RawWire(read_every_s=1000)
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.controlled_by, control)
+        for tenth in range(200):
+            call.at(2.0 + tenth / 20)(call.upstream.says, *[frame("x", pad="y" * 50_000)] * 3)
+
+    call = Call(hang_up_at=20.0).live(plot)
+    assert control.closed is not None
+    assert control.closed[1] == 1013
+    assert call.client.got[-1][0] == pytest.approx(11.95)
+    assert call.upstream.reading
+    assert call.ending == "client_closed_1000"

@@ -11,6 +11,7 @@ from typing import TypeVar
 from vivavoce.audio import pcm as audio
 from vivavoce.core.inputs import Heard
 from vivavoce.core.ledger import Word
+from vivavoce.core.values import Transcript
 from vivavoce.engines.base import Question, Speech, Stable, Voice
 from vivavoce.errors import EngineError, StoreError
 from vivavoce.protocol import codec
@@ -38,8 +39,13 @@ class FakeStt:
     heard_ms: list[int] = field(default_factory=list)
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
         pcm = b""
         async for piece in sound:
             if not pcm:
@@ -49,7 +55,7 @@ class FakeStt:
         await asyncio.sleep(self.takes_s)
         if self.broken:
             raise self.broken
-        return "what time is it"
+        return Transcript("what time is it")
 
 
 @dataclass
@@ -89,6 +95,28 @@ class FakeTts:
         except (asyncio.CancelledError, GeneratorExit):
             self.stopped_at.append(now())
             raise
+
+
+@dataclass
+class FakeJudge:
+    """Listens to pauses for as long as the story wants it, and thinks what it is told to."""
+
+    says: Sequence[float | None] = (1.0,)
+    takes_s: float = 0.1
+    broken: Exception | None = None
+    heard_ms: list[int] = field(default_factory=list)
+    stopped: int = 0
+
+    async def over(self, sound: bytes) -> float | None:
+        self.heard_ms.append(audio.duration_ms(sound))
+        try:
+            await asyncio.sleep(self.takes_s)
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if self.broken:
+            raise self.broken
+        return self.says[min(len(self.heard_ms), len(self.says)) - 1]
 
 
 WINDOW = 4  # frames the network holds for who does not read

@@ -97,7 +97,7 @@ def test_a_browser_brings_its_secret_as_a_subprotocol(served: Served, key: str) 
     offered = [
         Subprotocol("realtime"),
         Subprotocol(f"openai-insecure-api-key.{minted['value']}"),
-        Subprotocol("openai-beta.realtime-v1"),
+        Subprotocol("openai-agents-sdk.0.20.0"),
     ]
     visit(served, story, "?model=whatever", subprotocols=offered, origin=served.url)
 
@@ -135,6 +135,53 @@ def test_a_key_is_not_taken_from_the_url(served: Served, key: str) -> None:
 
 
 # Where and what
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"subprotocols": [Subprotocol("realtime"), Subprotocol("openai-beta.realtime-v1")]},
+        {"additional_headers": {"OpenAI-Beta": "assistants=v2, realtime=v1"}},
+        {"query": "?call_id=rtc_any", "additional_headers": {"OpenAI-Beta": "realtime=v1"}},
+    ],
+)
+def test_who_speaks_the_beta_is_told_so_at_once(
+    served: Served, key: str, how: dict[str, Any]
+) -> None:
+    async def story(socket: ClientConnection) -> None:
+        error = (await hear(socket))["error"]
+        assert error["code"] == "beta_api_shape_disabled"
+        assert error["message"].startswith("The Realtime Beta API is no longer supported.")
+        assert await end_of(socket) == (4000, "invalid_request_error.beta_api_shape_disabled")
+
+    headers = {"Authorization": f"Bearer {key}"} | how.pop("additional_headers", {})
+    visit(served, story, **how, additional_headers=headers)
+
+
+def test_a_beta_opt_in_for_something_else_is_no_matter(served: Served, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}", "OpenAI-Beta": "assistants=v2"}
+    visit(served, welcomed, additional_headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/realtime/translations", "translation_not_supported"),
+        ("/openai/realtime", "beta_api_shape_disabled"),
+    ],
+)
+def test_what_this_server_does_not_speak_is_refused_exactly(
+    served: Served, key: str, path: str, code: str
+) -> None:
+    async def main() -> None:
+        url = f"{served.ws.removesuffix('/v1/realtime')}{path}?model=gpt-realtime-translate"
+        async with connect(url, **with_key(key)) as socket:
+            assert (await hear(socket))["error"]["code"] == code
+            assert await end_of(socket) == (4000, f"invalid_request_error.{code}")
+        async with connect(url, **with_key("vv_wrong")) as socket:
+            assert (await hear(socket))["error"]["code"] == "invalid_api_key"
+
+    asyncio.run(main())
 
 
 def test_pages_from_elsewhere_are_refused_at_the_door(served: Served, key: str) -> None:
@@ -197,6 +244,16 @@ def test_fragments_and_binary_frames_are_messages(served: Served, key: str) -> N
         await hear(socket, "session.updated")
         await socket.send(update.encode())
         await hear(socket, "session.updated")
+
+    visit(served, story, **with_key(key))
+
+
+def test_a_client_may_name_its_events(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        await say(socket, type="input_audio_buffer.append", event_id="good", audio="AAAA")
+        await say(socket, type="input_audio_buffer.append", event_id="bad", audio="*")
+        assert (await hear(socket))["error"]["event_id"] == "bad"
 
     visit(served, story, **with_key(key))
 
@@ -334,5 +391,23 @@ def test_tls(tmp_path: Path) -> None:
         async def main() -> None:
             async with connect(server.ws + "?model=echo", ssl=context, **with_key(made)) as socket:
                 await welcomed(socket)
+                assert socket.response is not None
+                query = f"?call_id={socket.response.headers['Vivavoce-Call-Id']}"
+                async with connect(server.ws + query, ssl=context, **with_key(made)) as control:
+                    await say(control, type="input_audio_buffer.clear")
+                    await hear(socket, "input_audio_buffer.cleared")
 
         asyncio.run(main())
+
+
+def test_who_finds_all_lines_taken_is_told_so(tmp_path: Path) -> None:
+    async def story(server: Served) -> None:
+        how = with_key(server.key())
+        async with connect(server.ws + "?model=echo", **how) as only:
+            await welcomed(only)
+            async with connect(server.ws + "?model=echo", **how) as another:
+                assert (await hear(another))["error"]["code"] == "rate_limit_exceeded"
+                assert (await end_of(another))[0] == 1013
+
+    with serve(tmp_path, VIVAVOCE_CALLS__AT_ONCE="1") as server:
+        asyncio.run(story(server))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 SUBPROTOCOL = "realtime"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_BETA, _BETA_SUBPROTOCOL = "realtime=v1", "openai-beta.realtime-v1"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -40,6 +41,12 @@ def credential(
         if name.startswith(_KEY_SUBPROTOCOL):
             return name.removeprefix(_KEY_SUBPROTOCOL) or None
     return None
+
+
+def speaks_beta(header: str | None, subprotocols: Sequence[str] = ()) -> bool:
+    """Does a client opt in to the protocol's beta, by `OpenAI-Beta` or a subprotocol (§1.9)?"""
+    features = (name.strip() for name in (header or "").split(","))
+    return _BETA in features or _BETA_SUBPROTOCOL in subprotocols
 
 
 def welcome(

@@ -13,18 +13,20 @@ from ..config import Calls
 from ..core.dictation import Dictation
 from ..core.ledger import Ledger
 from ..core.limits import Limits
-from ..core.locks import without
+from ..core.locks import unwished, without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
+from ..engines.cascade import OnStage
 from ..errors import EngineError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.config import SessionConfig, TranscriptionConfig
-from ..runtime.client import Client
+from ..runtime.client import Client, Reader
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
-from ..runtime.reader import SessionReader
+from ..runtime.metrics import CallMetrics, Metrics
+from ..runtime.reader import ControlReader, SessionReader
 from ..runtime.reception import Built, Plan, Refused, now
 from ..runtime.recorder import Recorder
 from ..runtime.trunk import Trunk, TrunkReader
@@ -38,8 +40,14 @@ PROVIDER_DOWN = 1013
 
 class Builder:
     def __init__(
-        self, parts: Parts, writer: Writer, settings: Calls, make_id: Callable[[str], str]
+        self,
+        parts: Parts,
+        writer: Writer,
+        settings: Calls,
+        make_id: Callable[[str], str],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._parts = parts
         self._writer = writer
         self._settings = settings
@@ -102,7 +110,8 @@ class Builder:
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
         )
-        line = self._line(plan, relay, trunk, self._recorder(plan, ledger, wanted.model))
+        seen = CallMetrics(self._metrics, ours=False)
+        line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
         return Built(line, lambda client: TrunkReader(line, trunk, client))
 
     def _minutes(self, plan: Plan) -> float:
@@ -111,6 +120,7 @@ class Builder:
     async def _dictation(self, plan: Plan, config: TranscriptionConfig) -> Built:
         """Written down, with the assistant's ears and words."""
         ledger = _recall(plan.history)
+        judge = await self._parts.pauses()
         dictation = Dictation(
             config,
             now=asyncio.get_running_loop().time(),
@@ -122,17 +132,24 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             limits=self._limits,
+            judges_pauses=judge is not None,
         )
         recorder = self._recorder(plan, ledger)
-        scribe = await self._parts.scribe(plan.assistant, plan.language, recorder.stage)
-        hands = Hands(scribe)
-        line = self._line(plan, dictation, hands, recorder)
+        seen = CallMetrics(self._metrics, ours=True)
+        stage = _both(recorder.stage, seen.stage)
+        scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
+        hands = Hands(scribe, judge=judge)
+        line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:
+                return ControlReader(line, client)
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            allow = _keeping(locked) if locked else None
-            return SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            allow = _keeping(locked)
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
 
@@ -140,10 +157,11 @@ class Builder:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
+        judge = await self._parts.pauses()
         locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
-            locked = (*locked, "output_modalities")
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -159,19 +177,30 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
+            judges_pauses=judge is not None,
             limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(plan, ledger)
-        engine = await self._parts.engine(assistant, plan.language, recorder.stage)
-        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
-        line = self._line(plan, session, hands, recorder)
+        seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
+        stage = _both(recorder.stage, seen.stage)
+        engine = await self._parts.engine(assistant, plan.language, stage)
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
+        line = self._line(session, hands, recorder, seen)
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: Client) -> Reader:
+            if client.sideband:  # it came with a key, so the assistant's locks are not for it
+                return ControlReader(line, client, _keeping(fixed))
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            allow = _keeping(locked, mute) if locked else None
-            return SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            allow = _keeping((*locked, *fixed))
+            return self._reader(
+                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
+            )
 
         return Built(line, reader)
+
+    def _reader(self, reader: SessionReader) -> SessionReader:
+        self._metrics.reads(reader)
+        return reader
 
     def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
@@ -184,13 +213,16 @@ class Builder:
             kept=plan.history,
         )
 
-    def _line(self, plan: Plan, machine: Machine, work: Work, recorder: Recorder) -> Line:
+    def _line(self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics) -> Line:
         return Line(
             machine,
             work,
             recorder,
             outbox_bytes=self._settings.outbox_bytes,
             patience_s=self._settings.slow_client_s,
+            on_event=seen.event,
+            on_written=seen.written,
+            traffic=self._metrics.traffic,
         )
 
 
@@ -203,16 +235,25 @@ def _recall(history: tuple[Row, ...]) -> Ledger:
     return ledger
 
 
-def _keeping(locked: tuple[str, ...], mute: bool = False) -> Callable[[Command], Command]:
-    """What a client says, without the fields that it may not change."""
+def _both(one: OnStage, other: OnStage) -> OnStage:
+    def both(name: str, ms: float) -> None:
+        one(name, ms)
+        other(name, ms)
+
+    return both
+
+
+def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
+    """What a client says, without the fields that it may not change. None: it may change all."""
+    if not locked:
+        return None
 
     def keep(event: Command) -> Command:
         match event:
             case SessionUpdate(session=patch):
                 return msgspec.structs.replace(event, session=without(patch, locked))
-            case ResponseCreate(response=wish) if mute and wish is not None:
-                silent = msgspec.structs.replace(wish, output_modalities=None)
-                return msgspec.structs.replace(event, response=silent)
+            case ResponseCreate(response=wish) if wish is not None:
+                return msgspec.structs.replace(event, response=unwished(wish, locked))
             case _:
                 return event
 

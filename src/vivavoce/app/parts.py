@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from ..assistants import Assistant, Known
 from ..config import Settings
-from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
+from ..engines.base import Brain, Engine, PauseJudge, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.cascade import Cascade, OnStage, Scribe
 from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ..engines.brain.extractive import ExtractiveBrain
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
-    from ..engines.stt.pocketsphinx import Pool
+    from ..engines.stt.pocketsphinx import Pool, Queue
+    from ..engines.turn.smart_turn import SmartTurn
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
@@ -60,8 +61,10 @@ def known() -> Known:
 class Parts:
     """Open while the server serves; `async with`."""
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
+    def __init__(self, settings: Settings, folder: Folder, queue: Queue | None = None) -> None:
+        """`queue` is told who waits for a recogniser."""
         self._settings = settings
+        self._queue = queue
         self._folder = folder
         self._stack = AsyncExitStack()
         self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
@@ -72,6 +75,7 @@ class Parts:
         self._http: Http | None = None
         self._recognisers: Pool | None = None
         self._espeak: espeak.Espeak | None = None
+        self._smart_turn: SmartTurn | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,6 +88,22 @@ class Parts:
         from ..engines.vad.silero import Silero
 
         return Silero()
+
+    async def pauses(self) -> PauseJudge | None:
+        """Who judges pauses under `semantic_vad`; None: nobody, their length and the words decide.
+
+        Raises `EngineError` if the operator names a file that is none.
+        """
+        path = self._settings.speech.smart_turn
+        if path is None:
+            return None
+        from ..engines.turn.smart_turn import SmartTurn
+
+        async with self._making:
+            if self._smart_turn is None:
+                judge = await asyncio.to_thread(SmartTurn, path)
+                self._smart_turn = self._stack.enter_context(judge)
+            return self._smart_turn
 
     async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """What answers one call. Raises `EngineError` if a part cannot be had."""
@@ -104,6 +124,22 @@ class Parts:
             return scripted()
         ears = await self.recogniser(assistant, language)
         return Scribe(ears, language=language, on_stage=on_stage)
+
+    def local(self, assistant: Assistant, language: str) -> bool:
+        """Are brain and voice here, so that nobody else's slowness is heard in an answer?"""
+        kinds = {assistant.adapter(kind, language) for kind in ("brain", "tts")}
+        return assistant.engine == "cascade" and "openai" not in kinds
+
+    def hears(self, assistant: Assistant, language: str) -> bool:
+        """Would this take one of the embedded recognisers, of which there are few?"""
+        return assistant.engine == "cascade" and assistant.adapter("stt", language) == (
+            "pocketsphinx"
+        )
+
+    @property
+    def recognisers_busy(self) -> int:
+        """Embedded recognisers that hear somebody now."""
+        return self._recognisers.busy if self._recognisers else 0
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """What a person should know before they talk, each by language."""
@@ -154,7 +190,10 @@ class Parts:
             case "openai":
                 from ..engines.stt.openai import OpenAIStt
 
-                return OpenAIStt(self._endpoint(), self._settings.openai.transcription_model)
+                chosen = self._settings.openai
+                return OpenAIStt(
+                    self._endpoint(), chosen.transcription_model, stream=chosen.transcription_stream
+                )
             case other:
                 raise EngineError(f"there is no recogniser named {other}")
 
@@ -164,13 +203,13 @@ class Parts:
         """Load what the first call with this assistant needs, before it comes."""
         language = assistant.fallback_language
         await asyncio.to_thread(self.detector)
-        if assistant.engine != "cascade":
-            return
-        await self.brain(assistant, language)
-        if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
-            await voice.warm()
-        if assistant.adapter("stt", language) == "pocketsphinx":
-            await (await self._pool()).warm(await self._model(assistant))
+        if assistant.engine == "cascade":
+            await self.brain(assistant, language)
+            if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
+                await voice.warm()
+            if assistant.adapter("stt", language) == "pocketsphinx":
+                await (await self._pool()).warm(await self._model(assistant))
+        await self.pauses()
 
     def _endpoint(self) -> Endpoint:
         """The OpenAI-compatible server behind the adapters named `openai`."""
@@ -228,7 +267,8 @@ class Parts:
         from ..engines.stt.pocketsphinx import Pool
 
         if self._recognisers is None:
-            pool = Pool(self._settings.speech.stt_workers, answer_s=self._settings.speech.answer_s)
+            speech = self._settings.speech
+            pool = Pool(speech.stt_workers, answer_s=speech.answer_s, queue=self._queue)
             self._recognisers = await self._stack.enter_async_context(pool)
         return self._recognisers
 

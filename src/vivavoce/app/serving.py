@@ -17,7 +17,10 @@ from ..core.values import Caller
 from ..errors import StoreError, VivavoceError
 from ..http import application
 from ..http.services import Services
+from ..runtime import lag
 from ..runtime.hub import Hub
+from ..runtime.load import Limits, Load
+from ..runtime.metrics import Metrics
 from ..runtime.reception import Reception, ids, now, refused
 from ..runtime.writer import Writer
 from ..store.base import Store
@@ -66,9 +69,17 @@ class Server:
         catalogue = Catalogue([SHIPPED, self.folder.assistants], known())
         for name, error in catalogue.broken.items():
             log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
-        parts = await stack.enter_async_context(Parts(settings, self.folder))
-        writer = await stack.enter_async_context(Writer(store))
+        calls = settings.calls
+        load = Load(Limits(calls.busy_late_ms / 1000, calls.busy_wait_s))
+        metrics = Metrics(load)
+        parts = await stack.enter_async_context(Parts(settings, self.folder, metrics))
+        writer = await stack.enter_async_context(Writer(store, on_commit=metrics.committed))
         hub = await stack.enter_async_context(Hub())
+        metrics.watch(
+            asyncio.get_running_loop().time,
+            calls=lambda: len(hub),
+            recognisers_busy=lambda: parts.recognisers_busy,
+        )
         upkeep = Upkeep(store, now)
 
         async def last_notes() -> None:
@@ -78,7 +89,7 @@ class Server:
         stack.push_async_callback(last_notes)
         _beside(stack, upkeep.run(), "upkeep")
         default = catalogue.get(settings.calls.default_assistant)
-        _beside(stack, _warm(parts, default), "warming")
+        _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
 
         async def identify(credential: str | None) -> Caller:
             caller = await door.identify(store, credential, now())
@@ -92,11 +103,14 @@ class Server:
             assistants=catalogue,
             store=store,
             hub=hub,
-            build=Builder(parts, writer, settings.calls, make_id),
+            build=Builder(parts, writer, settings.calls, make_id, metrics),
             default_assistant=settings.calls.default_assistant,
             calls_at_once=settings.calls.at_once,
             calls_per_key=settings.calls.per_key,
             make_id=make_id,
+            load=load,
+            counts=metrics,
+            hears=parts.hears,
         )
         secure = settings.server.tls_cert is not None or (
             (settings.server.public_url or "").startswith("https:")
@@ -121,6 +135,8 @@ class Server:
             make_id=make_id,
             notes=parts.notes,
             ready=store.ping,
+            metrics=metrics.exposition,
+            open_metrics=settings.server.open_metrics,
             secure=secure,
             origins=self._origins,
         )
@@ -135,6 +151,12 @@ def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -
         await asyncio.wait([task])
 
     stack.push_async_callback(end)
+
+
+async def _warm_and_watch(parts: Parts, default: Assistant | None, metrics: Metrics) -> None:
+    """What loads itself is late by nature; that says nothing of the calls that come."""
+    await _warm(parts, default)
+    await lag.watch(metrics.ran)
 
 
 async def _warm(parts: Parts, assistant: Assistant | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -222,16 +222,6 @@ class Limits(Section):
         if flaws:
             raise wrong(*flaws)
         return value
-
-    def locks(self, patch: JsonObject) -> str | None:
-        """The first locked field that a `session.update` would change, if there is one."""
-        return next((path for path in self.locked if _touches(patch, path.split("."))), None)
-
-
-def _touches(patch: object, path: Sequence[str]) -> bool:
-    if not isinstance(patch, dict) or not path:
-        return True  # it puts something else in the place of all that is below
-    return path[0] in patch and _touches(patch[path[0]], path[1:])
 
 
 Languages = Annotated[

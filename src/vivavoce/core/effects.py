@@ -33,6 +33,7 @@ class Listen:
     item_id: str
     pre_roll: bytes
     language: str | None = None  # what the session says is spoken
+    logprobs: bool = False  # does the client want to know how sure each word is?
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,19 @@ class ListenDrop:
     """Nobody wants the words any more."""
 
     item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePause:
+    """The user falls silent: are they done, by the sound of it? `PauseJudged` answers.
+
+    `sound`: the last seconds, PCM16 at 24 kHz, with the pause so far. Asked anew at each pause:
+    who is still busy with an older one may stop.
+    """
+
+    item_id: str
+    pause: int
+    sound: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +103,14 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Tell all clients what an upstream said, in its own bytes. `event`: what it means, if known"""
+    """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
+
+    `aside`: the control connections too.
+    """
 
     data: bytes
     event: ServerEvent | None
+    aside: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,7 @@ Effect = (
     | ListenTo
     | ListenEnd
     | ListenDrop
+    | JudgePause
     | Respond
     | Cancel
     | Hush

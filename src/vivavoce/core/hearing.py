@@ -7,7 +7,8 @@
 
 The item's id is known before anybody speaks, and is the same in all events about the turn. Between
 turns only as much sound is kept as the next one may reach back for; from then on it goes straight
-to the recogniser, and to `sounds`, in case the client asks for the item.
+to the recogniser, and to `sounds`, in case the client asks for the item. Where a model judges
+pauses, it hears the last seconds of the turn as soon as one begins.
 """
 
 from __future__ import annotations
@@ -22,17 +23,20 @@ from ..audio import g711
 from ..audio import pcm as audio
 from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import AudioInput, Format, Pcm, Pcmu
+from ..protocol.config import AudioInput, Format, Include, Pcm, Pcmu
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import pauses
 from .conversation import Conversation
 from .gate import LevelGate
-from .inputs import Heard, NotTranscribed, Partial, Transcribed
+from .inputs import Heard, NotTranscribed, Partial, PauseJudged, Transcribed
 from .outgoing import Outgoing
 from .sounds import Sounds
-from .transcripts import Transcripts
+from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
+
+JUDGED_AFTER_MS = 192  # of silence: shorter ones are between two words
+JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,15 @@ class Hearing:
         settings: AudioInput,
         sounds: Sounds,
         *,
+        include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
         full: Callable[[], bool] = lambda: False,
+        judges_pauses: bool = False,
     ) -> None:
-        """`full`: is there no room for one more item?"""
+        """`full`: is there no room for one more item? `judges_pauses`: somebody does."""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
-        self.transcripts = Transcripts(out, told=settings.transcription is not None)
+        self.transcripts = Transcripts(out)
         self._out = out
         self._conversation = conversation
         self._sounds = sounds
@@ -68,7 +74,9 @@ class Hearing:
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self._full = full
-        self.configure(settings)
+        self._judges_pauses = judges_pauses
+        self._recent = bytearray()  # of this turn, for who judges its pauses
+        self.configure(settings, include)
 
     @property
     def format(self) -> Format:
@@ -92,10 +100,10 @@ class Hearing:
         """Also who holds a button down: nobody else says when."""
         return self._turns is None or self._turns.speaking
 
-    def configure(self, settings: AudioInput) -> None:
+    def configure(self, settings: AudioInput, include: tuple[Include, ...] | None = None) -> None:
         """New settings, same sound: what is being said goes on, and so does the clock."""
         self._settings = settings
-        self.transcripts.told = settings.transcription is not None
+        self.transcripts.wanted = Wanted.by(settings.transcription, include)
         if settings.turn_detection is None:
             self._turns = None
         elif self._turns is None:
@@ -110,6 +118,7 @@ class Hearing:
         if self._listening:
             self._listened_bytes += len(heard.pcm)
             self._sounds.add(self.item_id, heard.pcm)
+            self._remember(heard.pcm)
             self._out.ask(do.ListenTo(self.item_id, heard.pcm))
         else:
             self._pre_roll += heard.pcm
@@ -144,16 +153,28 @@ class Hearing:
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
                 yield boundary
+            case None if turns.silent_ms == JUDGED_AFTER_MS and self._recent:
+                self._out.ask(do.JudgePause(self.item_id, turns.pause, bytes(self._recent)))
             case None:
                 pass
+
+    def _remember(self, pcm: bytes | bytearray) -> None:
+        if self._judges_pauses and self._turns is not None and self._turns.rules.over is not None:
+            self._recent += pcm
+            del self._recent[: -JUDGED_MS * audio.BYTES_PER_MS]
 
     def _listen(self) -> None:
         if not self._listening:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
             self._sounds.add(self.item_id, bytes(self._pre_roll))
-            self._out.ask(do.Listen(self.item_id, bytes(self._pre_roll), self._language_told))
+            self._remember(self._pre_roll)
+            self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
+
+    def _ask_to_listen(self, item_id: str, pcm: bytes) -> None:
+        sure = self.transcripts.wanted.logprobs
+        self._out.ask(do.Listen(item_id, pcm, self._language_told, sure))
 
     def take(self) -> None:
         """What was heard becomes an item, and its words are awaited."""
@@ -197,7 +218,7 @@ class Hearing:
         return silent
 
     def _listen_whole(self, item_id: str, pcm: bytes) -> None:
-        self._out.ask(do.Listen(item_id, pcm, self._language_told))
+        self._ask_to_listen(item_id, pcm)
         self._out.ask(do.ListenEnd(item_id))
 
     def clear(self) -> None:
@@ -218,7 +239,12 @@ class Hearing:
         self.transcripts.add(partial, current=current)
         if self._turns is not None and partial.item_id == current:
             text = self.transcripts.latest(partial.item_id)
-            self._turns.unfinished = pauses.unfinished(text, self._language_told or self._language)
+            self._turns.ending = pauses.ending(text, self._language_told or self._language)
+
+    def judge_pause(self, event: PauseJudged) -> None:
+        """Who listened to a pause has an opinion. About another one it is too late."""
+        if self._turns is not None and event.item_id == self.item_id:
+            self._turns.judge(event.pause, event.over)
 
     def know_words(self, event: Transcribed | NotTranscribed) -> bool:
         """The words, or that there will be none. Does that answer something?
@@ -241,6 +267,7 @@ class Hearing:
         self._known = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()
+        self._recent.clear()
         if self._turns is not None:
             self._turns.rest()
 

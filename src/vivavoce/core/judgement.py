@@ -83,6 +83,17 @@ def commit(buffered_ms: float, room: Room) -> None:
     room.judge()
 
 
+def no_sound(event_id: str | None = None) -> InvalidRequest:
+    """For a control connection that appends audio."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'input_audio_buffer.append'. A control connection brings no audio: the "
+        "call that it controls has its own.",
+        "type",
+        event_id,
+    )
+
+
 def creation(
     conversation: Conversation, event: ItemCreate, room: Room, format: Format
 ) -> tuple[Item, bytes, str | None]:

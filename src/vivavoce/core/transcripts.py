@@ -1,28 +1,54 @@
 """The words of what the user said: expected, told as they become certain, known at last.
 
-Words are always wanted, because the brain and the store live on them; whether the client is told
-is the session's choice. Until it is known what was said, or that nobody could understand it, who
-thinks in words waits.
+Words are always wanted, because the brain and the store live on them; whether the client is told,
+and what besides (how sure each word is, who said what), is the session's choice. Until it is known
+what was said, or that nobody could understand it, who thinks in words waits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
 from ..protocol import server
+from ..protocol.config import Include, Transcription
 from ..protocol.items import Item, Message
 from .inputs import NotTranscribed, Partial, Transcribed
 from .outgoing import Outgoing
+from .values import Segment
+
+DIARIZES = "-diarize"  # how the models are called whose words come with who said them
+SOMEBODY = "A"  # says what nobody can tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a session asks to be told of the user's words."""
+
+    words: bool = False
+    logprobs: bool = False
+    segments: bool = False
+
+    @classmethod
+    def by(
+        cls, transcription: Transcription | None, include: tuple[Include, ...] | None = None
+    ) -> Wanted:
+        if transcription is None:
+            return cls()
+        segments = (transcription.model or "").endswith(DIARIZES)
+        return cls(True, "item.input_audio_transcription.logprobs" in (include or ()), segments)
 
 
 class Transcripts:
-    def __init__(self, out: Outgoing, *, told: bool) -> None:
-        self.told = told  # does the session ask for transcription events?
+    def __init__(self, out: Outgoing) -> None:
+        self.wanted = Wanted()
         self._out = out
         self._expected: dict[str, int] = {}  # committed item → its sound, ms
         self._stable: dict[str, str] = {}  # item → its words that can no longer change
+        self._tokens: dict[str, int] = {}  # item → how many tokens those are, if anybody knows
         self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
         self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
         self._aside: dict[str, str] = {}  # item that no conversation has → its words
@@ -68,6 +94,7 @@ class Transcripts:
 
     def _settle(self, item_id: str) -> bool:
         self._stable.pop(item_id, None)
+        self._tokens.pop(item_id, None)
         self._latest.pop(item_id, None)
         return self._expected.pop(item_id, None) is not None
 
@@ -77,7 +104,7 @@ class Transcripts:
         if (item_id not in self._expected and item_id != current) or item_id in self._aside:
             return
         self._latest[item_id] = partial.guess or partial.stable_text
-        self._tell(item_id, partial.stable_text)
+        self._tell(item_id, partial.stable_text, partial.logprobs)
 
     def finish(self, event: Transcribed | NotTranscribed) -> bool:
         """False if they were not expected: deleted, or thrown away, while being listened to."""
@@ -89,21 +116,52 @@ class Transcripts:
             return self._settle(item_id)
         outcome: server.TranscriptionCompleted | server.TranscriptionFailed
         if isinstance(event, Transcribed):
-            self._tell(item_id, event.text)
-            usage = server.Duration(seconds=ms / 1000)
+            self._tell(item_id, event.text, event.logprobs)
+            self._tell_segments(event, ms)
             outcome = server.TranscriptionCompleted(
-                item_id=item_id, transcript=event.text, usage=usage
+                item_id=item_id,
+                transcript=event.text,
+                usage=server.Duration(seconds=ms / 1000),
+                languages=tuple(map(_heard, event.languages)) or UNSET,
+                logprobs=(self.wanted.logprobs and event.logprobs) or UNSET,
             )
         else:
             failure = server.Unheard(code="transcription_failed", message=event.message)
             outcome = server.TranscriptionFailed(item_id=item_id, error=failure)
         self._settle(item_id)
-        (self._out.send if self.told else self._out.note)(outcome)
+        (self._out.send if self.wanted.words else self._out.note)(outcome)
         return True
 
-    def _tell(self, item_id: str, text: str) -> None:
+    def _tell(self, item_id: str, text: str, logprobs: tuple[server.Logprob, ...]) -> None:
         """Deltas only ever append (protocol §4.13): what contradicts them waits for the end."""
         told = self._stable.get(item_id, "")
-        if self.told and len(text) > len(told) and text.startswith(told):
-            self._stable[item_id] = text
-            self._out.send(server.TranscriptionDelta(item_id=item_id, delta=text[len(told) :]))
+        if not self.wanted.words or len(text) <= len(told) or not text.startswith(told):
+            return
+        new = logprobs[self._tokens.get(item_id, 0) :] if self.wanted.logprobs else ()
+        self._stable[item_id], self._tokens[item_id] = text, len(logprobs)
+        self._out.send(
+            server.TranscriptionDelta(
+                item_id=item_id, delta=text[len(told) :], logprobs=new or UNSET
+            )
+        )
+
+    def _tell_segments(self, event: Transcribed, ms: int) -> None:
+        """Whose ears cannot tell voices apart heard one: it said everything."""
+        if not self.wanted.segments or not event.text:
+            return
+        whole = Segment(text=event.text, speaker=SOMEBODY, start_ms=0, end_ms=ms)
+        for segment in event.segments or (whole,):
+            self._out.send(
+                server.TranscriptionSegment(
+                    item_id=event.item_id,
+                    id=self._out.new_id("seg"),
+                    text=segment.text,
+                    speaker=segment.speaker,
+                    start=segment.start_ms / 1000,
+                    end=segment.end_ms / 1000,
+                )
+            )
+
+
+def _heard(code: str) -> server.HeardLanguage:
+    return server.HeardLanguage(code=code)

@@ -47,12 +47,15 @@ class Meter:
         self.out_characters += characters(call)
 
     def say(self, said: Said) -> tuple[Said, int]:
-        """As much of this as may still be said, and how much longer its sound made the reply."""
+        """As much of this as may still be said, and how much longer its sound made the reply.
+
+        A millisecond that has begun counts here: clients that truncate round up as well (§9.3).
+        """
         said = self._fit(said)
-        before_ms = self.out_ms
+        before_ms = _begun_ms(self.out_bytes)
         self.out_characters += len(said.text)
         self.out_bytes += len(said.pcm)
-        return said, self.out_ms - before_ms
+        return said, _begun_ms(self.out_bytes) - before_ms
 
     @property
     def out_ms(self) -> int:
@@ -84,6 +87,10 @@ class Meter:
                 known.output_token_details, text_tokens=text_out, audio_tokens=audio_out
             ),
         )
+
+
+def _begun_ms(size: int) -> int:
+    return -(-size // BYTES_PER_MS)
 
 
 def _cut(said: Said, share: float) -> Said:

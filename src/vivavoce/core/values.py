@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from ..protocol.server import Logprob
+
 JsonObject = dict[str, object]
 IncompleteReason = Literal["max_output_tokens", "content_filter"]
 
@@ -17,6 +19,24 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     description: str = ""
     parameters: JsonObject = msgspec.field(default_factory=lambda: {"type": "object"})
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of one voice in an item. Times count from where the item's sound begins."""
+
+    text: str
+    speaker: str
+    start_ms: int
+    end_ms: int
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """What was said, and what its recogniser knows besides. Each may be empty: it knows nothing."""
+
+    text: str
+    logprobs: tuple[Logprob, ...] = ()  # of its tokens, which joined are the text
+    languages: tuple[str, ...] = ()  # that were heard: `en`, `it`
+    segments: tuple[Segment, ...] = ()  # who said what
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,9 @@ import msgspec
 from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, Said, ToolRequested
 from ..core.ledger import Word
-from ..core.values import IncompleteReason, ToolSpec
+from ..core.values import IncompleteReason, ToolSpec, Transcript
 from ..protocol.items import FunctionCall, Item
-from ..protocol.server import Usage
+from ..protocol.server import Logprob, Usage
 
 
 class Stable(Protocol):
@@ -32,9 +32,12 @@ class Stable(Protocol):
 
     `guess` is for who has one: all words so far, the uncertain ones too. Worth telling whenever it
     changes, a pause above all: its last word decides whether the user is only thinking.
+    `logprobs`, if they were asked for and there are any: of all tokens of `text`.
     """
 
-    def __call__(self, text: str, guess: str = "", /) -> Awaitable[None]: ...
+    def __call__(
+        self, text: str, guess: str = "", logprobs: tuple[Logprob, ...] = (), /
+    ) -> Awaitable[None]: ...
 
 
 Emit = Callable[[Said | ToolRequested | CutShort], Awaitable[None]]
@@ -47,11 +50,27 @@ class SpeechDetector(Protocol):
         """The probability (0 to 1) of speech in 512 samples of PCM16 at **16 kHz** (32 ms)."""
 
 
+class PauseJudge(Protocol):
+    """Listens to how somebody falls silent. One for all calls."""
+
+    async def over(self, sound: bytes) -> float | None:
+        """How likely it is (0 to 1) that the talker is done, by the last 8 s at most, which end in
+        silence. None: too much is waiting to be judged. Never keeps the loop waiting."""
+
+
 class SpeechToText(Protocol):
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
-        """Hear one utterance while it is spoken; return its words when the sound ends."""
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
+        """Hear one utterance while it is spoken; return its words when the sound ends.
+
+        `logprobs`: somebody wants to know how sure each token is. Who cannot tell leaves them out.
+        """
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +129,8 @@ class TextToSpeech(Protocol):
 class Engine(Protocol):
     """A whole cascade, or something that behaves like one. One per call."""
 
-    async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str: ...
+    async def listen(
+        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+    ) -> Transcript: ...
 
     async def respond(self, request: Respond, emit: Emit) -> Usage: ...

@@ -19,6 +19,7 @@ from msgspec import UNSET
 from ..core.calls import tool_specs
 from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, Said, ToolRequested
+from ..core.values import Transcript
 from ..errors import EngineError
 from ..protocol.items import FunctionCall
 from ..protocol.server import Usage
@@ -60,7 +61,9 @@ class Scribe:
         self._language = language
         self._on_stage = on_stage
 
-    async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str:
+    async def listen(
+        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+    ) -> Transcript:
         watch = _Watch()
 
         async def heard() -> AsyncIterator[bytes]:
@@ -69,9 +72,11 @@ class Scribe:
             watch.start()
 
         language = request.language or self._language
-        text = await self._stt.listen(heard(), stable, language=language)
+        transcript = await self._stt.listen(
+            heard(), stable, language=language, logprobs=request.logprobs
+        )
         self._on_stage("stt", watch.ms)
-        return text
+        return transcript
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
         raise EngineError("nobody answers here")
@@ -93,7 +98,9 @@ class Cascade:
         self._language = language
         self._on_stage = on_stage
 
-    async def listen(self, request: Listen, sound: AsyncIterator[bytes], stable: Stable) -> str:
+    async def listen(
+        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+    ) -> Transcript:
         return await self._scribe.listen(request, sound, stable)
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:

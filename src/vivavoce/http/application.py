@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..protocol.envelope import envelope
-from . import errors, health, page
+from . import errors, health, metrics, page
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
-from .v1 import client_secrets, models
+from .v1 import calls as control
+from .v1 import client_secrets, flat, models, translations
 
 LARGEST_BODY = 1024 * 1024
+V1 = (models, client_secrets, flat, control, translations)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 
@@ -38,8 +40,10 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    for room in (health, models, client_secrets, sign_in, assistants, conversations, calls):
+    for room in (health, metrics, sign_in, assistants, conversations, calls, *V1):
         app.include_router(room.router)
+    for room in V1:  # where Azure has them (protocol §1.12)
+        app.include_router(room.router, prefix="/openai", include_in_schema=False)
     page.install(app)
     app.add_middleware(Bounded)
     app.add_middleware(

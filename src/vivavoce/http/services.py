@@ -30,6 +30,8 @@ class Services:
     make_id: Callable[[str], str]
     notes: Callable[[Assistant], list[dict[str, str]]]  # what to know before talking, by language
     ready: Callable[[], Awaitable[None]]  # raises if a call could not be served now
+    metrics: Callable[[], bytes]  # as Prometheus reads them
+    open_metrics: bool  # for anybody who can reach us
     secure: bool  # is this TLS, here or at a proxy before us?
     origins: tuple[str, ...]
 

@@ -8,9 +8,13 @@ from typing import Protocol
 from ..core.effects import Who
 from ..core.inputs import Input, Played
 from ..protocol import server
+from ..protocol.peek import peek_type
 from .outbox import Outbox, Transport
 
 Frame = bytes | bytearray | memoryview
+
+_HEAD = 96  # bytes of a frame in which its type stands
+_SOUND = b"response.output_audio.delta"
 
 
 class Reader(Protocol):
@@ -76,7 +80,12 @@ class Client:
         self._line.detach(self, code, reason)
 
     def wants(self, event: server.ServerEvent) -> bool:
-        return not (self.sideband and isinstance(event, server.AudioDelta))
+        """A sideband hears no sound, and the session was there before it (protocol §1.11)."""
+        return not (self.sideband and isinstance(event, server.AudioDelta | server.SessionCreated))
+
+    def wants_frame(self, data: Frame) -> bool:
+        """The same of what a sideband's line forwards unread: `session.created` never is."""
+        return peek_type(data[:_HEAD]) != _SOUND
 
     def breathe(self) -> None:
         """Stop reading from who does not read, and from who brings more than can be heard."""

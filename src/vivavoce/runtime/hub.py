@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from .client import Client, Reader
+from .outbox import Transport
+
 log = logging.getLogger("vivavoce.hub")
 
+NORMAL = 1000
 SERVICE_RESTART = 1012
 TAKEN_OVER = 4000
 POLITE_S = 1.0  # for a call that is hung up on to write what still waits
 GONE_WITHIN_S = 5.0  # and then for its last words to be stored
+WAITERS = 200  # who wait for calls to begin; above it nobody waits
+
+Readers = Callable[[Client], Reader]
 
 
-class Ends(Protocol):
-    """What a call can be ended by. `runtime.line.Line` is one."""
+class Runs(Protocol):
+    """What a call is ended and joined by. `runtime.line.Line` is one."""
+
+    @property
+    def over(self) -> bool: ...
+
+    @property
+    def sidebands(self) -> int: ...
+
+    def attach(
+        self, transport: Transport, reader: Readers, *, sideband: bool = False
+    ) -> Client: ...
 
     def hang_up(self, code: int, reason: str) -> None: ...
 
@@ -33,14 +50,32 @@ class LiveCall:
     conversation_id: str
     assistant: str
     key_id: str | None = None  # the API key it came by, or that minted its secret
+    transport: str = "websocket"
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    _line: Ends | None = None
+    _line: Runs | None = None
+    _reader: Readers | None = None
     _goodbye: tuple[int, str] | None = None  # said before there was a line
 
-    def connect(self, line: Ends) -> None:
-        self._line = line
+    def connect(self, line: Runs, reader: Readers) -> None:
+        """Use `Hub.connect`, which tells who waits for it."""
+        self._line, self._reader = line, reader
         if self._goodbye is not None:
             line.hang_up(*self._goodbye)
+
+    @property
+    def open(self) -> bool:
+        """Can one attach to it?"""
+        return self._line is not None and not self._line.over
+
+    @property
+    def sidebands(self) -> int:
+        return self._line.sidebands if self._line else 0
+
+    def attach(self, transport: Transport) -> Client:
+        """A sideband to this call, which is `open`."""
+        assert self._line is not None
+        assert self._reader is not None
+        return self._line.attach(transport, self._reader, sideband=True)
 
     def hang_up(self, code: int, reason: str) -> None:
         self._goodbye = self._goodbye or (code, reason)
@@ -57,6 +92,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._calls: dict[str, LiveCall] = {}
+        self._awaited: dict[str, list[asyncio.Future[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
 
@@ -90,12 +126,52 @@ class Hub:
         if self.leaving:
             call.hang_up(SERVICE_RESTART, "service restart")
 
+    def connect(self, call: LiveCall, line: Runs, reader: Readers) -> None:
+        """It is set up: who waits for it can attach."""
+        call.connect(line, reader)
+        self._tell(call.id)
+
     def remove(self, call: LiveCall) -> None:
         self._calls.pop(call.id, None)
         call.over.set()
+        self._tell(call.id)
 
     def get(self, call_id: str) -> LiveCall | None:
         return self._calls.get(call_id)
+
+    async def find(self, call_id: str, within_s: float) -> LiveCall | None:
+        """A call that one can attach to. It may just be about to begin: that is waited for."""
+        call = self._calls.get(call_id)
+        if (call is None or not call.open) and await self._appears(call_id, within_s):
+            call = self._calls.get(call_id)
+        return call if call is not None and call.open else None
+
+    async def _appears(self, call_id: str, within_s: float) -> bool:
+        if self.leaving or sum(map(len, self._awaited.values())) >= WAITERS:
+            return False
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._awaited.setdefault(call_id, [])
+        waiting.append(told)
+        try:
+            async with asyncio.timeout(within_s):
+                await told
+        except TimeoutError:
+            return False
+        finally:
+            waiting.remove(told)
+            if not waiting and self._awaited.get(call_id) is waiting:
+                del self._awaited[call_id]
+        return True
+
+    def _tell(self, call_id: str) -> None:
+        """Something happened to this call: it can be attached to, or never again."""
+        for told in self._awaited.get(call_id, ()):
+            if not told.done():
+                told.set_result(None)
+
+    async def hang_up(self, call: LiveCall) -> None:
+        """Somebody who may ends the call. Returns when it is over, or nearly."""
+        await _end([call], NORMAL, "hung_up")
 
     def besides(self, conversation_id: str) -> list[LiveCall]:
         """All calls but those of this conversation: whoever continues it takes their place."""
@@ -115,16 +191,27 @@ class Hub:
         others = [c for c in calls if c.conversation_id == conversation_id and c is not by]
         return await _end(others, TAKEN_OVER, why)
 
+    def begin_to_leave(self) -> None:
+        """Say goodbye to all calls, and take no more. `leave` waits for them."""
+        if not self.leaving:
+            self.leaving = True
+            for call_id in self._awaited:
+                self._tell(call_id)
+            self.spawn(self._end_all(), "leaving")
+
     async def leave(self) -> None:
         """End all calls with 1012, and wait for them; those that do not end are cancelled."""
         self.leaving = True
-        await _end(list(self._calls.values()), SERVICE_RESTART, "service restart")
+        await self._end_all()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=POLITE_S)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+
+    async def _end_all(self) -> None:
+        await _end(list(self._calls.values()), SERVICE_RESTART, "service restart")
 
 
 async def _end(calls: list[LiveCall], code: int, reason: str) -> bool:

@@ -18,8 +18,9 @@ from ..core.inputs import HungUp, Input, Played, Relayed
 from ..protocol import codec, server
 from .client import Client, Frame, Reader
 from .mailbox import Mailbox
-from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport
+from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport, Written
 from .recorder import Recorder
+from .traffic import Traffic
 
 INTERNAL_ERROR = 1011
 
@@ -59,6 +60,19 @@ class Work(Protocol):
         """The call is over: stop everything."""
 
 
+class Stamped(Protocol):
+    """Told when sound, or the end of the user's, was written to a client (monotonic seconds).
+
+    It could have been written since `due`, but for the disk; `held`: or but for its client.
+    """
+
+    def __call__(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None: ...
+
+
+def nobody(event: server.ServerEvent, due: float, now: float, held: bool) -> None:
+    """Wants to know when anything was written."""
+
+
 class Line:
     def __init__(
         self,
@@ -69,6 +83,8 @@ class Line:
         outbox_bytes: int = LIMIT,
         patience_s: float = PATIENCE_S,
         on_event: Callable[[server.ServerEvent], None] = lambda event: None,
+        on_written: Stamped = nobody,
+        traffic: Traffic | None = None,
     ) -> None:
         """`on_event` sees every event that is true, sent or not (metrics, subscribers)."""
         self._loop = asyncio.get_running_loop()
@@ -81,7 +97,10 @@ class Line:
         self._outbox_bytes = outbox_bytes
         self._patience_s = patience_s
         self._on_event = on_event
+        self._on_written = on_written
+        self._traffic = traffic
         self._clients: list[Client] = []
+        self._seats = 0  # clients that ever came: nobody gets the number of who has left
         self._inbox: deque[tuple[Input | Relayed, Who | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
@@ -102,12 +121,25 @@ class Line:
         limit: int | None = None,
     ) -> Client:
         outbox = Outbox(
-            transport, self.clock, limit=limit or self._outbox_bytes, patience_s=self._patience_s
+            transport,
+            self.clock,
+            limit=limit or self._outbox_bytes,
+            patience_s=self._patience_s,
+            traffic=self._traffic,
         )
-        who = len(self._clients) + 1
-        client = Client(self, who, transport, outbox, reader, sideband=sideband)
+        self._seats += 1
+        client = Client(self, self._seats, transport, outbox, reader, sideband=sideband)
         self._clients.append(client)
         return client
+
+    @property
+    def over(self) -> bool:
+        """It is too late to attach to this call."""
+        return self.machine.closed or self._over.is_set()
+
+    @property
+    def sidebands(self) -> int:
+        return sum(client.sideband for client in self._attached())
 
     async def run(self) -> None:
         """Live the whole call. Returns when it is over, stored, and nothing of it is running.
@@ -138,7 +170,7 @@ class Line:
     def hang_up(self, code: int, reason: str) -> None:
         """End the call from our side, behind what still waits to be written."""
         if self._goodbye is None:
-            self.ending = reason
+            self.ending = reason.replace(" ", "_")
             self._goodbye = (code, reason)
         self.tell(HungUp(code, reason))
         for client in self._attached():  # those whom the machine's own closing left out
@@ -160,6 +192,7 @@ class Line:
             self._pump()
 
     def detach(self, client: Client, code: int = 1006, reason: str = "") -> None:
+        self._clients = [other for other in self._clients if other is not client]
         if not any(not other.sideband for other in self._attached()):
             if self.ending == "ended":
                 self.ending = f"client_closed_{code}"
@@ -246,8 +279,8 @@ class Line:
             match effect:
                 case do.Send(event=event, to=to):
                     self._send(event, to)
-                case do.Pass(data=data, event=meaning):
-                    self._pass(data, meaning)
+                case do.Pass():
+                    self._pass(effect)
                 case do.Note(event=event):
                     self.recorder.take(event)
                     self._on_event(event)
@@ -272,26 +305,35 @@ class Line:
     def forward(self, data: Frame) -> None:
         """Tell the clients at once what no machine has to know. This is the hot path."""
         for client in self._clients:
-            if not client.sideband:
+            if not client.sideband or client.wants_frame(data):
                 client.outbox.forward(data)
                 if client.outbox.full:
                     self.settle()
 
-    def _pass(self, data: bytes, event: server.ServerEvent | None) -> None:
-        receipt, stamp = 0, None
+    def _pass(self, passed: do.Pass) -> None:
+        event, receipt, stamp = passed.event, 0, None
         if event is not None:
             receipt = self.recorder.take(event)
             self._on_event(event)
             stamp = self._stamp(event)
         for client in self._attached():
+            if client.sideband and not passed.aside:
+                continue
             if event is None or client.wants(event):
-                client.outbox.put(data, receipt=receipt, written=stamp)
+                client.outbox.put(passed.data, receipt=receipt, written=stamp)
                 stamp = None
 
-    def _stamp(self, event: server.ServerEvent) -> Callable[[], None] | None:
-        if isinstance(event, server.AudioDelta | server.SpeechStopped):
-            return lambda: self.recorder.written(event, self.clock())
-        return None
+    def _stamp(self, event: server.ServerEvent) -> Written | None:
+        if not isinstance(event, server.AudioDelta | server.SpeechStopped):
+            return None
+        due = self.clock()
+
+        def stamp(held: bool) -> None:
+            now = self.clock()
+            self.recorder.written(event, now)
+            self._on_written(event, due, now, held)
+
+        return stamp
 
     def _close(self, code: int, reason: str) -> None:
         self._work.end()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..core.effects import Who
 from ..core.inputs import Heard, Input, Unreadable
+from ..core.judgement import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
 from ..protocol.client import AudioAppend, Command
@@ -28,6 +29,10 @@ class Tells(Protocol):
     def tell(self, event: Input, who: Who | None = None) -> None: ...
 
     def settle(self) -> None: ...
+
+
+class Hosts(Tells, Protocol):
+    def has_room(self) -> bool: ...
 
 
 class SessionReader:
@@ -51,6 +56,7 @@ class SessionReader:
         self._hearing: Iterator[Heard] | None = None
         self._gone = False
         self._outbox = client.outbox
+        self._traffic = client.outbox.traffic
         self._recogniser_behind = behind
         self._telling = False
         self._sounding = False  # the next piece of a long sound is on its way
@@ -64,7 +70,14 @@ class SessionReader:
         """What it says next would fill memory: with answers, or with sound that nobody hears."""
         return self._outbox.crowded or self._recogniser_behind()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes of sound taken in and not yet heard."""
+        return self._backlog_bytes
+
     def frame(self, data: Frame) -> None:
+        self._traffic.frames_in += 1
+        self._traffic.bytes_in += len(data)
         event = _read(data)
         if isinstance(event, AudioAppend):
             self._backlog_bytes += len(event.audio)
@@ -125,6 +138,39 @@ class SessionReader:
             second = next(pieces, None)
         if second is not None and not self._gone:  # telling may have ended the call
             self._hearing = _again(second, pieces)
+
+
+class ControlReader:
+    """Of a control connection to a session: it says everything but sound.
+
+    The call has a microphone of its own, and two streams in one buffer are neither. Its acks go to
+    all of the call's clients, so it is not read while one of them that we wait for is behind.
+    """
+
+    def __init__(
+        self, line: Hosts, client: Client, allow: Callable[[Command], Command] | None = None
+    ) -> None:
+        self._line = line
+        self._who = client.who
+        self._allow = allow
+
+    @property
+    def behind(self) -> bool:
+        return not self._line.has_room()
+
+    def frame(self, data: Frame) -> None:
+        event = _read(data)
+        if isinstance(event, AudioAppend):
+            event = Unreadable(no_sound(event.event_id))
+        elif self._allow is not None and not isinstance(event, Unreadable):
+            event = self._allow(event)
+        self._line.tell(event, self._who)
+
+    def go_on(self) -> None:
+        """Nothing of the client waits here."""
+
+    def drop(self) -> None:
+        """Nothing of the client waits here."""
 
 
 def _again(first: Heard, rest: Iterator[Heard]) -> Iterator[Heard]:

@@ -13,8 +13,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -28,11 +28,17 @@ from ..store.base import CallRow, ConversationRow, Row, Store
 from .client import Client, Reader
 from .hub import Hub, LiveCall
 from .line import Line
+from .load import Load
 
 log = logging.getLogger("vivavoce.calls")
 
 ENDED_WITHIN_S = 5.0
+APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
+SIDEBANDS = 8  # control connections of one call
+RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
 INVALID, SERVER = "invalid_request_error", "server_error"
+
+Dialect = Literal["ga", "beta", "translation"]
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -53,7 +59,9 @@ class Refused(VivavoceError):
         param: str | None = None,
         type: str = INVALID,
         close: int = 4000,
+        retry_s: int | None = None,
     ) -> None:
+        """`retry_s`: in so many seconds it is worth trying again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -61,6 +69,7 @@ class Refused(VivavoceError):
         self.param = param
         self.type = type
         self.close = close
+        self.retry_s = retry_s
 
 
 def refused(refusal: Refusal) -> Refused:
@@ -75,6 +84,7 @@ class Knock:
     credential: str | None
     transport: str
     query: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = "ga"
 
     def asked(self, *names: str) -> str | None:
         return next((self.query[name] for name in names if self.query.get(name)), None)
@@ -106,6 +116,26 @@ class Build(Protocol):
 class Built:
     line: Line
     reader: Callable[[Client], Reader]
+
+
+class Ask(Protocol):
+    """`Load.admit`, or `Load.busy`: in how many seconds to try again; None: come in."""
+
+    def __call__(self, now: float, *, hears: bool) -> int | None: ...
+
+
+class Counts(Protocol):
+    """Told who came in, and who did not."""
+
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
+class Uncounted:
+    def came(self, engine: str) -> None: ...
+
+    def refused(self, code: str) -> None: ...
 
 
 class Assistants(Protocol):
@@ -148,8 +178,12 @@ class Reception:
         calls_at_once: int,
         calls_per_key: int | None = None,
         make_id: Callable[[str], str],
+        load: Load | None = None,
+        counts: Counts | None = None,
+        hears: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none."""
+        """`identify` raises `Refused` for a credential that is none. `load`: see `_check_load`;
+        `hears`: would a call with this assistant, in this language, need a recogniser of ours?"""
         self._identify = identify
         self._assistants = assistants
         self._store = store
@@ -159,29 +193,73 @@ class Reception:
         self._at_once = calls_at_once
         self._per_key = calls_per_key
         self._make_id = make_id
+        self._load = load or Load()
+        self._counts = counts or Uncounted()
+        self._hears = hears
 
-    async def admit(self, knock: Knock, *, conversation_id: str | None = None) -> Call:
-        """Raises `Refused`. `conversation_id`: the id a new conversation shall have."""
+    async def admit(
+        self, knock: Knock, *, call_id: str | None = None, conversation_id: str | None = None
+    ) -> Call:
+        """Raises `Refused`. The ids: what the call, and a new conversation, shall be called."""
         try:
-            return await self._admit(knock, conversation_id)
+            call = await self._admit(knock, call_id or self._make_id("rtc"), conversation_id)
         except StoreError as error:
-            raise Refused(
-                503,
-                "storage_unavailable",
-                "The conversation could not be stored.",
-                type=SERVER,
-                close=1011,
-            ) from error
+            self._counts.refused("storage_unavailable")
+            raise _not_stored() from error
+        except Refused as refused:
+            self._counts.refused(refused.code)
+            raise
+        self._counts.came(call.plan.assistant.engine)
+        return call
 
-    async def _admit(self, knock: Knock, new: str | None) -> Call:
+    async def join(self, knock: Knock, call_id: str) -> LiveCall:
+        """A running call, for a control connection beside its own. Raises `Refused`.
+
+        The call may be about to begin, and is waited for: by who has a key, and by nobody else.
+        """
+        try:
+            caller = await self._identify(knock.credential)
+        except StoreError as error:
+            raise _not_stored() from error
+        _check_dialect(knock)
+        if caller.credential != "key":
+            raise Refused(
+                403,
+                "forbidden",
+                "A client secret starts calls only. To control one, use an API key.",
+                close=3000,
+            )
+        live = await self._hub.find(call_id, APPEARS_WITHIN_S)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        if live.sidebands >= SIDEBANDS:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This call has {SIDEBANDS} control connections already.",
+                type="rate_limit_error",
+                close=1013,
+            )
+        return live
+
+    def find(self, caller: Caller, call_id: str) -> LiveCall:
+        """A call that this caller may end. Raises `Refused` as if there were no other."""
+        live = self._hub.get(call_id)
+        if live is None or not _may_join(caller, live):
+            raise no_call()
+        return live
+
+    async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
+        _check_dialect(knock)
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant)
         conversation = found or self._begun(knock, caller, assistant, new)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, call_id)
         self._check_room(assistant, conversation)
         self._check_share(caller, conversation)
-        live = LiveCall(plan.call_id, conversation.id, assistant.name, caller.key_id)
+        self._check_load(plan, found, self._load.admit)
+        live = LiveCall(call_id, conversation.id, assistant.name, caller.key_id, knock.transport)
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
@@ -192,7 +270,7 @@ class Reception:
             self._hub.remove(live)
             await self._ended(plan.call_id, "not_set_up")
             raise
-        live.connect(built.line)
+        self._hub.connect(live, built.line, built.reader)
         return Call(plan, built.line, built.reader, self, live)
 
     async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
@@ -216,7 +294,8 @@ class Reception:
         assistant = self._assistant(knock, caller)
         found = await self._found(knock, caller, assistant, by=minter)
         conversation = found or self._begun(knock, caller, assistant, None)
-        plan = self._plan(knock, caller, assistant, conversation)
+        plan = self._plan(knock, caller, assistant, conversation, "")
+        self._check_load(plan, found, self._load.busy)  # better told now than after it is minted
         session = msgspec.structs.replace(plan.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), assistant.name
 
@@ -301,7 +380,12 @@ class Reception:
         )
 
     def _plan(
-        self, knock: Knock, caller: Caller, assistant: Assistant, conversation: ConversationRow
+        self,
+        knock: Knock,
+        caller: Caller,
+        assistant: Assistant,
+        conversation: ConversationRow,
+        call_id: str,
     ) -> Plan:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
@@ -331,7 +415,7 @@ class Reception:
         except InvalidRequest as error:
             raise Refused(400, error.code, error.message, param=error.param) from None
         return Plan(
-            self._make_id("rtc"),
+            call_id,
             conversation.id,
             caller,
             assistant,
@@ -376,6 +460,7 @@ class Reception:
                 "All lines are busy. Please try again in a minute.",
                 type="rate_limit_error",
                 close=1013,
+                retry_s=60,
             )
 
     def _check_share(self, caller: Caller, conversation: ConversationRow) -> None:
@@ -391,7 +476,35 @@ class Reception:
                 "again in a minute.",
                 type="rate_limit_error",
                 close=1013,
+                retry_s=60,
             )
+
+    def _check_load(self, plan: Plan, found: ConversationRow | None, ask: Ask) -> None:
+        """A new voice does not come in where it would ruin those that are there.
+
+        Nobody is there to be ruined, or it is no voice, or it is the voice of a conversation that
+        goes on: then it may.
+        """
+        others = self._hub.besides(plan.conversation_id)
+        alone = not others
+        goes_on = len(others) < len(self._hub) or (found and now() - found.updated_at < RETURNS)
+        if alone or goes_on or not _by_voice(plan.session):
+            return
+        clock = asyncio.get_running_loop().time
+        if (seconds := ask(clock(), hears=self._hears(plan.assistant, plan.language))) is not None:
+            raise Refused(
+                429,
+                "server_busy",
+                f"All lines are busy. Please try again in {seconds} seconds.",
+                type="rate_limit_error",
+                close=1013,
+                retry_s=seconds,
+            )
+
+
+def _by_voice(session: AnySession) -> bool:
+    """Does somebody speak in it? A transcription session is nothing else."""
+    return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
 
 
 def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
@@ -422,6 +535,39 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
         plan.assistant.engine,
         now(),
     )
+
+
+def _check_dialect(knock: Knock) -> None:
+    """Who speaks otherwise is told so in the first frame, and not by errors in every other."""
+    if knock.dialect == "beta":
+        raise Refused(
+            400,
+            "beta_api_shape_disabled",
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+        )
+    if knock.dialect == "translation":
+        raise no_translation()
+
+
+def no_translation() -> Refused:
+    return Refused(
+        501, "translation_not_supported", "This server has no translation sessions.", close=4000
+    )
+
+
+def no_call() -> Refused:
+    """In the protocol's words, which are the same for a call that is somebody else's (§1.2)."""
+    return Refused(404, "call_id_not_found", "No session found for the provided call_id", param="")
+
+
+def _not_stored() -> Refused:
+    return Refused(
+        503, "storage_unavailable", "The conversation could not be stored.", type=SERVER, close=1011
+    )
+
+
+def _may_join(caller: Caller, live: LiveCall) -> bool:
+    return caller.assistant in (None, live.assistant)
 
 
 def _may_see(caller: Caller, conversation: ConversationRow) -> bool:

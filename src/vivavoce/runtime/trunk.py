@@ -137,7 +137,10 @@ class Trunk:
 
 
 class TrunkReader:
-    """Brings what a client says to the upstream: the `Reader` of a relayed call."""
+    """Brings what a client says to the upstream: the `Reader` of a relayed call.
+
+    All that a control connection says is taken: the relay has to know who asked for what.
+    """
 
     def __init__(self, line: Line, trunk: Trunk, client: Client) -> None:
         self._line = line
@@ -145,14 +148,16 @@ class TrunkReader:
         self._relay = trunk.relay
         self._glance = trunk.relay.glance
         self._outbox = trunk.outbox
+        self._aside = client.sideband
         self._early = 0  # bytes that came before the call was open
 
     @property
     def behind(self) -> bool:
-        return self._outbox.full or (self._early > WAITING and not self._relay.flowing)
+        full = self._outbox.full or (self._aside and not self._line.has_room())
+        return full or (self._early > WAITING and not self._relay.flowing)
 
     def frame(self, data: Frame) -> None:
-        if self._glance(_UP, data) is _FORWARD:
+        if not self._aside and self._glance(_UP, data) is _FORWARD:
             self._outbox.forward(data)
             if self._outbox.full:
                 self._line.settle()
@@ -160,7 +165,7 @@ class TrunkReader:
             if not self._relay.flowing:
                 self._early += len(data)
                 self._client.breathe()
-            self._line.tell(FromClient(bytes(data)), self._client.who)
+            self._line.tell(FromClient(bytes(data), self._aside), self._client.who)
 
     def go_on(self) -> None:
         """Nothing of the client waits here."""

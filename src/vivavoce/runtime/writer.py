@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -30,9 +31,17 @@ class Writer:
     each has at most what one outbox takes.
     """
 
-    def __init__(self, store: Commits, within_s: float = COMMIT_WITHIN_S) -> None:
+    def __init__(
+        self,
+        store: Commits,
+        within_s: float = COMMIT_WITHIN_S,
+        *,
+        on_commit: Callable[[float, bool], None] = lambda seconds, kept: None,
+    ) -> None:
+        """`on_commit`: how many seconds one took, and whether it was kept."""
         self._store = store
         self._within_s = within_s
+        self._on_commit = on_commit
         self._waiting: list[tuple[Change, Outcome]] = []
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -84,12 +93,16 @@ class Writer:
 
     async def _commit(self, changes: Sequence[Change]) -> bool:
         """Raises `TimeoutError`."""
+        began, kept = time.perf_counter(), False
         try:
             async with asyncio.timeout(self._within_s):
                 await self._store.commit(changes)
+            kept = True
         except StoreError:
-            return False
-        return True
+            pass
+        finally:
+            self._on_commit(time.perf_counter() - began, kept)
+        return kept
 
 
 def _tell(outcome: Outcome, kept: bool, change: Change) -> None:

@@ -3,16 +3,21 @@
 Uvicorn parses the upgrade request and hands the connection over; after the 101 it is out of the
 way. The handshake always succeeds on our paths: who has no right to be here is told so by an
 `error` event and a close code, because that is what the clients of this protocol understand.
+
+One kind of handshake takes its time: a control connection to a running call (protocol §1.11) is
+answered when the credential is known and the call is there, because an unknown call is an HTTP 404.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec import UNSET
 from picows import (
     WSAutoPingStrategy,
     WSUpgradeRequest,
@@ -25,16 +30,25 @@ from ..access import carriers
 from ..net.websocket import Frame, Socket
 from ..protocol import codec, server
 from ..protocol.envelope import envelope
-from ..runtime.hub import SERVICE_RESTART, Hub
-from ..runtime.reception import Knock, Reception, Refused
+from ..runtime.client import Client
+from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
+from ..runtime.reception import Dialect, Knock, Reception, Refused, no_call
 
 log = logging.getLogger("vivavoce.websocket")
 
-PATHS = ("/v1/realtime", "/openai/v1/realtime")
-HANDSHAKE_S = 5.0
+PATHS: dict[str, Dialect] = {
+    "/v1/realtime": "ga",
+    "/openai/v1/realtime": "ga",
+    "/openai/realtime": "beta",  # Azure's preview
+    "/v1/realtime/translations": "translation",
+    "/openai/v1/realtime/translations": "translation",
+}
+HANDSHAKE_S = 10.0  # longer than a control connection waits for its call
 PING_AFTER_S = 20.0
 ADMIT_WITHIN_S = 10.0
 QUERY_FIELDS = 100
+
+Answer = WSUpgradeResponseWithListener
 
 
 class _Deaf:
@@ -45,6 +59,19 @@ class _Deaf:
     def writable(self) -> None: ...
 
     def lost(self, code: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An upgrade request: who asks for what, and the subprotocol to answer with."""
+
+    knock: Knock
+    chosen: str | None
+
+    @property
+    def call_id(self) -> str | None:
+        """The running call that it wants to control."""
+        return self.knock.asked("call_id")
 
 
 class Door:
@@ -70,56 +97,63 @@ class Door:
         self._origins = origins
         self._make_id = make_id
 
-    def open(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | None:
-        """picows asks this for each handshake."""
+    def look(self, target: bytes, headers: Mapping[str, str]) -> Visit | Answer:
+        """Who is there? Or the answer to somebody who is wrong here. `target`: path and query."""
         try:
-            url = urlsplit(request.path.decode("latin-1"))
+            url = urlsplit(target.decode("latin-1"))
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
             return _no(400, "invalid_value", "This address cannot be read.")
         if len(self._strangers) >= self._room:
             return _no(503, "server_busy", "Too many connections wait at the door. Please try "
                        "again in a few seconds.")  # fmt: skip
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        if url.path.rstrip("/") not in PATHS:
+        headers = {name.lower(): value for name, value in headers.items()}
+        dialect = PATHS.get(url.path.rstrip("/"))
+        if dialect is None:
             return _no(404, "not_found", "There is nothing at this address.")
         origin, host = headers.get("origin"), headers.get("host")
         if not carriers.welcome(origin, host=host, secure=self._secure, allowed=self._origins):
             return _no(403, "origin_not_allowed", "This page may not connect: unknown Origin.")
-        if query.get("call_id"):
-            return _no(404, "call_id_not_found", "No session found for the provided call_id")
         offered = carriers.offered(headers.get("sec-websocket-protocol"))
         credential = carriers.credential(
             authorization=headers.get("authorization"),
             api_key=headers.get("api-key"),
             subprotocols=offered,
         )
-        knock = Knock(credential, "websocket", query)
-        chosen = carriers.select(offered)
-        answer = {"Sec-WebSocket-Protocol": chosen} if chosen else {}
-        conversation_id = query.get("conversation_id")
+        if carriers.speaks_beta(headers.get("openai-beta"), offered):
+            dialect = "beta"
+        return Visit(Knock(credential, "websocket", query, dialect), carriers.select(offered))
+
+    # A call of their own
+
+    def begin(self, visit: Visit) -> Answer:
+        """The handshake of a call."""
+        knock, call_id = visit.knock, self._make_id("rtc")
+        named = {"Vivavoce-Call-Id": call_id}
+        conversation_id = knock.query.get("conversation_id")
         if not (knock.credential or "").startswith("ek_"):  # a secret may name one itself
             conversation_id = conversation_id or self._make_id("conv")
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
-            answer["Vivavoce-Conversation-Id"] = conversation_id[:64]
-        new = None if query.get("conversation_id") else conversation_id
-        socket = Visitor(
-            self._largest, lambda me: self._welcome(me, knock, new), self._strangers.discard
-        )
-        return WSUpgradeResponseWithListener(
-            WSUpgradeResponse.create_101_response(extra_headers=answer), socket
-        )
+            named["Vivavoce-Conversation-Id"] = conversation_id[:64]
+        new = None if knock.query.get("conversation_id") else conversation_id
 
-    def _welcome(self, socket: Socket, knock: Knock, new: str | None) -> None:
-        self._strangers.add(socket)
-        self._hub.spawn(self._live(socket, knock, new), "websocket")
+        def welcome(socket: Socket) -> None:
+            self._hub.spawn(self._live(socket, knock, call_id, new), "websocket")
 
-    async def _live(self, socket: Socket, knock: Knock, new: str | None) -> None:
+        return self._yes(visit, welcome, named)
+
+    async def _live(self, socket: Socket, knock: Knock, call_id: str, new: str | None) -> None:
         try:
             async with asyncio.timeout(ADMIT_WITHIN_S):
-                call = await self._reception.admit(knock, conversation_id=new)
+                call = await self._reception.admit(knock, call_id=call_id, conversation_id=new)
         except Refused as refused:
             self._refuse(socket, refused)
+            return
+        except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._refuse(socket, Refused(
+                503, "server_busy", "The call could not be set up in time. Please try again in a "
+                "minute.", type="server_error", close=1013,
+            ))  # fmt: skip
             return
         except Exception:
             self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
@@ -130,9 +164,57 @@ class Door:
         socket.join(client)
         await call.live()
 
+    # Control of a call that runs
+
+    async def join(self, visit: Visit) -> Answer:
+        """The handshake of a control connection. Takes as long as its call may take to appear."""
+        try:
+            live = await self._reception.join(visit.knock, visit.call_id or "")
+        except Refused as refused:
+            if refused.status == 404:
+                return _no(404, refused.code, refused.message, refused.param)
+            why = refused
+            return self._yes(visit, lambda socket: self._refuse(socket, why))
+        return self._yes(visit, lambda socket: self._attach(socket, live))
+
+    def _attach(self, socket: Socket, live: LiveCall) -> None:
+        if live.open:
+            self._strangers.discard(socket)
+            socket.join(live.attach(socket))
+        else:  # it ended with the handshake
+            self._refuse(socket, no_call())
+
+    # Answers
+
+    def wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done that belongs to a handshake."""
+        self._hub.spawn(work, "handshake")
+
+    def leave(self) -> None:
+        """The process ends: every call is told so, each by its own line."""
+        self._hub.begin_to_leave()
+
+    def _yes(
+        self, visit: Visit, welcome: Callable[[Socket], None], named: Mapping[str, str] = {}
+    ) -> Answer:
+        chosen = {"Sec-WebSocket-Protocol": visit.chosen} if visit.chosen else {}
+
+        def connected(socket: Socket) -> None:
+            self._strangers.add(socket)
+            welcome(socket)
+
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
+            Visitor(self._largest, connected, self._strangers.discard),
+        )
+
     def _refuse(self, socket: Socket, refused: Refused) -> None:
         body = server.ErrorBody(
-            type=refused.type, code=refused.code, message=refused.message, param=refused.param
+            type=refused.type,
+            code=refused.code,
+            message=refused.message,
+            param=refused.param,
+            retry_after=refused.retry_s or UNSET,
         )
         log.info("refused", extra={"code": refused.code})
         socket.write(codec.encode(server.Error(event_id=self._make_id("event"), error=body)))
@@ -159,11 +241,18 @@ class Visitor(Socket):
         self._farewell(self)
 
 
-def _no(status: int, code: str, message: str) -> WSUpgradeResponseWithListener:
-    body = envelope("invalid_request_error", code, message)
+def _no(status: int, code: str, message: str, param: str | None = None) -> Answer:
+    body = envelope("invalid_request_error", code, message, param)
     headers = {"Content-Type": "application/json"}
     response = WSUpgradeResponse.create_error_response(status, body, headers)
     return WSUpgradeResponseWithListener(response, None)
+
+
+def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
+    """Target and headers of a request in uvicorn's own writing."""
+    first, *lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    fields = (line.decode("latin-1").partition(":") for line in lines)
+    return first.split(b" ")[1], {name: value.strip() for name, _, value in fields}
 
 
 def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Protocol]:
@@ -180,15 +269,17 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def __init__(self, *, server_state: Any, **_: object) -> None:  # noqa: ANN401
             super().__init__(
-                None, None, False, lambda request: door().open(request),
+                None, None, False, self._answer,
                 logging.getLogger("vivavoce.picows"), True, HANDSHAKE_S,
                 True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE, True,
                 largest, None, 4096,
             )  # fmt: skip
             self._connections = server_state.connections
+            self._decided: Answer | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._connections.add(self)
+            self._raw = cast("asyncio.Transport", transport)
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -197,6 +288,27 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def data_received(self, data: bytes) -> None:
             """Uvicorn replays the handshake request; the rest comes by buffers."""
+            visit = door().look(*_request(data))
+            if isinstance(visit, Visit) and visit.call_id:
+                self._raw.pause_reading()
+                door().wait_for(self._join(visit, data))
+            else:
+                self._decided = door().begin(visit) if isinstance(visit, Visit) else visit
+                self._take(data)
+
+        async def _join(self, visit: Visit, request: bytes) -> None:
+            self._decided = await door().join(visit)
+            if not self._raw.is_closing():
+                self._take(request)
+                self._raw.resume_reading()
+
+        def _answer(self, request: WSUpgradeRequest) -> Answer:
+            """picows asks this when it has read the request."""
+            decided, self._decided = self._decided, None
+            assert decided is not None
+            return decided
+
+        def _take(self, data: bytes) -> None:
             view = memoryview(data)
             while view:
                 buffer = self.get_buffer(len(view))
@@ -207,7 +319,8 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def shutdown(self) -> None:
             """Uvicorn leaves, and waits until every connection is gone."""
-            if isinstance(self.listener, Socket):
+            door().leave()
+            if isinstance(self.listener, Socket) and not isinstance(self.listener.far, Client):
                 self.listener.close(SERVICE_RESTART, "service restart")
 
     return PicowsOnUvicorn

@@ -29,11 +29,15 @@ import {
 /** A function that the assistant may call in the page. What it returns is sent back as JSON. */
 export type Tool = (args: unknown) => unknown;
 
-/** Thrown by a `token` callback: trying again is of no use. Anything else it throws is retried. */
+/**
+ * Thrown by a `token` callback: trying again is of no use, or not before so many seconds. Anything else
+ * it throws is retried.
+ */
 export class Refusal extends Error {
   constructor(
     readonly code: Trouble,
     message = "",
+    readonly retryAfter?: number,
   ) {
     super(message);
   }
@@ -42,6 +46,8 @@ export class Refusal extends Error {
 export interface Wanted {
   conversationId: string | undefined;
   language: string | undefined;
+  /** Who only writes may be let in where no more voices are. */
+  mode: Mode;
 }
 
 export interface CallOptions {
@@ -303,11 +309,16 @@ export class Call {
     const { token } = this.#options;
     let secret: string;
     try {
-      const wanted = { conversationId: this.#conversationId, language: this.#language };
+      const wanted = {
+        conversationId: this.#conversationId,
+        language: this.#language,
+        mode: this.#mode,
+      };
       secret = typeof token === "string" ? token : await token(wanted);
     } catch (error) {
       if (connection !== this.#connection) return;
       if (!(error instanceof Refusal)) this.#retry();
+      else if (error.retryAfter !== undefined) this.#standBy(error, error.retryAfter);
       else if (error.code === "new_conversation" && this.#conversationId) this.#beginAnew();
       else this.#fail(error.code, error.message);
       return;
@@ -384,18 +395,31 @@ export class Call {
       this.#secondChance = false; // the token may have expired on the way
       void this.#open();
     } else if (mayRetry(code)) {
-      if (!wasOpen && message) this.#error = { code: "server", message };
+      if (!wasOpen && message)
+        this.#error = { code: tooMuch(type, reason) ? "busy" : "server", message };
       this.#retry();
     } else if (reason === GONE && this.#conversationId) this.#beginAnew();
     else if (tooMuch(type, reason)) this.#fail("busy", message);
     else this.#fail(code === 3000 ? "not_signed_in" : "refused", message);
   }
 
+  /** Told when to try again instead of getting a token. */
+  #standBy({ code, message }: Refusal, seconds: number): void {
+    this.#error = { code, message };
+    this.#lastFailure = { type: code, message, retry_after: seconds };
+    this.#retry();
+  }
+
   #retry(): void {
-    const message = this.#lastFailure?.message;
+    const { type, code, message, retry_after = 0 } = this.#lastFailure ?? {};
     const attempts = this.#greeted && !message ? ATTEMPTS : FEW_ATTEMPTS;
-    if (this.#attempts >= attempts) return this.#fail(message ? "unavailable" : "network", message);
-    const wait = delay(this.#attempts++, this.#world.random);
+    if (this.#attempts >= attempts) {
+      const trouble = tooMuch(type, code) ? "busy" : message ? "unavailable" : "network";
+      return this.#fail(trouble, message);
+    }
+    // Those who were told the same second do not all come in the same moment.
+    const told = retry_after * 1000 * (1 + this.#world.random() / 4);
+    const wait = Math.max(told, delay(this.#attempts++, this.#world.random));
     this.#link = "reconnecting";
     this.#timer = setTimeout(() => void this.#open(), wait);
     this.#publish();

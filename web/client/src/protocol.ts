@@ -36,6 +36,8 @@ export interface Failure {
   type?: string;
   code?: string | null;
   message?: string;
+  /** Seconds after which it is worth trying again: said by a Vivavoce whose lines are busy. */
+  retry_after?: number;
 }
 
 export interface Response {

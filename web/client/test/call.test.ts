@@ -356,6 +356,64 @@ test("a refusal is final and says why", async () => {
   expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
 });
 
+test("who is told when to try again waits so long, and not much longer", async () => {
+  const { call, line } = await begin();
+  const busy = failure("server_busy", "rate_limit_error");
+  line.tell({ ...busy, error: { ...busy.error, retry_after: 20 } });
+  line.close(1013);
+  expect(call.state).toMatchObject({
+    status: "reconnecting",
+    error: { code: "busy", message: "A sentence." },
+  });
+  await vi.advanceTimersByTimeAsync(19_900);
+  expect(Line.made).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(5_200);
+  expect(Line.made).toHaveLength(2);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state.error).toBeUndefined();
+});
+
+test("a token that can be had later is asked for later", async () => {
+  let asked = 0;
+  const token = () => (asked++ ? Promise.resolve("ek_2") : Promise.reject(full));
+  const full = new Refusal("busy", "A sentence.", 10);
+  const { call } = await begin({ token });
+  expect(call.state).toMatchObject({
+    status: "reconnecting",
+    error: { code: "busy", message: "A sentence." },
+  });
+  await vi.advanceTimersByTimeAsync(9_900);
+  expect(asked).toBe(1);
+  await vi.advanceTimersByTimeAsync(2_700);
+  expect(asked).toBe(2);
+});
+
+test("a server that stays busy is called busy in the end", async () => {
+  const full = () => Promise.reject(new Refusal("busy", "A sentence.", 1));
+  const { call } = await begin({ token: full });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(call.state).toMatchObject({
+    status: "failed",
+    error: { code: "busy", message: "A sentence." },
+  });
+});
+
+test("who may only write is let in for writing", async () => {
+  const modes: string[] = [];
+  const token = async ({ mode }: Wanted) => {
+    modes.push(mode);
+    if (mode !== "text") throw new Refusal("busy", "A sentence.", 30);
+    return "ek_1";
+  };
+  const { call } = await begin({ token });
+  call.setMode("text");
+  call.start();
+  await settled();
+  expect(modes).toEqual(["open", "text"]);
+  Line.last.tell({ type: "session.created", session: {} });
+  expect(call.state).toMatchObject({ status: "ready" });
+});
+
 test("what was written before a failure is sent when trying again succeeds", async () => {
   const { call, line } = await begin();
   await call.sendText("Hello?");

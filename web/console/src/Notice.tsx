@@ -31,7 +31,7 @@ export function Notice({ error, words, onRetry, onMicrophone, onWrite, onSignedO
         {code.startsWith("microphone") && way(onMicrophone, words.again)}
         {code.startsWith("microphone") && way(onWrite, words.writeInstead)}
         {code === "not_signed_in" && way(onSignedOut, words.again)}
-        {code === "unheard" && way(onWrite, words.writeInstead)}
+        {(code === "unheard" || code === "busy") && way(onWrite, words.writeInstead)}
         {AGAIN.has(code) && way(onRetry, words.again)}
       </div>
     </div>

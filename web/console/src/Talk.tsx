@@ -224,7 +224,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             words={words}
             onRetry={() => call?.start()}
             onMicrophone={() => void begin().startMic()}
-            onWrite={() => use("text")}
+            onWrite={() => {
+              use("text");
+              call?.start(); // where no more voices are let in, who writes is
+            }}
             onSignedOut={onSignedOut}
           />
         )}

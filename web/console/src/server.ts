@@ -35,11 +35,11 @@ export async function assistants(): Promise<Assistant[]> {
   return data;
 }
 
-/** A fresh client secret for one connection. Throws a `Refusal` where trying again is of no use. */
+/** A fresh client secret for one connection. Throws a `Refusal`: see there. */
 export async function secret(assistant: string, wanted: Wanted): Promise<string> {
-  const { conversationId, language } = wanted;
+  const { conversationId, language, mode } = wanted;
   const response = await post("v1/realtime/client_secrets", {
-    session: { type: "realtime" },
+    session: { type: "realtime", ...(mode === "text" && { output_modalities: ["text"] }) },
     vivavoce: {
       assistant,
       language,
@@ -63,7 +63,10 @@ async function read<T>(response: Response): Promise<T> {
   if (code === "conversation_not_found") throw new Refusal("new_conversation", message);
   if (response.status === 401 || response.status === 403)
     throw new Refusal("not_signed_in", message);
-  if (response.status === 429) throw new Refusal("busy", message);
+  if (response.status === 429) {
+    const seconds = Number(response.headers.get("Retry-After"));
+    throw new Refusal("busy", message, seconds || undefined);
+  }
   if (response.status < 500) throw new Refusal("refused", message);
   throw new Error(message);
 }

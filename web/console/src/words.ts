@@ -54,7 +54,7 @@ const en = {
   errors: {
     not_signed_in: "You are no longer signed in.",
     refused: "The server did not accept this call.",
-    busy: "The server is busy just now. Wait a moment, then try again.",
+    busy: "The server is busy just now. You can wait, or write.",
     unavailable: "The server cannot take this call just now. What you wrote is kept.",
     new_conversation:
       "The server no longer has the earlier conversation, so this is a new one.",
@@ -135,7 +135,7 @@ const it: Words = {
   errors: {
     not_signed_in: "L’accesso è scaduto.",
     refused: "Il server non ha accettato questa chiamata.",
-    busy: "Il server è occupato. Aspetta un momento e riprova.",
+    busy: "Il server è occupato. Puoi aspettare, oppure scrivere.",
     unavailable: "Il server ora non può accettare la chiamata. Ciò che hai scritto è conservato.",
     new_conversation: "Il server non ha più la conversazione di prima: questa è nuova.",
     unheard: "Non sono riuscito a sentirlo. Puoi scriverlo.",
@@ -213,7 +213,7 @@ const es: Words = {
   errors: {
     not_signed_in: "Tu sesión ha caducado.",
     refused: "El servidor no aceptó esta llamada.",
-    busy: "El servidor está ocupado. Espera un momento y reintenta.",
+    busy: "El servidor está ocupado. Puedes esperar o escribir.",
     unavailable: "El servidor no puede atender ahora la llamada. Lo que escribiste se conserva.",
     new_conversation: "El servidor ya no tiene la conversación anterior: esta es nueva.",
     unheard: "No he podido oír esto. Puedes escribirlo.",

@@ -37,6 +37,8 @@ const refused = Response.json({ error: { message: "Sign in." } }, { status: 401 
 
 afterEach(() => vi.unstubAllGlobals());
 
+const someone = { language: "en", conversationId: undefined, mode: "open" as const };
+
 test("a link's code is traded for the cookie and leaves the address bar", async () => {
   const asked = server({ "api/sign-in": Response.json({}), "api/assistants": home });
   const { arrival, shown } = visit("#code=abc");
@@ -74,7 +76,7 @@ test("without a link, with a used one, and without a server: three doors", async
 test("a secret is asked for one assistant, language and conversation", async () => {
   const path = "v1/realtime/client_secrets";
   const asked = server({ [path]: Response.json({ value: "ek_1" }) });
-  const wanted = { language: "it", conversationId: "conv_1" };
+  const wanted = { language: "it", conversationId: "conv_1", mode: "open" as const };
   expect(await secret("charlotte", wanted)).toBe("ek_1");
   expect(asked[0]!.body).toEqual({
     session: { type: "realtime" },
@@ -90,21 +92,38 @@ test.each([
 ])("status %i is final: %s", async (status, code) => {
   const answer = Response.json({ error: { message: "A sentence." } }, { status });
   server({ "v1/realtime/client_secrets": answer });
-  const error = await secret("a", { language: "en", conversationId: undefined }).catch((e) => e);
+  const error = await secret("a", someone).catch((e) => e);
   expect(error).toBeInstanceOf(Refusal);
   expect(error).toMatchObject({ code, message: "A sentence." });
+});
+
+test("a server that is busy says when to come again", async () => {
+  const headers = { "Retry-After": "7" };
+  const answer = Response.json({ error: { message: "A sentence." } }, { status: 429, headers });
+  server({ "v1/realtime/client_secrets": answer });
+  const error = await secret("a", someone).catch((e) => e);
+  expect(error).toMatchObject({ code: "busy", message: "A sentence.", retryAfter: 7 });
+});
+
+test("who only writes asks for a session in text", async () => {
+  const path = "v1/realtime/client_secrets";
+  const asked = server({ [path]: Response.json({ value: "ek_1" }) });
+  await secret("a", { ...someone, mode: "text" });
+  expect(asked[0]!.body).toMatchObject({
+    session: { type: "realtime", output_modalities: ["text"] },
+  });
 });
 
 test("a conversation that is gone is told apart from a refusal", async () => {
   const error = { code: "conversation_not_found", message: "A sentence." };
   server({ "v1/realtime/client_secrets": Response.json({ error }, { status: 404 }) });
-  const wanted = { language: "en", conversationId: "conv_1" };
+  const wanted = { ...someone, conversationId: "conv_1" };
   expect(await secret("a", wanted).catch((e) => e)).toMatchObject({ code: "new_conversation" });
 });
 
 test("a server that stumbles is asked again", async () => {
   server({ "v1/realtime/client_secrets": new Response("<html>", { status: 502 }) });
-  const error = await secret("a", { language: "en", conversationId: undefined }).catch((e) => e);
+  const error = await secret("a", someone).catch((e) => e);
   expect(error).not.toBeInstanceOf(Refusal);
 });
 

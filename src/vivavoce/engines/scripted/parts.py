@@ -13,15 +13,25 @@ from msgspec import UNSET
 
 from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...core.ledger import Word
+from ...core.values import Transcript
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
-from ...protocol.server import InputTokens, OutputTokens, Usage
+from ...protocol.server import InputTokens, Logprob, OutputTokens, Usage
 from ..base import Cut, Question, Speech, Stable, Thought, Voice
 from .script import Reader, Script, fill
 
+SURE = -0.05  # the logprob of each word of a script: 95 %
 WORD_MS = 300  # of speech, before the next word is taken for certain
 CHARACTER_MS = 60
 PEAK = 6000
+
+
+def sure(text: str) -> tuple[Logprob, ...]:
+    """How sure a script is of each of its words, with the space before it."""
+    return tuple(
+        Logprob(token=token, logprob=SURE, bytes=tuple(token.encode()))
+        for token in re.findall(r"\s*\S+", text)
+    )
 
 
 class ScriptedStt:
@@ -33,8 +43,13 @@ class ScriptedStt:
         self._turn = 0
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
         text, words, certain, ms = "", list[str](), 0, 0
         async for pcm in sound:
             if not any(pcm):
@@ -45,12 +60,13 @@ class ScriptedStt:
             ms += duration_ms(pcm)
             if (more := min(ms // WORD_MS, len(words) - 1)) > certain:
                 certain = more
-                await stable(" ".join(words[:certain]))
+                so_far = " ".join(words[:certain])
+                await stable(so_far, "", sure(so_far) if logprobs else ())
         rule, _ = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
-        return text
+        return Transcript(text, sure(text) if logprobs else ())
 
     def _next(self) -> str:
         turn, self._turn = self._turn, self._turn + 1

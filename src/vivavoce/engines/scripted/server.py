@@ -27,14 +27,14 @@ from msgspec import UNSET, UnsetType
 from starlette.datastructures import State, UploadFile
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ...audio.pcm import SAMPLE_RATE
+from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...audio.resample import Resampler
-from ...core.values import JsonObject, ToolSpec
+from ...core.values import JsonObject, ToolSpec, Transcript
 from ...errors import ConfigError, EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
-from ...protocol.server import Usage
+from ...protocol.server import Logprob, Usage
 from ..base import Cut, Question, Speech, Thought, Voice
-from .parts import ScriptedBrain, ScriptedStt, Tones
+from .parts import ScriptedBrain, ScriptedStt, Tones, sure
 from .script import Script, load
 
 MODEL = "scripted"
@@ -75,6 +75,14 @@ class _Chat(msgspec.Struct):
     tool_choice: str | JsonObject = "auto"
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a transcript besides its text, and whether word by word."""
+
+    logprobs: bool
+    speakers: bool
+    streamed: bool
 
 
 class _SpeechRequest(msgspec.Struct):
@@ -129,11 +137,19 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
             if not isinstance(file, UploadFile) or not form.get("model"):
                 raise Refused(400, "missing_required_parameter", "file and model are needed")
             pcm = _pcm(await file.read())
+            told = _Told(
+                logprobs="logprobs" in form.getlist("include[]"),
+                speakers=form.get("response_format") == "diarized_json",
+                streamed=form.get("stream") == "true",
+            )
         try:
-            text = await _while_there(request, stt.listen(_once(pcm), _ignore))
+            hearing = stt.listen(_once(pcm), _ignore, logprobs=told.logprobs)
+            heard = await _while_there(request, hearing)
         except EngineError as error:
             raise _refused(error) from None
-        return JSONResponse({"text": text})
+        if told.streamed:
+            return _Answer(_pieces(heard), media_type="text/event-stream")
+        return JSONResponse(_heard(heard, duration_ms(pcm) if told.speakers else None))
 
     @app.post("/v1/audio/speech")
     async def speak(request: Request) -> Response:
@@ -363,6 +379,28 @@ async def _sound(speech: AsyncGenerator[Speech, None]) -> AsyncGenerator[bytes, 
             yield piece.pcm
 
 
+async def _pieces(heard: Transcript) -> AsyncGenerator[bytes, None]:
+    """Server-sent events: each word, then all of it."""
+    for token in sure(heard.text):
+        delta: JsonObject = {"type": "transcript.text.delta", "delta": token.token}
+        if heard.logprobs:
+            delta["logprobs"] = [token]
+        yield b"data: " + msgspec.json.encode(delta) + b"\n\n"
+    done = {"type": "transcript.text.done"} | _heard(heard, None)
+    yield b"data: " + msgspec.json.encode(done) + b"\n\n"
+
+
+def _heard(heard: Transcript, ms: int | None) -> JsonObject:
+    """`ms`: of the sound, if one wants to know who spoke: one voice, from beginning to end."""
+    told: JsonObject = {"text": heard.text}
+    if heard.logprobs:
+        told["logprobs"] = msgspec.to_builtins(heard.logprobs)
+    if ms is not None:
+        whole = {"id": "seg_0", "start": 0.0, "end": ms / 1000, "speaker": "A"}
+        told["segments"] = [{"type": "transcript.text.segment", "text": heard.text} | whole]
+    return told
+
+
 def _pcm(data: bytes) -> bytes:
     try:
         with wave.open(io.BytesIO(data)) as reader:
@@ -378,7 +416,7 @@ async def _once(pcm: bytes) -> AsyncIterator[bytes]:
     yield pcm
 
 
-async def _ignore(text: str, guess: str = "", /) -> None:
+async def _ignore(text: str, guess: str = "", logprobs: tuple[Logprob, ...] = (), /) -> None:
     """Nobody waits for words before the end of the file."""
 
 

@@ -1,4 +1,9 @@
-"""A recogniser behind `/audio/transcriptions`: hears an utterance whole, when it is over."""
+"""A recogniser behind `/audio/transcriptions`: hears an utterance whole, when it is over.
+
+Its words come as they are written, where the server streams them; a server that does not know
+`stream` answers all at once, and both are understood. What the server knows besides its words is
+asked for only if somebody wants it: many know the plain question alone.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +14,150 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from ...audio.pcm import SAMPLE_RATE
+from ...core.values import Segment, Transcript
 from ...errors import EngineError
+from ...net.http import Stream
+from ...protocol.server import Logprob
 from ..base import Stable
-from ..endpoint import Endpoint
+from ..endpoint import Endpoint, in_stream
 
 PATH = "/audio/transcriptions"
 LONGEST = 24 * 1024 * 1024  # bytes: these endpoints take 25 MB, which is nearly nine minutes
+DIARIZES = "-diarize"  # how the models are called that tell voices apart
+
+
+class _Token(msgspec.Struct):
+    token: str
+    logprob: float
+    bytes: list[float] | None = None
+
+
+class _Language(msgspec.Struct):
+    code: str | None = None
+
+
+class _Segment(msgspec.Struct):
+    text: str
+    start: float
+    end: float
+    speaker: str = "A"
 
 
 class _Transcript(msgspec.Struct):
     text: str
+    logprobs: list[_Token] | None = None
+    languages: list[_Language] | None = None
+    segments: list[_Segment] | None = None
+
+
+class _Event(msgspec.Struct):
+    """Of a stream: `transcript.text.delta`, then one `transcript.text.done`."""
+
+    type: str = ""
+    delta: str = ""
+    logprobs: list[_Token] | None = None
+    error: object = None
 
 
 class OpenAIStt:
-    def __init__(self, endpoint: Endpoint, model: str) -> None:
+    def __init__(self, endpoint: Endpoint, model: str, *, stream: bool = True) -> None:
+        """`stream`: ask for words as they are written."""
         self._endpoint = endpoint
         self._model = model
+        self._diarizes = model.endswith(DIARIZES)
+        self._stream = stream and not self._diarizes
+        self._can_tell = not self._diarizes  # how sure it is
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
         pcm = bytearray()
         async for piece in sound:
             pcm += piece
             if len(pcm) > LONGEST:
                 raise EngineError(f"{PATH}: nobody speaks for so long")
         if not pcm:
-            return ""
+            return Transcript("")
+        form = self._form(language)
+        if not (logprobs and self._can_tell):
+            return await self._ask(form, bytes(pcm), stable)
+        try:
+            return await self._ask(form | {"include[]": "logprobs"}, bytes(pcm), stable)
+        except EngineError as error:
+            if error.code != "engine_failed":
+                raise
+        plain = await self._ask(form, bytes(pcm), stable)
+        self._can_tell = False  # it was the question that the server did not like
+        return plain
+
+    def _form(self, language: str | None) -> dict[str, str]:
         form = {"model": self._model, "response_format": "json"}
         if language:
             form["language"] = language.replace("_", "-").partition("-")[0].lower()
-        files = {"file": ("speech.wav", _wav(bytes(pcm)), "audio/wav")}
+        if self._diarizes:
+            form |= {"response_format": "diarized_json", "chunking_strategy": "auto"}
+        if self._stream:
+            form["stream"] = "true"
+        return form
+
+    async def _ask(self, form: dict[str, str], pcm: bytes, stable: Stable) -> Transcript:
+        files = {"file": ("speech.wav", _wav(pcm), "audio/wav")}
         async with self._endpoint.post(PATH, form=form, files=files) as stream:
-            data = await stream.read()
-        try:
-            return msgspec.json.decode(data, type=_Transcript).text.strip()
-        except msgspec.DecodeError:
-            raise EngineError(f"{PATH}: the server sent what is no transcript") from None
+            if stream.headers.get("content-type", "").startswith("text/event-stream"):
+                return await _streamed(stream, stable)
+            return _understood(await stream.read())
+
+
+async def _streamed(stream: Stream, stable: Stable) -> Transcript:
+    said, tokens = "", list[Logprob]()
+    while (data := await stream.event()) not in (None, b"[DONE]"):
+        event = _read(data or b"")
+        if event.error:
+            raise in_stream(PATH, event.error)
+        if event.type == "transcript.text.done":
+            return _understood(data or b"")
+        if event.type == "transcript.text.delta":
+            said += event.delta
+            tokens += map(_logprob, event.logprobs or ())
+            if words := said.strip():
+                await stable(words, "", tuple(tokens))
+    raise EngineError(f"{PATH}: the transcript ended in the middle")
+
+
+def _read(data: bytes) -> _Event:
+    try:
+        return msgspec.json.decode(data, type=_Event)
+    except msgspec.DecodeError:
+        raise EngineError(f"{PATH}: the server sent what is no transcript") from None
+
+
+def _understood(data: bytes) -> Transcript:
+    try:
+        heard = msgspec.json.decode(data, type=_Transcript)
+    except msgspec.DecodeError:
+        raise EngineError(f"{PATH}: the server sent what is no transcript") from None
+    return Transcript(
+        heard.text.strip(),
+        tuple(map(_logprob, heard.logprobs or ())),
+        tuple(language.code for language in heard.languages or () if language.code),
+        tuple(map(_segment, heard.segments or ())),
+    )
+
+
+def _logprob(token: _Token) -> Logprob:
+    data = None if token.bytes is None else tuple(map(int, token.bytes))
+    return Logprob(token=token.token, logprob=token.logprob, bytes=data)
+
+
+def _segment(segment: _Segment) -> Segment:
+    start_ms, end_ms = round(segment.start * 1000), round(segment.end * 1000)
+    text = segment.text.strip()
+    return Segment(text=text, speaker=segment.speaker, start_ms=start_ms, end_ms=end_ms)
 
 
 def _wav(pcm: bytes) -> bytes:

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
-from ...audio.pcm import SAMPLE_RATE
+from ...audio.pcm import SAMPLE_RATE, SILENT_DB, level_db
 from ...audio.resample import Resampler
+from ...core.values import Transcript
 from ...errors import EngineError
 from ..base import Stable
 from . import sphinx_worker as wire
@@ -25,7 +26,10 @@ from .child import command, environment
 from .lm import ModelFiles
 
 HEARD_RATE = 16_000
-LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
+LONGEST_S = 60.0  # of one stretch of sound; a decoder's memory grows with it
+PARTED_S = 40.0  # after so much of it a stretch may end, where it is quiet
+QUIET_DB = 25.0  # so far below the loudest of it
+PIECE_BYTES = SAMPLE_RATE * 2 // 10
 QUIET_S = 5.0  # who brings no sound for so long gives their worker back, until they do
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
@@ -36,19 +40,42 @@ NO_FILES = {"lm": None, "dict": None}
 Answer = TypeVar("Answer")
 
 
+class Queue(Protocol):
+    """Sees who waits for a worker, and who does no longer. Times are the loop's, in seconds."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> object: ...
+
+
+class Unseen:
+    """A queue that nobody looks at."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> None: ...
+
+
 class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
     `wait_s`: how long an utterance waits for a free worker. `answer_s`: how long a worker may say
     nothing when it should; then it is taken for hung, killed and replaced. `quiet_s`: how long a
-    talker may bring no sound before others get their worker.
+    talker may bring no sound before others get their worker. `queue` is told who waits.
     """
 
     def __init__(
-        self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, quiet_s: float = QUIET_S
+        self,
+        size: int,
+        *,
+        wait_s: float = 10.0,
+        answer_s: float = 10.0,
+        quiet_s: float = QUIET_S,
+        queue: Queue | None = None,
     ) -> None:
         self.quiet_s = quiet_s
         self._wait_s = wait_s
+        self._queue = queue or Unseen()
         self._idle = [Worker(answer_s) for _ in range(size)]
         self._workers = tuple(self._idle)
         self._room = asyncio.Semaphore(size)  # first come, first served
@@ -80,14 +107,15 @@ class Pool:
         async with self.lease(model) as worker:
             await worker.load(model)
 
+    @property
+    def busy(self) -> int:
+        """Workers that hear somebody, or load a model."""
+        return len(self._workers) - len(self._idle)
+
     @asynccontextmanager
     async def lease(self, model: ModelFiles | None) -> AsyncIterator[Worker]:
         """A worker of one's own, at best one that has loaded the model already."""
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._room.acquire()
-        except TimeoutError:
-            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
+        await self._turn()
         worker = max(self._idle, key=lambda idle: idle.readiness(model))
         self._idle.remove(worker)
         try:
@@ -98,6 +126,18 @@ class Pool:
             finally:
                 self._idle.append(worker)
                 self._room.release()
+
+    async def _turn(self) -> None:
+        """First come, first served."""
+        who, clock = object(), asyncio.get_running_loop().time
+        self._queue.joined(who, clock())
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
+        finally:
+            self._queue.left(who, clock())
 
 
 class Worker:
@@ -237,15 +277,34 @@ class Pocketsphinx:
         self._voice: str | None = None
 
     async def listen(
-        self, sound: AsyncIterator[bytes], stable: Stable, *, language: str | None = None
-    ) -> str:
+        self,
+        sound: AsyncIterator[bytes],
+        stable: Stable,
+        *,
+        language: str | None = None,
+        logprobs: bool = False,
+    ) -> Transcript:
+        """It has probabilities of its own, but none that say how sure a word is: no logprobs."""
         if language and not language.lower().startswith("en"):
             raise EngineError(
                 "The embedded recogniser understands English only. For other languages, "
                 "configure another speech-to-text adapter.",
                 "language_not_supported",
             )
-        async with aclosing(_as_heard(sound)) as pieces, aclosing(_Tape(pieces)) as tape:
+        said = ""
+
+        async def so_far(text: str, guess: str = "", logprobs: object = (), /) -> None:
+            await stable(f"{said} {text}".strip(), f"{said} {guess}".strip())
+
+        async with aclosing(_as_heard(sound)) as pieces:
+            stretches = _Stretches(pieces)
+            while not stretches.over:
+                text = await self._hear_stretch(stretches.next(), so_far)
+                said = f"{said} {text}".strip()
+        return Transcript(said)
+
+    async def _hear_stretch(self, sound: AsyncGenerator[bytes, None], stable: Stable) -> str:
+        async with aclosing(sound), aclosing(_Tape(sound)) as tape:
             while True:
                 try:
                     text, voice = await self._hear(tape, stable)
@@ -308,15 +367,30 @@ class _Tape:
         return await anext(self._sound, None)
 
 
+class _Stretches:
+    """A long utterance in parts that a decoder can hold, parted where it is quiet if it ever is."""
+
+    def __init__(self, sound: AsyncGenerator[bytes, None]) -> None:
+        self._sound = sound
+        self.over = False
+
+    async def next(self) -> AsyncGenerator[bytes, None]:
+        """One of them. `over` when it was the last."""
+        seconds, loudest = 0.0, SILENT_DB
+        async for pcm in self._sound:
+            yield pcm
+            seconds += len(pcm) / 2 / HEARD_RATE
+            level = level_db(pcm)
+            loudest = max(loudest, level)
+            quiet = level < loudest - QUIET_DB
+            if seconds >= LONGEST_S or (quiet and seconds >= PARTED_S):
+                return
+        self.over = True
+
+
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     resampler = Resampler(SAMPLE_RATE, HEARD_RATE)
-    room = LONGEST_S * SAMPLE_RATE * 2
     async for pcm in sound:
-        room -= len(pcm)
-        if room < 0:
-            raise EngineError(
-                f"More than {LONGEST_S:.0f} s without a pause cannot be recognised.",
-                "utterance_too_long",
-            )
-        yield resampler.push(pcm)
+        for start in range(0, len(pcm), PIECE_BYTES):
+            yield resampler.push(pcm[start : start + PIECE_BYTES])
     yield resampler.push(b"", last=True)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...access import client_secrets
 from ...core.values import Caller
+from ...protocol.config import AnySession
 from ...runtime.reception import Knock
 from ...store.base import Grant
-from ..services import At, ByEither, admitted
+from ..services import At, ByEither, Services, admitted
 
 router = APIRouter(tags=["v1"])
 
@@ -54,7 +55,20 @@ async def create(
     at: At, caller: ByEither, body: Annotated[Request | None, Field(default=None)] = None
 ) -> ClientSecret:
     body = body or Request()
-    wish = body.vivavoce or ForWhom()
+    seconds = (body.expires_after or ExpiresAfter()).seconds
+    secret, session = await mint(at, caller, body.vivavoce, body.session, seconds)
+    return ClientSecret(
+        value=secret.value,
+        expires_at=int(secret.expires_at.timestamp()),
+        session=msgspec.to_builtins(session),
+    )
+
+
+async def mint(
+    at: Services, caller: Caller, whom: ForWhom | None, asked: dict[str, Any] | None, seconds: int
+) -> tuple[client_secrets.ClientSecret, AnySession]:
+    """A secret, and the session that it opens. Raises `Refused` and `InvalidRequest`."""
+    wish = whom or ForWhom()
     grant = Grant(
         subject=wish.user,
         assistant=wish.assistant,
@@ -62,19 +76,13 @@ async def create(
         language=wish.language,
         variables=wish.variables,
         conversation_id=wish.conversation_id,
-        session=body.session,
+        session=asked,
     )
-    knock = Knock(None, "http", {"model": str((body.session or {}).get("model") or "")})
+    knock = Knock(None, "http", {"model": str((asked or {}).get("model") or "")})
     session, assistant = await at.reception.preview(_as_caller(caller, grant), knock, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
-    seconds = (body.expires_after or ExpiresAfter()).seconds
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
-    secret = admitted(minted)
-    return ClientSecret(
-        value=secret.value,
-        expires_at=int(secret.expires_at.timestamp()),
-        session=msgspec.to_builtins(session),
-    )
+    return admitted(minted), session
 
 
 def _as_caller(caller: Caller, grant: Grant) -> Caller:

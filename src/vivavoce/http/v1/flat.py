@@ -1,0 +1,64 @@
+"""How secrets were minted in the protocol's beta: a flat session in, the same with a secret out.
+
+For back ends that still do it (protocol §1.9). What the secret opens is a call of today.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...core.values import Caller
+from ...protocol.config import SessionType
+from ...protocol.flat import flattened, nested
+from ..services import At, ByKey, Services
+from .client_secrets import ForWhom, mint
+
+router = APIRouter(prefix="/v1/realtime", tags=["v1"])
+
+LIVES_S = 60
+
+
+class Expiry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(LIVES_S, ge=10, le=7200)
+
+
+class Wish(BaseModel):
+    """Both spellings were documented."""
+
+    model_config = ConfigDict(extra="forbid")
+    expires_at: Expiry | None = None
+    expires_after: Expiry | None = None
+
+
+class Flat(BaseModel):
+    """The beta's flat session, and beside it:"""
+
+    model_config = ConfigDict(extra="allow")
+    client_secret: Wish | None = None
+    vivavoce: ForWhom | None = None
+
+
+@router.post("/sessions", summary="Mint a secret, as in the protocol's beta")
+async def session(at: At, caller: ByKey, body: Flat | None = None) -> dict[str, Any]:
+    return await _minted(at, caller, body or Flat(), "realtime")
+
+
+@router.post(
+    "/transcription_sessions", summary="The same for a session that only writes down what it hears"
+)
+async def transcription(at: At, caller: ByKey, body: Flat | None = None) -> dict[str, Any]:
+    return await _minted(at, caller, body or Flat(), "transcription")
+
+
+async def _minted(at: Services, caller: Caller, body: Flat, kind: SessionType) -> dict[str, Any]:
+    wish = body.client_secret or Wish()
+    expiry = wish.expires_at or wish.expires_after or Expiry(seconds=LIVES_S)
+    asked = nested(body.model_extra or {}, kind)
+    secret, session = await mint(at, caller, body.vivavoce, asked, expiry.seconds)
+    expires_at = int(secret.expires_at.timestamp())
+    return flattened(session) | {"client_secret": {"value": secret.value, "expires_at": expires_at}}

@@ -1,0 +1,16 @@
+"""What this server does not do is refused by name: translation sessions (protocol §1.7)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from ...runtime.reception import no_translation
+from ..services import ByKey
+
+router = APIRouter(prefix="/v1/realtime/translations", tags=["v1"])
+
+
+@router.post("/client_secrets", summary="Not here: 501")
+@router.post("/calls", summary="Not here: 501")
+async def translate(caller: ByKey) -> Response:
+    raise no_translation()
