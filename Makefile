@@ -2,6 +2,7 @@
 #   make run    serve http://localhost:8080 (PORT, DATA_DIR)      make check  format, lint, types, imports
 #   make test   everything within minutes                         make fmt    format
 #   make test-long  what takes longer, with more real clients
+#   make coverage   docs/reference/coverage.md anew, from what tests touch
 #   make bench  the tables of docs/performance.md                 make setup  only .venv/bin/vivavoce
 
 SHELL := /bin/bash
@@ -15,10 +16,10 @@ BIN := .venv/bin
 DONE := .setup
 CLIENTS := tests/clients/environments
 FAST_CLIENTS := openai_python openai_node agents_python agents_node
-LONG_CLIENTS :=
+LONG_CLIENTS := livekit pipecat pydantic_ai
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help run test test-long check fmt bench setup web lock clean
+.PHONY: help run test test-long coverage check fmt bench setup web lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,8 +34,11 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long"
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
+
+coverage: $(DONE)/dev
+	$(BIN)/pytest -q -m "not long and not browser" --ignore tests/soak --ignore tests/benchmarks --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .
@@ -113,3 +117,12 @@ $(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
 	@echo "Installing a client to test with: $*"
 	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@
+
+# The model that judges pauses, for the tests of it.
+
+$(DONE)/smart-turn/ready: tests/engines/smart_turn.txt | $(DONE)/venv
+	@echo "Fetching smart-turn's model"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes -d $(@D) -r $<
+	@$(BIN)/python -c 'import glob, pathlib, zipfile; name = "smart-turn-v3.2-cpu.onnx"; wheel, = glob.glob("$(@D)/*.whl"); pathlib.Path("$(@D)", name).write_bytes(zipfile.ZipFile(wheel).read(f"pipecat/audio/turn/smart_turn/data/{name}"))'
+	@rm -f $(@D)/*.whl && touch $@

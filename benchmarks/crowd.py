@@ -17,6 +17,7 @@ import msgspec
 
 from vivavoce.audio.pcm import BYTES_PER_MS
 from vivavoce.cli.listener import new_loop
+from vivavoce.net.dial import Unreachable
 from vivavoce.net.websocket import Frame
 
 from .caller import CLOCK, Caller, Sentence
@@ -92,7 +93,7 @@ async def live(url: str, key: str, place: int, end: float, found: Found) -> None
         except _Busy as busy:
             found.busy.append(busy.seconds)
             await asyncio.sleep(busy.seconds + dice.uniform(0, 1))
-        except (RuntimeError, TimeoutError, OSError) as error:
+        except (RuntimeError, TimeoutError, OSError, Unreachable) as error:
             found.lost.append(f"{type(error).__name__}: {error}"[:200])
             await asyncio.sleep(1)
 

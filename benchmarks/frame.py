@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+from vivavoce.audio.denoise import Denoiser, Depth
 from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, level_db
 from vivavoce.audio.resample import Resampler
 from vivavoce.core.ids import DICE, new_id
@@ -85,9 +86,12 @@ async def measure() -> dict[str, float]:
     living = asyncio.create_task(call.line.run())
     await asyncio.sleep(0)
     down, silero, ears = Resampler(SAMPLE_RATE, 16_000), Silero(), Call().ears
+    near, far = Denoiser(Depth.near()), Denoiser(Depth.far())
     frame, heard = memoryview(SILENCE), Heard(PCM, (0.0,), (-96.0,))
     made = {
         "decode the event": microseconds(lambda: codec.decode(frame)),
+        "noise reduction, if on: near": microseconds(lambda: near.push(PCM)),
+        "noise reduction, if on: far": microseconds(lambda: far.push(PCM)),
         "24 kHz → 16 kHz": microseconds(lambda: down.push(PCM)),
         "speech model, 20 of its 32 ms": microseconds(lambda: silero.step(bytes(1024))) * 20 / 32,
         "level, 20 of its 32 ms": microseconds(lambda: level_db(bytes(1024))) * 20 / 32,

@@ -63,6 +63,7 @@ class Calls(Section):
 
 class Speech(Section):
     stt_workers: int = Field(4, ge=1, le=64)  # pocketsphinx processes: talkers heard at once
+    smart_turn: Path | None = None  # an ONNX file that judges pauses under `semantic_vad`
     answer_s: float = Field(
         10.0, ge=0.5
     )  # recogniser and voice processes that say nothing are hung

@@ -73,6 +73,17 @@ def test_across_a_table_more_is_taken_out_than_at_the_mouth(kind: str) -> None:
     assert gained(kind, FAR) >= gained(kind, NEAR) + 2
 
 
+@pytest.mark.parametrize("kind", STEADY)
+def test_a_far_room_falls_silent_between_words_without_swallowing_their_ends(kind: str) -> None:
+    alone, noisy = scene(kind, 15)
+    quiet = clean(noisy, FAR)
+    pause = slice(2 * SECOND, 3 * SECOND)
+    assert level_db(quiet[pause]) < level_db(noisy[pause]) - 12
+    begins, ends = 3 * SECOND, 3 * SECOND + len(VOICE)
+    for part in (slice(begins, begins + SECOND // 2), slice(ends - SECOND // 2, ends)):
+        assert abs(level_db(quiet[part]) - level_db(alone[part])) < 3
+
+
 def test_strength_goes_from_nearly_nothing_to_deep() -> None:
     tenth, half, one, two = (gained("white", Depth.near(s)) for s in (0.1, 0.5, 1, 2))
     assert 0.5 < tenth < 1.5

@@ -84,6 +84,18 @@ def test_every_recorded_field_is_there_and_means_the_same(played: Played) -> Non
     assert unexcused == []
 
 
+def test_what_a_response_costs_adds_up(played: Played) -> None:
+    """Theirs and ours (protocol §6.1)."""
+    for event in [*played.recorded, *played.ours]:
+        if event["type"] == "response.done":
+            usage = event["response"]["usage"]
+            heard, said = usage["input_token_details"], usage["output_token_details"]
+            assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+            kinds = ("text_tokens", "audio_tokens", "image_tokens")
+            assert usage["input_tokens"] == sum(heard[kind] for kind in kinds)
+            assert usage["output_tokens"] == said["text_tokens"] + said["audio_tokens"]
+
+
 def test_no_exception_is_made_for_nothing(replays: dict[str, Played]) -> None:
     every = replays.values()
     assert {d.place for p in every for d in differences(p.recorded, p.ours)} == EXCUSED.keys()

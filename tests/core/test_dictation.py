@@ -101,7 +101,7 @@ def test_semantic_detection_waits_for_a_sentence_that_wants_to_go_on() -> None:
     assert "input_audio_buffer.speech_stopped" not in s.story
     s.hear(speech_ms=320)
     s.tell(Partial("item_1", "we agreed and signed"))
-    s.hear(silence_ms=480)
+    s.hear(silence_ms=576)
     assert s.story[-1] == "conversation.item.done"
 
 

@@ -47,7 +47,7 @@ def test_a_pause_after_and_is_no_end() -> None:
     assert "input_audio_buffer.speech_stopped" not in s.story
     s.hear(speech_ms=320)
     s.tell(Partial("item_1", "a coffee and a cake"))
-    s.hear(silence_ms=480)
+    s.hear(silence_ms=576)
     assert s.story[-1] == "<respond>"
     assert [e.item_id for e in s.sent if isinstance(e, server.AudioCommitted)] == ["item_1"]
     s.check()
@@ -92,10 +92,10 @@ def test_server_vad_ends_by_silence_alone() -> None:
 
 def test_an_utterance_of_the_past_does_not_hold_up_this_one() -> None:
     s = semantic(language="en")
-    s.hear(speech_ms=800, silence_ms=512)
+    s.hear(speech_ms=800, silence_ms=576)
     s.hear(speech_ms=320)
     s.tell(Partial("item_1", "and"))
-    s.hear(silence_ms=512)
+    s.hear(silence_ms=576)
     assert [e.item_id for e in s.sent if isinstance(e, server.AudioCommitted)] == [
         "item_1",
         s.session.conversation.last_id,

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vivavoce.core.pauses import unfinished
+from vivavoce.core.pauses import ending
+from vivavoce.core.turns import Ending
 
 
 @pytest.mark.parametrize(
@@ -19,10 +20,14 @@ from vivavoce.core.pauses import unfinished
         ("es", "quiero un café y"),
         ("es", "¿A qué hora empieza el"),
         ("es-MX", "me gustaría ir de"),
+        ("en", "First the keynote,"),
+        ("fr", "premièrement…"),
+        (None, "well..."),
+        ("en", "My number is:"),
     ],
 )
-def test_something_must_follow(language: str, text: str) -> None:
-    assert unfinished(text, language)
+def test_something_must_follow(language: str | None, text: str) -> None:
+    assert ending(text, language) is Ending.UNFINISHED
 
 
 @pytest.mark.parametrize(
@@ -32,16 +37,54 @@ def test_something_must_follow(language: str, text: str) -> None:
         ("en", "Can you tell me where it is"),
         ("en", "Which room is it in"),
         ("en", "no"),
+        ("en", "yes"),
         ("en", ""),
+        ("en", "at seven thirty"),
+        ("en", "I have two"),
         ("it", "Dove sono i bagni"),
         ("it", "Che ora è"),
-        ("es", "¿Qué hora es?"),
         ("es", "Sí"),
         ("en", "hand"),
         ("it", "and"),
         ("fr", "je voudrais un café et"),
         (None, "and"),
+        (None, "please"),
     ],
 )
 def test_this_may_be_all(language: str | None, text: str) -> None:
-    assert not unfinished(text, language)
+    assert ending(text, language) is Ending.OPEN
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "two tickets please"),
+        ("en", "thank you"),
+        ("en", "Thank you very much"),
+        ("it", "due biglietti, grazie"),
+        ("es", "dos entradas, por favor"),
+        ("es", "¿Qué hora es?"),
+        ("en", "When does it start?"),
+        ("fr", "Je voudrais un café."),
+        (None, "«Allons-y !»"),
+        ("ja", "お願いします。"),
+    ],
+)
+def test_this_is_all(language: str | None, text: str) -> None:
+    assert ending(text, language) is Ending.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "my number is four seven one"),
+        ("en", "oh two"),
+        ("en", "it is 555 0199"),
+        ("it", "tre due"),
+        ("es", "seis uno"),
+        ("de", "030 12"),
+        ("en", "555, 0199."),
+    ],
+)
+def test_a_number_is_being_read_out(language: str, text: str) -> None:
+    assert ending(text, language) is Ending.COUNTING

@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ import uvloop
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
-from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce.engines.stt.pocketsphinx import LONGEST_S, Pocketsphinx, Pool, _Stretches
 from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
 from vivavoce.runtime.load import Load
@@ -27,6 +28,7 @@ from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
 
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
+REGISTRATION = spoken("registration_slt")
 
 
 async def nobody(text: str, guess: str = "", logprobs: object = (), /) -> None:
@@ -213,16 +215,43 @@ def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
     live(story())
 
 
-def test_a_speech_without_end_is_not_listened_to(congress: ModelFiles) -> None:
+def test_a_speech_without_end_is_heard_in_stretches(congress: ModelFiles) -> None:
+    """A decoder's memory grows with what it hears at once; no word is lost where it is parted."""
+    sound = noise(600, -60).join((KEYNOTE, REGISTRATION) * 11)
+    assert len(sound) / 48_000 > LONGEST_S
+    told: list[str] = []
+
+    async def tell(text: str, guess: str = "", logprobs: object = (), /) -> None:
+        told.append(text)
+
     async def story() -> str:
         async with Pool(1) as pool:
-            stt = Pocketsphinx(pool, congress)
-            with pytest.raises(EngineError) as error:
-                await stt.listen(pieces(audio.silence(61_000), ms=61_000), nobody)
-            assert error.value.code == "utterance_too_long"
-            return (await stt.listen(pieces(KEYNOTE), nobody)).text
+            return (await Pocketsphinx(pool, congress).listen(pieces(sound), tell)).text
 
-    assert "keynote" in live(story())
+    said = live(story())
+    assert said.count("registration") >= 10
+    assert said.count("keynote") >= 9
+    for earlier, later in pairwise([*told, said]):
+        assert later.startswith(earlier)
+
+
+@pytest.mark.parametrize("loud", [True, False])
+def test_a_stretch_ends_where_it_is_quiet_and_at_the_latest_when_it_is_full(loud: bool) -> None:
+    async def story() -> list[float]:
+        second = noise(1_000, -20, 16_000)
+        quiet = second if loud else audio.silence(1_000)[:32_000]
+        parts = [second] * 50 + [quiet] + [second] * 30
+
+        async def sound() -> AsyncGenerator[bytes, None]:
+            for part in parts:
+                yield part
+
+        stretches, seconds = _Stretches(sound()), []
+        while not stretches.over:
+            seconds.append(sum([len(p) / 32_000 async for p in stretches.next()]))
+        return seconds
+
+    assert live(story()) == ([LONGEST_S, 81 - LONGEST_S] if loud else [51, 30])
 
 
 @pytest.mark.parametrize("language", ["it", "es-ES", "de"])

@@ -106,7 +106,7 @@ def test_the_official_client_is_told_what_is_wrong_in_the_flat_words(
         ({"colour": 1}, "unknown_parameter", "colour"),
         ({"client_secret": {"expires_at": {"seconds": 5}}}, "invalid_value",
          "client_secret.expires_at.seconds"),
-        ({"client_secret": {"value": "ek_mine"}}, "invalid_value", "client_secret.value"),
+        ({"client_secret": {"value": "ek_mine"}}, "unknown_parameter", "client_secret.value"),
         ({"vivavoce": {"assistant": "nobody"}}, "assistant_not_found", "assistant"),
     ],
 )  # fmt: skip

@@ -121,6 +121,13 @@ def test_a_link_signs_one_browser_in_once(served: Served) -> None:
     assert httpx2.get(f"{served.url}/api/assistants", cookies=copied).status_code == 401
 
 
+def test_a_body_without_what_it_needs_is_refused_in_the_protocols_words(served: Served) -> None:
+    answer = httpx2.post(f"{served.url}/api/sign-in", json={})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "missing_required_parameter")
+    assert (error["message"], error["param"]) == ("Missing required parameter: 'code'.", "code")
+
+
 def test_another_page_cannot_use_the_cookie(served: Served) -> None:
     with httpx2.Client(base_url=served.url) as browser:
         browser.post("/api/sign-in", json={"code": code_of(served.cli("link"))})
@@ -170,7 +177,7 @@ def test_the_official_client_mints_too(served: Served, key: str) -> None:
         ({"vivavoce": {"variables": {"no": "x"}}}, "unknown_parameter", "variables.no"),
         ({"vivavoce": {"conversation_id": "conv_no"}}, "conversation_not_found",
          "conversation_id"),
-        ({"colour": 1}, "invalid_value", "colour"),
+        ({"colour": 1}, "unknown_parameter", "colour"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_minted_is_said_exactly(

@@ -97,6 +97,28 @@ class FakeTts:
             raise
 
 
+@dataclass
+class FakeJudge:
+    """Listens to pauses for as long as the story wants it, and thinks what it is told to."""
+
+    says: Sequence[float | None] = (1.0,)
+    takes_s: float = 0.1
+    broken: Exception | None = None
+    heard_ms: list[int] = field(default_factory=list)
+    stopped: int = 0
+
+    async def over(self, sound: bytes) -> float | None:
+        self.heard_ms.append(audio.duration_ms(sound))
+        try:
+            await asyncio.sleep(self.takes_s)
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if self.broken:
+            raise self.broken
+        return self.says[min(len(self.heard_ms), len(self.says)) - 1]
+
+
 WINDOW = 4  # frames the network holds for who does not read
 
 

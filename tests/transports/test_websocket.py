@@ -248,6 +248,16 @@ def test_fragments_and_binary_frames_are_messages(served: Served, key: str) -> N
     visit(served, story, **with_key(key))
 
 
+def test_a_client_may_name_its_events(served: Served, key: str) -> None:
+    async def story(socket: ClientConnection) -> None:
+        await welcomed(socket)
+        await say(socket, type="input_audio_buffer.append", event_id="good", audio="AAAA")
+        await say(socket, type="input_audio_buffer.append", event_id="bad", audio="*")
+        assert (await hear(socket))["error"]["event_id"] == "bad"
+
+    visit(served, story, **with_key(key))
+
+
 def test_compression_is_declined(served: Served, key: str) -> None:
     async def story(socket: ClientConnection) -> None:
         await welcomed(socket)
@@ -388,3 +398,16 @@ def test_tls(tmp_path: Path) -> None:
                     await hear(socket, "input_audio_buffer.cleared")
 
         asyncio.run(main())
+
+
+def test_who_finds_all_lines_taken_is_told_so(tmp_path: Path) -> None:
+    async def story(server: Served) -> None:
+        how = with_key(server.key())
+        async with connect(server.ws + "?model=echo", **how) as only:
+            await welcomed(only)
+            async with connect(server.ws + "?model=echo", **how) as another:
+                assert (await hear(another))["error"]["code"] == "rate_limit_exceeded"
+                assert (await end_of(another))[0] == 1013
+
+    with serve(tmp_path, VIVAVOCE_CALLS__AT_ONCE="1") as server:
+        asyncio.run(story(server))

@@ -120,6 +120,7 @@ class Builder:
     async def _dictation(self, plan: Plan, config: TranscriptionConfig) -> Built:
         """Written down, with the assistant's ears and words."""
         ledger = _recall(plan.history)
+        judge = await self._parts.pauses()
         dictation = Dictation(
             config,
             now=asyncio.get_running_loop().time(),
@@ -131,12 +132,13 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             limits=self._limits,
+            judges_pauses=judge is not None,
         )
         recorder = self._recorder(plan, ledger)
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
         scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
-        hands = Hands(scribe)
+        hands = Hands(scribe, judge=judge)
         line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
@@ -155,6 +157,7 @@ class Builder:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
+        judge = await self._parts.pauses()
         locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
         fixed = ("output_modalities",) if mute else ()
@@ -174,13 +177,14 @@ class Builder:
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
+            judges_pauses=judge is not None,
             limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(plan, ledger)
         seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
         stage = _both(recorder.stage, seen.stage)
         engine = await self._parts.engine(assistant, plan.language, stage)
-        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s)
+        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         line = self._line(session, hands, recorder, seen)
 
         def reader(client: Client) -> Reader:

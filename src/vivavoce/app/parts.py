@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from ..assistants import Assistant, Known
 from ..config import Settings
-from ..engines.base import Brain, Engine, SpeechDetector, SpeechToText, TextToSpeech
+from ..engines.base import Brain, Engine, PauseJudge, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.cascade import Cascade, OnStage, Scribe
 from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
     from ..engines.stt.pocketsphinx import Pool, Queue
+    from ..engines.turn.smart_turn import SmartTurn
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
 
@@ -74,6 +75,7 @@ class Parts:
         self._http: Http | None = None
         self._recognisers: Pool | None = None
         self._espeak: espeak.Espeak | None = None
+        self._smart_turn: SmartTurn | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,6 +88,22 @@ class Parts:
         from ..engines.vad.silero import Silero
 
         return Silero()
+
+    async def pauses(self) -> PauseJudge | None:
+        """Who judges pauses under `semantic_vad`; None: nobody, their length and the words decide.
+
+        Raises `EngineError` if the operator names a file that is none.
+        """
+        path = self._settings.speech.smart_turn
+        if path is None:
+            return None
+        from ..engines.turn.smart_turn import SmartTurn
+
+        async with self._making:
+            if self._smart_turn is None:
+                judge = await asyncio.to_thread(SmartTurn, path)
+                self._smart_turn = self._stack.enter_context(judge)
+            return self._smart_turn
 
     async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """What answers one call. Raises `EngineError` if a part cannot be had."""
@@ -185,13 +203,13 @@ class Parts:
         """Load what the first call with this assistant needs, before it comes."""
         language = assistant.fallback_language
         await asyncio.to_thread(self.detector)
-        if assistant.engine != "cascade":
-            return
-        await self.brain(assistant, language)
-        if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
-            await voice.warm()
-        if assistant.adapter("stt", language) == "pocketsphinx":
-            await (await self._pool()).warm(await self._model(assistant))
+        if assistant.engine == "cascade":
+            await self.brain(assistant, language)
+            if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
+                await voice.warm()
+            if assistant.adapter("stt", language) == "pocketsphinx":
+                await (await self._pool()).warm(await self._model(assistant))
+        await self.pauses()
 
     def _endpoint(self) -> Endpoint:
         """The OpenAI-compatible server behind the adapters named `openai`."""

@@ -32,9 +32,12 @@ SMOOTH = np.float32(0.8)  # of the noise, from frame to frame
 SURE = np.float32(0.99)  # speech that seems to last for ever is noise
 KEPT = np.float32(0.96)  # of the last frame's estimate: less is quicker and rougher
 LEARNING_FRAMES = 8
+TALK = 0.23  # of the voice's frequencies seem to hold some: of steady noise never so many
+FADE = np.float32(0.95)  # a frame: to a half in 130 ms
 QUIETEST = np.float32(1.0)  # the noise of 16 bits, about: nothing is divided by less
 
 _WINDOW: Floats = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype("f4")
+_VOICE = slice(4, 81)  # 200 Hz to 4 kHz
 _HERTZ = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
 
 
@@ -45,6 +48,7 @@ class Depth:
     floor_db: float  # as much at most, of any frequency, at any time
     excess: float = 1.0  # how much louder than it seems the noise is taken for
     rumble_hz: float = 80.0  # what lies below is no speech
+    pauses: bool = False  # is everything turned down to the floor while nobody speaks?
 
     @classmethod
     def near(cls, strength: float = 1.0) -> Depth:
@@ -53,8 +57,9 @@ class Depth:
 
     @classmethod
     def far(cls, strength: float = 1.0) -> Depth:
-        """A microphone across the table: more noise than voice, and the table itself. 18 dB."""
-        return cls(min(18 * strength, DEEPEST_DB), max(1.0, min(1.5 * strength, 4.0)), 120.0)
+        """A microphone across the table: more noise than voice, and the table itself. 18 dB, and
+        all of that in pauses."""
+        return cls(min(18 * strength, DEEPEST_DB), max(1.0, min(strength, 4.0)), 120.0, pauses=True)
 
 
 class Denoiser:
@@ -101,6 +106,8 @@ class Noise:
         self._excess = np.float32(depth.excess)
         rumble = np.clip(2 * _HERTZ / depth.rumble_hz - 1, self._floor, 1)
         self._shape = rumble.astype(np.float32)
+        self._pauses = depth.pauses
+        self._talk = np.float32(0)  # 1 while somebody speaks, then less and less
         self._power = np.zeros(len(_HERTZ), np.float32)
         self._speech = np.full(len(_HERTZ), 0.5, np.float32)  # how much of late was speech
         self._voice = np.zeros(len(_HERTZ), np.float32)  # the last frame's, cleaned
@@ -109,22 +116,28 @@ class Noise:
     def gain(self, power: Floats) -> Floats:
         """The next frame's power, by frequency → what to multiply each with, 0 to 1."""
         power = power.astype(np.float32)
-        self._follow(power)
+        speech = self._follow(power)
         noise = self._power * self._excess
         fresh = np.maximum(power / noise - 1, 0)
         ratio = KEPT * self._voice / noise + (1 - KEPT) * fresh
         gain: Floats = np.maximum(np.sqrt(ratio / (1 + ratio)), self._floor)
         self._voice = gain * gain * power
+        if self._pauses:
+            self._talk = np.float32(1) if speech[_VOICE].mean() > TALK else self._talk * FADE
+            gain = self._floor + self._talk * (gain - self._floor)
         shaped: Floats = gain * self._shape
         return shaped
 
-    def _follow(self, power: Floats) -> None:
+    def _follow(self, power: Floats) -> Floats:
+        """Learn from a frame. How likely each frequency holds speech."""
         if self._frames < LEARNING_FRAMES:
             mean = (self._power * self._frames + power) / (self._frames + 1)
             self._power = np.maximum(mean, QUIETEST)
             self._frames += 1
-        speech = 1 / (1 + (1 + LOUD) * np.exp(-power / self._power * (LOUD / (1 + LOUD))))
+        likely = np.exp(-power / self._power * (LOUD / (1 + LOUD)))
+        speech: Floats = 1 / (1 + (1 + LOUD) * likely)
         self._speech = np.float32(0.9) * self._speech + np.float32(0.1) * speech
-        speech = np.where(self._speech > SURE, np.minimum(speech, SURE), speech)
-        change = (1 - SMOOTH) * (1 - speech) * (power - self._power)
+        doubtful = np.where(self._speech > SURE, np.minimum(speech, SURE), speech)
+        change = (1 - SMOOTH) * (1 - doubtful) * (power - self._power)
         self._power = np.maximum(self._power + change, QUIETEST)
+        return speech

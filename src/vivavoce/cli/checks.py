@@ -102,6 +102,7 @@ class _Patient:
             "page": self._page,
             "assistants": self._assistants,
             "voice detection": self._vad,
+            "pauses": self._pauses,
             "speech recognition": self._stt,
             "brain": self._brain,
             "speech synthesis": self._tts,
@@ -192,6 +193,23 @@ class _Patient:
         for _ in range(50):
             detector.step(bytes(1024))
         return f"{(time.perf_counter() - began) / 50 * 1e6:.0f} µs for each 32 ms of sound"
+
+    async def _pauses(self) -> str:
+        path = self._settings.speech.smart_turn
+        try:
+            judge = await self._parts.pauses()
+            if judge is None:
+                return "judged by their length and the words"
+            began = time.perf_counter()
+            await judge.over(bytes(8 * 48_000))
+        except EngineError as error:
+            raise Unwell(
+                str(error),
+                "speech.smart_turn names the ONNX file of smart-turn v3; without it, the words "
+                "and the length of a pause decide.",
+            ) from None
+        took = (time.perf_counter() - began) * 1000
+        return f"smart-turn judged one in {took:.0f} ms ({path})"
 
     async def _stt(self) -> str:
         assistant = Catalogue([SHIPPED], known()).get("charlotte")

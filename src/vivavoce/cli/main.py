@@ -12,6 +12,7 @@ from .doctor import doctor
 from .link import link
 from .serve import serve
 from .talk import talk
+from .transcribe import transcribe
 
 app = typer.Typer(
     help="Realtime voice assistants, self-hosted.",
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(link)
 app.command()(talk)
+app.command()(transcribe)
 app.command()(doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(conversations.app, name="conversations")

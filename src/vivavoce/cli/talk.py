@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import typer
 
-from .common import (
-    FAILED,
-    REFUSED,
-    UNREACHABLE,
-    DataDir,
-    Json,
-    command,
-    err,
-    fail,
-    find,
-    now,
-    out,
-    plain,
-    run,
-    store,
-    told,
-)
+from .common import FAILED, REFUSED, DataDir, Json, err, fail, out, plain, told
+from .target import target
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -61,22 +43,13 @@ def talk(
     if (file is None) == (text is None):
         fail("Say either a FILE or --text.", 2)
 
-    from ..net.dial import Unreachable
     from .turn import Turn, hold
 
     pcm = b"" if file is None else _sound(file)
-    target = url or _here(data_dir)
-    credential = key or (None if url else run(_secret(data_dir, assistant)))
+    server = target(url, key, data_dir=data_dir, assistant=assistant)
     turn = Turn(quiet=as_json)
-    try:
-        run(hold(turn, _address(target, model=assistant, language=language), credential, pcm, text))
-    except Unreachable as error:
-        if error.status in (401, 403):
-            fail(f"{target} refuses: HTTP {error.status}.", REFUSED)
-        if isinstance(error.__context__, ssl.SSLCertVerificationError):
-            fail(f"The certificate of {target} is not trusted: {error.__context__.verify_message}. "
-                 "If it is your own, name its file in SSL_CERT_FILE.", UNREACHABLE)  # fmt: skip
-        fail(f"{target} cannot be reached: {error}. Is the server running?", UNREACHABLE)
+    address = server.address(model=assistant, language=language)
+    server.visit(hold(turn, address, server.credential, pcm, text))
     _report(turn, out_file, as_json)
 
 
@@ -153,41 +126,3 @@ def _sound(file: str) -> bytes:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
     except sound.NoSound as error:
         fail(f"{file}: {error}.", 2)
-
-
-def _here(data_dir: Path | None) -> str:
-    data = find(data_dir)
-    if not data.address.is_file():
-        fail(f"No server runs on {data.root}. Start one: {command(data, 'serve')}. Or give --url.",
-             UNREACHABLE)  # fmt: skip
-    return data.address.read_text("utf-8")
-
-
-async def _secret(data_dir: Path | None, assistant: str | None) -> str:
-    """Whoever can read the data folder may talk with its server."""
-    from ..access import client_secrets
-    from ..core.values import Caller
-    from ..store.base import Grant
-
-    kept = await store(find(data_dir))
-    try:
-        caller = Caller(credential="key", subject=os.environ.get("USER"))
-        minted = await client_secrets.mint(kept, caller, Grant(assistant=assistant), now(), 60)
-        assert isinstance(minted, client_secrets.ClientSecret)
-        return minted.value
-    finally:
-        await kept.close()
-
-
-def _address(target: str, **asked: str | None) -> str:
-    """The socket's URL: `…/v1/realtime` is added where it is missing."""
-    url = urlsplit(target)
-    scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
-    if scheme not in ("ws", "wss") or not url.netloc:
-        fail(f"{target} is no http(s):// or ws(s):// URL.", 2)
-    path = url.path.rstrip("/")
-    if not path.endswith("/realtime"):
-        path += "/realtime" if path else "/v1/realtime"
-    said = urlencode({name: value for name, value in asked.items() if value})
-    query = "&".join(filter(None, [url.query, said]))
-    return urlunsplit((scheme, url.netloc, path, query, ""))

@@ -7,7 +7,7 @@
     judgement     may the client have this, as things stand? Asked before anything changes
     hearing       the input audio buffer: sound → turns → items, and what the recogniser gets
       turns         when somebody starts and stops speaking      gate    whose voice counts
-      pauses        does the sentence want to go on?             transcripts    the words of it
+      pauses        how does the sentence end, so far?           transcripts    the words of it
     replies       the responses being made: begun, asked for, fed, ended
       reply         the events of one in their order             usage   its tokens, and their limit
       options       what it does otherwise than the session

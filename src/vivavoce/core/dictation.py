@@ -32,6 +32,7 @@ from .inputs import (
     Input,
     NotTranscribed,
     Partial,
+    PauseJudged,
     Played,
     Said,
     ToolRequested,
@@ -60,6 +61,7 @@ class Dictation:
         max_session_s: float = MAX_SESSION_S,
         idle_s: float | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        judges_pauses: bool = False,
     ) -> None:
         """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
         self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
@@ -81,6 +83,7 @@ class Dictation:
             include=config.include,
             language=language,
             full=lambda: self._room.full,
+            judges_pauses=judges_pauses,
         )
         self._editing = Editing(
             self._out, self.conversation, self.ledger, sounds, self._hearing, self._room
@@ -126,6 +129,8 @@ class Dictation:
                 judge.cancellation(None)
             case Partial():
                 self._hearing.add_words(event)
+            case PauseJudged():
+                self._hearing.judge_pause(event)
             case Transcribed() | NotTranscribed():
                 self._hearing.know_words(event)
             case Unreadable(error=error):

@@ -57,6 +57,19 @@ class ListenDrop:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgePause:
+    """The user falls silent: are they done, by the sound of it? `PauseJudged` answers.
+
+    `sound`: the last seconds, PCM16 at 24 kHz, with the pause so far. Asked anew at each pause:
+    who is still busy with an older one may stop.
+    """
+
+    item_id: str
+    pause: int
+    sound: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Respond:
     """Make this response. Its sound is PCM16 at 24 kHz; whoever writes the `AudioDelta`s encodes
     it to `config.audio.output.format`, which stays this response's even if the session moves on.
@@ -128,6 +141,7 @@ Effect = (
     | ListenTo
     | ListenEnd
     | ListenDrop
+    | JudgePause
     | Respond
     | Cancel
     | Hush

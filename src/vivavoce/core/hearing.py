@@ -7,7 +7,8 @@
 
 The item's id is known before anybody speaks, and is the same in all events about the turn. Between
 turns only as much sound is kept as the next one may reach back for; from then on it goes straight
-to the recogniser, and to `sounds`, in case the client asks for the item.
+to the recogniser, and to `sounds`, in case the client asks for the item. Where a model judges
+pauses, it hears the last seconds of the turn as soon as one begins.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from . import effects as do
 from . import pauses
 from .conversation import Conversation
 from .gate import LevelGate
-from .inputs import Heard, NotTranscribed, Partial, Transcribed
+from .inputs import Heard, NotTranscribed, Partial, PauseJudged, Transcribed
 from .outgoing import Outgoing
 from .sounds import Sounds
 from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
+
+JUDGED_AFTER_MS = 192  # of silence: shorter ones are between two words
+JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,9 @@ class Hearing:
         gate_db: float = 0.0,
         language: str | None = None,
         full: Callable[[], bool] = lambda: False,
+        judges_pauses: bool = False,
     ) -> None:
-        """`full`: is there no room for one more item?"""
+        """`full`: is there no room for one more item? `judges_pauses`: somebody does."""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
         self.transcripts = Transcripts(out)
         self._out = out
@@ -69,6 +74,8 @@ class Hearing:
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self._full = full
+        self._judges_pauses = judges_pauses
+        self._recent = bytearray()  # of this turn, for who judges its pauses
         self.configure(settings, include)
 
     @property
@@ -111,6 +118,7 @@ class Hearing:
         if self._listening:
             self._listened_bytes += len(heard.pcm)
             self._sounds.add(self.item_id, heard.pcm)
+            self._remember(heard.pcm)
             self._out.ask(do.ListenTo(self.item_id, heard.pcm))
         else:
             self._pre_roll += heard.pcm
@@ -145,14 +153,22 @@ class Hearing:
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.take()
                 yield boundary
+            case None if turns.silent_ms == JUDGED_AFTER_MS and self._recent:
+                self._out.ask(do.JudgePause(self.item_id, turns.pause, bytes(self._recent)))
             case None:
                 pass
+
+    def _remember(self, pcm: bytes | bytearray) -> None:
+        if self._judges_pauses and self._turns is not None and self._turns.rules.over is not None:
+            self._recent += pcm
+            del self._recent[: -JUDGED_MS * audio.BYTES_PER_MS]
 
     def _listen(self) -> None:
         if not self._listening:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
             self._sounds.add(self.item_id, bytes(self._pre_roll))
+            self._remember(self._pre_roll)
             self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
 
@@ -223,7 +239,12 @@ class Hearing:
         self.transcripts.add(partial, current=current)
         if self._turns is not None and partial.item_id == current:
             text = self.transcripts.latest(partial.item_id)
-            self._turns.unfinished = pauses.unfinished(text, self._language_told or self._language)
+            self._turns.ending = pauses.ending(text, self._language_told or self._language)
+
+    def judge_pause(self, event: PauseJudged) -> None:
+        """Who listened to a pause has an opinion. About another one it is too late."""
+        if self._turns is not None and event.item_id == self.item_id:
+            self._turns.judge(event.pause, event.over)
 
     def know_words(self, event: Transcribed | NotTranscribed) -> bool:
         """The words, or that there will be none. Does that answer something?
@@ -246,6 +267,7 @@ class Hearing:
         self._known = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()
+        self._recent.clear()
         if self._turns is not None:
             self._turns.rest()
 

@@ -1,10 +1,12 @@
-"""Does what was said so far want to go on? The text rule of `semantic_vad`.
+"""How does what was said so far end? The text rule of `semantic_vad`.
 
-Nobody ends a question with "and", "the" or "um": who pauses there is thinking. The rule looks at
-the last word only, so it needs no model, costs nothing and can be read here in full. It knows
-English, Italian and Spanish; in other languages every pause counts as an end.
+Nobody ends a question with "and", "the" or "um": who pauses there is thinking. Who says "please" or
+"thank you" has said it; so has who is written down with a full stop. And who has said two digits is
+probably reading a number out, in groups. The rule looks at the last words only, so it needs no
+model, costs nothing and can be read here in full. It knows English, Italian and Spanish; of other
+languages only what is written: punctuation and numerals.
 
-What can well be a last word is left out ("where it is", "who do I pay for", "¿qué hora es?"):
+What can well be a last word is not unfinished ("where it is", "who do I pay for", "¿qué hora es?"):
 to wait seconds after a finished question is worse than to answer half of one.
 """
 
@@ -12,7 +14,11 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]*)?")
+from .turns import Ending
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]*)?|\d+")
+_FULL_STOP = re.compile(r"[.?!。？！]['\"’”»)]*\s*$")
+_GOES_ON = re.compile(r"(?:[,;:–—…、，-]|\.\.\.)\s*$")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,8 +50,37 @@ _UNFINISHED = {
 }
 
 
-def unfinished(text: str, language: str | None) -> bool:
-    """Does `text` end in a word of `language` (`en`, `it-IT`, …) that something must follow?"""
-    words = _WORD.findall(text.casefold())
-    known = _UNFINISHED.get((language or "").partition("-")[0].casefold(), frozenset())
-    return bool(words) and words[-1].replace("’", "'") in known
+_FINISHED = {
+    "en": _words("please thanks bye goodbye"),
+    "it": _words("grazie arrivederci"),
+    "es": _words("gracias favor adiós"),
+}
+_THANKS = re.compile(r"\bthank you(?: very much| so much)?$")
+
+_DIGITS = {
+    "en": _words("zero oh one two three four five six seven eight nine double"),
+    "it": _words("zero uno due tre quattro cinque sei sette otto nove"),
+    "es": _words("cero uno dos tres cuatro cinco seis siete ocho nueve"),
+}
+_NONE: frozenset[str] = frozenset()
+
+
+def ending(text: str, language: str | None) -> Ending:
+    """How does `text` end, in `language` (`en`, `it-IT`, …)?"""
+    text = text.casefold().strip()
+    words = [word.replace("’", "'") for word in _WORD.findall(text)]
+    if not words:
+        return Ending.OPEN
+    code = (language or "").partition("-")[0].casefold()
+    if words[-1] in _UNFINISHED.get(code, _NONE):
+        return Ending.UNFINISHED
+    if len(words) > 1 and all(_is_digit(word, code) for word in words[-2:]):
+        return Ending.COUNTING
+    if _GOES_ON.search(text):
+        return Ending.UNFINISHED
+    finished = words[-1] in _FINISHED.get(code, _NONE) or (code == "en" and _THANKS.search(text))
+    return Ending.FINISHED if finished or _FULL_STOP.search(text) else Ending.OPEN
+
+
+def _is_digit(word: str, code: str) -> bool:
+    return word.isdecimal() or word in _DIGITS.get(code, _NONE)

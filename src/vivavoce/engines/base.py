@@ -50,6 +50,14 @@ class SpeechDetector(Protocol):
         """The probability (0 to 1) of speech in 512 samples of PCM16 at **16 kHz** (32 ms)."""
 
 
+class PauseJudge(Protocol):
+    """Listens to how somebody falls silent. One for all calls."""
+
+    async def over(self, sound: bytes) -> float | None:
+        """How likely it is (0 to 1) that the talker is done, by the last 8 s at most, which end in
+        silence. None: too much is waiting to be judged. Never keeps the loop waiting."""
+
+
 class SpeechToText(Protocol):
     async def listen(
         self,

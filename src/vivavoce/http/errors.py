@@ -16,6 +16,10 @@ log = logging.getLogger("vivavoce.http")
 
 JSON = "application/json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+_UNREADABLE = {  # what pydantic calls it → the protocol's code and words (§1.2, §3.2)
+    "missing": ("missing_required_parameter", "Missing required parameter"),
+    "extra_forbidden": ("unknown_parameter", "Unknown parameter"),
+}
 
 
 def install(app: FastAPI) -> None:
@@ -34,8 +38,8 @@ def install(app: FastAPI) -> None:
     async def unreadable(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         param = ".".join(str(part) for part in first["loc"][1:]) or None
-        code = "missing_required_parameter" if first["type"] == "missing" else "invalid_value"
-        message = f"{first['msg']}: '{param}'." if param else f"{first['msg']}."
+        code, sentence = _UNREADABLE.get(first["type"], ("invalid_value", first["msg"]))
+        message = f"{sentence}: '{param}'." if param else f"{sentence}."
         return Response(
             envelope("invalid_request_error", code, message, param), 400, media_type=JSON
         )

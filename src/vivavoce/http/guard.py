@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..protocol.envelope import envelope
 
-REQUEST_WITHIN_S = 20.0  # from its first byte, or from connecting, to its last
+REQUEST_WITHIN_S = 10.0  # from its first byte, or from connecting, to its last
 HEAD_BYTES = 64 * 1024  # of a request before its body
 
 _REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}

@@ -124,7 +124,7 @@ def _no_event(sentence: str, path: str) -> str | None:
         return "The 'type' field is missing."
     if path == "type" and sentence.startswith("Expected"):
         return "The 'type' field must be a string."
-    if path == "" and sentence.startswith("Expected"):
+    if path == "" and (sentence.startswith("Expected") or sentence.endswith("out of range")):
         return "The event must be a JSON object."
     return None
 

@@ -7,6 +7,7 @@ an engine that is ahead of its client waits there.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from ..core.inputs import (
     Finished,
     NotTranscribed,
     Partial,
+    PauseJudged,
     Said,
     ToolRequested,
     ToolReturned,
     Transcribed,
 )
-from ..engines.base import Engine
+from ..engines.base import Engine, PauseJudge
 from ..errors import EngineError
 from ..protocol import server
 from .mouth import Mouth
@@ -33,10 +35,12 @@ from .padding import padded
 if TYPE_CHECKING:
     from .line import Line
 
+log = logging.getLogger("vivavoce.hearing")
+
 HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
 HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
 HEARING_AHEAD = 1024 * 1024  # 21 s of sound: who brings more at once is not read until it is heard
-UTTERANCES = 8  # of one call that wait for their words; who brings more is not read either
+UTTERANCES = 3  # of one call that wait for their words: nobody's recording takes all recognisers
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
 
@@ -71,16 +75,24 @@ class _Hearing:
 
 class Hands:
     def __init__(
-        self, engine: Engine, *, tools: Tools = no_tools, run_ahead_s: float | None = 4.0
+        self,
+        engine: Engine,
+        *,
+        tools: Tools = no_tools,
+        run_ahead_s: float | None = 4.0,
+        judge: PauseJudge | None = None,
     ) -> None:
-        """`run_ahead_s`: how far spoken answers may run ahead of real time; None: not held back."""
+        """`run_ahead_s`: how far spoken answers may run ahead of real time; None: not held back.
+        `judge`: who judges pauses, if the machine asks for that."""
         self._engine = engine
         self._tools = tools
         self._run_ahead_s = run_ahead_s
+        self._judge = judge
         self._mouth = Mouth()
         self._replies: dict[str, asyncio.Task[None]] = {}
         self._hearings: dict[str, _Hearing] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._judging: asyncio.Task[None] | None = None  # one pause at a time: the latest
         self._line: Line
         self._tasks: asyncio.TaskGroup
 
@@ -104,6 +116,10 @@ class Hands:
                 self._give(item_id, None)
             case do.ListenDrop(item_id=item_id):
                 self._drop(item_id)
+            case do.JudgePause() if self._judge is not None:
+                if self._judging:
+                    self._judging.cancel()
+                self._judging = self._tasks.create_task(self._judge_pause(self._judge, effect))
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
@@ -129,8 +145,9 @@ class Hands:
 
     def end(self) -> None:
         hearings = [hearing.task for hearing in self._hearings.values()]
-        for task in (*self._replies.values(), *hearings, *self._calls):
-            task.cancel()
+        for task in (*self._replies.values(), *hearings, *self._calls, self._judging):
+            if task is not None:
+                task.cancel()
 
     def _give(self, item_id: str, pcm: bytes | None) -> None:
         if hearing := self._hearings.get(item_id):
@@ -170,6 +187,16 @@ class Hands:
         if self._hearings.get(item_id) is hearing:
             del self._hearings[item_id]
             self._line.settle()
+
+    async def _judge_pause(self, judge: PauseJudge, request: do.JudgePause) -> None:
+        """Without an answer, the length of the pause and the words decide."""
+        try:
+            over = await judge.over(request.sound)
+        except EngineError:
+            log.warning("pause_not_judged", exc_info=True)
+            return
+        if over is not None:
+            await self._line.mailbox.put(PauseJudged(request.item_id, request.pause, over))
 
     async def _respond(self, request: do.Respond) -> None:
         pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)

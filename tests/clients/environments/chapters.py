@@ -18,7 +18,8 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -73,12 +74,42 @@ async def speak(place: Place, send: Callable[[bytes], Awaitable[None]]) -> None:
         await send(piece)
 
 
+class News:
+    """Wakes who waits for something whenever anything happens."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def happened(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            await self._changed.wait()
+
+
 _complaints: list[str] = []
+_complained = News()
 
 
 def complain(about: object) -> None:
     """Note an error that the client has shown to its user."""
     _complaints.append(str(about))
+    _complained.happened()
+
+
+async def complained(about: str) -> None:
+    """Wait until somebody has complained about this."""
+    await _complained.until(lambda: any(about in text for text in _complaints))
+
+
+@contextmanager
+def excused(about: str) -> Iterator[None]:
+    """Complaints about this are right: the connection was cut."""
+    before = len(_complaints)
+    yield
+    _complaints[before:] = [text for text in _complaints[before:] if about not in text]
 
 
 class _Complaints(logging.Handler):

@@ -16,7 +16,7 @@ from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from ...audio.pcm import SAMPLE_RATE
+from ...audio.pcm import SAMPLE_RATE, SILENT_DB, level_db
 from ...audio.resample import Resampler
 from ...core.values import Transcript
 from ...errors import EngineError
@@ -26,7 +26,10 @@ from .child import command, environment
 from .lm import ModelFiles
 
 HEARD_RATE = 16_000
-LONGEST_S = 60.0  # of one utterance; a decoder's memory grows with it
+LONGEST_S = 60.0  # of one stretch of sound; a decoder's memory grows with it
+PARTED_S = 40.0  # after so much of it a stretch may end, where it is quiet
+QUIET_DB = 25.0  # so far below the loudest of it
+PIECE_BYTES = SAMPLE_RATE * 2 // 10
 QUIET_S = 5.0  # who brings no sound for so long gives their worker back, until they do
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
@@ -288,7 +291,20 @@ class Pocketsphinx:
                 "configure another speech-to-text adapter.",
                 "language_not_supported",
             )
-        async with aclosing(_as_heard(sound)) as pieces, aclosing(_Tape(pieces)) as tape:
+        said = ""
+
+        async def so_far(text: str, guess: str = "", logprobs: object = (), /) -> None:
+            await stable(f"{said} {text}".strip(), f"{said} {guess}".strip())
+
+        async with aclosing(_as_heard(sound)) as pieces:
+            stretches = _Stretches(pieces)
+            while not stretches.over:
+                text = await self._hear_stretch(stretches.next(), so_far)
+                said = f"{said} {text}".strip()
+        return Transcript(said)
+
+    async def _hear_stretch(self, sound: AsyncGenerator[bytes, None], stable: Stable) -> str:
+        async with aclosing(sound), aclosing(_Tape(sound)) as tape:
             while True:
                 try:
                     text, voice = await self._hear(tape, stable)
@@ -296,7 +312,7 @@ class Pocketsphinx:
                     await tape.more()
                 else:
                     self._voice = voice or self._voice
-                    return Transcript(text)
+                    return text
 
     async def _hear(self, tape: _Tape, stable: Stable) -> tuple[str, str | None]:
         async with (
@@ -351,15 +367,30 @@ class _Tape:
         return await anext(self._sound, None)
 
 
+class _Stretches:
+    """A long utterance in parts that a decoder can hold, parted where it is quiet if it ever is."""
+
+    def __init__(self, sound: AsyncGenerator[bytes, None]) -> None:
+        self._sound = sound
+        self.over = False
+
+    async def next(self) -> AsyncGenerator[bytes, None]:
+        """One of them. `over` when it was the last."""
+        seconds, loudest = 0.0, SILENT_DB
+        async for pcm in self._sound:
+            yield pcm
+            seconds += len(pcm) / 2 / HEARD_RATE
+            level = level_db(pcm)
+            loudest = max(loudest, level)
+            quiet = level < loudest - QUIET_DB
+            if seconds >= LONGEST_S or (quiet and seconds >= PARTED_S):
+                return
+        self.over = True
+
+
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     resampler = Resampler(SAMPLE_RATE, HEARD_RATE)
-    room = LONGEST_S * SAMPLE_RATE * 2
     async for pcm in sound:
-        room -= len(pcm)
-        if room < 0:
-            raise EngineError(
-                f"More than {LONGEST_S:.0f} s without a pause cannot be recognised.",
-                "utterance_too_long",
-            )
-        yield resampler.push(pcm)
+        for start in range(0, len(pcm), PIECE_BYTES):
+            yield resampler.push(pcm[start : start + PIECE_BYTES])
     yield resampler.push(b"", last=True)

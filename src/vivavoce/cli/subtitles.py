@@ -1,0 +1,76 @@
+"""How notes are written: as lines, as subtitles (SubRip, WebVTT), as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .notes import Cue, Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One that can be written while somebody still speaks."""
+
+    head: str
+    cue: Callable[[int, Cue], str]  # its number, from 1
+
+
+def _text(number: int, cue: Cue) -> str:
+    return f"{_said(cue)}\n"
+
+
+def _srt(number: int, cue: Cue) -> str:
+    times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
+    return f"{number}\n{times}\n{_said(cue)}\n\n"
+
+
+def _vtt(number: int, cue: Cue) -> str:
+    times = f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}"
+    text = _plain(cue.text)
+    said = text if cue.speaker is None else f"<v {_plain(cue.speaker)}>{text}"
+    return f"{times}\n{said}\n\n"
+
+
+FORMATS = {"text": Format("", _text), "srt": Format("", _srt), "vtt": Format("WEBVTT\n\n", _vtt)}
+
+
+def as_json(notes: Notes, duration_ms: int) -> str:
+    """Times in seconds. What was not understood has a `message` instead of words."""
+    cues = [cue for utterance in notes for cue in utterance.cues]
+    return json.dumps(
+        {
+            "text": " ".join(cue.text for cue in cues),
+            "duration": duration_ms / 1000,
+            "segments": [
+                {"id": index, "start": cue.start_ms / 1000, "end": cue.end_ms / 1000,
+                 "text": cue.text} | ({"speaker": cue.speaker} if cue.speaker else {})
+                for index, cue in enumerate(cues)
+            ],
+            "failed": [
+                {"start": u.start_ms / 1000, "end": (u.end_ms or u.start_ms) / 1000,
+                 "message": u.failure}
+                for u in notes.failures
+            ],
+        },
+        ensure_ascii=False,
+        indent=2,
+    )  # fmt: skip
+
+
+def write(format: Format, cues: Iterable[Cue]) -> str:
+    return format.head + "".join(format.cue(i, cue) for i, cue in enumerate(cues, 1))
+
+
+def _said(cue: Cue) -> str:
+    return cue.text if cue.speaker is None else f"{cue.speaker}: {cue.text}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(ms: int, point: str) -> str:
+    seconds, ms = divmod(ms, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{ms:03}"

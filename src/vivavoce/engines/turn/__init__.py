@@ -1,0 +1,1 @@
+"""Models that judge from the sound whether somebody who falls silent is done."""

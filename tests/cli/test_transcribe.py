@@ -1,0 +1,363 @@
+"""`vivavoce transcribe`: recordings and live sound, from a real server and from difficult ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from websockets.asyncio.server import ServerConnection, serve
+
+from vivavoce.cli import dictating
+from vivavoce.cli.main import app
+
+from ..support.served import Served
+from ..support.sounds import noise, spoken
+
+FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
+
+SENTENCES = ("keynote_rms", "registration_slt", "thanks_rms")
+PAUSE = noise(900, -60)
+
+
+def transcribe(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["transcribe", *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def write_wav(path: Path, pcm: bytes, rate: int = 24_000, channels: int = 1) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
+        file.writeframes(pcm)
+    return path
+
+
+def here(served: Served) -> list[str]:
+    return ["--data-dir", str(served.data), "--assistant", "charlotte"]
+
+
+# A real server
+
+
+def test_two_minutes_take_less_time_than_they_play(served: Served, tmp_path: Path) -> None:
+    said = [SENTENCES[i % 3] for i in range(38)]
+    pcm = b"".join(PAUSE * (3 if i % 5 == 0 else 1) + spoken(n) for i, n in enumerate(said))
+    assert len(pcm) / 48_000 > 120
+    file, out = write_wav(tmp_path / "meeting.wav", pcm), tmp_path / "meeting.srt"
+    began = time.monotonic()
+    status, _, told = transcribe(str(file), "--format", "srt", "--out", str(out), *here(served))
+    assert status == 0, told
+    assert time.monotonic() - began < 100
+    cues = [cue.splitlines() for cue in out.read_text().strip().split("\n\n")]
+    assert [int(number) for number, _, _ in cues] == list(range(1, 39))
+    for word, name in (("keynote", "keynote_rms"), ("registration", "registration_slt")):
+        assert sum(word in text for _, _, text in cues) >= said.count(name) - 1
+    times = [
+        [sum(int(part) * size for part, size in zip(re.split("[:,]", edge), SIZES, strict=True))
+         for edge in line.split(" --> ")] for _, line, _ in cues
+    ]  # fmt: skip
+    assert all(start < end for start, end in times)
+    assert all(one[1] <= other[0] for one, other in pairwise(times))
+    assert abs(times[-1][1] - len(pcm) // 48) < 1_000
+
+
+SIZES = (3_600_000, 60_000, 1_000, 1)
+
+
+def test_a_stereo_recording_of_any_rate_as_json(served: Served, tmp_path: Path) -> None:
+    left = spoken("keynote_rms", 44_100)
+    both = b"".join(left[i : i + 2] * 2 for i in range(0, len(left), 2))
+    file = write_wav(tmp_path / "stereo.wav", both, 44_100, 2)
+    status, printed, _ = transcribe(str(file), "--json", *here(served))
+    assert status == 0
+    told = json.loads(printed)
+    assert "keynote" in told["text"]
+    (segment,) = told["segments"]
+    assert 0 <= segment["start"] < 0.5 < segment["end"] <= told["duration"]
+    assert abs(told["duration"] - len(left) / 88_200) < 0.05
+
+
+def test_a_model_that_tells_voices_apart_names_them(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "one.raw"
+    file.write_bytes(PAUSE + spoken("keynote_rms"))
+    options = ["--format", "vtt", "--model", "any-diarize", *here(served)]
+    status, printed, _ = transcribe(str(file), *options)
+    assert status == 0
+    assert printed.startswith("WEBVTT\n\n")
+    assert "<v A>when does the keynote start" in printed
+
+
+def listen_live(served: Served, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "vivavoce", "transcribe", "-", *here(served), *more],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=served.environ,
+    )  # fmt: skip
+
+
+def test_a_live_microphone_is_written_down_line_by_line(served: Served) -> None:
+    """The first line is there while the microphone is still open."""
+    with listen_live(served) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(PAUSE + spoken("keynote_rms") + PAUSE)
+        process.stdin.flush()
+        assert b"keynote" in process.stdout.readline()
+        process.stdin.write(spoken("registration_slt"))
+        process.stdin.close()
+        assert b"registration" in process.stdout.readline()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another thing there")
+def test_ctrl_c_ends_the_sound_and_not_the_words(served: Served) -> None:
+    with listen_live(served) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(PAUSE + spoken("keynote_rms") + PAUSE + spoken("registration_slt"))
+        process.stdin.flush()
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+        assert b"keynote" in first
+        assert b"Traceback" not in (process.stderr.read() if process.stderr else b"")
+        assert b"where" in rest
+
+
+def test_who_reads_only_the_first_line_harms_nobody(served: Served) -> None:
+    with listen_live(served) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(PAUSE + spoken("keynote_rms") + PAUSE)
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(spoken("registration_slt") + PAUSE)
+        process.stdin.close()
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_nothing_said_is_nothing_written(served: Served, tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "silence.wav", bytes(48_000))
+    status, printed, told = transcribe(str(file), *here(served))
+    assert (status, printed) == (0, "")
+    assert "1.0 s of sound, 0 words" in told
+
+
+def test_what_cannot_be_understood_is_said_with_its_time(served: Served, tmp_path: Path) -> None:
+    """The embedded recogniser understands English only."""
+    file = write_wav(tmp_path / "it.wav", PAUSE + spoken("keynote_rms") + PAUSE)
+    status, printed, told = transcribe(str(file), "--language", "it", *here(served))
+    assert (status, printed) == (FAILED, "")
+    assert "English only" in told
+    assert re.search(r"at 0\.\d s:", told)
+
+
+# Where it cannot be
+
+
+def test_who_is_refused_ends_with_4(served: Served, tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+    status, _, told = transcribe(str(file), "--url", served.url, "--key", "vv_wrong")
+    assert status == REFUSED
+    assert "Incorrect API key" in told
+
+
+def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+    assert transcribe(str(file), "--url", "http://localhost:1")[0] == UNREACHABLE
+    assert transcribe(str(file), "--data-dir", str(tmp_path))[0] == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "complaint"),
+    [("notes.txt", b"When does it start?", "no WAV file"), ("song.mp3", b"ID3", "ffmpeg")],
+)
+def test_what_is_no_sound_is_a_mistake_of_usage(
+    tmp_path: Path, name: str, data: bytes, complaint: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    status, _, told = transcribe(str(tmp_path / name), "--url", "http://localhost:1")
+    assert status == USAGE
+    assert complaint in told
+
+
+def test_a_file_that_is_not_there_and_a_folder_that_is_not(tmp_path: Path) -> None:
+    assert transcribe("[/nowhere].wav", "--url", "http://localhost:1")[0] == USAGE
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+    out = str(tmp_path / "no" / "notes.txt")
+    assert transcribe(str(file), "--out", out, "--url", "http://localhost:1")[0] == USAGE
+
+
+def test_a_broken_recording_is_a_mistake_of_usage(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "broken.wav"
+    file.write_bytes(b"RIFF\x00\x00\x00\x00WAVEnonsense")
+    status, _, told = transcribe(str(file), *here(served))
+    assert status == USAGE
+    assert "cannot be read" in told
+
+
+# Difficult servers
+
+Story = Callable[[ServerConnection], Awaitable[None]]
+_HEARD = "conversation.item.input_audio_transcription"
+
+
+async def follow(story: Story, file: Path, *arguments: str) -> tuple[int, str, str]:
+    async with serve(story, "localhost", 0, select_subprotocol=lambda *_: None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "vivavoce", "transcribe", str(file), *arguments,
+            "--url", f"http://localhost:{port}", env=dict(os.environ),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, complaint = await process.communicate()
+        assert b"Traceback" not in complaint, complaint.decode()
+        return process.returncode or 0, printed.decode(), complaint.decode()
+
+
+async def say(socket: ServerConnection, kind: str, **fields: object) -> None:
+    await socket.send(json.dumps({"type": kind, **fields}))
+
+
+async def welcome(socket: ServerConnection) -> dict[str, object]:
+    """What the client asks for."""
+    await say(socket, "session.created", session={})
+    asked: dict[str, object] = json.loads(await socket.recv())
+    await say(socket, "session.updated", session={})
+    return asked
+
+
+async def utter(socket: ServerConnection, item: str, at_ms: int, text: str | None) -> None:
+    """Somebody spoke for half a second. `text` None: the words never come."""
+    await say(socket, "input_audio_buffer.speech_started", item_id=item, audio_start_ms=at_ms)
+    await say(socket, "input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=at_ms + 500)
+    await say(socket, "input_audio_buffer.committed", item_id=item, previous_item_id=None)
+    if text is not None:
+        await say(socket, f"{_HEARD}.completed", item_id=item, content_index=0, transcript=text)
+
+
+def test_any_realtime_server_is_asked_as_the_protocol_says(tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(48_000))
+    asked: list[object] = []
+
+    async def story(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        asked.append(socket.request.path)
+        asked.append(await welcome(socket))
+        await utter(socket, "a", 0, "ciao")
+        async for data in socket:
+            if json.loads(data)["type"] == "session.update":
+                await say(socket, "session.updated", session={})
+
+    status, printed, _ = asyncio.run(follow(story, file, "--language", "it", "--model", "m"))
+    assert (status, printed) == (0, "ciao\n")
+    assert asked == [
+        "/v1/realtime?intent=transcription&language=it",
+        {"type": "session.update", "session": {
+            "type": "transcription",
+            "audio": {"input": {"transcription": {"model": "m", "language": "it"},
+                                "turn_detection": {"type": "server_vad"}}}}},
+    ]  # fmt: skip
+
+
+def test_a_server_that_goes_away_loses_nothing_that_was_heard(tmp_path: Path) -> None:
+    file, out = write_wav(tmp_path / "a.wav", bytes(480_000)), tmp_path / "notes.txt"
+
+    async def story(socket: ServerConnection) -> None:
+        await welcome(socket)
+        await utter(socket, "a", 0, "so far so good")
+        await socket.close(1011, "oh")
+
+    status, _, told = asyncio.run(follow(story, file, "--out", str(out)))
+    assert status == FAILED
+    assert "closed the connection" in told
+    assert out.read_text() == "so far so good\n"
+
+
+def test_a_refused_session_is_told_with_its_reason(tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+
+    async def story(socket: ServerConnection) -> None:
+        await say(socket, "session.created", session={})
+        await socket.recv()
+        await say(socket, "error", error={"message": "No such [model]."})
+        await socket.wait_closed()
+
+    status, _, told = asyncio.run(follow(story, file))
+    assert status == FAILED
+    assert "No such [model]." in told
+
+
+def test_who_is_still_speaking_at_the_end_is_taken_by_hand(tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(96_000))
+
+    async def story(socket: ServerConnection) -> None:
+        await welcome(socket)
+        await say(socket, "input_audio_buffer.speech_started", item_id="a", audio_start_ms=100)
+        async for data in socket:
+            match json.loads(data)["type"]:
+                case "session.update":
+                    await say(socket, "session.updated", session={})
+                case "input_audio_buffer.commit":
+                    await say(socket, "input_audio_buffer.committed", item_id="a")
+                    await say(socket, f"{_HEARD}.completed", item_id="a", transcript="the end")
+
+    status, printed, _ = asyncio.run(follow(story, file, "--format", "srt"))
+    assert status == 0
+    assert printed == "1\n00:00:00,100 --> 00:00:02,000\nthe end\n\n"
+
+
+def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
+    """A server that reads everything at once is not buried in sound."""
+    file = write_wav(tmp_path / "a.wav", bytes(48_000 * 60))
+    sounds: list[int] = []
+
+    async def story(socket: ServerConnection) -> None:
+        await welcome(socket)
+        came = 0
+        for n in range(dictating.AWAITED):
+            await utter(socket, f"item_{n}", n * 1_000, None)
+        try:
+            while True:
+                async with asyncio.timeout(1.0):
+                    came += json.loads(await socket.recv())["type"].endswith("append")
+        except TimeoutError:
+            sounds.append(came)
+        for n in range(dictating.AWAITED):
+            await say(socket, f"{_HEARD}.completed", item_id=f"item_{n}", transcript="x")
+        async for data in socket:
+            came += json.loads(data)["type"].endswith("append")
+            if json.loads(data)["type"] == "session.update":
+                await say(socket, "session.updated", session={})
+        sounds.append(came)
+
+    status, printed, _ = asyncio.run(follow(story, file))
+    assert (status, printed) == (0, "x\n" * dictating.AWAITED)
+    held, whole = sounds
+    assert held < whole == 615  # a minute and the silence after it
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, served: Served, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dictating, "PATIENCE_S", 0.0)
+    file = write_wav(tmp_path / "a.wav", bytes(48_000))
+    status, _, told = transcribe(str(file), *here(served))
+    assert status == FAILED
+    assert "does not answer" in told

@@ -1,0 +1,104 @@
+"""The page that says what is tested of the protocol: complete, and true of the tests that ran."""
+
+from __future__ import annotations
+
+import re
+
+from ..support import catalogue, coverage
+from ..support.notes import notes
+
+MENDED_BY = "`make coverage` writes the page anew"
+
+
+def test_everything_has_a_test() -> None:
+    flaws = list(coverage.flaws(coverage.read(coverage.PAGE.read_text("utf-8"))))
+    assert not flaws, MENDED_BY
+
+
+def test_the_page_is_as_it_would_be_written() -> None:
+    page = coverage.PAGE.read_text("utf-8")
+    assert coverage.render(coverage.read(page)) == page, MENDED_BY
+
+
+def test_each_test_touches_what_it_stands_for() -> None:
+    """Runs last (see `conftest`), and judges what ran before."""
+    lies = list(coverage.lies(coverage.read(coverage.PAGE.read_text("utf-8")), notes))
+    assert not lies, MENDED_BY
+
+
+# The protocol's own document, where it is at hand
+
+
+def test_every_event_of_the_document_is_in_the_catalogue(document: str) -> None:
+    known = {row.owner.removesuffix(" (translation)") for row in catalogue.rows()}
+    examples = set(re.findall(r'(?:[CS][<>] |^)\{"type":"([a-z_]+(?:\.[a-z_]+)+)"', document, re.M))
+    assert len(examples) > 50
+    assert examples - known - BETA == set()
+    listed = _listed(document)
+    assert len(listed) > 40
+    assert listed - known == set()
+
+
+BETA = {"response.audio_transcript.delta"}  # names of §8
+
+
+def _listed(document: str) -> set[str]:
+    """The names in the first column of §4.1 and in the headings of §3."""
+    section = document.partition("### 4.1 ")[2].partition("\n### ")[0]
+    found, before = set[str](), ""
+    for cell in re.findall(r"^\| (`.+?) \|", section, re.M):
+        for name in re.findall(r"`([^`]+)`", cell):
+            for one in _spelled(name, before):
+                found.add(before := one)
+    return found | set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", _headings(document)))
+
+
+def _headings(document: str) -> str:
+    return "\n".join(re.findall(r"^### 3\.\d+ .*$", document, re.M))
+
+
+def _spelled(name: str, before: str) -> list[str]:
+    """`a.started/stopped` are two; `.done` and `….completed` go on with the name before."""
+    stem = before.rpartition(".")[0]
+    name = re.sub(r"^(….|\.)", f"{stem}.", name)
+    first, *others = name.split("/")
+    return [first, *(f"{first.rpartition('.')[0]}.{other}" for other in others)]
+
+
+def test_every_code_of_the_document_is_in_the_catalogue(document: str) -> None:
+    section = document.partition("### 3.2 ")[2].partition("\n### ")[0]
+    codes = {
+        code
+        for cell in re.findall(r"^\| (`.+?) \|", section, re.M)
+        for code in re.findall(r"`([a-z_]+)`", cell)
+    }
+    assert len(codes) > 20
+    known = {code for table in catalogue.CODES.values() for code in table}
+    assert codes - known == set()
+
+
+# What was decided
+
+
+def test_every_decision_names_a_test_that_is_there() -> None:
+    page = (coverage.PAGE.parents[1] / "decisions/protocol-uncertainties.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!open|---)", line)]
+    assert len(rows) > 40
+    for row in rows:
+        tests = re.findall(r"`([a-z_/]+\.py::\w+)`", row.split("|")[-2])
+        assert tests, row
+        assert all(map(coverage.exists, tests)), row
+
+
+# The checks can fail
+
+
+def test_a_page_that_is_wrong_is_found_out() -> None:
+    table = coverage.read(coverage.PAGE.read_text("utf-8"))
+    row, test = next(iter(table.items()))
+    others = {other: name for other, name in table.items() if other != row}
+    strange = catalogue.Row("server", "response.telepathy.delta")
+    assert list(coverage.flaws(others))
+    assert list(coverage.flaws({**table, row: test.replace("::test_", "::test_no_")}))
+    assert list(coverage.flaws({**table, row: "protocol/test_official.py::test_whatever_happens"}))
+    assert list(coverage.flaws({**table, strange: test}))
