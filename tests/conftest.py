@@ -75,6 +75,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     notes.notes.report(report)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for row in sorted(notes.notes.strange):
+        terminalreporter.write_line(f"not in tests/support/catalogue.py: {row.owner}: {row.field}")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--write-coverage"):
         page = coverage.PAGE.read_text("utf-8") if coverage.PAGE.exists() else ""
