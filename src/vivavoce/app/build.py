@@ -26,9 +26,11 @@ from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
 from ..runtime.metrics import CallMetrics, Metrics
+from ..runtime.planning import Plan, now
 from ..runtime.reader import ControlReader, SessionReader
-from ..runtime.reception import Built, Plan, Refused, now
+from ..runtime.reception import Built
 from ..runtime.recorder import Recorder
+from ..runtime.refusals import Refused
 from ..runtime.trunk import Trunk, TrunkReader
 from ..runtime.writer import Writer
 from ..store.base import Row
