@@ -24,7 +24,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def key(served: Served) -> str:
-    return served.key("--name", "tests")
+    made = served.key("--name", "tests")
+    served.await_charlotte(made)
+    return made
 
 
 @pytest.fixture(scope="session")
