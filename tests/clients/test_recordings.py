@@ -30,7 +30,7 @@ from ..support.replay import (
     same_story,
     told,
 )
-from ..support.served import Served, serve
+from ..support.served import TAKES_ALL, Served, serve
 
 SESSIONS = sorted(path.stem for path in REAL.glob("*.jsonl") if not path.stem.startswith("http-"))
 
@@ -51,7 +51,8 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("theatre")
     for name in SESSIONS:
         Recording.load(name).write(data / "assistants")
-    with serve(data, VIVAVOCE_CALLS__DEFAULT_ASSISTANT="text-in-audio-out-turn") as server:
+    default = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "text-in-audio-out-turn"}
+    with serve(data, **default, **TAKES_ALL) as server:
         yield server
 
 

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from ..support.official import accept
-from ..support.served import Served, serve
+from ..support.served import TAKES_ALL, Served, serve
 
 PATIENCE_S = 20.0
 
@@ -409,5 +409,5 @@ def test_who_finds_all_lines_taken_is_told_so(tmp_path: Path) -> None:
                 assert (await hear(another))["error"]["code"] == "rate_limit_exceeded"
                 assert (await end_of(another))[0] == 1013
 
-    with serve(tmp_path, VIVAVOCE_CALLS__AT_ONCE="1") as server:
+    with serve(tmp_path, VIVAVOCE_CALLS__AT_ONCE="1", **TAKES_ALL) as server:
         asyncio.run(story(server))
