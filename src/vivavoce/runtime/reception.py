@@ -32,6 +32,7 @@ from .load import Load
 
 log = logging.getLogger("vivavoce.calls")
 
+BEGUN_WITHIN_S = 5.0
 ENDED_WITHIN_S = 5.0
 APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
 SIDEBANDS = 8  # control connections of one call
@@ -264,7 +265,11 @@ class Reception:
         try:
             if found is not None:
                 plan = await self._continued(plan, live)
-            await self._store.begin_call(_row(knock, plan), None if found else conversation)
+            await self._begin(_row(knock, plan), None if found else conversation)
+        except BaseException:
+            self._hub.remove(live)
+            raise
+        try:
             built = await self._build(plan)
         except BaseException:
             self._hub.remove(live)
@@ -272,6 +277,14 @@ class Reception:
             raise
         self._hub.connect(live, built.line, built.reader)
         return Call(plan, built.line, built.reader, self, live)
+
+    async def _begin(self, row: CallRow, new: ConversationRow | None) -> None:
+        """Raises `StoreError`, also when the disk takes too long."""
+        try:
+            async with asyncio.timeout(BEGUN_WITHIN_S):
+                await self._store.begin_call(row, new)
+        except TimeoutError:
+            raise StoreError("the disk takes too long") from None
 
     async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
         """The plan with what was said so far, also in the call that this one takes over."""
