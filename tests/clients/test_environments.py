@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
 from vivavoce.cli import sound
 
@@ -134,7 +133,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     else:
         server = request.getfixturevalue("served")
     key = server.key("--name", client.name)
-    _await_charlotte(server, key, cert)
+    server.await_charlotte(key, cert)
     spoken = tmp_path_factory.mktemp("spoken")
     flite(spoken / "question.wav", QUESTION)
     pcm = sound.read((spoken / "question.wav").read_bytes()) + bytes(48 * 1500)
@@ -184,17 +183,6 @@ def _interrupted(server: Served, key: str, cert: Path | None) -> Interrupted:
     answer = next(item for item in items if item["item"].get("role") == "assistant")
     ending = (first["status"], first["reason"])
     return Interrupted(ending, answer["sent_ms"], answer["heard_ms"])
-
-
-def _await_charlotte(server: Served, key: str, cert: Path | None) -> None:
-    """Her first call waits until a language model is made, which may take a slow machine long."""
-    context = ssl.create_default_context(cafile=cert) if cert else None
-    url = f"{server.ws}?model=charlotte"
-    for _ in range(6):
-        with connect(url, ssl=context, additional_headers={"api-key": key}) as socket:
-            if json.loads(socket.recv())["type"] == "session.created":
-                return
-    raise AssertionError("Charlotte never came")
 
 
 def test_a_text_turn(told: Report) -> None:

@@ -61,6 +61,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     far, near = tmp_path_factory.mktemp("provider"), tmp_path_factory.mktemp("gateway")
     with serve(far) as provider:
         secret = provider.key("--name", "gateway")
+        provider.await_charlotte(secret)
         nowhere = "ws://127.0.0.1:1/v1/realtime"
         for name, url, model in (
             ("gate", f"{provider.url}/v1", "charlotte"),

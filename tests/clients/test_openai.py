@@ -284,7 +284,9 @@ def test_without_any_voice_calls_are_in_text_and_say_so(tmp_path: Path) -> None:
 
     path = os.pathsep.join(filter(None, [str(silent), os.environ.get("PYTHONPATH")]))
     with serve(tmp_path / "data", PATH=str(silent), PYTHONPATH=path) as served:
-        hold(served, served.key(), "charlotte", story)
+        key = served.key()
+        served.await_charlotte(key)
+        hold(served, key, "charlotte", story)
 
 
 def test_a_language_that_the_recogniser_does_not_know_is_said(

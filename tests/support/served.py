@@ -6,12 +6,15 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from websockets.sync.client import connect
 
 ECHO = """
 name = "echo"
@@ -52,6 +55,16 @@ class Served:
     def key(self, *arguments: str) -> str:
         made: str = json.loads(self.cli("keys", "create", "--json", *arguments))["key"]
         return made
+
+    def await_charlotte(self, key: str, cert: Path | None = None) -> None:
+        """Her first call needs a language model to be made: a busy machine may take long."""
+        context = ssl.create_default_context(cafile=cert) if cert else None
+        url = f"{self.ws}?model=charlotte"
+        for _ in range(12):
+            with connect(url, ssl=context, additional_headers={"api-key": key}) as socket:
+                if json.loads(socket.recv())["type"] == "session.created":
+                    return
+        raise AssertionError("Charlotte never came")
 
     def stop(self, by: int = signal.SIGTERM) -> int:
         self.process.send_signal(by)
