@@ -312,6 +312,18 @@ def test_nobody_goes_on_listening_to_a_silence_that_was_answered() -> None:
     s.check()
 
 
+def test_what_was_said_before_detection_went_off_and_on_is_not_taken_for_silence() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
+    s.hear(speech_ms=500)
+    s.tell(PUSH_TO_TALK, detection(idle_timeout_ms=5_000), client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(20)
+    assert "input_audio_buffer.timeout_triggered" not in s.story
+    s.hear(speech_ms=500, silence_ms=600)
+    assert s.session.conversation.last_id is not None
+    s.check()
+
+
 def test_who_commits_is_not_prompted() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.tell(client.ResponseCreate())

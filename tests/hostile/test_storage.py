@@ -89,7 +89,7 @@ def unharmed(server: Served) -> None:
 
 
 def ready(server: Served) -> int:
-    return httpx2.get(f"{server.url}/readyz").status_code
+    return httpx2.get(f"{server.url}/readyz", timeout=30).status_code
 
 
 @pytest.mark.parametrize("disk", [limited, mounted])

@@ -51,7 +51,13 @@ class Server:
         self._origins = origins
         self._door: Door | None = None
         self.services: Services | None = None
+        self._store: SqlStore | None = None
         self.app: FastAPI = application.make(self._serving, origins=origins)
+
+    async def open(self) -> None:
+        """First of all the database: without it nothing starts. Raises `StoreError`."""
+        self.folder.create()
+        self._store = await SqlStore.open(self.folder.database)
 
     def door(self) -> Door:
         assert self._door is not None, "the lifespan has begun"
@@ -59,9 +65,9 @@ class Server:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[Services]:
-        self.folder.create()
+        store = self._store
+        assert store is not None, "it was opened"
         async with AsyncExitStack() as stack:
-            store = await SqlStore.open(self.folder.database)
             stack.push_async_callback(store.close)
             services = await self._open(stack, store)
             self.services = services

@@ -53,6 +53,7 @@ class Listener(uvicorn.Server):
 
 async def serve(chosen: Settings, data: Folder, listening: socket.socket) -> None:
     server = Server(chosen, data)
+    await server.open()
     tls = chosen.server.tls_cert is not None
     listener = Listener(
         uvicorn.Config(

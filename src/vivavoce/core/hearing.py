@@ -74,6 +74,7 @@ class Hearing:
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self._full = full
+        self._announced = False
         self._judges_pauses = judges_pauses
         self._recent = bytearray()  # of this turn, for who judges its pauses
         self.configure(settings, include)
@@ -94,6 +95,11 @@ class Hearing:
     @property
     def speaking(self) -> bool:
         return self._turns is not None and self._turns.speaking
+
+    @property
+    def unfinished(self) -> bool:
+        """Was it said that somebody began to speak, and not yet that they ended?"""
+        return self._announced
 
     @property
     def somebody_speaks(self) -> bool:
@@ -142,6 +148,7 @@ class Hearing:
             self._gate.hear(level)
         match boundary:
             case Started(at_ms=at_ms):
+                self._announced = True
                 self._out.send(server.SpeechStarted(audio_start_ms=at_ms, item_id=self.item_id))
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
@@ -264,6 +271,7 @@ class Hearing:
     def _begin_anew(self) -> None:
         self._sounds.whole(self.item_id)
         self.item_id, self._listening = self._out.new_id("item"), False
+        self._announced = False
         self._known = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()

@@ -19,7 +19,7 @@ import msgspec
 from ..core.values import Caller
 from ..errors import StoreError
 from ..protocol.config import AnySession
-from ..store.base import CallRow, Store
+from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
 from .client import Client, Reader
 from .hub import Hub, LiveCall
@@ -29,6 +29,7 @@ from .refusals import RATE, SERVER, Refused, no_call, not_stored
 
 log = logging.getLogger("vivavoce.calls")
 
+BEGUN_WITHIN_S = 5.0
 ENDED_WITHIN_S = 5.0
 APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
 SIDEBANDS = 8  # control connections of one call
@@ -161,7 +162,11 @@ class Reception:
         try:
             if found is not None:
                 plan = await self._continued(plan, live)
-            await self._store.begin_call(_row(knock, plan), None if found else conversation)
+            await self._begin(_row(knock, plan), None if found else conversation)
+        except BaseException:
+            self._hub.remove(live)
+            raise
+        try:
             built = await self._build(plan)
         except BaseException:
             self._hub.remove(live)
@@ -169,6 +174,14 @@ class Reception:
             raise
         self._hub.connect(live, built.line, built.reader)
         return Call(plan, built.line, built.reader, self, live)
+
+    async def _begin(self, row: CallRow, new: ConversationRow | None) -> None:
+        """Raises `StoreError`, also when the disk takes too long."""
+        try:
+            async with asyncio.timeout(BEGUN_WITHIN_S):
+                await self._store.begin_call(row, new)
+        except TimeoutError:
+            raise StoreError("the disk takes too long") from None
 
     async def _continued(self, plan: Plan, live: LiveCall) -> Plan:
         """The plan with what was said so far, also in the call that this one takes over."""
