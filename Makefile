@@ -38,7 +38,7 @@ test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LON
 	$(BIN)/pytest -q -m long
 
 coverage: $(DONE)/dev
-	$(BIN)/pytest -q -m "not long and not browser" --write-coverage
+	$(BIN)/pytest -q -m "not long and not browser" --ignore tests/soak --ignore tests/benchmarks --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .

@@ -26,8 +26,8 @@ from vivavoce.runtime.client import Client
 from vivavoce.runtime.ears import Ears
 from vivavoce.runtime.hands import Hands
 from vivavoce.runtime.line import Line
+from vivavoce.runtime.planning import now
 from vivavoce.runtime.reader import SessionReader
-from vivavoce.runtime.reception import now
 from vivavoce.runtime.recorder import Recorder
 
 from .caller import FRAME_MS, SILENCE

@@ -26,6 +26,8 @@ from vivavoce.protocol.items import Message, Part
 from vivavoce.store.base import Change, ConversationRow, Row
 from vivavoce.store.sql.store import SqlStore
 
+from ..support.onnx import mean_model
+
 NOW = datetime.now(UTC)
 FAILED, USAGE, MISSING = 1, 2, 5
 
@@ -363,6 +365,20 @@ def test_doctor_tries_every_part(terminal: Terminal) -> None:
     assert (terminal.status == 0) == all(one["good"] for one in findings.values())
     assert terminal.status in (0, MISSING)
     assert all(one["mend"] for one in findings.values() if not one["good"])
+
+
+def test_doctor_tries_the_model_that_judges_pauses(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = tmp_path / "smart-turn.onnx"
+    monkeypatch.setenv("VIVAVOCE_SPEECH__SMART_TURN", str(model))
+    findings = {one["part"]: one for one in terminal.json("doctor")}
+    assert terminal.status == MISSING
+    assert str(model) in findings["pauses"]["said"]
+    assert "speech.smart_turn" in findings["pauses"]["mend"]
+    model.write_bytes(mean_model(80, 800))
+    findings = {one["part"]: one for one in terminal.json("doctor")}
+    assert findings["pauses"]["good"], findings["pauses"]
 
 
 def test_doctor_says_where_each_missing_key_is_looked_for(

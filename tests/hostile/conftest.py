@@ -11,6 +11,8 @@ from ..support.served import serve
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A server of its own for each file of stories: what one leaves behind, the next would find."""
-    with serve(tmp_path_factory.mktemp("hostile"), VIVAVOCE_CALLS__SLOW_CLIENT_S="1.5") as server:
+    data = tmp_path_factory.mktemp("hostile")
+    quiet = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed beside the stories
+    with serve(data, VIVAVOCE_CALLS__SLOW_CLIENT_S="1.5", **quiet) as server:
         yield House(server, server.key())
         assert server.process.poll() is None, "it is still there"

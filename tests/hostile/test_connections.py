@@ -20,6 +20,7 @@ from ..support.served import serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
+QUIET = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed
 PUSH_TO_TALK = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 
@@ -312,10 +313,11 @@ def test_strangers_wait_in_a_room_of_their_own(tmp_path: Path) -> None:
         async with house.welcome() as caller:  # the room is empty again
             assert await caller.turn()
 
-    with serve(tmp_path, VIVAVOCE_CALLS__STRANGERS="5") as server:
+    with serve(tmp_path, VIVAVOCE_CALLS__STRANGERS="5", **QUIET) as server:
         House(server, server.key()).story(story)
 
 
+@pytest.mark.long
 def test_ten_minutes_of_silence_and_sound_at_fifty_times_its_speed(house: House) -> None:
     async def story(house: House) -> None:
         before = Costs.of(house.server)

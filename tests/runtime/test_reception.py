@@ -18,10 +18,13 @@ from vivavoce.config import Settings
 from vivavoce.core.values import Caller
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
+from vivavoce.runtime.admission import Admission
 from vivavoce.runtime.hub import Hub
 from vivavoce.runtime.load import Load
 from vivavoce.runtime.metrics import Metrics
-from vivavoce.runtime.reception import Built, Call, Knock, Plan, Reception, Refused, ids
+from vivavoce.runtime.planning import Knock, Plan, Planner, ids
+from vivavoce.runtime.reception import Built, Call, Reception
+from vivavoce.runtime.refusals import Refused
 from vivavoce.runtime.writer import Writer
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
@@ -108,16 +111,20 @@ def place(
 
             reception = Reception(
                 identify=identify,
-                assistants=Catalogue([folder], known()),
+                planner=Planner(
+                    Catalogue([folder], known()), kept, default_assistant="echo", make_id=ids()
+                ),
+                admission=Admission(
+                    hub,
+                    calls_at_once=3,
+                    calls_per_key=per_key,
+                    load=load,
+                    hears=lambda assistant, language: hears,
+                ),
                 store=kept,
                 hub=hub,
                 build=build,
-                default_assistant="echo",
-                calls_at_once=3,
-                calls_per_key=per_key,
                 make_id=ids(),
-                load=load,
-                hears=lambda assistant, language: hears,
             )
             at = Place(reception, kept, hub, who, plans)
             await story(at)

@@ -11,7 +11,8 @@ from vivavoce.core.values import Caller, JsonObject
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import SessionConfig, TranscriptionConfig
 from vivavoce.protocol.items import Message
-from vivavoce.runtime.reception import Knock, Refused
+from vivavoce.runtime.planning import Knock
+from vivavoce.runtime.refusals import Refused
 
 from ..support.fakes import LOUD, QUIET, FakeWire
 from ..support.folders import write

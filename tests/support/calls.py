@@ -140,7 +140,7 @@ class House:
                 now = Costs.of(self.server)
                 if (
                     now.files <= before.files + 4
-                    and now.threads <= before.threads + 3  # the pools' threads come when needed
+                    and now.threads <= before.threads + 8  # the pools' threads come when needed
                     and now.processes <= before.processes
                     and (not memory or now.memory <= before.memory + memory)
                 ):

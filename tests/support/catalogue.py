@@ -195,6 +195,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "rate_limit_exceeded": "ours: no line is free, or too much at once",
         "server_busy": "ours: more voices would ruin the running ones",
         "session_idle": "ours",
+        "translation_not_supported": "ours: not served yet",
         "storage_unavailable": "ours: the disk promises nothing",
     },
     FAILURES: {
@@ -277,7 +278,6 @@ _UNSERVED: tuple[tuple[tuple[str, str, str], str], ...] = (
     (("server", "tool mcp", "headers"), "a secret is not echoed (§2.5)"),
     (("server", "response", "usage.output_token_details.reasoning_tokens"), "no engine tells"),
     (("server", ERRORS, "invalid_model"), "every name is taken: it may be an assistant's"),
-    (("server", ERRORS, "beta_api_shape_disabled"), "who asks for beta is served"),
     (("server", FAILURES, "inference_rate_limit_exceeded"), _PROVIDERS),
     (("server", FAILURES, "credit_balance_exhausted"), _PROVIDERS),
     (("server", FAILURES, "billing_hard_limit_reached"), _PROVIDERS),

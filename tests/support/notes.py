@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 300  # frames of one type that are looked at in one test
 
-_UNNOTED = ("benchmarks/", "soak/", "browser/", "upstream/")
+_UNNOTED = ("benchmarks/", "soak/", "browser/", "upstream/", "engines/")
 _GATEWAY = ("relay", "gateway")
 _TRANSLATED = {
     *get_args(translation.TranslationClientEvent),

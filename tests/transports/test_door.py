@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from vivavoce.net.websocket import Frame, Socket
 from vivavoce.runtime.hub import Hub
-from vivavoce.runtime.reception import Knock, Reception
+from vivavoce.runtime.planning import Knock
+from vivavoce.runtime.reception import Reception
 from vivavoce.transports.websocket import ADMIT_WITHIN_S, Door
 
 from ..support.virtual_time import live

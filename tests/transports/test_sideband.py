@@ -100,6 +100,23 @@ def test_an_error_is_told_to_who_caused_it(served: Served, key: str) -> None:
     asyncio.run(main())
 
 
+def test_a_transcription_session_is_controlled_like_a_call(served: Served, key: str) -> None:
+    async def main() -> None:
+        query = "?assistant=echo&intent=transcription"
+        async with connect(served.ws + query, **with_key(key)) as person:
+            await hear(person, "session.created")
+            async with control(served, key, call_id_of(person)) as one:
+                hearing = {"input": {"turn_detection": None}}
+                session = {"type": "transcription", "audio": hearing}
+                await say(one, type="session.update", session=session)
+                for socket in (one, person):
+                    told = await hear(socket)
+                    assert told["type"] == "session.updated"
+                    assert told["session"]["audio"]["input"]["turn_detection"] is None
+
+    asyncio.run(main())
+
+
 def test_a_call_may_be_controlled_before_it_begins(served: Served, key: str) -> None:
     """Its id is in the handshake's answer; what is set up after that is waited for."""
 

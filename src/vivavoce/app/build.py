@@ -26,9 +26,11 @@ from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
 from ..runtime.metrics import CallMetrics, Metrics
-from ..runtime.reader import ControlReader, SessionReader
-from ..runtime.reception import Built, Plan, Refused, now
+from ..runtime.planning import Plan, now
+from ..runtime.reader import SessionReader
+from ..runtime.reception import Built
 from ..runtime.recorder import Recorder
+from ..runtime.refusals import Refused
 from ..runtime.trunk import Trunk, TrunkReader
 from ..runtime.writer import Writer
 from ..store.base import Row
@@ -144,7 +146,7 @@ class Builder:
 
         def reader(client: Client) -> Reader:
             if client.sideband:
-                return ControlReader(line, client)
+                return SessionReader(line, client, None, behind=line.crowded)
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
             allow = _keeping(locked)
             return self._reader(
@@ -189,7 +191,7 @@ class Builder:
 
         def reader(client: Client) -> Reader:
             if client.sideband:  # it came with a key, so the assistant's locks are not for it
-                return ControlReader(line, client, _keeping(fixed))
+                return SessionReader(line, client, None, _keeping(fixed), behind=line.crowded)
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
             allow = _keeping((*locked, *fixed))
             return self._reader(

@@ -18,10 +18,13 @@ from ..errors import StoreError, VivavoceError
 from ..http import application
 from ..http.services import Services
 from ..runtime import lag
+from ..runtime.admission import Admission
 from ..runtime.hub import Hub
 from ..runtime.load import Limits, Load
 from ..runtime.metrics import Metrics
-from ..runtime.reception import Reception, ids, now, refused
+from ..runtime.planning import Planner, ids, now
+from ..runtime.reception import Reception
+from ..runtime.refusals import refused
 from ..runtime.writer import Writer
 from ..store.base import Store
 from ..store.sql.store import SqlStore
@@ -100,17 +103,21 @@ class Server:
 
         reception = Reception(
             identify=identify,
-            assistants=catalogue,
+            planner=Planner(
+                catalogue, store, default_assistant=calls.default_assistant, make_id=make_id
+            ),
+            admission=Admission(
+                hub,
+                calls_at_once=calls.at_once,
+                calls_per_key=calls.per_key,
+                load=load,
+                hears=parts.hears,
+            ),
             store=store,
             hub=hub,
-            build=Builder(parts, writer, settings.calls, make_id, metrics),
-            default_assistant=settings.calls.default_assistant,
-            calls_at_once=settings.calls.at_once,
-            calls_per_key=settings.calls.per_key,
+            build=Builder(parts, writer, calls, make_id, metrics),
             make_id=make_id,
-            load=load,
             counts=metrics,
-            hears=parts.hears,
         )
         secure = settings.server.tls_cert is not None or (
             (settings.server.public_url or "").startswith("https:")

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ..errors import InvalidRequest, StoreError
 from ..protocol.envelope import envelope
-from ..runtime.reception import Refused
+from ..runtime.refusals import Refused
 
 log = logging.getLogger("vivavoce.http")
 

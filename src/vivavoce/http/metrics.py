@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..runtime.metrics import TYPE
-from ..runtime.reception import Refused
+from ..runtime.refusals import Refused
 from .services import At, by_key
 
 router = APIRouter(tags=["health"])

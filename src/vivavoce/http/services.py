@@ -15,7 +15,8 @@ from ..access.upkeep import Upkeep
 from ..assistants import Assistant, Catalogue
 from ..core.values import Caller
 from ..runtime.hub import Hub
-from ..runtime.reception import Reception, Refused, refused
+from ..runtime.reception import Reception
+from ..runtime.refusals import Refused, refused
 from ..store.base import Store
 
 

@@ -266,6 +266,10 @@ class Line:
         """Nobody we wait for is behind."""
         return not any(c.outbox.full for c in self._clients if not c.sideband)
 
+    def crowded(self) -> bool:
+        """So much waits for somebody we wait for that nobody's words should bring more."""
+        return any(c.outbox.crowded for c in self._clients if not c.sideband)
+
     # What to do about it
 
     def _perform(self, effects: list[Effect]) -> None:

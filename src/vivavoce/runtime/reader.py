@@ -31,22 +31,19 @@ class Tells(Protocol):
     def settle(self) -> None: ...
 
 
-class Hosts(Tells, Protocol):
-    def has_room(self) -> bool: ...
-
-
 class SessionReader:
     def __init__(
         self,
         line: Tells,
         client: Client,
-        ears: Hears,
+        ears: Hears | None,
         allow: Callable[[Command], Command] | None = None,
         *,
         behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`allow`: what of an event this client may say. `behind`: does the recogniser of this
-        call have more of it than it can hear for now?"""
+        """`ears`: None for a control connection, which brings no sound. `allow`: what of an event
+        this client may say. `behind`: does what it says bring more, to the recogniser or to others'
+        outboxes, than they can take for now?"""
         self._line = line
         self._allow = allow
         self._who = client.who
@@ -57,7 +54,7 @@ class SessionReader:
         self._gone = False
         self._outbox = client.outbox
         self._traffic = client.outbox.traffic
-        self._recogniser_behind = behind
+        self._others_behind = behind
         self._telling = False
         self._sounding = False  # the next piece of a long sound is on its way
 
@@ -68,7 +65,7 @@ class SessionReader:
     @property
     def _held(self) -> bool:
         """What it says next would fill memory: with answers, or with sound that nobody hears."""
-        return self._outbox.crowded or self._recogniser_behind()
+        return self._outbox.crowded or self._others_behind()
 
     @property
     def backlog(self) -> int:
@@ -80,7 +77,10 @@ class SessionReader:
         self._traffic.bytes_in += len(data)
         event = _read(data)
         if isinstance(event, AudioAppend):
-            self._backlog_bytes += len(event.audio)
+            if self._ears is None:
+                event = Unreadable(no_sound(event.event_id))
+            else:
+                self._backlog_bytes += len(event.audio)
         self._backlog.append(event)
         if len(self._backlog) == 1 and self._hearing is None:
             self._take()
@@ -131,6 +131,7 @@ class SessionReader:
 
     def _hear(self, audio: bytes) -> None:
         """The first piece at once: most sounds are one, and need no turn of their own."""
+        assert self._ears is not None
         pieces = self._ears.take(audio)
         first, second = next(pieces, None), None
         if first is not None:
@@ -138,39 +139,6 @@ class SessionReader:
             second = next(pieces, None)
         if second is not None and not self._gone:  # telling may have ended the call
             self._hearing = _again(second, pieces)
-
-
-class ControlReader:
-    """Of a control connection to a session: it says everything but sound.
-
-    The call has a microphone of its own, and two streams in one buffer are neither. Its acks go to
-    all of the call's clients, so it is not read while one of them that we wait for is behind.
-    """
-
-    def __init__(
-        self, line: Hosts, client: Client, allow: Callable[[Command], Command] | None = None
-    ) -> None:
-        self._line = line
-        self._who = client.who
-        self._allow = allow
-
-    @property
-    def behind(self) -> bool:
-        return not self._line.has_room()
-
-    def frame(self, data: Frame) -> None:
-        event = _read(data)
-        if isinstance(event, AudioAppend):
-            event = Unreadable(no_sound(event.event_id))
-        elif self._allow is not None and not isinstance(event, Unreadable):
-            event = self._allow(event)
-        self._line.tell(event, self._who)
-
-    def go_on(self) -> None:
-        """Nothing of the client waits here."""
-
-    def drop(self) -> None:
-        """Nothing of the client waits here."""
 
 
 def _again(first: Heard, rest: Iterator[Heard]) -> Iterator[Heard]:

@@ -153,7 +153,7 @@ class TrunkReader:
 
     @property
     def behind(self) -> bool:
-        full = self._outbox.full or (self._aside and not self._line.has_room())
+        full = self._outbox.full or (self._aside and self._line.crowded())
         return full or (self._early > WAITING and not self._relay.flowing)
 
     def frame(self, data: Frame) -> None:

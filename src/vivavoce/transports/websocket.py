@@ -32,7 +32,9 @@ from ..protocol import codec, server
 from ..protocol.envelope import envelope
 from ..runtime.client import Client
 from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
-from ..runtime.reception import Dialect, Knock, Reception, Refused, no_call
+from ..runtime.planning import Dialect, Knock
+from ..runtime.reception import Reception
+from ..runtime.refusals import Refused, no_call
 
 log = logging.getLogger("vivavoce.websocket")
 

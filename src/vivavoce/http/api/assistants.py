@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from ...assistants import Assistant
 from ...core.values import Caller
-from ...runtime.reception import Refused
+from ...runtime.refusals import Refused
 from ..services import At, ByEither, Services
 
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from ...core.values import Caller
-from ...runtime.reception import Refused
+from ...runtime.refusals import Refused
 from ...store.base import CallRow, ResponseRow
 from ..services import At, ByKey
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from ...core.values import Caller
-from ...runtime.reception import Refused
+from ...runtime.refusals import Refused
 from ...store.base import ConversationRow, Row
 from ..services import At, ByEither
 

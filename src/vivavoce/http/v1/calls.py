@@ -7,7 +7,7 @@ from typing import NoReturn
 from fastapi import APIRouter, Response
 
 from ...core.values import Caller
-from ...runtime.reception import Refused
+from ...runtime.refusals import Refused
 from ..services import At, ByKey
 
 router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...access import client_secrets
 from ...core.values import Caller
 from ...protocol.config import AnySession
-from ...runtime.reception import Knock
+from ...runtime.planning import Knock
 from ...store.base import Grant
 from ..services import At, ByEither, Services, admitted
 

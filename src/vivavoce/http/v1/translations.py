@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from ...runtime.reception import no_translation
+from ...runtime.refusals import no_translation
 from ..services import ByKey
 
 router = APIRouter(prefix="/v1/realtime/translations", tags=["v1"])

@@ -1,0 +1,116 @@
+"""A recogniser or a voice that dies or hangs: an exact event, and the next turn works."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from vivavoce.engines.tts import espeak
+
+from ..support.calls import Caller, House
+from ..support.served import serve
+from ..support.sounds import noise, spoken
+
+KEYNOTE = noise(200, -60) + spoken("keynote_rms") + noise(500, -60)
+PUSH_TO_TALK = {
+    "type": "realtime",
+    "audio": {"input": {
+        "turn_detection": None, "transcription": {"model": "whisper-1", "language": "en"},
+    }},
+}  # fmt: skip
+HEARD = ("conversation.item.input_audio_transcription.completed",
+         "conversation.item.input_audio_transcription.failed")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def charlotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The embedded engine, with less patience than usual."""
+    data = tmp_path_factory.mktemp("processes")
+    with serve(data, VIVAVOCE_SPEECH__ANSWER_S="2", VIVAVOCE_SPEECH__STT_WORKERS="2") as server:
+        yield House(server, server.key(), "charlotte")
+        assert "Traceback" not in server.log.read_text()
+
+
+def processes(house: House, word: str) -> list[psutil.Process]:
+    children = psutil.Process(house.server.process.pid).children(recursive=True)
+    return [child for child in children if word in " ".join(child.cmdline())]
+
+
+async def speak(caller: Caller) -> None:
+    for start in range(0, len(KEYNOTE), 48_000):
+        await caller.append(KEYNOTE[start : start + 48_000])
+
+
+async def understood(caller: Caller) -> None:
+    await speak(caller)
+    await caller.say("input_audio_buffer.commit")
+    heard = await caller.hear(*HEARD)
+    assert heard["type"] == HEARD[0], heard
+    assert "keynote" in heard["transcript"]
+
+
+async def answered(caller: Caller) -> dict[str, object]:
+    await caller.say("response.create")
+    response: dict[str, object] = (await caller.hear("response.done"))["response"]
+    return response
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_recogniser_that_is_gone_costs_one_transcript(
+    charlotte: House, by: signal.Signals
+) -> None:
+    async def story() -> None:
+        async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
+            await caller.say("session.update", session=PUSH_TO_TALK)
+            await caller.hear("session.updated")
+            await understood(caller)
+            await speak(caller)
+            await asyncio.sleep(0.3)
+            for worker in processes(charlotte, "sphinx_worker"):
+                worker.send_signal(by)
+            await caller.say("input_audio_buffer.commit")
+            lost = await caller.hear(*HEARD)
+            assert lost["type"] == HEARD[1]
+            assert lost["error"]["code"] == "transcription_failed"
+            assert lost["error"]["message"] in (
+                "The recogniser stopped unexpectedly.", "The recogniser does not answer.",
+            )  # fmt: skip
+            assert (await answered(caller))["status"] == "completed"
+            assert await bystander.turn("where is the keynote")
+            for worker in processes(charlotte, "sphinx_worker"):
+                if worker.status() == psutil.STATUS_STOPPED:
+                    worker.kill()  # the other one, which nobody had asked anything
+            await understood(caller)
+            assert len(processes(charlotte, "sphinx_worker")) <= 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(not espeak.installed(), reason="needs espeak")
+@pytest.mark.parametrize(
+    ("kills", "code"), [(True, "engine_failed"), (False, "engine_timeout")], ids=["dies", "hangs"]
+)
+def test_a_voice_that_is_gone_costs_one_answer(charlotte: House, kills: bool, code: str) -> None:
+    async def story() -> None:
+        async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
+            await caller.add("where is the keynote")
+            assert (await answered(caller))["status"] == "completed"
+            (voice,) = processes(charlotte, "vivavoce_espeak")
+            voice.suspend()
+            await caller.say("response.create")
+            await caller.hear("response.created")
+            await asyncio.sleep(0.3)
+            if kills:
+                voice.kill()
+            assert await bystander.turn("where is the keynote"), "in text, without a voice"
+            failed = (await caller.hear("response.done"))["response"]
+            assert failed["status"] == "failed"
+            assert failed["status_details"]["error"]["code"] == code
+            assert (await answered(caller))["status"] == "completed"
+            assert len(processes(charlotte, "vivavoce_espeak")) == 1
+
+    asyncio.run(story())

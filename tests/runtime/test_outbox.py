@@ -1,0 +1,29 @@
+"""What waits to be written to one client, where a whole call is not needed to see it."""
+
+from __future__ import annotations
+
+from vivavoce.runtime.outbox import TRY_AGAIN_LATER, Outbox
+
+from ..support.fakes import FakeWire
+
+
+class Clogged(FakeWire):
+    @property
+    def full(self) -> bool:
+        return True
+
+
+def test_one_that_overflowed_is_no_longer_late() -> None:
+    """A deadline of somebody who is gone would ring for ever."""
+    wire = Clogged(closed=None)
+    wire.close = lambda code, reason: codes.append(code)  # type: ignore[method-assign]
+    codes: list[int] = []
+    outbox = Outbox(wire, lambda: 5.0, limit=100)
+    for _ in range(50):
+        outbox.put(b"x" * 10)
+    assert codes == [TRY_AGAIN_LATER]
+    outbox.committed(1)
+    outbox.flush()
+    assert outbox.deadline() is None
+    assert not outbox.full
+    assert not outbox.crowded
