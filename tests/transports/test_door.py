@@ -54,6 +54,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
             await asyncio.sleep(ADMIT_WITHIN_S + 1)
         (error,) = ear.told
         assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "server_busy")
+        assert error["error"]["retry_after"] == 5
         assert ear.closed == (1013, "server_error.server_busy")
 
     live(story())

@@ -48,6 +48,7 @@ PATHS: dict[str, Dialect] = {
 HANDSHAKE_S = 10.0  # longer than a control connection waits for its call
 PING_AFTER_S = 20.0
 ADMIT_WITHIN_S = 10.0
+AGAIN_S = 5  # a call that took longer may be tried again
 QUERY_FIELDS = 100
 
 Answer = WSUpgradeResponseWithListener
@@ -153,8 +154,8 @@ class Door:
             return
         except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
             self._refuse(socket, Refused(
-                503, "server_busy", "The call could not be set up in time. Please try again in a "
-                "minute.", type="server_error", close=1013,
+                503, "server_busy", "The call could not be set up in time. Please try again in "
+                f"{AGAIN_S} seconds.", type="server_error", close=1013, retry_s=AGAIN_S,
             ))  # fmt: skip
             return
         except Exception:
