@@ -5,14 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from ..support.calls import House
-from ..support.served import serve
+from ..support.served import TAKES_ALL, serve
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A server of its own for each file of stories: what one leaves behind, the next would find."""
     data = tmp_path_factory.mktemp("hostile")
-    quiet = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed beside the stories
+    quiet = TAKES_ALL | {
+        "VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"
+    }  # nothing is warmed beside the stories
     with serve(data, VIVAVOCE_CALLS__SLOW_CLIENT_S="1.5", **quiet) as server:
         yield House(server, server.key())
         assert server.process.poll() is None, "it is still there"

@@ -16,11 +16,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from ..support.calls import Costs, House
-from ..support.served import serve
+from ..support.served import TAKES_ALL, serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-QUIET = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed
+QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed
 PUSH_TO_TALK = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 

@@ -12,7 +12,7 @@ import pytest
 from vivavoce.engines.tts import espeak
 
 from ..support.calls import Caller, House
-from ..support.served import serve
+from ..support.served import TAKES_ALL, serve
 from ..support.sounds import noise, spoken
 
 KEYNOTE = noise(200, -60) + spoken("keynote_rms") + noise(500, -60)
@@ -30,7 +30,8 @@ HEARD = ("conversation.item.input_audio_transcription.completed",
 def charlotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The embedded engine, with less patience than usual."""
     data = tmp_path_factory.mktemp("processes")
-    with serve(data, VIVAVOCE_SPEECH__ANSWER_S="2", VIVAVOCE_SPEECH__STT_WORKERS="2") as server:
+    hasty = {"VIVAVOCE_SPEECH__ANSWER_S": "2", "VIVAVOCE_SPEECH__STT_WORKERS": "2"}
+    with serve(data, **TAKES_ALL, **hasty) as server:
         yield House(server, server.key(), "charlotte")
         assert "Traceback" not in server.log.read_text()
 

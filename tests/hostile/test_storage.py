@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from ..support.calls import House
-from ..support.served import Served, serve
+from ..support.served import TAKES_ALL, Served, serve
 
-QUIET = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}
+QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}
 LONG = "words " * 100_000  # more than any disk below has left
 
 

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from benchmarks.soak import calls
 
-from ..support.served import serve
+from ..support.served import TAKES_ALL, serve
 
-QUIET = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed beside them
+QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed beside them
 
 
 @pytest.mark.parametrize(
