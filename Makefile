@@ -37,7 +37,7 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long
 
-coverage: $(DONE)/dev
+coverage: $(DONE)/dev $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m "not long and not browser" --ignore tests/soak --ignore tests/benchmarks --write-coverage
 
 check: $(DONE)/dev $(DONE)/npm
