@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vivavoce.core.values import Caller
 from vivavoce.net.websocket import Frame, Socket
@@ -13,9 +13,13 @@ from vivavoce.runtime.client import Client, Reader
 from vivavoce.runtime.hub import Hub, LiveCall
 from vivavoce.runtime.planning import Knock
 from vivavoce.runtime.reception import SIDEBANDS, Reception
-from vivavoce.transports.websocket import ADMIT_WITHIN_S, Door
+from vivavoce.runtime.refusals import Refused
+from vivavoce.transports.websocket import ADMIT_WITHIN_S, Answer, Door, Visit
 
 from ..support.virtual_time import live
+
+if TYPE_CHECKING:
+    from picows import WSTransport
 
 
 class Slow:
@@ -131,6 +135,69 @@ def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
         assert line.came == ears[:SIDEBANDS]
         assert {ear.told[0]["error"]["code"] for ear in ears[SIDEBANDS:]} == {"rate_limit_exceeded"}
         assert {ear.closed and ear.closed[0] for ear in ears[SIDEBANDS:]} == {1013}
+
+    live(story())
+
+
+class Wire:
+    """What picows gives a socket, as far as a door has to do with it."""
+
+    def __init__(self) -> None:
+        self.underlying_transport = self
+        self.sent: list[bytes] = []
+        self.gone = False
+
+    def get_extra_info(self, name: str) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def send(self, kind: object, data: bytes) -> None:
+        self.sent.append(bytes(data))
+
+    def send_close(self, code: int, reason: bytes) -> None: ...
+
+    def disconnect(self, graceful: bool = True) -> None:
+        self.gone = True
+
+
+class Unsure(Slow):
+    """A reception that refuses who comes with no key, and thinks long about the others."""
+
+    async def admit(self, knock: Knock, **ids: str | None) -> None:
+        if knock.credential:
+            await super().admit(knock)
+        raise Refused(401, "invalid_api_key", "Who are you?", close=3000)
+
+
+HEADERS = {"authorization": "Bearer vv_key"}
+
+
+async def come(door: Door, headers: dict[str, str]) -> Wire | Answer:
+    """Ask to be let in, and stay there. The answer, if it is no WebSocket."""
+    visit = door.look(b"/v1/realtime", headers)
+    if not isinstance(visit, Visit):
+        return visit
+    wire, socket = Wire(), door.begin(visit).listener
+    assert isinstance(socket, Socket)
+    socket.on_ws_connected(cast("WSTransport", wire))
+    await asyncio.sleep(0.01)
+    return wire
+
+
+def test_who_was_told_to_go_makes_room_for_who_comes() -> None:
+    async def story() -> None:
+        async with Hub() as hub:
+            door = door_of(cast("Reception", Unsure()), hub, strangers=3)
+            wires = [await come(door, {}) for _ in range(7)]
+            assert all(isinstance(wire, Wire) and wire.sent for wire in wires)
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 4 + [False] * 3
+            waiting = [await come(door, HEADERS) for _ in range(3)]
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 7
+            assert [getattr(wire, "gone", None) for wire in waiting] == [False] * 3
+            busy = await come(door, HEADERS)  # all of them may yet be let in
+            assert not isinstance(busy, Wire)
+            assert busy.response.status == 503
+            assert busy.response.headers["Retry-After"] == "5"
 
     live(story())
 
