@@ -33,8 +33,8 @@ from ..protocol.envelope import envelope
 from ..runtime.client import Client
 from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
 from ..runtime.planning import Dialect, Knock
-from ..runtime.reception import Reception
-from ..runtime.refusals import Refused, no_call
+from ..runtime.reception import Reception, check_seat
+from ..runtime.refusals import Refused
 
 log = logging.getLogger("vivavoce.websocket")
 
@@ -153,6 +153,7 @@ class Door:
             self._refuse(socket, refused)
             return
         except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._reception.gave_up("server_busy")
             self._refuse(socket, Refused(
                 503, "server_busy", "The call could not be set up in time. Please try again in "
                 f"{AGAIN_S} seconds.", type="server_error", close=1013, retry_s=AGAIN_S,
@@ -181,11 +182,13 @@ class Door:
         return self._yes(visit, lambda socket: self._attach(socket, live))
 
     def _attach(self, socket: Socket, live: LiveCall) -> None:
-        if live.open:
-            self._strangers.discard(socket)
-            socket.join(live.attach(socket))
-        else:  # it ended with the handshake
-            self._refuse(socket, no_call())
+        try:
+            check_seat(live)  # it may have ended with the handshake, or others were faster
+        except Refused as refused:
+            self._refuse(socket, refused)
+            return
+        self._strangers.discard(socket)
+        socket.join(live.attach(socket))
 
     # Answers
 
