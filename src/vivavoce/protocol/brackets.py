@@ -2,7 +2,7 @@
 
 Decoded objects are dear: 14 MiB of `{},` are five million of them, and seconds of everybody's time.
 So a frame is judged by what is left of it when only the brackets outside of its strings stay.
-Costs about 20 ms for 14 MiB, at worst 150 (a frame of nothing but escapes), on a quiet machine.
+Costs some 60 ms for 14 MiB, at worst 150 (a frame of nothing but escapes).
 """
 
 from __future__ import annotations
