@@ -19,13 +19,22 @@ import uvloop
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
-from vivavoce.engines.stt.pocketsphinx import LONGEST_S, Pocketsphinx, Pool, _Stretches
+from vivavoce.engines.stt.pocketsphinx import (
+    LONGEST_S,
+    QUIET_S,
+    Pocketsphinx,
+    Pool,
+    _Quiet,
+    _Stretches,
+    _Tape,
+)
 from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
 from vivavoce.errors import EngineError
 from vivavoce.runtime.load import Load
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
+from ..support.virtual_time import live as live_virtually
 
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
 REGISTRATION = spoken("registration_slt")
@@ -198,6 +207,52 @@ def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles)
             assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
 
     live(story())
+
+
+def test_who_falls_quiet_again_and_again_is_heard_twice_at_most() -> None:
+    """A minute, and then a little whenever the worker has been given back."""
+
+    async def story() -> tuple[int, bool]:
+        said: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def sound() -> AsyncGenerator[bytes, None]:
+            while (piece := await said.get()) is not None:
+                yield piece
+
+        for _ in range(59):
+            said.put_nowait(b"a second")
+        tape, heard = _Tape(sound()), 0
+        for more in [*[b"a little"] * 5, None]:
+            try:
+                async for _ in tape.play(QUIET_S):
+                    heard += 1
+            except _Quiet:
+                pass
+            said.put_nowait(more)
+            await tape.more()
+        async for _ in tape.play(QUIET_S):
+            heard += 1
+        return heard, tape.over
+
+    heard, over = live_virtually(story())
+    assert heard <= 2 * (59 + 5)
+    assert over
+
+
+def test_who_falls_quiet_twice_is_heard_whole(congress: ModelFiles) -> None:
+    async def story() -> str:
+        async def sound() -> AsyncIterator[bytes]:
+            for pcm in (KEYNOTE, noise(300, -60), REGISTRATION):
+                async for piece in pieces(pcm):
+                    yield piece
+                await asyncio.sleep(0.8)
+
+        async with Pool(1, quiet_s=0.3) as pool:
+            return (await Pocketsphinx(pool, congress).listen(sound(), nobody)).text
+
+    said = live(story())
+    assert said.count("keynote") == 1
+    assert said.count("registration") == 1
 
 
 def test_nobody_waits_for_ever(congress: ModelFiles) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from vivavoce.audio import pcm as audio
 from vivavoce.core.inputs import Heard, Input, Unreadable
 from vivavoce.protocol import client, codec, server
+from vivavoce.protocol.items import Message, Part
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.reader import BACKLOG, EVENTS, SessionReader
@@ -184,13 +185,114 @@ def test_sound_waits_for_a_recogniser_that_is_behind() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         desk.settle()
-        assert len(desk.told) == 2, "the piece that was on its way, and no other"
+        assert len(desk.told) == 1, "the first piece, and no other"
+        assert desk.wire.reading, "an interruption may be next"
+        desk.append(bytes(BACKLOG))
         assert not desk.wire.reading
+        behind[0] = False
+        desk.settle()
+        for _ in range(BACKLOG // len(PIECE) + 20):
+            await asyncio.sleep(0)
+        assert len(desk.told) == 10 + BACKLOG // len(PIECE)
+        assert desk.wire.reading
+
+    live(story())
+
+
+def test_events_behind_a_long_sound_are_counted_by_their_size() -> None:
+    """Ten megabytes each: the first is one too many already."""
+    desk = Desk()
+    text = Part(type="input_text", text="x" * BACKLOG)
+    item = codec.encode(client.ItemCreate(item=Message(role="user", content=(text,))))
+
+    async def story() -> None:
+        desk.append(PIECE * 10)
+        assert not desk.reader.behind
+        desk.client.frame(item)
+        assert desk.reader.behind
+        assert not desk.wire.reading
+        assert desk.reader.backlog > BACKLOG
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [type(event) for _, event in desk.told] == [Heard] * 10 + [client.ItemCreate]
+        assert desk.wire.reading
+        assert desk.reader.backlog == 0
+
+    live(story())
+
+
+def test_a_long_sound_counts_until_its_last_piece_is_heard() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        desk.append(PIECE * (BACKLOG // len(PIECE)))
+        while len(desk.told) < BACKLOG // len(PIECE):
+            assert desk.reader.behind
+            assert not desk.wire.reading
+            await asyncio.sleep(0)
+        assert desk.reader.backlog == 0
+        assert desk.wire.reading
+
+    live(story())
+
+
+def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
+    spoken = Part(type="input_audio", audio=PIECE)
+    typed = Message(role="user", content=(Part(type="input_text", text="hello"),))
+    aside = client.ResponseOptions(input=(Message(role="user", content=(spoken,)),))
+
+    for held in (
+        client.AudioAppend(audio=PIECE),
+        client.AudioCommit(),
+        client.ItemCreate(item=Message(role="user", content=(spoken,))),
+        client.ResponseCreate(response=aside),
+    ):
+        passes = [client.ItemCreate(item=typed), client.ResponseCreate(), client.AudioClear()]
+        desk = Desk(behind=lambda: True)
+        for event in (*passes, held, *passes):
+            desk.client.frame(codec.encode(event))
+        assert [event for _, event in desk.told] == passes
+        assert desk.wire.reading
+
+
+def overtaking(*said: client.ClientEvent) -> list[Input]:
+    """What is told of it at once, while nobody can hear."""
+    desk = Desk(behind=lambda: True)
+    for event in said:
+        desk.client.frame(codec.encode(event))
+    return [event for _, event in desk.told]
+
+
+def test_an_interruption_overtakes_sound_that_is_held() -> None:
+    sound = client.AudioAppend(audio=PIECE)
+    cancel, hush = client.ResponseCancel(), client.PlayoutClear()
+    assert overtaking(sound, client.AudioCommit(), cancel, client.AudioClear(), hush) == [
+        cancel,
+        hush,
+    ]
+
+
+def test_a_cancel_that_may_mean_an_answer_still_held_keeps_its_place() -> None:
+    sound, ask = client.AudioAppend(audio=PIECE), client.ResponseCreate()
+    known = client.ResponseCancel(response_id="resp_1")
+    assert overtaking(sound, client.AudioCommit(), ask, client.ResponseCancel(), known) == [known]
+
+
+def test_an_interruption_behind_a_long_sound_overtakes_it_once_it_is_held() -> None:
+    behind = [False]
+    desk = Desk(behind=lambda: behind[0])
+
+    async def story() -> None:
+        desk.append(PIECE * 10)
+        desk.client.frame(codec.encode(client.ResponseCancel()))
+        assert len(desk.told) == 1
+        behind[0] = True
+        await asyncio.sleep(0)
+        assert [type(event) for _, event in desk.told] == [Heard, client.ResponseCancel]
         behind[0] = False
         desk.settle()
         for _ in range(20):
             await asyncio.sleep(0)
-        assert len(desk.told) == 10
-        assert desk.wire.reading
+        assert [type(event) for _, event in desk.told].count(Heard) == 10
 
     live(story())

@@ -144,14 +144,15 @@ class Builder:
         line = self._line(dictation, hands, recorder, seen)
         locked = plan.assistant.limits.locked if plan.browser else ()
 
+        def behind() -> bool:
+            return hands.behind
+
         def reader(client: Client) -> Reader:
             if client.sideband:
-                return SessionReader(line, client, None, behind=line.crowded)
+                return SessionReader(line, client, None, behind=behind, crowded=line.crowded)
             ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
             allow = _keeping(locked)
-            return self._reader(
-                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
-            )
+            return self._reader(SessionReader(line, client, ears, allow, behind=behind))
 
         return Built(line, reader)
 
@@ -189,14 +190,17 @@ class Builder:
         hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         line = self._line(session, hands, recorder, seen)
 
+        def behind() -> bool:
+            return hands.behind
+
         def reader(client: Client) -> Reader:
             if client.sideband:  # it came with a key, so the assistant's locks are not for it
-                return SessionReader(line, client, None, _keeping(fixed), behind=line.crowded)
+                return SessionReader(
+                    line, client, None, _keeping(fixed), behind=behind, crowded=line.crowded
+                )
             ears = Ears(self._parts.detector, lambda: session.config.audio.input)
             allow = _keeping((*locked, *fixed))
-            return self._reader(
-                SessionReader(line, client, ears, allow, behind=lambda: hands.behind)
-            )
+            return self._reader(SessionReader(line, client, ears, allow, behind=behind))
 
         return Built(line, reader)
 

@@ -39,7 +39,7 @@ log = logging.getLogger("vivavoce.hearing")
 
 HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
 HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
-HEARING_AHEAD = 1024 * 1024  # 21 s of sound: who brings more at once is not read until it is heard
+HEARING_AHEAD = 1024 * 1024  # 21 s of sound: what is brought beyond it is held until it is heard
 UTTERANCES = 3  # of one call that wait for their words: nobody's recording takes all recognisers
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
@@ -131,7 +131,7 @@ class Hands:
 
     @property
     def behind(self) -> bool:
-        """More waits to be heard than anybody says in a hurry: stop reading who brings it."""
+        """More waits to be heard than anybody says in a hurry: hold what brings more of it."""
         hearings = self._hearings.values()
         return sum(h.ended for h in hearings) >= UTTERANCES or any(
             h.waiting > HEARING_AHEAD for h in hearings

@@ -36,7 +36,7 @@ SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class Hears(Protocol):
-    """Somebody with sound that was taken in and not yet heard."""
+    """Somebody whose frames, above all sound, were taken in and not yet acted on."""
 
     @property
     def backlog(self) -> int:
@@ -133,7 +133,7 @@ class Metrics:
         gauge("calls_live", "Calls that go on now", calls)
         gauge("recognisers_busy", "Recognisers that hear somebody", recognisers_busy)
         gauge("recognisers_waiting", "Utterances that wait for one", lambda: self.load.waiting)
-        gauge("hearing_backlog_bytes", "Sound taken in and not yet heard", self._backlog)
+        gauge("hearing_backlog_bytes", "Frames taken in, not yet acted on", self._backlog)
         strained = Gauge(
             "vivavoce_strained",
             "Why new voices are told that all lines are busy",

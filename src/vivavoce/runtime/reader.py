@@ -1,22 +1,42 @@
-"""What a client of a session says, in order: events at once, sound piece by piece."""
+"""What a client of a session says, in order: events at once, sound piece by piece.
+
+    frame ─► [ sound sound event ] ─► tell, while the recogniser takes more sound
+                     └─ an interruption does not wait behind sound that has to
+
+Only what brings sound waits for a recogniser, and what came after it waits behind it. Everything
+that waits counts in bytes, as long as it waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias
 
 from ..core.effects import Who
 from ..core.inputs import Heard, Input, Unreadable
 from ..core.judgement import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
-from ..protocol.client import AudioAppend, Command
+from ..protocol.client import (
+    AudioAppend,
+    AudioCommit,
+    Command,
+    ItemCreate,
+    PlayoutClear,
+    ResponseCancel,
+    ResponseCreate,
+)
+from ..protocol.items import Message
 from .client import Client, Frame
 
-BACKLOG = 1024 * 1024  # bytes of sound taken in but not yet heard; above it we stop reading
-EVENTS = 256  # events that wait behind such sound; above it we stop reading
+# Of frames taken in, not yet told; above it we stop reading. That is half a minute of live sound:
+# whoever interrupts while a recogniser hangs is read before it is given up on.
+BACKLOG = 2 * 1024 * 1024  # bytes
+EVENTS = 2048
+
+Event: TypeAlias = Command | Unreadable | AudioAppend
 
 
 class Hears(Protocol):
@@ -40,60 +60,71 @@ class SessionReader:
         allow: Callable[[Command], Command] | None = None,
         *,
         behind: Callable[[], bool] = lambda: False,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         """`ears`: None for a control connection, which brings no sound. `allow`: what of an event
-        this client may say. `behind`: does what it says bring more, to the recogniser or to others'
-        outboxes, than they can take for now?"""
+        this client may say. `behind`: can the recogniser take no more sound for now? `crowded`:
+        do others' outboxes hold so much that nothing this client says may bring them more?"""
         self._line = line
         self._allow = allow
         self._who = client.who
         self._ears = ears
-        self._backlog: deque[Command | Unreadable | AudioAppend] = deque()
+        self._backlog: deque[tuple[Event, int]] = deque()  # each with the bytes of its frame
         self._backlog_bytes = 0
-        self._hearing: Iterator[Heard] | None = None
+        self._interruptions = 0  # of the backlog
+        self._piece: Heard | None = None  # of a long sound, the next
+        self._pieces: Iterator[Heard] = iter(())  # and those after it
+        self._hearing_bytes = 0  # that sound's frame, until its last piece is told
         self._gone = False
         self._outbox = client.outbox
         self._traffic = client.outbox.traffic
-        self._others_behind = behind
+        self._recogniser_behind = behind
+        self._others_crowded = crowded
         self._telling = False
         self._sounding = False  # the next piece of a long sound is on its way
 
     @property
     def behind(self) -> bool:
-        return self._backlog_bytes > BACKLOG or len(self._backlog) > EVENTS or self._held
+        return self.backlog > BACKLOG or len(self._backlog) > EVENTS or self._crowded
+
+    @property
+    def _crowded(self) -> bool:
+        """Whatever it says next would fill memory with answers."""
+        return self._outbox.crowded or self._others_crowded()
 
     @property
     def _held(self) -> bool:
-        """What it says next would fill memory: with answers, or with sound that nobody hears."""
-        return self._outbox.crowded or self._others_behind()
+        """What comes next is sound, and nobody can hear it yet."""
+        sound = self._piece is not None or _brings_sound(self._backlog[0][0])
+        return sound and self._recogniser_behind()
 
     @property
     def backlog(self) -> int:
-        """Bytes of sound taken in and not yet heard."""
-        return self._backlog_bytes
+        """Bytes of frames taken in and not yet told."""
+        return self._backlog_bytes + self._hearing_bytes
 
     def frame(self, data: Frame) -> None:
+        if self._gone:
+            return
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
         event = _read(data)
-        if isinstance(event, AudioAppend):
-            if self._ears is None:
-                event = Unreadable(no_sound(event.event_id))
-            else:
-                self._backlog_bytes += len(event.audio)
-        self._backlog.append(event)
-        if len(self._backlog) == 1 and self._hearing is None:
-            self._take()
+        if isinstance(event, AudioAppend) and self._ears is None:
+            event = Unreadable(no_sound(event.event_id))
+        self._wait(event, len(data))
+        self.go_on()
+        if self.behind:
+            self._line.settle()  # nothing may have been told, and reading has to stop
 
     def go_on(self) -> None:
-        if not self._telling and not self._sounding and (self._backlog or self._hearing):
+        if not self._telling and not self._sounding and (self._backlog or self._piece):
             self._take()
 
     def drop(self) -> None:
         self._gone = True
         self._backlog.clear()
-        self._backlog_bytes = 0
-        self._hearing = None
+        self._backlog_bytes = self._interruptions = 0
+        self._piece, self._hearing_bytes = None, 0
 
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
@@ -104,46 +135,101 @@ class SessionReader:
             self._telling = False
 
     def _tell(self) -> None:
-        while (self._backlog or self._hearing) and not self._held:
-            if self._hearing is not None:
-                if (heard := next(self._hearing, None)) is None:
-                    self._hearing = None
-                    continue
-                self._line.tell(heard, self._who)
-                if self._gone:
-                    return
-                self._sounding = True
-                asyncio.get_running_loop().call_soon(self._sound_on)
+        while (self._backlog or self._piece) and not self._crowded:
+            if self._held:
+                self._let_interruptions_by()
                 return
-            event = self._backlog.popleft()
-            if isinstance(event, AudioAppend):
-                self._backlog_bytes -= len(event.audio)
-                self._hear(event.audio)
-            elif self._allow is None or isinstance(event, Unreadable):
-                self._line.tell(event, self._who)
+            if self._piece is None:
+                event, size = self._next()
+                if not isinstance(event, AudioAppend):
+                    self._say(event)
+                    continue
+                self._begin_to_hear(event.audio, size)
+            if self._piece is not None:
+                self._hear(self._piece)
+                if self._backlog or self._piece:
+                    self._sounding = True
+                    asyncio.get_running_loop().call_soon(self._sound_on)
+                    return
+
+    def _wait(self, event: Event, size: int) -> None:
+        self._backlog.append((event, size))
+        self._backlog_bytes += size
+        self._interruptions += isinstance(event, ResponseCancel | PlayoutClear)
+
+    def _next(self) -> tuple[Event, int]:
+        event, size = self._backlog.popleft()
+        self._backlog_bytes -= size
+        self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
+        return event, size
+
+    def _say(self, event: Command | Unreadable) -> None:
+        if self._allow is None or isinstance(event, Unreadable):
+            self._line.tell(event, self._who)
+        else:
+            self._line.tell(self._allow(event), self._who)
+
+    def _let_interruptions_by(self) -> None:
+        """`response.cancel` and `output_audio_buffer.clear` overtake held sound; nothing else does.
+
+        A cancel without an id means the answer that runs when it comes to it, which may be one
+        that is asked for by a held `response.create`: behind that it keeps its place.
+        """
+        if not self._interruptions:
+            return
+        waiting: deque[tuple[Event, int]] = deque()
+        interruptions: list[ResponseCancel | PlayoutClear] = []
+        asked = False
+        while self._backlog:
+            event, size = self._next()
+            if isinstance(event, PlayoutClear) or (
+                isinstance(event, ResponseCancel) and (event.response_id or not asked)
+            ):
+                interruptions.append(event)
             else:
-                self._line.tell(self._allow(event), self._who)
+                waiting.append((event, size))
+            asked = asked or isinstance(event, ResponseCreate)
+        for event, size in waiting:
+            self._wait(event, size)
+        for interruption in interruptions:
+            if not self._gone:  # telling may have ended the call
+                self._say(interruption)
 
     def _sound_on(self) -> None:
         self._sounding = False
         self._take()
         self._line.settle()  # what waited may have said nothing, and we may read again
 
-    def _hear(self, audio: bytes) -> None:
-        """The first piece at once: most sounds are one, and need no turn of their own."""
+    def _begin_to_hear(self, audio: bytes, size: int) -> None:
         assert self._ears is not None
-        pieces = self._ears.take(audio)
-        first, second = next(pieces, None), None
-        if first is not None:
-            self._line.tell(first, self._who)
-            second = next(pieces, None)
-        if second is not None and not self._gone:  # telling may have ended the call
-            self._hearing = _again(second, pieces)
+        self._pieces = self._ears.take(audio)
+        self._look_for_piece(size)
+
+    def _hear(self, piece: Heard) -> None:
+        self._line.tell(piece, self._who)
+        if not self._gone:  # telling may have ended the call
+            self._look_for_piece(self._hearing_bytes)
+
+    def _look_for_piece(self, size: int) -> None:
+        self._piece = next(self._pieces, None)
+        self._hearing_bytes = 0 if self._piece is None else size
 
 
-def _again(first: Heard, rest: Iterator[Heard]) -> Iterator[Heard]:
-    yield first
-    yield from rest
+def _brings_sound(event: Event) -> bool:
+    """Does it give a recogniser something to do?"""
+    match event:
+        case AudioAppend() | AudioCommit():
+            return True
+        case ItemCreate(item=item):
+            return _sounds((item,))
+        case ResponseCreate(response=options):
+            return options is not None and _sounds(options.input or ())
+        case _:
+            return False
+
+
+def _sounds(items: Iterable[object]) -> bool:
+    return any(part.audio for item in items if isinstance(item, Message) for part in item.content)
 
 
 def _read(data: Frame) -> Command | AudioAppend | Unreadable:

@@ -31,6 +31,7 @@ PARTED_S = 40.0  # after so much of it a stretch may end, where it is quiet
 QUIET_DB = 25.0  # so far below the loudest of it
 PIECE_BYTES = SAMPLE_RATE * 2 // 10
 QUIET_S = 5.0  # who brings no sound for so long gives their worker back, until they do
+REPLAYS = 1  # of the same sound; who falls quiet again has said what was heard until then
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
 
@@ -292,27 +293,32 @@ class Pocketsphinx:
                 "language_not_supported",
             )
         said = ""
+        async with aclosing(_as_heard(sound)) as pieces:
+            stretches = _Stretches(pieces)
+            while not stretches.over:
+                said = await self._hear_stretch(stretches.next(), said, stable)
+        return Transcript(said)
+
+    async def _hear_stretch(
+        self, sound: AsyncGenerator[bytes, None], said: str, stable: Stable
+    ) -> str:
+        """What was `said` before it, and its words."""
 
         async def so_far(text: str, guess: str = "", logprobs: object = (), /) -> None:
             await stable(f"{said} {text}".strip(), f"{said} {guess}".strip())
 
-        async with aclosing(_as_heard(sound)) as pieces:
-            stretches = _Stretches(pieces)
-            while not stretches.over:
-                text = await self._hear_stretch(stretches.next(), so_far)
-                said = f"{said} {text}".strip()
-        return Transcript(said)
-
-    async def _hear_stretch(self, sound: AsyncGenerator[bytes, None], stable: Stable) -> str:
         async with aclosing(sound), aclosing(_Tape(sound)) as tape:
-            while True:
+            while not tape.over:
                 try:
-                    text, voice = await self._hear(tape, stable)
+                    text, voice = await self._hear(tape, so_far)
                 except _Quiet:
-                    await tape.more()
+                    pass
                 else:
+                    said = f"{said} {text}".strip()
                     self._voice = voice or self._voice
-                    return text
+                if not tape.over:
+                    await tape.more()
+        return said
 
     async def _hear(self, tape: _Tape, stable: Stable) -> tuple[str, str | None]:
         async with (
@@ -330,13 +336,17 @@ class _Tape:
     """A talker's sound, which another worker may hear again from its beginning.
 
     Somebody who holds a button down and says nothing, or whose connection died in the middle of a
-    word, must not keep a worker that others wait for.
+    word, must not keep a worker that others wait for. Nor may they have the same sound heard again
+    and again, by saying a little whenever they have fallen quiet: what was replayed `REPLAYS` times
+    ends there, and only what comes after it is heard next.
     """
 
     def __init__(self, sound: AsyncGenerator[bytes, None]) -> None:
         self._sound = sound
         self._heard: list[bytes] = []  # at most `LONGEST_S`
         self._next: asyncio.Task[bytes | None] | None = None
+        self._replays = 0
+        self.over = False
 
     async def more(self, within_s: float | None = None) -> bool:
         """Has more sound come, or its end?"""
@@ -346,17 +356,22 @@ class _Tape:
         return bool(done)
 
     async def play(self, quiet_s: float) -> AsyncGenerator[bytes, None]:
-        """All of it. Raises `_Quiet` where it stops for `quiet_s` without having ended."""
+        """All of it. Raises `_Quiet` where it stops for `quiet_s` and may be heard again."""
         for piece in tuple(self._heard):
             yield piece
         while await self.more(quiet_s):
             assert self._next is not None
             came, self._next = self._next.result(), None
             if came is None:
+                self.over = True
                 return
             self._heard.append(came)
             yield came
-        raise _Quiet("Nobody speaks.")
+        if self._replays < REPLAYS:
+            self._replays += 1
+            raise _Quiet("Nobody speaks.")
+        self._replays = 0
+        self._heard.clear()
 
     async def aclose(self) -> None:
         if self._next is not None:
