@@ -39,6 +39,16 @@ def test_a_typed_turn(served: Served, key: str) -> None:
     assert told["events"][0]["type"] == "session.created"
 
 
+def test_a_key_in_the_environment_makes_nobody_answer_for_somebody_else(
+    served: Served, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIVAVOCE_API_KEY", key)
+    status, told, _ = talk("--text", "Hello.", "--assistant", "nobody",
+                           "--data-dir", str(served.data))  # fmt: skip
+    assert status == REFUSED
+    assert told["error"]["code"] == "assistant_not_found"
+
+
 def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:
     """Charlotte speaks first to whoever comes by a client secret, as this command does here."""
     file = tmp_path / "answer.wav"

@@ -168,6 +168,15 @@ def test_what_cannot_be_understood_is_said_with_its_time(served: Served, tmp_pat
     assert re.search(r"at 0\.\d s:", told)
 
 
+def test_a_pipe_that_brings_nothing_is_no_silent_meeting(served: Served) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "vivavoce", "transcribe", "-", "--data-dir", str(served.data)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert process.returncode == FAILED
+    assert "Nothing came in from standard input." in process.stderr
+
+
 # Where it cannot be
 
 

@@ -383,3 +383,58 @@ def test_what_was_said_of_a_turn_that_was_cleared_is_forgotten() -> None:
     s.hear(speech_ms=320, silence_ms=600)
     assert s.story[-1] == "response.created"  # its own words are awaited
     s.check()
+
+
+# Turn detection switched off, and on again
+
+
+def test_what_was_appended_while_nobody_detected_turns_is_no_turn_later() -> None:
+    s = Scenario(config(None))
+    s.tell(Heard(audio.silence(96)))
+    s.tell(update(audio={"input": {"turn_detection": {"type": "server_vad"}}}))
+    assert s.story[-2:] == ["<listendrop>", "session.updated"]
+    s.forget()
+    s.hear(silence_ms=5_000)
+    assert s.log == []
+    s.hear(speech_ms=320, silence_ms=600)
+    assert "input_audio_buffer.committed" in s.story
+    s.check()
+
+
+def test_who_speaks_while_detection_is_switched_off_and_on_has_begun_once() -> None:
+    s = Scenario()
+    s.hear(speech_ms=320)
+    s.tell(update(audio={"input": {"turn_detection": None}}))
+    s.tell(Heard(audio.silence(96)))
+    s.tell(update(audio={"input": {"turn_detection": {"type": "server_vad"}}}))
+    s.hear(speech_ms=320, silence_ms=600)
+    kinds = [type(e) for e in s.sent]
+    assert kinds.count(server.SpeechStarted) == kinds.count(server.SpeechStopped) == 1
+    assert kinds.count(server.AudioCommitted) == 1
+    s.check()
+
+
+# Several parts
+
+
+def test_the_words_of_a_sound_are_told_of_the_part_that_it_is() -> None:
+    s = Scenario()
+    parts = (
+        Part(type="input_text", text="look"),
+        Part(type="input_audio", transcript="first words"),
+        Part(type="input_audio", audio=SECOND),
+    )
+    s.tell(client.ItemCreate(item=Message(id="mine", role="user", content=parts)))
+    s.tell(Partial("mine", "second"), Transcribed("mine", "second words"))
+    told = [
+        e
+        for e in s.sent
+        if isinstance(e, server.TranscriptionDelta | server.TranscriptionCompleted)
+    ]
+    assert {e.content_index for e in told} == {2}
+    item = s.session.conversation.get("mine")
+    assert isinstance(item, Message)
+    assert [part.text or part.transcript for part in item.content] == [
+        "look", "first words", "second words",
+    ]  # fmt: skip
+    s.check()

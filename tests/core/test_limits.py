@@ -80,6 +80,7 @@ def test_a_turn_by_voice_that_finds_no_room_is_thrown_away_and_said_to_be() -> N
     assert s.story == [
         "input_audio_buffer.speech_started",
         "<listen>",
+        "input_audio_buffer.speech_stopped",
         "<listendrop>",
         "input_audio_buffer.cleared",
         "error",
@@ -183,3 +184,37 @@ def test_so_many_responses_run_beside_the_conversations_own_and_no_more() -> Non
 )
 def test_a_long_name_is_not_said_back_whole(event: client.Command) -> None:
     assert len(refused(limited(), event).message) < 250
+
+
+def given(*parts: Part) -> client.ResponseCreate:
+    items = tuple(Message(role="user", content=(part,)) for part in parts)
+    return client.ResponseCreate(response=ResponseOptions(conversation="none", input=items))
+
+
+def test_what_one_response_is_given_to_hear_is_bounded() -> None:
+    s = limited(items=20)
+    sound = Part(type="input_audio", audio=bytes(4800))
+    s.tell(given(*[sound] * 8))
+    assert sum(isinstance(e, Listen) for e in s.log) == 8
+    for too_much in (
+        given(*[sound] * 9),
+        given(*[Part(type="input_text", text="a")] * 21),
+        given(Part(type="input_audio", audio=bytes(301 * 48_000))),
+    ):
+        error = refused(s, too_much)
+        assert (error.code, error.param) == ("invalid_value", "response.input")
+
+
+def test_the_sound_of_a_telephone_inside_an_item_is_bounded_by_what_it_costs() -> None:
+    s = limited()
+    s.tell(update(audio={"input": {"format": {"type": "audio/pcmu"}}}))
+    assert refused(s, sounding(bytes(61 * 8_000))).param == "item.content"
+    s.tell(sounding(bytes(100)))
+
+
+def test_servers_of_tools_are_bounded_like_items() -> None:
+    def servers(count: int) -> client.SessionUpdate:
+        return update(tools=[{"type": "mcp", "server_label": f"s{n}"} for n in range(count)])
+
+    assert refused(limited(), servers(65)).param == "session.tools"
+    assert refused(limited(items=3), servers(4)).code == "conversation_full"

@@ -11,7 +11,7 @@ from vivavoce.core.asides import REMEMBERED
 from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
 from vivavoce.core.ledger import Ledger
-from vivavoce.core.relay import OURS, Direction, Relay, Verdict
+from vivavoce.core.relay import GIVES_WAY_S, OURS, WAITING, Direction, Relay, Verdict
 from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
@@ -464,6 +464,33 @@ def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
     assert story.down == [ENDED]
     assert story.up == [CREATE, APPEND]
     assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
+
+
+def test_a_greeting_that_does_not_end_holds_up_nobody_for_long() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.hear(BEGUN)
+    story.say(CREATE, APPEND)
+    story.log.clear()
+    assert story.relay.next_deadline() == GIVES_WAY_S
+    story.relay.on_deadline(GIVES_WAY_S)
+    story.log += story.relay.effects()
+    assert story.up == [CREATE, APPEND]
+    assert story.relay.next_deadline() == 3600.0
+    assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
+
+
+def test_what_waits_for_a_greeting_to_give_way_is_weighed() -> None:
+    story = Story(opened=False, greeting="Welcome!")
+    greeting(story)
+    story.hear(BEGUN)
+    large = frame("input_audio_buffer.append", audio="A" * WAITING)
+    story.say(large)
+    assert not story.relay.holds_much  # it did not wait: nobody has asked for anything yet
+    story.say(CREATE, large)
+    assert story.relay.holds_much
+    story.hear(ENDED)
+    assert not story.relay.holds_much
 
 
 def test_who_has_asked_already_is_not_greeted() -> None:

@@ -135,6 +135,27 @@ def test_sound_that_one_response_is_given_is_listened_to_first() -> None:
     s.check()
 
 
+def test_who_waits_for_the_words_of_a_response_that_is_cancelled_waits_no_more() -> None:
+    s = Scenario(thinks_in_text=True)
+    s.tell(client.ResponseCreate(response=spoken_input()), client.ResponseCreate())
+    assert "<respond>" not in s.story
+    s.tell(client.ResponseCancel(response_id="resp_1"))
+    assert s.request.response_id == "resp_2"
+    s.check()
+
+
+def test_what_a_response_is_given_is_nobodys_memory(s: Scenario) -> None:
+    """An item that it is given may bear the name of one that was only half heard."""
+    s.tell(client.ResponseCreate())
+    say(s, "hello world", SECOND, (Word("hello ", 0), Word("world", 500)))
+    s.tell(Finished("resp_1"))
+    spoken = s.session.conversation.last_id or ""
+    s.tell(client.ItemTruncate(item_id=spoken, content_index=0, audio_end_ms=100))
+    mine = written("mine", "assistant", id=spoken)
+    s.tell(client.ResponseCreate(response=ResponseOptions(conversation="none", input=(mine,))))
+    assert s.request.history == (mine,)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_sound_given_to_a_response_that_is_cancelled_is_wanted_by_nobody(known: bool) -> None:
     s = Scenario(thinks_in_text=True)

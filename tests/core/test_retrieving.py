@@ -171,7 +171,7 @@ def test_what_was_thrown_away_takes_no_room(how: str) -> None:
 
 
 def kept(of: Sounds) -> tuple[int, int]:
-    return of._bytes, len(of._sounds) + len(of._full)
+    return of._bytes, len(of._sounds) + len(of._full) + len(of._growing)
 
 
 def test_a_long_item_leaves_nothing_behind() -> None:
@@ -180,3 +180,16 @@ def test_a_long_item_leaves_nothing_behind() -> None:
         of.add("item_1", sound(1000))
     of.whole("item_1")
     assert kept(of) == (0, 0)
+
+
+def test_what_made_room_for_others_does_not_come_back_as_its_end() -> None:
+    of = Sounds(500 * audio.BYTES_PER_MS)
+    growing = Message(id="a", role="user", content=(Part(type="input_audio", transcript="hm"),))
+    of.add("a", sound(300))
+    of.add("b", sound(300))
+    of.add("a", sound(100))
+    assert of.with_sound(growing) == growing
+    of.cut("a", 50)
+    of.whole("a")
+    of.whole("b")
+    assert kept(of)[1] == 1

@@ -11,8 +11,8 @@ from vivavoce.runtime.load import (
     SHORTEST_S,
     STEP_S,
     WINDOW_S,
-    Limits,
     Load,
+    Tolerance,
 )
 
 TICK = 0.05
@@ -159,7 +159,7 @@ def test_a_call_that_needs_no_recogniser_does_not_wait_for_one() -> None:
 
 @pytest.mark.parametrize("late_s", [LATE, 10.0])
 def test_it_can_be_turned_off(late_s: float) -> None:
-    load = Load(Limits(0, 0))
+    load = Load(Tolerance(0, 0))
     now = run(load, 0, 20, late_s)
     for who in range(10):
         load.joined(who, now)

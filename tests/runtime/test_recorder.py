@@ -16,7 +16,7 @@ from vivavoce.core.inputs import Finished, Said
 from vivavoce.core.session import Session
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad, TurnDetection
-from vivavoce.protocol.items import FunctionOutput, Item, Message, Part
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.runtime.recorder import Outcome, Recorder
 from vivavoce.store.base import Change, ResponseRow, Row
 
@@ -269,3 +269,31 @@ def test_a_long_conversation_costs_no_more_for_each_item_than_a_short_one(
             if isinstance(effect, Send | Note):
                 recorder.take(effect.event)
     assert time.process_time() - began < 3
+
+
+WRITTEN: list[Item] = [
+    says("hello", "a"),
+    Message(id="b", role="assistant", content=(Part(type="output_text", text="hi"),)),
+    Message(id="c", role="user", content=(Part(type="input_audio", transcript="hello"),)),
+    FunctionCall(id="d", call_id="c1", name="lookup", arguments="{}"),
+    FunctionOutput(id="e", call_id="c1", output="42"),
+]
+
+
+@pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.id)
+def test_every_item_that_a_client_writes_is_kept_before_it_is_told_so(item: Item) -> None:
+    """SDKs replay what was said before, in all kinds of items."""
+    tape = Tape().tell(client.ItemCreate(item=item))
+    (change,) = tape.changes
+    assert [row.item.id for row in change.items] == [item.id]
+
+
+def test_what_is_spoken_or_answered_waits_for_its_own_receipt() -> None:
+    tape = Tape(ServerVad(prefix_padding_ms=0))
+    tape.session.hear(speech_ms=320, silence_ms=600)
+    tape.fold()
+    assert tape.changes == []
+    tape.tell(Said("resp_1", "hi", audio.silence(100)))
+    assert tape.changes == []
+    tape.tell(Finished("resp_1"))
+    assert len(tape.changes) == 1, "the response is done"

@@ -51,6 +51,7 @@ class Call:
     hang_up_at: float = 10.0
     limit: int = 20_000
     secret: str = ""
+    greeting: str | None = None
     ending: str = ""
     line: Line | None = None
     trunk: Trunk | None = None
@@ -64,7 +65,9 @@ class Call:
         return lambda what, *words: loop.call_at(seconds, what, *words)
 
     async def _run(self, plot: Plot) -> None:
-        relay = Relay({"type": "realtime"}, now=now(), new_id=numbered_ids())
+        relay = Relay(
+            {"type": "realtime"}, now=now(), new_id=numbered_ids(), greeting=self.greeting
+        )
         async with Writer(self.store) as writer:
             trunk = Trunk(relay, self.upstream, secret=self.secret, outbox_bytes=self.limit)
             recorder = Recorder(
@@ -211,6 +214,29 @@ def test_a_client_that_says_too_much_too_early_is_not_read_until_the_call_is_ope
     assert read == [True, False]
     assert call.client.reading
     assert call.upstream.asked() == [large, large]
+
+
+def test_a_client_that_says_too_much_into_a_greeting_is_not_read_until_it_gives_way() -> None:
+    """The upstream never ends the greeting that it was asked to cancel."""
+    large = frame("input_audio_buffer.append", audio="AAAA" * 300_000)
+    said = [CREATE, *[large] * 30]
+    read: list[float] = []
+
+    def plot(call: Call) -> None:
+        def flood() -> None:
+            if call.client.reading and said:
+                call.says(said.pop(0))
+                read.append(now())
+            if said:
+                call.at(now() + 0.1)(flood)
+
+        call.at(1.0)(call.upstream.says, BEGUN)
+        call.at(2.0)(flood)
+
+    call = Call(greeting="Welcome!", limit=100_000_000, hang_up_at=30).live(plot)
+    assert [at < 6.9 for at in read] == [True] * 2 + [False] * 29
+    assert call.client.reading
+    assert call.upstream.asked() == [CREATE, *[large] * 30]
 
 
 def test_an_upstream_that_reads_nothing_is_given_up_after_ten_seconds() -> None:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
+from vivavoce.core.values import Caller
 from vivavoce.net.websocket import Frame, Socket
-from vivavoce.runtime.hub import Hub
+from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.hub import Hub, LiveCall
 from vivavoce.runtime.planning import Knock
-from vivavoce.runtime.reception import Reception
-from vivavoce.transports.websocket import ADMIT_WITHIN_S, Door
+from vivavoce.runtime.reception import SIDEBANDS, Reception
+from vivavoce.runtime.refusals import Refused
+from vivavoce.transports.websocket import ADMIT_WITHIN_S, Answer, Door, Visit
 
 from ..support.virtual_time import live
+
+if TYPE_CHECKING:
+    from picows import WSTransport
 
 
 class Slow:
     """A reception that prepares what an assistant needs, on a machine that is busy."""
+
+    def __init__(self) -> None:
+        self.given_up: list[str] = []
+
+    def gave_up(self, code: str) -> None:
+        self.given_up.append(code)
 
     async def admit(self, knock: Knock, **ids: str | None) -> None:
         await asyncio.sleep(ADMIT_WITHIN_S * 10)
@@ -36,25 +49,158 @@ class Ear(Socket):
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def frame(self, data: Frame) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def lost(self, code: int, reason: str) -> None: ...
+
+
+def door_of(reception: Reception, hub: Hub, strangers: int = 1) -> Door:
+    return Door(
+        reception,
+        hub,
+        largest=1024,
+        secure=False,
+        origins=(),
+        strangers=strangers,
+        make_id=lambda kind: f"{kind}_1",
+    )
+
 
 def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
     async def story() -> None:
-        ear = Ear()
+        ear, slow = Ear(), Slow()
         async with Hub() as hub:
-            door = Door(
-                cast("Reception", Slow()),
-                hub,
-                largest=1024,
-                secure=False,
-                origins=(),
-                strangers=1,
-                make_id=lambda kind: f"{kind}_1",
-            )
+            door = door_of(cast("Reception", slow), hub)
             hub.spawn(door._live(ear, Knock("key", "websocket", {}), "rtc_1", None), "call")
             await asyncio.sleep(ADMIT_WITHIN_S + 1)
         (error,) = ear.told
         assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "server_busy")
         assert error["error"]["retry_after"] == 5
         assert ear.closed == (1013, "server_error.server_busy")
+        assert slow.given_up == ["server_busy"]  # and counted like all who are refused
 
     live(story())
+
+
+class Controlled:
+    """A call's line, and who controls it."""
+
+    over = False
+
+    def __init__(self) -> None:
+        self.came: list[Socket] = []
+
+    @property
+    def sidebands(self) -> int:
+        return len(self.came)
+
+    def attach(
+        self, transport: Socket, reader: Callable[[Client], Reader], *, sideband: bool = False
+    ) -> Ear:
+        self.came.append(transport)
+        return Ear()
+
+
+def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
+    """All of them find it with no seat taken. What counts is how many there are at the end."""
+
+    async def known(credential: str | None) -> Caller:
+        return Caller(credential="key")
+
+    async def story() -> None:
+        nobody = cast("Any", None)
+        line, ears = Controlled(), [Ear() for _ in range(50)]
+        async with Hub() as hub:
+            reception = Reception(
+                identify=known,
+                planner=nobody,
+                admission=nobody,
+                store=nobody,
+                hub=hub,
+                build=nobody,
+                make_id=str,
+            )
+            door, knock = door_of(reception, hub), Knock("key", "websocket", {})
+            waiting = [asyncio.create_task(reception.join(knock, "rtc_1")) for _ in ears]
+            await asyncio.sleep(1)
+            call = LiveCall("rtc_1", "conv_1", "echo")
+            hub.add(call)
+            hub.connect(call, cast("Any", line), nobody_reads)
+            found = await asyncio.gather(*waiting)
+            for ear, live_call in zip(ears, found, strict=True):
+                door._attach(ear, live_call)
+            hub.remove(call)
+        assert line.came == ears[:SIDEBANDS]
+        assert {ear.told[0]["error"]["code"] for ear in ears[SIDEBANDS:]} == {"rate_limit_exceeded"}
+        assert {ear.closed and ear.closed[0] for ear in ears[SIDEBANDS:]} == {1013}
+
+    live(story())
+
+
+class Wire:
+    """What picows gives a socket, as far as a door has to do with it."""
+
+    def __init__(self) -> None:
+        self.underlying_transport = self
+        self.sent: list[bytes] = []
+        self.gone = False
+
+    def get_extra_info(self, name: str) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def send(self, kind: object, data: bytes) -> None:
+        self.sent.append(bytes(data))
+
+    def send_close(self, code: int, reason: bytes) -> None: ...
+
+    def disconnect(self, graceful: bool = True) -> None:
+        self.gone = True
+
+
+class Unsure(Slow):
+    """A reception that refuses who comes with no key, and thinks long about the others."""
+
+    async def admit(self, knock: Knock, **ids: str | None) -> None:
+        if knock.credential:
+            await super().admit(knock)
+        raise Refused(401, "invalid_api_key", "Who are you?", close=3000)
+
+
+HEADERS = {"authorization": "Bearer vv_key"}
+
+
+async def come(door: Door, headers: dict[str, str]) -> Wire | Answer:
+    """Ask to be let in, and stay there. The answer, if it is no WebSocket."""
+    visit = door.look(b"/v1/realtime", headers)
+    if not isinstance(visit, Visit):
+        return visit
+    wire, socket = Wire(), door.begin(visit).listener
+    assert isinstance(socket, Socket)
+    socket.on_ws_connected(cast("WSTransport", wire))
+    await asyncio.sleep(0.01)
+    return wire
+
+
+def test_who_was_told_to_go_makes_room_for_who_comes() -> None:
+    async def story() -> None:
+        async with Hub() as hub:
+            door = door_of(cast("Reception", Unsure()), hub, strangers=3)
+            wires = [await come(door, {}) for _ in range(7)]
+            assert all(isinstance(wire, Wire) and wire.sent for wire in wires)
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 4 + [False] * 3
+            waiting = [await come(door, HEADERS) for _ in range(3)]
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 7
+            assert [getattr(wire, "gone", None) for wire in waiting] == [False] * 3
+            busy = await come(door, HEADERS)  # all of them may yet be let in
+            assert not isinstance(busy, Wire)
+            assert busy.response.status == 503
+            assert busy.response.headers["Retry-After"] == "5"
+
+    live(story())
+
+
+def nobody_reads(client: Client) -> Reader:
+    raise AssertionError("the line is not a real one")

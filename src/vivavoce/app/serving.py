@@ -20,7 +20,7 @@ from ..http.services import Services
 from ..runtime import lag
 from ..runtime.admission import Admission
 from ..runtime.hub import Hub
-from ..runtime.load import Limits, Load
+from ..runtime.load import Load, Tolerance
 from ..runtime.metrics import Metrics
 from ..runtime.planning import Planner, ids, now
 from ..runtime.reception import Reception
@@ -79,7 +79,7 @@ class Server:
         for name, error in catalogue.broken.items():
             log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
         calls = settings.calls
-        load = Load(Limits(calls.busy_late_ms / 1000, calls.busy_wait_s))
+        load = Load(Tolerance(calls.busy_late_ms / 1000, calls.busy_wait_s))
         metrics = Metrics(load)
         parts = await stack.enter_async_context(Parts(settings, self.folder, metrics))
         writer = await stack.enter_async_context(Writer(store, on_commit=metrics.committed))

@@ -76,7 +76,9 @@ class Notes:
                 if utterance.end_ms is None:
                     utterance.end_ms = sent_ms
             case "input_audio_buffer.cleared":
-                self._utterances = {i: u for i, u in self._utterances.items() if u.end_ms}
+                self._utterances = {
+                    i: u for i, u in self._utterances.items() if u.end_ms is not None
+                }
             case kind if isinstance(kind, str) and kind.startswith(_HEARD):
                 if item_id in self._utterances:
                     what = kind.removeprefix(_HEARD + ".")

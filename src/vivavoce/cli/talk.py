@@ -48,7 +48,8 @@ def talk(
     pcm = b"" if file is None else _sound(file)
     server = target(url, key, data_dir=data_dir, assistant=assistant)
     turn = Turn(quiet=as_json)
-    address = server.address(model=assistant, language=language)
+    # Elsewhere it is a model; here a name that nobody has is refused only as an assistant's.
+    address = server.address(model=assistant, assistant=assistant, language=language)
     server.visit(hold(turn, address, server.credential, pcm, text))
     _report(turn, out_file, as_json)
 

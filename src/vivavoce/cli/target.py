@@ -69,8 +69,8 @@ def target(
 def _here(data_dir: Path | None) -> str:
     data = find(data_dir)
     if not data.address.is_file():
-        fail(f"No server runs on {data.root}. Start one: {command(data, 'serve')}. Or give --url.",
-             UNREACHABLE)  # fmt: skip
+        fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
+             f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")
 
 

@@ -11,7 +11,7 @@ import wave
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -34,7 +34,7 @@ class Written(StrEnum):
 
 
 def transcribe(
-    file: Annotated[str, typer.Argument(help="A WAV file, or - for standard input")],
+    file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
     written: Annotated[
         Written, typer.Option("--format", help="How the words are written")
     ] = Written.text,
@@ -138,16 +138,24 @@ def _report(dictating: Dictating, file: str, why: str | None) -> None:
     for failed in failures:
         at = f"{failed.start_ms / 1000:.1f} s"
         err.print(f"[yellow]at {at}:[/yellow] {plain(failed.failure or '')}")
+    if why is not None and not dictating.sent_ms:
+        _fail_because(dictating, why)
+    if file == "-" and not dictating.sent_ms and dictating.unreadable is None:
+        fail("Nothing came in from standard input.")
     err.print(f"[dim]{dictating.sent_ms / 1000:.1f} s of sound, "
               f"{counted(dictating.notes.words, 'word')}[/dim]")  # fmt: skip
     if dictating.unreadable is not None:
         fail(f"{file}: {dictating.unreadable}.", USAGE)
     if why is not None:
-        reason = (dictating.error or {}).get("message") or why
-        refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
-        fail(f"Not everything is written down: {reason}", REFUSED if refused else FAILED)
+        _fail_because(dictating, why, "Not everything is written down: ")
     if failures:
         fail(f"{counted(len(failures), 'utterance')} could not be understood.")
+
+
+def _fail_because(dictating: Dictating, why: str, what: str = "") -> NoReturn:
+    reason = (dictating.error or {}).get("message") or why
+    refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
+    fail(f"{what}{reason}", REFUSED if refused else FAILED)
 
 
 def _open(file: str) -> io.BufferedReader:

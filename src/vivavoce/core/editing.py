@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from ..protocol import client, server
-from ..protocol.items import Item
+from ..protocol.items import Item, Message
 from . import effects as do
 from . import judgement as judge
 from .conversation import Conversation
@@ -18,6 +18,7 @@ from .ledger import Ledger
 from .limits import Room
 from .outgoing import Outgoing
 from .sounds import Sounds
+from .transcripts import unheard
 
 
 class Editing:
@@ -45,8 +46,8 @@ class Editing:
             item = msgspec.structs.replace(item, id=self._out.new_id("item"))
         self._room.take(item)
         self.add(item, previous)
-        if sound:
-            self._hearing.listen_to(item.id, sound)
+        if sound and isinstance(item, Message):
+            self._hearing.listen_to(item.id, sound, unheard(item))
 
     def add(self, item: Item, previous: str | None) -> None:
         """An item that is whole. `previous`: the one it comes after; None: the first."""

@@ -114,8 +114,19 @@ class Hearing:
             self._turns = None
         elif self._turns is None:
             self._turns = TurnDetector(Rules.of(settings.turn_detection), self.heard_ms)
+            self._take_up()
         else:
             self._turns.rules = Rules.of(settings.turn_detection)
+
+    def _take_up(self) -> None:
+        """Turns are detected again. What had begun as speech goes on; what was only appended while
+        nobody detected anything is no turn, and nobody would ever end it."""
+        assert self._turns is not None
+        if self._announced:
+            self._turns.speaking = True
+        elif self._listening:
+            self.drop()
+            self._begin_anew()
 
     def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
         """Take a piece of sound. Yields each boundary of a turn once its events are out."""
@@ -153,7 +164,8 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
-            case Stopped() if self._full():
+            case Stopped(at_ms=at_ms) if self._full():
+                self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
                 self.clear()
                 yield NoRoom()
             case Stopped(at_ms=at_ms):
@@ -205,13 +217,13 @@ class Hearing:
         self.transcripts.expect(item_id, 0)
         self.transcripts.finish(Transcribed(item_id, ""))
 
-    def listen_to(self, item_id: str, sound: bytes) -> None:
-        """Sound that came inside an item, in the session's format."""
+    def listen_to(self, item_id: str, sound: bytes, part: int) -> None:
+        """Sound that came inside an item, in the session's format. `part`: where in it."""
         pcm = _as_pcm(sound, self._settings.format)
         self._sounds.add(item_id, pcm)
         self._sounds.whole(item_id)
         self._listen_whole(item_id, pcm)
-        self.transcripts.expect(item_id, audio.duration_ms(pcm))
+        self.transcripts.expect(item_id, audio.duration_ms(pcm), part)
 
     def listen_aside(self, item: Item) -> Item:
         """An item that one response is given to read: its words instead of its sound, later."""

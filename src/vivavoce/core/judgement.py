@@ -7,15 +7,16 @@ wrong all by itself is in the types of `protocol`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET
 
 from ..errors import InvalidRequest
-from ..protocol.client import ItemCreate, ItemTruncate, ResponseOptions
+from ..protocol.client import ContextItem, ItemCreate, ItemTruncate, ResponseOptions
 from ..protocol.complaint import shorten
-from ..protocol.config import Format, JsonObject, SessionConfig
+from ..protocol.config import Format, JsonObject, McpTool, SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from .conversation import Conversation
 from .hearing import without_sound
@@ -41,6 +42,7 @@ def update(
     """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
     changed = _keep_tracing(config, config.merged(patch, default))
     room.judge_session(changed, default)
+    room.judge_tools(sum(isinstance(t, McpTool) and t not in config.tools for t in changed.tools))
     _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
     if replying and changed.audio.output.speed != config.audio.output.speed:
         raise InvalidRequest(
@@ -183,6 +185,7 @@ def response(
                 f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
                 f"response.input[{index}].id",
             )
+    _input(options.input or (), room, config.audio.input.format)
     if options.conversation == "none":
         room.judge_responses(beside)
         return
@@ -205,6 +208,12 @@ def no_response() -> InvalidRequest:
         "Invalid value: 'response.create'. A session of type 'transcription' makes no responses.",
         "type",
     )
+
+
+def _input(given: Sequence[ContextItem], room: Room, format: Format) -> None:
+    items = (item for item in given if not isinstance(item, ItemReference))
+    sounds = [sound for _, sound in map(without_sound, items) if sound]
+    room.judge_input(len(given), sounds, format)
 
 
 def cancellation(reply: Reply | None) -> Reply:

@@ -22,6 +22,11 @@ MIB = 2**20
 NAME = 512  # characters of an item's id, as many as the protocol gives an event's (§3)
 
 SOUND_S = 300  # in one item; as PCM16 no frame brings more
+TELEPHONE_S = (
+    60  # … as G.711, which is brought to 24 kHz at once: 0.15 s in which nobody else is heard
+)
+SOUNDS = 8  # items with sound that one response is given to read
+MCP_SERVERS = 64  # that one update brings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +81,32 @@ class Room:
                 f"{most.item_bytes}).",
                 "item",
             )
-        if len(sound) > SOUND_S * (48_000 if isinstance(format, Pcm) else 8_000):
-            raise InvalidRequest(
-                "invalid_value",
-                f"Error adding item: its sound is longer than {SOUND_S} s.",
-                "item.content",
-            )
+        _judge_sound(sound, format, "Error adding item: its sound", "item.content")
         if self._bytes + bytes_ > most.conversation_bytes:
             raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
+
+    def judge_input(self, items: int, sounds: list[bytes], format: Format) -> None:
+        """May one response be given so many items to read, and these sounds to hear?"""
+        if items > self._limits.items or len(sounds) > SOUNDS:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: its input has too many items (at most "
+                f"{self._limits.items}, of which {SOUNDS} with sound).",
+                "response.input",
+            )
+        _judge_sound(b"".join(sounds), format, "Error creating response: its sound",
+                     "response.input")  # fmt: skip
+
+    def judge_tools(self, asked: int) -> None:
+        """`asked`: how many MCP servers are to be asked for their tools; each answer is an item."""
+        if asked > MCP_SERVERS:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Too many MCP servers: at most {MCP_SERVERS} at once.",
+                "session.tools",
+            )
+        if asked and len(self._conversation) + asked > self._limits.items:
+            raise self.no_room()
 
     def take(self, item: Item) -> None:
         self._sizes[item.id] = size(item)
@@ -110,6 +133,12 @@ class Room:
                 "the conversation's own. Wait until one is finished.",
                 "response.conversation",
             )
+
+
+def _judge_sound(sound: bytes, format: Format, what: str, param: str) -> None:
+    longest_s, a_second = (SOUND_S, 48_000) if isinstance(format, Pcm) else (TELEPHONE_S, 8_000)
+    if len(sound) > longest_s * a_second:
+        raise InvalidRequest("invalid_value", f"{what} is longer than {longest_s} s.", param)
 
 
 def _full(why: str) -> InvalidRequest:

@@ -108,7 +108,7 @@ class Replies:
 
     def _read(self, reply: Reply) -> tuple[Item, ...] | None:
         """What the brain is given of what there is. None: too much."""
-        history = map(self._ledger.as_heard, reply.history)
+        history = reply.history(self._ledger.as_heard)
         if reply.is_given_its_input:
             return self._context.fit_once(reply.config, map(self._transcripts.with_words, history))
         return self._context.fit(reply.config, history)

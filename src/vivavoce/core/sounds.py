@@ -22,23 +22,31 @@ class Sounds:
         self._kept_bytes = kept_bytes
         self._sounds: dict[str, bytearray] = {}  # PCM16 at 24 kHz, the oldest item first
         self._bytes = 0
-        self._full: set[str] = set()  # items still growing, of which no more is kept
+        self._growing: set[str] = set()
+        self._full: set[str] = set()  # of those, the ones of which no more is kept
 
     def add(self, item_id: str, pcm: bytes) -> None:
         """More of what this item sounds like."""
+        self._growing.add(item_id)
         if not pcm or item_id in self._full:
             return
         sound = self._sounds.setdefault(item_id, bytearray())
         sound += pcm
         self._bytes += len(pcm)
         if len(sound) > LONGEST_MS * BYTES_PER_MS:
-            self.drop(item_id)
-            self._full.add(item_id)
+            self._drop_for_good(item_id)
         while self._bytes > self._kept_bytes:
-            self.drop(next(iter(self._sounds)))
+            self._drop_for_good(next(iter(self._sounds)))
+
+    def _drop_for_good(self, item_id: str) -> None:
+        """What still comes of it is only its end, and no sound of the item."""
+        self.drop(item_id)
+        if item_id in self._growing:
+            self._full.add(item_id)
 
     def whole(self, item_id: str) -> None:
         """No more of it will come."""
+        self._growing.discard(item_id)
         self._full.discard(item_id)
 
     def cut(self, item_id: str, ms: int) -> None:
@@ -47,6 +55,7 @@ class Sounds:
             before = len(sound)
             del sound[ms * BYTES_PER_MS :]
             self._bytes -= before - len(sound)
+        if item_id in self._growing:
             self._full.add(item_id)
 
     def drop(self, item_id: str) -> None:
@@ -58,10 +67,11 @@ class Sounds:
         sound = self._sounds.get(item.id)
         if not sound or not isinstance(item, Message):
             return item
+        sounds = [
+            i for i, p in enumerate(item.content) if p.type in ("input_audio", "output_audio")
+        ]
         content = tuple(
-            msgspec.structs.replace(part, audio=bytes(sound))
-            if part.type in ("input_audio", "output_audio")
-            else part
-            for part in item.content
+            msgspec.structs.replace(part, audio=bytes(sound)) if index in sounds[:1] else part
+            for index, part in enumerate(item.content)
         )
         return msgspec.structs.replace(item, content=content)

@@ -51,6 +51,7 @@ class Transcripts:
         self._tokens: dict[str, int] = {}  # item → how many tokens those are, if anybody knows
         self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
         self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
+        self._part: dict[str, int] = {}  # item → which of its parts is the sound, if not the first
         self._aside: dict[str, str] = {}  # item that no conversation has → its words
 
     def __bool__(self) -> bool:
@@ -61,8 +62,11 @@ class Transcripts:
         """The words so far, the uncertain ones too."""
         return self._latest.get(item_id, "")
 
-    def expect(self, item_id: str, ms: int) -> None:
+    def expect(self, item_id: str, ms: int, part: int = 0) -> None:
+        """`part`: which of the item's parts is the sound."""
         self._expected[item_id] = self._uncounted[item_id] = ms
+        if part:
+            self._part[item_id] = part
 
     def expect_aside(self, item_id: str, ms: int) -> None:
         """Of an item that one response is given to read: nobody is told of its words."""
@@ -73,9 +77,10 @@ class Transcripts:
         """An item that one response was given, with what is known by now of its sound."""
         if not isinstance(item, Message) or not (words := self._aside.get(item.id)):
             return item
+        heard = unheard(item)
         content = tuple(
-            msgspec.structs.replace(part, transcript=words) if part.type == "input_audio" else part
-            for part in item.content
+            msgspec.structs.replace(part, transcript=words) if index == heard else part
+            for index, part in enumerate(item.content)
         )
         return msgspec.structs.replace(item, content=content)
 
@@ -96,6 +101,7 @@ class Transcripts:
         self._stable.pop(item_id, None)
         self._tokens.pop(item_id, None)
         self._latest.pop(item_id, None)
+        self._part.pop(item_id, None)
         return self._expected.pop(item_id, None) is not None
 
     def add(self, partial: Partial, *, current: str | None) -> None:
@@ -120,6 +126,7 @@ class Transcripts:
             self._tell_segments(event, ms)
             outcome = server.TranscriptionCompleted(
                 item_id=item_id,
+                content_index=self._part.get(item_id, 0),
                 transcript=event.text,
                 usage=server.Duration(seconds=ms / 1000),
                 languages=tuple(map(_heard, event.languages)) or UNSET,
@@ -127,7 +134,10 @@ class Transcripts:
             )
         else:
             failure = server.Unheard(code="transcription_failed", message=event.message)
-            outcome = server.TranscriptionFailed(item_id=item_id, error=failure)
+            index = self._part.get(item_id, 0)
+            outcome = server.TranscriptionFailed(
+                item_id=item_id, content_index=index, error=failure
+            )
         self._settle(item_id)
         (self._out.send if self.wanted.words else self._out.note)(outcome)
         return True
@@ -141,7 +151,10 @@ class Transcripts:
         self._stable[item_id], self._tokens[item_id] = text, len(logprobs)
         self._out.send(
             server.TranscriptionDelta(
-                item_id=item_id, delta=text[len(told) :], logprobs=new or UNSET
+                item_id=item_id,
+                content_index=self._part.get(item_id, 0),
+                delta=text[len(told) :],
+                logprobs=new or UNSET,
             )
         )
 
@@ -154,6 +167,7 @@ class Transcripts:
             self._out.send(
                 server.TranscriptionSegment(
                     item_id=event.item_id,
+                    content_index=self._part.get(event.item_id, 0),
                     id=self._out.new_id("seg"),
                     text=segment.text,
                     speaker=segment.speaker,
@@ -165,3 +179,10 @@ class Transcripts:
 
 def _heard(code: str) -> server.HeardLanguage:
     return server.HeardLanguage(code=code)
+
+
+def unheard(item: Message) -> int:
+    """Its first part of sound whose words nobody wrote down; the first of all if there is none."""
+    parts = enumerate(item.content)
+    sounds = (i for i, part in parts if part.type == "input_audio" and not part.transcript)
+    return next(sounds, 0)

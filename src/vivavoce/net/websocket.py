@@ -86,6 +86,11 @@ class Socket(WSListener):
         loop = asyncio.get_running_loop()
         self._closing = loop.call_later(CLOSE_WITHIN_S, self._wire.disconnect, False)
 
+    def cut(self) -> None:
+        """End it now, whether the peer has answered or not."""
+        if self._wire is not None and not self._ended:
+            self._wire.disconnect(False)
+
     # What picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:

@@ -25,7 +25,7 @@ RECOVERY_S, STEP_S = 30.0, 2.0  # after a strain, places are given out one at a 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Tolerance:
     """What is too late. 0: nothing is."""
 
     late_s: float = 0.020  # of sound, and of the loop
@@ -93,8 +93,8 @@ class Strain:
 
 
 class Load:
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, tolerance: Tolerance | None = None) -> None:
+        self._tolerance = tolerance or Tolerance()
         self.sound = Strain(0.01, 3)
         self.loop = Strain(0.1, WINDOW_S * 0.1)  # of seconds
         self.recognisers = Strain(0.1, 2)
@@ -167,10 +167,10 @@ class Load:
         return [self.sound, self.loop] + [self.recognisers] * hears
 
     def _late(self, seconds: float) -> bool:
-        return 0 < self._limits.late_s < seconds
+        return 0 < self._tolerance.late_s < seconds
 
     def _too_long(self, seconds: float) -> bool:
-        return 0 < self._limits.wait_s < seconds
+        return 0 < self._tolerance.wait_s < seconds
 
 
 def _count(them: Iterable[bool]) -> int:

@@ -133,15 +133,12 @@ class Reception:
         live = await self._hub.find(call_id, APPEARS_WITHIN_S)
         if live is None or not _may_join(caller, live):
             raise no_call()
-        if live.sidebands >= SIDEBANDS:
-            raise Refused(
-                429,
-                "rate_limit_exceeded",
-                f"This call has {SIDEBANDS} control connections already.",
-                type=RATE,
-                close=1013,
-            )
+        check_seat(live)
         return live
+
+    def gave_up(self, code: str) -> None:
+        """A transport waited no longer for `admit`, and told so by this code."""
+        self._counts.refused(code)
 
     def find(self, caller: Caller, call_id: str) -> LiveCall:
         """A call that this caller may end. Raises `Refused` as if there were no other."""
@@ -235,6 +232,24 @@ def _row(knock: Knock, plan: Plan) -> CallRow:
         plan.assistant.engine,
         now(),
     )
+
+
+def check_seat(live: LiveCall) -> None:
+    """Raises `Refused` if the call can have no more control connections, or is over.
+
+    Many may wait for one call, and it is their handshakes that take time: so it is asked again
+    where a seat is taken.
+    """
+    if not live.open:
+        raise no_call()
+    if live.sidebands >= SIDEBANDS:
+        raise Refused(
+            429,
+            "rate_limit_exceeded",
+            f"This call has {SIDEBANDS} control connections already.",
+            type=RATE,
+            close=1013,
+        )
 
 
 def _may_join(caller: Caller, live: LiveCall) -> bool:

@@ -154,7 +154,8 @@ class TrunkReader:
     @property
     def behind(self) -> bool:
         full = self._outbox.full or (self._aside and self._line.crowded())
-        return full or (self._early > WAITING and not self._relay.flowing)
+        early = self._early > WAITING and not self._relay.flowing
+        return full or early or self._relay.holds_much
 
     def frame(self, data: Frame) -> None:
         if not self._aside and self._glance(_UP, data) is _FORWARD:

@@ -33,8 +33,8 @@ from ..protocol.envelope import envelope
 from ..runtime.client import Client
 from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
 from ..runtime.planning import Dialect, Knock
-from ..runtime.reception import Reception
-from ..runtime.refusals import Refused, no_call
+from ..runtime.reception import Reception, check_seat
+from ..runtime.refusals import Refused
 
 log = logging.getLogger("vivavoce.websocket")
 
@@ -95,7 +95,8 @@ class Door:
         self._hub = hub
         self._largest = largest
         self._room = strangers
-        self._strangers: set[Socket] = set()
+        self._undecided: set[Socket] = set()
+        self._refused: dict[Socket, None] = {}  # told to go and not gone, the oldest first
         self._secure = secure
         self._origins = origins
         self._make_id = make_id
@@ -107,9 +108,9 @@ class Door:
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
             return _no(400, "invalid_value", "This address cannot be read.")
-        if len(self._strangers) >= self._room:
+        if len(self._undecided) >= self._room:
             return _no(503, "server_busy", "Too many connections wait at the door. Please try "
-                       "again in a few seconds.")  # fmt: skip
+                       f"again in {AGAIN_S} seconds.", retry_s=AGAIN_S)  # fmt: skip
         headers = {name.lower(): value for name, value in headers.items()}
         dialect = PATHS.get(url.path.rstrip("/"))
         if dialect is None:
@@ -153,6 +154,7 @@ class Door:
             self._refuse(socket, refused)
             return
         except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+            self._reception.gave_up("server_busy")
             self._refuse(socket, Refused(
                 503, "server_busy", "The call could not be set up in time. Please try again in "
                 f"{AGAIN_S} seconds.", type="server_error", close=1013, retry_s=AGAIN_S,
@@ -162,7 +164,7 @@ class Door:
             self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
                                          type="server_error", close=1011))  # fmt: skip
             raise
-        self._strangers.discard(socket)
+        self._undecided.discard(socket)
         client = call.line.attach(socket, call.reader)
         socket.join(client)
         await call.live()
@@ -181,11 +183,13 @@ class Door:
         return self._yes(visit, lambda socket: self._attach(socket, live))
 
     def _attach(self, socket: Socket, live: LiveCall) -> None:
-        if live.open:
-            self._strangers.discard(socket)
-            socket.join(live.attach(socket))
-        else:  # it ended with the handshake
-            self._refuse(socket, no_call())
+        try:
+            check_seat(live)  # it may have ended with the handshake, or others were faster
+        except Refused as refused:
+            self._refuse(socket, refused)
+            return
+        self._undecided.discard(socket)
+        socket.join(live.attach(socket))
 
     # Answers
 
@@ -203,15 +207,30 @@ class Door:
         chosen = {"Sec-WebSocket-Protocol": visit.chosen} if visit.chosen else {}
 
         def connected(socket: Socket) -> None:
-            self._strangers.add(socket)
+            self._undecided.add(socket)
+            self._make_room()
             welcome(socket)
 
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
-            Visitor(self._largest, connected, self._strangers.discard),
+            Visitor(self._largest, connected, self._gone),
         )
 
+    def _make_room(self) -> None:
+        """Who was told to go may take seconds for it, unless others wait for the place."""
+        while self._refused and len(self._undecided) + len(self._refused) > self._room:
+            oldest = next(iter(self._refused))
+            del self._refused[oldest]
+            oldest.cut()
+
+    def _gone(self, socket: Socket) -> None:
+        self._undecided.discard(socket)
+        self._refused.pop(socket, None)
+
     def _refuse(self, socket: Socket, refused: Refused) -> None:
+        if socket in self._undecided:  # and has not left by itself
+            self._undecided.discard(socket)
+            self._refused[socket] = None
         body = server.ErrorBody(
             type=refused.type,
             code=refused.code,
@@ -244,9 +263,13 @@ class Visitor(Socket):
         self._farewell(self)
 
 
-def _no(status: int, code: str, message: str, param: str | None = None) -> Answer:
+def _no(
+    status: int, code: str, message: str, param: str | None = None, retry_s: int | None = None
+) -> Answer:
     body = envelope("invalid_request_error", code, message, param)
     headers = {"Content-Type": "application/json"}
+    if retry_s is not None:
+        headers["Retry-After"] = str(retry_s)
     response = WSUpgradeResponse.create_error_response(status, body, headers)
     return WSUpgradeResponseWithListener(response, None)
 
