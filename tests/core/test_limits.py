@@ -127,6 +127,17 @@ def test_all_items_of_clients_together_have_a_limit_too() -> None:
     assert s.errors == []
 
 
+def test_an_item_weighs_what_its_client_wrote() -> None:
+    s = limited(conversation_bytes=2 * size(text("x" * 1000).item))
+    error = refused(s, text("x" * 1000), text("y" * 1000), text(""))
+    assert error.code == "conversation_full"
+    first = next(iter(s.session.conversation)).id
+    s.forget()
+    s.tell(client.ItemDelete(item_id=first), text("z" * 1000))
+    assert s.errors == []
+    assert refused(s, text("")).code == "conversation_full"
+
+
 def test_what_earlier_calls_left_counts() -> None:
     part = Part(type="input_text", text="x" * 1000)
     history = (Message(id="old", role="user", content=(part,)),)

@@ -39,15 +39,14 @@ class Editing:
         self._room = room
 
     def create(self, event: client.ItemCreate) -> None:
-        item, sound, previous = judge.creation(
-            self._conversation, event, self._room, self._hearing.format
-        )
+        new = judge.creation(self._conversation, event, self._room, self._hearing.format)
+        item = new.item
         if not item.id:
             item = msgspec.structs.replace(item, id=self._out.new_id("item"))
-        self._room.take(item)
-        self.add(item, previous)
-        if sound and isinstance(item, Message):
-            self._hearing.listen_to(item.id, sound, unheard(item))
+        self._room.take(item.id, new.bytes_)
+        self.add(item, new.previous)
+        if new.sound and isinstance(item, Message):
+            self._hearing.listen_to(item.id, new.sound, unheard(item))
 
     def add(self, item: Item, previous: str | None) -> None:
         """An item that is whole. `previous`: the one it comes after; None: the first."""

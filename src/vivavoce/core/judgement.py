@@ -8,6 +8,7 @@ wrong all by itself is in the types of `protocol`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -96,10 +97,18 @@ def no_sound(event_id: str | None = None) -> InvalidRequest:
     )
 
 
-def creation(
-    conversation: Conversation, event: ItemCreate, room: Room, format: Format
-) -> tuple[Item, bytes, str | None]:
-    """`conversation.item.create`: the item as it will be, its sound, and the one it comes after."""
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """An item that may be added. It has no id if the client gave it none."""
+
+    item: Item  # as events show it
+    sound: bytes  # that was in it, in the session's format
+    previous: str | None  # the one it comes after; None: the first
+    bytes_: int  # what it weighs
+
+
+def creation(conversation: Conversation, event: ItemCreate, room: Room, format: Format) -> Creation:
+    """`conversation.item.create`."""
     item, after = event.item, event.previous_item_id or conversation.last_id
     if item.id and item.id in conversation:
         raise InvalidRequest(
@@ -116,8 +125,7 @@ def creation(
             "previous_item_id",
         )
     silent, sound = without_sound(_as_events_show_it(item))
-    room.judge_item(silent, sound, format)
-    return silent, sound, after
+    return Creation(silent, sound, after, room.judge_item(silent, sound, format))
 
 
 def _as_events_show_it(item: Item) -> Item:

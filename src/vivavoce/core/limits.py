@@ -65,8 +65,11 @@ class Room:
     def no_room(self) -> InvalidRequest:
         return _full(f"it has {len(self._conversation)} items, as many as it may")
 
-    def judge_item(self, item: Item, sound: bytes, format: Format) -> None:
-        """May this one be added? `sound`: what was in it, in the session's format."""
+    def judge_item(self, item: Item, sound: bytes, format: Format) -> int:
+        """May this one be added? `sound`: what was in it, in the session's format.
+
+        Returns what it weighs, for `take`: weighing is dear (an image of 11 MB: milliseconds).
+        """
         self.judge()
         most = self._limits
         if len(item.id) > NAME:
@@ -84,6 +87,7 @@ class Room:
         _judge_sound(sound, format, "Error adding item: its sound", "item.content")
         if self._bytes + bytes_ > most.conversation_bytes:
             raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
+        return bytes_
 
     def judge_input(self, items: int, sounds: list[bytes], format: Format) -> None:
         """May one response be given so many items to read, and these sounds to hear?"""
@@ -108,9 +112,10 @@ class Room:
         if asked and len(self._conversation) + asked > self._limits.items:
             raise self.no_room()
 
-    def take(self, item: Item) -> None:
-        self._sizes[item.id] = size(item)
-        self._bytes += self._sizes[item.id]
+    def take(self, item_id: str, bytes_: int) -> None:
+        """It was judged, and is there. An id that we gave it is not what a client wrote."""
+        self._sizes[item_id] = bytes_
+        self._bytes += bytes_
 
     def free(self, item_id: str) -> None:
         self._bytes -= self._sizes.pop(item_id, 0)
