@@ -29,16 +29,37 @@ class ClientSecret:
 
 
 def narrow(caller: Caller, grant: Grant) -> Grant | Refusal:
-    """The grant, with what the caller is bound to filled in; a refusal if it asks for more."""
+    """The grant, `bound` to the caller; a refusal if it asks for more than the caller has."""
     if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
         return not_yours("assistant")
     if caller.credential == "cookie" and grant.subject not in (None, caller.subject):
         return not_yours("user")
+    return bound(caller, grant)
+
+
+def bound(caller: Caller, grant: Grant) -> Grant:
+    """The grant, with what its caller is bound to filled in. Whether it may be is not judged."""
     return msgspec.structs.replace(
         grant,
         key_id=caller.key_id,
-        assistant=caller.assistant or grant.assistant,
+        assistant=grant.assistant or caller.assistant,
         subject=caller.subject if caller.credential == "cookie" else grant.subject,
+    )
+
+
+def holder(grant: Grant) -> Caller:
+    """Who comes with a secret that was minted for this."""
+    return Caller(
+        credential="secret",
+        key_id=grant.key_id,
+        subject=grant.subject,
+        assistant=grant.assistant,
+        role=grant.role,
+        language=grant.language,
+        variables=grant.variables,
+        conversation_id=grant.conversation_id,
+        session=grant.session,
+        browser=True,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..core.values import Caller
-from ..store.base import Grant, KeyRow, Store
+from ..store.base import KeyRow, Store
 from . import client_secrets, keys, sign_in
 from .refusal import Refusal, missing, signed_out, unknown
 
@@ -19,7 +19,7 @@ async def identify(store: Store, credential: str | None, now: datetime) -> Calle
         return key if isinstance(key, Refusal) else _by_key(key)
     if credential.startswith(client_secrets.PREFIX):
         grant = await client_secrets.check(store, credential, now)
-        return grant if isinstance(grant, Refusal) else _by_secret(grant)
+        return grant if isinstance(grant, Refusal) else client_secrets.holder(grant)
     return unknown()
 
 
@@ -35,18 +35,3 @@ async def identify_cookie(store: Store, cookie: str | None, now: datetime) -> Ca
 
 def _by_key(row: KeyRow) -> Caller:
     return Caller(credential="key", key_id=row.id, assistant=row.assistant)
-
-
-def _by_secret(grant: Grant) -> Caller:
-    return Caller(
-        credential="secret",
-        key_id=grant.key_id,
-        subject=grant.subject,
-        assistant=grant.assistant,
-        role=grant.role,
-        language=grant.language,
-        variables=grant.variables,
-        conversation_id=grant.conversation_id,
-        session=grant.session,
-        browser=True,
-    )

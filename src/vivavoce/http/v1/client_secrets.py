@@ -79,23 +79,8 @@ async def mint(
         session=asked,
     )
     knock = Knock(None, "http", {"model": str((asked or {}).get("model") or "")})
-    session, assistant = await at.reception.preview(_as_caller(caller, grant), knock, caller)
+    holder = client_secrets.holder(client_secrets.bound(caller, grant))
+    session, assistant = await at.reception.preview(holder, knock, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
     return admitted(minted), session
-
-
-def _as_caller(caller: Caller, grant: Grant) -> Caller:
-    """Who will call with the secret, as far as the session is concerned."""
-    return Caller(
-        credential="secret",
-        key_id=caller.key_id,
-        subject=caller.subject if caller.credential == "cookie" else grant.subject,
-        assistant=grant.assistant or caller.assistant,
-        role=grant.role,
-        language=grant.language,
-        variables=grant.variables,
-        conversation_id=grant.conversation_id,
-        session=grant.session,
-        browser=True,
-    )
