@@ -148,8 +148,8 @@ def test_where_truncation_is_disabled_the_response_fails_and_the_call_lives() ->
 def test_a_response_with_its_own_input_is_held_to_the_same_room() -> None:
     s = Scenario(session(), limits=Limits(context_tokens=250))
     given = tuple(said(name, 100) for name in "abc")
-    aside = ResponseOptions(conversation="none", input=given, instructions="")
-    s.tell(client.ResponseCreate(response=aside))
+    out_of_band = ResponseOptions(conversation="none", input=given, instructions="")
+    s.tell(client.ResponseCreate(response=out_of_band))
     assert names(s.request.history) == "bc"
 
 

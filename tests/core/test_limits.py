@@ -14,7 +14,7 @@ from vivavoce.protocol.items import FunctionOutput, Item, Message, Part
 
 from ..support.scenario import Scenario, config, update
 
-ASIDE = client.ResponseCreate(response=ResponseOptions(conversation="none"))
+OUT_OF_BAND = client.ResponseCreate(response=ResponseOptions(conversation="none"))
 
 
 def text(words: str, item_id: str = "") -> client.ItemCreate:
@@ -67,7 +67,7 @@ def test_a_full_conversation_takes_no_commit_and_no_response_either() -> None:
     assert refused(s, text("a"), client.AudioCommit()).code == "conversation_full"
     assert refused(s, client.ResponseCreate()).code == "conversation_full"
     s.forget()
-    s.tell(ASIDE)
+    s.tell(OUT_OF_BAND)
     assert s.errors == []
 
 
@@ -177,10 +177,10 @@ def test_a_session_that_was_large_from_the_start_can_still_be_changed() -> None:
 
 def test_so_many_responses_run_beside_the_conversations_own_and_no_more() -> None:
     s = limited(responses=2)
-    error = refused(s, client.ResponseCreate(), ASIDE, ASIDE, ASIDE)
+    error = refused(s, client.ResponseCreate(), OUT_OF_BAND, OUT_OF_BAND, OUT_OF_BAND)
     assert (error.code, error.param) == ("rate_limit_exceeded", "response.conversation")
     s.forget()
-    s.tell(client.ResponseCancel(response_id=s.session._replies.all[-1].id), ASIDE)
+    s.tell(client.ResponseCancel(response_id=s.session._replies.all[-1].id), OUT_OF_BAND)
     assert s.errors == []
 
 

@@ -7,12 +7,12 @@ import json
 import msgspec
 import pytest
 
-from vivavoce.core.asides import REMEMBERED
 from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
 from vivavoce.core.ledger import Ledger
 from vivavoce.core.relay import GIVES_WAY_S, OURS, WAITING, Direction, Relay, Verdict
 from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
+from vivavoce.core.sidebands import REMEMBERED
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
@@ -350,7 +350,7 @@ def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
 # Control connections
 
 
-def aside(story: Story, *frames: bytes, who: int = 2) -> None:
+def control(story: Story, *frames: bytes, who: int = 2) -> None:
     """As the trunk does: all that a control connection says is taken."""
     for data in frames:
         story.relay.receive(FromClient(data, sideband=True), 0.0, who)
@@ -359,7 +359,7 @@ def aside(story: Story, *frames: bytes, who: int = 2) -> None:
 
 def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
     story = Story()
-    aside(story, b'{"type":"response.cancel","event_id":"mine"}')
+    control(story, b'{"type":"response.cancel","event_id":"mine"}')
     (said,) = map(json.loads, story.up)
     assert said["type"] == "response.cancel"
     complaint = {"type": "x", "code": "y", "message": "z", "param": None}
@@ -372,12 +372,12 @@ def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
 
 def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> None:
     story = Story()
-    aside(story, b'{"type":"response.cancel","event_id":"mine"}')
+    control(story, b'{"type":"response.cancel","event_id":"mine"}')
     for event_id in (None, "mine", "somebody's"):
         error = {"type": "x", "code": None, "message": "y", "param": None, "event_id": event_id}
         story.hear(frame("error", error=error))
     passed = [e for e in story.log if isinstance(e, Pass)]
-    assert [e.aside for e in passed] == [False] * 3
+    assert [e.sidebands for e in passed] == [False] * 3
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> N
 )
 def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> None:
     story = Story()
-    aside(story, said)
+    control(story, said)
     assert not story.up
     assert [(e.to, e.event.error.code) for e in story.log if isinstance(e, Send)
             and isinstance(e.event, server.Error)] == [(2, code)]  # fmt: skip
@@ -400,14 +400,14 @@ def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> No
 
 def test_the_locks_are_for_browsers_and_not_for_who_controls_the_call() -> None:
     story = Story(locked=LOCKED)
-    aside(story, b'{"type":"session.update","session":{"type":"realtime","instructions":"New."}}')
+    control(story, b'{"type":"session.update","session":{"type":"realtime","instructions":"New."}}')
     assert json.loads(story.up[0])["session"]["instructions"] == "New."
 
 
 def test_few_of_a_controllers_events_are_remembered() -> None:
     story = Story()
-    aside(story, *[b'{"type":"response.cancel"}'] * 1000)
-    assert len(story.relay._asides._said) == REMEMBERED
+    control(story, *[b'{"type":"response.cancel"}'] * 1000)
+    assert len(story.relay._sidebands._said) == REMEMBERED
 
 
 def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:
@@ -438,7 +438,7 @@ def test_responses_name_our_conversation_and_are_else_untouched() -> None:
     assert b'conversation_id\\":\\"conv_theirs' in story.down[1]
 
 
-def test_an_aside_belongs_to_no_conversation() -> None:
+def test_an_out_of_band_response_belongs_to_no_conversation() -> None:
     begun = frame("response.created", response=RESPONSE | {"conversation_id": None})
     story = Story(conversation_id="conv_ours")
     story.hear(begun)

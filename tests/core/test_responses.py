@@ -99,8 +99,8 @@ def test_what_it_does_not_say_is_the_sessions(s: Scenario) -> None:
 def test_its_context_may_name_items_and_be_empty(s: Scenario) -> None:
     s.tell(client.ItemCreate(item=written("one", id="a")), client.ItemCreate(item=written("two")))
     new = written("Translate the above.")
-    aside = ResponseOptions(conversation="none", input=(ItemReference(id="a"), new))
-    s.tell(client.ResponseCreate(response=aside))
+    out_of_band = ResponseOptions(conversation="none", input=(ItemReference(id="a"), new))
+    s.tell(client.ResponseCreate(response=out_of_band))
     assert s.request.history == (s.session.conversation.get("a"), new)
     s.tell(client.ResponseCreate(response=ResponseOptions(input=())))
     assert not s.request.history

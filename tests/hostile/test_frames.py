@@ -226,11 +226,11 @@ def test_a_flood_of_responses(house: House) -> None:
     """One of the conversation's, eight beside it, an exact error for each of the others."""
 
     async def story(house: House) -> None:
-        aside = {"conversation": "none", "output_modalities": ["text"], "instructions": "aside"}
+        beside = {"conversation": "none", "output_modalities": ["text"], "instructions": "beside"}
         async with house.welcome() as caller:
             await caller.add("a tale " * 400)  # whose echo takes its time
             for _ in range(100):
-                await caller.say("response.create", event_id="aside", response=aside)
+                await caller.say("response.create", event_id="beside", response=beside)
                 await caller.say("response.create", event_id="main")
             answers = [await caller.hear("error", "response.created") for _ in range(200)]
             begun = [e for e in answers if e["type"] == "response.created"]
@@ -238,7 +238,7 @@ def test_a_flood_of_responses(house: House) -> None:
                      if e["type"] == "error"}  # fmt: skip
             assert codes <= {
                 ("main", "conversation_already_has_active_response"),
-                ("aside", "rate_limit_exceeded"),
+                ("beside", "rate_limit_exceeded"),
             }
             assert ("main", "conversation_already_has_active_response") in codes
             for response in begun:

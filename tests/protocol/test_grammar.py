@@ -42,7 +42,7 @@ def response(status: str = "in_progress", *output: Item, rid: str = "r1") -> ser
             "id": rid,
             "status": status,
             "output_modalities": ["audio"],
-            "conversation_id": None if rid.startswith("aside") else "conv_1",
+            "conversation_id": None if rid.startswith("beside") else "conv_1",
             "output": msgspec.to_builtins(output),
             "usage": None if status == "in_progress" else {},
         },
@@ -60,12 +60,12 @@ def finish(*output: Item, rid: str = "r1") -> Events:
 
 def opened(item: Item, rid: str = "r1", index: int = 0) -> Events:
     events: Events = [server.OutputItemAdded(response_id=rid, output_index=index, item=item)]
-    return events if rid.startswith("aside") else [*events, server.ItemAdded(item=item)]
+    return events if rid.startswith("beside") else [*events, server.ItemAdded(item=item)]
 
 
 def closed(item: Item, rid: str = "r1", index: int = 0) -> Events:
     events: Events = [server.OutputItemDone(response_id=rid, output_index=index, item=item)]
-    return events if rid.startswith("aside") else [server.ItemDone(item=item), *events]
+    return events if rid.startswith("beside") else [server.ItemDone(item=item), *events]
 
 
 def said(text: str, iid: str, rid: str = "r1", index: int = 0) -> tuple[Events, Events]:
@@ -142,17 +142,17 @@ def test_a_call_is_done_when_its_arguments_are() -> None:
 def test_responses_beside_the_conversation() -> None:
     """Protocol §4.11: several at once, and nothing of them enters the conversation."""
     default, default_end = said("Aloud.", "a1")
-    aside, aside_end = said("Angry.", "a2", "aside_1")
-    second, second_end = said("Turin.", "a3", "aside_2")
+    beside, beside_end = said("Angry.", "a2", "beside_1")
+    second, second_end = said("Turin.", "a3", "beside_2")
     accept(
-        begin(), begin("aside_1"), default, aside, begin("aside_2"), second, aside_end,
-        finish(spoken("Angry.", "a2"), rid="aside_1"), default_end,
+        begin(), begin("beside_1"), default, beside, begin("beside_2"), second, beside_end,
+        finish(spoken("Angry.", "a2"), rid="beside_1"), default_end,
         finish(spoken("Aloud.", "a1")), second_end,
-        finish(spoken("Turin.", "a3"), rid="aside_2"),
+        finish(spoken("Turin.", "a3"), rid="beside_2"),
     )  # fmt: skip
     refuse(begin(), begin("r2"))
     entering: Events = [server.ItemAdded(item=spoken("Angry.", "a2"))]
-    refuse(begin("aside_1"), aside, aside_end, entering)
+    refuse(begin("beside_1"), beside, beside_end, entering)
 
 
 def test_a_response_ends_once_and_limits_follow_it() -> None:

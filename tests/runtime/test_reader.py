@@ -239,13 +239,13 @@ def test_a_long_sound_counts_until_its_last_piece_is_heard() -> None:
 def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
     spoken = Part(type="input_audio", audio=PIECE)
     typed = Message(role="user", content=(Part(type="input_text", text="hello"),))
-    aside = client.ResponseOptions(input=(Message(role="user", content=(spoken,)),))
+    given = client.ResponseOptions(input=(Message(role="user", content=(spoken,)),))
 
     for held in (
         client.AudioAppend(audio=PIECE),
         client.AudioCommit(),
         client.ItemCreate(item=Message(role="user", content=(spoken,))),
-        client.ResponseCreate(response=aside),
+        client.ResponseCreate(response=given),
     ):
         passes = [client.ItemCreate(item=typed), client.ResponseCreate(), client.AudioClear()]
         desk = Desk(behind=lambda: True)

@@ -42,6 +42,6 @@ A barge-in, from sound to silence:
 
 `dictation` is the second machine, a transcription session: the same parts without those that make
 responses. `relay` is the third: between a client and an upstream that has a session of its own,
-which it tells (`retelling`) whose assistant it is, and whose mistakes it hears of (`asides`). What
-a browser may not change is in `locks`.
+which it tells (`retelling`) whose assistant it is; what control connections say to it, and whose
+fault it is if it complains, is in `sidebands`. What a browser may not change is in `locks`.
 """

@@ -105,12 +105,12 @@ class CallTool:
 class Pass:
     """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
 
-    `aside`: the control connections too.
+    `sidebands`: the control connections too.
     """
 
     data: bytes
     event: ServerEvent | None
-    aside: bool = True
+    sidebands: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class Hearing:
         self._listen_whole(item_id, pcm)
         self.transcripts.expect(item_id, audio.duration_ms(pcm), part)
 
-    def listen_aside(self, item: Item) -> Item:
+    def listen_to_given(self, item: Item) -> Item:
         """An item that one response is given to read: its words instead of its sound, later."""
         silent, sound = without_sound(item)
         if not sound:
@@ -233,7 +233,7 @@ class Hearing:
         silent = msgspec.structs.replace(silent, id=self._out.new_id("item"))  # nobody else's
         pcm = _as_pcm(sound, self._settings.format)
         self._listen_whole(silent.id, pcm)
-        self.transcripts.expect_aside(silent.id, audio.duration_ms(pcm))
+        self.transcripts.expect_given(silent.id, audio.duration_ms(pcm))
         return silent
 
     def _listen_whole(self, item_id: str, pcm: bytes) -> None:

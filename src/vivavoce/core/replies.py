@@ -139,7 +139,7 @@ class Replies:
         if reply.item_id is not None:
             self._sounds.whole(reply.item_id)
         for item in reply.given:
-            if self._transcripts.forget_aside(item.id):
+            if self._transcripts.forget_given(item.id):
                 self._out.ask(do.ListenDrop(item.id))
         for event in reply.end(status, details, usage):
             self._out.send(event)

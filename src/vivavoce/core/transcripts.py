@@ -52,7 +52,7 @@ class Transcripts:
         self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
         self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
         self._part: dict[str, int] = {}  # item → which of its parts is the sound, if not the first
-        self._aside: dict[str, str] = {}  # item that no conversation has → its words
+        self._given: dict[str, str] = {}  # item that no conversation has → its words
 
     def __bool__(self) -> bool:
         """Are there words we do not know yet?"""
@@ -68,14 +68,14 @@ class Transcripts:
         if part:
             self._part[item_id] = part
 
-    def expect_aside(self, item_id: str, ms: int) -> None:
+    def expect_given(self, item_id: str, ms: int) -> None:
         """Of an item that one response is given to read: nobody is told of its words."""
         self.expect(item_id, ms)
-        self._aside[item_id] = ""
+        self._given[item_id] = ""
 
     def with_words(self, item: Item) -> Item:
         """An item that one response was given, with what is known by now of its sound."""
-        if not isinstance(item, Message) or not (words := self._aside.get(item.id)):
+        if not isinstance(item, Message) or not (words := self._given.get(item.id)):
             return item
         heard = unheard(item)
         content = tuple(
@@ -84,9 +84,9 @@ class Transcripts:
         )
         return msgspec.structs.replace(item, content=content)
 
-    def forget_aside(self, item_id: str) -> bool:
+    def forget_given(self, item_id: str) -> bool:
         """The response that was given it is over. Were its words still expected?"""
-        return self._aside.pop(item_id, None) is not None and self.forget(item_id)
+        return self._given.pop(item_id, None) is not None and self.forget(item_id)
 
     def count(self, history: Iterable[Item]) -> int:
         """How much sound a response with this history is the first to know of, in ms."""
@@ -107,7 +107,7 @@ class Transcripts:
     def add(self, partial: Partial, *, current: str | None) -> None:
         """`current`: the item being spoken right now, not yet committed."""
         item_id = partial.item_id
-        if (item_id not in self._expected and item_id != current) or item_id in self._aside:
+        if (item_id not in self._expected and item_id != current) or item_id in self._given:
             return
         self._latest[item_id] = partial.guess or partial.stable_text
         self._tell(item_id, partial.stable_text, partial.logprobs)
@@ -117,8 +117,8 @@ class Transcripts:
         item_id, ms = event.item_id, self._expected.get(event.item_id)
         if ms is None:
             return False
-        if item_id in self._aside:
-            self._aside[item_id] = event.text if isinstance(event, Transcribed) else ""
+        if item_id in self._given:
+            self._given[item_id] = event.text if isinstance(event, Transcribed) else ""
             return self._settle(item_id)
         outcome: server.TranscriptionCompleted | server.TranscriptionFailed
         if isinstance(event, Transcribed):

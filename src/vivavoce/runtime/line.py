@@ -321,7 +321,7 @@ class Line:
             self._on_event(event)
             stamp = self._stamp(event)
         for client in self._attached():
-            if client.sideband and not passed.aside:
+            if client.sideband and not passed.sidebands:
                 continue
             if event is None or client.wants(event):
                 client.outbox.put(passed.data, receipt=receipt, written=stamp)

@@ -148,17 +148,17 @@ class TrunkReader:
         self._relay = trunk.relay
         self._glance = trunk.relay.glance
         self._outbox = trunk.outbox
-        self._aside = client.sideband
+        self._sideband = client.sideband
         self._early = 0  # bytes that came before the call was open
 
     @property
     def behind(self) -> bool:
-        full = self._outbox.full or (self._aside and self._line.crowded())
+        full = self._outbox.full or (self._sideband and self._line.crowded())
         early = self._early > WAITING and not self._relay.flowing
         return full or early or self._relay.holds_much
 
     def frame(self, data: Frame) -> None:
-        if not self._aside and self._glance(_UP, data) is _FORWARD:
+        if not self._sideband and self._glance(_UP, data) is _FORWARD:
             self._outbox.forward(data)
             if self._outbox.full:
                 self._line.settle()
@@ -166,7 +166,7 @@ class TrunkReader:
             if not self._relay.flowing:
                 self._early += len(data)
                 self._client.breathe()
-            self._line.tell(FromClient(bytes(data), self._aside), self._client.who)
+            self._line.tell(FromClient(bytes(data), self._sideband), self._client.who)
 
     def go_on(self) -> None:
         """Nothing of the client waits here."""

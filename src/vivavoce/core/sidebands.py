@@ -19,7 +19,7 @@ from .judgement import no_sound
 REMEMBERED = 256  # events; an error that comes later than so many others is nobody's
 
 
-class Asides:
+class Sidebands:
     def __init__(self, new_id: Callable[[str], str]) -> None:
         self._new_id = new_id
         self._said: dict[str, tuple[Who | None, str | None]] = {}
