@@ -21,7 +21,7 @@ from . import judgement as judge
 from .conversation import Conversation
 from .editing import Editing
 from .effects import Effect, Who
-from .hearing import Hearing, NoRoom
+from .hearing import Hearing
 from .idleness import NEVER, Idleness
 from .inputs import (
     CutShort,
@@ -80,9 +80,9 @@ class Dictation:
             self.conversation,
             config.audio.input,
             sounds,
+            self._room,
             include=config.include,
             language=language,
-            full=lambda: self._room.full,
             judges_pauses=judges_pauses,
         )
         self._editing = Editing(
@@ -105,9 +105,8 @@ class Dictation:
     def _dispatch(self, event: Input) -> None:
         match event:
             case Heard():
-                for boundary in self._hearing.hear(event):
-                    if isinstance(boundary, NoRoom):
-                        self._out.refuse(self._room.no_room())
+                for _ in self._hearing.hear(event):
+                    pass  # nobody answers it
             case client.AudioCommit():
                 judge.commit(self._hearing.buffered_ms, self._room)
                 self._hearing.take()
@@ -115,24 +114,19 @@ class Dictation:
                 self._hearing.clear()
             case client.SessionUpdate(session=patch):
                 self._reconfigure(patch)
-            case client.ItemCreate():
-                self._editing.create(event)
-            case client.ItemRetrieve(item_id=item_id):
-                self._editing.retrieve(item_id)
-            case client.ItemDelete(item_id=item_id):
-                self._editing.delete(item_id)
-            case client.ItemTruncate():
-                self._editing.truncate(event)
+            case (
+                client.ItemCreate()
+                | client.ItemRetrieve()
+                | client.ItemDelete()
+                | client.ItemTruncate()
+            ):
+                self._editing.edit(event)
             case client.ResponseCreate():
                 raise judge.no_response()
             case client.ResponseCancel():
                 judge.cancellation(None)
-            case Partial():
-                self._hearing.add_words(event)
-            case PauseJudged():
-                self._hearing.judge_pause(event)
-            case Transcribed() | NotTranscribed():
-                self._hearing.know_words(event)
+            case Partial() | Transcribed() | NotTranscribed() | PauseJudged():
+                self._hearing.learn(event)
             case Unreadable(error=error):
                 raise error
             case HungUp():

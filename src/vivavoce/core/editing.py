@@ -20,6 +20,8 @@ from .outgoing import Outgoing
 from .sounds import Sounds
 from .transcripts import unheard
 
+Edit = client.ItemCreate | client.ItemRetrieve | client.ItemDelete | client.ItemTruncate
+
 
 class Editing:
     def __init__(
@@ -38,7 +40,19 @@ class Editing:
         self._hearing = hearing
         self._room = room
 
-    def create(self, event: client.ItemCreate) -> None:
+    def edit(self, event: Edit) -> None:
+        """Raises `InvalidRequest`, and then nothing has changed."""
+        match event:
+            case client.ItemCreate():
+                self._create(event)
+            case client.ItemRetrieve(item_id=item_id):
+                self._retrieve(item_id)
+            case client.ItemDelete(item_id=item_id):
+                self._delete(item_id)
+            case client.ItemTruncate():
+                self._truncate(event)
+
+    def _create(self, event: client.ItemCreate) -> None:
         new = judge.creation(self._conversation, event, self._room, self._hearing.format)
         item = new.item
         if not item.id:
@@ -53,11 +67,11 @@ class Editing:
         self._out.send(server.ItemAdded(previous_item_id=previous, item=item))
         self._out.send(server.ItemDone(previous_item_id=previous, item=item))
 
-    def retrieve(self, item_id: str) -> None:
+    def _retrieve(self, item_id: str) -> None:
         item = judge.existing(self._conversation, item_id, "retrieve")
         self._out.send(server.ItemRetrieved(item=self._sounds.with_sound(item)))
 
-    def delete(self, item_id: str) -> None:
+    def _delete(self, item_id: str) -> None:
         judge.existing(self._conversation, item_id, "delete")
         if self._hearing.transcripts.forget(item_id):
             self._out.ask(do.ListenDrop(item_id))
@@ -65,7 +79,7 @@ class Editing:
         self._room.free(item_id)
         self._out.send(server.ItemDeleted(item_id=item_id))
 
-    def truncate(self, event: client.ItemTruncate) -> None:
+    def _truncate(self, event: client.ItemTruncate) -> None:
         judge.truncation(self._conversation, self._ledger, event)
         self._ledger.cut(event.item_id, event.audio_end_ms)
         self._sounds.cut(event.item_id, event.audio_end_ms)

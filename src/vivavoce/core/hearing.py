@@ -13,8 +13,7 @@ pauses, it hears the last seconds of the turn as soon as one begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import UNSET
@@ -30,6 +29,7 @@ from . import pauses
 from .conversation import Conversation
 from .gate import LevelGate
 from .inputs import Heard, NotTranscribed, Partial, PauseJudged, Transcribed
+from .limits import Room
 from .outgoing import Outgoing
 from .sounds import Sounds
 from .transcripts import Transcripts, Wanted
@@ -39,11 +39,6 @@ JUDGED_AFTER_MS = 192  # of silence: shorter ones are between two words
 JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
 
 
-@dataclass(frozen=True, slots=True)
-class NoRoom:
-    """A turn ended that can be no item, for the conversation is full: it was thrown away."""
-
-
 class Hearing:
     def __init__(
         self,
@@ -51,19 +46,20 @@ class Hearing:
         conversation: Conversation,
         settings: AudioInput,
         sounds: Sounds,
+        room: Room,
         *,
         include: tuple[Include, ...] | None = None,
         gate_db: float = 0.0,
         language: str | None = None,
-        full: Callable[[], bool] = lambda: False,
         judges_pauses: bool = False,
     ) -> None:
-        """`full`: is there no room for one more item? `judges_pauses`: somebody does."""
+        """`room`: for the items that turns become. `judges_pauses`: somebody does."""
         self.item_id = out.new_id("item")  # what is heard now becomes this item
         self.transcripts = Transcripts(out)
         self._out = out
         self._conversation = conversation
         self._sounds = sounds
+        self._room = room
         self._language = language
         self._gate = LevelGate(gate_db)
         self._heard_bytes = 0  # all the sound there ever was: the clock of `audio_start_ms`
@@ -73,7 +69,6 @@ class Hearing:
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
-        self._full = full
         self._announced = False
         self._judges_pauses = judges_pauses
         self._recent = bytearray()  # of this turn, for who judges its pauses
@@ -128,8 +123,12 @@ class Hearing:
             self.drop()
             self._begin_anew()
 
-    def hear(self, heard: Heard) -> Iterator[Started | Stopped | NoRoom]:
-        """Take a piece of sound. Yields each boundary of a turn once its events are out."""
+    def hear(self, heard: Heard) -> Iterator[Started | Stopped]:
+        """Take a piece of sound. Yields each boundary of a turn once its events are out.
+
+        A turn that can be no item, for the conversation is full, is thrown away and said to be; it
+        has no end that anything follows from.
+        """
         self._heard_bytes += len(heard.pcm)
         self._buffered_bytes += len(heard.pcm)
         if self._listening:
@@ -151,7 +150,7 @@ class Hearing:
 
     def _judge(
         self, turns: TurnDetector, probability: float, level: float
-    ) -> Iterator[Started | Stopped | NoRoom]:
+    ) -> Iterator[Started | Stopped]:
         if not self._gate.passes(level):
             probability = 0.0
         boundary = turns.push(probability)
@@ -164,14 +163,14 @@ class Hearing:
                 del self._pre_roll[: (at_ms - self.heard_ms) * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
-            case Stopped(at_ms=at_ms) if self._full():
-                self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
-                self.clear()
-                yield NoRoom()
             case Stopped(at_ms=at_ms):
                 self._out.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
-                self.take()
-                yield boundary
+                if self._room.full:
+                    self.clear()
+                    self._out.refuse(self._room.no_room())
+                else:
+                    self.take()
+                    yield boundary
             case None if turns.silent_ms == JUDGED_AFTER_MS and self._recent:
                 self._out.ask(do.JudgePause(self.item_id, turns.pause, bytes(self._recent)))
             case None:
@@ -253,19 +252,30 @@ class Hearing:
             self._sounds.drop(self.item_id)
             self.transcripts.forget(self.item_id)
 
-    def add_words(self, partial: Partial) -> None:
+    def learn(self, event: Partial | Transcribed | NotTranscribed | PauseJudged) -> bool:
+        """What whoever listens knows by now. Are words known that were waited for?"""
+        match event:
+            case Partial():
+                self._add_words(event)
+            case PauseJudged():
+                self._judge_pause(event)
+            case Transcribed() | NotTranscribed():
+                return self._know_words(event)
+        return False
+
+    def _add_words(self, partial: Partial) -> None:
         current = self.item_id if self._listening else None
         self.transcripts.add(partial, current=current)
         if self._turns is not None and partial.item_id == current:
             text = self.transcripts.latest(partial.item_id)
             self._turns.ending = pauses.ending(text, self._language_told or self._language)
 
-    def judge_pause(self, event: PauseJudged) -> None:
+    def _judge_pause(self, event: PauseJudged) -> None:
         """Who listened to a pause has an opinion. About another one it is too late."""
         if self._turns is not None and event.item_id == self.item_id:
             self._turns.judge(event.pause, event.over)
 
-    def know_words(self, event: Transcribed | NotTranscribed) -> bool:
+    def _know_words(self, event: Transcribed | NotTranscribed) -> bool:
         """The words, or that there will be none. Does that answer something?
 
         A recogniser may give up while the user still speaks; the turn is not an item until then.
