@@ -96,6 +96,16 @@ def test_what_one_response_is_given_is_not_remembered() -> None:
     assert names(context.fit(session(), TALK[:3])) == "abc"
 
 
+def test_a_deleted_item_is_forgotten_and_its_name_may_be_given_again() -> None:
+    s = Scenario(session(), limits=Limits(context_tokens=250))
+    s.tell(*(client.ItemCreate(item=said(name, 100)) for name in "abc"))
+    s.tell(client.ResponseCreate(), client.ResponseCancel())
+    assert names(s.request.history) == "bc"
+    s.tell(*(client.ItemDelete(item_id=name) for name in "abc"))
+    s.tell(client.ItemCreate(item=said("a", 100)), client.ResponseCreate())
+    assert names(s.request.history) == "a"
+
+
 def test_pictures_take_room() -> None:
     def shown(item_id: str, detail: str) -> Message:
         part = Part(type="input_image", image_url="data:,", detail=detail)  # type: ignore[arg-type]

@@ -48,6 +48,10 @@ class Context:
             whole = self._shortened(config, whole)
         return whole if self._excess(config, whole) <= 0 else None
 
+    def forget(self, item_id: str) -> None:
+        """It was deleted. Another item may be called so, and was never left out."""
+        self._left_out.discard(item_id)
+
     def _shortened(self, config: SessionConfig, items: tuple[Item, ...]) -> tuple[Item, ...]:
         truncation = config.truncation
         ratio = truncation.retention_ratio if isinstance(truncation, RetentionRatio) else 1.0

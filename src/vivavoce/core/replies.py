@@ -113,6 +113,10 @@ class Replies:
             return self._context.fit_once(reply.config, map(self._transcripts.with_words, history))
         return self._context.fit(reply.config, history)
 
+    def forget(self, item_id: str) -> None:
+        """An item of the conversation was deleted."""
+        self._context.forget(item_id)
+
     def say(self, reply: Reply, said: Said, now: float) -> bool:
         """A piece of it goes out. False: not all of it, for it has reached its limit."""
         if not reply.spoken:
