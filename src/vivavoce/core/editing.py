@@ -58,6 +58,7 @@ class Editing:
         if not item.id:
             item = msgspec.structs.replace(item, id=self._out.new_id("item"))
         self._room.take(item.id, new.bytes_)
+        self._ledger.forget(item.id)
         self.add(item, new.previous)
         if new.sound and isinstance(item, Message):
             self._hearing.listen_to(item.id, new.sound, unheard(item))

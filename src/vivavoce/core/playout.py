@@ -22,6 +22,8 @@ class _Sound:
 
 
 class Playout:
+    """What of it was heard is in the ledger, unless another item is called so by now."""
+
     def __init__(self, out: Outgoing, conversation: Conversation, ledger: Ledger) -> None:
         self._out = out
         self._conversation = conversation
@@ -55,19 +57,20 @@ class Playout:
                 self._out.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
 
     def _is_over(self, sound: _Sound) -> bool:
-        spoken = self._ledger[sound.item_id]
-        return (spoken.heard_ms or 0) >= spoken.sent_ms
+        spoken = self._ledger.get(sound.item_id)
+        return spoken is None or (spoken.heard_ms or 0) >= spoken.sent_ms
 
     def clear(self, *, truncate: bool) -> None:
         """Throw away what waits. `truncate`: and say what of it was not heard."""
         queue, self._queue = self._queue, []
         for place, sound in enumerate(queue):
-            heard_ms = self._ledger[sound.item_id].heard_ms or 0
+            spoken = self._ledger.get(sound.item_id)
+            heard_ms = (spoken and spoken.heard_ms) or 0
             self._ledger.hear(sound.item_id, heard_ms)
             self._out.ask(do.Hush(sound.item_id))
             if place == 0:
                 self._out.send(server.PlayoutCleared(response_id=sound.response_id))
-            if truncate and sound.item_id in self._conversation:
+            if truncate and spoken and sound.item_id in self._conversation:
                 self._ledger.cut(sound.item_id, heard_ms)
                 self._out.send(
                     server.ItemTruncated(
