@@ -101,7 +101,7 @@ class Builder:
             history=[row.item for row in plan.history],
             ledger=ledger,
             greeting=plan.assistant.greeting(plan.language) if plan.greet else None,
-            locked=plan.assistant.limits.locked if plan.browser else (),
+            locked=_locked(plan),
             max_session_s=self._minutes(plan) * 60,
             idle_s=plan.assistant.limits.idle_minutes * 60,
         )
@@ -142,26 +142,13 @@ class Builder:
         scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
         hands = Hands(scribe, judge=judge)
         line = self._line(dictation, hands, recorder, seen)
-        locked = plan.assistant.limits.locked if plan.browser else ()
-
-        def behind() -> bool:
-            return hands.behind
-
-        def reader(client: Client) -> Reader:
-            if client.sideband:
-                return SessionReader(line, client, None, behind=behind, crowded=line.crowded)
-            ears = Ears(self._parts.detector, lambda: dictation.config.audio.input)
-            allow = _keeping(locked)
-            return self._reader(SessionReader(line, client, ears, allow, behind=behind))
-
-        return Built(line, reader)
+        return Built(line, self._reader(plan, dictation, hands, line))
 
     async def _session(self, plan: Plan, config: SessionConfig) -> Built:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
         judge = await self._parts.pauses()
-        locked = assistant.limits.locked if plan.browser else ()
         mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
         fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
@@ -189,6 +176,17 @@ class Builder:
         engine = await self._parts.engine(assistant, plan.language, stage)
         hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         line = self._line(session, hands, recorder, seen)
+        return Built(line, self._reader(plan, session, hands, line, fixed))
+
+    def _reader(
+        self,
+        plan: Plan,
+        machine: Session | Dictation,
+        hands: Hands,
+        line: Line,
+        fixed: tuple[str, ...] = (),
+    ) -> Callable[[Client], Reader]:
+        """How each of the call's clients is read. `fixed`: what none of them may change."""
 
         def behind() -> bool:
             return hands.behind
@@ -198,14 +196,12 @@ class Builder:
                 return SessionReader(
                     line, client, None, _keeping(fixed), behind=behind, crowded=line.crowded
                 )
-            ears = Ears(self._parts.detector, lambda: session.config.audio.input)
-            allow = _keeping((*locked, *fixed))
-            return self._reader(SessionReader(line, client, ears, allow, behind=behind))
+            ears = Ears(self._parts.detector, lambda: machine.config.audio.input)
+            allow = _keeping((*_locked(plan), *fixed))
+            voice = SessionReader(line, client, ears, allow, behind=behind)
+            self._metrics.reads(voice)
+            return voice
 
-        return Built(line, reader)
-
-    def _reader(self, reader: SessionReader) -> SessionReader:
-        self._metrics.reads(reader)
         return reader
 
     def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
@@ -230,6 +226,11 @@ class Builder:
             on_written=seen.written,
             traffic=self._metrics.traffic,
         )
+
+
+def _locked(plan: Plan) -> tuple[str, ...]:
+    """What of the session the call's own client may not change."""
+    return plan.assistant.limits.locked if plan.browser else ()
 
 
 def _recall(history: tuple[Row, ...]) -> Ledger:
