@@ -32,11 +32,17 @@ def now() -> float:
 
 @dataclass
 class FakeStt:
-    """Knows the first word when there was sound at all, and the rest when it ends."""
+    """Knows the first word when there was sound at all, and the rest when it ends.
+
+    `speed`: so many times faster than people speak it hears; None: as fast as sound comes.
+    """
 
     takes_s: float = 0.2
     broken: Exception | None = None
+    speed: float | None = None
     heard_ms: list[int] = field(default_factory=list)
+    open: int = 0  # utterances that it hears
+    most: int = 0  # … at once, so far
 
     async def listen(
         self,
@@ -46,13 +52,20 @@ class FakeStt:
         language: str | None = None,
         logprobs: bool = False,
     ) -> Transcript:
-        pcm = b""
-        async for piece in sound:
-            if not pcm:
-                await stable("what")
-            pcm += piece
-        self.heard_ms.append(audio.duration_ms(pcm))
-        await asyncio.sleep(self.takes_s)
+        self.open += 1
+        self.most = max(self.most, self.open)
+        heard = 0  # bytes
+        try:
+            async for pcm in sound:
+                if not heard:
+                    await stable("what")
+                heard += len(pcm)
+                if self.speed:
+                    await asyncio.sleep(audio.duration_ms(pcm) / 1000 / self.speed)
+            self.heard_ms.append(heard // audio.BYTES_PER_MS)
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.open -= 1
         if self.broken:
             raise self.broken
         return Transcript("what time is it")
