@@ -27,6 +27,7 @@ from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import SemanticVad, ServerVad, TranscriptionConfig
 from vivavoce.protocol.items import Message, Part
 
+from ..support import scripts
 from ..support.scenario import Scenario, dictation, update
 
 _HEARD = "conversation.item.input_audio_transcription"
@@ -325,16 +326,7 @@ def test_who_hangs_up_in_the_middle_is_not_listened_to_any_more() -> None:
 
 # Whatever anybody says in whatever order
 
-COMMANDS: dict[str, client.Command] = {
-    "create": client.ResponseCreate(),
-    "cancel": client.ResponseCancel(),
-    "commit": client.AudioCommit(),
-    "clear": client.AudioClear(),
-    "silence the loudspeaker": client.PlayoutClear(),
-    "item": client.ItemCreate(item=Message(role="user")),
-    "item again": client.ItemCreate(item=Message(id="again", role="user")),
-    "item nowhere": client.ItemCreate(item=Message(role="user"), previous_item_id="nowhere"),
-    "first": client.ItemCreate(item=Message(role="user"), previous_item_id="root"),
+COMMANDS: dict[str, client.Command] = scripts.COMMANDS | {
     "push to talk": detect(None),
     "detect turns": detect({"type": "server_vad", "idle_timeout_ms": 5_000}),
     "detect meaning": detect({"type": "semantic_vad"}),
@@ -344,10 +336,7 @@ COMMANDS: dict[str, client.Command] = {
     "be another": update("realtime"),
     "nonsense": change(tracks=1),
 }
-HAPPENINGS = [
-    "speak", "pause", "wait", "retrieve", "delete", "truncate", "late", "partial", "transcribe",
-    "mishear", "hang up",
-]  # fmt: skip
+HAPPENINGS = ["speak", "wait", *scripts.HAPPENINGS, "hang up"]
 
 steps = st.lists(st.sampled_from([*COMMANDS, *HAPPENINGS]), max_size=60)
 
@@ -355,34 +344,17 @@ steps = st.lists(st.sampled_from([*COMMANDS, *HAPPENINGS]), max_size=60)
 def play(script: list[str]) -> Scenario:
     s = Scenario(dictation(), official=False, language="en", idle_s=120)
     for step in script:
-        if step in COMMANDS:
-            s.tell(COMMANDS[step])
-            continue
-        heard = next((e.item_id for e in reversed(s.log) if isinstance(e, Listen)), "none")
-        some = next((item.id for item in s.session.conversation), "none")
         match step:
             case "speak":
                 s.hear(speech_ms=200)
-            case "pause":
-                s.hear(silence_ms=600)
             case "wait":
                 s.wait(30)
-            case "retrieve":
-                s.tell(client.ItemRetrieve(item_id=some))
-            case "delete":
-                s.tell(client.ItemDelete(item_id=some))
-            case "truncate":
-                s.tell(client.ItemTruncate(item_id=some, content_index=0, audio_end_ms=0))
-            case "late":
-                s.tell(Said("resp_from_the_past", "ghost"))
-            case "partial":
-                s.tell(Partial(heard, "words", "words and"))
-            case "transcribe":
-                s.tell(Transcribed(heard, "words"))
-            case "mishear":
-                s.tell(NotTranscribed(heard, "too noisy"))
             case "hang up" if len(script) % 7 == 0:
                 s.hang_up()
+            case _ if step in COMMANDS:
+                s.tell(COMMANDS[step])
+            case _:
+                scripts.happen(s, step)
     return s
 
 
@@ -400,21 +372,6 @@ def test_any_script_is_grammatical_and_makes_no_response(script: list[str]) -> N
     s.check(whole=True)
 
 
-def state(s: Scenario) -> tuple[object, ...]:
-    """All that a client could ever notice of what is inside."""
-    hearing, session = s.session._hearing, s.session
-    return (
-        session.config,
-        list(session.conversation),
-        session.next_deadline(),
-        hearing.item_id,
-        hearing.heard_ms,
-        hearing.buffered_ms,
-        hearing.speaking,
-        bytes(hearing._pre_roll),
-    )
-
-
 @settings(max_examples=100)
 @given(steps)
 def test_who_is_refused_has_changed_nothing(script: list[str]) -> None:
@@ -423,7 +380,7 @@ def test_who_is_refused_has_changed_nothing(script: list[str]) -> None:
     for name, event in [*COMMANDS.items(), ("unreadable", unreadable)]:
         if s.session.closed:
             return
-        before = state(s)
+        before = scripts.state(s)
         s.forget()
         if isinstance(event, Unreadable):
             s.session.receive(event, s.now, 1)
@@ -432,8 +389,7 @@ def test_who_is_refused_has_changed_nothing(script: list[str]) -> None:
             s.tell(event)
         if any(isinstance(event, server.Error) for event in s.sent):
             assert len(s.log) == 1, name
-            assert state(s)[:2] == before[:2], name
-            assert state(s)[3:] == before[3:], name
+            assert scripts.state(s) == before, name
 
 
 @settings(max_examples=100)
@@ -452,10 +408,4 @@ def test_whoever_is_asked_to_listen_is_told_when_to_stop(script: list[str]) -> N
 def test_a_recorded_session_replays_to_the_same_effects(script: list[str]) -> None:
     original = play(script)
     again = play([])
-    for now, event in original.recording:
-        if event is None:
-            again.session.on_deadline(now)
-        else:
-            again.session.receive(event, now, 1)
-        again.log += again.session.effects()
-    assert again.log == original.log
+    assert scripts.lived_again(original, again) == original.log
