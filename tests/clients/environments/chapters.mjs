@@ -41,19 +41,39 @@ export function cut(place) {
   });
 }
 
-/** Wait until `found()` gives something; `changed` is called whenever something happens. */
-export class News {
+/** What a client is told, in order. Who reads on waits for what is not there yet. */
+export class Told {
+  all = [];
+  #read = 0;
   #waiting = new Set();
 
-  happened = () => this.#waiting.forEach((look) => look());
+  add(event) {
+    this.all.push(event);
+    this.#waiting.forEach((look) => look());
+  }
 
-  until(found) {
+  /** Read on to an event of this type. */
+  until(type) {
+    return this.#find(() => {
+      while (this.#read < this.all.length) {
+        const event = this.all[this.#read++];
+        if (event.type === type) return event;
+      }
+    });
+  }
+
+  /** The first event of this type, read or not. */
+  first(type) {
+    return this.#find(() => this.all.find((event) => event.type === type));
+  }
+
+  #find(found) {
     return new Promise((resolve) => {
       const look = () => {
-        const value = found();
-        if (value) {
+        const event = found();
+        if (event) {
           this.#waiting.delete(look);
-          resolve(value);
+          resolve(event);
         }
       };
       this.#waiting.add(look);

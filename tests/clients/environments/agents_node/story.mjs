@@ -2,17 +2,15 @@
 
 import { RealtimeAgent, RealtimeSession, tool as declare } from "@openai/agents-realtime";
 
-import { complain, cut, News, speak, tell } from "../chapters.mjs";
+import { complain, cut, speak, tell, Told } from "../chapters.mjs";
 
 // The SDK's own reader. What it cannot read it passes on untyped, and without a word.
 const READER = "node_modules/@openai/agents-realtime/dist/openaiRealtimeEvents.mjs";
 const { parseRealtimeEvent } = await import(new URL(READER, import.meta.url));
 
 class Conversation {
-  events = []; // the server's
-  told = []; // the session's
-  #news = new News();
-  #read = 0;
+  events = new Told(); // by the server
+  told = new Told(); // by the session
 
   static async open(place, model, { tools = [], config = {} } = {}) {
     const agent = new RealtimeAgent({ name: "Charlotte", tools });
@@ -25,15 +23,14 @@ class Conversation {
   constructor(session) {
     this.session = session;
     session.on("error", ({ error }) => complain(JSON.stringify(error)));
-    session.on("audio", ({ data }) => this.#note({ type: "audio", ms: data.byteLength / 48 }));
-    session.on("audio_interrupted", () => this.#note({ type: "audio_interrupted" }));
-    session.transport.on("connection_change", (type) => this.#note({ type }));
+    session.on("audio", ({ data }) => this.told.add({ type: "audio", ms: data.byteLength / 48 }));
+    session.on("audio_interrupted", () => this.told.add({ type: "audio_interrupted" }));
+    session.transport.on("connection_change", (type) => this.told.add({ type }));
     session.transport.on("*", (event) => {
       if (!event.event_id) return; // the SDK's own
       const { isGeneric } = parseRealtimeEvent({ data: JSON.stringify(event) });
       if (isGeneric) complain(`not understood: ${JSON.stringify(event)}`);
-      this.events.push(event);
-      this.#news.happened();
+      this.events.add(event);
     });
   }
 
@@ -41,24 +38,8 @@ class Conversation {
     return this.session.connect({ apiKey: place.key, url: `${place.ws_url}?model=${model}` });
   }
 
-  #note(event) {
-    this.told.push(event);
-    this.#news.happened();
-  }
-
-  /** Read on to a server event of this type. */
   until(type) {
-    return this.#news.until(() => {
-      while (this.#read < this.events.length) {
-        const event = this.events[this.#read++];
-        if (event.type === type) return event;
-      }
-    });
-  }
-
-  /** Wait for the session to tell this. */
-  hear(type) {
-    return this.#news.until(() => this.told.find((event) => event.type === type));
+    return this.events.until(type);
   }
 
   speak(place) {
@@ -93,7 +74,7 @@ async function spoken(place) {
   return {
     heard: c.said("user"),
     answer: c.said("assistant"),
-    audio_ms: c.told.reduce((sum, { ms = 0 }) => sum + ms, 0),
+    audio_ms: c.told.all.reduce((sum, { ms = 0 }) => sum + ms, 0),
   };
 }
 
@@ -115,9 +96,9 @@ async function tool(place) {
 async function interruption(place) {
   const c = await Conversation.open(place, "echo");
   c.session.sendMessage(place.tale);
-  await c.hear("audio");
+  await c.told.first("audio");
   const speaking = c.speak(place);
-  await c.hear("audio_interrupted");
+  await c.told.first("audio_interrupted");
   await c.until("conversation.item.truncated");
   await c.until("response.done"); // to what was said meanwhile
   await speaking;
@@ -131,7 +112,7 @@ async function reconnection(place) {
   c.session.sendMessage(place.question);
   const before = await c.until("response.done");
   await cut(place);
-  await c.hear("disconnected");
+  await c.told.first("disconnected");
   await c.connect(place, `charlotte&conversation_id=${before.response.conversation_id}`);
   c.session.sendMessage(place.question);
   const added = await c.until("conversation.item.added");

@@ -3,12 +3,10 @@
 import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 
-import { complain, cut, News, speak, tell } from "../chapters.mjs";
+import { complain, cut, speak, tell, Told } from "../chapters.mjs";
 
 class Conversation {
-  events = [];
-  #news = new News();
-  #read = 0;
+  events = new Told();
 
   static async open(place, model, options = {}) {
     const client = new OpenAI({ baseURL: place.base_url, apiKey: place.key });
@@ -21,20 +19,11 @@ class Conversation {
   constructor(socket) {
     this.socket = socket;
     socket.on("error", complain);
-    socket.on("event", (event) => {
-      this.events.push(event);
-      this.#news.happened();
-    });
+    socket.on("event", (event) => this.events.add(event));
   }
 
-  /** Read on to an event of this type. */
   until(type) {
-    return this.#news.until(() => {
-      while (this.#read < this.events.length) {
-        const event = this.events[this.#read++];
-        if (event.type === type) return event;
-      }
-    });
+    return this.events.until(type);
   }
 
   say(event) {
@@ -59,7 +48,7 @@ class Conversation {
   }
 
   all(type) {
-    return this.events.filter((event) => event.type === type);
+    return this.events.all.filter((event) => event.type === type);
   }
 
   joined(type) {
