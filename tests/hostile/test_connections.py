@@ -260,7 +260,7 @@ def test_five_hundred_at_once_are_calls_or_are_told_that_all_lines_are_busy(hous
 
 @pytest.mark.long
 def test_a_stranger_who_says_nothing_does_not_stay(house: House) -> None:
-    """Connected, and not a byte; or a request that never ends."""
+    """Connected, and not a byte; or a request that never ends, in its head or in its body."""
 
     async def story(house: House) -> None:
         url = urlsplit(house.server.url)
@@ -274,9 +274,14 @@ def test_a_stranger_who_says_nothing_does_not_stay(house: House) -> None:
             finally:
                 writer.close()
 
-        silent, slow = await asyncio.gather(wait(b""), wait(b"GET / HTTP/1.1\r\nHost: x\r\n"))
-        assert b" 408 " in silent.splitlines()[0]
-        assert b" 408 " in slow.splitlines()[0]
+        body = (
+            f"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: {url.netloc}\r\n"
+            f"Authorization: Bearer {house.key}\r\nContent-Length: 100\r\n\r\n{{"
+        )
+        unfinished = (b"", b"GET / HTTP/1.1\r\nHost: x\r\n", body.encode())
+        for answer in await asyncio.gather(*map(wait, unfinished)):
+            assert b" 408 " in answer.splitlines()[0]
+            assert json.loads(answer.splitlines()[-1])["error"]["code"] == "invalid_request"
 
     house.story(story)
 

@@ -57,6 +57,11 @@ class Guarded(HttpToolsProtocol):
         self._head = 0  # of the next
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._head != 0:  # the next one is on its way, and now it is read
+            self._be_patient()
+
     def _be_patient(self) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
         if self._patience is None and not (answering and self._head == 0):
@@ -74,7 +79,9 @@ class Guarded(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:  # nobody else is speaking
+        if self._may_answer():
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # what the application answers now is not sent
             body = envelope("invalid_request_error", "invalid_request", message)
             head = (
                 f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
@@ -82,3 +89,9 @@ class Guarded(HttpToolsProtocol):
             )
             self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Is it this request's turn, and has nobody begun to answer it?"""
+        if self._head is not None:  # it is not even whole; the cycle is of the one before
+            return self.cycle is None or self.cycle.response_complete
+        return not (self.cycle.response_started or self.pipeline)
