@@ -186,8 +186,7 @@ def test_a_client_that_never_reads_is_closed_and_costs_no_memory(house: House) -
 def test_two_on_one_conversation_the_newer_has_it(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as first:
-            assert first.socket.response is not None
-            conversation = first.socket.response.headers["Vivavoce-Conversation-Id"]
+            conversation = first.conversation
             kept = await first.add("remember this")
             async with house.welcome(f"&conversation_id={conversation}") as second:
                 assert await first.end() == (4000, "conversation_continued_elsewhere")
@@ -202,8 +201,7 @@ def test_two_on_one_conversation_the_newer_has_it(house: House) -> None:
 def test_twenty_at_once_on_one_conversation_leave_one(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as first:
-            assert first.socket.response is not None
-            conversation = first.socket.response.headers["Vivavoce-Conversation-Id"]
+            conversation = first.conversation
             await first.add("remember this")
 
         async def come() -> bool:

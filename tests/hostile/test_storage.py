@@ -97,8 +97,7 @@ def test_a_full_disk(tmp_path: Path, disk: Callable[[Path], AbstractContextManag
     async def story(at: Disk) -> None:
         house = at.house
         async with house.welcome() as caller, house.welcome() as idle:
-            assert caller.socket.response is not None
-            conversation = caller.socket.response.headers["Vivavoce-Conversation-Id"]
+            conversation = caller.conversation
             promised = [await caller.add(f"number {n}") for n in range(5)]
             at.fill()
             part = {"type": "input_text", "text": LONG}

@@ -28,6 +28,12 @@ class Caller:
         self.socket = socket
         self.heard: list[Event] = []
 
+    @property
+    def conversation(self) -> str:
+        """Its id, by which it can be continued."""
+        assert self.socket.response is not None
+        return self.socket.response.headers["Vivavoce-Conversation-Id"]
+
     async def say(self, kind: str, **fields: object) -> None:
         await self.socket.send(json.dumps({"type": kind, **fields}))
 
