@@ -68,7 +68,7 @@ class Room:
     def judge_item(self, item: Item, sound: bytes, format: Format) -> int:
         """May this one be added? `sound`: what was in it, in the session's format.
 
-        Returns what it weighs, for `take`: weighing is dear (an image of 11 MB: milliseconds).
+        Returns what it weighs, for `take`: weighing is dear (an image of 11 MB: 7 ms).
         """
         self.judge()
         most = self._limits
