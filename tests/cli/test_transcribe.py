@@ -187,6 +187,14 @@ def test_who_is_refused_ends_with_4(served: Served, tmp_path: Path) -> None:
     assert "Incorrect API key" in told
 
 
+def test_who_asks_for_nobodys_ears_is_told_whose_there_are(served: Served, tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+    asked = [str(file), "--assistant", "nobody", "--data-dir", str(served.data)]
+    status, _, told = transcribe(*asked)
+    assert status == REFUSED
+    assert "There is no assistant named 'nobody'. There are: charlotte, echo" in told
+
+
 def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     assert transcribe(str(file), "--url", "http://localhost:1")[0] == UNREACHABLE

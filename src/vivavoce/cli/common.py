@@ -25,6 +25,7 @@ from ..app.folder import Folder
 from ..errors import MistakesError, StoreError
 
 if TYPE_CHECKING:
+    from ..assistants import Catalogue
     from ..config import Settings
     from ..store.sql.store import SqlStore
 
@@ -73,6 +74,14 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
         for mistake in error.mistakes:
             err.print(str(mistake), markup=False)
         raise typer.Exit(USAGE) from None
+
+
+def catalogue(data: Folder) -> Catalogue:
+    """Those that ship with the server and the folder's own, as they are on the disk now."""
+    from ..app.parts import known
+    from ..assistants import SHIPPED, Catalogue
+
+    return Catalogue([SHIPPED, data.assistants], known())
 
 
 async def store(data: Folder, *, make: bool = False) -> SqlStore:

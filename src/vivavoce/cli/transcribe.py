@@ -81,6 +81,8 @@ def transcribe(
     why = server.visit(work())
     page.end(dictating.notes)
     _write(page, dictating, out_file, written)
+    if why is not None:
+        why = _reason(dictating, why) + server.hint(dictating.error, assistant)
     _report(dictating, file, why)
 
 
@@ -152,10 +154,14 @@ def _report(dictating: Dictating, file: str, why: str | None) -> None:
         fail(f"{counted(len(failures), 'utterance')} could not be understood.")
 
 
+def _reason(dictating: Dictating, why: str) -> str:
+    """In the server's words, if it said any."""
+    return (dictating.error or {}).get("message") or why
+
+
 def _fail_because(dictating: Dictating, why: str, what: str = "") -> NoReturn:
-    reason = (dictating.error or {}).get("message") or why
     refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
-    fail(f"{what}{reason}", REFUSED if refused else FAILED)
+    fail(f"{what}{why}", REFUSED if refused else FAILED)
 
 
 def _open(file: str) -> io.BufferedReader:
