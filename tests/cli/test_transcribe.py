@@ -214,6 +214,13 @@ def test_what_is_no_sound_is_a_mistake_of_usage(
     assert complaint in told
 
 
+def test_a_format_that_is_none_is_told_which_there_are(tmp_path: Path) -> None:
+    status, _, told = transcribe("a.wav", "--format", "doc", "--url", "http://localhost:1")
+    assert status == USAGE
+    assert "'doc' is none of text, srt, vtt, json." in told
+    assert "Value error" not in told
+
+
 def test_a_file_that_is_not_there_and_a_folder_that_is_not(tmp_path: Path) -> None:
     assert transcribe("[/nowhere].wav", "--url", "http://localhost:1")[0] == USAGE
     file = write_wav(tmp_path / "a.wav", bytes(4_800))

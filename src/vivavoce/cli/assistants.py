@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import MistakesError
-from .common import FAILED, DataDir, Json, catalogue, command, counted, err, find, out, told
+from .common import FAILED, DataDir, Json, catalogue, command, counted, err, fail, find, out, told
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -82,4 +82,6 @@ def check(
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:
+        if not json:
+            fail(f"{path} has {counted(len(mistakes), 'mistake')}.")
         raise typer.Exit(FAILED)

@@ -48,6 +48,12 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def mistaken(error: MistakesError, code: int) -> NoReturn:
+    for mistake in error.mistakes:
+        err.print(f"[red]error:[/red] {plain(str(mistake))}")
+    raise typer.Exit(code)
+
+
 def run(
     work: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> T:
@@ -56,9 +62,7 @@ def run(
         with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(work)
     except MistakesError as error:
-        for mistake in error.mistakes:
-            err.print(str(mistake), markup=False)
-        raise typer.Exit(FAILED) from None
+        mistaken(error, FAILED)
     except StoreError as error:
         fail(f"The database cannot be used: {error}")
     except KeyboardInterrupt:
@@ -71,9 +75,7 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
     try:
         return config.load(path or data.settings)
     except MistakesError as error:
-        for mistake in error.mistakes:
-            err.print(str(mistake), markup=False)
-        raise typer.Exit(USAGE) from None
+        mistaken(error, USAGE)
 
 
 def catalogue(data: Folder) -> Catalogue:

@@ -111,11 +111,13 @@ async def _tell(
     default = chosen.calls.default_assistant
     if server.services.catalogue.get(default) is None:
         there = ", ".join(one.name for one in server.services.catalogue)
-        err.print(f"calls.default_assistant is '{default}', and there is no such assistant: who "
-                  f"names none is refused. There are: {there}.", style="yellow",
+        err.print(f"warning: calls.default_assistant is '{default}', and there is no such "
+                  f"assistant: who names none is refused. There are: {there}.", style="yellow",
                   markup=False)  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
         err.print(
-            f"The assistant '{name}' has mistakes and is not served:", style="yellow", markup=False
+            f"warning: the assistant '{name}' has mistakes and is not served:",
+            style="yellow",
+            markup=False,
         )
         err.print(str(error), markup=False)

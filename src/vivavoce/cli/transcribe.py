@@ -33,11 +33,18 @@ class Written(StrEnum):
     json = "json"
 
 
+def _known(written: str) -> str:
+    """As a type of its own, another one would be told in the words of whatever judges types."""
+    if written not in list(Written):
+        raise typer.BadParameter(f"'{written}' is none of {', '.join(Written)}.")
+    return written
+
+
 def transcribe(
     file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
-    written: Annotated[
-        Written, typer.Option("--format", help="How the words are written")
-    ] = Written.text,
+    format: Annotated[
+        str, typer.Option(callback=_known, metavar="|".join(Written), help="How words are written")
+    ] = Written.text.value,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write into this file instead of standard output")
     ] = None,
@@ -58,7 +65,7 @@ def transcribe(
     as_json: Json = False,
 ) -> None:
     """Write down what is said, as fast as the server hears: text, subtitles or JSON."""
-    written = Written.json if as_json else written
+    written = Written.json if as_json else Written(format)
     if out_file is not None and not out_file.absolute().parent.is_dir():
         fail(f"{out_file} cannot be written: there is no such folder.", USAGE)
 
