@@ -58,7 +58,12 @@ def transcribe(
         str | None, typer.Option(help="Whose ears and words (Vivavoce only)")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Transcription model, where a server has several")
+        str,
+        typer.Option(
+            help=f"What another server hears with (default: {MODEL}). Vivavoce hears with the "
+            "assistant's own recogniser; a name that ends in -diarize asks it who spoke",
+            show_default=False,
+        ),
     ] = MODEL,
     language: Annotated[str | None, typer.Option(help="What is spoken, such as it")] = None,
     data_dir: DataDir = None,
