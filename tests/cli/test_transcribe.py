@@ -89,6 +89,16 @@ def test_a_stereo_recording_of_any_rate_as_json(served: Served, tmp_path: Path) 
     assert abs(told["duration"] - len(left) / 88_200) < 0.05
 
 
+@pytest.mark.parametrize(("rate", "warnings"), [(8_000, 1), (16_000, 0)])
+def test_a_recording_of_few_samples_is_warned_of_once(
+    served: Served, tmp_path: Path, rate: int, warnings: int
+) -> None:
+    file = write_wav(tmp_path / "telephone.wav", bytes(2 * rate), rate)
+    status, printed, told = transcribe(str(file), *here(served))
+    assert (status, printed) == (0, "")
+    assert told.count(f"warning: this recording has {rate} samples a second") == warnings
+
+
 def test_a_model_that_tells_voices_apart_names_them(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "one.raw"
     file.write_bytes(PAUSE + spoken("keynote_rms"))

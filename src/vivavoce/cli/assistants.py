@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from ..errors import MistakesError
-from .common import FAILED, DataDir, Json, catalogue, command, counted, err, fail, find, out, told
+from .common import (
+    FAILED,
+    DataDir,
+    Json,
+    catalogue,
+    command,
+    counted,
+    err,
+    fail,
+    find,
+    out,
+    told,
+    warn,
+)
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -77,8 +90,7 @@ def check(
         tools = len(assistant.tools())
         for pattern in assistant.knowledge.paths:
             if not any(assistant.folder.glob(pattern)):
-                err.print(f"warning: [knowledge] paths: nothing matches {pattern!r} in "
-                          f"{assistant.folder}", style="yellow", markup=False)  # fmt: skip
+                warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:

@@ -48,6 +48,10 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def warn(message: str) -> None:
+    err.print(f"warning: {message}", style="yellow", markup=False)
+
+
 def mistaken(error: MistakesError, code: int) -> NoReturn:
     for mistake in error.mistakes:
         err.print(f"[red]error:[/red] {plain(str(mistake))}")
