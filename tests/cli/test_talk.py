@@ -121,6 +121,19 @@ def test_a_call_is_held_in_the_language_that_was_asked_for(served: Served) -> No
     assert "The keynote" not in told["answer"]
 
 
+def test_what_is_typed_is_answered_without_waiting_for_a_sound(
+    served: Served, key: str, tmp_path: Path
+) -> None:
+    typed = ["--text", "When does the keynote start?", "--url", served.url, "--key", key]
+    _, told, _ = talk(*typed)
+    assert "9:30" in told["answer"]
+    assert told["audio_ms"] == 0
+    assert "response.output_text.delta" in {event["type"] for event in told["events"]}
+    _, told, _ = talk(*typed, "--out", str(tmp_path / "answer.wav"))
+    assert told["audio_ms"] > 1_000
+    assert "9:30" in told["answer"]
+
+
 def test_people_read_one_line_for_each_run_of_deltas(served: Served) -> None:
     done = CliRunner().invoke(
         app, ["talk", "--text", "When does the keynote start?", "--data-dir", str(served.data)]

@@ -22,7 +22,10 @@ def talk(
     file: Annotated[
         str | None, typer.Argument(help="A WAV file to say, or - for standard input")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Type this instead of speaking")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Type this instead of speaking; without --out, the answer is text, too"),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="http(s):// or ws(s):// base URL (default: the server here)")
     ] = None,
@@ -50,7 +53,8 @@ def talk(
     turn = Turn(quiet=as_json)
     # Elsewhere it is a model; here a name that nobody has is refused only as an assistant's.
     address = server.address(model=assistant, assistant=assistant, language=language)
-    server.visit(hold(turn, address, server.credential, pcm, text))
+    aloud = text is None or out_file is not None
+    server.visit(hold(turn, address, server.credential, pcm, text, aloud=aloud))
     _report(turn, out_file, as_json, server.hint(turn.error, assistant))
 
 
