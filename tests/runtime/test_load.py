@@ -15,7 +15,7 @@ from vivavoce.runtime.load import (
     Tolerance,
 )
 
-TICK = 0.05
+TICK = 0.1
 LATE = 0.1
 IN_TIME = 0.001
 

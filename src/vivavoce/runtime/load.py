@@ -100,6 +100,7 @@ class Load:
         self.recognisers = Strain(0.1, 2)
         self._waiting: dict[object, float] = {}  # since when, first come first
         self._admitted: float | None = None
+        self._judged = -1  # in which second, by the loop alone
 
     # What happened
 
@@ -110,7 +111,9 @@ class Load:
     def ran(self, late_s: float, now: float, for_s: float) -> None:
         """The loop was `late_s` late, and that stands for the last `for_s` seconds."""
         self.loop.note(now, late=self._late(late_s), amount=for_s)
-        self._judge(now)
+        if int(now) != self._judged:  # what is counted in seconds need not be judged more often
+            self._judged = int(now)
+            self._judge(now)
 
     def joined(self, who: object, now: float) -> None:
         """An utterance waits for a recogniser."""
