@@ -69,7 +69,10 @@ clean:
 
 # What was done, and from what: a newer source does it again.
 
-PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Installers say what went wrong, and nothing else.
+PIP = $(BIN)/python -m pip $(QUIET_PIP)
+QUIET_PIP = --disable-pip-version-check -qq
+NPM_CI = npm ci --loglevel=error --no-audit --no-fund >/dev/null
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation -e . -e packages/vivavoce-espeak
 
 $(DONE)/venv:
@@ -93,7 +96,7 @@ $(DONE)/node: locks/node.txt | $(DONE)/venv
 
 $(DONE)/npm: web/package-lock.json | $(DONE)/node
 	@echo "Installing what the page is built with"
-	@cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
+	@cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" $(NPM_CI)
 	@touch $@
 
 $(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
@@ -110,12 +113,12 @@ $(DONE)/debian: scripts/debian.sh
 $(DONE)/clients/%.ready: $(CLIENTS)/%/requirements.txt | $(DONE)/venv
 	@echo "Installing a client to test with: $*"
 	@rm -rf $(DONE)/clients/$* && $(BIN)/python -m venv $(DONE)/clients/$*
-	@$(DONE)/clients/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@$(DONE)/clients/$*/bin/python -m pip $(QUIET_PIP) install --require-hashes -r $<
 	@touch $@
 
 $(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
 	@echo "Installing a client to test with: $*"
-	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" npm ci --silent --no-audit --no-fund
+	@cd $(CLIENTS)/$* && PATH="$(CURDIR)/$(DONE)/node:$$PATH" $(NPM_CI)
 	@mkdir -p $(@D) && touch $@
 
 # The model that judges pauses, for the tests of it.
@@ -123,6 +126,6 @@ $(DONE)/clients/%.ready: $(CLIENTS)/%/package-lock.json | $(DONE)/node
 $(DONE)/smart-turn/ready: tests/engines/smart_turn.txt | $(DONE)/venv
 	@echo "Fetching smart-turn's model"
 	@rm -rf $(@D) && mkdir -p $(@D)
-	@$(BIN)/python -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes -d $(@D) -r $<
+	@$(PIP) download --no-deps --require-hashes -d $(@D) -r $<
 	@$(BIN)/python -c 'import glob, pathlib, zipfile; name = "smart-turn-v3.2-cpu.onnx"; wheel, = glob.glob("$(@D)/*.whl"); pathlib.Path("$(@D)", name).write_bytes(zipfile.ZipFile(wheel).read(f"pipecat/audio/turn/smart_turn/data/{name}"))'
 	@rm -f $(@D)/*.whl && touch $@

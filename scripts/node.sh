@@ -8,6 +8,6 @@ if [ "${major:-0}" -ge 22 ] && command -v npm >/dev/null; then
   for tool in node npm npx; do ln -s "$(command -v $tool)" "$folder/$tool"; done
 else
   echo "Installing Node.js (the machine has ${major:+version }${major:-none}, the page is built with 22 or newer)"
-  "$bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes -r locks/node.txt
+  "$bin/python" -m pip --disable-pip-version-check -qq install --require-hashes -r locks/node.txt
   for tool in node npm npx; do ln -s "$PWD/$bin/$tool" "$folder/$tool"; done
 fi

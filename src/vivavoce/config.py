@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from .errors import ConfigError, Mistake
+from .errors import ConfigError, Mistake, misread
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -104,8 +104,11 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             data = tomllib.loads(text)
         except OSError as error:
             raise ConfigError([Mistake(name, "", None, error.strerror or str(error))]) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError([Mistake(name, "", None, str(error))]) from None
+        except tomllib.TOMLDecodeError as error:
+            message, line = misread(error)
+            raise ConfigError([Mistake(name, "", line, message)]) from None
+        except UnicodeDecodeError as error:
+            raise ConfigError([Mistake(name, "", None, f"is not UTF-8 ({error.reason})")]) from None
     given, mistakes = _overlay(data, environ)
     try:
         settings = Settings.model_validate(data)

@@ -10,6 +10,8 @@ VivavoceError
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import dataclass
 
 
@@ -58,6 +60,14 @@ class Mistake:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+
+
+def misread(error: tomllib.TOMLDecodeError) -> tuple[str, int | None]:
+    """What is wrong, and in which line: the parser says the place only in words."""
+    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+    if found is None:
+        return str(error), None
+    return str(error)[: found.start()], int(found[1]) if found[1] else None
 
 
 class MistakesError(VivavoceError):

@@ -94,6 +94,15 @@ class Visit:
         self.page.route("**/api/assistants", many)
 
     @property
+    def settings_out_of_sight(self) -> int:
+        """How many pixels of them only scrolling would show."""
+        hidden: int = self.page.evaluate(
+            "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
+            "(document.getElementById('choices'))"
+        )
+        return hidden
+
+    @property
     def microphone(self) -> Locator:
         return self.page.get_by_role("button", name="Microphone")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -268,15 +269,39 @@ def test_with_many_assistants_the_settings_stay_in_sight(
         assert box
         assert orb
         assert box["y"] + box["height"] <= orb["y"]
-    hidden = visit.page.evaluate(
-        "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
-        "(document.getElementById('choices'))"
-    )
-    assert hidden <= 0
+    assert visit.settings_out_of_sight <= 0
     assert visit.barriers() == []
     chooser.select_option("Echo")
     visit.write("hello")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1000, 700), (1366, 700), (1440, 900)])
+def test_a_few_assistants_push_no_setting_out_of_sight(
+    visiting: Visiting, width: int, height: int
+) -> None:
+    visit = visiting(width=width, height=height)
+    visit.list_assistants(3)
+    visit.page.goto(visit.served.url)
+    visit.page.get_by_role("radio", name="Charlotte").check()
+    expect(visit.page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+    assert visit.settings_out_of_sight <= 0
+
+
+def test_on_a_lying_phone_nothing_lies_over_anything(visiting: Visiting) -> None:
+    visit = visiting(width=844, height=390).enter()
+    heights = [
+        box
+        for box in (
+            visit.page.get_by_role("radio", name="Echo").bounding_box(),
+            visit.page.get_by_role("textbox").bounding_box(),
+            visit.microphone.bounding_box(),
+        )
+        if box
+    ]
+    assert len(heights) == 3
+    for above, below in pairwise(heights):
+        assert above["y"] + above["height"] <= below["y"]
 
 
 def test_signing_out_leads_to_the_door(visiting: Visiting) -> None:

@@ -294,6 +294,18 @@ def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_pa
     assert {"file", "line", "key", "message"} == set(mistakes[0])
 
 
+def test_a_folder_with_mistakes_is_an_error_with_their_number(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    (folder / "assistant.toml").write_text('name = "ada\n')
+    told = terminal.run("assistants", "check", str(folder))
+    assert terminal.status == FAILED
+    assert told.startswith("ada/assistant.toml:1: ")
+    assert terminal.complaint.strip() == f"error: {folder} has 1 mistake."
+
+
 def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: Terminal) -> None:
     folder = terminal.data / "assistants/eve"
     folder.mkdir(parents=True)
@@ -351,8 +363,10 @@ def test_a_mistake_in_the_settings_is_told_with_its_key(terminal: Terminal) -> N
     (terminal.data / "vivavoce.toml").write_text("[server]\nport = 99999\ncolour = 1\n")
     terminal.run("doctor")
     assert terminal.status == USAGE
-    assert "server.port" in terminal.complaint
-    assert "server.colour" in terminal.complaint
+    port, colour = terminal.complaint.splitlines()
+    file = terminal.data / "vivavoce.toml"
+    assert port.startswith(f"error: {file}:2: server.port: ")
+    assert colour.startswith(f"error: {file}:3: server.colour: ")
 
 
 def test_doctor_tries_every_part(terminal: Terminal) -> None:

@@ -34,10 +34,18 @@ def mistakes(tmp_path: Path, text: str = "", **environ: str) -> list[str]:
          "vivavoce.toml:1: server: must be a section of its own, with its keys below it"),
         ("[server]\nallowed_origins = 1\n",
          "vivavoce.toml:2: server.allowed_origins: must be a list"),
+        ("[net]\nallow_private\n", "vivavoce.toml:2: Expected '=' after a key in a key/value pair"),
     ],
 )  # fmt: skip
 def test_a_files_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     assert mistakes(tmp_path, text) == [told]
+
+
+def test_a_file_in_another_encoding_is_said_to_be_that(tmp_path: Path) -> None:
+    file = tmp_path / "vivavoce.toml"
+    file.write_bytes(b"# \xe0\n")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        config.load(file, {})
 
 
 def test_the_environments_mistakes_are_named_by_their_variables(tmp_path: Path) -> None:

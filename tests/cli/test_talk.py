@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import wave
 from collections.abc import Awaitable, Callable
@@ -47,6 +48,24 @@ def test_a_key_in_the_environment_makes_nobody_answer_for_somebody_else(
                            "--data-dir", str(served.data))  # fmt: skip
     assert status == REFUSED
     assert told["error"]["code"] == "assistant_not_found"
+
+
+def test_who_asks_for_nobody_is_told_who_there_is(served: Served) -> None:
+    asked = ["talk", "--text", "Hello.", "--assistant", "nobody", "--data-dir", str(served.data)]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == REFUSED
+    assert "error: No answer: There is no assistant named 'nobody'. There are: " in done.stderr
+    assert "charlotte, echo" in done.stderr
+
+
+def test_an_assistant_that_came_after_the_server_began_is_said_to_wait(served: Served) -> None:
+    folder = served.data / "assistants/late"
+    folder.mkdir()
+    (folder / "assistant.toml").write_text('name = "late"\nengine = "scripted"\n')
+    asked = ["talk", "--text", "Hello.", "--assistant", "late", "--data-dir", str(served.data)]
+    told = CliRunner().invoke(app, asked).stderr
+    shutil.rmtree(folder)
+    assert "when the server is started again" in told
 
 
 def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:
@@ -100,6 +119,19 @@ def test_a_call_is_held_in_the_language_that_was_asked_for(served: Served) -> No
     assert status == 0
     assert "9:30" in told["answer"]
     assert "The keynote" not in told["answer"]
+
+
+def test_what_is_typed_is_answered_without_waiting_for_a_sound(
+    served: Served, key: str, tmp_path: Path
+) -> None:
+    typed = ["--text", "When does the keynote start?", "--url", served.url, "--key", key]
+    _, told, _ = talk(*typed)
+    assert "9:30" in told["answer"]
+    assert told["audio_ms"] == 0
+    assert "response.output_text.delta" in {event["type"] for event in told["events"]}
+    _, told, _ = talk(*typed, "--out", str(tmp_path / "answer.wav"))
+    assert told["audio_ms"] > 1_000
+    assert "9:30" in told["answer"]
 
 
 def test_people_read_one_line_for_each_run_of_deltas(served: Served) -> None:

@@ -89,6 +89,16 @@ def test_a_stereo_recording_of_any_rate_as_json(served: Served, tmp_path: Path) 
     assert abs(told["duration"] - len(left) / 88_200) < 0.05
 
 
+@pytest.mark.parametrize(("rate", "warnings"), [(8_000, 1), (16_000, 0)])
+def test_a_recording_of_few_samples_is_warned_of_once(
+    served: Served, tmp_path: Path, rate: int, warnings: int
+) -> None:
+    file = write_wav(tmp_path / "telephone.wav", bytes(2 * rate), rate)
+    status, printed, told = transcribe(str(file), *here(served))
+    assert (status, printed) == (0, "")
+    assert told.count(f"warning: this recording has {rate} samples a second") == warnings
+
+
 def test_a_model_that_tells_voices_apart_names_them(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "one.raw"
     file.write_bytes(PAUSE + spoken("keynote_rms"))
@@ -187,6 +197,14 @@ def test_who_is_refused_ends_with_4(served: Served, tmp_path: Path) -> None:
     assert "Incorrect API key" in told
 
 
+def test_who_asks_for_nobodys_ears_is_told_whose_there_are(served: Served, tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", bytes(4_800))
+    asked = [str(file), "--assistant", "nobody", "--data-dir", str(served.data)]
+    status, _, told = transcribe(*asked)
+    assert status == REFUSED
+    assert "There is no assistant named 'nobody'. There are: charlotte, echo" in told
+
+
 def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     assert transcribe(str(file), "--url", "http://localhost:1")[0] == UNREACHABLE
@@ -204,6 +222,13 @@ def test_what_is_no_sound_is_a_mistake_of_usage(
     status, _, told = transcribe(str(tmp_path / name), "--url", "http://localhost:1")
     assert status == USAGE
     assert complaint in told
+
+
+def test_a_format_that_is_none_is_told_which_there_are(tmp_path: Path) -> None:
+    status, _, told = transcribe("a.wav", "--format", "doc", "--url", "http://localhost:1")
+    assert status == USAGE
+    assert "'doc' is none of text, srt, vtt, json." in told
+    assert "Value error" not in told
 
 
 def test_a_file_that_is_not_there_and_a_folder_that_is_not(tmp_path: Path) -> None:

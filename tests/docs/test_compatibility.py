@@ -1,4 +1,4 @@
-"""The page about clients shows what is tested: the locked versions, and lines of the programs."""
+"""The page about clients shows what is tested: versions, lines of programs, and where those are."""
 
 from __future__ import annotations
 
@@ -48,3 +48,16 @@ def test_the_lines_are_those_of_the_program(name: str) -> None:
     for line in BLOCKS[name].splitlines():
         for piece in line.split("…"):
             assert packed(piece) in text, line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_section_leads_to_its_whole_program(name: str) -> None:
+    section = PAGE.partition(f"<!-- client: {name} -->")[2].partition("\n## ")[0]
+    (target,) = re.findall(r"The whole program: \[[^]]+\]\(([^)]+)\)", section)
+    (program,) = (ENVIRONMENTS / name).glob("story.*")
+    assert (ROOT / "docs" / target).resolve() == program
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGE):
+        assert (ROOT / "docs" / target).exists(), target

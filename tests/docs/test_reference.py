@@ -9,7 +9,7 @@ import httpx2
 from typer.main import get_command
 
 from vivavoce.cli.main import app
-from vivavoce.config import Settings
+from vivavoce.config import Settings, load
 from vivavoce.runtime.load import Load
 from vivavoce.runtime.metrics import Metrics
 
@@ -33,6 +33,22 @@ def test_every_setting_is_told_with_its_default() -> None:
                 assert f"`{default}`" in row, key
             elif isinstance(default, str):
                 assert f'`"{default}"`' in row, key
+
+
+def test_the_settings_that_are_shown_can_be_set(tmp_path: Path) -> None:
+    text = (REFERENCE / "settings.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "vivavoce.toml"
+    file.write_text(shown)
+    variables = dict(re.findall(r"`(VIVAVOCE_[A-Z]+__[A-Z_]+)=([^`]+)`", text))
+    secret = tmp_path / "key"
+    secret.write_text("sk-secret\n")
+    given = {n: str(secret) if n.endswith("_FILE") else v for n, v in variables.items()}
+    settings = load(file, given)
+    assert str(settings.server.port) == variables["VIVAVOCE_SERVER__PORT"]
+    assert settings.openai.base_url in shown
+    assert settings.openai.api_key
+    assert settings.openai.api_key.get_secret_value() == "sk-secret"
 
 
 def test_every_command_and_option_is_told() -> None:

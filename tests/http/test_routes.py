@@ -85,6 +85,21 @@ def test_a_key_for_one_assistant_sees_that_one(served: Served) -> None:
     assert [one["name"] for one in data["data"]] == ["echo"]
     other = httpx2.get(f"{served.url}/api/assistants/charlotte", headers=bearer(bound))
     assert other.status_code == 404
+    assert other.json()["error"]["message"].endswith("named 'charlotte'. There are: echo.")
+
+
+def test_who_may_list_the_assistants_is_told_whom_they_can_have(served: Served, key: str) -> None:
+    mint = f"{served.url}/v1/realtime/client_secrets"
+    wish = {"vivavoce": {"assistant": "nobody"}}
+    for answer in (
+        httpx2.get(f"{served.url}/api/assistants/nobody", headers=bearer(key)),
+        httpx2.post(mint, json=wish, headers=bearer(key)),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (404, "assistant_not_found")
+        assert "There are: charlotte, echo" in error["message"]
+    bound = served.key("--assistant", "echo")
+    assert "charlotte" not in httpx2.post(mint, json=wish, headers=bearer(bound)).text
 
 
 def test_a_browser_never_sees_instructions(served: Served, key: str) -> None:

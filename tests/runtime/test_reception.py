@@ -145,6 +145,25 @@ def test_who_is_refused_leaves_no_conversation_behind(
     place(tmp_path, story)
 
 
+@pytest.mark.parametrize(
+    ("caller", "told"),
+    [
+        (Caller(credential="key"), "There is no assistant named 'nobody'. There are: echo."),
+        (Caller(credential="key", assistant="nobody"), "There is no assistant named 'nobody'."),
+        (Caller(credential="secret", assistant="nobody"), "There is no assistant named 'nobody'."),
+    ],
+)
+def test_who_may_list_the_assistants_is_told_whom_they_can_have(
+    tmp_path: Path, caller: Caller, told: str
+) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(Refused) as refused:
+            await at.reception.admit(Knock("key", "websocket", {"assistant": "nobody"}))
+        assert (refused.value.code, refused.value.message) == ("assistant_not_found", told)
+
+    place(tmp_path, story, caller=caller)
+
+
 def test_calls_that_come_at_once_do_not_get_more_places_than_there_are(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         knocks = [at.reception.admit(Knock("key", "websocket")) for _ in range(5)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import AssistantError, Mistake
+from ..errors import AssistantError, Mistake, misread
 from .assistant import Assistant
 from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
 from .ground import Key as KeyPath
@@ -62,7 +62,7 @@ def load(folder: Path, known: Known) -> Assistant:
     except _Unusable as error:
         raise AssistantError([_mistake(folder, FILE, "", *error.args)]) from None
     except tomllib.TOMLDecodeError as error:
-        raise AssistantError([_mistake(folder, FILE, "", *_told(error))]) from None
+        raise AssistantError([_mistake(folder, FILE, "", *misread(error))]) from None
     except RecursionError:
         raise AssistantError([_mistake(folder, FILE, "", "is nested too deeply")]) from None
     try:
@@ -87,14 +87,6 @@ def _text(path: Path) -> str:
     if (found := unreadable(path, FILE_BYTES)) is not None:
         raise _Unusable(*found)
     return path.read_text("utf-8-sig")
-
-
-def _told(error: tomllib.TOMLDecodeError) -> tuple[str, int | None]:
-    """The parser says the place only in words."""
-    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-    if found is None:
-        return str(error), None
-    return str(error)[: found.start()], int(found[1]) if found[1] else None
 
 
 def _ground(folder: Path, known: Known, data: dict[str, object]) -> Ground:

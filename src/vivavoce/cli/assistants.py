@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from ..errors import MistakesError
-from .common import FAILED, DataDir, Json, command, counted, err, find, out, told
+from .common import (
+    FAILED,
+    DataDir,
+    Json,
+    catalogue,
+    command,
+    counted,
+    err,
+    fail,
+    find,
+    out,
+    told,
+    warn,
+)
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -16,25 +29,22 @@ app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 @app.command("list")
 def listed(data_dir: DataDir = None, json: Json = False) -> None:
     """Those that ship with the server and your own."""
-    from ..app.parts import known
-    from ..assistants import SHIPPED, Catalogue
-
     data = find(data_dir)
-    catalogue = Catalogue([SHIPPED, data.assistants], known())
+    there = catalogue(data)
     if json:
         told([
             {"name": a.name, "title": a.title(), "engine": a.engine,
              "languages": a.languages, "folder": str(a.folder)}
-            for a in catalogue
+            for a in there
         ])  # fmt: skip
         return
-    for assistant in catalogue:
+    for assistant in there:
         spoken = ", ".join(assistant.languages)
         out.print(
             f"{assistant.name:20}  {assistant.engine:9}  {spoken:12}  {assistant.folder}",
             markup=False,
         )
-    for name, error in catalogue.broken.items():
+    for name, error in there.broken.items():
         err.print(
             f"{name} has {counted(len(error.mistakes), 'mistake')}: "
             + command(data, "assistants", "check", str(_place(name, data.assistants))),
@@ -80,9 +90,10 @@ def check(
         tools = len(assistant.tools())
         for pattern in assistant.knowledge.paths:
             if not any(assistant.folder.glob(pattern)):
-                err.print(f"warning: [knowledge] paths: nothing matches {pattern!r} in "
-                          f"{assistant.folder}", style="yellow", markup=False)  # fmt: skip
+                warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:
+        if not json:
+            fail(f"{path} has {counted(len(mistakes), 'mistake')}.")
         raise typer.Exit(FAILED)

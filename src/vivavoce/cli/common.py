@@ -25,6 +25,7 @@ from ..app.folder import Folder
 from ..errors import MistakesError, StoreError
 
 if TYPE_CHECKING:
+    from ..assistants import Catalogue
     from ..config import Settings
     from ..store.sql.store import SqlStore
 
@@ -47,6 +48,16 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def warn(message: str) -> None:
+    err.print(f"warning: {message}", style="yellow", markup=False)
+
+
+def mistaken(error: MistakesError, code: int) -> NoReturn:
+    for mistake in error.mistakes:
+        err.print(f"[red]error:[/red] {plain(str(mistake))}")
+    raise typer.Exit(code)
+
+
 def run(
     work: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> T:
@@ -55,9 +66,7 @@ def run(
         with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(work)
     except MistakesError as error:
-        for mistake in error.mistakes:
-            err.print(str(mistake), markup=False)
-        raise typer.Exit(FAILED) from None
+        mistaken(error, FAILED)
     except StoreError as error:
         fail(f"The database cannot be used: {error}")
     except KeyboardInterrupt:
@@ -70,9 +79,15 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
     try:
         return config.load(path or data.settings)
     except MistakesError as error:
-        for mistake in error.mistakes:
-            err.print(str(mistake), markup=False)
-        raise typer.Exit(USAGE) from None
+        mistaken(error, USAGE)
+
+
+def catalogue(data: Folder) -> Catalogue:
+    """Those that ship with the server and the folder's own, as they are on the disk now."""
+    from ..app.parts import known
+    from ..assistants import SHIPPED, Catalogue
+
+    return Catalogue([SHIPPED, data.assistants], known())
 
 
 async def store(data: Folder, *, make: bool = False) -> SqlStore:

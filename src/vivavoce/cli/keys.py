@@ -10,7 +10,21 @@ import typer
 from ..access import keys
 from ..app.folder import Folder
 from ..store.base import KeyRow
-from .common import USAGE, DataDir, Json, command, fail, find, now, out, run, store, told, when
+from .common import (
+    USAGE,
+    DataDir,
+    Json,
+    catalogue,
+    command,
+    fail,
+    find,
+    now,
+    out,
+    run,
+    store,
+    told,
+    when,
+)
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
 
@@ -59,11 +73,8 @@ def create(
 
 def _there(assistant: str, data: Folder) -> None:
     """A key for nobody would be refused at every door, and nobody would know why."""
-    from ..app.parts import known
-    from ..assistants import SHIPPED, Catalogue
-
-    catalogue = Catalogue([SHIPPED, data.assistants], known())
-    names = sorted({one.name for one in catalogue} | set(catalogue.broken))
+    there = catalogue(data)
+    names = sorted({one.name for one in there} | set(there.broken))
     if assistant not in names:
         fail(f"There is no assistant {assistant} in {data.root}. There are: {', '.join(names)}.",
              USAGE)  # fmt: skip

@@ -17,7 +17,7 @@ from ..app.serving import Server
 from ..config import Settings
 from ..http.guard import Guarded
 from ..transports.websocket import protocol_class
-from .common import command, err, now, out, plain
+from .common import command, err, now, out, plain, warn
 
 LEAVE_WITHIN_S = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -111,11 +111,8 @@ async def _tell(
     default = chosen.calls.default_assistant
     if server.services.catalogue.get(default) is None:
         there = ", ".join(one.name for one in server.services.catalogue)
-        err.print(f"calls.default_assistant is '{default}', and there is no such assistant: who "
-                  f"names none is refused. There are: {there}.", style="yellow",
-                  markup=False)  # fmt: skip
+        warn(f"calls.default_assistant is '{default}', and there is no such assistant: who names "
+             f"none is refused. There are: {there}.")  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
-        err.print(
-            f"The assistant '{name}' has mistakes and is not served:", style="yellow", markup=False
-        )
+        warn(f"the assistant '{name}' has mistakes and is not served:")
         err.print(str(error), markup=False)

@@ -11,8 +11,12 @@ import numpy as np
 
 from ..audio.pcm import BYTES_PER_MS, SAMPLE_RATE
 from ..audio.resample import Resampler
+from .common import warn
 
 PIECE_MS = 100
+LEAST_HZ = (
+    16_000  # what recognisers were made for: the sharp consonants are above what fewer can hold
+)
 
 
 class NoSound(Exception):
@@ -53,6 +57,9 @@ def _wav(file: io.BufferedReader) -> Iterator[bytes]:
             )  # fmt: skip
             if width != 2:
                 raise NoSound(f"this WAV file has {8 * width} bits a sample; 16 are read")
+            if rate < LEAST_HZ:
+                warn(f"this recording has {rate} samples a second. Recognisers were made for "
+                     f"{LEAST_HZ} and more, so expect wrong words.")  # fmt: skip
             resampler = None if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE)
             while frames := reader.readframes(rate * PIECE_MS // 1000):
                 whole = len(frames) - len(frames) % (2 * channels)

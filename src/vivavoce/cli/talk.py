@@ -22,7 +22,10 @@ def talk(
     file: Annotated[
         str | None, typer.Argument(help="A WAV file to say, or - for standard input")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Type this instead of speaking")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Type this instead of speaking; without --out, the answer is text, too"),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="http(s):// or ws(s):// base URL (default: the server here)")
     ] = None,
@@ -50,11 +53,12 @@ def talk(
     turn = Turn(quiet=as_json)
     # Elsewhere it is a model; here a name that nobody has is refused only as an assistant's.
     address = server.address(model=assistant, assistant=assistant, language=language)
-    server.visit(hold(turn, address, server.credential, pcm, text))
-    _report(turn, out_file, as_json)
+    aloud = text is None or out_file is not None
+    server.visit(hold(turn, address, server.credential, pcm, text, aloud=aloud))
+    _report(turn, out_file, as_json, server.hint(turn.error, assistant))
 
 
-def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
+def _report(turn: Turn, out_file: Path | None, as_json: bool, hint: str) -> None:
     from ..audio.pcm import duration_ms
     from . import sound
 
@@ -94,7 +98,7 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool) -> None:
     if why is None:
         return
     if not as_json:
-        err.print(f"[red]error:[/red] {plain(why)}")
+        err.print(f"[red]error:[/red] {plain(why + hint)}")
     refused = turn.closed is not None and turn.closed[0] in (3000, 4000)
     raise typer.Exit(REFUSED if refused else FAILED)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from .common import REFUSED, UNREACHABLE, command, fail, find, now, run, store
+from ..app.folder import Folder
+from .common import REFUSED, UNREACHABLE, catalogue, command, fail, find, now, run, store
 
 if TYPE_CHECKING:
     from ..core.values import JsonObject
@@ -22,6 +23,7 @@ T = TypeVar("T")
 class Target:
     url: str
     credential: str | None
+    data: Folder | None = None  # whose secret the credential is
 
     def address(self, **asked: str | None) -> str:
         """The socket's URL: `…/v1/realtime` is added where it is missing."""
@@ -51,6 +53,15 @@ class Target:
                      "If it is your own, name its file in SSL_CERT_FILE.", UNREACHABLE)  # fmt: skip
             fail(f"{self.url} cannot be reached: {error}. Is the server running?", UNREACHABLE)
 
+    def hint(self, error: dict[str, Any] | None, assistant: str | None) -> str:
+        """Whom one could ask for. A secret is not told; who made it here can read the folder."""
+        if self.data is None or (error or {}).get("code") != "assistant_not_found":
+            return ""
+        names = [one.name for one in catalogue(self.data)]
+        if assistant in names:
+            return " It is in the folder, and will be there when the server is started again."
+        return f" There are: {', '.join(names)}."
+
 
 def target(
     url: str | None,
@@ -63,24 +74,27 @@ def target(
     """`session`: what a secret for the server here is minted for."""
     if url is not None:
         return Target(url, key)
-    return Target(_here(data_dir), key or run(_secret(data_dir, assistant, session)))
-
-
-def _here(data_dir: Path | None) -> str:
     data = find(data_dir)
+    here = _here(data)
+    if key:
+        return Target(here, key)
+    return Target(here, run(_secret(data, assistant, session)), data)
+
+
+def _here(data: Folder) -> str:
     if not data.address.is_file():
         fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
              f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")
 
 
-async def _secret(data_dir: Path | None, assistant: str | None, session: JsonObject | None) -> str:
+async def _secret(data: Folder, assistant: str | None, session: JsonObject | None) -> str:
     """Whoever can read the data folder may talk with its server."""
     from ..access import client_secrets
     from ..core.values import Caller
     from ..store.base import Grant
 
-    kept = await store(find(data_dir))
+    kept = await store(data)
     try:
         caller = Caller(credential="key", subject=os.environ.get("USER"))
         grant = Grant(assistant=assistant, session=session)

@@ -33,11 +33,18 @@ class Written(StrEnum):
     json = "json"
 
 
+def _known(written: str) -> str:
+    """As a type of its own, another one would be told in the words of whatever judges types."""
+    if written not in list(Written):
+        raise typer.BadParameter(f"'{written}' is none of {', '.join(Written)}.")
+    return written
+
+
 def transcribe(
     file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
-    written: Annotated[
-        Written, typer.Option("--format", help="How the words are written")
-    ] = Written.text,
+    format: Annotated[
+        str, typer.Option(callback=_known, metavar="|".join(Written), help="How words are written")
+    ] = Written.text.value,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write into this file instead of standard output")
     ] = None,
@@ -51,14 +58,19 @@ def transcribe(
         str | None, typer.Option(help="Whose ears and words (Vivavoce only)")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Transcription model, where a server has several")
+        str,
+        typer.Option(
+            help=f"What another server hears with (default: {MODEL}). Vivavoce hears with the "
+            "assistant's own recogniser; a name that ends in -diarize asks it who spoke",
+            show_default=False,
+        ),
     ] = MODEL,
     language: Annotated[str | None, typer.Option(help="What is spoken, such as it")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Write down what is said, as fast as the server hears: text, subtitles or JSON."""
-    written = Written.json if as_json else written
+    written = Written.json if as_json else Written(format)
     if out_file is not None and not out_file.absolute().parent.is_dir():
         fail(f"{out_file} cannot be written: there is no such folder.", USAGE)
 
@@ -81,6 +93,8 @@ def transcribe(
     why = server.visit(work())
     page.end(dictating.notes)
     _write(page, dictating, out_file, written)
+    if why is not None:
+        why = _reason(dictating, why) + server.hint(dictating.error, assistant)
     _report(dictating, file, why)
 
 
@@ -152,10 +166,14 @@ def _report(dictating: Dictating, file: str, why: str | None) -> None:
         fail(f"{counted(len(failures), 'utterance')} could not be understood.")
 
 
+def _reason(dictating: Dictating, why: str) -> str:
+    """In the server's words, if it said any."""
+    return (dictating.error or {}).get("message") or why
+
+
 def _fail_because(dictating: Dictating, why: str, what: str = "") -> NoReturn:
-    reason = (dictating.error or {}).get("message") or why
     refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
-    fail(f"{what}{reason}", REFUSED if refused else FAILED)
+    fail(f"{what}{why}", REFUSED if refused else FAILED)
 
 
 def _open(file: str) -> io.BufferedReader:

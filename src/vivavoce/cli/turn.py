@@ -100,8 +100,9 @@ class Turn:
 
 
 async def hold(
-    turn: Turn, address: str, credential: str | None, pcm: bytes, text: str | None
+    turn: Turn, address: str, credential: str | None, pcm: bytes, text: str | None, *, aloud: bool
 ) -> None:
+    """`aloud`: the answer shall be spoken, so that it takes as long as its sound."""
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
     socket = await dial(address, headers=headers)
     socket.join(turn)
@@ -134,6 +135,8 @@ async def hold(
                         if text is None:
                             input_audio = {"transcription": {"model": "whisper-1"}}
                             session["audio"] = {"input": input_audio}
+                        if not aloud:
+                            session["output_modalities"] = ["text"]
                         say(type="session.update", session=session)
                     elif event["type"] == "session.updated" and talking is None:
                         turn.asked = True

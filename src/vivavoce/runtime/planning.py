@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -17,7 +17,7 @@ from ..core.values import Caller, JsonObject
 from ..errors import InvalidRequest
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, Row, Store
-from .refusals import Refused, no_translation
+from .refusals import Refused, no_assistant, no_translation
 
 Dialect = Literal["ga", "beta", "translation"]
 
@@ -59,6 +59,7 @@ class Plan:
 
 class Assistants(Protocol):
     def get(self, name: str) -> Assistant | None: ...
+    def __iter__(self) -> Iterator[Assistant]: ...
 
 
 def ids() -> Callable[[str], str]:
@@ -97,9 +98,10 @@ class Planner:
     ) -> tuple[Plan, ConversationRow, ConversationRow | None]:
         """The call, its conversation, and the same again if there was one already.
 
-        `new`: the id that a new conversation shall have; `by`: whose right it is to continue one.
+        `new`: the id that a new conversation shall have; `by`: whose right it is to continue one,
+        and who is told why there is none, if not the caller.
         """
-        assistant = self._assistant(knock, caller)
+        assistant = self._assistant(knock, caller, by or caller)
         found = await self._found(knock, caller, assistant, by)
         conversation = found or self._begun(knock, caller, assistant, new)
         plan = self._plan(knock, caller, assistant, conversation, call_id)
@@ -114,7 +116,8 @@ class Planner:
             raise Refused(400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent")
         return bound or asked or "realtime"
 
-    def _assistant(self, knock: Knock, caller: Caller) -> Assistant:
+    def _assistant(self, knock: Knock, caller: Caller, asks: Caller) -> Assistant:
+        """Who answers. `asks`: who reads why nobody does."""
         asked = None
         if caller.credential != "secret":
             asked = knock.asked("assistant", "agent", "agent_id")
@@ -126,18 +129,13 @@ class Planner:
             asked = caller.assistant
         if asked is not None:
             if (found := self._assistants.get(asked)) is None:
-                raise Refused(
-                    404,
-                    "assistant_not_found",
-                    f"There is no assistant named '{asked[:40]}'.",
-                    param="assistant",
-                )
+                raise no_assistant(asked, asks, self._assistants, "assistant")
             return found
         model = knock.asked("model")
         found = self._assistants.get(model) if model else None
         if found := found or self._assistants.get(self._default):
             return found
-        raise Refused(404, "assistant_not_found", f"There is no assistant named '{self._default}'.")
+        raise no_assistant(self._default, asks, self._assistants)
 
     async def _found(
         self, knock: Knock, caller: Caller, assistant: Assistant, by: Caller | None = None

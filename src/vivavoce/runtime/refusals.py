@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..access.refusal import Refusal
+from ..assistants import Assistant
+from ..core.values import Caller
 from ..errors import VivavoceError
 
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
+NAMED = 20  # assistants in one sentence
 
 
 class Refused(VivavoceError):
@@ -42,6 +47,21 @@ def no_translation() -> Refused:
     return Refused(
         501, "translation_not_supported", "This server has no translation sessions.", close=4000
     )
+
+
+def no_assistant(
+    name: str, caller: Caller, assistants: Iterable[Assistant], param: str | None = None
+) -> Refused:
+    """Who may list the assistants is told whom they can have; a client secret may not."""
+    there = [one.name for one in assistants if may_list(caller, one)]
+    message = f"There is no assistant named '{name[:40]}'."
+    if there:
+        message += f" There are: {', '.join(there[:NAMED])}{' …' if there[NAMED:] else '.'}"
+    return Refused(404, "assistant_not_found", message, param=param)
+
+
+def may_list(caller: Caller, assistant: Assistant) -> bool:
+    return caller.credential != "secret" and caller.assistant in (None, assistant.name)
 
 
 def no_call() -> Refused:

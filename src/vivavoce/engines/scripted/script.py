@@ -28,7 +28,7 @@ from typing import Literal
 import msgspec
 
 from ...core.values import JsonObject
-from ...errors import ConfigError, Mistake
+from ...errors import ConfigError, Mistake, misread
 
 Stage = Literal["stt", "brain", "tts"]
 
@@ -107,6 +107,9 @@ def load(path: Path) -> Script:
             re.compile(rule.pattern)
     except OSError as error:
         raise ConfigError([Mistake(str(path), "", None, error.strerror or str(error))]) from None
+    except tomllib.TOMLDecodeError as error:
+        message, line = misread(error)
+        raise ConfigError([Mistake(str(path), "", line, message)]) from None
     except (ValueError, re.error, msgspec.DecodeError) as error:
         raise ConfigError([Mistake(str(path), "", None, str(error))]) from None
     return script

@@ -6,8 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ...assistants import Assistant
-from ...core.values import Caller
-from ...runtime.refusals import Refused
+from ...runtime.refusals import may_list, no_assistant
 from ..services import At, ByEither, Services
 
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])
@@ -32,19 +31,15 @@ class Assistants(BaseModel):
 
 @router.get("", summary="The assistants one may talk with")
 async def listed(at: At, caller: ByEither) -> Assistants:
-    return Assistants(data=[_about(at, a) for a in at.catalogue if _may(caller, a)])
+    return Assistants(data=[_about(at, a) for a in at.catalogue if may_list(caller, a)])
 
 
 @router.get("/{name}", summary="One assistant")
 async def one(at: At, caller: ByEither, name: str) -> About:
     found = at.catalogue.get(name)
-    if found is None or not _may(caller, found):
-        raise Refused(404, "assistant_not_found", f"There is no assistant named '{name[:40]}'.")
+    if found is None or not may_list(caller, found):
+        raise no_assistant(name, caller, at.catalogue)
     return _about(at, found)
-
-
-def _may(caller: Caller, assistant: Assistant) -> bool:
-    return caller.assistant in (None, assistant.name)
 
 
 def _about(at: Services, assistant: Assistant) -> About:

@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from ...runtime.refusals import may_list
 from ..services import At, ByKey
 
 router = APIRouter(tags=["v1"])
@@ -26,5 +27,4 @@ class Models(BaseModel):
 
 @router.get("/v1/models", summary="The assistants, as models")
 async def models(at: At, caller: ByKey) -> Models:
-    names = [assistant.name for assistant in at.catalogue]
-    return Models(data=[Model(id=n) for n in names if caller.assistant in (None, n)])
+    return Models(data=[Model(id=one.name) for one in at.catalogue if may_list(caller, one)])
