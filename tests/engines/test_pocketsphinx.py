@@ -21,7 +21,6 @@ from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import (
     LONGEST_S,
-    QUIET_S,
     Pocketsphinx,
     Pool,
     _Quiet,
@@ -34,7 +33,6 @@ from vivavoce.runtime.load import Load
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
-from ..support.virtual_time import live as live_virtually
 
 KEYNOTE = noise(300, -60) + spoken("keynote_rms") + noise(500, -60)
 REGISTRATION = spoken("registration_slt")
@@ -45,10 +43,11 @@ async def nobody(text: str, guess: str = "", logprobs: object = (), /) -> None:
 
 
 class Talker:
-    """Says something, then holds the line until told to end."""
+    """Says something, then holds the line until told to end. `quiet`: for long, as it is told."""
 
-    def __init__(self, pcm: bytes = KEYNOTE) -> None:
+    def __init__(self, pcm: bytes = KEYNOTE, *, quiet: bool = False) -> None:
         self._pcm = pcm
+        self._quiet = quiet
         self.heard = asyncio.Event()
         self.done = asyncio.Event()
 
@@ -56,6 +55,8 @@ class Talker:
         async for piece in pieces(self._pcm):
             yield piece
         self.heard.set()
+        if self._quiet:
+            yield b""
         await self.done.wait()
 
 
@@ -190,9 +191,9 @@ def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles)
     """A button held down, or a connection that died in the middle of a word."""
 
     async def story() -> None:
-        holding, speaking = Talker(), Talker()
+        holding, speaking = Talker(quiet=True), Talker()
         speaking.done.set()
-        async with Pool(1, quiet_s=0.3) as pool:
+        async with Pool(1) as pool:
             one, other = Pocketsphinx(pool, congress), Pocketsphinx(pool, congress)
             held = asyncio.create_task(one.listen(holding.sound(), nobody))
             await holding.heard.wait()
@@ -200,8 +201,9 @@ def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles)
             assert not held.done()
             holding.done.set()
             assert "keynote" in (await held).text, "all of it, from the beginning"
-            again = asyncio.create_task(one.listen(Talker().sound(), nobody))
-            await asyncio.sleep(1)
+            holding = Talker(quiet=True)
+            again = asyncio.create_task(one.listen(holding.sound(), nobody))
+            await holding.heard.wait()
             again.cancel()
             await asyncio.wait((again,))
             assert "keynote" in (await other.listen(speaking.sound(), nobody)).text
@@ -223,18 +225,19 @@ def test_who_falls_quiet_again_and_again_is_heard_twice_at_most() -> None:
             said.put_nowait(b"a second")
         tape, heard = _Tape(sound()), 0
         for more in [*[b"a little"] * 5, None]:
+            said.put_nowait(b"")
             try:
-                async for _ in tape.play(QUIET_S):
+                async for _ in tape.play():
                     heard += 1
             except _Quiet:
                 pass
             said.put_nowait(more)
             await tape.more()
-        async for _ in tape.play(QUIET_S):
+        async for _ in tape.play():
             heard += 1
         return heard, tape.over
 
-    heard, over = live_virtually(story())
+    heard, over = live(story())
     assert heard <= 2 * (59 + 5)
     assert over
 
@@ -245,14 +248,30 @@ def test_who_falls_quiet_twice_is_heard_whole(congress: ModelFiles) -> None:
             for pcm in (KEYNOTE, noise(300, -60), REGISTRATION):
                 async for piece in pieces(pcm):
                     yield piece
-                await asyncio.sleep(0.8)
+                yield b""
 
-        async with Pool(1, quiet_s=0.3) as pool:
+        async with Pool(1) as pool:
             return (await Pocketsphinx(pool, congress).listen(sound(), nobody)).text
 
     said = live(story())
     assert said.count("keynote") == 1
     assert said.count("registration") == 1
+
+
+def test_who_has_fallen_quiet_and_ends_is_heard(congress: ModelFiles) -> None:
+    """Their worker was given back meanwhile."""
+
+    async def story() -> str:
+        async def sound() -> AsyncIterator[bytes]:
+            async for piece in pieces(KEYNOTE):
+                yield piece
+            yield b""
+            yield b""
+
+        async with Pool(1) as pool:
+            return (await Pocketsphinx(pool, congress).listen(sound(), nobody)).text
+
+    assert "keynote" in live(story())
 
 
 def test_nobody_waits_for_ever(congress: ModelFiles) -> None:

@@ -12,7 +12,7 @@ from vivavoce.engines.cascade import Scribe
 from vivavoce.protocol import client, codec, grammar, server
 from vivavoce.protocol.config import ServerVad
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.hands import UTTERANCES, Hands
+from vivavoce.runtime.hands import QUIET_S, UTTERANCES, Hands
 from vivavoce.runtime.line import Line
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
@@ -30,11 +30,11 @@ def slow() -> FakeStt:
 
 
 def bring(
-    sound: bytes, *, piece_ms: int, stt: FakeStt, by_hand: bool = False
+    sound: bytes, *, piece_ms: int, stt: FakeStt, by_hand: bool = False, holds_s: float = 0
 ) -> tuple[FakeWire, bool]:
     """All at once, as fast as it is taken; then wait until every word is there.
 
-    Returns also whether its sender had to wait.
+    `holds_s`: of quiet before the end. Returns also whether its sender had to wait.
     """
     wire = FakeWire()
     waited = False
@@ -60,6 +60,7 @@ def bring(
                 while not wire.reading:  # as the kernel does
                     waited = True
                     await asyncio.sleep(0.01)
+            await asyncio.sleep(holds_s)
             if by_hand:
                 wire.say(codec.encode(client.AudioCommit()))
             before = -1
@@ -98,3 +99,11 @@ def test_nobody_gives_up_on_four_minutes_without_a_pause(by_hand: bool) -> None:
     (heard_ms,) = stt.heard_ms
     assert heard_ms >= 240_000
     assert waited  # what waits is bounded: the rest stays in the socket
+
+
+def test_a_recogniser_is_told_that_nobody_says_anything() -> None:
+    stt = FakeStt()
+    wire, _ = bring(LOUD * 30, piece_ms=96, stt=stt, by_hand=True, holds_s=12)
+    assert stt.quiet_at == [QUIET_S, 2 * QUIET_S]
+    assert stt.heard_ms == [960]
+    assert len(wire.all(server.TranscriptionCompleted)) == 1

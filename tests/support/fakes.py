@@ -41,6 +41,7 @@ class FakeStt:
     broken: Exception | None = None
     speed: float | None = None
     heard_ms: list[int] = field(default_factory=list)
+    quiet_at: list[float] = field(default_factory=list)  # when it was told that nobody speaks
     open: int = 0  # utterances that it hears
     most: int = 0  # … at once, so far
 
@@ -57,7 +58,9 @@ class FakeStt:
         heard = 0  # bytes
         try:
             async for pcm in sound:
-                if not heard:
+                if not pcm:
+                    self.quiet_at.append(now())
+                elif not heard:
                     await stable("what")
                 heard += len(pcm)
                 if self.speed:

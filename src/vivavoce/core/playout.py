@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..protocol import server
 from . import effects as do
 from .conversation import Conversation
-from .ledger import Ledger
+from .ledger import Ledger, Spoken
 from .outgoing import Outgoing
 
 
@@ -18,12 +18,15 @@ from .outgoing import Outgoing
 class _Sound:
     response_id: str
     item_id: str
+    spoken: Spoken  # its own, whatever item may be called so by now
     whole: bool = False  # no more of it will come
+
+    @property
+    def over(self) -> bool:
+        return self.whole and (self.spoken.heard_ms or 0) >= self.spoken.sent_ms
 
 
 class Playout:
-    """What of it was heard is in the ledger, unless another item is called so by now."""
-
     def __init__(self, out: Outgoing, conversation: Conversation, ledger: Ledger) -> None:
         self._out = out
         self._conversation = conversation
@@ -36,7 +39,7 @@ class Playout:
 
     def add(self, response_id: str, item_id: str) -> None:
         """The first sound of this response is on its way."""
-        self._queue.append(_Sound(response_id, item_id))
+        self._queue.append(_Sound(response_id, item_id, self._ledger[item_id]))
         if len(self._queue) == 1:
             self._out.send(server.PlayoutStarted(response_id=response_id))
 
@@ -47,33 +50,37 @@ class Playout:
         self._advance()
 
     def played(self, item_id: str, ms: int) -> None:
-        self._ledger.hear(item_id, ms)
+        """Of sound that is no longer here, the ledger keeps it."""
+        queued = next((sound for sound in self._queue if sound.item_id == item_id), None)
+        if queued:
+            queued.spoken.hear(ms)
+        else:
+            self._ledger.hear(item_id, ms)
         self._advance()
 
     def _advance(self) -> None:
-        while self._queue and self._queue[0].whole and self._is_over(self._queue[0]):
+        while self._queue and self._queue[0].over:
             self._out.send(server.PlayoutStopped(response_id=self._queue.pop(0).response_id))
             if self._queue:
                 self._out.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
-
-    def _is_over(self, sound: _Sound) -> bool:
-        spoken = self._ledger.get(sound.item_id)
-        return spoken is None or (spoken.heard_ms or 0) >= spoken.sent_ms
 
     def clear(self, *, truncate: bool) -> None:
         """Throw away what waits. `truncate`: and say what of it was not heard."""
         queue, self._queue = self._queue, []
         for place, sound in enumerate(queue):
-            spoken = self._ledger.get(sound.item_id)
-            heard_ms = (spoken and spoken.heard_ms) or 0
-            self._ledger.hear(sound.item_id, heard_ms)
+            heard_ms = sound.spoken.heard_ms or 0
+            sound.spoken.hear(heard_ms)
             self._out.ask(do.Hush(sound.item_id))
             if place == 0:
                 self._out.send(server.PlayoutCleared(response_id=sound.response_id))
-            if truncate and spoken and sound.item_id in self._conversation:
+            if truncate and self._is_there(sound):
                 self._ledger.cut(sound.item_id, heard_ms)
                 self._out.send(
                     server.ItemTruncated(
                         item_id=sound.item_id, content_index=0, audio_end_ms=heard_ms
                     )
                 )
+
+    def _is_there(self, sound: _Sound) -> bool:
+        same = self._ledger.get(sound.item_id) is sound.spoken
+        return same and sound.item_id in self._conversation

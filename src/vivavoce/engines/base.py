@@ -69,6 +69,8 @@ class SpeechToText(Protocol):
     ) -> Transcript:
         """Hear one utterance while it is spoken; return its words when the sound ends.
 
+        An empty piece says that nothing has come for some seconds, and that more may: who holds
+        what others wait for lends it to them.
         `logprobs`: somebody wants to know how sure each token is. Who cannot tell leaves them out.
         """
 

@@ -40,6 +40,7 @@ log = logging.getLogger("vivavoce.hearing")
 HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
 HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
 HEARING_AHEAD = 1024 * 1024  # 21 s of sound: what is brought beyond it is held until it is heard
+QUIET_S = 5.0  # without sound, and the recogniser is told: others may wait for it
 UTTERANCES = 3  # of one call that wait for their words: nobody's recording takes all recognisers
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
@@ -54,16 +55,30 @@ class _Hearing:
     """The sound of an utterance on its way to the recogniser."""
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[None]
         self.waiting = 0  # bytes
         self.ended = False
         self._sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
+        self._loop = asyncio.get_running_loop()
+        self._came = self._loop.time()
+        self._timer = self._loop.call_later(QUIET_S, self._look)
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, task: asyncio.Task[None]) -> None:
+        """`task`: who hears it."""
+        self._task = task
+        task.add_done_callback(lambda _: self._timer.cancel())
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     def put(self, pcm: bytes | None) -> None:
         """None: that was all. Raises `QueueFull`."""
         if pcm is not None and self.waiting > HEARING_BYTES:
             raise asyncio.QueueFull
-        self._sound.put_nowait(pcm)
+        if pcm != b"":
+            self._sound.put_nowait(pcm)
+        self._came = self._loop.time()
         self.waiting += len(pcm or b"")
         self.ended = pcm is None
 
@@ -71,6 +86,15 @@ class _Hearing:
         pcm = await self._sound.get()
         self.waiting -= len(pcm or b"")
         return pcm
+
+    def _look(self) -> None:
+        """Has it fallen quiet? One timer looks now and then, instead of one for each piece."""
+        now, due = self._loop.time(), self._came + QUIET_S
+        if now >= due:
+            if self._sound.empty():
+                self._sound.put_nowait(b"")
+            due = now + QUIET_S
+        self._timer = self._loop.call_at(due, self._look)
 
 
 class Hands:
@@ -109,7 +133,7 @@ class Hands:
             case do.Listen(item_id=item_id, pre_roll=pcm):
                 hearing = self._hearings[item_id] = _Hearing()
                 hearing.put(pcm)
-                hearing.task = self._tasks.create_task(self._hear(effect, hearing))
+                hearing.begin(self._tasks.create_task(self._hear(effect, hearing)))
             case do.ListenTo(item_id=item_id, pcm=pcm):
                 self._give(item_id, pcm)
             case do.ListenEnd(item_id=item_id):
@@ -132,10 +156,12 @@ class Hands:
     @property
     def behind(self) -> bool:
         """More waits to be heard than anybody says in a hurry: hold what brings more of it."""
-        hearings = self._hearings.values()
-        return sum(h.ended for h in hearings) >= UTTERANCES or any(
-            h.waiting > HEARING_AHEAD for h in hearings
-        )
+        ended = 0
+        for hearing in self._hearings.values():  # asked for every frame, and rarely more than one
+            if hearing.waiting > HEARING_AHEAD:
+                return True
+            ended += hearing.ended
+        return ended >= UTTERANCES
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return tuple(map(padded, self._mouth.shape(event)))
@@ -144,10 +170,12 @@ class Hands:
         """The mailbox holds back what there is no room for."""
 
     def end(self) -> None:
-        hearings = [hearing.task for hearing in self._hearings.values()]
-        for task in (*self._replies.values(), *hearings, *self._calls, self._judging):
+        for hearing in self._hearings.values():
+            hearing.cancel()
+        for task in (*self._replies.values(), *self._calls, self._judging):
             if task is not None:
                 task.cancel()
+        self._replies.clear()
 
     def _give(self, item_id: str, pcm: bytes | None) -> None:
         if hearing := self._hearings.get(item_id):
@@ -159,7 +187,7 @@ class Hands:
 
     def _drop(self, item_id: str) -> None:
         if hearing := self._hearings.pop(item_id, None):
-            hearing.task.cancel()
+            hearing.cancel()
 
     async def _hear(self, request: do.Listen, hearing: _Hearing) -> None:
         item_id = request.item_id
@@ -213,8 +241,9 @@ class Hands:
         except* EngineError as errors:
             error = _first(errors)
             outcome = Failed(request.response_id, str(error), error.code)
-        await self._line.mailbox.put(outcome)
-        self._replies.pop(request.response_id, None)
+        if request.response_id in self._replies:  # else it was stopped at the moment it failed
+            await self._line.mailbox.put(outcome)
+            self._replies.pop(request.response_id, None)
 
     async def _call(self, effect: do.CallTool) -> None:
         output = await self._tools(effect)

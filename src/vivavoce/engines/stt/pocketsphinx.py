@@ -28,9 +28,9 @@ from .lm import ModelFiles
 HEARD_RATE = 16_000
 LONGEST_S = 60.0  # of one stretch of sound; a decoder's memory grows with it
 PARTED_S = 40.0  # after so much of it a stretch may end, where it is quiet
-QUIET_DB = 25.0  # so far below the loudest of it
+MEASURED_S = 30.0  # after so much of it we ask how loud it is; hardly anything ever is so long
+QUIET_DB = 25.0  # so far below the loudest since then
 PIECE_BYTES = SAMPLE_RATE * 2 // 10
-QUIET_S = 5.0  # who brings no sound for so long gives their worker back, until they do
 REPLAYS = 1  # of the same sound; who falls quiet again has said what was heard until then
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
@@ -61,20 +61,13 @@ class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
     `wait_s`: how long an utterance waits for a free worker. `answer_s`: how long a worker may say
-    nothing when it should; then it is taken for hung, killed and replaced. `quiet_s`: how long a
-    talker may bring no sound before others get their worker. `queue` is told who waits.
+    nothing when it should; then it is taken for hung, killed and replaced. `queue` is told who
+    waits.
     """
 
     def __init__(
-        self,
-        size: int,
-        *,
-        wait_s: float = 10.0,
-        answer_s: float = 10.0,
-        quiet_s: float = QUIET_S,
-        queue: Queue | None = None,
+        self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, queue: Queue | None = None
     ) -> None:
-        self.quiet_s = quiet_s
         self._wait_s = wait_s
         self._queue = queue or Unseen()
         self._idle = [Worker(answer_s) for _ in range(size)]
@@ -172,7 +165,7 @@ class Worker:
         """Its words, and what the decoder has learnt of the voice."""
         await self._begin(wire.START, model, voice)
         heard: list[tuple[str, str]] = []
-        told = 0
+        told, asked = 0, _asked_to_end()
         try:
             async with asyncio.TaskGroup() as tasks:
                 final = tasks.create_task(self._answer(wire.FINAL, heard))
@@ -187,6 +180,8 @@ class Worker:
             failure = errors.exceptions[0]
         finally:
             self._write(wire.ABORT)  # if it is still at it
+        if _asked_to_end() > asked:  # a group that ends with an error forgets it (cpython 116720)
+            raise asyncio.CancelledError
         raise failure
 
     async def stop(self) -> None:
@@ -268,6 +263,12 @@ class Worker:
             self._process.kill()
 
 
+def _asked_to_end() -> int:
+    """How often this task was cancelled."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 class Pocketsphinx:
     """Hears the talker of one call (a `SpeechToText`), and gets used to their voice."""
 
@@ -307,7 +308,8 @@ class Pocketsphinx:
         async def so_far(text: str, guess: str = "", logprobs: object = (), /) -> None:
             await stable(f"{said} {text}".strip(), f"{said} {guess}".strip())
 
-        async with aclosing(sound), aclosing(_Tape(sound)) as tape:
+        async with aclosing(sound):
+            tape = _Tape(sound)
             while not tape.over:
                 try:
                     text, voice = await self._hear(tape, so_far)
@@ -321,10 +323,7 @@ class Pocketsphinx:
         return said
 
     async def _hear(self, tape: _Tape, stable: Stable) -> tuple[str, str | None]:
-        async with (
-            self._pool.lease(self._model) as worker,
-            aclosing(tape.play(self._pool.quiet_s)) as sound,
-        ):
+        async with self._pool.lease(self._model) as worker, aclosing(tape.play()) as sound:
             return await worker.hear(self._model, self._voice, sound, stable)
 
 
@@ -344,42 +343,33 @@ class _Tape:
     def __init__(self, sound: AsyncGenerator[bytes, None]) -> None:
         self._sound = sound
         self._heard: list[bytes] = []  # at most `LONGEST_S`
-        self._next: asyncio.Task[bytes | None] | None = None
         self._replays = 0
         self.over = False
 
-    async def more(self, within_s: float | None = None) -> bool:
-        """Has more sound come, or its end?"""
-        if self._next is None:
-            self._next = asyncio.create_task(self._take())
-        done, _ = await asyncio.wait((self._next,), timeout=within_s)
-        return bool(done)
+    async def more(self) -> None:
+        """Wait until there is more of it, or the end."""
+        async for piece in self._sound:
+            if piece:
+                self._heard.append(piece)
+                return
 
-    async def play(self, quiet_s: float) -> AsyncGenerator[bytes, None]:
-        """All of it. Raises `_Quiet` where it stops for `quiet_s` and may be heard again."""
+    async def play(self) -> AsyncGenerator[bytes, None]:
+        """All of it. Raises `_Quiet` where it has fallen quiet and may be heard again."""
         for piece in tuple(self._heard):
             yield piece
-        while await self.more(quiet_s):
-            assert self._next is not None
-            came, self._next = self._next.result(), None
-            if came is None:
-                self.over = True
-                return
-            self._heard.append(came)
-            yield came
+        async for piece in self._sound:
+            if not piece:
+                break
+            self._heard.append(piece)
+            yield piece
+        else:
+            self.over = True
+            return
         if self._replays < REPLAYS:
             self._replays += 1
             raise _Quiet("Nobody speaks.")
         self._replays = 0
         self._heard.clear()
-
-    async def aclose(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
-
-    async def _take(self) -> bytes | None:
-        return await anext(self._sound, None)
 
 
 class _Stretches:
@@ -395,6 +385,8 @@ class _Stretches:
         async for pcm in self._sound:
             yield pcm
             seconds += len(pcm) / 2 / HEARD_RATE
+            if seconds < MEASURED_S or not pcm:
+                continue
             level = level_db(pcm)
             loudest = max(loudest, level)
             quiet = level < loudest - QUIET_DB
@@ -404,8 +396,13 @@ class _Stretches:
 
 
 async def _as_heard(sound: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """At the rate of the decoder. What is empty says that nothing comes, and nothing else is."""
     resampler = Resampler(SAMPLE_RATE, HEARD_RATE)
     async for pcm in sound:
+        if not pcm:
+            yield b""
         for start in range(0, len(pcm), PIECE_BYTES):
-            yield resampler.push(pcm[start : start + PIECE_BYTES])
-    yield resampler.push(b"", last=True)
+            if heard := resampler.push(pcm[start : start + PIECE_BYTES]):
+                yield heard
+    if rest := resampler.push(b"", last=True):
+        yield rest
