@@ -120,6 +120,12 @@ def main() -> None:
     words.add_argument("--calls", default="1,4,8", help="how many talk at once")
     words.add_argument("--write", action="store_true", help="put the tables into the document")
     chosen = words.parse_args()
+    name = chosen.small or "benchmark"
+    if chosen.write:  # it takes minutes to measure what cannot be written
+        try:
+            figures.between(DOCUMENT.read_text("utf-8"), "", name)
+        except ValueError as error:
+            words.error(f"argument --write: {error}")
     began = time.monotonic()
     if chosen.small:
         tables = importlib.import_module(f"benchmarks.{chosen.small}").main(*chosen.rest)
@@ -136,7 +142,6 @@ def main() -> None:
     print(made)
     if chosen.write:
         text = DOCUMENT.read_text("utf-8")
-        name = chosen.small or "benchmark"
         DOCUMENT.write_text(figures.between(text, made, name), "utf-8")
 
 

@@ -102,13 +102,11 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         try:
             text = path.read_text("utf-8")
             data = tomllib.loads(text)
-        except OSError as error:
-            raise ConfigError([Mistake(name, "", None, error.strerror or str(error))]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError([Mistake(name, "", None, _unread(error))]) from None
         except tomllib.TOMLDecodeError as error:
             message, line = misread(error)
             raise ConfigError([Mistake(name, "", line, message)]) from None
-        except UnicodeDecodeError as error:
-            raise ConfigError([Mistake(name, "", None, f"is not UTF-8 ({error.reason})")]) from None
     given, mistakes = _overlay(data, environ)
     try:
         settings = Settings.model_validate(data)
@@ -123,6 +121,13 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     if mistakes:
         raise ConfigError(mistakes)
     return settings
+
+
+def _unread(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file is no text."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 ({error.reason})"
+    return error.strerror or str(error)
 
 
 def _overlay(
@@ -140,8 +145,8 @@ def _overlay(
             key = key.removesuffix("_file")
             try:
                 value = Path(value).read_text("utf-8").strip()
-            except OSError as error:
-                mistakes.append(Mistake(name, "", None, error.strerror or str(error)))
+            except (OSError, UnicodeDecodeError) as error:
+                mistakes.append(Mistake(name, "", None, _unread(error)))
                 continue
         if key not in keys:
             known = [f"{s}__{k}".upper() for s in Settings.model_fields for k in _keys(s)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import pytest
 from benchmarks.figures import Target
 from benchmarks.idle import Idle
@@ -29,6 +32,18 @@ def test_what_was_never_measured_is_a_dash_and_not_a_zero() -> None:
     made = whole.talking([talk])
     assert "| 44 / 160 | ≤ 50 / 150 | **no** |" in made
     assert f"| `response.cancel` → silence | {figures.NONE} | ≤ 50 |  |" in made
+
+
+@pytest.mark.parametrize("given", [["pairs", "other"], ["frame"]])
+def test_what_the_document_has_no_place_for_is_not_measured_to_be_written(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *given, "--write"])
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"{name} measures"))
+    with pytest.raises(SystemExit) as ended:
+        whole.main()
+    assert ended.value.code == 2
+    assert f"argument --write: there is no <!-- {given[0]}: begin -->" in capsys.readouterr().err
 
 
 def test_every_row_has_as_many_cells_as_the_head() -> None:

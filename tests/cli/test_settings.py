@@ -48,6 +48,17 @@ def test_a_file_in_another_encoding_is_said_to_be_that(tmp_path: Path) -> None:
         config.load(file, {})
 
 
+def test_a_secrets_file_that_is_no_text_is_a_mistake_like_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"sk-\xff")
+    assert mistakes(
+        tmp_path, VIVAVOCE_OPENAI__API_KEY_FILE=str(file), VIVAVOCE_SERVER__PORT="many"
+    ) == [
+        "VIVAVOCE_OPENAI__API_KEY_FILE: is not UTF-8 (invalid start byte)",
+        "VIVAVOCE_SERVER__PORT: must be a whole number",
+    ]
+
+
 def test_the_environments_mistakes_are_named_by_their_variables(tmp_path: Path) -> None:
     assert mistakes(
         tmp_path,

@@ -19,7 +19,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from vivavoce.cli import turn as turns
 from vivavoce.cli.main import app
 
-from ..support.served import Served
+from ..support.served import TAKES_ALL, Served
+from ..support.served import serve as serve_here
 
 FAILED, UNREACHABLE, REFUSED = 1, 3, 4
 
@@ -54,7 +55,7 @@ def test_who_asks_for_nobody_is_told_who_there_is(served: Served) -> None:
     asked = ["talk", "--text", "Hello.", "--assistant", "nobody", "--data-dir", str(served.data)]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == REFUSED
-    assert "error: No answer: There is no assistant named 'nobody'. There are: " in done.stderr
+    assert "error: No answer: There is no assistant named 'nobody'. Known here are: " in done.stderr
     assert "charlotte, echo" in done.stderr
 
 
@@ -66,6 +67,29 @@ def test_an_assistant_that_came_after_the_server_began_is_said_to_wait(served: S
     told = CliRunner().invoke(app, asked).stderr
     shutil.rmtree(folder)
     assert "when the server is started again" in told
+
+
+def test_an_assistant_with_mistakes_is_said_to_have_them(served: Served) -> None:
+    folder = served.data / "assistants/flawed"
+    folder.mkdir()
+    (folder / "assistant.toml").write_text('name = "flawed"\nengine = "steam"\n')
+    asked = ["talk", "--text", "Hello.", "--assistant", "flawed", "--data-dir", str(served.data)]
+    told = CliRunner().invoke(app, asked).stderr
+    shutil.rmtree(folder)
+    assert "There is no assistant named 'flawed'. It has 1 mistake: " in told
+    assert f"assistants check {folder} --data-dir {served.data}" in told
+
+
+def test_the_default_that_came_after_the_server_began_is_said_to_wait(tmp_path: Path) -> None:
+    with serve_here(tmp_path, VIVAVOCE_CALLS__DEFAULT_ASSISTANT="late", **TAKES_ALL):
+        folder = tmp_path / "assistants/late"
+        folder.mkdir()
+        (folder / "assistant.toml").write_text('name = "late"\nengine = "scripted"\n')
+        asked = ["talk", "--text", "Hello.", "--data-dir", str(tmp_path)]
+        told = CliRunner().invoke(app, asked).stderr
+    assert "There is no assistant named 'late'. It is in the folder" in told
+    assert "when the server is started again" in told
+    assert "charlotte" not in told
 
 
 def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:

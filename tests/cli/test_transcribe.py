@@ -202,7 +202,7 @@ def test_who_asks_for_nobodys_ears_is_told_whose_there_are(served: Served, tmp_p
     asked = [str(file), "--assistant", "nobody", "--data-dir", str(served.data)]
     status, _, told = transcribe(*asked)
     assert status == REFUSED
-    assert "There is no assistant named 'nobody'. There are: charlotte, echo" in told
+    assert "There is no assistant named 'nobody'. Known here are: charlotte, echo" in told
 
 
 def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:

@@ -38,6 +38,23 @@ async def _talk(served: Served, credential: str, query: str = "?model=echo") -> 
         return conversation
 
 
+async def _call(served: Served, credential: str, assistant: str) -> None:
+    """A call in which nothing is said."""
+    async with connect(f"{served.ws}?assistant={assistant}", **with_key(credential)) as socket:
+        assert (await hear(socket))["type"] == "session.created"
+
+
+def _pages(served: Served, credential: dict[str, str], limit: int) -> list[dict[str, Any]]:
+    """Of calls."""
+    pages: list[dict[str, Any]] = []
+    before = ""
+    while not pages or pages[-1]["has_more"]:
+        url = f"{served.url}/api/calls?limit={limit}{before}"
+        pages.append(httpx2.get(url, headers=credential).json())
+        before = f"&before={pages[-1]['last_id']}"
+    return pages
+
+
 def secret_of(served: Served, key: str, user: str) -> str:
     body = {"vivavoce": {"assistant": "echo", "user": user}}
     answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key))
@@ -88,6 +105,34 @@ def test_lists_leave_out_what_is_another_keys(served: Served, talked: Talked) ->
         url = f"{served.url}/api/{path}?limit=100&assistant=echo"
         ids = [one["id"] for one in httpx2.get(url, headers=talked.of_another_key).json()["data"]]
         assert not {talked.conversation, talked.call} & set(ids)
+
+
+def test_a_key_for_one_assistant_pages_through_its_calls_and_hears_of_no_others(
+    served: Served, key: str, talked: Talked
+) -> None:
+    for assistant in ("charlotte", "echo", "charlotte"):
+        asyncio.run(_call(served, key, assistant))
+    expected = [
+        call["id"]
+        for page in _pages(served, bearer(key), limit=100)
+        for call in page["data"]
+        if call["assistant"] == "charlotte"
+    ]
+    pages = _pages(served, talked.of_another_key, limit=2)
+    assert [call["id"] for page in pages for call in page["data"]] == expected
+    assert all(page["last_id"] == page["data"][-1]["id"] for page in pages)
+    assert all(len(page["data"]) == 2 for page in pages[:-1])
+
+
+def test_a_key_for_one_assistant_that_asks_for_another_is_shown_no_conversations(
+    served: Served, key: str, talked: Talked
+) -> None:
+    asyncio.run(_call(served, key, "charlotte"))
+    url = f"{served.url}/api/conversations?assistant="
+    page = httpx2.get(f"{url}echo", headers=talked.of_another_key).json()
+    assert page == {"data": [], "has_more": False, "last_id": None}
+    page = httpx2.get(f"{url}charlotte", headers=talked.of_another_key).json()
+    assert {one["assistant"] for one in page["data"]} == {"charlotte"}
 
 
 def test_a_cookie_sees_its_own_conversations_only(served: Served, key: str, talked: Talked) -> None:

@@ -11,12 +11,13 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from vivavoce.http.guard import REQUEST_WITHIN_S, Guarded
+from vivavoce.http.guard import HEAD_BYTES, REQUEST_WITHIN_S, Guarded
 
 from ..support.virtual_time import live
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+ENDLESS = b"x" * (HEAD_BYTES + 1)
 DONE = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone"
 
 Message = dict[str, Any]
@@ -156,7 +157,17 @@ def test_who_was_answered_before_their_body_came_is_not_answered_twice() -> None
     assert wire.told == DONE
 
 
-@pytest.mark.parametrize("pieces", [(HEAD, b"x"), (WHOLE, b"GET ", b"/ HT")])
+def test_who_was_answered_before_their_body_came_has_no_more_time_for_the_next() -> None:
+    wire = drip(at_once, HEAD, b"x" * 100)
+    assert is_timeout(wire.told.removeprefix(DONE))
+    assert wire.closed_at == 1 + REQUEST_WITHIN_S
+
+    wire = drip(at_once, HEAD, b"x" * 100 + b"GET / HT")
+    assert is_timeout(wire.told.removeprefix(DONE))
+    assert wire.closed_at == 1 + REQUEST_WITHIN_S
+
+
+@pytest.mark.parametrize("pieces", [(HEAD, b"x"), (WHOLE, b"GET / HTTP/1.1\r\nx: ", ENDLESS)])
 def test_nothing_is_said_into_an_answer_that_has_begun(pieces: tuple[bytes, ...]) -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"8")]
@@ -168,12 +179,28 @@ def test_nothing_is_said_into_an_answer_that_has_begun(pieces: tuple[bytes, ...]
     assert drip(app, *pieces).told.endswith(b"\r\n\r\nhalf")
 
 
-def test_a_request_behind_another_has_as_long_from_when_it_is_read() -> None:
-    wire = drip(late, WHOLE + HEAD)
-    assert wire.told.startswith(DONE)
-    assert is_timeout(wire.told.removeprefix(DONE))
-    assert wire.closed_at == 30 + REQUEST_WITHIN_S
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (WHOLE + HEAD,),
+        (WHOLE, HEAD[:10], HEAD[10:]),
+        (WHOLE, HEAD[:10]),
+        (WHOLE + HEAD[:10],),
+        (WHOLE + WHOLE + HEAD,),
+        (WHOLE + WHOLE, HEAD[:10], HEAD[10:]),
+    ],
+)
+def test_a_request_behind_others_has_as_long_from_when_it_is_its_turn(
+    pieces: tuple[bytes, ...],
+) -> None:
+    """In however many pieces it came: what they are answered is not lost."""
+    before = b"".join(pieces).count(b"GET")
+    wire = drip(late, *pieces)
+    assert wire.told.startswith(DONE * before)
+    assert is_timeout(wire.told.removeprefix(DONE * before))
+    assert wire.closed_at == 30 * before + REQUEST_WITHIN_S
 
 
-def test_a_slow_request_behind_another_does_not_take_its_answer() -> None:
-    assert drip(late, WHOLE, HEAD[:10], HEAD[10:]).told == b""
+@pytest.mark.parametrize("pieces", [(WHOLE + HEAD,), (WHOLE, HEAD[:10], HEAD[10:])])
+def test_a_body_that_could_not_be_read_before(pieces: tuple[bytes, ...]) -> None:
+    assert drip(late, *pieces, b"x" * 100).told == DONE + DONE

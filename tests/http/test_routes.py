@@ -98,8 +98,22 @@ def test_who_may_list_the_assistants_is_told_whom_they_can_have(served: Served, 
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "assistant_not_found")
         assert "There are: charlotte, echo" in error["message"]
-    bound = served.key("--assistant", "echo")
-    assert "charlotte" not in httpx2.post(mint, json=wish, headers=bearer(bound)).text
+
+
+def test_a_key_for_one_assistant_cannot_find_out_about_others(served: Served) -> None:
+    """What is there is refused in the same words as what is not."""
+    bound = bearer(served.key("--assistant", "echo"))
+    for path in ("client_secrets", "sessions", "transcription_sessions"):
+        answers = set()
+        for assistant in ("charlotte", "nobody"):
+            for more in ({}, {"role": "king"}, {"language": "xx"}, {"variables": {"no": "x"}}):
+                wish = {"vivavoce": {"assistant": assistant} | more}
+                url = f"{served.url}/v1/realtime/{path}"
+                answer = httpx2.post(url, json=wish, headers=bound)
+                answers.add((answer.status_code, answer.text))
+        ((status, text),) = answers
+        assert status == 403
+        assert "charlotte" not in text
 
 
 def test_a_browser_never_sees_instructions(served: Served, key: str) -> None:

@@ -323,6 +323,21 @@ def test_a_call_begins_and_ends_once(make: Make) -> None:
     tell(make, story)
 
 
+def test_calls_of_one_assistant_fill_a_page(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        for number in range(6):
+            assistant = "coach" if number % 2 else "charlotte"
+            await store.begin_call(replace(call(f"rtc_{number}"), assistant=assistant))
+        page = await store.calls(assistant="coach", limit=2)
+        assert [row.id for row in page] == ["rtc_5", "rtc_3"]
+        page = await store.calls(assistant="coach", before="rtc_3", limit=2)
+        assert [row.id for row in page] == ["rtc_1"]
+        assert await store.calls(assistant="nobody") == []
+
+    tell(make, story)
+
+
 def test_a_response_is_written_again_as_more_of_it_is_known(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())

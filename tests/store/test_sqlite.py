@@ -500,7 +500,7 @@ def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
         await store.conversations(assistant="charlotte", subject="ann", before="conv_1")
         await store.conversation("conv_1")
         await store.items("conv_1")
-        await store.calls(before="rtc_1")
+        await store.calls(assistant="charlotte", before="rtc_1")
         await store.call("rtc_1")
         await store.responses("rtc_1")
         await store.end_call("rtc_1", NOON, "hung_up")

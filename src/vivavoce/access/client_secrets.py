@@ -29,16 +29,11 @@ class ClientSecret:
 
 
 def narrow(caller: Caller, grant: Grant) -> Grant | Refusal:
-    """The grant, `bound` to the caller; a refusal if it asks for more than the caller has."""
+    """The grant, with what the caller is bound to filled in; a refusal if it asks for more."""
     if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
         return not_yours("assistant")
     if caller.credential == "cookie" and grant.subject not in (None, caller.subject):
         return not_yours("user")
-    return bound(caller, grant)
-
-
-def bound(caller: Caller, grant: Grant) -> Grant:
-    """The grant, with what its caller is bound to filled in. Whether it may be is not judged."""
     return msgspec.structs.replace(
         grant,
         key_id=caller.key_id,

@@ -13,11 +13,11 @@ from .common import (
     DataDir,
     Json,
     catalogue,
-    command,
     counted,
     err,
     fail,
     find,
+    flaws,
     out,
     told,
     warn,
@@ -45,17 +45,7 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
             markup=False,
         )
     for name, error in there.broken.items():
-        err.print(
-            f"{name} has {counted(len(error.mistakes), 'mistake')}: "
-            + command(data, "assistants", "check", str(_place(name, data.assistants))),
-            markup=False,
-        )
-
-
-def _place(name: str, own: Path) -> Path:
-    from ..assistants import SHIPPED
-
-    return own / name if (own / name).exists() else SHIPPED / name
+        err.print(f"{name} has {flaws(data, name, error)}", markup=False)
 
 
 @app.command()

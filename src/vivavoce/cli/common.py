@@ -90,6 +90,17 @@ def catalogue(data: Folder) -> Catalogue:
     return Catalogue([SHIPPED, data.assistants], known())
 
 
+def flaws(data: Folder, name: str, error: MistakesError) -> str:
+    """How many an assistant has, and what lists them."""
+    from ..assistants import SHIPPED
+
+    own = data.assistants / name
+    path = str(own if own.exists() else SHIPPED / name)
+    return (
+        f"{counted(len(error.mistakes), 'mistake')}: {command(data, 'assistants', 'check', path)}"
+    )
+
+
 async def store(data: Folder, *, make: bool = False) -> SqlStore:
     """The folder's database. Only who writes something new makes one where there is none."""
     from ..store.sql.store import SqlStore

@@ -55,7 +55,7 @@ def talk(
     address = server.address(model=assistant, assistant=assistant, language=language)
     aloud = text is None or out_file is not None
     server.visit(hold(turn, address, server.credential, pcm, text, aloud=aloud))
-    _report(turn, out_file, as_json, server.hint(turn.error, assistant))
+    _report(turn, out_file, as_json, server.hint(turn.error))
 
 
 def _report(turn: Turn, out_file: Path | None, as_json: bool, hint: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..app.folder import Folder
-from .common import REFUSED, UNREACHABLE, catalogue, command, fail, find, now, run, store
+from .common import REFUSED, UNREACHABLE, catalogue, command, fail, find, flaws, now, run, store
 
 if TYPE_CHECKING:
     from ..core.values import JsonObject
@@ -53,14 +53,22 @@ class Target:
                      "If it is your own, name its file in SSL_CERT_FILE.", UNREACHABLE)  # fmt: skip
             fail(f"{self.url} cannot be reached: {error}. Is the server running?", UNREACHABLE)
 
-    def hint(self, error: dict[str, Any] | None, assistant: str | None) -> str:
-        """Whom one could ask for. A secret is not told; who made it here can read the folder."""
-        if self.data is None or (error or {}).get("code") != "assistant_not_found":
+    def hint(self, error: dict[str, Any] | None) -> str:
+        """Why nobody is there, or whom one could ask for.
+
+        A secret is not told; who made it here can read the folder. What is in it now need not be
+        what the server began with.
+        """
+        if self.data is None or error is None or error.get("code") != "assistant_not_found":
             return ""
-        names = [one.name for one in catalogue(self.data)]
-        if assistant in names:
+        there = catalogue(self.data)
+        for name, mistaken in there.broken.items():
+            if _names(error, name):
+                return f" It has {flaws(self.data, name, mistaken)}"
+        names = [one.name for one in there]
+        if any(_names(error, name) for name in names):
             return " It is in the folder, and will be there when the server is started again."
-        return f" There are: {', '.join(names)}."
+        return f" Known here are: {', '.join(names)}."
 
 
 def target(
@@ -79,6 +87,11 @@ def target(
     if key:
         return Target(here, key)
     return Target(here, run(_secret(data, assistant, session)), data)
+
+
+def _names(error: dict[str, Any], assistant: str) -> bool:
+    """Is it this one who is not there? Who named nobody asked for the server's default."""
+    return f"'{assistant[:40]}'" in error.get("message", "")
 
 
 def _here(data: Folder) -> str:

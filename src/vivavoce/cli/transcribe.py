@@ -94,7 +94,7 @@ def transcribe(
     page.end(dictating.notes)
     _write(page, dictating, out_file, written)
     if why is not None:
-        why = _reason(dictating, why) + server.hint(dictating.error, assistant)
+        why = _reason(dictating, why) + server.hint(dictating.error)
     _report(dictating, file, why)
 
 

@@ -24,6 +24,7 @@ class Guarded(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **more)
+        self._coming = False  # is a request on its way: begun, and not whole
         self._head: int | None = 0  # bytes of a head that is not whole yet; None: it is
         self._patience: asyncio.TimerHandle | None = None
 
@@ -48,23 +49,30 @@ class Guarded(HttpToolsProtocol):
         self._head = None
         super().handle_websocket_upgrade()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._coming = True
+        self._be_patient()
+
     def on_headers_complete(self) -> None:
         self._head = None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._wait_no_more()
+        self._coming = False
         self._head = 0  # of the next
         super().on_message_complete()
+        self._be_patient()  # if its answer went ahead of it, the next one is waited for
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._head != 0:  # the next one is on its way, and now it is read
+        if self._coming:  # the next one: perhaps it is its turn now
+            self._unset_keepalive_if_required()  # that one waits for requests that have not begun
             self._be_patient()
 
     def _be_patient(self) -> None:
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if self._patience is None and not (answering and self._head == 0):
+        if self._patience is None and not self._is_behind():
             self._patience = self.loop.call_later(REQUEST_WITHIN_S, self._give_up)
 
     def _wait_no_more(self) -> None:
@@ -92,6 +100,12 @@ class Guarded(HttpToolsProtocol):
 
     def _may_answer(self) -> bool:
         """Is it this request's turn, and has nobody begun to answer it?"""
-        if self._head is not None:  # it is not even whole; the cycle is of the one before
-            return self.cycle is None or self.cycle.response_complete
-        return not (self.cycle.response_started or self.pipeline)
+        if self._is_behind():
+            return False
+        return self._head is not None or not self.cycle.response_started
+
+    def _is_behind(self) -> bool:
+        """Is a request before it still being answered? What comes may not be read then."""
+        if self._head is None:  # the newest cycle is its own
+            return bool(self.pipeline)
+        return self.cycle is not None and not self.cycle.response_complete

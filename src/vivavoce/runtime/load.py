@@ -111,7 +111,9 @@ class Load:
     def ran(self, late_s: float, now: float, for_s: float) -> None:
         """The loop was `late_s` late, and that stands for the last `for_s` seconds."""
         self.loop.note(now, late=self._late(late_s), amount=for_s)
-        if int(now) != self._judged:  # what is counted in seconds need not be judged more often
+        # Who asks has it judged at that moment; between, when a strain begins or is over is
+        # noticed up to a second later.
+        if int(now) != self._judged:
             self._judged = int(now)
             self._judge(now)
 

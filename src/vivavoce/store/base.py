@@ -165,7 +165,9 @@ class Store(Protocol):
 
     async def call(self, call_id: str) -> CallRow | None: ...
 
-    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
+    async def calls(
+        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+    ) -> list[CallRow]:
         """Newest first, as `conversations`."""
 
     async def responses(self, call_id: str) -> list[ResponseRow]: ...

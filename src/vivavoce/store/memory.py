@@ -106,8 +106,12 @@ class MemoryStore:
     async def call(self, call_id: str) -> CallRow | None:
         return self._calls.get(call_id)
 
-    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
-        return _older(self._calls, lambda row: row.started_at, before)[: page_size(limit)]
+    async def calls(
+        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+    ) -> list[CallRow]:
+        rows = _older(self._calls, lambda row: row.started_at, before)
+        rows = [row for row in rows if assistant in (None, row.assistant)]
+        return rows[: page_size(limit)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
         rows = [row for row in self._responses.values() if row.call_id == call_id]

@@ -56,10 +56,9 @@ class Responses(BaseModel):
 async def listed(
     at: At, caller: ByKey, before: str | None = None, limit: int = Query(20, ge=1, le=100)
 ) -> Calls:
-    rows = await at.store.calls(before=before, limit=limit + 1)
-    data = [_call(at, row) for row in rows[:limit] if _may(caller, row)]
-    last = rows[:limit][-1].id if rows else None
-    return Calls(data=data, has_more=len(rows) > limit, last_id=last)
+    rows = await at.store.calls(assistant=caller.assistant, before=before, limit=limit + 1)
+    data = [_call(at, row) for row in rows[:limit]]
+    return Calls(data=data, has_more=len(rows) > limit, last_id=data[-1].id if data else None)
 
 
 @router.get("/{call_id}", summary="One call")
@@ -73,13 +72,9 @@ async def events(at: At, caller: ByKey, call_id: str) -> Responses:
     return Responses(data=[_response(row) for row in await at.store.responses(call_id)])
 
 
-def _may(caller: Caller, row: CallRow) -> bool:
-    return caller.assistant in (None, row.assistant)
-
-
 async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
     row = await at.store.call(call_id)
-    if row is None or not _may(caller, row):
+    if row is None or caller.assistant not in (None, row.assistant):
         raise Refused(404, "call_id_not_found", f"There is no call '{call_id[:60]}'.")
     return row
 

@@ -56,10 +56,14 @@ async def listed(
     before: str | None = None,
     limit: int = Query(20, ge=1, le=100),
 ) -> Conversations:
+    if caller.assistant is not None:
+        if assistant not in (None, caller.assistant):
+            return Conversations(data=[], has_more=False, last_id=None)
+        assistant = caller.assistant
     if caller.credential == "cookie":
         user = caller.subject
     page = await at.store.conversations(
-        assistant=caller.assistant or assistant, subject=user, before=before, limit=limit
+        assistant=assistant, subject=user, before=before, limit=limit
     )
     data = [Conversation(**_told(row)) for row in page.data]
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)

@@ -79,7 +79,8 @@ async def mint(
         session=asked,
     )
     knock = Knock(None, "http", {"model": str((asked or {}).get("model") or "")})
-    holder = client_secrets.holder(client_secrets.bound(caller, grant))
+    grant = admitted(client_secrets.narrow(caller, grant))  # first: a preview tells what there is
+    holder = client_secrets.holder(grant)
     session, assistant = await at.reception.preview(holder, knock, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)

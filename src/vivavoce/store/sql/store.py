@@ -130,8 +130,12 @@ class SqlStore:
         found = await self._one(select(calls).where(calls.c.id == call_id))
         return None if found is None else CallRow(**found._mapping)
 
-    async def calls(self, *, before: str | None = None, limit: int = 20) -> list[CallRow]:
+    async def calls(
+        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+    ) -> list[CallRow]:
         query = _newest_first(calls, "started_at", before, page_size(limit))
+        if assistant is not None:
+            query = query.where(calls.c.assistant == assistant)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
