@@ -121,6 +121,23 @@ def test_stable_words_only_grow_and_are_where_the_whole_begins(rig: Rig) -> None
         assert later.startswith(earlier)
 
 
+def test_who_falls_quiet_and_goes_on_is_heard_whole(rig: Rig) -> None:
+    async def story() -> str:
+        async with rig.working() as stt:
+
+            async def sound() -> AsyncIterator[bytes]:
+                async for piece in pieces(KEYNOTE[: len(KEYNOTE) // 4 * 2]):
+                    yield piece
+                yield b""
+                yield b""
+                async for piece in pieces(KEYNOTE[len(KEYNOTE) // 4 * 2 :]):
+                    yield piece
+
+            return (await stt.listen(sound(), Told())).text
+
+    assert {"keynote", "start"} <= set(live(story()).lower().strip("?").split())
+
+
 @pytest.mark.parametrize("sound", [b"", audio.silence(20), audio.silence(2_000)])
 def test_silence_has_no_words(rig: Rig, sound: bytes) -> None:
     if rig.scripted and sound:
