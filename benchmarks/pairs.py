@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from .figures import number, table
+from .figures import NONE, number, table
 
 HERE = Path(__file__).resolve().parent.parent
 CYCLES = 2  # that every caller asks, interrupts and cancels
@@ -47,7 +47,7 @@ def compared(befores: list[dict[str, float]], nows: list[dict[str, float]]) -> s
 
 def _ratio(ratios: list[float]) -> tuple[str, str]:
     if not ratios:
-        return "–", "–"
+        return NONE, NONE
     return f"{median(ratios):.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
 
 

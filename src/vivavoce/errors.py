@@ -11,8 +11,11 @@ VivavoceError
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tomllib
 
 
 class VivavoceError(Exception):

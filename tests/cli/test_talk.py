@@ -59,24 +59,25 @@ def test_who_asks_for_nobody_is_told_who_there_is(served: Served) -> None:
     assert "charlotte, echo" in done.stderr
 
 
-def test_an_assistant_that_came_after_the_server_began_is_said_to_wait(served: Served) -> None:
-    folder = served.data / "assistants/late"
+def told_of(served: Served, name: str, engine: str) -> str:
+    """What is said to who asks for this one, which the server did not begin with."""
+    folder = served.data / "assistants" / name
     folder.mkdir()
-    (folder / "assistant.toml").write_text('name = "late"\nengine = "scripted"\n')
-    asked = ["talk", "--text", "Hello.", "--assistant", "late", "--data-dir", str(served.data)]
+    (folder / "assistant.toml").write_text(f'name = "{name}"\nengine = "{engine}"\n')
+    asked = ["talk", "--text", "Hello.", "--assistant", name, "--data-dir", str(served.data)]
     told = CliRunner().invoke(app, asked).stderr
     shutil.rmtree(folder)
-    assert "when the server is started again" in told
+    return told
+
+
+def test_an_assistant_that_came_after_the_server_began_is_said_to_wait(served: Served) -> None:
+    assert "when the server is started again" in told_of(served, "late", "scripted")
 
 
 def test_an_assistant_with_mistakes_is_said_to_have_them(served: Served) -> None:
-    folder = served.data / "assistants/flawed"
-    folder.mkdir()
-    (folder / "assistant.toml").write_text('name = "flawed"\nengine = "steam"\n')
-    asked = ["talk", "--text", "Hello.", "--assistant", "flawed", "--data-dir", str(served.data)]
-    told = CliRunner().invoke(app, asked).stderr
-    shutil.rmtree(folder)
+    told = told_of(served, "flawed", "steam")
     assert "There is no assistant named 'flawed'. It has 1 mistake: " in told
+    folder = served.data / "assistants/flawed"
     assert f"assistants check {folder} --data-dir {served.data}" in told
 
 

@@ -55,29 +55,26 @@ class _Hearing:
     """The sound of an utterance on its way to the recogniser."""
 
     def __init__(self) -> None:
+        self.task: asyncio.Task[None]
         self.waiting = 0  # bytes
         self.ended = False
         self._sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
         self._loop = asyncio.get_running_loop()
         self._came = self._loop.time()
         self._timer = self._loop.call_later(QUIET_S, self._look)
-        self._task: asyncio.Task[None] | None = None
 
     def begin(self, task: asyncio.Task[None]) -> None:
         """`task`: who hears it."""
-        self._task = task
+        self.task = task
         task.add_done_callback(lambda _: self._timer.cancel())
-
-    def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
 
     def put(self, pcm: bytes | None) -> None:
         """None: that was all. Raises `QueueFull`."""
+        if pcm == b"":
+            return
         if pcm is not None and self.waiting > HEARING_BYTES:
             raise asyncio.QueueFull
-        if pcm != b"":
-            self._sound.put_nowait(pcm)
+        self._sound.put_nowait(pcm)
         self._came = self._loop.time()
         self.waiting += len(pcm or b"")
         self.ended = pcm is None
@@ -170,9 +167,8 @@ class Hands:
         """The mailbox holds back what there is no room for."""
 
     def end(self) -> None:
-        for hearing in self._hearings.values():
-            hearing.cancel()
-        for task in (*self._replies.values(), *self._calls, self._judging):
+        hearings = [hearing.task for hearing in self._hearings.values()]
+        for task in (*self._replies.values(), *hearings, *self._calls, self._judging):
             if task is not None:
                 task.cancel()
         self._replies.clear()
@@ -187,7 +183,7 @@ class Hands:
 
     def _drop(self, item_id: str) -> None:
         if hearing := self._hearings.pop(item_id, None):
-            hearing.cancel()
+            hearing.task.cancel()
 
     async def _hear(self, request: do.Listen, hearing: _Hearing) -> None:
         item_id = request.item_id
