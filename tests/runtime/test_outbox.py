@@ -5,6 +5,8 @@ from __future__ import annotations
 from vivavoce.runtime.outbox import TRY_AGAIN_LATER, Outbox
 
 from ..support.fakes import FakeWire
+from ..support.upstream import RawWire
+from ..support.virtual_time import live
 
 
 class Clogged(FakeWire):
@@ -27,3 +29,29 @@ def test_one_that_overflowed_is_no_longer_late() -> None:
     assert outbox.deadline() is None
     assert not outbox.full
     assert not outbox.crowded
+
+
+class Valve(RawWire):
+    """Full until it is opened."""
+
+    open = False
+
+    @property
+    def full(self) -> bool:
+        return not self.open
+
+
+def test_a_forwarded_frame_that_waits_is_a_copy() -> None:
+    """What a socket brings lies in its buffer, which the next read fills again."""
+
+    async def story() -> None:
+        wire = Valve()
+        outbox = Outbox(wire, lambda: 0.0)
+        buffer = bytearray(b"first")
+        outbox.forward(memoryview(buffer))
+        buffer[:] = b"other"
+        wire.open = True
+        outbox.flush()
+        assert wire.frames == [b"first"]
+
+    live(story())

@@ -20,6 +20,12 @@ CLOSE_WITHIN_S = 5.0
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
 NO_CODE, LOST = 1005, 1006
+HEADER = 14  # bytes, the longest that a frame can have
+
+# Up to so many bytes picows copies a message behind its header. A longer one it would pass on to
+# the event loop as it is, together with a view of its own header: a socket that is full keeps both
+# until it takes more, and by then they hold something else.
+COPIED = 8192
 
 _TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
@@ -63,8 +69,14 @@ class Socket(WSListener):
             self.resume_reading()
 
     def write(self, data: Frame) -> None:
-        if self._wire is not None and self._closing is None:
+        """Send a message. Nobody keeps `data`: what the kernel does not take is copied."""
+        if self._wire is None or self._closing is not None:
+            return
+        if len(data) <= COPIED:
             self._wire.send(_TEXT, data)
+        else:
+            whole = bytearray(HEADER) + data
+            self._wire.send_reuse_external_bytearray(_TEXT, whole, HEADER)
 
     def hush(self, item_id: str) -> None:
         """What was written is the client's; it drops what it has queued by itself."""
