@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import accumulate
@@ -17,9 +19,11 @@ from picows import ws_create_server
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
+from vivavoce.net import websocket
 from vivavoce.net.dial import dial
-from vivavoce.net.websocket import Frame, Socket
+from vivavoce.net.websocket import FLOOD_BUFFER, Frame, Socket
 
+from ..support.endpoints import until
 from ..support.real_time import live
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ LARGEST = 16 * MIB
 HOW: dict[str, Any] = {
     "max_size": None, "max_queue": 1, "ping_interval": None, "compression": None,
 }  # fmt: skip
+PATIENCE_S = 0.3
 
 SIZES = st.one_of(
     st.integers(1, 30_000),
@@ -44,8 +49,9 @@ class Connected(Socket):
     """A server's end that says when it is there."""
 
     def __init__(self) -> None:
-        super().__init__(LARGEST)
+        super().__init__(LARGEST, PATIENCE_S)
         self.there = asyncio.Event()
+        self.gone = asyncio.Event()
         self.lost_by: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self.messages: list[bytes] = []
         self.takes_s = 0.0
@@ -53,6 +59,10 @@ class Connected(Socket):
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
         self.there.set()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        super().on_ws_disconnected(transport)
+        self.gone.set()
 
     def frame(self, data: Frame) -> None:
         self.messages.append(bytes(data))
@@ -71,9 +81,11 @@ def narrow() -> socket.socket:
 
 
 @asynccontextmanager
-async def client_leg() -> AsyncIterator[tuple[Connected, Connection]]:
+async def client_leg(
+    kind: type[Connected] = Connected,
+) -> AsyncIterator[tuple[Connected, Connection]]:
     """Our end is the server's, on uvloop's transport as in uvicorn; the peer is a client."""
-    ours = Connected()
+    ours = kind()
 
     def listener(request: WSUpgradeRequest) -> Connected:
         return ours
@@ -89,6 +101,9 @@ async def client_leg() -> AsyncIterator[tuple[Connected, Connection]]:
         async with connect(url, sock=link, **HOW) as peer:
             await ours.there.wait()
             yield ours, peer
+            peer.transport.abort()
+        ours.cut()
+        await ours.gone.wait()
 
 
 @asynccontextmanager
@@ -104,7 +119,7 @@ async def upstream_leg() -> AsyncIterator[tuple[Socket, Connection]]:
     listening.bind((HOST, 0))
     async with serve(keep, sock=listening, **HOW):
         port = listening.getsockname()[1]
-        ours = await dial(f"ws://{HOST}:{port}/", subprotocol=None)
+        ours = await dial(f"ws://{HOST}:{port}/", subprotocol=None, patience_s=PATIENCE_S)
         yield ours, await peers.get()
         ours.cut()
 
@@ -139,3 +154,196 @@ def test_messages_behind_a_full_socket_are_whole_and_in_order(
 ) -> None:
     few = [size for size, total in zip(sizes, accumulate(sizes), strict=True) if total < 32 * MIB]
     live(tell(leg, few or [15 * MIB], pauses), uvloop.new_event_loop)
+
+
+# Control frames
+
+
+def by_hand(kind: int, data: bytes = b"") -> bytes:
+    """A client's frame. Its mask is zero."""
+    return bytes([kind, 0x80 | len(data)]) + bytes(4) + data
+
+
+PING, PONG, EMPTY_TEXT, EMPTY_PART = (by_hand(kind) for kind in (0x89, 0x8A, 0x81, 0x00))
+
+
+async def fill(ours: Connected) -> None:
+    """Write until our socket is full, and the kernel takes nothing more."""
+    while not ours.full:
+        ours.write(b"x" * 60_000)
+    before = -1
+    while before != (before := unsent(ours)):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+
+
+def unsent(ours: Connected) -> int:
+    assert ours._wire is not None
+    size: int = ours._wire.underlying_transport.get_write_buffer_size()
+    return size
+
+
+def test_a_peer_that_pings_and_reads_nothing_is_not_read_and_closed_as_too_slow() -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            await fill(ours)
+            before = unsent(ours)
+            peer.transport.pause_reading()
+            peer.transport.write(PING * 2_000_000)
+            code, reason = await ours.lost_by
+            assert (code, reason) == (1013, "too slow")
+            assert unsent(ours) < before + 200, "one PONG at most, and the CLOSE frame"
+            assert peer.transport.get_write_buffer_size() > 6 * MIB, "most of it was never read"
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_the_answer_that_waited_is_to_the_latest_ping() -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            await fill(ours)
+            pings = [await peer.ping(bytes([number])) for number in range(50)]
+            sent = [asyncio.ensure_future(pong) for pong in pings]
+            async with asyncio.timeout(10):
+                while not sent[-1].done():
+                    await peer.recv()
+            assert all(pong.done() for pong in sent)
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_a_peer_that_pings_and_reads_slowly_stays() -> None:
+    """It takes longer than anybody waits for a peer that reads nothing."""
+
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            ours.write(b"y" * 5 * MIB)
+            assert ours.full
+            pong = asyncio.ensure_future(await peer.ping())
+            began = asyncio.get_running_loop().time()
+            reading = asyncio.create_task(peer.recv())
+            while not pong.done():
+                peer.transport.pause_reading()
+                await asyncio.sleep(0.05)
+                peer.transport.resume_reading()
+                await asyncio.sleep(0)
+            assert len(await reading) == 5 * MIB
+            assert asyncio.get_running_loop().time() - began > 2 * PATIENCE_S
+            assert not ours.lost_by.done()
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_a_message_behind_one_ping_is_heard_although_the_socket_is_full() -> None:
+    """A client that reads slowly and keeps its connection alive can still interrupt."""
+
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            await fill(ours)
+            await peer.ping()
+            await peer.send("stop")
+            await until(lambda: bool(ours.messages))
+            assert ours.messages == [b"stop"]
+            assert not ours.lost_by.done()
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_a_ping_of_ours_waits_for_a_full_socket_too() -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, _):
+            ours.join(ours)
+            await fill(ours)
+            before = unsent(ours)
+            wire = ours._wire
+            assert wire is not None
+            for _ in range(1000):  # picows asks every 20 s
+                ours.send_user_specific_ping(wire)
+            assert unsent(ours) == before
+            assert await ours.lost_by == (1013, "too slow")
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_a_peer_that_says_goodbye_and_reads_nothing_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_WITHIN_S", 0.2)
+
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            await fill(ours)
+            peer.transport.pause_reading()
+            peer.transport.write(by_hand(0x88, b"\x03\xe8"))
+            async with asyncio.timeout(2):
+                assert (await ours.lost_by)[0] == 1000
+
+    live(story(), uvloop.new_event_loop)
+
+
+# Floods by a peer that reads
+
+
+@pytest.mark.parametrize("piece", [PING, PONG, EMPTY_PART], ids=["PING", "PONG", "empty part"])
+def test_a_peer_that_floods_is_read_in_small_pieces(piece: bytes) -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            if piece is EMPTY_PART:
+                peer.transport.write(by_hand(0x01))
+            peer.transport.write(piece * 100_000)
+            raw = ours._wire.underlying_transport.get_extra_info("socket")  # type: ignore[union-attr]
+            size = functools.partial(raw.getsockopt, socket.SOL_SOCKET, socket.SO_RCVBUF)
+            await until(lambda: size() <= 2 * FLOOD_BUFFER)
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_many_messages_of_one_read_are_taken_in_shares_and_in_order() -> None:
+    """Each takes a millisecond. In between others have their turn."""
+
+    class Slow(Connected):
+        def frame(self, data: Frame) -> None:
+            super().frame(data)
+            ends = time.monotonic() + 0.001
+            while time.monotonic() < ends:
+                pass
+
+    async def story() -> None:
+        async with client_leg(Slow) as (ours, peer):
+            ours.join(ours)
+            said = [b"%d" % number for number in range(200)]
+            goodbye = by_hand(0x88, b"\x03\xe8")
+            pieces = [by_hand(0x01, said[0][:0]), by_hand(0x80, said[0])]
+            pieces += [by_hand(0x81 + number % 2, data) for number, data in enumerate(said[1:])]
+            peer.transport.write(b"".join(pieces) + goodbye)
+            longest, last = 0.0, time.monotonic()
+            async with asyncio.timeout(10):
+                while not ours.lost_by.done():
+                    await asyncio.sleep(0)
+                    longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            assert ours.messages == said
+            assert (await ours.lost_by)[0] == 1000
+            assert longest < 0.1, "all at once would take 0.2 s"
+
+    live(story(), uvloop.new_event_loop)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [by_hand(0x80, b"end"), by_hand(0x01, b"a") + by_hand(0x81, b"b")],
+    ids=["an end without a beginning", "a message inside another"],
+)
+def test_a_fragment_out_of_place_is_a_protocol_error(wrong: bytes) -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            peer.transport.write(wrong)
+            await peer.wait_closed()
+            assert (peer.close_code, ours.messages) == (1002, [])
+
+    live(story(), uvloop.new_event_loop)

@@ -82,7 +82,11 @@ class Builder:
         wanted, key = plan.assistant.upstream, plan.assistant.upstream_key()
         try:
             socket = await connection.connect(
-                wanted.base_url, wanted.model, key, largest=self._settings.frame_bytes
+                wanted.base_url,
+                wanted.model,
+                key,
+                largest=self._settings.frame_bytes,
+                patience_s=self._settings.slow_client_s,
             )
         except connection.NotConnected as error:
             raise Refused(

@@ -132,6 +132,7 @@ class Server:
             reception,
             hub,
             largest=settings.calls.frame_bytes,
+            patience_s=settings.calls.slow_client_s,
             strangers=settings.calls.strangers,
             secure=secure,
             origins=self._origins,

@@ -11,7 +11,7 @@ from picows import WSError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
 from picows.common import WSInvalidStatusError
 
 from ..errors import VivavoceError
-from .websocket import Socket
+from .websocket import PATIENCE_S, Socket
 
 HANDSHAKE_S = 10.0
 LARGEST = 16 * 1024 * 1024
@@ -38,15 +38,16 @@ async def dial(
     subprotocol: str | None = "realtime",
     largest: int = LARGEST,
     within_s: float = HANDSHAKE_S,
+    patience_s: float = PATIENCE_S,
 ) -> Socket:
-    """Connect to a `ws://` or `wss://` URL. Raises `Unreachable`; never follows a redirect,
-    which would carry the credential to somebody else."""
+    """Connect to a `ws://` or `wss://` URL. Raises `Unreachable`. Never follows a redirect, which
+    would carry the credential to another server. `patience_s`: see `Socket`."""
     extra = dict(headers or {})
     if subprotocol:
         extra["Sec-WebSocket-Protocol"] = subprotocol
 
     def listener(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Socket:
-        return Socket(largest)
+        return Socket(largest, patience_s)
 
     try:
         # picows leaves its transport open when it is cancelled: its own clock has to ring first
@@ -60,6 +61,7 @@ async def dial(
                 max_frame_size=largest,
                 max_redirects=0,
                 read_buffer_init_size=4096,
+                enable_auto_pong=False,  # the socket answers: it knows what the peer has read
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=20,
                 auto_ping_reply_timeout=20,

@@ -2,6 +2,8 @@
 
 picows delivers frames, not messages: fragments are joined here, up to a size. It has no
 backpressure of its own: `full` says that the kernel takes no more, `pause_reading` passes that on.
+Nor does it bound what one peer may ask of a turn of the loop: what one read brings beyond a share
+of time waits for the next turn, and reading with it.
 Closing waits for the peer's answer, because closing a TCP connection that still has unread bytes
 resets it, and the peer may then never see our last words.
 """
@@ -10,25 +12,41 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
+from time import monotonic
 from typing import Protocol, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from .control_frames import ControlFrames
+
 Frame = bytes | bytearray | memoryview
 
 CLOSE_WITHIN_S = 5.0
+PATIENCE_S = 10.0  # for a peer that reads nothing while a control frame waits for it
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
-NO_CODE, LOST = 1005, 1006
+NO_CODE, LOST, TRY_AGAIN_LATER = 1005, 1006, 1013
 HEADER = 14  # bytes, the longest that a frame can have
+SHARE_S = 0.005  # of a turn of the loop, for the messages of one read
+LOOK_EVERY = 8  # messages, at the clock
+# A read is a flood if it brings more empty frames, or more messages, than this. Python needs a
+# microsecond or more for each, and picows hands over all frames of a read. So later reads of that
+# peer are small.
+EMPTY, SMALL = 64, 4096
+FLOOD_BUFFER = 8 * 1024
 
-# Up to so many bytes picows copies a message behind its header. A longer one it would pass on to
-# the event loop as it is, together with a view of its own header: a socket that is full keeps both
-# until it takes more, and by then they hold something else.
+# picows copies a message of at most this many bytes behind its header. It would pass a longer one
+# to the event loop as it is, together with a view of its own header buffer. The event loop keeps
+# both while the socket is full, and by then they hold something else.
 COPIED = 8192
 
-_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
+_TEXT = WSMsgType.TEXT
 _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
+_PING, _PONG = WSMsgType.PING, WSMsgType.PONG
+
+# Why a socket is not read
+_LINE, _HELD, _ANSWERED = 1, 2, 4
 
 
 class Far(Protocol):
@@ -44,32 +62,38 @@ class Far(Protocol):
 class Socket(WSListener):
     """Give it a `far` before the first frame comes, or it waits for one with reading paused."""
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, patience_s: float = PATIENCE_S) -> None:
+        """`largest`: bytes of a message. `patience_s`: with a peer that reads nothing, although a
+        control frame waits for it."""
         self.full = False
         self.far: Far | None = None
         self._largest = largest
         self._wire: WSTransport | None = None
+        self._control = ControlFrames(patience_s, self._too_slow)
         self._parts: bytearray | None = None
-        self._early: list[bytes] = []
+        self._held: deque[tuple[WSMsgType, bool, bytes]] = deque()  # kind, `fin` and payload
+        self._farewell: tuple[int, str] | None = None  # the peer's CLOSE, behind what is held
+        self._next_turn: asyncio.Handle | None = None
+        self._direct = False  # may a message go to `far` as it comes?
+        self._messages = 0  # of the current read
+        self._empty = 0  # frames without content, of the same read
+        self._flooded = False
+        self._share_ends = 0.0
+        self._unread = 0  # why this socket is not read; 0: it is
         self._code, self._reason = LOST, ""
         self._closing: asyncio.TimerHandle | None = None
         self._ended = False
+        self._told = False  # does `far` know that the connection is lost?
 
     # What a line calls
 
     def join(self, far: Far) -> None:
         """From now on `far` is told; first what came before it was there."""
         self.far = far
-        early, self._early = self._early, []
-        for data in early:
-            far.frame(data)
-        if self._ended:
-            far.lost(self._code, self._reason)
-        elif self._closing is None:
-            self.resume_reading()
+        self._take_held()
 
     def write(self, data: Frame) -> None:
-        """Send a message. Nobody keeps `data`: what the kernel does not take is copied."""
+        """Send a message. The caller may reuse `data` at once: bytes that wait are copied."""
         if self._wire is None or self._closing is not None:
             return
         if len(data) <= COPIED:
@@ -82,21 +106,20 @@ class Socket(WSListener):
         """What was written is the client's; it drops what it has queued by itself."""
 
     def pause_reading(self) -> None:
-        if self._wire is not None and not self._ended:
-            self._wire.underlying_transport.pause_reading()
+        self._stop_reading(_LINE)
 
     def resume_reading(self) -> None:
-        if self._wire is not None and not self._ended:
-            self._wire.underlying_transport.resume_reading()
+        self._read_again(_LINE)
+        if self._held and self.far is not None and self._next_turn is None:
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
     def close(self, code: int, reason: str) -> None:
         if self._wire is None or self._ended or self._closing is not None:
             return
         self._code, self._reason = code, reason
         self._wire.send_close(cast("WSCloseCode", code), _cut(reason))
-        self.resume_reading()  # to see the peer's answer, and drop what else it says
-        loop = asyncio.get_running_loop()
-        self._closing = loop.call_later(CLOSE_WITHIN_S, self._wire.disconnect, False)
+        self._leave(self._wire)
+        self._read_again(self._unread)  # to see the peer's CLOSE frame; other frames are dropped
 
     def cut(self) -> None:
         """End it now, whether the peer has answered or not."""
@@ -107,57 +130,210 @@ class Socket(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._wire = transport
-        raw = transport.underlying_transport.get_extra_info("socket")
-        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._control.open(transport)
+        self._bound_reads(RECEIVE_BUFFER)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is _TEXT and frame.fin and self.far is not None and self._closing is None:
-            self.far.frame(frame.get_payload_as_memoryview())
+        if kind is _TEXT and frame.fin and self._direct:
+            if frame.last_in_buffer:
+                self._messages = self._empty = 0
+            elif self._share_is_used():
+                self._hold(kind, frame)
+                return
+            self.far.frame(frame.get_payload_as_memoryview())  # type: ignore[union-attr]
+        elif self._closing is not None:
+            self._count_empty(frame)
+            if kind is _CLOSE:
+                transport.disconnect()
+        elif kind is _PING:
+            self._count_empty(frame)
+            if not self._control.answer(frame.get_payload_as_bytes()):
+                self._stop_reading(_ANSWERED)
         elif kind is _CLOSE:
-            self._closed_by_peer(transport, frame)
-        elif self._closing is None and kind in (_TEXT, _BINARY, _CONTINUATION):
-            self._join_parts(frame)
+            code = frame.get_close_code()  # a plain int where picows has no name for it
+            number = int(code.value if isinstance(code, WSCloseCode) else code) or NO_CODE
+            reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
+            self._farewell = number, reason
+            if not self._held:
+                self._closed_by_peer(transport)
+        elif kind is _PONG or (kind is _CONTINUATION and not (frame.payload_size or frame.fin)):
+            self._count_empty(frame)
+        else:
+            self._take_or_hold(kind, frame)
 
     def pause_writing(self) -> None:
         self.full = True
+        self._control.block()
 
     def resume_writing(self) -> None:
         self.full = False
+        self._control.unblock()
+        self._read_again(_ANSWERED)
         if self.far is not None:
             self.far.writable()
 
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """Ask an idle peer whether it is there. picows gives it some time to answer.
+
+        It would count from now on, although the PING still waits behind what the peer reads
+        slowly. So that PING is ours to watch.
+        """
+        if not self._control.ask():
+            asyncio.get_running_loop().call_soon(transport.notify_user_specific_pong_received)
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._ended = True
+        self._control.drop()
         if self._closing is not None:
             self._closing.cancel()
-        if self.far is not None:
-            self.far.lost(self._code, self._reason)
+        if not self._held:
+            self._tell_lost()
+        elif self.far is not None and self._next_turn is None:
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
-    def _join_parts(self, frame: WSFrame) -> None:
+    # Messages
+
+    def _take_or_hold(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """Take a message, or a part of one, that needs more than to be handed on."""
+        if self.far is None or self._held or self._share_is_used():
+            self._hold(kind, frame)
+        else:
+            self._take(kind, bool(frame.fin), frame.get_payload_as_memoryview())
+        if frame.last_in_buffer:
+            self._messages = self._empty = 0
+
+    def _take(self, kind: WSMsgType, fin: bool, data: Frame) -> None:
+        if (kind is _CONTINUATION) is (self._parts is None):
+            self.close(WSCloseCode.PROTOCOL_ERROR.value, "fragment out of place")
+            return
+        if fin and self._parts is None:
+            assert self.far is not None
+            self.far.frame(data)
+            return
         parts = self._parts if self._parts is not None else bytearray()
-        parts += frame.get_payload_as_memoryview()
+        parts += data
         if len(parts) > self._largest:
-            self._parts = None
             self.close(WSCloseCode.MESSAGE_TOO_BIG.value, "message too big")
             return
-        self._parts = None if frame.fin else parts
-        if not frame.fin:
-            return
-        if self.far is not None:
+        self._parts = None if fin else parts
+        self._look_at_path()
+        if fin:
+            assert self.far is not None
             self.far.frame(parts)
-        else:
-            self._early.append(bytes(parts))
-            self.pause_reading()  # the kernel keeps the rest
 
-    def _closed_by_peer(self, transport: WSTransport, frame: WSFrame) -> None:
-        if self._closing is None:
-            code = frame.get_close_code()  # a plain int where picows has no name for it
-            self._code = int(code.value if isinstance(code, WSCloseCode) else code) or NO_CODE
-            self._reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
-            transport.send_close(WSCloseCode.OK if self._code == NO_CODE else code)
+    def _share_is_used(self) -> bool:
+        """Count one of several messages that one read brought: has it had its time?"""
+        self._messages += 1
+        if self._messages == 1:
+            self._share_ends = monotonic() + SHARE_S
+        elif self._messages == SMALL:
+            self._expect_less()
+        return self._messages % LOOK_EVERY == 0 and monotonic() > self._share_ends
+
+    def _count_empty(self, frame: WSFrame) -> None:
+        self._empty = 0 if frame.last_in_buffer else self._empty + 1
+        if self._empty == EMPTY:
+            self._expect_less()
+
+    def _hold(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """Keep it for the next turn. The kernel keeps what comes after this read."""
+        self._held.append((kind, bool(frame.fin), frame.get_payload_as_bytes()))
+        self._direct = False
+        self._stop_reading(_HELD)
+        if self.far is not None and self._next_turn is None:
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
+
+    def _take_held(self) -> None:
+        """Take what is held, for a share of this turn. Then the socket is read again."""
+        self._next_turn = None
+        ends = monotonic() + SHARE_S
+        try:
+            while self._held and self._may_take():
+                self._take(*self._held.popleft())
+                if monotonic() > ends:
+                    break
+        except Exception:  # as picows does with what a frame raises
+            self.close(WSCloseCode.INTERNAL_ERROR.value, "")
+            raise
+        if self._held and self._closing is None:
+            if self._may_take():
+                self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
+            return
+        self._held.clear()
+        self._look_at_path()
+        self._messages = 0
+        if self._ended:
+            self._tell_lost()
+        elif self._farewell is not None and self._closing is None:
+            assert self._wire is not None
+            self._closed_by_peer(self._wire)
+        else:
+            self._read_again(_HELD)
+
+    def _may_take(self) -> bool:
+        """Is reading on, or is the connection gone, so that pausing it changes nothing?"""
+        return self._closing is None and (self._ended or not self._unread & _LINE)
+
+    def _look_at_path(self) -> None:
+        told = self.far is not None and self._closing is None
+        self._direct = told and not self._held and self._parts is None
+
+    # Reading
+
+    def _stop_reading(self, why: int) -> None:
+        if self._wire is None or self._ended or self._closing is not None:
+            return
+        if not self._unread:
+            self._wire.underlying_transport.pause_reading()
+        self._unread |= why
+
+    def _read_again(self, why: int) -> None:
+        if not self._unread:
+            return
+        self._unread &= ~why
+        if not self._unread and self._wire is not None and not self._ended:
+            self._wire.underlying_transport.resume_reading()
+
+    def _expect_less(self) -> None:
+        """Read this peer in small pieces from now on."""
+        if not self._flooded:
+            self._flooded = True
+            self._bound_reads(FLOOD_BUFFER)
+
+    def _bound_reads(self, size: int) -> None:
+        """Bound what one read can bring, and what the kernel keeps: it doubles `size`."""
+        assert self._wire is not None
+        raw = self._wire.underlying_transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+    # The end
+
+    def _too_slow(self) -> None:
+        self.close(TRY_AGAIN_LATER, "too slow")
+        self._tell_lost()  # the CLOSE frame may never reach a peer that does not read
+
+    def _closed_by_peer(self, transport: WSTransport) -> None:
+        assert self._farewell is not None
+        self._code, self._reason = self._farewell
+        code = WSCloseCode.OK.value if self._code == NO_CODE else self._code
+        transport.send_close(cast("WSCloseCode", code))
+        self._leave(transport)
         transport.disconnect()
+
+    def _leave(self, transport: WSTransport) -> None:
+        """After our CLOSE frame send no other frame, and drop the frames that still come."""
+        loop = asyncio.get_running_loop()
+        self._closing = loop.call_later(CLOSE_WITHIN_S, transport.disconnect, False)
+        self._control.drop()
+        self._held.clear()
+        self._direct = False
+
+    def _tell_lost(self) -> None:
+        if self.far is not None and not self._told:
+            self._told = True
+            self.far.lost(self._code, self._reason)
 
 
 def _cut(reason: str) -> bytes:

@@ -27,7 +27,7 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..access import carriers
-from ..net.websocket import Frame, Socket
+from ..net.websocket import CLOSE_WITHIN_S, PATIENCE_S, Frame, Socket
 from ..protocol import codec, server
 from ..protocol.envelope import envelope
 from ..runtime.client import Client
@@ -37,6 +37,7 @@ from ..runtime.reception import Reception, check_seat
 from ..runtime.refusals import Refused
 
 log = logging.getLogger("vivavoce.websocket")
+picows_log = logging.getLogger("vivavoce.picows")
 
 PATHS: dict[str, Dialect] = {
     "/v1/realtime": "ga",
@@ -86,6 +87,7 @@ class Door:
         hub: Hub,
         *,
         largest: int,
+        patience_s: float = PATIENCE_S,
         strangers: int,
         secure: bool,
         origins: tuple[str, ...],
@@ -94,6 +96,7 @@ class Door:
         self._reception = reception
         self._hub = hub
         self._largest = largest
+        self._patience_s = patience_s
         self._room = strangers
         self._undecided: set[Socket] = set()
         self._refused: dict[Socket, None] = {}  # told to go and not gone, the oldest first
@@ -213,7 +216,7 @@ class Door:
 
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
-            Visitor(self._largest, connected, self._gone),
+            Visitor(self._largest, self._patience_s, connected, self._gone),
         )
 
     def _make_room(self) -> None:
@@ -248,11 +251,15 @@ class Visitor(Socket):
     """A socket that says when it is connected, and when it is no more."""
 
     def __init__(
-        self, largest: int, welcome: Callable[[Socket], None], farewell: Callable[[Socket], None]
+        self,
+        largest: int,
+        patience_s: float,
+        welcome: Callable[[Socket], None],
+        farewell: Callable[[Socket], None],
     ) -> None:
-        super().__init__(largest)
+        super().__init__(largest, patience_s)
         self._welcome = welcome
-        self._farewell = farewell
+        self._gone = farewell
 
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_connected(transport)
@@ -260,7 +267,70 @@ class Visitor(Socket):
 
     def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_disconnected(transport)
-        self._farewell(self)
+        self._gone(self)
+
+
+class Leaving:
+    """uvicorn's transport, whose graceful close waits at most 5 s for the client to read.
+
+    picows closes by itself after a mistake of the client, which may never read its last frames.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._abort: asyncio.TimerHandle | None = None
+        self.write = transport.write  # bound once: this is the hot path
+        self.writelines = transport.writelines
+        self.get_write_buffer_size = transport.get_write_buffer_size
+        self.get_extra_info = transport.get_extra_info
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.is_closing = transport.is_closing
+        self.abort = transport.abort
+
+    def close(self) -> None:
+        self._transport.close()
+        if self._abort is None:
+            loop = asyncio.get_running_loop()
+            self._abort = loop.call_later(CLOSE_WITHIN_S, self._transport.abort)
+
+    def stop_reading(self) -> None:
+        """Leave all further bytes to the kernel, even if reading is to be resumed."""
+        self.pause_reading()
+        self.resume_reading = self.pause_reading
+
+    def left(self) -> None:
+        if self._abort is not None:
+            self._abort.cancel()
+
+
+class Mistakes:
+    """The logger of one connection, for picows.
+
+    picows says only there that a client has broken the protocol. It closes 10 ms later, and until
+    then it would read on and keep all of it.
+    """
+
+    def __init__(self, on_mistake: Callable[[], None]) -> None:
+        self._on_mistake = on_mistake
+
+    def isEnabledFor(self, level: int) -> bool:  # a logger's name for it
+        return False
+
+    def debug(self, *_: object) -> None: ...
+
+    log = info = debug
+
+    def warning(self, message: str, *values: object) -> None:
+        picows_log.warning(message, *values)
+
+    def error(self, message: str, *values: object) -> None:
+        picows_log.error(message, *values)
+        self._on_mistake()
+
+    def exception(self, message: str, *values: object) -> None:
+        picows_log.exception(message, *values)
+        self._on_mistake()
 
 
 def _no(
@@ -296,8 +366,9 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
         def __init__(self, *, server_state: Any, **_: object) -> None:  # noqa: ANN401
             super().__init__(
                 None, None, False, self._answer,
-                logging.getLogger("vivavoce.picows"), True, HANDSHAKE_S,
-                True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE, True,
+                Mistakes(lambda: self._raw.stop_reading()), True, HANDSHAKE_S,
+                True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE,
+                False,  # no PONG by itself: the socket knows what its client has read
                 largest, None, 4096,
             )  # fmt: skip
             self._connections = server_state.connections
@@ -305,11 +376,12 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._connections.add(self)
-            self._raw = cast("asyncio.Transport", transport)
-            super().connection_made(transport)
+            self._raw = Leaving(cast("asyncio.Transport", transport))
+            super().connection_made(self._raw)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._connections.discard(self)
+            self._raw.left()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:

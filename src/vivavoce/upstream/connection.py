@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import VivavoceError
 from ..net.dial import Unreachable, dial
-from ..net.websocket import Socket
+from ..net.websocket import PATIENCE_S, Socket
 
 log = logging.getLogger("vivavoce.upstream")
 
@@ -40,7 +40,13 @@ def address(base_url: str, model: str) -> str:
 
 
 async def connect(
-    base_url: str, model: str, key: str | None, *, largest: int, within_s: float = WITHIN_S
+    base_url: str,
+    model: str,
+    key: str | None,
+    *,
+    largest: int,
+    within_s: float = WITHIN_S,
+    patience_s: float = PATIENCE_S,
 ) -> Socket:
     """Raises `NotConnected`."""
     if not key or not (key.isascii() and key.isprintable()):
@@ -54,6 +60,7 @@ async def connect(
             subprotocol=None,
             largest=largest,
             within_s=within_s,
+            patience_s=patience_s,
         )
     except Unreachable as error:
         host = urlsplit(base_url).hostname

@@ -1,0 +1,131 @@
+"""PONG and PING frames of one WebSocket: at most one of each waits, for a bounded time.
+
+    PING ─► answer ─► [ the latest payload ] ─► write, once a turn of the loop
+                              └─ stays while the peer's socket is full
+
+RFC 6455 §5.5.3 lets an endpoint answer only the most recent PING. So a peer that sends millions of
+them and reads nothing costs one payload of at most 125 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from picows import WSTransport
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows: what its kernel holds is not known
+    fcntl = termios = None  # type: ignore[assignment]
+
+
+class ControlFrames:
+    def __init__(self, patience_s: float, too_slow: Callable[[], None]) -> None:
+        """`too_slow`: called when a frame waited for `patience_s` and the peer read nothing."""
+        self.full = False
+        self._patience_s = patience_s
+        self._too_slow = too_slow
+        self._wire: WSTransport | None = None
+        self._pong: bytes | None = None
+        self._ping = False
+        self._next_turn: asyncio.Handle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._unsent = 0  # bytes before the frame that waits, when the peer was last looked at
+
+    def open(self, wire: WSTransport) -> None:
+        """Write to `wire` from now on."""
+        self._wire = wire
+
+    def answer(self, payload: bytes) -> bool:
+        """Answer a PING. False: the answer to an earlier one waits for the peer already."""
+        waits = self.full and self._pong is not None
+        self._pong = payload
+        if self._next_turn is None and not waits:
+            self._next_turn = asyncio.get_running_loop().call_soon(self._write)
+        return not waits
+
+    def ask(self) -> bool:
+        """Send a PING. False: it waits until the socket takes more."""
+        self._ping = True
+        if not self.full:
+            self._write()
+        else:
+            self._wait()
+        return not self._ping
+
+    def block(self) -> None:
+        """Keep what there is to write: the socket is full."""
+        self.full = True
+
+    def unblock(self) -> None:
+        """Write what waited: the socket takes more."""
+        self.full = False
+        self._stop_watch()
+        self._write()
+
+    def drop(self) -> None:
+        """Forget what waits: the connection closes."""
+        self._wire = None
+        self._pong, self._ping = None, False
+        self._stop_watch()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+
+    def _write(self) -> None:
+        self._next_turn = None
+        if self.full:
+            self._wait()
+            return
+        wire, pong, ping = self._wire, self._pong, self._ping
+        self._pong, self._ping = None, False
+        if wire is not None and pong is not None:
+            wire.send_pong(pong)
+        if wire is not None and ping:
+            wire.send_ping()
+
+    # A peer that does not read
+
+    def _wait(self) -> None:
+        if (
+            self._watch is None
+            and self._wire is not None
+            and (self._ping or self._pong is not None)
+        ):
+            self._unsent = _unsent(self._wire)
+            loop = asyncio.get_running_loop()
+            self._watch = loop.call_later(self._patience_s, self._look)
+
+    def _look(self) -> None:
+        """Nothing is written to a socket that is full, so fewer bytes mean that the peer reads."""
+        self._watch = None
+        assert self._wire is not None
+        if _unsent(self._wire) < self._unsent:
+            self._wait()
+        else:
+            self._too_slow()
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+
+def _unsent(wire: WSTransport) -> int:
+    """Count the bytes that the peer's kernel has not taken.
+
+    Our own kernel holds megabytes. It takes no more before a third of that is gone, so the size of
+    the event loop's buffer alone says too late that a peer reads.
+    """
+    size: int = wire.underlying_transport.get_write_buffer_size()
+    raw = wire.underlying_transport.get_extra_info("socket")
+    if raw is not None and fcntl is not None:
+        with suppress(OSError):
+            queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
+            size += struct.unpack("i", queued)[0]
+    return size

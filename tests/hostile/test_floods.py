@@ -1,0 +1,227 @@
+"""Frames without end: they cost no memory, and others are answered as before."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import httpx2
+import psutil
+import pytest
+
+from ..support.calls import Caller, Costs, House
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+MIB = 2**20
+MEMORY = 5 * MIB
+LATE_S = 0.025  # 19 of 20 answers to the bystander come sooner
+BOUND = 256 * MIB  # of memory, in which a server that fails is stopped
+
+
+def frame(kind: int, data: bytes = b"") -> bytes:
+    """A client's frame. Its mask is zero."""
+    return bytes([kind, 0x80 | len(data)]) + bytes(4) + data
+
+
+FLOODS = {
+    "PING": frame(0x89),
+    "PING with a payload": frame(0x89, b"x" * 125),
+    "PONG": frame(0x8A),
+    "empty message": frame(0x81),
+    "empty binary message": frame(0x82),
+    "empty part": frame(0x00),
+    "mistake": frame(0x81, b'{"type":"x"}'),
+    "CLOSE": frame(0x88, b"\x03\xe8"),
+    "unknown": frame(0x83),
+}
+
+
+class Flood:
+    """One connection that sends a frame again and again, from a thread of its own."""
+
+    def __init__(self, house: House, piece: bytes, query: str, key: str) -> None:
+        url = urlsplit(house.server.url)
+        self._link = socket.create_connection((url.hostname, url.port))
+        self._link.sendall(
+            f"GET /v1/realtime?{query} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
+            f"Authorization: Bearer {key}\r\n\r\n".encode()
+        )
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self._link.recv(1)
+        assert b" 101 " in head
+        self._chunk = piece * (65_536 // len(piece))
+        self.sent = 0
+
+    def send(self, size: int, within_s: float) -> None:
+        ends = time.monotonic() + within_s
+        with suppress(OSError):
+            while self.sent < size and time.monotonic() < ends:
+                self._link.settimeout(max(0.01, ends - time.monotonic()))
+                self.sent += self._link.send(self._chunk[self.sent % len(self._chunk) :])
+
+    def read(self) -> None:
+        with suppress(OSError):
+            while self._link.recv(MIB):
+                pass
+
+    def end(self) -> None:
+        """Reset it: what our kernel still holds would go on for seconds."""
+        self._link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with suppress(OSError):
+            self._link.shutdown(socket.SHUT_RD)  # wakes our own reader
+        self._link.close()
+
+
+@contextmanager
+def memory_of(house: House) -> Iterator[list[int]]:
+    """The most that the server's memory grows meanwhile. It is stopped if that is too much."""
+    process, most, over = psutil.Process(house.server.process.pid), [0], threading.Event()
+    before = Costs.of(house.server).memory
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            most[0] = max(most[0], process.memory_info().rss - before)
+            if most[0] > BOUND:
+                process.kill()
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watching.join()
+
+
+async def latency(bystander: Caller, done: asyncio.Future[None]) -> list[float]:
+    """How long the server takes to answer a short event, in seconds, the longest last."""
+    took: list[float] = []
+    while not done.done() or len(took) < 20:
+        began = time.monotonic()
+        await bystander.say("response.cancel")
+        await bystander.socket.recv()
+        took.append(time.monotonic() - began)
+        await asyncio.sleep(0.005)
+    return sorted(took)
+
+
+async def flooded(
+    house: House, piece: bytes, *, reads: bool, query: str = "", key: str = "",
+    size: int = 64 * MIB, within_s: float = 1.5,
+) -> tuple[int, list[float]]:  # fmt: skip
+    """Returns bytes of memory and the bystander's latencies."""
+    flood = Flood(house, piece, query or f"model={house.assistant}", key or house.key)
+    if piece == FLOODS["empty part"]:
+        flood._link.sendall(frame(0x01, b"x"))
+    reading = threading.Thread(target=flood.read)
+    if reads:
+        reading.start()
+    async with house.welcome() as bystander:
+        loop = asyncio.get_running_loop()
+        with memory_of(house) as most:
+            sending = loop.run_in_executor(None, flood.send, size, within_s)
+            took = await latency(bystander, sending)
+    flood.end()
+    if reads:
+        reading.join()
+    return most[0], took
+
+
+def p95(took: list[float]) -> float:
+    return took[len(took) * 95 // 100]
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_costs_no_memory_and_no_time_of_others(
+    house: House, name: str, reads: bool
+) -> None:
+    async def story(house: House) -> None:
+        memory, took = await flooded(house, FLOODS[name], reads=reads)
+        assert memory <= MEMORY
+        assert p95(took) < LATE_S
+
+    house.story(story)
+
+
+def test_a_flood_on_a_control_connection(house: House) -> None:
+    async def story(house: House) -> None:
+        async with house.welcome() as caller:
+            assert caller.socket.response is not None
+            call_id = caller.socket.response.headers["Vivavoce-Call-Id"]
+            query = f"call_id={call_id}"
+            memory, took = await flooded(house, FLOODS["PING"], reads=False, query=query)
+            assert memory <= MEMORY
+            assert p95(took) < LATE_S
+            assert await caller.turn() == "You said: are you there"
+
+    house.story(story)
+
+
+def test_a_flood_on_a_connection_that_was_refused(house: House) -> None:
+    async def story(house: House) -> None:
+        memory, took = await flooded(house, FLOODS["PING"], reads=False, key="vv_wrong")
+        assert memory <= MEMORY
+        assert p95(took) < LATE_S
+
+    house.story(story)
+
+
+@pytest.mark.long
+def test_four_hundred_mebibytes_of_pings(house: House) -> None:
+    async def story(house: House) -> None:
+        memory, took = await flooded(
+            house, FLOODS["PING"], reads=False, size=400 * MIB, within_s=20
+        )
+        assert memory <= MEMORY
+        assert p95(took) < LATE_S
+
+    house.story(story)
+
+
+def test_a_deaf_client_that_pings_is_closed_as_too_slow(house: House) -> None:
+    """Its socket is full of what it asked for; then it only pings, once in a while."""
+
+    async def story(house: House) -> None:
+        link = socket.socket()
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        url = urlsplit(house.server.url)
+        link.connect((url.hostname, url.port))
+        async with house.welcome(sock=link, max_queue=1, ping_interval=None) as caller:
+            item = await caller.add("x" * 100_000)
+            caller.socket.transport.pause_reading()
+            for _ in range(40):
+                await caller.say("conversation.item.retrieve", item_id=item)
+            await caller.socket.ping()
+            began = time.monotonic()
+            async with house.welcome() as other:
+                while time.monotonic() - began < 15:
+                    if await _calls(house) <= 2:  # the bystander's and this one
+                        break
+                    await asyncio.sleep(0.1)
+                assert await other.turn()
+            assert 1 < time.monotonic() - began < 10
+            await caller.vanish()
+
+    house.story(story)
+
+
+async def _calls(house: House) -> int:
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {house.key}"}
+        calls = httpx2.get(f"{house.server.url}/api/calls", headers=headers).json()["data"]
+        return sum(not call["ended_at"] for call in calls)
+
+    return await asyncio.to_thread(ask)
