@@ -45,11 +45,15 @@ FLOODS = {
 
 
 class Flood:
-    """One connection that sends a frame again and again, from a thread of its own."""
+    """One connection that sends the same bytes again and again, from a thread of its own."""
 
     def __init__(self, house: House, piece: bytes, query: str, key: str) -> None:
         url = urlsplit(house.server.url)
         self._link = socket.create_connection((url.hostname, url.port))
+        self._chunk = piece * (65_536 // len(piece))
+        self.sent = 0
+        if not query:
+            return
         self._link.sendall(
             f"GET /v1/realtime?{query} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -60,8 +64,6 @@ class Flood:
         while b"\r\n\r\n" not in head:
             head += self._link.recv(1)
         assert b" 101 " in head
-        self._chunk = piece * (65_536 // len(piece))
-        self.sent = 0
 
     def send(self, size: int, within_s: float) -> None:
         ends = time.monotonic() + within_s
@@ -108,7 +110,7 @@ def memory_of(house: House) -> Iterator[list[int]]:
 async def latency(bystander: Caller, done: asyncio.Future[None]) -> list[float]:
     """How long the server takes to answer a short event, in seconds, the longest last."""
     took: list[float] = []
-    while not done.done() or len(took) < 20:
+    while not done.done() or len(took) < 100:
         began = time.monotonic()
         await bystander.say("response.cancel")
         await bystander.socket.recv()
@@ -118,11 +120,12 @@ async def latency(bystander: Caller, done: asyncio.Future[None]) -> list[float]:
 
 
 async def flooded(
-    house: House, piece: bytes, *, reads: bool, query: str = "", key: str = "",
+    house: House, piece: bytes, *, reads: bool, query: str | None = None, key: str = "",
     size: int = 64 * MIB, within_s: float = 1.5,
 ) -> tuple[int, list[float]]:  # fmt: skip
     """Returns bytes of memory and the bystander's latencies."""
-    flood = Flood(house, piece, query or f"model={house.assistant}", key or house.key)
+    asked = f"model={house.assistant}" if query is None else query
+    flood = Flood(house, piece, asked, key or house.key)
     if piece == FLOODS["empty part"]:
         flood._link.sendall(frame(0x01, b"x"))
     reading = threading.Thread(target=flood.read)
@@ -173,6 +176,18 @@ def test_a_flood_on_a_control_connection(house: House) -> None:
 def test_a_flood_on_a_connection_that_was_refused(house: House) -> None:
     async def story(house: House) -> None:
         memory, took = await flooded(house, FLOODS["PING"], reads=False, key="vv_wrong")
+        assert memory <= MEMORY
+        assert p95(took) < LATE_S
+
+    house.story(story)
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
+def test_a_flood_of_http_requests(house: House, reads: bool) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def story(house: House) -> None:
+        memory, took = await flooded(house, request, reads=reads, query="")
         assert memory <= MEMORY
         assert p95(took) < LATE_S
 

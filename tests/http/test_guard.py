@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from vivavoce.http.guard import HEAD_BYTES, REQUEST_WITHIN_S, Guarded
+from vivavoce.http.guard import HEAD_BYTES, PIPELINED, REQUEST_WITHIN_S, Guarded
 
 from ..support.virtual_time import live
 
@@ -36,6 +36,7 @@ class Wire(asyncio.Transport):
         self.told = b""
         self.closed_at: float | None = None
         self.lost = False
+        self.unsent = 0  # bytes
         self.reading = asyncio.Event()
         self.reading.set()
         self.http = Guarded(config=config, server_state=ServerState(), app_state={})
@@ -64,6 +65,12 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closed_at is not None
+
+    def abort(self) -> None:
+        self.close()
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reading.clear()
@@ -204,3 +211,50 @@ def test_a_request_behind_others_has_as_long_from_when_it_is_its_turn(
 @pytest.mark.parametrize("pieces", [(WHOLE + HEAD,), (WHOLE, HEAD[:10], HEAD[10:])])
 def test_a_body_that_could_not_be_read_before(pieces: tuple[bytes, ...]) -> None:
     assert drip(late, *pieces, b"x" * 100).told == DONE + DONE
+
+
+def test_a_client_that_does_not_wait_for_its_answers_is_not_read() -> None:
+    """uvicorn would read on after each answer, however many requests wait."""
+
+    async def story() -> None:
+        wire = Wire(late)
+        wire.http.data_received(WHOLE * 50)
+        await asyncio.sleep(31)
+        assert wire.told == DONE
+        assert len(wire.http.pipeline) == 48
+        assert not wire.reading.is_set()
+        await asyncio.sleep(30 * 49)
+        assert wire.told == DONE * 50
+        assert wire.reading.is_set()
+        await asyncio.sleep(60)
+
+    live(story())
+
+
+def test_a_client_with_too_many_requests_at_once_is_let_go() -> None:
+    async def story() -> None:
+        wire = Wire(late)
+        wire.http.data_received(WHOLE * 10_000)
+        assert wire.closed_at is not None
+        assert len(wire.http.pipeline) <= PIPELINED + 1
+        assert wire.told == b"", "nothing that would be taken for the first one's answer"
+        await asyncio.sleep(60)
+
+    live(story())
+
+
+@pytest.mark.parametrize(("reads", "stays"), [(True, True), (False, False)])
+def test_a_client_that_reads_nothing_of_its_answer_is_cut_off(reads: bool, stays: bool) -> None:
+    async def story() -> None:
+        wire = Wire(late)
+        wire.http.data_received(WHOLE)
+        wire.unsent = 100_000
+        wire.http.pause_writing()
+        for _ in range(30):
+            await asyncio.sleep(1)
+            wire.unsent -= reads
+        assert (wire.closed_at is None) is stays
+        wire.http.resume_writing()
+        await asyncio.sleep(120)
+
+    live(story())

@@ -7,16 +7,38 @@ bounded by the application itself.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Sized
+from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..net.leaving import Leaving, unsent
 from ..protocol.envelope import envelope
 
 REQUEST_WITHIN_S = 10.0  # from its first byte, or from connecting, to its last
 HEAD_BYTES = 64 * 1024  # of a request before its body
+PIPELINED = 100  # requests that wait because an earlier one is still being answered
+READ_WITHIN_S = 10.0  # with a client that takes no byte of its answer
 
 _REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
+
+
+class TooManyRequests(Exception):
+    """A client asks for more and does not wait for answers."""
+
+
+class Flow(FlowControl):
+    """uvicorn's flow control, which does not read on while requests wait for their turn."""
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        """uvicorn asks for this after each answer, and whenever a body is wanted."""
+        if not self._pipeline:
+            super().resume_reading()
 
 
 class Guarded(HttpToolsProtocol):
@@ -27,13 +49,20 @@ class Guarded(HttpToolsProtocol):
         self._coming = False  # is a request on its way: begun, and not whole
         self._head: int | None = 0  # bytes of a head that is not whole yet; None: it is
         self._patience: asyncio.TimerHandle | None = None
+        self._reader: asyncio.TimerHandle | None = None  # rings when the client reads nothing
+        self._unsent = 0  # bytes, when the client was last looked at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._leaving = Leaving.of(transport)
+        transport = cast("asyncio.Transport", self._leaving)
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self._be_patient()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._stop_watch()
+        self._leaving.left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -46,6 +75,7 @@ class Guarded(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._wait_no_more()
+        self._stop_watch()
         self._head = None
         super().handle_websocket_upgrade()
 
@@ -57,6 +87,8 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head = None
         super().on_headers_complete()
+        if len(self.pipeline) > PIPELINED:
+            raise TooManyRequests  # the parser cannot be paused
 
     def on_message_complete(self) -> None:
         self._wait_no_more()
@@ -67,9 +99,43 @@ class Guarded(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self.flow.resume_reading()  # uvicorn did so before it took the next one out
         if self._coming:  # the next one: perhaps it is its turn now
             self._unset_keepalive_if_required()  # that one waits for requests that have not begun
             self._be_patient()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._is_behind():  # another request's answer would be taken for this one's
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+    # A client that does not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_watch()
+
+    def _watch(self) -> None:
+        self._unsent = unsent(self.transport)
+        self._reader = self.loop.call_later(READ_WITHIN_S, self._look)
+
+    def _look(self) -> None:
+        if unsent(self.transport) < self._unsent:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watch(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    # A client that does not finish its request
 
     def _be_patient(self) -> None:
         if self._patience is None and not self._is_behind():

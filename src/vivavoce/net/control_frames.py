@@ -10,19 +10,13 @@ them and reads nothing costs one payload of at most 125 bytes.
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from .leaving import unsent
 
 if TYPE_CHECKING:
     from picows import WSTransport
-
-try:
-    import fcntl
-    import termios
-except ImportError:  # Windows: what its kernel holds is not known
-    fcntl = termios = None  # type: ignore[assignment]
 
 
 class ControlFrames:
@@ -97,7 +91,7 @@ class ControlFrames:
             and self._wire is not None
             and (self._ping or self._pong is not None)
         ):
-            self._unsent = _unsent(self._wire)
+            self._unsent = unsent(self._wire.underlying_transport)
             loop = asyncio.get_running_loop()
             self._watch = loop.call_later(self._patience_s, self._look)
 
@@ -105,7 +99,7 @@ class ControlFrames:
         """Nothing is written to a socket that is full, so fewer bytes mean that the peer reads."""
         self._watch = None
         assert self._wire is not None
-        if _unsent(self._wire) < self._unsent:
+        if unsent(self._wire.underlying_transport) < self._unsent:
             self._wait()
         else:
             self._too_slow()
@@ -114,18 +108,3 @@ class ControlFrames:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-
-
-def _unsent(wire: WSTransport) -> int:
-    """Count the bytes that the peer's kernel has not taken.
-
-    Our own kernel holds megabytes. It takes no more before a third of that is gone, so the size of
-    the event loop's buffer alone says too late that a peer reads.
-    """
-    size: int = wire.underlying_transport.get_write_buffer_size()
-    raw = wire.underlying_transport.get_extra_info("socket")
-    if raw is not None and fcntl is not None:
-        with suppress(OSError):
-            queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
-            size += struct.unpack("i", queued)[0]
-    return size

@@ -19,10 +19,10 @@ from typing import Protocol, cast
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from .control_frames import ControlFrames
+from .leaving import CLOSE_WITHIN_S
 
 Frame = bytes | bytearray | memoryview
 
-CLOSE_WITHIN_S = 5.0
 PATIENCE_S = 10.0  # for a peer that reads nothing while a control frame waits for it
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1

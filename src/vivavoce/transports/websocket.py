@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import UNSET
@@ -27,7 +27,8 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..access import carriers
-from ..net.websocket import CLOSE_WITHIN_S, PATIENCE_S, Frame, Socket
+from ..net.leaving import Leaving
+from ..net.websocket import PATIENCE_S, Frame, Socket
 from ..protocol import codec, server
 from ..protocol.envelope import envelope
 from ..runtime.client import Client
@@ -270,40 +271,6 @@ class Visitor(Socket):
         self._gone(self)
 
 
-class Leaving:
-    """uvicorn's transport, whose graceful close waits at most 5 s for the client to read.
-
-    picows closes by itself after a mistake of the client, which may never read its last frames.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._abort: asyncio.TimerHandle | None = None
-        self.write = transport.write  # bound once: this is the hot path
-        self.writelines = transport.writelines
-        self.get_write_buffer_size = transport.get_write_buffer_size
-        self.get_extra_info = transport.get_extra_info
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-        self.is_closing = transport.is_closing
-        self.abort = transport.abort
-
-    def close(self) -> None:
-        self._transport.close()
-        if self._abort is None:
-            loop = asyncio.get_running_loop()
-            self._abort = loop.call_later(CLOSE_WITHIN_S, self._transport.abort)
-
-    def stop_reading(self) -> None:
-        """Leave all further bytes to the kernel, even if reading is to be resumed."""
-        self.pause_reading()
-        self.resume_reading = self.pause_reading
-
-    def left(self) -> None:
-        if self._abort is not None:
-            self._abort.cancel()
-
-
 class Mistakes:
     """The logger of one connection, for picows.
 
@@ -376,7 +343,7 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._connections.add(self)
-            self._raw = Leaving(cast("asyncio.Transport", transport))
+            self._raw = Leaving.of(transport)
             super().connection_made(self._raw)
 
         def connection_lost(self, exc: Exception | None) -> None:
