@@ -18,6 +18,7 @@ from statistics import median
 
 from vivavoce.engines.base import Question
 from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
 from vivavoce.protocol.items import Message, Part
@@ -28,7 +29,8 @@ NOW = dt.datetime(2027, 6, 16, 9, 0)
 
 
 def fair() -> ExtractiveBrain:
-    chunks = ingest.load([*DATA.glob("*.md"), *DATA.glob("*.csv")], LANGUAGES)
+    names = [path.name for path in DATA.iterdir() if path.suffix in (".md", ".csv")]
+    chunks = ingest.load([FolderFile(DATA, name) for name in names], LANGUAGES)
     return ExtractiveBrain(chunks, languages=LANGUAGES, name="Aurora", now=lambda: NOW)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import ConfigError, Mistake, misread
+from .file_reading import UnreadableFile, read_text
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PREFIX = "VIVAVOCE_"
 MIB = 2**20
+FILE_BYTES = MIB  # of the settings
+SECRET_BYTES = 64 * 1024
 
 
 class Section(BaseModel):
@@ -100,10 +103,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     name = str(path) if path else "settings"
     if path is not None:
         try:
-            text = path.read_text("utf-8")
+            text = read_text(path, FILE_BYTES)
             data = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError([Mistake(name, "", None, _unread(error))]) from None
+        except UnreadableFile as error:
+            raise ConfigError([Mistake(name, "", error.line, error.reason)]) from None
         except tomllib.TOMLDecodeError as error:
             message, line = misread(error)
             raise ConfigError([Mistake(name, "", line, message)]) from None
@@ -123,13 +126,6 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     return settings
 
 
-def _unread(error: OSError | UnicodeDecodeError) -> str:
-    """Why a file is no text."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"is not UTF-8 ({error.reason})"
-    return error.strerror or str(error)
-
-
 def _overlay(
     data: dict[str, Any], environ: Mapping[str, str]
 ) -> tuple[dict[tuple[str, ...], str], list[Mistake]]:
@@ -144,9 +140,9 @@ def _overlay(
         if key not in keys and key.endswith("_file") and key.removesuffix("_file") in keys:
             key = key.removesuffix("_file")
             try:
-                value = Path(value).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                mistakes.append(Mistake(name, "", None, _unread(error)))
+                value = read_text(Path(value), SECRET_BYTES).strip()
+            except UnreadableFile as error:
+                mistakes.append(Mistake(name, "", None, error.reason))
                 continue
         if key not in keys:
             known = [f"{s}__{k}".upper() for s in Settings.model_fields for k in _keys(s)]

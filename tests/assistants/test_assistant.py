@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -188,6 +189,16 @@ def test_the_providers_key_is_read_when_it_is_used(tmp_path: Path) -> None:
     assert by_file.upstream_key({}) is None
     secret.write_text("sk-2\n")
     assert by_file.upstream_key({}) == "sk-2"
+    secret.write_bytes(b"k" * (64 * 1024 + 1))
+    assert by_file.upstream_key({}) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+def test_a_providers_key_that_is_no_regular_file_is_none_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        ada = load(write(tmp_path, f'name = "ada"\nupstream.key.file = "{path}"'), KNOWN)
+        assert ada.upstream_key({}) is None
 
 
 def test_a_voice_of_another_server_is_not_judged(tmp_path: Path) -> None:

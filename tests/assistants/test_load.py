@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vivavoce.assistants import load
 from vivavoce.assistants.load import SECTIONS, written_keys
 from vivavoce.errors import AssistantError, Mistake
+from vivavoce.file_reading import FolderFile
 
 from ..support.folders import KNOWN, write
 from ..support.toml import SCALARS, Writer
@@ -106,7 +107,7 @@ def test_the_documented_example_loads_as_it_is(tmp_path: Path) -> None:
     assert assistant.instructions() == "You are Charlotte in Turin."
     assert assistant.instructions("staff", "it") == "Sei Charlotte, e parli con lo staff."
     assert [tool.name for tool in assistant.tools()] == ["show_map"]
-    assert assistant.knowledge_files() == (folder / "knowledge/venue.md",)
+    assert assistant.knowledge_files() == (FolderFile(folder, "knowledge/venue.md"),)
 
 
 def test_a_name_is_all_it_needs(tmp_path: Path) -> None:

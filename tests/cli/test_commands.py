@@ -328,6 +328,19 @@ def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
     assert "nothing matches 'knowlege/*.md'" in terminal.complaint
 
 
+def test_check_names_a_link_that_leads_out_of_the_folder(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ada"
+    (folder / "knowledge").mkdir(parents=True)
+    (folder / "assistant.toml").write_text('name = "ada"\n')
+    (folder / "knowledge/x.md").symlink_to(tmp_path / "vivavoce.toml")
+    (tmp_path / "vivavoce.toml").write_text("# the operator's\n")
+    (mistake,) = terminal.json("assistants", "check", str(folder))
+    assert mistake["message"] == '"knowledge/x.md" leads out of the assistant\'s folder'
+    assert terminal.status == 1
+
+
 def test_the_mistakes_of_a_script_are_told_too(terminal: Terminal, tmp_path: Path) -> None:
     folder = tmp_path / "ada"
     folder.mkdir()

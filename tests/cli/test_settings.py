@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def test_a_file_in_another_encoding_is_said_to_be_that(tmp_path: Path) -> None:
         config.load(file, {})
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_settings_and_secrets_that_are_no_regular_files_are_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match=r"pipe: is a pipe, and no regular file"):
+        config.load(pipe, {})
+    assert mistakes(
+        tmp_path,
+        VIVAVOCE_OPENAI__API_KEY_FILE=str(pipe),
+        VIVAVOCE_OPENAI__BASE_URL_FILE="/dev/zero",
+    ) == [
+        "VIVAVOCE_OPENAI__API_KEY_FILE: is a pipe, and no regular file",
+        "VIVAVOCE_OPENAI__BASE_URL_FILE: is a device, and no regular file",
+    ]
+
+
 def test_a_secrets_file_that_is_no_text_is_a_mistake_like_the_others(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b"sk-\xff")
@@ -70,7 +87,7 @@ def test_the_environments_mistakes_are_named_by_their_variables(tmp_path: Path) 
         VIVAVOCE_DATA_DIR="is none of ours",
     ) == [
         "VIVAVOCE_NOTHING__LIKE_IT: there is no such setting",
-        "VIVAVOCE_OPENAI__API_KEY_FILE: No such file or directory",
+        "VIVAVOCE_OPENAI__API_KEY_FILE: there is no such file",
         "VIVAVOCE_SERVR__HOST: there is no such setting; did you mean VIVAVOCE_SERVER__HOST?",
         "VIVAVOCE_SERVER__PORT: must be a whole number",
     ]

@@ -14,12 +14,14 @@ from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 
+from ..support.folders import files
+
 DATA = Path(__file__).parent / "brain_data"
 WEDNESDAY = dt.datetime(2027, 6, 16, 9, 0)  # the day before the fair's programme begins
 
 
 def fair(now: dt.datetime = WEDNESDAY) -> ExtractiveBrain:
-    chunks = ingest.load([*DATA.glob("*.md"), *DATA.glob("*.csv")], LANGUAGES)
+    chunks = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
     return ExtractiveBrain(chunks, languages=LANGUAGES, name="Aurora", now=lambda: now)
 
 

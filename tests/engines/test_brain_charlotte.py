@@ -14,10 +14,11 @@ from vivavoce.engines.brain.extractive import ExtractiveBrain
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
 
+from ..support.folders import files
 from .brain_talk import Talk
 
 FOLDER = Path(vivavoce.__file__).parent / "examples" / "charlotte"
-CHUNKS = ingest.load(FOLDER.glob("knowledge/*"), LANGUAGES)
+CHUNKS = ingest.load(files(FOLDER, "knowledge/*"), LANGUAGES)
 DAY_BEFORE = dt.datetime(2027, 5, 11, 9, 0)
 CHARLOTTE = ExtractiveBrain(CHUNKS, languages=LANGUAGES, name="Charlotte", now=lambda: DAY_BEFORE)
 SHOW_MAP = ToolSpec(

@@ -117,7 +117,7 @@ def test_who_has_said_little_was_silent_before(small: SmartTurn) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (None, "no model that can be read"),
+        (None, "there is no such file"),
         (lambda: b"hello", "no model that can be read"),
         (lambda: mean_model(64, 800), "not a smart-turn v3 model"),
     ],

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from vivavoce.errors import AssistantError
+from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest, programme
 from vivavoce.knowledge.chunks import CHUNK_CHARACTERS, markdown
 from vivavoce.knowledge.ingest import FILE_BYTES
+
+from ..support.folders import files
 
 FOOD = """---
 author: somebody
@@ -104,7 +107,7 @@ def test_the_language_is_in_the_name_of_the_file_or_its_folder(path: str, langua
 def test_a_programme_of_its_own_replaces_the_general_one(tmp_path: Path) -> None:
     (tmp_path / "agenda.csv").write_text(AGENDA, "utf-8")
     (tmp_path / "agenda.it.csv").write_text(AGENDA.replace("Panel", "Tavola"), "utf-8")
-    chunks = ingest.load(tmp_path.glob("*.csv"), ["en", "it"])
+    chunks = ingest.load(files(tmp_path, "*.csv"), ["en", "it"])
     assert {c.source for c in chunks if c.language == "it"} == {"agenda.it.csv"}
     assert {c.source for c in chunks if c.language == "en"} == {"agenda.csv"}
 
@@ -113,7 +116,7 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
     (tmp_path / "big.md").write_bytes(b"a" * (FILE_BYTES + 1))
     (tmp_path / "odd.md").write_bytes(b"\xff\xfe")
     with pytest.raises(AssistantError) as caught:
-        ingest.load([*tmp_path.glob("*.md"), tmp_path / "gone.md"], ["en"])
+        ingest.load([*files(tmp_path, "*.md"), FolderFile(tmp_path, "gone.md")], ["en"])
     named = [Path(mistake.file).name for mistake in caught.value.mistakes]
     assert named == ["big.md", "gone.md", "odd.md"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from vivavoce.assistants import Known
+from vivavoce.file_reading import FolderFile
 
 _SUFFIX = re.compile(r"_(en|it|es|md|csv|json|pdf|toml)(?=_|$)")
 
@@ -17,6 +18,13 @@ KNOWN = Known(
     tts=frozenset({"espeak", "openai"}),
     voices={"espeak": frozenset({"marin", "cedar", "alloy"})},
 )
+
+
+def files(folder: Path, pattern: str = "*") -> list[FolderFile]:
+    """Its files, as an assistant names them."""
+    return [
+        FolderFile(folder, path.relative_to(folder).as_posix()) for path in folder.glob(pattern)
+    ]
 
 
 def write(parent: Path, toml: str, name: str = "ada", /, **files: str | bytes) -> Path:

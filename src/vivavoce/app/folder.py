@@ -28,7 +28,7 @@ class Folder:
     @property
     def settings(self) -> Path | None:
         path = self.root / "vivavoce.toml"
-        return path if path.is_file() else None
+        return path if os.path.lexists(path) else None  # whatever it is, its reader says
 
     @property
     def address(self) -> Path:

@@ -16,7 +16,7 @@ from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..engines.tts import cli, espeak
-from ..errors import ConfigError, EngineError
+from ..errors import AssistantError, ConfigError, EngineError
 from ..knowledge import ingest
 from .folder import Folder
 
@@ -240,8 +240,7 @@ class Parts:
     async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
         held = self._chunks.get(assistant.name)
         if held is None or held[0] is not assistant:
-            files, languages = assistant.knowledge_files(), assistant.languages
-            chunks = await asyncio.to_thread(ingest.load, files, languages)
+            chunks = await asyncio.to_thread(_read_knowledge, assistant)
             held = self._chunks[assistant.name] = (assistant, chunks)
         return held[1]
 
@@ -290,3 +289,12 @@ class Parts:
                 held = (assistant, await lm.prepare(words, self._folder.cache))
                 self._models[assistant.name] = held
             return held[1]
+
+
+def _read_knowledge(assistant: Assistant) -> tuple[Chunk, ...]:
+    """Raises `EngineError`. Files may have changed since the assistant was checked."""
+    try:
+        return ingest.load(assistant.knowledge_files(), assistant.languages)
+    except AssistantError as error:
+        log.error("knowledge_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
+        raise EngineError("the knowledge of this assistant has mistakes") from None

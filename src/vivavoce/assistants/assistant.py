@@ -16,7 +16,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic.functional_validators import PlainValidator
 
 from ..core.values import JsonObject, ToolSpec
-from ..errors import InvalidRequest
+from ..errors import AssistantError, InvalidRequest, Mistake
+from ..file_reading import FolderFile, UnreadableFile
 from . import files
 from .ground import Flaw, Ground, near, wrong
 from .languages import ByLanguage, pick, said_in
@@ -60,7 +61,7 @@ class Assistant(Section):
     upstream: Upstream = Upstream()
     scripted: Scripted = Scripted()
     declared: tuple[Tool, ...] = Field((), alias="tools", strict=False, max_length=128)
-    knowledge: Knowledge = Knowledge()
+    knowledge: Knowledge = Field({}, validate_default=True)
     limits: Limits = Limits()
 
     _folder: Path = PrivateAttr()
@@ -148,13 +149,21 @@ class Assistant(Section):
         """The provider's key, read now; None where there is none."""
         return self.upstream.key.read(self._folder, environ)
 
-    def script(self) -> Path | None:
+    def script(self) -> FolderFile | None:
         """The file that the scripted engine follows; None: it echoes."""
-        return self._folder / self.scripted.script if self.scripted.script else None
+        return FolderFile(self._folder, self.scripted.script) if self.scripted.script else None
 
-    def knowledge_files(self) -> tuple[Path, ...]:
-        """What its paths match now, in order of name, each once."""
-        return tuple(files.found(self.knowledge.paths, self._folder))
+    def knowledge_files(self) -> tuple[FolderFile, ...]:
+        """What its paths match now, in order of name, each once. Raises `AssistantError`."""
+        try:
+            return tuple(files.found(self.knowledge.paths, self._folder))
+        except UnreadableFile as error:
+            file = f"{self._folder.name}/assistant.toml"
+            raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
+
+    def unmatched(self) -> tuple[str, ...]:
+        """The patterns of its knowledge that match nothing now."""
+        return tuple(each for each in self.knowledge.paths if not files.found([each], self._folder))
 
     def model_post_init(self, context: object) -> None:
         assert isinstance(context, Ground), "made by `load` alone"

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic_core import PydanticCustomError
 
+from ..file_reading import FolderFile, LeadsOut, MissingFile, UnreadableFile, read_text
+
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
@@ -70,24 +72,18 @@ class Ground:
     def of(info: ValidationInfo) -> Ground:
         return cast("Ground", info.context)
 
-    def path(self, name: str) -> Path:
-        """Where a file of the folder is. Raises `wrong` for one that is not in the folder."""
-        if not stays_inside(name):
-            raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
-        path = self.folder / name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise wrong(f'"{name}" leads out of the assistant\'s folder')
-        return path
-
     def read(self, name: str) -> str:
         """The text of a small file of the folder. Raises `wrong` if there is none to be had."""
-        path = self.path(name)
-        if not path.is_file():
-            raise wrong(f'there is no file "{name}" in the assistant\'s folder')
-        if (found := unreadable(path, FILE_BYTES)) is not None:
-            message, line = found
-            raise wrong(Flaw(message, file=name, line=line))
-        return path.read_text("utf-8-sig")
+        if not stays_inside(name):
+            raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
+        try:
+            return read_text(FolderFile(self.folder, name), FILE_BYTES)
+        except MissingFile:
+            raise wrong(f'there is no file "{name}" in the assistant\'s folder') from None
+        except LeadsOut as error:
+            raise wrong(f'"{name}" {error.reason}') from None
+        except UnreadableFile as error:
+            raise wrong(Flaw(error.reason, file=name, line=error.line)) from None
 
 
 def stays_inside(name: str) -> bool:
@@ -95,17 +91,3 @@ def stays_inside(name: str) -> bool:
     parts = PurePosixPath(name).parts
     absolute = PurePosixPath(name).is_absolute() or Path(name).is_absolute()
     return bool(parts) and name.isprintable() and not (absolute or "\\" in name or ".." in parts)
-
-
-def unreadable(path: Path, limit: int) -> tuple[str, int | None] | None:
-    """What is wrong with a text file, and in which line; None: nothing."""
-    try:
-        if (size := path.stat().st_size) > limit:
-            return f"has {size} bytes; at most {limit} are read", None
-        data = path.read_bytes()
-        data.decode("utf-8-sig")
-    except OSError as error:
-        return error.strerror or str(error), None
-    except UnicodeDecodeError as error:
-        return f"is not UTF-8 ({error.reason})", data.count(b"\n", 0, error.start) + 1
-    return None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from ..errors import AssistantError, Mistake, misread
+from ..file_reading import FolderFile, UnreadableFile, read_text
 from .assistant import Assistant
-from .ground import LANGUAGE, Flaw, Ground, Known, near, unreadable
+from .ground import LANGUAGE, Flaw, Ground, Known, near
 from .ground import Key as KeyPath
 from .languages import EVERY
 from .lines import Lines, line_of, toml_lines
@@ -57,10 +58,10 @@ def load(folder: Path, known: Known) -> Assistant:
     """The assistant of a folder. Raises `AssistantError` with every mistake in it."""
     folder = place(folder)
     try:
-        text = _text(folder / FILE)
+        text = read_text(FolderFile(folder, FILE), FILE_BYTES)
         data = tomllib.loads(text)
-    except _Unusable as error:
-        raise AssistantError([_mistake(folder, FILE, "", *error.args)]) from None
+    except UnreadableFile as error:
+        raise AssistantError([_mistake(folder, FILE, "", error.reason, error.line)]) from None
     except tomllib.TOMLDecodeError as error:
         raise AssistantError([_mistake(folder, FILE, "", *misread(error))]) from None
     except RecursionError:
@@ -75,18 +76,6 @@ def load(folder: Path, known: Known) -> Assistant:
 def place(folder: Path) -> Path:
     """Absolute and without `..`, so that it has a name; a link stays what it is called."""
     return Path(os.path.abspath(folder))
-
-
-class _Unusable(Exception):
-    """A message and perhaps a line."""
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise _Unusable("there is no such file")
-    if (found := unreadable(path, FILE_BYTES)) is not None:
-        raise _Unusable(*found)
-    return path.read_text("utf-8-sig")
 
 
 def _ground(folder: Path, known: Known, data: dict[str, object]) -> Ground:

@@ -78,9 +78,8 @@ def check(
             out.print(str(mistake), markup=False)
     else:
         tools = len(assistant.tools())
-        for pattern in assistant.knowledge.paths:
-            if not any(assistant.folder.glob(pattern)):
-                warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
+        for pattern in assistant.unmatched():
+            warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:

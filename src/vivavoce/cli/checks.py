@@ -25,6 +25,7 @@ from ..errors import EngineError, StoreError, VivavoceError
 from ..http import page
 from ..store.sql.store import SqlStore
 from .common import counted, err, out, plain
+from .serve import unfit
 
 LITTLE_SPACE = 500 * 1024 * 1024
 FEW_FILES = 1024
@@ -165,8 +166,10 @@ class _Patient:
         if server.tls_cert is None and server.tls_key is None:
             return "not used here (browsers give the microphone to https and localhost only)"
         for name, path in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
-            if path is None or not path.is_file():
-                raise Unwell(f"{name}: there is no file {path}", "TLS takes both files, as PEM.")
+            if path is None:
+                raise Unwell(f"{name} is missing", "TLS takes both files, as PEM.")
+            if (reason := await asyncio.to_thread(unfit, path)) is not None:
+                raise Unwell(f"{name}: {path} {reason}", "TLS takes both files, as PEM.")
         return f"{server.tls_cert}"
 
     async def _page(self) -> str:

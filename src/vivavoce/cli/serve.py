@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..file_reading import UnreadableFile, read_bytes
 from . import lock, logs
 from .common import DataDir, fail, find, run, settings
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 FILES = 65_536
+PEM_BYTES = 1024 * 1024
 
 
 def serve(
@@ -74,11 +76,20 @@ def _chosen(
     if (server.tls_cert is None) != (server.tls_key is None):
         fail("TLS takes both --tls-cert and --tls-key.", 2)
     for file in (server.tls_cert, server.tls_key):
-        if file is not None and not file.is_file():
-            fail(f"There is no file {file}.", 2)
+        if file is not None and (reason := unfit(file)) is not None:
+            fail(f"{file} {reason}.", 2)
     if server.tls_cert is not None and server.tls_key is not None:
         _try_tls(server.tls_cert, server.tls_key)
     return found.model_copy(update={"server": server})
+
+
+def unfit(file: Path) -> str | None:
+    """Say why OpenSSL should not open this file; None: it may."""
+    try:
+        read_bytes(file, PEM_BYTES)
+    except UnreadableFile as error:
+        return error.reason
+    return None
 
 
 def _try_tls(cert: Path, key: Path) -> None:

@@ -11,34 +11,38 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import AssistantError, Mistake
+from ..file_reading import FolderFile, UnreadableFile, read_text
 from . import programme
 from .chunks import Chunk, markdown
 
 FILE_BYTES = 2 * 1024 * 1024
+CHARACTERS = 32 * 1024 * 1024  # of one assistant, in all files
 CHUNKS = 5000  # of one assistant, in all languages; an index of so many takes about 20 MB
 
 
-def load(paths: Iterable[Path], languages: Sequence[str]) -> tuple[Chunk, ...]:
+def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, ...]:
     """The chunks of all files, in the order of their names.
 
     Raises `AssistantError` with every file that cannot be read or is too much.
     """
     chunks: list[Chunk] = []
     mistakes: list[Mistake] = []
-    files = sorted(set(paths))
-    for path in files:
+    ordered = sorted(set(files))
+    siblings = [Path(file.path) for file in ordered]
+    characters = 0
+    for file, path in zip(ordered, siblings, strict=True):
         try:
-            if path.stat().st_size > FILE_BYTES:
-                mistakes.append(Mistake(str(path), "", None, f"is over {FILE_BYTES} bytes"))
-                continue
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            mistakes.append(Mistake(str(path), "", None, reason))
+            text = read_text(file, FILE_BYTES)
+        except UnreadableFile as error:
+            mistakes.append(Mistake(str(file), "", error.line, error.reason))
             continue
-        chunks += read(path, text, languages, siblings=files)
+        characters += len(text)
+        if characters > CHARACTERS:
+            mistakes.append(Mistake(str(file), "", None, f"makes it over {CHARACTERS} characters"))
+            break
+        chunks += read(path, text, languages, siblings=siblings)
         if len(chunks) > CHUNKS:
-            mistakes.append(Mistake(str(path), "", None, f"makes it over {CHUNKS} chunks"))
+            mistakes.append(Mistake(str(file), "", None, f"makes it over {CHUNKS} chunks"))
             break
     if mistakes:
         raise AssistantError(mistakes)

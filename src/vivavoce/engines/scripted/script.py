@@ -29,6 +29,9 @@ import msgspec
 
 from ...core.values import JsonObject
 from ...errors import ConfigError, Mistake, misread
+from ...file_reading import FolderFile, UnreadableFile, read_text
+
+FILE_BYTES = 64 * 1024
 
 Stage = Literal["stt", "brain", "tts"]
 
@@ -96,20 +99,22 @@ def fill(value: object, words: dict[str, str]) -> object:
     return value
 
 
-def load(path: Path) -> Script:
+def load(file: Path | FolderFile) -> Script:
+    """Read a script. Raises `ConfigError`. A `Path` is the operator's, and may be anywhere."""
+    path = str(file)
     try:
-        data = path.read_bytes()
-        if path.suffix == ".json":
-            script = msgspec.json.decode(data, type=Script)
+        text = read_text(file, FILE_BYTES)
+        if path.endswith(".json"):
+            script = msgspec.json.decode(text, type=Script)
         else:
-            script = msgspec.convert(tomllib.loads(data.decode()), Script)
+            script = msgspec.convert(tomllib.loads(text), Script)
         for rule in script.rules:
             re.compile(rule.pattern)
-    except OSError as error:
-        raise ConfigError([Mistake(str(path), "", None, error.strerror or str(error))]) from None
+    except UnreadableFile as error:
+        raise ConfigError([Mistake(path, "", error.line, error.reason)]) from None
     except tomllib.TOMLDecodeError as error:
         message, line = misread(error)
-        raise ConfigError([Mistake(str(path), "", line, message)]) from None
+        raise ConfigError([Mistake(path, "", line, message)]) from None
     except (ValueError, re.error, msgspec.DecodeError) as error:
-        raise ConfigError([Mistake(str(path), "", None, str(error))]) from None
+        raise ConfigError([Mistake(path, "", None, str(error))]) from None
     return script

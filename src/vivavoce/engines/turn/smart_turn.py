@@ -21,10 +21,12 @@ import onnxruntime
 from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
 from ...errors import EngineError
+from ...file_reading import UnreadableFile, read_bytes
 from .mel import BANDS, HOP, RATE, log_mel
 
 HEARD_SAMPLES = 8 * RATE
 SHAPE = (1, BANDS, HEARD_SAMPLES // HOP)
+FILE_BYTES = 128 * 1024 * 1024
 THREADS = 2
 WAITING = 8  # pauses being judged or waiting for it: one more would come too late for anybody
 
@@ -41,8 +43,12 @@ class SmartTurn:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
+            model = read_bytes(path, FILE_BYTES)
+        except UnreadableFile as error:
+            raise EngineError(f"{path}: {error.reason}", "turn_model") from None
+        try:
             network = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
+                model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's own have no common base
             raise EngineError(f"{path}: no model that can be read", "turn_model") from error
