@@ -1,15 +1,15 @@
-"""Read a file that somebody names: a regular file, up to a size, and never one that blocks.
+"""Read a named file: a regular file, up to a size, and never one that blocks.
 
 A `Path` is the operator's own word and may lead anywhere. A `FolderFile` stays inside its folder.
-All rules are applied when the file is read, to the descriptor that is read: a link that somebody
-puts there after the rules were applied changes nothing.
+The reader applies all rules to the descriptor that it then reads. A link that appears after that
+changes nothing.
 
     FolderFile ─► resolve every link ─► inside the folder? ─► open from the folder downwards,
                                                               following no link ─► regular file?
                                                               ─► read at most limit + 1 bytes
 
-A hard link cannot be told from the file itself, because it is the file itself. Whoever may make
-one in the folder decides what is in it.
+A hard link is the file itself, so the reader cannot refuse it. An author who can make one in the
+folder decides which files it has.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class UnreadableFile(VivavoceError):
 
 
 class MissingFile(UnreadableFile):
-    """There is no such file."""
+    """The path leads to a file that does not exist."""
 
 
 class LeadsOut(UnreadableFile):
@@ -105,7 +105,7 @@ def read_bytes(file: Path | FolderFile, limit: int) -> bytes:
 
 
 def read_text(file: Path | FolderFile, limit: int) -> str:
-    """Read the whole file as UTF-8. Raises `UnreadableFile`, with the line of what is no text."""
+    """Read the whole file as UTF-8. Raises `UnreadableFile`, with the line that is not text."""
     data = read_bytes(file, limit)
     try:
         return data.decode("utf-8-sig")
@@ -119,8 +119,8 @@ def entries(folder: Path, name: str) -> list[Entry]:
     directory = FolderFile(folder, name)
     with _explained():
         if os.scandir not in os.supports_fd:
-            # Names may come from elsewhere if somebody exchanges the directory now. No file is
-            # read by them that is not inside.
+            # The directory may be exchanged now, and the names come from elsewhere. The reader
+            # still refuses every file that is not inside.
             return _list(os.path.join(*_resolve(directory)))
         descriptor = _open_inside(directory, _open_directory)
         try:
@@ -162,7 +162,7 @@ def _reason(error: OSError) -> str:
 def _open_inside(file: FolderFile, open_below: Callable[[str, tuple[str, ...]], int]) -> int:
     """Open what the path leads to, and follow no link on the way: all of them are resolved before.
 
-    A link that appears in between is met as one; then all is resolved anew.
+    A link that appears in between fails the open; then the path is resolved again.
     """
     for attempt in range(ATTEMPTS):
         home, *below = _resolve(file)

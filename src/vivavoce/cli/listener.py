@@ -17,6 +17,7 @@ from ..app.serving import Server
 from ..config import Settings
 from ..http.guard import Guarded
 from ..transports.websocket import protocol_class
+from . import logs
 from .common import command, err, now, out, plain, warn
 
 LEAVE_WITHIN_S = 8
@@ -52,6 +53,7 @@ class Listener(uvicorn.Server):
 
 
 async def serve(chosen: Settings, data: Folder, listening: socket.socket) -> None:
+    logs.watch(asyncio.get_running_loop())
     server = Server(chosen, data)
     await server.open()
     tls = chosen.server.tls_cert is not None

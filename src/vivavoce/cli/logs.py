@@ -1,39 +1,76 @@
-"""Logs on stderr: lines for people at a terminal, JSON for everybody else. Never what was said."""
+"""Logs on stderr: lines for people at a terminal, JSON for everybody else. Never what was said.
+
+The message of an exception may quote a caller. So no line has such a message, and that holds for
+the web server, the event loop, threads and the interpreter itself.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import threading
+import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+from ..failures import describe, log_failure, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger("vivavoce")
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OTHERS = ("uvicorn", "asyncio")  # they log what they catch
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _PLAIN}
 
 
+def _failure(record: logging.LogRecord) -> dict[str, str]:
+    """The type and places of an exception that comes with a record."""
+    error = record.exc_info[1] if record.exc_info else None
+    return describe(error) | {"trace": trace(error)} if error else {}
+
+
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "room": record.name,
-                "event": record.getMessage()} | _extra(record)  # fmt: skip
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+                "event": record.getMessage()} | _extra(record) | _failure(record)  # fmt: skip
+        return _writable(json.dumps(line, default=str, ensure_ascii=False))
 
 
 class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        extra = " ".join(f"{key}={value}" for key, value in _extra(record).items())
-        line = f"{at} {record.levelname.lower():7} {record.getMessage()} {extra}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        fields = _extra(record) | _failure(record)
+        extra = " ".join(f"{key}={value}" for key, value in fields.items())
+        return _writable(
+            f"{at} {record.levelname.lower():7} {record.getMessage()} {extra}"
+        ).rstrip()
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Write a fixed line: the standard way prints the record, which may quote a caller."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(
+                f'{{"level": "error", "event": "not_logged", "by": "{record.name}"}}\n'
+            )
+
+
+def _writable(line: str) -> str:
+    """Half a surrogate pair, which no stream can carry, as its escape."""
+    return line.encode("utf-8", "backslashreplace").decode()
 
 
 def set_up(level: int = logging.INFO) -> None:
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(Lines() if sys.stderr.isatty() else JsonLines())
     root = logging.getLogger("vivavoce")
     root.handlers[:] = [handler]
@@ -41,4 +78,44 @@ def set_up(level: int = logging.INFO) -> None:
     root.propagate = False
     for name in ("uvicorn", "uvicorn.error", "vivavoce.picows"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").handlers[:] = [handler]
+    for name in _OTHERS:
+        logging.getLogger(name).handlers[:] = [handler]
+        logging.getLogger(name).propagate = False
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _of_a_thread
+    warnings.showwarning = _warned
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Log what the loop catches: its own way prints tasks, and with them their exceptions."""
+    loop.set_exception_handler(_of_the_loop)
+
+
+def _of_the_loop(loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        log_failure(log, "loop_failed", error)
+    else:
+        log.error("loop_failed", extra={"about": sorted(context)})
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """What a destructor or a callback of C raised, such as a warning that is an error."""
+    if found.exc_value is not None:
+        log_failure(log, "unraisable", found.exc_value)
+
+
+def _of_a_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        log_failure(log, "thread_failed", args.exc_value)
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    log.warning("warned", extra={"category": category.__name__, "place": f"{filename}:{lineno}"})

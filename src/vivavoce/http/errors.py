@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ..errors import InvalidRequest, StoreError
+from ..failures import log_failure
 from ..protocol.envelope import envelope
 from ..runtime.refusals import Refused
 
@@ -57,6 +58,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        log.error("request_failed", exc_info=error, extra={"path": request.url.path})
+        log_failure(log, "request_failed", error, route=_route(request))
         body = envelope("server_error", "internal_error", "Something went wrong on the server.")
         return Response(body, 500, media_type=JSON)
+
+
+def _route(request: Request) -> str:
+    """Name the path as it is declared: the client's own may hold a user's name."""
+    return str(getattr(request.scope.get("route"), "path", "unknown"))

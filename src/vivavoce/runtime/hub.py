@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..failures import log_failure
 from .client import Client, Reader
 from .outbox import Transport
 
@@ -118,8 +119,8 @@ class Hub:
     async def _guard(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
-        except Exception:  # the last line of defence: other calls go on
-            log.exception("call_failed", extra={"call": name})
+        except Exception as bug:  # the last line of defence: other calls go on
+            log_failure(log, "call_failed", bug, call=name)
 
     def add(self, call: LiveCall) -> None:
         self._calls[call.id] = call

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import StoreError
+from ..failures import log_failure
 from ..store.base import Change
 
 log = logging.getLogger("vivavoce.writer")
@@ -108,5 +109,5 @@ class Writer:
 def _tell(outcome: Outcome, kept: bool, change: Change) -> None:
     try:
         outcome(kept)
-    except Exception:  # one call's bug; all others need the writer
-        log.exception("outcome_failed", extra={"conversation": change.conversation_id})
+    except Exception as bug:  # one call's; all others need the writer
+        log_failure(log, "outcome_failed", bug, conversation=change.conversation_id)

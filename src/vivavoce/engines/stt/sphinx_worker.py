@@ -94,7 +94,7 @@ class Hearing:
         except Exception as error:  # this utterance is lost, but not the process
             self._decoder = None
             self._decoders.clear()
-            print(f"{__name__}: {error!r}", file=sys.stderr)
+            print(f"{__name__}: {type(error).__name__}", file=sys.stderr)  # no words
             self._answer(number, FAILED)
 
     def _do(self, kind: bytes, number: int, payload: bytes) -> None:

@@ -1,0 +1,144 @@
+"""A log line has the type and the place of an exception, and none of its words."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from vivavoce.cli import logs
+from vivavoce.failures import describe, leaves, log_failure, trace
+
+SECRET = "my grandmother's maiden name"
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    names = ("vivavoce", "uvicorn", "uvicorn.error", "vivavoce.picows", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
+    kept = [(each, each.handlers[:], each.level, each.propagate) for each in loggers]
+    hooks = sys.unraisablehook, threading.excepthook, warnings.showwarning
+    logs.set_up()
+    written = io.StringIO()
+    (handler,) = logging.getLogger("vivavoce").handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(written)
+    yield Lines(written)
+    sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
+    for logger, handlers, level, propagate in kept:
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+class Lines:
+    def __init__(self, written: io.StringIO) -> None:
+        self._written = written
+
+    def all(self) -> list[dict[str, str]]:
+        written = self._written.getvalue()
+        assert "maiden" not in written
+        return [json.loads(line) for line in written.splitlines()]
+
+
+def fail(words: str = SECRET) -> None:
+    raise ValueError(words)
+
+
+def failed(words: str = SECRET) -> ValueError:
+    try:
+        fail(words)
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_failure_is_described_by_its_type_and_its_innermost_place_of_ours() -> None:
+    from vivavoce.protocol import codec
+
+    with pytest.raises(TypeError) as caught:
+        codec.encode({SECRET: object()})  # type: ignore[arg-type]
+    told = describe(caught.value)
+    assert told["error"] == "TypeError"
+    assert told["place"].startswith("vivavoce.protocol.codec:encode:")
+    assert trace(caught.value).startswith("Traceback: TypeError in ")
+    assert SECRET not in str(told) + trace(caught.value)
+
+
+def test_a_group_is_taken_apart_and_a_cause_is_named() -> None:
+    group = ExceptionGroup(SECRET, [failed(), ExceptionGroup(SECRET, [KeyError(SECRET)])])
+    assert [type(each) for each in leaves(group)] == [ValueError, KeyError]
+    told = describe(group)
+    assert (told["error"], told["besides"]) == ("ValueError", "KeyError")
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError(SECRET) from failed()
+    assert describe(caught.value)["cause"].startswith("ValueError ")
+    assert SECRET not in str(describe(caught.value))
+    assert describe(OSError(SECRET)) == {"error": "OSError", "place": "nowhere"}
+
+
+def test_our_own_and_other_peoples_loggers_write_no_words(lines: Lines) -> None:
+    log_failure(logging.getLogger("vivavoce.hub"), "call_failed", failed(), call="rtc_1")
+    for name in ("vivavoce.picows", "uvicorn.error", "asyncio"):
+        logging.getLogger(name).error("it failed", exc_info=failed())
+    ours, *others = lines.all()
+    assert (ours["event"], ours["call"], ours["error"]) == ("call_failed", "rtc_1", "ValueError")
+    assert [line["event"] for line in others] == ["it failed"] * 3
+    assert all(line["trace"].startswith("Traceback: ValueError") for line in [ours, *others])
+
+
+def test_lines_for_people_have_no_words_either() -> None:
+    record = logging.makeLogRecord({"msg": "call_failed", "exc_info": (None, failed(), None)})
+    line = logs.Lines().format(record)
+    assert SECRET not in line
+    assert "error=ValueError" in line
+
+
+def test_what_the_loop_catches_is_logged_without_its_words(lines: Lines) -> None:
+    async def story() -> None:
+        logs.watch(asyncio.get_running_loop())
+
+        async def forgotten() -> None:
+            fail()
+
+        task = asyncio.create_task(forgotten(), name=SECRET)
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+        asyncio.get_running_loop().call_soon(fail)
+        asyncio.get_running_loop().call_exception_handler({"message": SECRET})
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    found = lines.all()
+    assert [line["event"] for line in found] == ["loop_failed"] * 3
+    assert sorted(line.get("error", "") for line in found) == ["", "ValueError", "ValueError"]
+
+
+class Falls:
+    def __del__(self) -> None:
+        fail()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_threads_destructors_and_warnings_are_logged_without_their_words(lines: Lines) -> None:
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    Falls()
+    gc.collect()
+    warnings.showwarning(SECRET, UserWarning, "a.py", 3)
+    assert [line["event"] for line in lines.all()] == ["thread_failed", "unraisable", "warned"]
+
+
+def test_half_a_surrogate_pair_is_logged_as_its_escape(lines: Lines) -> None:
+    logging.getLogger("vivavoce").info("refused", extra={"name_": "a\ud800b"})
+    (line,) = lines.all()
+    assert line["name_"] == "a\ud800b"
