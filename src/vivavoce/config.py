@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from .errors import ConfigError, Mistake, misread
+from .errors import TOO_MANY_DIGITS, ConfigError, Mistake, misread
 from .file_reading import UnreadableFile, read_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SECRET_BYTES = 64 * 1024
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Server(Section):
@@ -110,6 +110,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         except tomllib.TOMLDecodeError as error:
             message, line = misread(error)
             raise ConfigError([Mistake(name, "", line, message)]) from None
+        except RecursionError:
+            raise ConfigError([Mistake(name, "", None, "is nested too deeply")]) from None
+        except ValueError:
+            raise ConfigError([Mistake(name, "", None, TOO_MANY_DIGITS)]) from None
     given, mistakes = _overlay(data, environ)
     try:
         settings = Settings.model_validate(data)

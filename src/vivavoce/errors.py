@@ -65,6 +65,10 @@ class Mistake:
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
 
 
+TOO_MANY_DIGITS = "has a number of too many digits"
+"""What a parser of TOML or JSON raises as a bare `ValueError`."""
+
+
 def misread(error: tomllib.TOMLDecodeError) -> tuple[str, int | None]:
     """What is wrong, and in which line: the parser says the place only in words."""
     found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))

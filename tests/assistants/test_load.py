@@ -420,3 +420,35 @@ def test_whatever_is_written_there_is_an_assistant_or_a_list_of_mistakes(
         for each in found(folder):
             assert each.line is not None, each
             assert each.key.partition(".")[0] in document, each
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        (f"a = {'9' * 5000}", "assistant.toml: has a number of too many digits"),
+        (
+            f"variables.size = {{ type = 'number', default = {'9' * 400} }}",
+            "assistant.toml:2: variables.size.default: must be a number of at most 300 digits",
+        ),
+        (f"voice.speed = {'9' * 400}", "assistant.toml:2: voice.speed: must be a number"),
+    ],
+)
+def test_numbers_of_very_many_digits_are_mistakes(tmp_path: Path, toml: str, told: str) -> None:
+    assert mistake(tmp_path, toml) == told
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ('{"type": "object", "x": %s}' % ("9" * 5000), "has a number of too many digits"),
+        (
+            '{"type": "object", "description": "\\ud800"}',
+            "must not hold NaN, Infinity or half a surrogate pair",
+        ),
+    ],
+)
+def test_parameters_that_no_client_can_be_told_are_mistakes(
+    tmp_path: Path, schema: str, told: str
+) -> None:
+    toml = "tools = [{ name = 'x', parameters = { file = 'x.json' } }]"
+    assert mistake(tmp_path, toml, x_json=schema) == f"x.json: tools.0.parameters: {told}"

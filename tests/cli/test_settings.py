@@ -35,6 +35,11 @@ def mistakes(tmp_path: Path, text: str = "", **environ: str) -> list[str]:
          "vivavoce.toml:1: server: must be a section of its own, with its keys below it"),
         ("[server]\nallowed_origins = 1\n",
          "vivavoce.toml:2: server.allowed_origins: must be a list"),
+        ("[calls]\nslow_client_s = inf\n",
+         "vivavoce.toml:2: calls.slow_client_s: Input should be a finite number"),
+        (f"[server]\nport = {'9' * 400}\n", "vivavoce.toml:2: server.port: must be at most 65535"),
+        (f"[server]\nport = {'9' * 5000}\n", "vivavoce.toml: has a number of too many digits"),
+        ("a = " + "[" * 5000, "vivavoce.toml: is nested too deeply"),
         ("[net]\nallow_private\n", "vivavoce.toml:2: Expected '=' after a key in a key/value pair"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import AssistantError, Mistake, misread
+from ..errors import TOO_MANY_DIGITS, AssistantError, Mistake, misread
 from ..file_reading import FolderFile, UnreadableFile, read_text
 from .assistant import Assistant
 from .ground import LANGUAGE, Flaw, Ground, Known, near
@@ -66,6 +66,8 @@ def load(folder: Path, known: Known) -> Assistant:
         raise AssistantError([_mistake(folder, FILE, "", *misread(error))]) from None
     except RecursionError:
         raise AssistantError([_mistake(folder, FILE, "", "is nested too deeply")]) from None
+    except ValueError:
+        raise AssistantError([_mistake(folder, FILE, "", TOO_MANY_DIGITS)]) from None
     try:
         return Assistant.model_validate(data, context=_ground(folder, known, data))
     except ValidationError as error:

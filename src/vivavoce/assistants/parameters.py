@@ -10,7 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from ..core.values import JsonObject
+from ..errors import TOO_MANY_DIGITS
 from .ground import Flaw, Ground, Key, near, wrong
 from .lines import json_lines, line_of
 
@@ -35,7 +38,8 @@ def read(value: object, ground: Ground) -> JsonObject:
 def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
+        msgspec.json.encode(value)  # it goes onto the wire, which takes no half surrogate pair
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return False
     return True
 
@@ -48,10 +52,12 @@ def _from_file(name: str, ground: Ground) -> JsonObject:
         raise wrong(Flaw(f"is not JSON: {error.msg}", file=name, line=error.lineno)) from None
     except RecursionError:
         raise wrong(Flaw("is nested too deeply", file=name)) from None
+    except ValueError:
+        raise wrong(Flaw(TOO_MANY_DIGITS, file=name)) from None
     if not isinstance(schema, dict):
         raise wrong(Flaw("must hold a JSON object", file=name, line=1))
     if not _is_json(schema):
-        raise wrong(Flaw("must not hold NaN or Infinity", file=name))
+        raise wrong(Flaw("must not hold NaN, Infinity or half a surrogate pair", file=name))
     lines = json_lines(text)
     flaws = [
         Flaw(f"{'.'.join(map(str, key))}: {message}" if key else message,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from datetime import date, datetime
 from typing import Literal, Self
 
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from .ground import Flaw, near, wrong
 
 TEXT_CHARACTERS = 1000
+LARGEST = 10**300  # what a float can hold, and JSON can carry
+_NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
 RESERVED = frozenset({"name", "title", "role", "language"})  # every prompt has these already
 
 Value = str | int | float | date | None
@@ -74,16 +76,12 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int | float:
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            try:
-                value = float(value)
-            except ValueError:
-                raise ValueError("must be a number") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value) if value.lstrip("+-").isdigit() else float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
+    if not -LARGEST <= value <= LARGEST:  # NaN is in no range
+        raise ValueError("must be a number of at most 300 digits")
     return value
 
 

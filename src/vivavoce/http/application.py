@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+import msgspec
+from fastapi import Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
+from ..errors import InvalidRequest
 from ..protocol.envelope import envelope
 from . import errors, health, metrics, page
 from .api import assistants, calls, conversations, sign_in
@@ -36,6 +39,7 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         version=__version__,
         summary="Realtime voice assistants, self-hosted",
         lifespan=living,
+        dependencies=[Depends(whole_text)],
         docs_url=None,  # the usual pages load their scripts from elsewhere
         redoc_url=None,
     )
@@ -57,6 +61,22 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
     return app
 
 
+async def whole_text(request: Request) -> None:
+    """Refuse a body with half a surrogate pair. Python's JSON takes it; no answer and no store do.
+
+    Only a body that may hold one is decoded a second time.
+    """
+    body = await request.body()
+    if _HALVES.search(body):
+        try:
+            msgspec.json.decode(body)
+        except (ValueError, RecursionError):
+            raise InvalidRequest("invalid_value", "The body is not JSON in Unicode.") from None
+
+
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 class Bounded:
     """Refuses bodies larger than anything we take, before reading them."""
 
@@ -75,10 +95,17 @@ class Bounded:
             return message
 
         declared = next((v for k, v in scope.get("headers", ()) if k == b"content-length"), b"0")
-        if scope["type"] == "http" and declared.isdigit() and int(declared) > LARGEST_BODY:
+        if scope["type"] == "http" and _length(declared) > LARGEST_BODY:
             body = envelope("invalid_request_error", "request_too_large", "The body is too large.")
             headers = [(b"content-type", b"application/json")]
             await send({"type": "http.response.start", "status": 413, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
         await self._app(scope, counted, send)
+
+
+def _length(declared: bytes) -> int:
+    """Read the bytes of a body from its header. A number of more than 20 digits is too large."""
+    if not declared.isdigit():  # of ASCII alone, as these are bytes
+        return 0
+    return int(declared[:20]) if len(declared) <= 20 else LARGEST_BODY + 1

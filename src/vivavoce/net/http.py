@@ -344,7 +344,7 @@ async def _refusal(stream: Stream) -> NetError:
         f"the server answered {stream.status}",
         status=stream.status,
         body=body[:ERROR_BYTES],
-        retry_after_s=float(after) if after.isdecimal() else None,
+        retry_after_s=float(after) if after.isdecimal() and len(after) < 10 else None,
     )
 
 

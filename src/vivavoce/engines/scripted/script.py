@@ -115,6 +115,6 @@ def load(file: Path | FolderFile) -> Script:
     except tomllib.TOMLDecodeError as error:
         message, line = misread(error)
         raise ConfigError([Mistake(path, "", line, message)]) from None
-    except (ValueError, re.error, msgspec.DecodeError) as error:
+    except (ValueError, re.error, RecursionError, msgspec.DecodeError) as error:
         raise ConfigError([Mistake(path, "", None, str(error))]) from None
     return script
