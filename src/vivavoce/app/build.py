@@ -17,8 +17,10 @@ from ..core.locks import unwished, without
 from ..core.relay import PERMANENT, Relay
 from ..core.retelling import asked_of_upstream
 from ..core.session import Session
+from ..engines import boundary
+from ..engines.boundary import contained
 from ..engines.cascade import OnStage
-from ..errors import EngineError
+from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.config import SessionConfig, TranscriptionConfig
 from ..runtime.client import Client, Reader
@@ -66,6 +68,7 @@ class Builder:
 
     async def __call__(self, plan: Plan) -> Built:
         config = plan.session
+        boundary.name(call=plan.call_id, assistant=plan.assistant.name)
         try:
             if isinstance(config, TranscriptionConfig):
                 return await self._dictation(plan, config)
@@ -126,7 +129,8 @@ class Builder:
     async def _dictation(self, plan: Plan, config: TranscriptionConfig) -> Built:
         """Written down, with the assistant's ears and words."""
         ledger = _recall(plan.history)
-        judge = await self._parts.pauses()
+        with contained("pause judge", passing=VivavoceError):
+            judge = await self._parts.pauses()
         dictation = Dictation(
             config,
             now=asyncio.get_running_loop().time(),
@@ -143,7 +147,8 @@ class Builder:
         recorder = self._recorder(plan, ledger)
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
-        scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
+        with contained("recogniser", passing=VivavoceError):
+            scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
         hands = Hands(scribe, judge=judge)
         line = self._line(dictation, hands, recorder, seen)
         return Built(line, self._reader(plan, dictation, hands, line))
@@ -152,8 +157,9 @@ class Builder:
         """Answered by an engine of ours."""
         assistant = plan.assistant
         ledger = _recall(plan.history)
-        judge = await self._parts.pauses()
-        mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+        with contained("engine", passing=VivavoceError):
+            judge = await self._parts.pauses()
+            mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
         fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
             config = msgspec.structs.replace(config, output_modalities=("text",))
@@ -177,7 +183,8 @@ class Builder:
         recorder = self._recorder(plan, ledger)
         seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
         stage = _both(recorder.stage, seen.stage)
-        engine = await self._parts.engine(assistant, plan.language, stage)
+        with contained("engine", passing=VivavoceError):
+            engine = await self._parts.engine(assistant, plan.language, stage)
         hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         line = self._line(session, hands, recorder, seen)
         return Built(line, self._reader(plan, session, hands, line, fixed))

@@ -14,6 +14,7 @@ from ..access.upkeep import Upkeep
 from ..assistants import SHIPPED, Assistant, Catalogue
 from ..config import Settings
 from ..core.values import Caller
+from ..engines.boundary import contained
 from ..errors import StoreError, VivavoceError
 from ..http import application
 from ..http.services import Services
@@ -177,7 +178,8 @@ async def _warm(parts: Parts, assistant: Assistant | None) -> None:
     """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
     if assistant is not None:
         try:
-            await parts.warm(assistant)
+            with contained("engine", passing=VivavoceError):
+                await parts.warm(assistant)
         except VivavoceError as error:
             log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
     # What is loaded by now stays. Looking through it for garbage again and again would stop all

@@ -9,6 +9,7 @@ land in the wrong place (PEP 789). Awaiting `emit` is also the backpressure. Wha
 generator that its caller closes, so that nobody speaks on after an interruption.
 
 Every method raises `EngineError` for what is the engine's fault, and nothing else on purpose.
+`boundary.contained` makes an `EngineError` of anything else, wherever an adapter is called.
 Cancelling any of them stops its work at once and leaves nothing running.
 """
 

@@ -35,9 +35,11 @@ from .base import (
     Thought,
     Voice,
 )
+from .boundary import contained
 from .sentences import Sentences
 
 SENTENCES_AHEAD = 2  # written, and not yet given a voice
+PUSHED = 16 * 1024  # characters that are cut into sentences at once: a text may have megabytes
 PIECES_AHEAD = 8  # of one sentence's sound, made and not yet said
 
 OnStage = Callable[[str, float], None]
@@ -72,9 +74,10 @@ class Scribe:
             watch.start()
 
         language = request.language or self._language
-        transcript = await self._stt.listen(
-            heard(), stable, language=language, logprobs=request.logprobs
-        )
+        with contained(self._stt):
+            transcript = await self._stt.listen(
+                heard(), stable, language=language, logprobs=request.logprobs
+            )
         self._on_stage("stt", watch.ms)
         return transcript
 
@@ -132,15 +135,18 @@ class Cascade:
         self, request: Respond, take: Callable[[str | FunctionCall], Awaitable[None]]
     ) -> tuple[Usage, Cut | None]:
         usage, cut = Usage(), None
-        async with aclosing(self._thoughts(request)) as thoughts:
-            async for thought in thoughts:
-                match thought:
-                    case Usage():
-                        usage = thought
-                    case Cut():
-                        cut = thought
-                    case _:
-                        await take(thought)
+        with contained(self._brain):
+            async with aclosing(self._thoughts(request)) as thoughts:
+                async for thought in thoughts:
+                    match thought:
+                        case Usage():
+                            usage = thought
+                        case Cut():
+                            cut = thought
+                        case str() | FunctionCall():
+                            await take(thought)
+                        case _:
+                            raise TypeError("a brain gives text, tool calls, usage and cuts")
         return usage, cut
 
     def _thoughts(self, request: Respond) -> AsyncGenerator[Thought, None]:
@@ -172,7 +178,8 @@ class Cascade:
 
         async def take(piece: str | FunctionCall) -> None:
             if isinstance(piece, str):
-                await put([*sentences.push(piece)])
+                for start in range(0, len(piece), PUSHED):
+                    await put([*sentences.push(piece[start : start + PUSHED])])
             else:
                 await put([*sentences.finish(), piece])
 
@@ -203,10 +210,13 @@ class Cascade:
         await speaking.put(None)
 
     async def _voice(self, text: str, voice: Voice, sound: Sound, first: _First) -> None:
-        async with aclosing(self._tts.speak(text, voice)) as speech:
-            async for piece in speech:
-                first.came()
-                await sound.put(piece)
+        with contained(self._tts):
+            async with aclosing(self._tts.speak(text, voice)) as speech:
+                async for piece in speech:
+                    if not isinstance(piece, Speech):
+                        raise TypeError("a voice gives pieces of speech")
+                    first.came()
+                    await sound.put(piece)
         await sound.put(None)
 
     async def _say(

@@ -7,6 +7,7 @@ an engine that is ahead of its client waits there.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -25,7 +26,9 @@ from ..core.inputs import (
     ToolReturned,
     Transcribed,
 )
+from ..engines import boundary, checked
 from ..engines.base import Engine, PauseJudge
+from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol import server
 from .mouth import Mouth
@@ -48,7 +51,7 @@ Tools = Callable[[do.CallTool], Awaitable[str]]
 
 async def no_tools(effect: do.CallTool) -> str:
     """Stands where no tool of the server's is declared."""
-    return f'{{"error": "there is no tool named {effect.call.name}"}}'
+    return json.dumps({"error": f"there is no tool named {effect.call.name}"})
 
 
 class _Hearing:
@@ -172,6 +175,13 @@ class Hands:
             if task is not None:
                 task.cancel()
         self._replies.clear()
+        self._hearings.clear()
+        self._calls.clear()
+        self._judging = None
+
+    def _say_who(self, **ids: str) -> None:
+        """Name the call and what is done for it, in all that this task logs of an engine."""
+        boundary.name(call=self._line.recorder.call_id, **ids)
 
     def _give(self, item_id: str, pcm: bytes | None) -> None:
         if hearing := self._hearings.get(item_id):
@@ -187,6 +197,7 @@ class Hands:
 
     async def _hear(self, request: do.Listen, hearing: _Hearing) -> None:
         item_id = request.item_id
+        self._say_who(item=item_id)
 
         async def sounds() -> AsyncIterator[bytes]:
             while (pcm := await hearing.get()) is not None:
@@ -197,59 +208,71 @@ class Hands:
         async def partial(
             stable_text: str, guess: str = "", logprobs: tuple[server.Logprob, ...] = (), /
         ) -> None:
-            await self._line.mailbox.put(Partial(item_id, stable_text, guess, logprobs))
+            await self._line.mailbox.put(
+                Partial(
+                    item_id,
+                    checked.text(stable_text),
+                    checked.text(guess),
+                    checked.logprobs(logprobs),
+                )
+            )
 
         outcome: Transcribed | NotTranscribed
         try:
-            heard = await self._engine.listen(request, sounds(), partial)
+            with contained(self._engine):
+                heard = checked.transcript(await self._engine.listen(request, sounds(), partial))
             outcome = Transcribed(
                 item_id, heard.text, heard.logprobs, heard.languages, heard.segments
             )
         except EngineError as error:
-            outcome = NotTranscribed(item_id, str(error))
-        await self._line.mailbox.put(outcome)
-        if self._hearings.get(item_id) is hearing:
-            del self._hearings[item_id]
+            outcome = NotTranscribed(item_id, checked.text(str(error)))
+        if self._hearings.get(item_id) is hearing:  # false: it was dropped, and raised then
+            await self._line.mailbox.put(outcome)
+            self._hearings.pop(item_id, None)
             self._line.settle()
 
     async def _judge_pause(self, judge: PauseJudge, request: do.JudgePause) -> None:
         """Without an answer, the length of the pause and the words decide."""
+        self._say_who(item=request.item_id)
         try:
-            over = await judge.over(request.sound)
-        except EngineError:
-            log.warning("pause_not_judged", exc_info=True)
+            with contained(judge):
+                over = await judge.over(request.sound)
+                over = None if over is None else checked.probability(over)
+        except EngineError as error:
+            log.warning("pause_not_judged", extra={**boundary.named(), "code": error.code})
             return
-        if over is not None:
+        if over is not None and self._judging is asyncio.current_task():
             await self._line.mailbox.put(PauseJudged(request.item_id, request.pause, over))
 
     async def _respond(self, request: do.Respond) -> None:
+        self._say_who(response=request.response_id)
         pace = Pace(self._run_ahead_s if request.paced else None, self._line.clock)
 
         async def emit(event: Said | ToolRequested | CutShort) -> None:
+            event = checked.emitted(event)
             if isinstance(event, Said):
                 await pace.keep(event.pcm)
             await self._line.mailbox.put(event)
 
         outcome: Finished | Failed
         try:
-            usage = await self._engine.respond(request, emit)
+            with contained(self._engine):
+                usage = checked.usage(await self._engine.respond(request, emit))
             outcome = Finished(request.response_id, usage)
-        except* EngineError as errors:
-            error = _first(errors)
-            outcome = Failed(request.response_id, str(error), error.code)
+        except EngineError as error:
+            outcome = Failed(
+                request.response_id, checked.text(str(error)), checked.text(error.code)
+            )
         if request.response_id in self._replies:  # else it was stopped at the moment it failed
             await self._line.mailbox.put(outcome)
             self._replies.pop(request.response_id, None)
 
     async def _call(self, effect: do.CallTool) -> None:
-        output = await self._tools(effect)
-        await self._line.mailbox.put(ToolReturned(effect.call.call_id, output))
-
-
-def _first(errors: BaseExceptionGroup[EngineError]) -> EngineError:
-    """The first of a tree of errors."""
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    assert isinstance(first, EngineError)
-    return first
+        self._say_who(tool_call=effect.call.call_id)
+        try:
+            with contained("tool", message="The tool failed."):
+                output = checked.text(await self._tools(effect))
+        except EngineError as error:
+            output = json.dumps({"error": str(error)})
+        if asyncio.current_task() in self._calls:
+            await self._line.mailbox.put(ToolReturned(effect.call.call_id, output))

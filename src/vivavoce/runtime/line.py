@@ -151,7 +151,11 @@ class Line:
                 self._work.begin(self, tasks)
                 self._busy = False
                 self._pump()
-                await self._over.wait()
+                try:
+                    await self._over.wait()
+                except asyncio.CancelledError:  # its tasks too; `end` lets them know
+                    self._work.end()
+                    raise
                 if self._bug is not None:
                     raise self._bug
         except Exception:

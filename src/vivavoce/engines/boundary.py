@@ -1,0 +1,109 @@
+"""The one boundary that every call of an adapter goes through.
+
+An adapter raises `EngineError` on purpose. Whatever else it raises is an engine's failure too: the
+response or the transcript fails, and the call goes on. Nothing of what was raised is told or
+logged but its type and place, because its words may be somebody's.
+
+    with contained(self._stt):
+        transcript = await self._stt.listen(…)
+
+    EngineError                        passes
+    ExceptionGroup                     its first EngineError passes; the others are logged
+    CancelledError, asked for          passes
+    CancelledError, not asked for      EngineError: somebody else's task was cancelled
+    KeyboardInterrupt, SystemExit      pass
+    anything else                      EngineError
+
+An adapter that is cancelled may raise something else instead. Who cancelled it knows, and drops
+what comes of it; a task's own count of cancellations does not tell (a `TaskGroup` that fails while
+it waits for its tasks leaves one behind, until Python 3.13).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import TracebackType
+
+from ..errors import EngineError, VivavoceError
+from ..failures import describe, leaves
+
+log = logging.getLogger("vivavoce.engines")
+
+MESSAGE = "The engine failed."
+PASS = (KeyboardInterrupt, SystemExit)
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about")
+
+
+def name(**ids: str) -> None:
+    """Say what this task works on: the call, the response, the item. The log shows it."""
+    _about.set(ids)
+
+
+def named() -> Mapping[str, str]:
+    return _about.get({})
+
+
+class contained:
+    """Let nothing out of the block but `EngineError`, a cancellation and the end of the process."""
+
+    def __init__(
+        self,
+        adapter: object,
+        *,
+        passing: type[VivavoceError] = EngineError,
+        message: str = MESSAGE,
+        quiet: bool = False,
+    ) -> None:
+        """`passing`: what the block raises on purpose. `message`: what the client reads.
+        `quiet`: the same has just been logged."""
+        self._adapter = adapter if isinstance(adapter, str) else type(adapter).__name__
+        self._passing = passing
+        self._message = message
+        self._quiet = quiet
+        self._asked = 0
+
+    def __enter__(self) -> None:
+        self._asked = _cancelling()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        found = leaves(error)
+        if ends := [each for each in found if isinstance(each, PASS)]:
+            raise ends[0]
+        unexpected = [each for each in found if not self._is_expected(each)]
+        if unexpected and not self._quiet:
+            told = describe(error, unexpected)
+            log.error("engine_failed", extra={**named(), "adapter": self._adapter, **told})
+        if unexpected or found[0] is not error:
+            meant = [each for each in found if isinstance(each, self._passing)]
+            raise (meant[0] if meant else EngineError(self._message)) from None
+
+    def _is_expected(self, error: BaseException) -> bool:
+        if isinstance(error, asyncio.CancelledError):
+            return _cancelling() > self._asked
+        if isinstance(error, GeneratorExit):  # a coroutine that is closed is no task's any more
+            return _task() is None
+        return isinstance(error, self._passing)
+
+
+def _cancelling() -> int:
+    """How often this task was asked to end; 0 outside of tasks."""
+    task = _task()
+    return 0 if task is None else task.cancelling()
+
+
+def _task() -> asyncio.Task[object] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # a thread, or no loop
+        return None

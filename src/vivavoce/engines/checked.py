@@ -1,0 +1,93 @@
+"""Look at what an adapter gives before it reaches a call's machine.
+
+The machine trusts its inputs: a value of another type, or half a surrogate pair that no socket can
+carry, would be a bug there. What is of another type raises `TypeError` or `ValueError`, which the
+boundary makes an engine's failure. Half a pair becomes U+FFFD, one character for one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from ..core.inputs import CutShort, Said, ToolRequested
+from ..core.ledger import Word
+from ..core.values import Transcript
+from ..protocol.items import FunctionCall
+from ..protocol.server import Logprob, Usage
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def text(value: object) -> str:
+    """Text that every encoding of Unicode can carry."""
+    if not isinstance(value, str):
+        raise TypeError("text expected")
+    return value if value.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+def probability(value: object) -> float:
+    """A number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise TypeError("a probability expected")
+    return value
+
+
+def transcript(value: object) -> Transcript:
+    return _struct(value, Transcript)
+
+
+def usage(value: object) -> Usage:
+    return _struct(value, Usage)
+
+
+def logprobs(value: object) -> tuple[Logprob, ...]:
+    """They come again with each piece of an utterance, so most are only looked at."""
+    if not isinstance(value, tuple):
+        raise TypeError("logprobs expected")
+    for each in value:
+        if not isinstance(each, Logprob):
+            raise TypeError("logprobs expected")
+        if not each.token.isascii() and _HALF.search(each.token):
+            return tuple(_struct(one, Logprob) for one in value)
+    return value
+
+
+def emitted(event: object) -> Said | ToolRequested | CutShort:
+    match event:
+        case Said(response_id, said, bytes(pcm), words):
+            return Said(response_id, text(said), pcm, tuple(map(_word, words)))
+        case ToolRequested(response_id, call):
+            return ToolRequested(response_id, _struct(call, FunctionCall))
+        case CutShort(response_id, "max_output_tokens" | "content_filter" as reason, spent):
+            return CutShort(response_id, reason, usage(spent))
+        case _:
+            raise TypeError("a piece of an answer expected")
+
+
+def _word(value: object) -> Word:
+    if not isinstance(value, Word) or not math.isfinite(value.at_ms):
+        raise TypeError("a word expected")
+    return value if value.text.isascii() else replace(value, text=text(value.text))
+
+
+def _struct(value: object, kind: type[Struct]) -> Struct:
+    if not isinstance(value, kind):
+        raise TypeError(f"{kind.__name__} expected")
+    return msgspec.convert(_whole(msgspec.to_builtins(value)), kind)
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {text(key): _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return value
