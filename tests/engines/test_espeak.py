@@ -10,11 +10,13 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import uvloop
 from numpy.typing import NDArray  # noqa: TC002
@@ -22,6 +24,7 @@ from numpy.typing import NDArray  # noqa: TC002
 import vivavoce
 from vivavoce.audio.pcm import SAMPLE_RATE
 from vivavoce.engines.base import Voice
+from vivavoce.engines.boundary import contained
 from vivavoce.engines.tts import espeak
 from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.errors import EngineError
@@ -183,6 +186,98 @@ def test_when_the_process_dies_its_speaker_fails_and_the_next_one_is_served() ->
             with pytest.raises(EngineError):
                 async for _ in speech:
                     pass
+        assert await say(speaker)
+
+    with_espeak(story)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_process_that_dies_as_it_is_asked_fails_that_text_only(turns: int) -> None:
+    async def story(speaker: Espeak) -> None:
+        await speaker.warm()
+        (process,) = children(espeak.MODULE)
+        process.send_signal(signal.SIGKILL)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.001)  # noqa: ASYNC251  # the loop shall not notice yet
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with suppress(EngineError):  # or it was noticed, and another one speaks
+            await say(speaker)
+        assert await say(speaker)
+
+    with_espeak(story)
+
+
+def test_a_pipe_that_is_closed_fails_the_text_that_needs_it() -> None:
+    async def story(speaker: Espeak) -> None:
+        await speaker.warm()
+        assert speaker._process is not None
+        pipe = speaker._process._transport.get_pipe_transport(0)
+        assert pipe is not None
+        pipe.close()
+        with pytest.raises(EngineError, match="espeak stopped"):
+            await say(speaker)
+        assert await say(speaker)
+
+    with_espeak(story)
+
+
+READY = b'{"type": "ready", "rate": 22050, "voices": {"en-us": "en-us"}}'
+GARBAGE = {
+    "no lengths": b"",
+    "endless lengths": b"\xff" * 64,
+    "no JSON": struct.pack(">II", 5, 0) + b"hello",
+    "another type": struct.pack(">II", 15, 0) + b'{"type":"what"}',
+    "sound of nobody": struct.pack(">II", 35, 2) + b'{"type":"sound","id":77,"words":[]}' + b"ab",
+    "half a sample": struct.pack(">II", 35, 1) + b'{"type":"sound","id":1,"words":[]} ' + b"a",
+    "odd words": struct.pack(">II", 43, 0) + b'{"type":"sound","id":1,"words":[["a", -1]]}',
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_a_process_that_answers_with_what_is_no_answer_fails_the_text(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "vivavoce_garbage"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    ready = struct.pack(">II", len(READY), 0) + READY
+    (package / "__main__.py").write_text(
+        "import sys\n"
+        f"sys.stdout.buffer.write({ready!r})\nsys.stdout.flush()\n"
+        "sys.stdin.buffer.read(8)\n"
+        f"sys.stdout.buffer.write({GARBAGE[what]!r})\nsys.stdout.flush()\n"
+        "sys.stdin.buffer.read()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(espeak, "MODULE", "vivavoce_garbage")
+
+    async def story(speaker: Espeak) -> None:
+        with pytest.raises(EngineError), contained(speaker):
+            await say(speaker)
+
+    with_espeak(story, deadline_s=1.0)
+
+
+def test_a_text_of_megabytes_keeps_nobody_waiting() -> None:
+    """Neither its cutting nor its speaking holds up the loop."""
+
+    async def story(speaker: Espeak) -> None:
+        await speaker.warm()
+        began = time.perf_counter()
+        async with aclosing(speaker.speak("x" * 15_000_000, Voice(name="marin"))) as speech:
+            assert (await anext(speech)).pcm
+        assert time.perf_counter() - began < 5.0
+        assert await say(speaker)
+
+    with_espeak(story)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "9" * 400, "٣٣ \x1b[2J", "獲取天氣"])
+def test_any_text_is_spoken_or_passed_over(text: str) -> None:
+    async def story(speaker: Espeak) -> None:
+        said = [piece async for piece in speaker.speak(text, Voice(name="marin"))]
+        assert "".join(word.text for piece in said for word in piece.words) == text
         assert await say(speaker)
 
     with_espeak(story)

@@ -17,6 +17,7 @@ import pytest
 import uvloop
 
 from vivavoce.audio import pcm as audio
+from vivavoce.engines.stt import pocketsphinx
 from vivavoce.engines.stt.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import (
@@ -144,6 +145,47 @@ def test_a_worker_that_died_in_its_sleep_is_replaced(congress: ModelFiles) -> No
             return (await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)).text
 
     assert "keynote" in live(story())
+
+
+ANSWERS = {
+    "no JSON": "print('what time is it')",
+    "another shape": "print('{}')",
+    "another type": "print('[1, \"final\", 5, null]')",
+    "a line without an end": "sys.stdout.write('x' * 200_000)",
+    "not UTF-8": "sys.stdout.buffer.write(bytes([255, 10]))",
+    "half a pair": 'print(\'[1, "final", "\\\\ud800", null]\')',
+    "nothing, and it ends": "sys.exit(3)",
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
+    congress: ModelFiles, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"import sys\nsys.stdin.buffer.read(9)\n{ANSWERS[what]}\nsys.stdout.flush()\n"
+    program += "sys.stdin.buffer.read()"
+
+    async def story() -> str:
+        async with Pool(1, answer_s=20.0) as pool:
+            stt = Pocketsphinx(pool, congress)
+            with monkeypatch.context() as patched:
+                patched.setattr(pocketsphinx, "command", lambda _: [sys.executable, "-c", program])
+                with pytest.raises(EngineError):
+                    await stt.listen(pieces(KEYNOTE), nobody)
+            return (await stt.listen(pieces(KEYNOTE), nobody)).text
+
+    assert "keynote" in live(story())
+
+
+def test_a_worker_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocketsphinx, "command", lambda _: ["/nowhere/python"])
+
+    async def story() -> None:
+        async with Pool(1) as pool:
+            with pytest.raises(EngineError, match="cannot be started"):
+                await Pocketsphinx(pool, None).listen(pieces(KEYNOTE), nobody)
+
+    live(story())
 
 
 @pytest.mark.parametrize("seconds", [0.0, 20.0], ids=["at the end", "while there is more to hear"])

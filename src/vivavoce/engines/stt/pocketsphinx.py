@@ -12,9 +12,11 @@ import json
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
+
+import msgspec
 
 from ...audio.pcm import SAMPLE_RATE, SILENT_DB, level_db
 from ...audio.resample import Resampler
@@ -35,10 +37,16 @@ REPLAYS = 1  # of the same sound; who falls quiet again has said what was heard 
 FIRST = 2  # workers
 LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
 
+GARBAGE = "The recogniser answered with what is no answer."
+
 NUMBERS = 1 << 32
 NO_FILES = {"lm": None, "dict": None}
 
 Answer = TypeVar("Answer")
+
+
+_Line = tuple[int, str, str, str | None]  # number, kind, text, more
+_answers: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 
 
 class Queue(Protocol):
@@ -206,9 +214,12 @@ class Worker:
     async def _begin(self, kind: bytes, model: ModelFiles | None, voice: str | None) -> None:
         if not self.running:
             self._models.clear()
-            self._process = await asyncio.create_subprocess_exec(
-                *command(wire.__name__), env=environment(), stdin=PIPE, stdout=PIPE
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command(wire.__name__), env=environment(), stdin=PIPE, stdout=PIPE
+                )
+            except OSError as error:
+                raise EngineError(f"The recogniser cannot be started: {error.strerror}.") from None
         self._number = (self._number + 1) % NUMBERS
         files = {"lm": str(model.lm), "dict": str(model.dict)} if model else NO_FILES
         await self._send(kind, json.dumps({**files, "voice": voice}).encode())
@@ -220,8 +231,8 @@ class Worker:
         """Read until it comes. The words so far, stable and guessed, are left in `heard`."""
         assert self._process is not None
         assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            number, kind, text, more = json.loads(line)
+        while line := await self._line(self._process.stdout):
+            number, kind, text, more = self._read(line)
             if number != self._number:
                 continue
             if kind == wire.FAILED:
@@ -229,9 +240,24 @@ class Worker:
                 raise EngineError("The recogniser failed.")
             if kind == wanted:
                 return text, more
-            heard.append((text, more))
+            heard.append((text, more or ""))
         self._kill()
         raise EngineError("The recogniser stopped unexpectedly.")
+
+    async def _line(self, answers: asyncio.StreamReader) -> bytes:
+        """Empty where the process ended."""
+        try:
+            return await answers.readline()
+        except ValueError:  # a line without an end
+            self._kill()
+            raise EngineError(GARBAGE) from None
+
+    def _read(self, line: bytes) -> _Line:
+        try:
+            return _answers.decode(line)
+        except msgspec.DecodeError:
+            self._kill()
+            raise EngineError(GARBAGE) from None
 
     async def _send(self, kind: bytes, payload: bytes = b"") -> None:
         """Wait while it is behind."""
@@ -240,14 +266,15 @@ class Worker:
         assert self._process.stdin is not None
         try:
             await self._in_time(self._process.stdin.drain())
-        except ConnectionError:
+        except (OSError, RuntimeError):
             self._kill()
             raise EngineError("The recogniser stopped unexpectedly.") from None
 
     def _write(self, kind: bytes, payload: bytes = b"") -> None:
         if self.running and self._process and self._process.stdin:
             header = wire.HEADER.pack(kind, self._number, len(payload))
-            self._process.stdin.write(header + payload)
+            with suppress(RuntimeError, OSError):  # it is gone: reading its answer says so
+                self._process.stdin.write(header + payload)
 
     async def _in_time(self, answer: Awaitable[Answer]) -> Answer:
         try:

@@ -31,6 +31,7 @@ from .pieces import Pieces, portions
 
 MODULE = "vivavoce_espeak"
 PORTION = 300  # characters
+LONGEST_FRAME = 4 * 1024 * 1024  # bytes; 40 ms of sound and the names of all voices are far less
 START_S = 20.0  # a machine may be busy when the first call comes
 DEADLINE_S = 10.0  # between two pieces of sound
 SLOWEST = 80  # words a minute; slower than that only by pausing between words
@@ -204,6 +205,8 @@ async def _start() -> _Process:
     try:
         async with asyncio.timeout(START_S):
             await asyncio.shield(process.ready)
+            if not process.rate > 0:
+                raise EngineError("espeak named no rate of its sound")
     except BaseException as error:
         process.kill()
         await process.close()
@@ -239,6 +242,10 @@ class _Process(asyncio.SubprocessProtocol):
         while len(self._received) >= _LENGTHS.size:
             head, sound = _LENGTHS.unpack_from(self._received)
             end = _LENGTHS.size + head + sound
+            if end > LONGEST_FRAME:  # it is out of step, and no more of it can be understood
+                self._received.clear()
+                self.kill()
+                return
             if len(self._received) < end:
                 return
             message = bytes(self._received[_LENGTHS.size : end])
@@ -266,7 +273,7 @@ class _Process(asyncio.SubprocessProtocol):
         frames = self._waiting[self._names] = _Frames()
         if self.alive:
             self._write({"type": "speak", "id": self._names, **request})
-        else:
+        if not self.alive and self._waiting.pop(self._names, None) is not None:
             frames.put_nowait(EngineError(STOPPED))
         return self._names, frames
 
@@ -295,8 +302,13 @@ class _Process(asyncio.SubprocessProtocol):
 
     def _write(self, message: dict[str, object]) -> None:
         data = _encoder.encode(_clean(message))
-        pipe = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
-        pipe.write(_LENGTHS.pack(len(data), 0) + data)
+        pipe = cast("asyncio.WriteTransport | None", self._transport.get_pipe_transport(0))
+        try:
+            if pipe is None or pipe.is_closing():
+                raise BrokenPipeError
+            pipe.write(_LENGTHS.pack(len(data), 0) + data)
+        except (OSError, RuntimeError):  # it dies as it is asked; uvloop says so by the latter
+            self._fail()
 
     def _take(self, head: bytes, pcm: bytes) -> None:
         try:

@@ -7,7 +7,7 @@ of them: synthesisers name no time of their own for "the" in "on the ground".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ...audio.pcm import BYTES_PER_MS
 from ...core.ledger import Word
@@ -105,12 +105,17 @@ def spread(text: str, ms: float) -> list[Mark]:
     return [(match.start(), int(match.start() * each)) for match in _WORD.finditer(text)]
 
 
-def portions(text: str, longest: int = 300) -> list[str]:
-    """The text in pieces that are made at once, cut where a speaker would draw breath."""
-    pieces = []
-    while len(text) > longest:
-        match = _BREAKS.match(text[:longest])
-        size = (match.end() if match else 0) or longest
-        pieces.append(text[:size])
-        text = text[size:]
-    return [*pieces, text] if text else pieces
+def portions(text: str, longest: int = 300) -> Iterator[str]:
+    """The text in pieces that are made at once, cut where a speaker would draw breath.
+
+    Each is cut when it is asked for: a text may have megabytes.
+    """
+    start = 0
+    while len(text) - start > longest:
+        window = text[start : start + longest]
+        match = _BREAKS.match(window)
+        piece = window[: (match.end() if match else 0) or longest]
+        yield piece
+        start += len(piece)
+    if start < len(text):
+        yield text[start:]
