@@ -438,3 +438,29 @@ def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path)
         assert refused.value.code == "server_busy"
 
     place(tmp_path, story, load=late(recognisers=True))
+
+
+@pytest.mark.parametrize("kind", ["pauses", "engine"])
+def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("somebody's words")
+
+    async def story(at: Place) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Parts, kind, broken)
+            with pytest.raises(Refused) as caught:
+                await at.reception.admit(Knock("key", "websocket", {}))
+        refused = caught.value
+        assert (refused.status, refused.code, refused.close) == (503, "engine_failed", 1013)
+        assert len(at.hub) == 0
+        await at.call(wire := FakeWire())
+        assert wire.client is not None
+        wire.client.lost(1000, "")
+
+    place(tmp_path, story)
+    (record,) = [vars(r) for r in caplog.records if r.getMessage() == "engine_failed"]
+    assert record["error"] == "KeyError"
+    assert record["call"].startswith("rtc_")
+    assert "somebody" not in str(record)
