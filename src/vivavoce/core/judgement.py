@@ -7,7 +7,8 @@ wrong all by itself is in the types of `protocol`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ from msgspec import UNSET
 from ..errors import InvalidRequest
 from ..protocol.client import ContextItem, ItemCreate, ItemTruncate, ResponseOptions
 from ..protocol.complaint import shorten
-from ..protocol.config import Format, JsonObject, McpTool, SessionConfig
+from ..protocol.config import Format, JsonObject, McpTool, SessionConfig, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from .conversation import Conversation
 from .hearing import without_sound
@@ -43,7 +44,7 @@ def update(
     """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
     changed = _keep_tracing(config, config.merged(patch, default))
     room.judge_session(changed, default)
-    room.judge_tools(sum(isinstance(t, McpTool) and t not in config.tools for t in changed.tools))
+    room.judge_tools(len(new_mcp_tools(changed.tools, config.tools)))
     _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
     if replying and changed.audio.output.speed != config.audio.output.speed:
         raise InvalidRequest(
@@ -52,6 +53,19 @@ def update(
             "session.audio.output.speed",
         )
     return changed
+
+
+def new_mcp_tools(tools: Iterable[Tool], before: Iterable[Tool]) -> list[McpTool]:
+    """Find the MCP servers among `tools` that `before` does not name in the same way.
+
+    A server is compared only with those of its label: a session has room for 35,000 tools.
+    """
+    known: defaultdict[str, list[McpTool]] = defaultdict(list)
+    for tool in before:
+        if isinstance(tool, McpTool):
+            known[tool.server_label].append(tool)
+    asked = (tool for tool in tools if isinstance(tool, McpTool))
+    return [tool for tool in asked if tool not in known[tool.server_label]]
 
 
 def _keep_tracing(config: SessionConfig, changed: SessionConfig) -> SessionConfig:
