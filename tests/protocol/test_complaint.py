@@ -6,6 +6,7 @@ When a new msgspec says one of them differently, the table in `complaint.py` mus
 from __future__ import annotations
 
 import json
+import time
 from typing import get_args
 
 import pytest
@@ -131,6 +132,26 @@ def test_words_that_look_like_a_place_are_words() -> None:
     assert (error.code, error.param) == ("invalid_value", "type")
     name = "x` - at `$.response.output_modalities[7].y"
     assert refusal({"type": "response.create", name: 1}).code == "unknown_parameter"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["missing required field `", "contains unknown field `", "Expected `", " - at `$", "Invalid '"],
+)
+def test_words_that_look_like_a_sentence_of_msgspec_cost_nothing(words: str) -> None:
+    """Each began a search to the end of the text: 15 MiB of them would have taken hours."""
+    text = words * (2**20 // len(words))
+    began = time.process_time()
+    for event in (
+        {"type": text},
+        {"type": "response.cancel", text: 1},
+        response(conversation=text),
+        message("user", {"type": text}),
+    ):
+        error = refusal(event)
+        assert len(error.message) < 500
+        assert len(error.param or "") < 500
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
