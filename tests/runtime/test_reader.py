@@ -38,17 +38,22 @@ class Desk:
     turn: int = 0
     stop_at: int | None = None  # the client goes when so much has been told
     behind: Callable[[], bool] = lambda: False
+    each_s: float = 0.0  # what it costs to tell one thing
+    clock: float = 0.0
 
     def __post_init__(self) -> None:
         outbox = Outbox(self.wire, lambda: 0.0)
         self.client = Client(self, 1, self.wire, outbox, self._reader)
 
     def _reader(self, client: Client) -> SessionReader:
-        self.reader = SessionReader(self, client, PiecewiseEars(), behind=self.behind)
+        self.reader = SessionReader(
+            self, client, PiecewiseEars(), behind=self.behind, exact=lambda: self.clock
+        )
         return self.reader
 
     def tell(self, event: Input, who: int | None = None) -> None:
         self.told.append((self.turn, event))
+        self.clock += self.each_s
         if len(self.told) == self.stop_at:
             self.reader.drop()
         self.settle()
@@ -86,6 +91,34 @@ def test_a_long_sound_leaves_the_loop_a_turn_between_its_pieces() -> None:
     turns = [turn for turn, _ in desk.told]
     assert len(turns) == 10
     assert len(set(turns)) >= 9
+
+
+def test_events_that_cost_much_leave_the_loop_a_turn_every_five_milliseconds() -> None:
+    """However many of them one read of the socket brought."""
+    desk = Desk(each_s=0.002)
+
+    async def story() -> None:
+        for number in range(30):
+            desk.client.frame(codec.encode(client.ResponseCancel(event_id=str(number))))
+        for _ in range(30):
+            desk.turn += 1
+            await asyncio.sleep(0)
+
+    live(story())
+    assert [getattr(event, "event_id", None) for _, event in desk.told] == [*map(str, range(30))]
+    turns = [turn for turn, _ in desk.told]
+    assert max(turns.count(turn) for turn in turns) == 3
+
+
+def test_cheap_events_are_told_at_once() -> None:
+    desk = Desk(each_s=0.00001)
+
+    async def story() -> None:
+        for _ in range(100):
+            desk.client.frame(CLEAR)
+
+    live(story())
+    assert len(desk.told) == 100
 
 
 def test_an_event_behind_a_long_sound_waits_for_it() -> None:

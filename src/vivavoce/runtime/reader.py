@@ -5,11 +5,15 @@
 
 Only what brings sound waits for a recogniser, and what came after it waits behind it. Everything
 that waits counts in bytes, as long as it waits.
+
+One read of a socket brings thousands of small events, and each may ask for much. After `TURN_S` of
+work for one client the loop turns, and the rest waits: other calls are served between.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
@@ -35,6 +39,7 @@ from .client import Client, Frame
 # whoever interrupts while a recogniser hangs is read before it is given up on.
 BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
+TURN_S = 0.005  # of work for one client, and the loop turns
 
 Event: TypeAlias = Command | Unreadable | AudioAppend
 
@@ -61,10 +66,12 @@ class SessionReader:
         *,
         behind: Callable[[], bool] = lambda: False,
         crowded: Callable[[], bool] = lambda: False,
+        exact: Callable[[], float] = time.perf_counter,
     ) -> None:
         """`ears`: None for a control connection, which brings no sound. `allow`: what of an event
         this client may say. `behind`: can the recogniser take no more sound for now? `crowded`:
-        do others' outboxes hold so much that nothing this client says may bring them more?"""
+        do others' outboxes hold so much that nothing this client says may bring them more?
+        `exact`: a clock that goes on while the loop is busy."""
         self._line = line
         self._allow = allow
         self._who = client.who
@@ -80,8 +87,10 @@ class SessionReader:
         self._traffic = client.outbox.traffic
         self._recogniser_behind = behind
         self._others_crowded = crowded
+        self._exact = exact
+        self._spent_s = 0.0  # on this client since the loop last turned for it
         self._telling = False
-        self._sounding = False  # the next piece of a long sound is on its way
+        self._turning = False  # the loop turns, then we go on
 
     @property
     def behind(self) -> bool:
@@ -108,16 +117,18 @@ class SessionReader:
             return
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
+        began = self._exact()
         event = _read(data)
         if isinstance(event, AudioAppend) and self._ears is None:
             event = Unreadable(no_sound(event.event_id))
         self._wait(event, len(data))
+        self._spent_s += self._exact() - began
         self.go_on()
         if self.behind:
             self._line.settle()  # nothing may have been told, and reading has to stop
 
     def go_on(self) -> None:
-        if not self._telling and not self._sounding and (self._backlog or self._piece):
+        if not self._telling and not self._turning and (self._backlog or self._piece):
             self._take()
 
     def drop(self) -> None:
@@ -129,13 +140,18 @@ class SessionReader:
     def _take(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
         self._telling = True
+        began = self._exact()
         try:
-            self._tell()
+            self._tell(began + TURN_S - self._spent_s)
         finally:
             self._telling = False
+            self._spent_s += self._exact() - began
 
-    def _tell(self) -> None:
+    def _tell(self, until: float) -> None:
         while (self._backlog or self._piece) and not self._crowded:
+            if self._exact() > until:
+                self._turn()
+                return
             if self._held:
                 self._let_interruptions_by()
                 return
@@ -148,9 +164,13 @@ class SessionReader:
             if self._piece is not None:
                 self._hear(self._piece)
                 if self._backlog or self._piece:
-                    self._sounding = True
-                    asyncio.get_running_loop().call_soon(self._sound_on)
+                    self._turn()
                     return
+
+    def _turn(self) -> None:
+        """Let the loop turn before the rest is told."""
+        self._turning = True
+        asyncio.get_running_loop().call_soon(self._turned)
 
     def _wait(self, event: Event, size: int) -> None:
         self._backlog.append((event, size))
@@ -195,8 +215,8 @@ class SessionReader:
             if not self._gone:  # telling may have ended the call
                 self._say(interruption)
 
-    def _sound_on(self) -> None:
-        self._sounding = False
+    def _turned(self) -> None:
+        self._turning, self._spent_s = False, 0.0
         self._take()
         self._line.settle()  # what waited may have said nothing, and we may read again
 
