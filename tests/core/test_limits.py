@@ -225,6 +225,21 @@ def test_the_sound_of_a_telephone_inside_an_item_is_bounded_by_what_it_costs() -
     s.tell(sounding(bytes(100)))
 
 
+def test_a_minute_of_a_telephone_is_brought_to_24_khz_by_whoever_listens() -> None:
+    """That takes 0.15 s, in which the machine, and everybody beside it, would stand still."""
+    s = limited()
+    s.tell(update(audio={"input": {"format": {"type": "audio/pcmu"}}}))
+    s.forget()
+    s.tell(sounding(bytes(60 * 8_000)))
+    given = client.ResponseCreate(
+        response=ResponseOptions(conversation="none", input=(sounding(bytes(80_000)).item,))
+    )
+    s.tell(given)
+    whole, beside = (effect for effect in s.log if isinstance(effect, Listen))
+    assert (len(whole.pre_roll), whole.law) == (60 * 8_000, "ulaw")
+    assert (len(beside.pre_roll), beside.law) == (80_000, "ulaw")
+
+
 def test_servers_of_tools_are_bounded_like_items() -> None:
     def servers(count: int) -> client.SessionUpdate:
         return update(tools=[{"type": "mcp", "server_label": f"s{n}"} for n in range(count)])

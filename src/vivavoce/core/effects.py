@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..audio import g711
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import ServerEvent
@@ -34,6 +35,7 @@ class Listen:
     pre_roll: bytes
     language: str | None = None  # what the session says is spoken
     logprobs: bool = False  # does the client want to know how sure each word is?
+    law: g711.Law | None = None  # `pre_roll` is a whole sound in G.711, at 8 kHz
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from .gate import LevelGate
 from .inputs import Heard, NotTranscribed, Partial, PauseJudged, Transcribed
 from .limits import Room
 from .outgoing import Outgoing
-from .sounds import Sounds
+from .sounds import LONGEST_MS, Sounds
 from .transcripts import Transcripts, Wanted
 from .turns import Rules, Started, Stopped, TurnDetector
 
@@ -190,9 +190,9 @@ class Hearing:
             self._ask_to_listen(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
 
-    def _ask_to_listen(self, item_id: str, pcm: bytes) -> None:
+    def _ask_to_listen(self, item_id: str, sound: bytes, law: g711.Law | None = None) -> None:
         sure = self.transcripts.wanted.logprobs
-        self._out.ask(do.Listen(item_id, pcm, self._language_told, sure))
+        self._out.ask(do.Listen(item_id, sound, self._language_told, sure, law))
 
     def take(self) -> None:
         """What was heard becomes an item, and its words are awaited."""
@@ -218,11 +218,12 @@ class Hearing:
 
     def listen_to(self, item_id: str, sound: bytes, part: int) -> None:
         """Sound that came inside an item, in the session's format. `part`: where in it."""
-        pcm = _as_pcm(sound, self._settings.format)
-        self._sounds.add(item_id, pcm)
-        self._sounds.whole(item_id)
-        self._listen_whole(item_id, pcm)
-        self.transcripts.expect(item_id, audio.duration_ms(pcm), part)
+        ms = duration_ms(sound, self._settings.format)
+        if ms <= LONGEST_MS:  # else nobody keeps it, and to bring it to 24 kHz takes long
+            self._sounds.add(item_id, _as_pcm(sound, self._settings.format))
+            self._sounds.whole(item_id)
+        self._listen_whole(item_id, sound)
+        self.transcripts.expect(item_id, ms, part)
 
     def listen_to_given(self, item: Item) -> Item:
         """An item that one response is given to read: its words instead of its sound, later."""
@@ -230,13 +231,16 @@ class Hearing:
         if not sound:
             return item
         silent = msgspec.structs.replace(silent, id=self._out.new_id("item"))  # nobody else's
-        pcm = _as_pcm(sound, self._settings.format)
-        self._listen_whole(silent.id, pcm)
-        self.transcripts.expect_given(silent.id, audio.duration_ms(pcm))
+        self._listen_whole(silent.id, sound)
+        self.transcripts.expect_given(silent.id, duration_ms(sound, self._settings.format))
         return silent
 
-    def _listen_whole(self, item_id: str, pcm: bytes) -> None:
-        self._ask_to_listen(item_id, pcm)
+    def _listen_whole(self, item_id: str, sound: bytes) -> None:
+        """Whoever listens brings G.711 to 24 kHz, piece by piece: a minute of it takes 0.15 s."""
+        law = _law(self._settings.format)
+        if law is None:
+            sound = _whole_samples(sound)
+        self._ask_to_listen(item_id, sound, law)
         self._out.ask(do.ListenEnd(item_id))
 
     def clear(self) -> None:
@@ -310,12 +314,28 @@ class Hearing:
         self._out.send(server.ItemDone(previous_item_id=previous, item=item))
 
 
+def duration_ms(sound: bytes, format: Format) -> int:
+    """How long a sound is that came in this format."""
+    bytes_per_ms = audio.BYTES_PER_MS if isinstance(format, Pcm) else g711.RATE // 1000
+    return len(sound) // bytes_per_ms
+
+
 def _as_pcm(sound: bytes, format: Format) -> bytes:
-    """A whole sound as PCM16 at 24 kHz. Half a sample at its end is nothing."""
-    if isinstance(format, Pcm):
-        return sound[: len(sound) & ~1]
-    law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
+    """A whole sound as PCM16 at 24 kHz."""
+    if (law := _law(format)) is None:
+        return _whole_samples(sound)
     return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, law), last=True)
+
+
+def _law(format: Format) -> g711.Law | None:
+    if isinstance(format, Pcm):
+        return None
+    return "ulaw" if isinstance(format, Pcmu) else "alaw"
+
+
+def _whole_samples(pcm: bytes) -> bytes:
+    """Half a sample at its end is nothing."""
+    return pcm[: len(pcm) & ~1]
 
 
 def without_sound(item: Item) -> tuple[Item, bytes]:

@@ -34,6 +34,7 @@ from ..protocol import server
 from .mouth import Mouth
 from .pace import Pace
 from .padding import padded
+from .whole_sound import pieces
 
 if TYPE_CHECKING:
     from .line import Line
@@ -200,10 +201,13 @@ class Hands:
         self._say_who(item=item_id)
 
         async def sounds() -> AsyncIterator[bytes]:
-            while (pcm := await hearing.get()) is not None:
-                if hearing.waiting <= HEARING_AHEAD < hearing.waiting + len(pcm):
+            while (sound := await hearing.get()) is not None:
+                if hearing.waiting <= HEARING_AHEAD < hearing.waiting + len(sound):
                     self._line.settle()  # who was not read may go on
-                yield pcm
+                for pcm in pieces(sound, request.law):
+                    yield pcm
+                    if len(pcm) < len(sound):
+                        await asyncio.sleep(0)  # minutes of it: others are served between
 
         async def partial(
             stable_text: str, guess: str = "", logprobs: tuple[server.Logprob, ...] = (), /
