@@ -185,3 +185,6 @@ async def _warm(parts: Parts, assistant: Assistant | None) -> None:
     # What is loaded by now stays. Looking through it for garbage again and again would stop all
     # calls for some 70 ms each time.
     gc.freeze()
+    # Of an event with 50,000 objects, each 700th had those before it looked through: half the time
+    # that it took to read.
+    gc.set_threshold(10_000, 10, 10)
