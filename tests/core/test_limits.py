@@ -11,8 +11,8 @@ from vivavoce.core.inputs import Heard
 from vivavoce.core.limits import SOUND_S, Limits, size
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import ResponseOptions
-from vivavoce.protocol.config import Pcmu
-from vivavoce.protocol.items import FunctionOutput, Item, McpListTools, Message, Part
+from vivavoce.protocol.config import FunctionTool, Pcmu
+from vivavoce.protocol.items import FunctionOutput, Item, ItemReference, McpListTools, Message, Part
 
 from ..support.scenario import Scenario, config, update
 
@@ -263,3 +263,50 @@ def test_ten_thousand_tools_are_exchanged_for_others_in_no_time() -> None:
     assert time.process_time() - began < 1.0  # a twentieth of that on a quiet machine
     listed = [i.server_label for i in s.session.conversation if isinstance(i, McpListTools)]
     assert listed[-64:] == [f"b{n}" for n in range(64)]
+
+
+def in_parts(count: int, item_id: str) -> client.ItemCreate:
+    content = (Part(type="input_text", text="x"),) * count
+    return client.ItemCreate(item=Message(id=item_id, role="user", content=content))
+
+
+def test_an_item_has_a_thousand_parts_at_most() -> None:
+    error = refused(limited(), in_parts(1001, "a"))
+    assert (error.code, error.param) == ("invalid_value", "item.content")
+    s = limited()
+    s.tell(in_parts(1000, "a"))
+    assert "a" in s.session.conversation
+
+
+def test_the_parts_of_all_items_together_are_bounded_too() -> None:
+    """Each response goes through all of them: two million were seconds of everybody's time."""
+    s = Scenario(official=False)
+    for number in range(20):
+        s.tell(in_parts(1000, f"item_{number}"))
+    error = refused(s, in_parts(1, "one more"))
+    assert error.code == "conversation_full"
+    s.tell(client.ItemDelete(item_id="item_7"), in_parts(1000, "another"))
+    assert "another" in s.session.conversation
+
+
+def test_an_item_that_is_referred_to_counts_each_time() -> None:
+    s = limited()
+    s.tell(in_parts(1000, "a"))
+    often = ResponseOptions(conversation="none", input=(ItemReference(id="a"),) * 21)
+    error = refused(s, client.ResponseCreate(response=often))
+    assert (error.code, error.param) == ("invalid_value", "response.input")
+
+
+def test_what_one_response_does_otherwise_is_bounded_as_the_session_is() -> None:
+    s = limited(session_bytes=20_000)
+    tools = (FunctionTool(name="a", description="x" * 20_000),)
+    for options in (
+        ResponseOptions(instructions="x" * 20_000),
+        ResponseOptions(conversation="none", tools=tools),
+    ):
+        error = refused(s, client.ResponseCreate(response=options))
+        assert (error.code, error.param) == ("invalid_value", "response")
+    item = Message(role="user", content=(Part(type="input_text", text="x" * 20_000),))
+    s.forget()
+    s.tell(client.ResponseCreate(response=ResponseOptions(conversation="none", input=(item,))))
+    assert s.errors == []  # what it reads is judged by itself

@@ -34,19 +34,25 @@ class Context:
         whole = tuple(items)
         if config.truncation == "disabled":
             return whole if self._excess(config, whole) <= 0 else None
-        kept = tuple(item for item in whole if item.id not in self._left_out)
-        if self._excess(config, kept) > 0:
-            kept = self._shortened(config, kept)
-            read = {item.id for item in kept}
-            self._left_out.update(item.id for item in whole if item.id not in read)
+        kept = whole
+        if self._left_out:
+            kept = tuple(item for item in whole if item.id not in self._left_out)
+        if self._excess(config, kept) <= 0:
+            return kept
+        kept = self._shortened(config, kept)
+        read = {item.id for item in kept}
+        self._left_out.update(item.id for item in whole if item.id not in read)
         return kept if self._excess(config, kept) <= 0 else None
 
     def fit_once(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
         """The same for what one response was given to read; nothing of it is remembered."""
         whole = tuple(items)
-        if self._excess(config, whole) > 0 and config.truncation != "disabled":
-            whole = self._shortened(config, whole)
-        return whole if self._excess(config, whole) <= 0 else None
+        if self._excess(config, whole) <= 0:
+            return whole
+        if config.truncation == "disabled":
+            return None
+        kept = self._shortened(config, whole)
+        return kept if self._excess(config, kept) <= 0 else None
 
     def forget(self, item_id: str) -> None:
         """It was deleted. Another item may be called so, and was never left out."""
@@ -56,8 +62,8 @@ class Context:
         truncation = config.truncation
         ratio = truncation.retention_ratio if isinstance(truncation, RetentionRatio) else 1.0
         excess = sum(map(_tokens, items)) - self._room(config) * ratio
-        first = 0
-        while excess > 0 and first < _turn_under_way(items):
+        first, last = 0, _turn_under_way(items)
+        while excess > 0 and first < last:
             excess -= _tokens(items[first])
             first += 1
         gone = {item.call_id for item in items[:first] if isinstance(item, FunctionCall)}
@@ -92,6 +98,7 @@ def _turn_under_way(items: Sequence[Item]) -> int:
 def _tokens(item: Item) -> float:
     pictures = 0
     if isinstance(item, Message):
-        shown = (part.detail for part in item.content if part.type == "input_image")
-        pictures = sum(IMAGE_TOKENS["low" if detail == "low" else "high"] for detail in shown)
+        for part in item.content:
+            if part.type == "input_image":
+                pictures += IMAGE_TOKENS["low" if part.detail == "low" else "high"]
     return pictures + characters(item) / CHARACTERS_PER_TOKEN

@@ -57,7 +57,7 @@ class Editing:
         item = new.item
         if not item.id:
             item = msgspec.structs.replace(item, id=self._out.new_id("item"))
-        self._room.take(item.id, new.bytes_)
+        self._room.take(item.id, new.weight)
         self._ledger.forget(item.id)
         self.add(item, new.previous)
         if new.sound and isinstance(item, Message):

@@ -23,7 +23,7 @@ from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, 
 from .conversation import Conversation
 from .hearing import without_sound
 from .ledger import Ledger
-from .limits import Room
+from .limits import Room, Weight, parts
 from .options import with_options
 from .reply import Reply
 
@@ -118,7 +118,7 @@ class Creation:
     item: Item  # as events show it
     sound: bytes  # that was in it, in the session's format
     previous: str | None  # the one it comes after; None: the first
-    bytes_: int  # what it weighs
+    weight: Weight
 
 
 def creation(conversation: Conversation, event: ItemCreate, room: Room, format: Format) -> Creation:
@@ -207,7 +207,8 @@ def response(
                 f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
                 f"response.input[{index}].id",
             )
-    _input(options.input or (), room, config.audio.input.format)
+    room.judge_options(options)
+    _input(conversation, options.input or (), room, config.audio.input.format)
     if options.conversation == "none":
         room.judge_responses(beside)
         return
@@ -232,10 +233,14 @@ def no_response() -> InvalidRequest:
     )
 
 
-def _input(given: Sequence[ContextItem], room: Room, format: Format) -> None:
-    items = (item for item in given if not isinstance(item, ItemReference))
+def _input(
+    conversation: Conversation, given: Sequence[ContextItem], room: Room, format: Format
+) -> None:
+    items = [item for item in given if not isinstance(item, ItemReference)]
+    meant = (conversation.get(item.id) for item in given if isinstance(item, ItemReference))
+    referred = sum(parts(item) for item in meant if item is not None)
     sounds = [sound for _, sound in map(without_sound, items) if sound]
-    room.judge_input(len(given), sounds, format)
+    room.judge_input(len(given), referred + sum(map(parts, items)), sounds, format)
 
 
 def cancellation(reply: Reply | None) -> Reply:

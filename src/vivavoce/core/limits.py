@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from ..errors import InvalidRequest
+from ..protocol.client import ResponseOptions
 from ..protocol.config import AnySession, Format, Pcm
-from ..protocol.items import Item
+from ..protocol.items import Item, Message
 from .context import CONTEXT_TOKENS
 from .conversation import Conversation
 from .rates import TOKENS_PER_MINUTE
@@ -25,6 +26,8 @@ SOUND_S = 300  # in one item; as PCM16 no frame brings more
 TELEPHONE_S = (
     60  # … as G.711, which is brought to 24 kHz at once: 0.15 s in which nobody else is heard
 )
+PARTS = 20_000  # of the content of all items that are read at once: each response goes through all
+ITEM_PARTS = 1_000  # of one item that a client writes
 SOUNDS = 8  # items with sound that one response is given to read
 MCP_SERVERS = 64  # that one update brings
 
@@ -44,14 +47,23 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What an item weighs: bytes of JSON, and parts of content."""
+
+    bytes: int
+    parts: int
+
+
 class Room:
     """What a conversation holds, and whether more goes in."""
 
     def __init__(self, limits: Limits, conversation: Conversation) -> None:
         self._limits = limits
         self._conversation = conversation
-        self._sizes = {item.id: size(item) for item in conversation}
-        self._bytes = sum(self._sizes.values())
+        self._weights = {item.id: weigh(item) for item in conversation}
+        self._bytes = sum(weight.bytes for weight in self._weights.values())
+        self._parts = sum(weight.parts for weight in self._weights.values())
 
     @property
     def full(self) -> bool:
@@ -65,7 +77,7 @@ class Room:
     def no_room(self) -> InvalidRequest:
         return _full(f"it has {len(self._conversation)} items, as many as it may")
 
-    def judge_item(self, item: Item, sound: bytes, format: Format) -> int:
+    def judge_item(self, item: Item, sound: bytes, format: Format) -> Weight:
         """May this one be added? `sound`: what was in it, in the session's format.
 
         Returns what it weighs, for `take`: weighing is dear (an image of 11 MB: 7 ms).
@@ -77,20 +89,49 @@ class Room:
                 "invalid_value", f"Error adding item: its id is longer than {NAME} characters.",
                 "item.id",
             )  # fmt: skip
-        if (bytes_ := size(item)) > most.item_bytes:
+        weight = weigh(item)
+        if weight.bytes > most.item_bytes:
             raise InvalidRequest(
                 "invalid_value",
-                f"Error adding item: {bytes_} bytes are too much for one item (at most "
+                f"Error adding item: {weight.bytes} bytes are too much for one item (at most "
                 f"{most.item_bytes}).",
                 "item",
             )
+        if weight.parts > ITEM_PARTS:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error adding item: its content has too many parts (at most {ITEM_PARTS}).",
+                "item.content",
+            )
         _judge_sound(sound, format, "Error adding item: its sound", "item.content")
-        if self._bytes + bytes_ > most.conversation_bytes:
+        if self._bytes + weight.bytes > most.conversation_bytes:
             raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
-        return bytes_
+        if self._parts + weight.parts > PARTS:
+            raise _full(f"its items would have more than {PARTS} parts together")
+        return weight
 
-    def judge_input(self, items: int, sounds: list[bytes], format: Format) -> None:
-        """May one response be given so many items to read, and these sounds to hear?"""
+    def judge_options(self, options: ResponseOptions) -> None:
+        """May one response differ from its session by so much? Its input is judged by itself."""
+        if size(msgspec.structs.replace(options, input=None)) > self._limits.session_bytes:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: it says too much (at most {self._limits.session_bytes} "
+                "bytes beside its input).",
+                "response",
+            )
+
+    def judge_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
+        """May one response be given so many items to read, and these sounds to hear?
+
+        An item counts as often as it is referred to.
+        """
+        if parts > PARTS:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: the items of its input have too many parts (at most "
+                f"{PARTS} together).",
+                "response.input",
+            )
         if items > self._limits.items or len(sounds) > SOUNDS:
             raise InvalidRequest(
                 "invalid_value",
@@ -112,13 +153,16 @@ class Room:
         if asked and len(self._conversation) + asked > self._limits.items:
             raise self.no_room()
 
-    def take(self, item_id: str, bytes_: int) -> None:
+    def take(self, item_id: str, weight: Weight) -> None:
         """It was judged, and is there. An id that we gave it is not what a client wrote."""
-        self._sizes[item_id] = bytes_
-        self._bytes += bytes_
+        self._weights[item_id] = weight
+        self._bytes += weight.bytes
+        self._parts += weight.parts
 
     def free(self, item_id: str) -> None:
-        self._bytes -= self._sizes.pop(item_id, 0)
+        if weight := self._weights.pop(item_id, None):
+            self._bytes -= weight.bytes
+            self._parts -= weight.parts
 
     def judge_session(self, changed: AnySession, began: AnySession) -> None:
         if size(changed) - size(began) > self._limits.session_bytes:
@@ -153,6 +197,14 @@ def _full(why: str) -> InvalidRequest:
     )
 
 
-def size(value: Item | AnySession) -> int:
+def weigh(item: Item) -> Weight:
+    return Weight(size(item), parts(item))
+
+
+def parts(item: Item) -> int:
+    return len(item.content) if isinstance(item, Message) else 0
+
+
+def size(value: Item | AnySession | ResponseOptions) -> int:
     """Bytes of JSON: what it costs on the wire and in the store, and about what in memory."""
     return len(msgspec.json.encode(value))

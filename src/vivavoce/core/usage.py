@@ -112,7 +112,13 @@ def asked_characters(config: SessionConfig) -> int:
 def characters(item: Item) -> int:
     match item:
         case Message(content=content):
-            return sum(len(part.text or "") + len(part.transcript or "") for part in content)
+            count = 0
+            for part in content:  # no generator: each response asks this of up to 20,000 parts
+                if text := part.text:
+                    count += len(text)
+                if transcript := part.transcript:
+                    count += len(transcript)
+            return count
         case FunctionCall(name=name, arguments=arguments):
             return len(name) + len(arguments)
         case FunctionOutput(output=output):
