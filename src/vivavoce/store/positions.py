@@ -3,7 +3,8 @@
 A conversation's order is known to the call; the store only needs numbers that sort the same way.
 An item that comes between two others takes the middle, so that nothing else has to be written.
 After some fifty insertions at one spot there is no number left between the neighbours: then, and
-only then, all are numbered anew.
+only then, those around it are numbered anew. They are as few as will do, because each of them is a
+row to write, and a conversation has ten thousand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 STEP = 1024.0  # an exact power of two: halving it stays exact
+REACH = 8  # items on either side that are numbered anew at least
+NEAR = 2.0**-16  # how far apart those stand afterwards, for each one that there is of them
 
 
 def between(before: float | None, after: float | None) -> float | None:
@@ -27,33 +30,25 @@ def between(before: float | None, after: float | None) -> float | None:
     return middle if before < middle < after else None
 
 
-def place(order: Sequence[str], known: Mapping[str, float]) -> dict[str, float]:
-    """What must be written so that positions follow `order`: usually just the newcomers.
+def make_room(order: Sequence[str], known: Mapping[str, float], newcomer: str) -> dict[str, float]:
+    """The positions of an item that found no room, and of the neighbours that make it some.
 
-    `order` is every id of the conversation, once; `known` the positions that are stored. Returns
-    the positions of ids that had none, or of all ids where there was no room (or the stored
-    order was another one).
+    `order` is every id of the conversation, once; `known` has the positions of all but the
+    newcomer. A wider and wider stretch is looked at, until its items can stand far enough apart:
+    the more of them, the farther, so that a wide one is rarely needed again.
     """
-    placed: dict[str, float] = {}
-    before: float | None = None
-    newcomers: list[str] = []
-    for item_id in [*order, None]:
-        if item_id is not None and item_id not in known:
-            newcomers.append(item_id)
-            continue
-        after = None if item_id is None else known[item_id]
-        if before is not None and after is not None and not before < after:
-            return _anew(order)
-        positions = _fill(len(newcomers), before, after)
-        if positions is None:
-            return _anew(order)
-        placed.update(zip(newcomers, positions, strict=True))
-        newcomers, before = [], after
-    return placed
+    where, reach = order.index(newcomer), REACH
+    while True:
+        first, end = max(where - reach, 0), min(where + reach + 1, len(order))
+        before = known[order[first - 1]] if first else None
+        after = known[order[end]] if end < len(order) else None
+        if positions := _spread(end - first, before, after):
+            return dict(zip(order[first:end], positions, strict=True))
+        reach *= 2
 
 
-def _fill(count: int, before: float | None, after: float | None) -> list[float] | None:
-    """`count` positions in a row between two neighbours, evenly where both exist."""
+def _spread(count: int, before: float | None, after: float | None) -> list[float] | None:
+    """`count` positions between two neighbours, evenly where both exist. None: too near."""
     if before is None and after is not None:
         positions = [after - STEP * (count - i) for i in range(count)]
     elif after is None:
@@ -62,11 +57,8 @@ def _fill(count: int, before: float | None, after: float | None) -> list[float] 
     else:
         assert before is not None
         share = (after - before) / (count + 1)
+        if share < NEAR * count:
+            return None
         positions = [before + share * (i + 1) for i in range(count)]
-    line = [before, *positions, after]
-    met = [position for position in line if position is not None]
+    met = [position for position in (before, *positions, after) if position is not None]
     return positions if all(a < b for a, b in pairwise(met)) else None
-
-
-def _anew(order: Sequence[str]) -> dict[str, float]:
-    return {item_id: STEP * (i + 1) for i, item_id in enumerate(order)}
