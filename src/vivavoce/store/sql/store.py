@@ -113,7 +113,12 @@ class SqlStore:
             .where(items.c.conversation_id == conversation_id)
             .order_by(items.c.position, items.c.id)
         )
-        return [decode_row(found._asdict()) for found in await self._all(query)]
+
+        def read(connection: Connection) -> list[Row]:
+            """Decodes in this thread, too: ten thousand rows take 0.2 s, and so do 60 MiB."""
+            return [decode_row(found._asdict()) for found in connection.execute(query)]
+
+        return await self._readers.run(read)
 
     async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
         def begin(connection: Connection) -> None:
