@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..errors import InvalidRequest
-from ..protocol import server
+from ..protocol import codec, server
 from .effects import Who
 from .judgement import no_sound
 
@@ -26,6 +26,7 @@ class Sidebands:
 
     def upward(self, data: bytes, who: Who | None) -> bytes:
         """The event as the upstream is told it, or `InvalidRequest`."""
+        codec.judge_size(data)
         try:
             said = msgspec.json.decode(data)
             own = _event_id(said)
