@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from ...core.values import Caller
@@ -15,6 +18,9 @@ from ...store.base import ConversationRow, Row
 from ..services import At, ByEither
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+
+
+PIECE_BYTES = 64 * 1024
 
 
 class Conversation(BaseModel):
@@ -69,11 +75,16 @@ async def listed(
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
 
 
-@router.get("/{conversation_id}", summary="One conversation with its items")
-async def one(at: At, caller: ByEither, conversation_id: str) -> Whole:
+@router.get(
+    "/{conversation_id}",
+    summary="One conversation with its items",
+    response_class=StreamingResponse,
+    responses={200: {"model": Whole}},
+)
+async def one(at: At, caller: ByEither, conversation_id: str) -> StreamingResponse:
     row = await _found(at, caller, conversation_id)
     items = await at.store.items(conversation_id)
-    return Whole(**_told(row), items=[_item(item) for item in items])
+    return StreamingResponse(_pieces(row, items), media_type="application/json")
 
 
 @router.delete("/{conversation_id}", status_code=204, summary="Forget a conversation")
@@ -111,14 +122,19 @@ def _told(row: ConversationRow) -> dict[str, Any]:
     }
 
 
-def _item(row: Row) -> Item:
-    return Item(
-        item=msgspec.to_builtins(row.item),
-        generated=row.generated,
-        sent_ms=row.sent_ms,
-        heard_ms=row.heard_ms,
-        input_method=row.input_method,
-        model=row.model,
-        voice=row.voice,
-        created_at=row.created_at,
-    )
+async def _pieces(row: ConversationRow, items: list[Row]) -> AsyncIterator[bytes]:
+    """A `Whole` as JSON, in pieces. It may have 64 MiB; others are served while it is written."""
+    yield msgspec.json.encode(_told(row))[:-1] + b',"items":['
+    piece = b""
+    for number, item in enumerate(items):
+        piece += (b"," if number else b"") + msgspec.json.encode(_item(item))
+        if len(piece) >= PIECE_BYTES:
+            yield piece
+            await asyncio.sleep(0)  # a socket that takes everything at once lets nobody in
+            piece = b""
+    yield piece + b"]}"
+
+
+def _item(row: Row) -> dict[str, Any]:
+    """As `Item` describes it."""
+    return {name: getattr(row, name) for name in Item.model_fields}
