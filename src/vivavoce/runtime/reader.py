@@ -6,13 +6,11 @@
 Only what brings sound waits for a recogniser, and what came after it waits behind it. Everything
 that waits counts in bytes, as long as it waits.
 
-One read of a socket brings thousands of small events, and each may ask for much. After `TURN_S` of
-work for one client the loop turns, and the rest waits: other calls are served between.
+After some work for one client the loop turns, and the rest waits (see `loop_share`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -34,12 +32,12 @@ from ..protocol.client import (
 )
 from ..protocol.items import Message
 from .client import Client, Frame
+from .loop_share import LoopShare
 
 # Of frames taken in, not yet told; above it we stop reading. That is half a minute of live sound:
 # whoever interrupts while a recogniser hangs is read before it is given up on.
 BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
-TURN_S = 0.005  # of work for one client, and the loop turns
 
 Event: TypeAlias = Command | Unreadable | AudioAppend
 
@@ -87,10 +85,7 @@ class SessionReader:
         self._traffic = client.outbox.traffic
         self._recogniser_behind = behind
         self._others_crowded = crowded
-        self._exact = exact
-        self._spent_s = 0.0  # on this client since the loop last turned for it
-        self._telling = False
-        self._turning = False  # the loop turns, then we go on
+        self._share = LoopShare(self._turned, exact)
 
     @property
     def behind(self) -> bool:
@@ -117,19 +112,21 @@ class SessionReader:
             return
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
-        began = self._exact()
-        event = _read(data)
+        with self._share:
+            event = _read(data)
         if isinstance(event, AudioAppend) and self._ears is None:
             event = Unreadable(no_sound(event.event_id))
         self._wait(event, len(data))
-        self._spent_s += self._exact() - began
         self.go_on()
         if self.behind:
             self._line.settle()  # nothing may have been told, and reading has to stop
 
     def go_on(self) -> None:
-        if not self._telling and not self._turning and (self._backlog or self._piece):
-            self._take()
+        if self._share.working or self._share.turning:
+            return
+        if self._backlog or self._piece:
+            with self._share:
+                self._tell()
 
     def drop(self) -> None:
         self._gone = True
@@ -137,20 +134,11 @@ class SessionReader:
         self._backlog_bytes = self._interruptions = 0
         self._piece, self._hearing_bytes = None, 0
 
-    def _take(self) -> None:
+    def _tell(self) -> None:
         """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
-        self._telling = True
-        began = self._exact()
-        try:
-            self._tell(began + TURN_S - self._spent_s)
-        finally:
-            self._telling = False
-            self._spent_s += self._exact() - began
-
-    def _tell(self, until: float) -> None:
         while (self._backlog or self._piece) and not self._crowded:
-            if self._exact() > until:
-                self._turn()
+            if self._share.used_up:
+                self._share.turn()
                 return
             if self._held:
                 self._let_interruptions_by()
@@ -164,13 +152,8 @@ class SessionReader:
             if self._piece is not None:
                 self._hear(self._piece)
                 if self._backlog or self._piece:
-                    self._turn()
+                    self._share.turn()
                     return
-
-    def _turn(self) -> None:
-        """Let the loop turn before the rest is told."""
-        self._turning = True
-        asyncio.get_running_loop().call_soon(self._turned)
 
     def _wait(self, event: Event, size: int) -> None:
         self._backlog.append((event, size))
@@ -216,8 +199,7 @@ class SessionReader:
                 self._say(interruption)
 
     def _turned(self) -> None:
-        self._turning, self._spent_s = False, 0.0
-        self._take()
+        self.go_on()
         self._line.settle()  # what waited may have said nothing, and we may read again
 
     def _begin_to_hear(self, audio: bytes, size: int) -> None:

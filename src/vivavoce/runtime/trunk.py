@@ -11,6 +11,9 @@ not read pauses its clients; after `patience_s` it counts as lost.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..core import effects as do
@@ -19,6 +22,7 @@ from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import GOING_AWAY, TRY_AGAIN_LATER, WAITING, Direction, Relay, Verdict
 from ..protocol import server
 from .client import Client, Frame
+from .loop_share import LoopShare
 from .outbox import LIMIT, PATIENCE_S, Outbox, Transport
 
 if TYPE_CHECKING:
@@ -139,10 +143,18 @@ class Trunk:
 class TrunkReader:
     """Brings what a client says to the upstream: the `Reader` of a relayed call.
 
-    All that a control connection says is taken: the relay has to know who asked for what.
+    All that a control connection says is taken: the relay has to know who asked for what. What is
+    taken may be read and written anew, so after some of it the loop turns (see `loop_share`).
     """
 
-    def __init__(self, line: Line, trunk: Trunk, client: Client) -> None:
+    def __init__(
+        self,
+        line: Line,
+        trunk: Trunk,
+        client: Client,
+        *,
+        exact: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._line = line
         self._client = client
         self._relay = trunk.relay
@@ -150,26 +162,49 @@ class TrunkReader:
         self._outbox = trunk.outbox
         self._sideband = client.sideband
         self._early = 0  # bytes that came before the call was open
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._share = LoopShare(self._turned, exact)
 
     @property
     def behind(self) -> bool:
         full = self._outbox.full or (self._sideband and self._line.crowded())
         early = self._early > WAITING and not self._relay.flowing
-        return full or early or self._relay.holds_much
+        return full or early or self._waiting_bytes > WAITING or self._relay.holds_much
 
     def frame(self, data: Frame) -> None:
-        if not self._sideband and self._glance(_UP, data) is _FORWARD:
+        if self._waiting or self._sideband or self._glance(_UP, data) is not _FORWARD:
+            self._take(bytes(data))
+        else:
             self._outbox.forward(data)
             if self._outbox.full:
                 self._line.settle()
-        else:
-            if not self._relay.flowing:
-                self._early += len(data)
-                self._client.breathe()
-            self._line.tell(FromClient(bytes(data), self._sideband), self._client.who)
 
     def go_on(self) -> None:
-        """Nothing of the client waits here."""
+        if self._share.working or self._share.turning:
+            return
+        while self._waiting:
+            if self._share.used_up:
+                self._share.turn()
+                return
+            data = self._waiting.popleft()
+            self._waiting_bytes -= len(data)
+            with self._share:
+                self._line.tell(FromClient(data, self._sideband), self._client.who)
 
     def drop(self) -> None:
-        """Nothing of the client waits here."""
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def _take(self, data: bytes) -> None:
+        if not self._relay.flowing:
+            self._early += len(data)
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        self.go_on()
+        if self._waiting or not self._relay.flowing:
+            self._client.breathe()
+
+    def _turned(self) -> None:
+        self.go_on()
+        self._line.settle()  # we may read again

@@ -1,0 +1,120 @@
+"""A client that asks for much lets the loop turn between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from vivavoce.core.inputs import FromClient, Input, Relayed
+from vivavoce.core.relay import Direction, Verdict
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.loop_share import TURN_S, LoopShare
+from vivavoce.runtime.outbox import Outbox
+from vivavoce.runtime.trunk import TrunkReader
+
+from ..support.fakes import FakeWire
+from ..support.virtual_time import live
+
+
+def test_a_share_is_used_up_by_all_work_since_the_loop_turned() -> None:
+    clock = 0.0
+    went_on: list[bool] = []
+    share = LoopShare(lambda: went_on.append(share.used_up), lambda: clock)
+
+    async def story() -> None:
+        nonlocal clock
+        for _ in range(2):
+            assert not share.used_up
+            with share:
+                assert share.working
+                clock += TURN_S * 0.6
+        assert share.used_up
+        clock += 100  # nothing is spent while nothing is done
+        share.turn()
+        share.turn()
+        assert share.turning
+        await asyncio.sleep(0)
+        assert not share.turning
+        assert went_on == [False]
+
+    live(story())
+
+
+def test_work_inside_of_work_is_counted_once() -> None:
+    clock = 0.0
+    share = LoopShare(lambda: None, lambda: clock)
+    with share:
+        with share:
+            clock += TURN_S * 0.6
+        assert share.working
+        assert not share.used_up
+    assert not share.working
+    assert not share.used_up
+
+
+@dataclass
+class Desk:
+    """A control connection's reader. Whatever it brings costs the machine 2 ms."""
+
+    told: list[tuple[int, bytes]] = field(default_factory=list)
+    turn: int = 0
+    clock: float = 0.0
+    flowing: bool = True
+    holds_much: bool = False
+
+    def __post_init__(self) -> None:
+        self.relay = self
+        self.outbox = Outbox(FakeWire(), lambda: 0.0)
+        wire = FakeWire()
+        self.client = Client(self, 1, wire, Outbox(wire, lambda: 0.0), self._reader, sideband=True)
+
+    def _reader(self, client: Client) -> TrunkReader:
+        self.reader = TrunkReader(self, self, client, exact=lambda: self.clock)  # type: ignore[arg-type]
+        return self.reader
+
+    def glance(self, direction: Direction, data: bytes) -> Verdict:
+        return Verdict.TAKE
+
+    def crowded(self) -> bool:
+        return False
+
+    def tell(self, event: Input | Relayed, who: int | None = None) -> None:
+        assert isinstance(event, FromClient)
+        self.told.append((self.turn, event.data))
+        self.clock += 0.002
+        self.settle()
+
+    def settle(self) -> None:
+        self.client.breathe()
+
+    def detach(self, client: Client, code: int, reason: str) -> None: ...
+
+
+def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        for number in range(30):
+            desk.client.frame(str(number).encode())
+        for _ in range(30):
+            desk.turn += 1
+            await asyncio.sleep(0)
+
+    live(story())
+    assert [data for _, data in desk.told] == [str(number).encode() for number in range(30)]
+    turns = [turn for turn, _ in desk.told]
+    assert max(turns.count(turn) for turn in turns) == 3
+
+
+def test_what_waits_of_a_client_that_has_gone_is_dropped() -> None:
+    desk = Desk()
+
+    async def story() -> None:
+        for number in range(30):
+            desk.client.frame(str(number).encode())
+        desk.client.lost(1000, "")
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+    live(story())
+    assert len(desk.told) == 3
