@@ -14,23 +14,21 @@ from ...core.values import Caller
 from ...protocol.config import SessionType
 from ...protocol.flat import flattened, nested
 from ..services import At, ByKey, Services
-from .client_secrets import ForWhom, mint
+from .client_secrets import ForWhom, Strict, mint
 
 router = APIRouter(prefix="/v1/realtime", tags=["v1"])
 
 LIVES_S = 60
 
 
-class Expiry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Expiry(Strict):
     anchor: Literal["created_at"] = "created_at"
     seconds: int = Field(LIVES_S, ge=10, le=7200)
 
 
-class Wish(BaseModel):
+class Wish(Strict):
     """Both spellings were documented."""
 
-    model_config = ConfigDict(extra="forbid")
     expires_at: Expiry | None = None
     expires_after: Expiry | None = None
 

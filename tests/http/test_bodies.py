@@ -1,0 +1,45 @@
+"""A body that is wrong in a hundred thousand places is refused for the first of them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from vivavoce.http.v1.client_secrets import ForWhom, Request
+from vivavoce.http.v1.flat import Flat
+
+MANY = {f"key_{number}": number for number in range(90_000)}
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "kind"),
+    [
+        (MANY, ("key_0",), "extra_forbidden"),
+        ({"session": {}} | MANY, ("key_0",), "extra_forbidden"),
+        ({"expires_after": MANY}, ("expires_after", "key_0"), "extra_forbidden"),
+        ({"vivavoce": MANY}, ("vivavoce", "key_0"), "extra_forbidden"),
+        ({"vivavoce": {"variables": MANY}}, ("vivavoce", "variables"), "value_error"),
+    ],
+    ids=["unknown", "beside a session", "of an expiry", "of whom", "variables"],
+)
+def test_a_secrets_body_of_unknown_keys_has_one_mistake(
+    body: dict[str, object], place: tuple[str, ...], kind: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Request.model_validate(body)
+    (mistake,) = caught.value.errors()
+    assert (mistake["loc"], mistake["type"]) == (place, kind)
+
+
+@pytest.mark.parametrize("field", ["client_secret", "vivavoce"])
+def test_a_flat_sessions_body_too(field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Flat.model_validate({field: MANY})
+    assert caught.value.error_count() == 1
+
+
+def test_as_many_variables_as_are_allowed_are_taken() -> None:
+    hundred = {f"key_{number}": "x" for number in range(100)}
+    assert ForWhom.model_validate({"variables": hundred}).variables == hundred
+    with pytest.raises(ValidationError):
+        ForWhom.model_validate({"variables": hundred | {"one more": "x"}})
