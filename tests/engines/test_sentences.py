@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,41 @@ def test_it_does_not_matter_how_the_text_arrives(text: str, size: int) -> None:
     assert [s.strip() for s in cut(*pieces) if s.strip()] == [
         s.strip() for s in cut(text) if s.strip()
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "?!",
+        "a. ",
+        "Dr. ",
+        "J. ",
+        "1. ",
+        ".)",
+        "\n",
+        "\n ",
+        "x",
+        "...x",
+        '"',
+        " ",
+        "?\n",
+        "e.g",
+        "…」",
+    ],
+)
+def test_a_hundred_kilobytes_of_anything_are_cut_in_no_time(words: str) -> None:
+    """In one piece and in many: some took minutes, in which nobody on the server was heard."""
+    text = words * (100_000 // len(words))
+    tokens = [words * 20] * (len(text) // len(words) // 20)
+    for pieces in ([text], tokens):
+        began = time.process_time()
+        said = cut(*pieces)
+        assert time.process_time() - began < 2.0  # a tenth of that on a quiet machine
+        assert "".join(pieces).startswith("".join(said))
+        assert max(map(len, said), default=0) <= LONGEST
+
+
+def test_a_long_sentence_that_ends_is_cut_too() -> None:
+    said = cut("word " * 200 + "end. And more.")
+    assert max(map(len, said)) <= LONGEST
+    assert "".join(said) == "word " * 200 + "end. And more."

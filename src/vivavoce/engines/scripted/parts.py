@@ -23,6 +23,7 @@ from .script import Reader, Script, fill
 SURE = -0.05  # the logprob of each word of a script: 95 %
 WORD_MS = 300  # of speech, before the next word is taken for certain
 CHARACTER_MS = 60
+_WORD = re.compile(r"\s{0,20}\S{1,40}\s{0,20}|\s{1,40}")  # a few seconds of sound at most
 PEAK = 6000
 
 
@@ -123,7 +124,7 @@ class Tones:
         rule, _ = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
         hertz = 200 + zlib.crc32(voice.name.encode()) % 400
-        for said, word in enumerate(re.findall(r"\s*\S+\s*|\s+", text)):
+        for said, word in enumerate(_WORD.findall(text)):
             if rule.fail and said == rule.after:
                 break
             each_ms = CHARACTER_MS / voice.speed
