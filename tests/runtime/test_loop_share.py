@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vivavoce.core.inputs import FromClient, Input, Relayed
 from vivavoce.core.relay import Direction, Verdict
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.loop_share import TURN_S, LoopShare
+from vivavoce.runtime.loop_share import TURN_S, LoopQueue, LoopShare
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.trunk import TrunkReader
 
@@ -19,7 +19,7 @@ from ..support.virtual_time import live
 def test_a_share_is_used_up_by_all_work_since_the_loop_turned() -> None:
     clock = 0.0
     went_on: list[bool] = []
-    share = LoopShare(lambda: went_on.append(share.used_up), lambda: clock)
+    share = LoopShare(lambda: went_on.append(share.used_up), LoopQueue(lambda: clock))
 
     async def story() -> None:
         nonlocal clock
@@ -42,7 +42,7 @@ def test_a_share_is_used_up_by_all_work_since_the_loop_turned() -> None:
 
 def test_work_inside_of_work_is_counted_once() -> None:
     clock = 0.0
-    share = LoopShare(lambda: None, lambda: clock)
+    share = LoopShare(lambda: None, LoopQueue(lambda: clock))
     with share:
         with share:
             clock += TURN_S * 0.6
@@ -69,7 +69,7 @@ class Desk:
         self.client = Client(self, 1, wire, Outbox(wire, lambda: 0.0), self._reader, sideband=True)
 
     def _reader(self, client: Client) -> TrunkReader:
-        self.reader = TrunkReader(self, self, client, exact=lambda: self.clock)  # type: ignore[arg-type]
+        self.reader = TrunkReader(self, self, client, queue=LoopQueue(lambda: self.clock))  # type: ignore[arg-type]
         return self.reader
 
     def glance(self, direction: Direction, data: bytes) -> Verdict:
@@ -98,7 +98,7 @@ def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -
             desk.client.frame(str(number).encode())
         for _ in range(30):
             desk.turn += 1
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)  # less than the queue rests
 
     live(story())
     assert [data for _, data in desk.told] == [str(number).encode() for number in range(30)]
@@ -118,3 +118,72 @@ def test_what_waits_of_a_client_that_has_gone_is_dropped() -> None:
 
     live(story())
     assert len(desk.told) == 3
+
+
+def test_who_asks_for_little_is_served_at_once_while_others_queue() -> None:
+    clock = 0.0
+    queue = LoopQueue(lambda: clock)
+    busy, light = LoopShare(lambda: None, queue), LoopShare(lambda: None, queue)
+
+    async def story() -> None:
+        nonlocal clock
+        with busy:
+            clock += TURN_S * 2
+        assert busy.used_up
+        busy.turn()
+        for _ in range(1000):  # an event every 20 ms
+            with light:
+                clock += 0.0005
+            assert not light.used_up
+            clock += 0.0195
+
+    live(story())
+
+
+def test_those_who_queue_are_served_in_their_order_and_leave_half_of_the_time() -> None:
+    served: list[tuple[float, int]] = []
+    clock = 0.0
+    queue = LoopQueue(lambda: clock)
+
+    def ask(number: int) -> LoopShare:
+        def work() -> None:
+            nonlocal clock
+            served.append((asyncio.get_running_loop().time(), number))
+            clock += 0.03
+
+        return LoopShare(work, queue)
+
+    async def story() -> None:
+        began = asyncio.get_running_loop().time()
+        for number in range(3):
+            ask(number).turn()
+        await asyncio.sleep(1)
+        assert [number for _, number in served] == [0, 1, 2]
+        assert [round(at - began, 3) for at, _ in served] == [0.0, 0.03, 0.06]
+
+    live(story())
+
+
+def test_whoever_has_taken_much_queues_until_it_has_taken_little_for_a_while() -> None:
+    clock = 0.0
+    share = LoopShare(lambda: None, LoopQueue(lambda: clock))
+
+    def work(seconds: float) -> bool:
+        nonlocal clock
+        with share:
+            clock += seconds
+        return share.used_up
+
+    async def story() -> None:
+        nonlocal clock
+        assert work(100)
+        share.turn()
+        await asyncio.sleep(0)
+        assert work(0.0001), "its turn was then, and not for ever"
+        clock += 5
+        assert work(0.0001)
+        clock += 6
+        assert not work(0.0001)
+        assert work(TURN_S)
+
+    live(story())

@@ -27,6 +27,7 @@ from ..runtime.client import Client, Reader
 from ..runtime.ears import Ears
 from ..runtime.hands import Hands
 from ..runtime.line import Line, Machine, Work
+from ..runtime.loop_share import LoopQueue
 from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.planning import Plan, now
 from ..runtime.reader import SessionReader
@@ -56,6 +57,7 @@ class Builder:
         self._writer = writer
         self._settings = settings
         self._make_id = make_id
+        self._queue = LoopQueue()
         self._limits = Limits(
             items=settings.items,
             item_bytes=settings.item_bytes,
@@ -121,7 +123,7 @@ class Builder:
         )
         seen = CallMetrics(self._metrics, ours=False)
         line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
-        return Built(line, lambda client: TrunkReader(line, trunk, client))
+        return Built(line, lambda client: TrunkReader(line, trunk, client, queue=self._queue))
 
     def _minutes(self, plan: Plan) -> float:
         return min(plan.assistant.limits.call_minutes, self._settings.max_minutes)
@@ -205,11 +207,12 @@ class Builder:
         def reader(client: Client) -> Reader:
             if client.sideband:  # it came with a key, so the assistant's locks are not for it
                 return SessionReader(
-                    line, client, None, _keeping(fixed), behind=behind, crowded=line.crowded
-                )
+                    line, client, None, _keeping(fixed), behind=behind, crowded=line.crowded,
+                    queue=self._queue,
+                )  # fmt: skip
             ears = Ears(self._parts.detector, lambda: machine.config.audio.input)
             allow = _keeping((*_locked(plan), *fixed))
-            voice = SessionReader(line, client, ears, allow, behind=behind)
+            voice = SessionReader(line, client, ears, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)
             return voice
 

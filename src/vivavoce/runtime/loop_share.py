@@ -1,8 +1,10 @@
-"""How much of the loop's time one client takes before the loop turns for everybody else.
+"""How much of the loop's time one client takes, and who waits for whom.
 
-One read of a socket brings thousands of small events, and each may ask for much. Whoever reads a
-client works on what it said for `TURN_S`; then the loop turns, other calls are served, and the
-reader goes on.
+One read of a socket brings thousands of small events, and each may ask for much. A client that
+takes less than a tenth of the loop's time is served at once. Whoever takes more, or brings a large
+frame, waits with all others of that kind; of those, whoever has taken least is next. They are worked
+on for `TURN_S`, or for one event that takes longer, and then rest for as long: half of the loop's
+time is everybody else's, however many clients ask for much.
 """
 
 from __future__ import annotations
@@ -11,49 +13,106 @@ import asyncio
 import time
 from collections.abc import Callable
 
-TURN_S = 0.005
+TURN_S = 0.005  # of work for one client, and it queues
+BUSY_S = 0.002  # the same while others queue
+SHARE = 0.1  # of the loop's time: what a client may take without ever queueing
+LONGEST_REST_S = 0.1
+REMEMBERED_S = 1.0  # of work, at most: whoever stops to ask for much is as others in ten seconds
+LARGE = 64 * 1024  # bytes of a frame that queues before it is read
+
+Exact = Callable[[], float]
+
+
+class LoopQueue:
+    """All of a process whose clients ask for much. One loop runs it."""
+
+    def __init__(self, exact: Exact = time.perf_counter) -> None:
+        """`exact`: the loop's own clock may stand still while the loop is busy."""
+        self.exact = exact
+        self._waiting: list[LoopShare] = []  # in their order; never more than there are clients
+        self._due = False
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
+    def join(self, share: LoopShare) -> None:
+        self._waiting.append(share)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        began = self.exact()
+        while self._waiting and self.exact() - began <= TURN_S:
+            following = min(self._waiting, key=_spent_s)
+            self._waiting.remove(following)
+            following.turned()
+        self._due = bool(self._waiting)
+        if self._due:
+            rest_s = min(self.exact() - began, LONGEST_REST_S)
+            asyncio.get_running_loop().call_later(rest_s, self._work)
 
 
 class LoopShare:
-    def __init__(
-        self, go_on: Callable[[], None], exact: Callable[[], float] = time.perf_counter
-    ) -> None:
-        """`go_on` is called when the loop has turned. `exact`: the loop's own clock may stand
-        still while the loop is busy."""
-        self.turning = False  # the loop turns, and nothing is worked on until it has
+    """One client's."""
+
+    def __init__(self, go_on: Callable[[], None], queue: LoopQueue | None = None) -> None:
+        """`go_on` is called when it is this client's turn again."""
+        self.turning = False  # it waits for its turn, and nothing is worked on until then
         self._go_on = go_on
-        self._exact = exact
-        self._began: float | None = None
+        self._queue = LoopQueue() if queue is None else queue
+        self._exact = self._queue.exact
+        self.spent_s = 0.0  # a bucket that leaks `SHARE`
+        self._granted_s = 0.0  # up to where it may be filled in this turn
+        self._at = self._exact()
         self._depth = 0
-        self._spent_s = 0.0  # since the loop turned for this client
 
     @property
     def working(self) -> bool:
-        return self._began is not None
+        return self._depth > 0
 
     @property
     def used_up(self) -> bool:
-        now = self._exact()
-        return self._spent_s + now - (now if self._began is None else self._began) > TURN_S
+        spent_s = self.spent_s + (self._exact() - self._at if self._depth else 0.0)
+        return spent_s > max(self._granted_s, BUSY_S if self._queue.busy else TURN_S)
 
     def __enter__(self) -> None:
         """Work begins, perhaps inside of other work."""
+        if not self._depth:
+            now = self._exact()
+            self.spent_s = max(self.spent_s - (now - self._at) * SHARE, 0.0)
+            self._at = now
         self._depth += 1
-        if self._began is None:
-            self._began = self._exact()
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
-        if self._began is not None and not self._depth:
-            self._spent_s += self._exact() - self._began
-            self._began = None
+        if not self._depth:
+            now = self._exact()
+            self.spent_s += now - self._at
+            self._at = now
 
     def turn(self) -> None:
-        """Let the loop turn, then go on."""
+        """Wait for a turn among all that ask for much."""
         if not self.turning:
             self.turning = True
-            asyncio.get_running_loop().call_soon(self._turned)
+            self._queue.join(self)
 
-    def _turned(self) -> None:
-        self.turning, self._spent_s = False, 0.0
+    def pause(self) -> None:
+        """Let the loop turn once, and no more unless the share is used up."""
+        if self.used_up:
+            self.turn()
+        elif not self.turning:
+            self.turning = True
+            asyncio.get_running_loop().call_soon(self.turned)
+
+    def turned(self) -> None:
+        self.turning = False
+        self.spent_s = min(self.spent_s, REMEMBERED_S)
+        self._granted_s = self.spent_s + TURN_S
         self._go_on()
+        self._granted_s = 0.0
+
+
+def _spent_s(share: LoopShare) -> float:
+    return share.spent_s

@@ -11,7 +11,6 @@ After some work for one client the loop turns, and the rest waits (see `loop_sha
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
@@ -32,7 +31,7 @@ from ..protocol.client import (
 )
 from ..protocol.items import Message
 from .client import Client, Frame
-from .loop_share import LoopShare
+from .loop_share import LARGE, LoopQueue, LoopShare
 
 # Of frames taken in, not yet told; above it we stop reading. That is half a minute of live sound:
 # whoever interrupts while a recogniser hangs is read before it is given up on.
@@ -40,6 +39,8 @@ BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
 
 Event: TypeAlias = Command | Unreadable | AudioAppend
+Waiting: TypeAlias = Event | bytes
+"""`bytes`: a large frame that nobody has read yet."""
 
 
 class Hears(Protocol):
@@ -64,17 +65,17 @@ class SessionReader:
         *,
         behind: Callable[[], bool] = lambda: False,
         crowded: Callable[[], bool] = lambda: False,
-        exact: Callable[[], float] = time.perf_counter,
+        queue: LoopQueue | None = None,
     ) -> None:
         """`ears`: None for a control connection, which brings no sound. `allow`: what of an event
         this client may say. `behind`: can the recogniser take no more sound for now? `crowded`:
         do others' outboxes hold so much that nothing this client says may bring them more?
-        `exact`: a clock that goes on while the loop is busy."""
+        `queue`: where clients that ask for much wait for each other."""
         self._line = line
         self._allow = allow
         self._who = client.who
         self._ears = ears
-        self._backlog: deque[tuple[Event, int]] = deque()  # each with the bytes of its frame
+        self._backlog: deque[tuple[Waiting, int]] = deque()  # each with the bytes of its frame
         self._backlog_bytes = 0
         self._interruptions = 0  # of the backlog
         self._piece: Heard | None = None  # of a long sound, the next
@@ -85,7 +86,7 @@ class SessionReader:
         self._traffic = client.outbox.traffic
         self._recogniser_behind = behind
         self._others_crowded = crowded
-        self._share = LoopShare(self._turned, exact)
+        self._share = LoopShare(self._turned, queue)
 
     @property
     def behind(self) -> bool:
@@ -112,11 +113,12 @@ class SessionReader:
             return
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
-        with self._share:
-            event = _read(data)
-        if isinstance(event, AudioAppend) and self._ears is None:
-            event = Unreadable(no_sound(event.event_id))
-        self._wait(event, len(data))
+        if len(data) > LARGE:
+            self._wait(bytes(data), len(data))  # to read it takes long: it waits for its turn
+            self._share.turn()
+        else:
+            with self._share:
+                self._wait(self._read(data), len(data))
         self.go_on()
         if self.behind:
             self._line.settle()  # nothing may have been told, and reading has to stop
@@ -140,11 +142,14 @@ class SessionReader:
             if self._share.used_up:
                 self._share.turn()
                 return
+            if self._piece is None:
+                self._read_first()
             if self._held:
                 self._let_interruptions_by()
                 return
             if self._piece is None:
                 event, size = self._next()
+                assert not isinstance(event, bytes)
                 if not isinstance(event, AudioAppend):
                     self._say(event)
                     continue
@@ -152,15 +157,30 @@ class SessionReader:
             if self._piece is not None:
                 self._hear(self._piece)
                 if self._backlog or self._piece:
-                    self._share.turn()
+                    self._share.pause()
                     return
 
-    def _wait(self, event: Event, size: int) -> None:
+    def _read(self, data: Frame) -> Event:
+        event = _read(data)
+        if isinstance(event, AudioAppend) and self._ears is None:
+            return Unreadable(no_sound(event.event_id))
+        return event
+
+    def _read_first(self) -> None:
+        if self._backlog and isinstance(data := self._backlog[0][0], bytes):
+            _, size = self._next()
+            self._backlog.appendleft((self._read(data), size))
+            self._count(*self._backlog[0])
+
+    def _wait(self, event: Waiting, size: int) -> None:
         self._backlog.append((event, size))
+        self._count(event, size)
+
+    def _count(self, event: Waiting, size: int) -> None:
         self._backlog_bytes += size
         self._interruptions += isinstance(event, ResponseCancel | PlayoutClear)
 
-    def _next(self) -> tuple[Event, int]:
+    def _next(self) -> tuple[Waiting, int]:
         event, size = self._backlog.popleft()
         self._backlog_bytes -= size
         self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
@@ -180,7 +200,7 @@ class SessionReader:
         """
         if not self._interruptions:
             return
-        waiting: deque[tuple[Event, int]] = deque()
+        waiting: deque[tuple[Waiting, int]] = deque()
         interruptions: list[ResponseCancel | PlayoutClear] = []
         asked = False
         while self._backlog:
@@ -217,7 +237,7 @@ class SessionReader:
         self._hearing_bytes = 0 if self._piece is None else size
 
 
-def _brings_sound(event: Event) -> bool:
+def _brings_sound(event: Waiting) -> bool:
     """Does it give a recogniser something to do?"""
     match event:
         case AudioAppend() | AudioCommit():

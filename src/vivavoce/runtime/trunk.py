@@ -11,9 +11,7 @@ not read pauses its clients; after `patience_s` it counts as lost.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..core import effects as do
@@ -22,7 +20,7 @@ from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import GOING_AWAY, TRY_AGAIN_LATER, WAITING, Direction, Relay, Verdict
 from ..protocol import server
 from .client import Client, Frame
-from .loop_share import LoopShare
+from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, PATIENCE_S, Outbox, Transport
 
 if TYPE_CHECKING:
@@ -148,12 +146,7 @@ class TrunkReader:
     """
 
     def __init__(
-        self,
-        line: Line,
-        trunk: Trunk,
-        client: Client,
-        *,
-        exact: Callable[[], float] = time.perf_counter,
+        self, line: Line, trunk: Trunk, client: Client, *, queue: LoopQueue | None = None
     ) -> None:
         self._line = line
         self._client = client
@@ -164,7 +157,7 @@ class TrunkReader:
         self._early = 0  # bytes that came before the call was open
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._share = LoopShare(self._turned, exact)
+        self._share = LoopShare(self._turned, queue)
 
     @property
     def behind(self) -> bool:
@@ -201,6 +194,8 @@ class TrunkReader:
             self._early += len(data)
         self._waiting.append(data)
         self._waiting_bytes += len(data)
+        if len(data) > LARGE:
+            self._share.turn()
         self.go_on()
         if self._waiting or not self._relay.flowing:
             self._client.breathe()
