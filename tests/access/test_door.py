@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from tests.support.virtual_time import live
@@ -13,12 +14,12 @@ from vivavoce.access.client_secrets import ClientSecret
 from vivavoce.access.refusal import Refusal
 from vivavoce.core.values import Caller
 from vivavoce.errors import InvalidRequest
-from vivavoce.store.base import Grant, KeyRow
+from vivavoce.store.base import Grant, KeyRow, SecretRow
 from vivavoce.store.memory import MemoryStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-OWNER = Caller(credential="cookie", subject=sign_in.OWNER, browser=True)
+OWNER = Caller(credential="cookie", sign_in_id="si_1", subject=sign_in.OWNER, browser=True)
 
 Story = Callable[[MemoryStore], Awaitable[None]]
 
@@ -42,6 +43,13 @@ async def is_refused(store: MemoryStore, credential: str | None, at: datetime = 
     assert (refusal.status, refusal.code) == (401, "invalid_api_key")
     assert not credential or credential not in refusal.message
     return refusal
+
+
+async def owner(store: MemoryStore) -> Caller:
+    """Somebody who has signed in."""
+    caller = await door.identify_cookie(store, await signed_in(store), NOW)
+    assert isinstance(caller, Caller)
+    return caller
 
 
 async def minted(
@@ -119,7 +127,7 @@ class Unreachable(MemoryStore):
     async def key_by_hash(self, hash: str) -> KeyRow | None:
         raise AssertionError("nobody should look this up")
 
-    async def secret(self, hash: str, now: datetime) -> Grant | None:
+    async def secret_by_hash(self, hash: str) -> SecretRow | None:
         raise AssertionError("nobody should look this up")
 
 
@@ -218,6 +226,7 @@ def test_a_client_secret_carries_all_that_it_was_minted_with() -> None:
             assert await enters(store, secret.value) == Caller(
                 credential="secret",
                 key_id=row.id,
+                secret_id=secret.id,
                 subject="ann",
                 assistant="charlotte",
                 role="guest",
@@ -234,7 +243,7 @@ def test_a_client_secret_carries_all_that_it_was_minted_with() -> None:
 @pytest.mark.parametrize("seconds", [10, 600, 7200])
 def test_a_client_secret_lives_as_long_as_was_asked(seconds: int) -> None:
     async def story(store: MemoryStore) -> None:
-        secret = await minted(store, OWNER, Grant(), seconds)
+        secret = await minted(store, await owner(store), Grant(), seconds)
         await enters(store, secret.value, NOW + (seconds - 1) * SECOND)
         refusal = await is_refused(store, secret.value, NOW + seconds * SECOND)
         assert "expired" in refusal.message
@@ -264,6 +273,100 @@ def test_a_client_secret_ends_with_the_key_that_minted_it() -> None:
     tell(story)
 
 
+def test_a_revoked_secret_starts_no_call() -> None:
+    async def story(store: MemoryStore) -> None:
+        key, _ = await keys.create(store, "laptop", NOW)
+        caller = await enters(store, key)
+        secret, other = await minted(store, caller, GRANT), await minted(store, caller, GRANT)
+        assert secret.id.startswith("cs_")
+        assert await client_secrets.revoke(store, caller, secret.id, NOW)
+        assert "client secret has been revoked" in (await is_refused(store, secret.value)).message
+        await enters(store, other.value)
+        assert await client_secrets.revoke(store, caller, secret.id, NOW)  # twice does no harm
+
+    tell(story)
+
+
+def test_only_who_minted_a_secret_revokes_it() -> None:
+    async def story(store: MemoryStore) -> None:
+        key, _ = await keys.create(store, "laptop", NOW)
+        another, _ = await keys.create(store, "phone", NOW)
+        mine, theirs = await enters(store, key), await enters(store, another)
+        signed_in = await owner(store)
+        secret, pages = await minted(store, mine, GRANT), await minted(store, signed_in, Grant())
+        operators = Caller(credential="key", subject="root")  # `vivavoce talk`
+        talks = await minted(store, operators, Grant())
+        for caller, name in (
+            (theirs, secret.id),
+            (signed_in, secret.id),
+            (await owner(store), pages.id),  # another browser of the same person
+            (mine, pages.id),
+            (mine, talks.id),
+            (operators, talks.id),
+            (mine, "cs_never"),
+            (signed_in, signed_in.sign_in_id or ""),
+            (mine, mine.key_id or ""),
+            (await enters(store, secret.value), secret.id),
+        ):
+            assert not await client_secrets.revoke(store, caller, name, NOW), (caller, name)
+        await enters(store, secret.value)
+        await enters(store, pages.value)
+
+    tell(story)
+
+
+def test_signing_out_ends_the_secrets_that_were_minted_by_this_cookie() -> None:
+    async def story(store: MemoryStore) -> None:
+        cookies = [await signed_in(store), await signed_in(store)]
+        secrets = []
+        for cookie in cookies:
+            caller = await door.identify_cookie(store, cookie, NOW)
+            assert isinstance(caller, Caller)
+            secrets.append(await minted(store, caller, Grant()))
+            came = await enters(store, secrets[-1].value)
+            assert (came.key_id, came.sign_in_id) == (None, caller.sign_in_id)
+        await sign_in.sign_out(store, cookies[0], NOW)
+        assert "revoked" in (await is_refused(store, secrets[0].value)).message
+        await enters(store, secrets[1].value)
+
+    tell(story)
+
+
+def test_a_secret_that_is_minted_while_its_cookie_signs_out_is_no_good() -> None:
+    async def story(store: MemoryStore) -> None:
+        cookie = await signed_in(store)
+        caller = await door.identify_cookie(store, cookie, NOW)
+        assert isinstance(caller, Caller)
+        await sign_in.sign_out(store, cookie, NOW)
+        secret = await minted(store, caller, Grant())
+        assert "revoked" in (await is_refused(store, secret.value)).message
+
+    tell(story)
+
+
+def test_a_secret_does_not_outlive_the_cookie_that_minted_it() -> None:
+    async def story(store: MemoryStore) -> None:
+        caller, ends = await owner(store), NOW + sign_in.COOKIE_LIVES
+        secret = await client_secrets.mint(store, caller, Grant(), ends - SECOND)
+        assert isinstance(secret, ClientSecret)
+        await enters(store, secret.value, ends - SECOND)
+        await is_refused(store, secret.value, ends)
+
+    tell(story)
+
+
+def test_a_secret_is_found_by_itself() -> None:
+    async def story(store: MemoryStore) -> None:
+        secret = await minted(store, await owner(store), Grant())
+        found = await client_secrets.of_value(store, f" {secret.value}\n")
+        assert found is not None
+        assert found.id == secret.id
+        for wrong in ("", secret.id, secret.value[:-1], "ek_" + BODY, found.hash):
+            assert await client_secrets.of_value(store, wrong) is None
+
+    tell(story)
+
+
 def test_nobody_gives_away_more_than_they_have() -> None:
     async def story(store: MemoryStore) -> None:
         bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
@@ -273,7 +376,7 @@ def test_nobody_gives_away_more_than_they_have() -> None:
         elses = await client_secrets.mint(store, OWNER, Grant(subject="ann"), NOW)
         assert isinstance(elses, Refusal)
         assert elses.status == 403
-        secret = await minted(store, OWNER, Grant())
+        secret = await minted(store, await owner(store), Grant())
         again = await client_secrets.mint(store, await enters(store, secret.value), Grant(), NOW)
         assert isinstance(again, Refusal)
         assert again.status == 403
@@ -283,12 +386,12 @@ def test_nobody_gives_away_more_than_they_have() -> None:
 
 def test_what_the_caller_is_bound_to_is_filled_in() -> None:
     bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
-    narrowed = client_secrets.narrow(bound, Grant(key_id="key_of_another", subject="ann"))
-    assert narrowed == Grant(key_id="key_1", assistant="charlotte", subject="ann")
+    narrowed = client_secrets.narrow(bound, Grant(subject="ann"))
+    assert narrowed == Grant(assistant="charlotte", subject="ann")
     assert client_secrets.narrow(OWNER, Grant(assistant="coach")) == Grant(
         assistant="coach", subject=sign_in.OWNER
     )
-    assert client_secrets.narrow(KEY, Grant()) == Grant(key_id="key_1")
+    assert client_secrets.narrow(KEY, Grant()) == Grant()
 
 
 # Signing in
@@ -310,7 +413,9 @@ def test_a_link_signs_in_once() -> None:
         assert link.startswith("http://localhost:8080/#code=")
         cookie = await sign_in.sign_in(store, code_of(link), NOW)
         assert isinstance(cookie, str)
-        assert await door.identify_cookie(store, cookie, NOW) == OWNER
+        came = await door.identify_cookie(store, cookie, NOW)
+        assert isinstance(came, Caller)
+        assert came == msgspec.structs.replace(OWNER, sign_in_id=came.sign_in_id)
         again = await sign_in.sign_in(store, code_of(link), NOW)
         assert isinstance(again, Refusal)
         assert again.code == "invalid_code"
@@ -350,13 +455,15 @@ def test_a_cookie_lasts_thirty_days() -> None:
 def test_signing_out_ends_this_cookie_also_for_who_copied_it() -> None:
     async def story(store: MemoryStore) -> None:
         mine, another = await signed_in(store), await signed_in(store)
-        await sign_in.sign_out(store, mine)
+        ended = await sign_in.sign_out(store, mine, NOW)
+        assert ended is not None
+        assert ended.startswith("si_")
         refused = await door.identify_cookie(store, mine, NOW)
         assert isinstance(refused, Refusal)
         assert (refused.status, refused.code) == (401, "not_signed_in")
-        assert await door.identify_cookie(store, another, NOW) == OWNER
-        await sign_in.sign_out(store, mine)  # twice does no harm
-        await sign_in.sign_out(store, "nonsense")
+        assert isinstance(await door.identify_cookie(store, another, NOW), Caller)
+        assert await sign_in.sign_out(store, mine, NOW) is None  # twice does no harm
+        assert await sign_in.sign_out(store, "nonsense", NOW) is None
 
     tell(story)
 
@@ -365,12 +472,12 @@ def test_a_cookie_is_no_key_and_a_key_no_cookie() -> None:
     async def story(store: MemoryStore) -> None:
         cookie = await signed_in(store)
         key, _ = await keys.create(store, "laptop", NOW)
-        secret = (await minted(store, OWNER, Grant())).value
+        secret = (await minted(store, await owner(store), Grant())).value
         for disguise in (cookie, "ek_" + cookie[3:], "vv_" + cookie[3:]):
             await is_refused(store, disguise)
         for other in (key, secret, "vs_" + secret[3:]):
             assert isinstance(await door.identify_cookie(store, other, NOW), Refusal)
-        await sign_in.sign_out(store, secret)  # nor does signing out end a secret
+        await sign_in.sign_out(store, secret, NOW)  # nor does signing out end a secret
         await enters(store, secret)
 
     tell(story)
@@ -380,7 +487,7 @@ def test_no_token_stands_in_the_store() -> None:
     async def story(store: MemoryStore) -> None:
         code = await sign_in.new_code(store, NOW)
         cookie = await signed_in(store)
-        secret = (await minted(store, OWNER, Grant())).value
+        secret = (await minted(store, await owner(store), Grant())).value
         kept = repr(vars(store))
         for token in (code, cookie, secret):
             assert token not in kept

@@ -19,7 +19,17 @@ from vivavoce.protocol.items import (
     Message,
     Part,
 )
-from vivavoce.store.base import CallRow, Change, ConversationRow, KeyRow, ResponseRow, Row, Store
+from vivavoce.store.base import (
+    CallRow,
+    Change,
+    ConversationRow,
+    Grant,
+    KeyRow,
+    ResponseRow,
+    Row,
+    SecretRow,
+    Store,
+)
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
 LATER = NOON + timedelta(minutes=1)
@@ -67,6 +77,26 @@ def said(name: str, text: str = "When does it start?", position: float = 1024.0)
 
 def key(name: str = "key_1", hash: str = "aa", at: datetime = NOON) -> KeyRow:
     return KeyRow(name, "laptop", hash, at)
+
+
+GRANT = Grant(
+    subject="ann",
+    assistant="charlotte",
+    role="guest",
+    language="it",
+    variables={"city": "Torino"},
+    conversation_id="conv_1",
+    session={"audio": {"output": {"voice": "marin", "speed": 1.5}}, "tools": []},
+)
+
+
+def secret(
+    name: str = "cs_1",
+    hash: str = "aa",
+    expires_at: datetime = LATER,
+    minted_by: str | None = "key_1",
+) -> SecretRow:
+    return SecretRow(name, hash, expires_at, GRANT, minted_by)
 
 
 SPOKEN = Row(

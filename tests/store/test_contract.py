@@ -12,7 +12,7 @@ import pytest
 
 from vivavoce.errors import StoreError
 from vivavoce.protocol.items import Item, Message, Part
-from vivavoce.store.base import Change, Grant, ResponseRow, Row, Store
+from vivavoce.store.base import Change, ResponseRow, Row, SecretRow, Store
 from vivavoce.store.changes import ITEM_BYTES
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.sql import SqlStore
@@ -30,6 +30,7 @@ from .facts import (
     key,
     response,
     said,
+    secret,
     tell,
 )
 
@@ -215,8 +216,11 @@ def test_what_is_not_there_is_none_or_nothing(make: Make) -> None:
         assert await store.keys() == []
         assert not await store.revoke_key("key_1", NOON)
         await store.touch_key("key_1", NOON)
-        assert await store.secret("aa", NOON) is None
-        assert not await store.drop_secret("aa")
+        assert await store.secret("cs_1") is None
+        assert await store.secret_by_hash("aa") is None
+        assert await store.secrets() == []
+        assert not await store.revoke_secret("cs_1", NOON)
+        assert await store.revoked({"key_1", "cs_1"}) == set()
         assert not await store.use_code("aa", NOON)
         await store.sweep(NOON)
         await store.ping()
@@ -391,39 +395,104 @@ def test_the_last_use_of_a_key_is_the_latest(make: Make) -> None:
     tell(make, story)
 
 
-GRANT = Grant(
-    key_id="key_1",
-    subject="ann",
-    assistant="charlotte",
-    role="guest",
-    language="it",
-    variables={"city": "Torino"},
-    conversation_id="conv_1",
-    session={"audio": {"output": {"voice": "marin", "speed": 1.5}}, "tools": []},
-)
-
-
-def test_a_secret_grants_until_it_expires_and_as_often_as_one_likes(make: Make) -> None:
+def test_a_secret_is_found_by_hash_and_by_id(make: Make) -> None:
     async def story(store: Store) -> None:
-        await store.add_secret("aa", LATER, GRANT)
-        await store.add_secret("bb", LATER, Grant())
-        for _ in range(2):
-            assert await store.secret("aa", NOON) == GRANT
-        assert await store.secret("bb", NOON) == Grant()
-        assert await store.secret("aa", LATER - timedelta(microseconds=1)) == GRANT
-        assert await store.secret("aa", LATER) is None
-        with pytest.raises(StoreError):
-            await store.add_secret("aa", LATER, Grant())
+        await store.add_secret(secret("cs_2", "bb", minted_by=None))
+        await store.add_secret(secret())
+        assert await store.secret_by_hash("aa") == await store.secret("cs_1") == secret()
+        assert await store.secret_by_hash("AA") is None
+        assert await store.secret("aa") is None
+        assert await store.secrets() == [secret(), secret("cs_2", "bb", minted_by=None)]
 
     tell(make, story)
 
 
-def test_a_secret_that_is_dropped_grants_nothing(make: Make) -> None:
+@pytest.mark.parametrize("twin", [secret("cs_1", "bb"), secret("cs_2", "aa")])
+def test_no_two_secrets_share_an_id_or_a_hash(make: Make, twin: SecretRow) -> None:
     async def story(store: Store) -> None:
-        await store.add_secret("aa", LATER, GRANT)
-        assert await store.drop_secret("aa")
-        assert await store.secret("aa", NOON) is None
-        assert not await store.drop_secret("aa")
+        await store.add_secret(secret())
+        with pytest.raises(StoreError):
+            await store.add_secret(twin)
+        assert await store.secrets() == [secret()]
+
+    tell(make, story)
+
+
+def test_a_secret_is_revoked_once(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_secret(secret())
+        await store.add_secret(secret("cs_2", "bb"))
+        assert await store.revoke_secret("cs_1", NOON)
+        assert not await store.revoke_secret("cs_1", LATER)
+        assert not await store.revoke_secret("cs_never", NOON)
+        revoked = replace(secret(), revoked_at=NOON)
+        assert await store.secret_by_hash("aa") == revoked
+        assert await store.secrets() == [revoked, secret("cs_2", "bb")]
+
+    tell(make, story)
+
+
+def test_revoking_a_sign_in_revokes_what_it_minted(make: Make) -> None:
+    async def story(store: Store) -> None:
+        rows = [
+            secret("cs_1", "aa", minted_by="si_1"),
+            secret("cs_2", "bb", minted_by="si_2"),
+            secret("cs_3", "cc", minted_by="si_1"),
+            secret("si_1", "dd", minted_by=None),
+            secret("si_2", "ee", minted_by=None),
+        ]
+        for row in rows:
+            await store.add_secret(row)
+        early = NOON - timedelta(hours=1)
+        assert await store.revoke_secret("cs_3", early)
+        assert await store.revoke_secret("si_1", NOON)
+        revoked_at = {row.id: row.revoked_at for row in await store.secrets()}
+        assert revoked_at == {
+            "cs_1": NOON, "cs_2": None, "cs_3": early, "si_1": NOON, "si_2": None
+        }  # fmt: skip
+
+    tell(make, story)
+
+
+def test_a_minter_knows_its_own_secrets_and_no_others(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_secret(secret())
+        await store.add_secret(secret("cs_2", "bb", minted_by=None))
+        assert await store.has_minted("key_1", "cs_1")
+        await store.revoke_secret("cs_1", NOON)
+        assert await store.has_minted("key_1", "cs_1")
+        assert not await store.has_minted("key_2", "cs_1")
+        assert not await store.has_minted("key_1", "cs_2")
+        assert not await store.has_minted("key_1", "cs_never")
+
+    tell(make, story)
+
+
+def test_the_store_tells_which_credentials_were_revoked(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_key(key("key_1", "aa"))
+        await store.add_key(replace(key("key_2", "bb"), expires_at=NOON))
+        for row in (secret(), secret("cs_2", "bb", NOON), secret("si_1", "cc", minted_by=None)):
+            await store.add_secret(row)
+        asked = {"key_1", "key_2", "key_never", "cs_1", "cs_2", "cs_never", "si_1"}
+        assert await store.revoked(asked) == set()  # what has expired is not revoked
+        await store.revoke_key("key_1", NOON)
+        await store.revoke_secret("cs_2", NOON)
+        await store.revoke_secret("si_1", NOON)
+        assert await store.revoked(asked) == {"key_1", "cs_2", "si_1"}
+        assert await store.revoked({"cs_1", "si_1"}) == {"si_1"}
+        assert await store.revoked(set()) == set()
+
+    tell(make, story)
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 5000])
+def test_the_store_tells_of_as_many_credentials_as_there_are_calls(make: Make, count: int) -> None:
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        await store.revoke_key("key_1", NOON)
+        others = [f"cs_{number}" for number in range(count - 1)]
+        assert await store.revoked([*others, "key_1"]) == {"key_1"}
 
     tell(make, story)
 
@@ -451,24 +520,39 @@ def test_of_many_who_use_a_code_at_once_one_comes_in(make: Make) -> None:
     tell(make, story)
 
 
-def test_sweeping_forgets_what_is_no_use_any_more(make: Make) -> None:
+def test_sweeping_forgets_codes_that_are_no_use_any_more(make: Make) -> None:
     async def story(store: Store) -> None:
         for name, expires in (("old", NOON), ("good", LATER)):
-            await store.add_secret(name, expires, GRANT)
             await store.add_code(name, expires)
         await store.add_code("used", LATER)
         await store.use_code("used", NOON)
         await store.sweep(NOON)
-        early = NOON - timedelta(hours=1)
-        assert await store.secret("good", NOON) == GRANT
-        assert await store.secret("old", early) is None
-        assert not await store.use_code("old", early)
+        assert not await store.use_code("old", NOON - timedelta(hours=1))
         # What is forgotten may come again; what is not, may not.
         await store.add_code("used", LATER)
         await store.add_code("old", LATER)
         with pytest.raises(StoreError):
             await store.add_code("good", LATER)
         assert await store.use_code("good", NOON)
+
+    tell(make, story)
+
+
+def test_sweeping_keeps_a_secret_for_as_long_as_its_calls_may_last(make: Make) -> None:
+    """A call that it began may run for a day after it expired, and be ended by its revocation."""
+
+    async def story(store: Store) -> None:
+        month = NOON + timedelta(days=30)
+        await store.add_secret(secret("cs_expires", "aa", NOON))
+        await store.add_secret(secret("cs_revoked", "bb", month))
+        await store.add_secret(secret("cs_valid", "cc", month))
+        await store.revoke_secret("cs_revoked", NOON)
+        day, moment = timedelta(hours=24), timedelta(microseconds=1)
+        await store.sweep(NOON + day - moment)
+        names = [row.id for row in await store.secrets()]
+        assert names == ["cs_expires", "cs_revoked", "cs_valid"]
+        await store.sweep(NOON + day)
+        assert [row.id for row in await store.secrets()] == ["cs_valid"]
 
     tell(make, story)
 

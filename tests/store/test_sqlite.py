@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import signal
@@ -13,10 +14,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, inspect
@@ -27,7 +32,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from vivavoce.errors import StoreError
-from vivavoce.store.base import Change, Grant, Row, Store
+from vivavoce.store.base import Change, Grant, Row, SecretRow, Store
 from vivavoce.store.sql import SqlStore, lane, migrations, schema
 from vivavoce.store.sql import store as verbs
 
@@ -42,6 +47,7 @@ from .facts import (
     key,
     response,
     said,
+    secret,
     tell,
 )
 
@@ -132,13 +138,13 @@ def test_everything_is_there_after_a_restart(make: Make) -> None:
         await store.begin_call(call())
         await store.commit([Change("conv_1", tuple(ALL_KINDS), (), (response(),), LATER)])
         await store.add_key(key())
-        await store.add_secret("aa", LATER, Grant(subject="ann"))
+        await store.add_secret(secret())
 
     async def after(store: Store) -> None:
         assert await store.items("conv_1") == ALL_KINDS
         assert await store.responses("rtc_1") == [response()]
         assert await store.keys() == [key()]
-        assert await store.secret("aa", NOON) == Grant(subject="ann")
+        assert await store.secrets() == [secret()]
 
     tell(make, before)
     tell(make, after)
@@ -228,7 +234,8 @@ def test_strangers_only_read_and_hold_up_no_commit(
         other = sqlite3.connect(file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         assert not await store.use_code("a guess", NOON)
-        assert not await store.drop_secret("a guess")
+        assert not await store.has_minted("key_1", "cs_guessed")
+        assert await store.revoked(["key_1", "cs_guessed"]) == set()
         await asyncio.gather(*(store.ping() for _ in range(1000)))  # more than a lane has room for
         other.execute("ROLLBACK")
         other.close()
@@ -422,6 +429,67 @@ def test_the_steps_lead_to_the_tables_that_the_verbs_use(file: Path) -> None:
     engine.dispose()
 
 
+def test_a_database_of_the_first_version_keeps_its_secrets_and_sign_ins(file: Path) -> None:
+    """What a page minted is left out: it does not say which sign-in it belongs to."""
+    folder = Path(migrations.__file__).parent
+    lane.make_private(file)
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(folder))
+        command.upgrade(config, "0001")
+        for name, grant in (
+            ("of a key", {"key_id": "key_1", "assistant": "charlotte", "subject": "ann"}),
+            ("a cookie", {"key_id": None, "assistant": None, "subject": "owner"}),
+            ("of a page", {"key_id": None, "assistant": "charlotte", "subject": "owner"}),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO client_secrets VALUES (?, '2026-11-21 12:01:00.000000', ?)",
+                (name, json.dumps(grant)),
+            )
+    engine.dispose()
+
+    async def main() -> dict[str, SecretRow]:
+        store = await SqlStore.open(file)
+        rows = {row.hash: row for row in await store.secrets()}
+        await store.close()
+        return rows
+
+    rows = asyncio.run(main())
+    assert rows.keys() == {"of a key", "a cookie"}
+    minted, cookie = rows["of a key"], rows["a cookie"]
+    assert (minted.id[:3], minted.minted_by) == ("cs_", "key_1")
+    assert (cookie.id[:3], cookie.minted_by) == ("si_", None)
+    assert minted.grant == Grant(assistant="charlotte", subject="ann")
+    assert cookie.grant == Grant(subject="owner")
+    assert {row.expires_at for row in rows.values()} == {datetime(2026, 11, 21, 12, 1, tzinfo=UTC)}
+    assert {row.revoked_at for row in rows.values()} == {None}
+
+
+def test_revocations_are_looked_up_by_index(file: Path, make: Make) -> None:
+    """They are asked for twice a second, as long as there is a call."""
+    asked: list[tuple[str, Any]] = []
+
+    def listen(_: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:  # noqa: ANN401
+        asked.append((statement, parameters))
+
+    async def story(store: Store) -> None:
+        event.listen(Engine, "before_cursor_execute", listen)
+        try:
+            await store.revoked(["key_1", "cs_1"])
+        finally:
+            event.remove(Engine, "before_cursor_execute", listen)
+
+    tell(make, story)
+    (statement, parameters) = asked[-1]
+    database = sqlite3.connect(file)
+    rows = database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    database.close()
+    steps = [row[3] for row in rows if "api_keys" in row[3] or "client_secrets" in row[3]]
+    assert len(steps) == 2
+    assert all(step.startswith("SEARCH") and "(id=?)" in step for step in steps), steps
+
+
 def test_the_newest_step_is_the_one_that_is_expected() -> None:
     folder = Path(migrations.__file__).parent
     assert ScriptDirectory(str(folder)).get_current_head() == migrations.HEAD
@@ -511,9 +579,13 @@ def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
         await store.key_by_hash("aa")
         await store.touch_key("key_1", NOON)
         await store.revoke_key("key_1", NOON)
-        await store.add_secret("aa", LATER, Grant())
-        await store.secret("aa", NOON)
-        await store.drop_secret("aa")
+        await store.add_secret(secret())
+        await store.secret("cs_1")
+        await store.secret_by_hash("aa")
+        await store.secrets()
+        await store.has_minted("key_1", "cs_1")
+        await store.revoke_secret("cs_1", NOON)
+        await store.revoked(["key_1", "cs_1"])
         await store.add_code("aa", LATER)
         await store.use_code("aa", NOON)
         await store.sweep(NOON)

@@ -1,29 +1,35 @@
 """Client secrets: `ek_…`, what a browser starts its calls with instead of a key.
 
 Whoever mints one gives away no more than they have. It may start any number of calls until it
-expires (protocol §1.3); a call that has begun goes on. It ends with the key that minted it.
+expires (protocol §1.3); a call that has begun goes on. A revoked one starts no call, and the calls
+that it began end. It ends with the key or the sign-in that minted it.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
+from ..core import ids
 from ..core.values import Caller
 from ..errors import InvalidRequest
-from ..store.base import Grant, Store
-from . import keys, tokens
+from ..store.base import Grant, SecretRow, Store
+from . import keys, sign_in, tokens
 from .refusal import Refusal, expired, not_yours, revoked
 
 PREFIX = "ek_"
+ID_KIND = "cs"
+_KEY, _SIGN_IN = "key_", "si_"  # how the id of a minter begins
 DEFAULT_S = 600
 SHORTEST_S, LONGEST_S = 10, 7200
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
+    id: str
     value: str
     expires_at: datetime
 
@@ -36,17 +42,40 @@ def narrow(caller: Caller, grant: Grant) -> Grant | Refusal:
         return not_yours("user")
     return msgspec.structs.replace(
         grant,
-        key_id=caller.key_id,
         assistant=grant.assistant or caller.assistant,
         subject=caller.subject if caller.credential == "cookie" else grant.subject,
     )
 
 
-def holder(grant: Grant) -> Caller:
-    """Who comes with a secret that was minted for this."""
+def minter(caller: Caller) -> str | None:
+    """Name the key or the sign-in by which somebody mints. None: the operator's command line."""
+    return caller.key_id or caller.sign_in_id
+
+
+def holder(row: SecretRow) -> Caller:
+    """Who comes with this secret."""
+    minted_by = row.minted_by or ""
+    return granted(
+        row.grant,
+        secret_id=row.id,
+        key_id=minted_by if minted_by.startswith(_KEY) else None,
+        sign_in_id=minted_by if minted_by.startswith(_SIGN_IN) else None,
+    )
+
+
+def granted(
+    grant: Grant,
+    *,
+    secret_id: str | None = None,
+    key_id: str | None = None,
+    sign_in_id: str | None = None,
+) -> Caller:
+    """Who comes with a secret that is minted for this."""
     return Caller(
         credential="secret",
-        key_id=grant.key_id,
+        key_id=key_id,
+        secret_id=secret_id,
+        sign_in_id=sign_in_id,
         subject=grant.subject,
         assistant=grant.assistant,
         role=grant.role,
@@ -70,24 +99,57 @@ async def mint(
             f"Invalid value: {seconds}. A client secret lives {SHORTEST_S} to {LONGEST_S} seconds.",
             "expires_after.seconds",
         )
-    granted = narrow(caller, grant)
-    if isinstance(granted, Refusal):
-        return granted
-    secret = ClientSecret(tokens.make(PREFIX), now + timedelta(seconds=seconds))
-    await store.add_secret(tokens.digest(secret.value), secret.expires_at, granted)
+    narrowed = narrow(caller, grant)
+    if isinstance(narrowed, Refusal):
+        return narrowed
+    name = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.DICE))
+    secret = ClientSecret(name, tokens.make(PREFIX), now + timedelta(seconds=seconds))
+    hash = tokens.digest(secret.value)
+    await store.add_secret(SecretRow(name, hash, secret.expires_at, narrowed, minter(caller)))
     return secret
 
 
-async def check(store: Store, secret: str, now: datetime) -> Grant | Refusal:
+async def check(store: Store, secret: str, now: datetime) -> SecretRow | Refusal:
     if not tokens.looks_like(PREFIX, secret):
         return expired("client secret")
-    grant = await store.secret(tokens.digest(secret), now)
-    if grant is None:
+    row = await store.secret_by_hash(tokens.digest(secret))
+    if row is None:
         return expired("client secret")
-    if grant.key_id is not None:
-        key = await store.key(grant.key_id)
-        if key is None:
-            return revoked()
-        if refusal := keys.refusal_of(key, now):
-            return refusal
-    return grant
+    return await refusal_of(store, row, now) or row
+
+
+async def refusal_of(store: Store, row: SecretRow, now: datetime) -> Refusal | None:
+    """Why this secret starts no call (any more): for its own sake, or for its minter's."""
+    if row.revoked_at is not None:
+        return revoked("client secret")
+    if row.expires_at <= now:
+        return expired("client secret")
+    minted_by = row.minted_by or ""
+    if minted_by.startswith(_KEY):
+        key = await store.key(minted_by)
+        return revoked("API key") if key is None else keys.refusal_of(key, now)
+    if minted_by.startswith(_SIGN_IN):
+        cookie = await store.secret(minted_by)
+        if cookie is None or not sign_in.is_valid(cookie, now):
+            return revoked("client secret")
+    return None
+
+
+async def of_value(store: Store, value: str) -> SecretRow | None:
+    """Find a secret by itself, as somebody may have found it where it should not be."""
+    value = value.strip()
+    if not tokens.looks_like(PREFIX, value):
+        return None
+    return await store.secret_by_hash(tokens.digest(value))
+
+
+async def revoke(store: Store, caller: Caller, secret_id: str, now: datetime) -> bool:
+    """Revoke a secret of one's own: of this key, or of this sign-in. False: it is not.
+
+    One that was revoked already is one's own still.
+    """
+    minted_by = None if caller.credential == "secret" else minter(caller)
+    if minted_by is None or not await store.has_minted(minted_by, secret_id):
+        return False
+    await store.revoke_secret(secret_id, now)
+    return True

@@ -18,8 +18,8 @@ async def identify(store: Store, credential: str | None, now: datetime) -> Calle
         key = await keys.check(store, credential, now)
         return key if isinstance(key, Refusal) else _by_key(key)
     if credential.startswith(client_secrets.PREFIX):
-        grant = await client_secrets.check(store, credential, now)
-        return grant if isinstance(grant, Refusal) else client_secrets.holder(grant)
+        secret = await client_secrets.check(store, credential, now)
+        return secret if isinstance(secret, Refusal) else client_secrets.holder(secret)
     return unknown()
 
 
@@ -27,10 +27,10 @@ async def identify_cookie(store: Store, cookie: str | None, now: datetime) -> Ca
     """Whoever signed in with this browser."""
     if not cookie:
         return signed_out()
-    grant = await sign_in.check(store, cookie, now)
-    if isinstance(grant, Refusal):
-        return grant
-    return Caller(credential="cookie", subject=grant.subject, browser=True)
+    row = await sign_in.check(store, cookie, now)
+    if isinstance(row, Refusal):
+        return row
+    return Caller(credential="cookie", sign_in_id=row.id, subject=row.grant.subject, browser=True)
 
 
 def _by_key(row: KeyRow) -> Caller:

@@ -51,7 +51,7 @@ async def check(store: Store, key: str, now: datetime) -> KeyRow | Refusal:
 
 def refusal_of(row: KeyRow, now: datetime) -> Refusal | None:
     if row.revoked_at is not None:
-        return revoked()
+        return revoked("API key")
     if row.expires_at is not None and row.expires_at <= now:
         return expired("API key")
     return None

@@ -31,14 +31,27 @@ def expired(what: str) -> Refusal:
     return Refusal("invalid_api_key", f"This {what} has expired.")
 
 
-def revoked() -> Refusal:
-    return Refusal("invalid_api_key", "This API key has been revoked.")
+def revoked(what: str) -> Refusal:
+    return Refusal("invalid_api_key", f"This {what} has been revoked.")
 
 
 def signed_out() -> Refusal:
     return Refusal(
         "not_signed_in", "You are not signed in. `vivavoce link` prints a new sign-in link."
     )
+
+
+def withdrawn(credential_id: str) -> Refusal:
+    """Say which credential of a running call, or of a request that waits, has just ended."""
+    match credential_id.partition("_")[0]:
+        case "key":
+            return Refusal("key_revoked", "The API key behind this connection has been revoked.")
+        case "cs":
+            return Refusal(
+                "secret_revoked", "The client secret behind this connection was revoked."
+            )
+        case _:
+            return Refusal("signed_out", "You have signed out, and this connection with you.")
 
 
 def not_yours(what: str) -> Refusal:

@@ -7,15 +7,18 @@ the store (docs/decisions/sign-in.md), so that signing out really ends it, every
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 
-from ..store.base import Grant, Store
+from ..core import ids
+from ..store.base import Grant, SecretRow, Store
 from . import tokens
 from .refusal import Refusal, signed_out
 
 CODE_LIVES = timedelta(minutes=10)
 COOKIE = "vivavoce"
 COOKIE_PREFIX = "vs_"
+ID_KIND = "si"
 COOKIE_LIVES = timedelta(days=30)
 OWNER = "owner"  # whoever holds a sign-in link: this server's own person
 
@@ -38,17 +41,33 @@ async def sign_in(store: Store, code: str, now: datetime) -> str | Refusal:
             "This sign-in link has been used or is too old. `vivavoce link` prints a new one.",
         )
     cookie = tokens.make(COOKIE_PREFIX)
-    await store.add_secret(tokens.digest(cookie), now + COOKIE_LIVES, Grant(subject=OWNER))
+    row = SecretRow(
+        id=ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.DICE)),
+        hash=tokens.digest(cookie),
+        expires_at=now + COOKIE_LIVES,
+        grant=Grant(subject=OWNER),
+    )
+    await store.add_secret(row)
     return cookie
 
 
-async def check(store: Store, cookie: str, now: datetime) -> Grant | Refusal:
+async def check(store: Store, cookie: str, now: datetime) -> SecretRow | Refusal:
     if not tokens.looks_like(COOKIE_PREFIX, cookie):
         return signed_out()
-    return await store.secret(tokens.digest(cookie), now) or signed_out()
+    row = await store.secret_by_hash(tokens.digest(cookie))
+    return row if row is not None and is_valid(row, now) else signed_out()
 
 
-async def sign_out(store: Store, cookie: str) -> None:
-    """Whoever has copied the cookie is out too."""
-    if tokens.looks_like(COOKIE_PREFIX, cookie):
-        await store.drop_secret(tokens.digest(cookie))
+def is_valid(row: SecretRow, now: datetime) -> bool:
+    return row.revoked_at is None and now < row.expires_at
+
+
+async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:
+    """End a sign-in and the secrets that it minted, also for whoever has copied the cookie.
+
+    Returns the id of the sign-in. None: there was none, or it had ended already.
+    """
+    row = await check(store, cookie, now)
+    if isinstance(row, Refusal) or not await store.revoke_secret(row.id, now):
+        return None
+    return row.id

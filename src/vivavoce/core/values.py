@@ -43,7 +43,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who is on the other end, and what they were granted. Never holds a secret."""
 
     credential: Literal["key", "secret", "cookie"]
-    key_id: str | None = None
+    key_id: str | None = None  # of the key, or of the key that minted the secret
+    secret_id: str | None = None
+    sign_in_id: str | None = None  # of the cookie, or of the cookie that minted the secret
     subject: str | None = None  # the user, in the operator's own words
     assistant: str | None = None  # None: any
     role: str | None = None

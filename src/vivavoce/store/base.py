@@ -8,9 +8,9 @@ on purpose; what is not there is None or an empty list, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -100,7 +100,6 @@ class KeyRow:
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What a client secret is good for. Kept as JSON."""
 
-    key_id: str | None = None
     subject: str | None = None
     assistant: str | None = None
     role: str | None = None
@@ -108,6 +107,22 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     conversation_id: str | None = None
     session: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """A client secret, or a sign-in (a cookie). The secret itself is nowhere: only its hash.
+
+    `minted_by` is the id of the key or sign-in that minted a client secret. None: the operator's
+    command line did, or this is a sign-in.
+    """
+
+    id: str  # `cs_…`, or `si_…` of a sign-in
+    hash: str
+    expires_at: datetime
+    grant: Grant
+    minted_by: str | None = None
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +137,9 @@ class Page:
 
 
 PAGE = 1000  # rows, at most
+
+KEPT_FOR_CALLS = timedelta(hours=24)
+"""How long a secret is kept beyond its end: as long as a call that it began may last, at most."""
 
 
 def page_size(limit: int) -> int:
@@ -189,13 +207,33 @@ class Store(Protocol):
     async def touch_key(self, key_id: str, at: datetime) -> None:
         """Remember that it was used. An older `at` than the one that is kept changes nothing."""
 
-    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None: ...
+    async def add_secret(self, row: SecretRow) -> None: ...
 
-    async def secret(self, hash: str, now: datetime) -> Grant | None:
-        """What it grants, if it has not expired. Secrets may be used more than once."""
+    async def secret_by_hash(self, hash: str) -> SecretRow | None:
+        """Find it by what is kept of it. Expired and revoked ones are found too, for a day."""
 
-    async def drop_secret(self, hash: str) -> bool:
-        """It grants nothing from now on. False: there was none."""
+    async def secret(self, secret_id: str) -> SecretRow | None: ...
+
+    async def secrets(self) -> list[SecretRow]:
+        """List client secrets and sign-ins, oldest first, the expired and revoked ones too."""
+
+    async def has_minted(self, minter_id: str, secret_id: str) -> bool:
+        """Tell whether this key or sign-in minted this secret.
+
+        A secret of somebody else and one that was never there take the same time.
+        """
+
+    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+        """Revoke it, and what it minted (a sign-in mints). Valid at once.
+
+        False: there is no such secret that was not revoked already.
+        """
+
+    async def revoked(self, credential_ids: Collection[str]) -> set[str]:
+        """Find out which of these keys, secrets and sign-ins were revoked.
+
+        What has only expired is not among them, and neither is what was never there.
+        """
 
     async def add_code(self, hash: str, expires_at: datetime) -> None: ...
 
@@ -203,7 +241,10 @@ class Store(Protocol):
         """True once, and only before it expires."""
 
     async def sweep(self, now: datetime) -> None:
-        """Forget expired secrets and used or expired codes."""
+        """Forget used or expired codes, and secrets that ended a day ago.
+
+        Until then a call that a secret began may still run, and end by its revocation.
+        """
 
     async def ping(self) -> None:
         """Raises `StoreError` if nothing could be kept now, or in the last second."""

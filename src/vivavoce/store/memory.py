@@ -5,13 +5,24 @@ It says yes and no exactly where `sql` does, and hands out what it was given: ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from ..errors import StoreError
-from .base import CallRow, Change, ConversationRow, Grant, KeyRow, Page, ResponseRow, Row, page_size
+from .base import (
+    KEPT_FOR_CALLS,
+    CallRow,
+    Change,
+    ConversationRow,
+    KeyRow,
+    Page,
+    ResponseRow,
+    Row,
+    SecretRow,
+    page_size,
+)
 from .changes import Merged, encode, encode_row, merge
 
 R = TypeVar("R", ConversationRow, CallRow)
@@ -24,7 +35,7 @@ class MemoryStore:
         self._calls: dict[str, CallRow] = {}
         self._responses: dict[str, ResponseRow] = {}
         self._keys: dict[str, KeyRow] = {}
-        self._secrets: dict[str, tuple[datetime, Grant]] = {}
+        self._secrets: dict[str, SecretRow] = {}
         self._codes: dict[str, tuple[datetime, bool]] = {}  # and: was it used
 
     # Conversations, items, responses, calls
@@ -145,17 +156,39 @@ class MemoryStore:
         if row is not None and (row.last_used_at is None or row.last_used_at < at):
             self._keys[key_id] = replace(row, last_used_at=at)
 
-    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None:
-        _require(hash not in self._secrets, "a secret that is there already")
-        encode(grant)
-        self._secrets[hash] = (expires_at, grant)
+    async def add_secret(self, row: SecretRow) -> None:
+        _require(row.id not in self._secrets, "a secret's id that is taken")
+        _require(await self.secret_by_hash(row.hash) is None, "a secret that is there already")
+        encode(row.grant)
+        self._secrets[row.id] = row
 
-    async def secret(self, hash: str, now: datetime) -> Grant | None:
-        expires_at, grant = self._secrets.get(hash, (now, None))
-        return grant if now < expires_at else None
+    async def secret_by_hash(self, hash: str) -> SecretRow | None:
+        return next((row for row in self._secrets.values() if row.hash == hash), None)
 
-    async def drop_secret(self, hash: str) -> bool:
-        return self._secrets.pop(hash, None) is not None
+    async def secret(self, secret_id: str) -> SecretRow | None:
+        return self._secrets.get(secret_id)
+
+    async def secrets(self) -> list[SecretRow]:
+        return sorted(self._secrets.values(), key=lambda row: row.id)
+
+    async def has_minted(self, minter_id: str, secret_id: str) -> bool:
+        row = self._secrets.get(secret_id)
+        return row is not None and row.minted_by == minter_id
+
+    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+        row = self._secrets.get(secret_id)
+        if row is None or row.revoked_at is not None:
+            return False
+        for one in list(self._secrets.values()):
+            if secret_id in (one.id, one.minted_by) and one.revoked_at is None:
+                self._secrets[one.id] = replace(one, revoked_at=at)
+        return True
+
+    async def revoked(self, credential_ids: Collection[str]) -> set[str]:
+        rows: list[KeyRow | SecretRow | None] = []
+        rows += [self._keys.get(name) for name in credential_ids]
+        rows += [self._secrets.get(name) for name in credential_ids]
+        return {row.id for row in rows if row is not None and row.revoked_at is not None}
 
     async def add_code(self, hash: str, expires_at: datetime) -> None:
         _require(hash not in self._codes, "a code that is there already")
@@ -169,7 +202,12 @@ class MemoryStore:
         return True
 
     async def sweep(self, now: datetime) -> None:
-        self._secrets = {h: s for h, s in self._secrets.items() if now < s[0]}
+        ended = now - KEPT_FOR_CALLS
+        self._secrets = {
+            row.id: row
+            for row in self._secrets.values()
+            if min(row.expires_at, row.revoked_at or row.expires_at) > ended
+        }
         self._codes = {h: (e, used) for h, (e, used) in self._codes.items() if now < e and not used}
 
     async def ping(self) -> None:

@@ -28,7 +28,7 @@ async def enter(at: At, body: Code, response: Response) -> None:
     )
 
 
-@router.post("/sign-out", status_code=204, summary="End this cookie, everywhere")
+@router.post("/sign-out", status_code=204, summary="End this cookie, and its secrets")
 async def leave(at: At, request: Request, response: Response) -> None:
-    await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""))
+    await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""), at.now())
     response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="strict", secure=at.secure)

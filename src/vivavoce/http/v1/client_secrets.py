@@ -69,10 +69,17 @@ class Request(Strict):
     vivavoce: ForWhom | None = None
 
 
+class About(BaseModel):
+    """What this server adds to OpenAI's shape."""
+
+    id: str = Field(description="`cs_…`: names the secret, to revoke it")
+
+
 class ClientSecret(BaseModel):
     value: str = Field(description="`ek_…`: starts calls until it expires")
     expires_at: int
     session: dict[str, Any]
+    vivavoce: About
 
 
 @router.post("/v1/realtime/client_secrets", summary="Mint a short-lived secret for a browser")
@@ -86,6 +93,7 @@ async def create(
         value=secret.value,
         expires_at=int(secret.expires_at.timestamp()),
         session=msgspec.to_builtins(session),
+        vivavoce=About(id=secret.id),
     )
 
 
@@ -105,7 +113,7 @@ async def mint(
     )
     knock = Knock(None, "http", {"model": str((asked or {}).get("model") or "")})
     grant = admitted(client_secrets.narrow(caller, grant))  # first: a preview tells what there is
-    holder = client_secrets.holder(grant)
+    holder = client_secrets.granted(grant)
     session, assistant = await at.reception.preview(holder, knock, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)

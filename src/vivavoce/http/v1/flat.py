@@ -59,4 +59,7 @@ async def _minted(at: Services, caller: Caller, body: Flat, kind: SessionType) -
     asked = nested(body.model_extra or {}, kind)
     secret, session = await mint(at, caller, body.vivavoce, asked, expiry.seconds)
     expires_at = int(secret.expires_at.timestamp())
-    return flattened(session) | {"client_secret": {"value": secret.value, "expires_at": expires_at}}
+    return flattened(session) | {
+        "client_secret": {"value": secret.value, "expires_at": expires_at},
+        "vivavoce": {"id": secret.id},
+    }

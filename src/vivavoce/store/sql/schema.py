@@ -66,9 +66,12 @@ api_keys = Table(
 client_secrets = Table(
     "client_secrets",
     metadata,
-    Column("hash", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
     Column("expires_at", UtcTime, nullable=False),
     Column("grant", Text, nullable=False),
+    Column("minted_by", Text, index=True),
+    Column("revoked_at", UtcTime),
 )
 
 sign_in_codes = Table(

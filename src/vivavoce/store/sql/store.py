@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -24,12 +24,14 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects import sqlite
 
 from ..base import (
+    KEPT_FOR_CALLS,
     CallRow,
     Change,
     ConversationRow,
@@ -38,6 +40,7 @@ from ..base import (
     Page,
     ResponseRow,
     Row,
+    SecretRow,
     page_size,
 )
 from ..changes import Merged, decode, decode_row, encode, encode_row, merge
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 PING_EVERY_S = 1.0
+IDS_AT_ONCE = 1000  # in one statement: an old SQLite takes 999 variables, ours 32,766
 
 
 class SqlStore:
@@ -183,23 +187,52 @@ class SqlStore:
             .values(last_used_at=at)
         )
 
-    async def add_secret(self, hash: str, expires_at: datetime, grant: Grant) -> None:
-        values = {"hash": hash, "expires_at": expires_at, "grant": encode(grant)}
-        await self._insert(client_secrets, values)
+    async def add_secret(self, row: SecretRow) -> None:
+        await self._insert(client_secrets, _columns(row) | {"grant": encode(row.grant)})
 
-    async def secret(self, hash: str, now: datetime) -> Grant | None:
-        found = await self._one(
-            select(client_secrets.c.grant).where(
-                client_secrets.c.hash == hash, client_secrets.c.expires_at > now
+    async def secret_by_hash(self, hash: str) -> SecretRow | None:
+        found = await self._one(_SECRET_BY_HASH, {"hash": hash})
+        return None if found is None else _secret(found)
+
+    async def secret(self, secret_id: str) -> SecretRow | None:
+        found = await self._one(_SECRET, {"secret": secret_id})
+        return None if found is None else _secret(found)
+
+    async def secrets(self) -> list[SecretRow]:
+        query = select(client_secrets).order_by(client_secrets.c.id)
+        return [_secret(found) for found in await self._all(query)]
+
+    async def has_minted(self, minter_id: str, secret_id: str) -> bool:
+        return await self._is_there(
+            select(client_secrets.c.id).where(
+                client_secrets.c.id == secret_id, client_secrets.c.minted_by == minter_id
             )
         )
-        return None if found is None else decode(found.grant, Grant)
 
-    async def drop_secret(self, hash: str) -> bool:
-        this = client_secrets.c.hash == hash
-        return await self._is_there(select(client_secrets.c.hash).where(this)) and (
-            await self._write(delete(client_secrets).where(this))
-        )
+    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+        valid = client_secrets.c.revoked_at.is_(None)
+        this = and_(client_secrets.c.id == secret_id, valid)
+        its_own = and_(client_secrets.c.minted_by == secret_id, valid)
+
+        def work(connection: Connection) -> bool:
+            revoking = update(client_secrets).values(revoked_at=at)
+            if not _execute(connection, revoking.where(this), None):
+                return False
+            connection.execute(revoking.where(its_own))
+            return True
+
+        return await self._writer.run(work)
+
+    async def revoked(self, credential_ids: Collection[str]) -> set[str]:
+        ids = list(credential_ids)
+
+        def work(connection: Connection) -> set[str]:
+            some = (ids[at : at + IDS_AT_ONCE] for at in range(0, len(ids), IDS_AT_ONCE))
+            return {
+                found.id for few in some for found in connection.execute(_REVOKED, {"ids": few})
+            }
+
+        return await self._readers.run(work) if ids else set()
 
     async def add_code(self, hash: str, expires_at: datetime) -> None:
         await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at})
@@ -216,10 +249,14 @@ class SqlStore:
         )
 
     async def sweep(self, now: datetime) -> None:
+        ended = or_(
+            client_secrets.c.expires_at <= now - KEPT_FOR_CALLS,
+            client_secrets.c.revoked_at <= now - KEPT_FOR_CALLS,
+        )
         spent = or_(sign_in_codes.c.expires_at <= now, sign_in_codes.c.used_at.is_not(None))
 
         def work(connection: Connection) -> None:
-            connection.execute(delete(client_secrets).where(client_secrets.c.expires_at <= now))
+            connection.execute(delete(client_secrets).where(ended))
             connection.execute(delete(sign_in_codes).where(spent))
 
         await self._writer.run(work)
@@ -291,6 +328,16 @@ def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Ex
 
 
 _KEY_BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("hash"))
+_SECRET_BY_HASH = select(client_secrets).where(client_secrets.c.hash == bindparam("hash"))
+_SECRET = select(client_secrets).where(client_secrets.c.id == bindparam("secret"))
+_REVOKED = union_all(
+    *(
+        select(table.c.id).where(
+            table.c.id.in_(bindparam("ids", expanding=True)), table.c.revoked_at.is_not(None)
+        )
+        for table in (api_keys, client_secrets)
+    )
+)
 _END_CALL = (
     update(calls)
     .where(calls.c.id == bindparam("call"), calls.c.ended_at.is_(None))
@@ -344,9 +391,14 @@ def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Sele
     return query.where(key < there)
 
 
-def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow) -> dict[str, Any]:
+def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:
     """By name, without the deep copy that `asdict` makes of everything inside."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def _secret(found: Found[Any]) -> SecretRow:
+    values = dict(found._mapping)
+    return SecretRow(**values | {"grant": decode(values["grant"], Grant)})
 
 
 def _response_values(row: ResponseRow) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ....errors import StoreError
 
-HEAD = "0001"  # the newest step in versions/
+HEAD = "0002"  # the newest step in versions/
 VERSION_TABLE = "alembic_version"
 
 
