@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest  # noqa: TC002
 
+from vivavoce.access.refusal import Refusal
 from vivavoce.runtime.client import Client, Reader
 from vivavoce.runtime.hub import GONE_WITHIN_S, POLITE_S, WAITERS, Hub, LiveCall, Readers
 from vivavoce.runtime.outbox import Transport
@@ -39,6 +40,13 @@ class Phone:
     def cut_off(self, code: int, reason: str) -> None:
         self.told.append((now(), "cut off", code))
         self._end_in(self.stores_within_s)
+
+    def revoke(self, why: Refusal) -> None:
+        self.told.append((now(), why.code, 3000))
+        self._end_in(self.gone_after_s)
+
+    def dismiss(self, client: Client, why: Refusal, *, at_once: bool = False) -> None:
+        raise NotImplementedError
 
     def _end_in(self, seconds: float | None) -> None:
         if seconds is not None:
@@ -152,6 +160,41 @@ def test_one_calls_bug_is_logged_and_ends_nobody_else(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.ERROR, "vivavoce.hub"):
         live(story())
     assert [record.getMessage() for record in caplog.records] == ["call_failed"]
+
+
+def test_a_call_whose_key_is_revoked_before_it_stands_ends_as_soon_as_it_does() -> None:
+    async def story() -> None:
+        hub = Hub()
+        call = LiveCall("rtc_1", "conv_1", "echo", credential_ids=("cs_1", "key_1"))
+        hub.add(call)
+        assert hub.revoke(["key_1"]) == 1
+        phone = Phone(call)
+        hub.connect(call, phone, unread)
+        assert phone.told == [(0.0, "key_revoked", 3000)]
+        await asyncio.sleep(POLITE_S + 1)
+        hub.remove(call)
+        assert [how for _, how, _ in phone.told] == ["key_revoked"]
+
+    live(story())
+
+
+def test_of_many_revoked_calls_those_that_vanished_are_cut_off_together() -> None:
+    async def story() -> None:
+        hub = Hub()
+        phones = []
+        for number in range(1000):
+            call = LiveCall(f"rtc_{number}", "conv_1", "echo", credential_ids=("key_1",))
+            phones.append(Phone(call, gone_after_s=None if number % 2 else 0.0))
+            hub.add(call)
+            hub.connect(call, phones[-1], unread)
+        assert hub.revoke(["key_1"]) == 1000
+        await asyncio.sleep(POLITE_S + 0.01)
+        assert all(phone.call.over.is_set() for phone in phones)
+        cut = [phone.told[-1][1:] for phone in phones if len(phone.told) == 2]
+        assert cut == [("cut off", 3000)] * 500
+        assert hub.in_use.ids == ()
+
+    live(story())
 
 
 # Who wants to join a call

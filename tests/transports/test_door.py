@@ -129,8 +129,8 @@ def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
             hub.add(call)
             hub.connect(call, cast("Any", line), nobody_reads)
             found = await asyncio.gather(*waiting)
-            for ear, live_call in zip(ears, found, strict=True):
-                door._attach(ear, live_call)
+            for ear, (live_call, credentials) in zip(ears, found, strict=True):
+                door._attach(ear, live_call, credentials)
             hub.remove(call)
         assert line.came == ears[:SIDEBANDS]
         assert {ear.told[0]["error"]["code"] for ear in ears[SIDEBANDS:]} == {"rate_limit_exceeded"}

@@ -20,6 +20,7 @@ from ..http import application
 from ..http.services import Services
 from ..runtime import lag
 from ..runtime.admission import Admission
+from ..runtime.credentials_in_use import watch
 from ..runtime.hub import Hub
 from ..runtime.load import Load, Tolerance
 from ..runtime.metrics import Metrics
@@ -99,6 +100,7 @@ class Server:
         stack.push_async_callback(last_notes)
         _beside(stack, upkeep.run(), "upkeep")
         default = catalogue.get(settings.calls.default_assistant)
+        _beside(stack, watch(store, hub.in_use, hub.revoke), "revocations")
         _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
 
         async def identify(credential: str | None) -> Caller:

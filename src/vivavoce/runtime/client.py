@@ -43,6 +43,12 @@ class Owner(Protocol):
     def settle(self) -> None: ...
 
 
+def _nothing() -> None: ...
+
+
+def _ignore(data: Frame) -> None: ...
+
+
 class Client:
     """A transport calls `frame`, `writable`, `played` and `lost`; nothing here waits."""
 
@@ -60,10 +66,11 @@ class Client:
         self.sideband = sideband
         self.transport = transport
         self.outbox = outbox
+        self.on_lost: Callable[[], None] = _nothing
         self._line = line
         self._paused = False
         self._reader = reader(self)
-        self.frame = self._reader.frame  # bound once: this is the hot path
+        self.frame: Callable[[Frame], None] = self._reader.frame  # bound once: the hot path
 
     def writable(self) -> None:
         self.outbox.flush()
@@ -77,7 +84,13 @@ class Client:
         """The connection is gone; `code` is what the peer said, 1006 if nothing."""
         self.outbox.forget()
         self._reader.drop()
+        self.on_lost()
         self._line.detach(self, code, reason)
+
+    def take_no_more(self) -> None:
+        """Whatever it brings from now on is not looked at, and neither is what still waits."""
+        self.frame = _ignore
+        self._reader.drop()
 
     def wants(self, event: server.ServerEvent) -> bool:
         """A sideband hears no sound, and the session was there before it (protocol §1.11)."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..access.refusal import Refusal, withdrawn
 from ..failures import log_failure
 from .client import Client, Reader
+from .credentials_in_use import CredentialsInUse
+from .line import REVOKED, close_reason
 from .outbox import Transport
 
 log = logging.getLogger("vivavoce.hub")
@@ -42,6 +45,10 @@ class Runs(Protocol):
 
     def cut_off(self, code: int, reason: str) -> None: ...
 
+    def revoke(self, why: Refusal) -> None: ...
+
+    def dismiss(self, client: Client, why: Refusal, *, at_once: bool = False) -> None: ...
+
 
 @dataclass(slots=True)
 class LiveCall:
@@ -52,14 +59,19 @@ class LiveCall:
     assistant: str
     key_id: str | None = None  # the API key it came by, or that minted its secret
     transport: str = "websocket"
+    credential_ids: tuple[str, ...] = ()  # all that it depends on
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _line: Runs | None = None
     _reader: Readers | None = None
     _goodbye: tuple[int, str] | None = None  # said before there was a line
+    _revoked: Refusal | None = None  # the same
+    release: Callable[[], None] = lambda: None
 
     def connect(self, line: Runs, reader: Readers) -> None:
         """Use `Hub.connect`, which tells who waits for it."""
         self._line, self._reader = line, reader
+        if self._revoked is not None:
+            line.revoke(self._revoked)
         if self._goodbye is not None:
             line.hang_up(*self._goodbye)
 
@@ -72,11 +84,12 @@ class LiveCall:
     def sidebands(self) -> int:
         return self._line.sidebands if self._line else 0
 
-    def attach(self, transport: Transport) -> Client:
-        """A sideband to this call, which is `open`."""
+    def attach(self, transport: Transport) -> ControlConnection:
+        """A sideband to this call, which is `open`. Use `Hub.attach`."""
         assert self._line is not None
         assert self._reader is not None
-        return self._line.attach(transport, self._reader, sideband=True)
+        client = self._line.attach(transport, self._reader, sideband=True)
+        return ControlConnection(self._line, client)
 
     def hang_up(self, code: int, reason: str) -> None:
         self._goodbye = self._goodbye or (code, reason)
@@ -87,11 +100,33 @@ class LiveCall:
         if self._line is not None:
             self._line.cut_off(code, reason)
 
+    def revoke(self, why: Refusal) -> None:
+        """One of the credentials that it depends on is valid no more."""
+        self._revoked = self._revoked or why
+        if self._line is not None:
+            self._line.revoke(why)
+
+
+@dataclass(slots=True)
+class ControlConnection:
+    """One sideband of a call, which depends on a key of its own."""
+
+    line: Runs
+    client: Client
+
+    def revoke(self, why: Refusal) -> None:
+        self.line.dismiss(self.client, why)
+
+    def cut_off(self, why: Refusal) -> None:
+        """Close it now: what waits for it is never written."""
+        self.line.dismiss(self.client, why, at_once=True)
+
 
 class Hub:
     """Every call's task belongs to it. One call's bug is logged and ends that call alone."""
 
     def __init__(self) -> None:
+        self.in_use = CredentialsInUse()
         self._calls: dict[str, LiveCall] = {}
         self._awaited: dict[str, list[asyncio.Future[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,10 +146,11 @@ class Hub:
     ) -> None:
         await self.leave()
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guard(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guard(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
@@ -124,6 +160,7 @@ class Hub:
 
     def add(self, call: LiveCall) -> None:
         self._calls[call.id] = call
+        call.release = self.in_use.hold(call.credential_ids, call)
         if self.leaving:
             call.hang_up(SERVICE_RESTART, "service restart")
 
@@ -134,6 +171,7 @@ class Hub:
 
     def remove(self, call: LiveCall) -> None:
         self._calls.pop(call.id, None)
+        call.release()
         call.over.set()
         self._tell(call.id)
 
@@ -170,9 +208,32 @@ class Hub:
             if not told.done():
                 told.set_result(None)
 
+    def attach(self, call: LiveCall, transport: Transport, credentials: tuple[str, ...]) -> Client:
+        """A control connection to this call, which is `open`, as long as they are valid."""
+        control = call.attach(transport)
+        control.client.on_lost = self.in_use.hold(credentials, control)
+        return control.client
+
+    def revoke(self, credential_ids: Collection[str]) -> int:
+        """End what depends on these credentials, at once. Returns the number of calls."""
+        ended = 0
+        for name in credential_ids:
+            told = self.in_use.revoke(name)
+            calls = [one for one in told if isinstance(one, LiveCall)]
+            controls = [one for one in told if isinstance(one, ControlConnection)]
+            ended += len(calls)
+            why = withdrawn(name)
+            counts = {"calls": len(calls), "control_connections": len(controls)}
+            log.info(why.code, extra={"credential": name, **counts})
+            if calls:
+                self.spawn(_cut_off(calls, REVOKED, close_reason(why)), "ending")
+            if controls:
+                self.spawn(_see_off(controls, why), "ending")
+        return ended
+
     async def hang_up(self, call: LiveCall) -> None:
         """Somebody who may ends the call. Returns when it is over, or nearly."""
-        await _end([call], NORMAL, "hung_up")
+        await self._end([call], NORMAL, "hung_up")
 
     def besides(self, conversation_id: str) -> list[LiveCall]:
         """All calls but those of this conversation: whoever continues it takes their place."""
@@ -190,7 +251,7 @@ class Hub:
         """
         calls = self._calls.values()
         others = [c for c in calls if c.conversation_id == conversation_id and c is not by]
-        return await _end(others, TAKEN_OVER, why)
+        return await self._end(others, TAKEN_OVER, why)
 
     def begin_to_leave(self) -> None:
         """Say goodbye to all calls, and take no more. `leave` waits for them."""
@@ -212,18 +273,31 @@ class Hub:
                 await asyncio.wait(late)
 
     async def _end_all(self) -> None:
-        await _end(list(self._calls.values()), SERVICE_RESTART, "service restart")
+        await self._end(list(self._calls.values()), SERVICE_RESTART, "service restart")
+
+    async def _end(self, calls: list[LiveCall], code: int, reason: str) -> bool:
+        """Kindly, then at once, also when nobody waits for it any more."""
+        for call in calls:
+            call.hang_up(code, reason)
+        if not calls:
+            return True
+        await asyncio.wait([self.spawn(_cut_off(calls, code, reason), "ending")])
+        return await _over(calls, GONE_WITHIN_S)
 
 
-async def _end(calls: list[LiveCall], code: int, reason: str) -> bool:
-    """Kindly, then at once: whoever vanished will never read what waits for them."""
-    for call in calls:
-        call.hang_up(code, reason)
-    if await _over(calls, POLITE_S):
-        return True
-    for call in calls:
-        call.cut_off(code, reason)
-    return await _over(calls, GONE_WITHIN_S)
+async def _cut_off(calls: list[LiveCall], code: int, reason: str) -> None:
+    """Cut off the client that does not read what still waits for it: it may have vanished."""
+    if not await _over(calls, POLITE_S):
+        for call in calls:
+            if not call.over.is_set():
+                call.cut_off(code, reason)
+
+
+async def _see_off(controls: list[ControlConnection], why: Refusal) -> None:
+    """The same for control connections."""
+    await asyncio.sleep(POLITE_S)
+    for control in controls:
+        control.cut_off(why)
 
 
 async def _over(calls: list[LiveCall], within_s: float) -> bool:

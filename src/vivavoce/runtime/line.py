@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..access.refusal import Refusal
 from ..core import effects as do
 from ..core.effects import Effect, Who
 from ..core.inputs import HungUp, Input, Played, Relayed
@@ -20,9 +21,13 @@ from .client import Client, Frame, Reader
 from .mailbox import Mailbox
 from .outbox import LIMIT, PATIENCE_S, TRY_AGAIN_LATER, Outbox, Transport, Written
 from .recorder import Recorder
+from .refusals import INVALID
 from .traffic import Traffic
 
+NORMAL = 1000
 INTERNAL_ERROR = 1011
+REVOKED = 3000
+HUNG_UP = "hung up"  # what a control connection reads at the end of its call
 
 
 class Machine(Protocol):
@@ -108,6 +113,7 @@ class Line:
         self._over = asyncio.Event()
         self._bug: Exception | None = None
         self._goodbye: tuple[int, str] | None = None  # if we end the call, how
+        self._revoked: Refusal | None = None  # if a credential did, why
         self._kept = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
@@ -178,15 +184,52 @@ class Line:
             self._goodbye = (code, reason)
         self.tell(HungUp(code, reason))
         for client in self._attached():  # those whom the machine's own closing left out
-            client.outbox.close(code, reason)
+            self._say_goodbye(client, code, reason)
         self.settle()
 
     def cut_off(self, code: int, reason: str) -> None:
         """End the call now: what waits to be written is never written."""
         self.hang_up(code, reason)
         for client in self._attached():
-            client.outbox.abort(code, reason)
+            client.outbox.abort(*self._farewell(client, code, reason), self._last_word(client))
         self.settle()
+
+    def revoke(self, why: Refusal) -> None:
+        """End the call, because a credential that it depends on was revoked.
+
+        Its own client is told why. Control connections have credentials of their own: for them
+        it is the end of a call like others, and so it is for an upstream.
+        """
+        if self._goodbye is None:
+            self.ending = why.code
+            self._goodbye, self._revoked = (REVOKED, close_reason(why)), why
+        self.hang_up(NORMAL, HUNG_UP)
+
+    def dismiss(self, client: Client, why: Refusal, *, at_once: bool = False) -> None:
+        """End one control connection, whose credential was revoked. The call goes on.
+
+        Nothing more is taken from it. It is closed behind what waits for it, or `at_once`.
+        """
+        client.take_no_more()
+        if at_once:
+            client.outbox.abort(REVOKED, close_reason(why), _error(why))
+        else:
+            client.outbox.put(_error(why))
+            client.outbox.close(REVOKED, close_reason(why))
+        self.settle()
+
+    def _farewell(self, client: Client, code: int, reason: str) -> tuple[int, str]:
+        if self._revoked is None:
+            return code, reason
+        return (NORMAL, HUNG_UP) if client.sideband else (REVOKED, close_reason(self._revoked))
+
+    def _last_word(self, client: Client) -> bytes:
+        return b"" if self._revoked is None or client.sideband else _error(self._revoked)
+
+    def _say_goodbye(self, client: Client, code: int, reason: str) -> None:
+        if last_word := self._last_word(client):
+            client.outbox.put(last_word)  # not taken after the first goodbye
+        client.outbox.close(*self._farewell(client, code, reason))
 
     # What happened
 
@@ -349,7 +392,7 @@ class Line:
         if self.ending == "ended" and self._attached():
             self.ending = f"server_closed_{code}"
         for client in self._attached():
-            client.outbox.close(code, reason)
+            self._say_goodbye(client, code, reason)
 
     # Commits
 
@@ -377,3 +420,13 @@ class Line:
         while self.recorder.waiting:
             self._kept.clear()
             await self._kept.wait()
+
+
+def close_reason(why: Refusal) -> str:
+    """What stands beside 3000 in the close frame, as with a credential that is not taken."""
+    return f"{INVALID}.{why.code}"
+
+
+def _error(why: Refusal) -> bytes:
+    body = server.ErrorBody(type=INVALID, code=why.code, message=why.message)
+    return codec.encode(server.Error(event_id="event_revoked", error=body))

@@ -22,6 +22,7 @@ from ..protocol.config import AnySession
 from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
 from .client import Client, Reader
+from .credentials_in_use import credential_ids
 from .hub import Hub, LiveCall
 from .line import Line
 from .planning import Knock, Plan, Planner, check_dialect, now
@@ -113,8 +114,10 @@ class Reception:
         self._counts.came(call.plan.assistant.engine)
         return call
 
-    async def join(self, knock: Knock, call_id: str) -> LiveCall:
+    async def join(self, knock: Knock, call_id: str) -> tuple[LiveCall, tuple[str, ...]]:
         """A running call, for a control connection beside its own. Raises `Refused`.
+
+        And the credentials that the connection depends on: attach it by `Hub.attach`.
 
         The call may be about to begin, and is waited for: by who has a key, and by nobody else.
         """
@@ -130,11 +133,12 @@ class Reception:
                 "A client secret starts calls only. To control one, use an API key.",
                 close=3000,
             )
-        live = await self._hub.find(call_id, APPEARS_WITHIN_S)
+        async with self._hub.in_use.while_valid(caller):
+            live = await self._hub.find(call_id, APPEARS_WITHIN_S)
         if live is None or not _may_join(caller, live):
             raise no_call()
         check_seat(live)
-        return live
+        return live, credential_ids(caller)
 
     def gave_up(self, code: str) -> None:
         """A transport waited no longer for `admit`, and told so by this code."""
@@ -150,18 +154,29 @@ class Reception:
     async def _admit(self, knock: Knock, call_id: str, new: str | None) -> Call:
         caller = await self._identify(knock.credential)
         check_dialect(knock)
+        async with self._hub.in_use.while_valid(caller):
+            return await self._set_up(knock, caller, call_id, new)
+
+    async def _set_up(self, knock: Knock, caller: Caller, call_id: str, new: str | None) -> Call:
         plan, conversation, found = await self._planner.plan(knock, caller, call_id, new)
         self._admission.judge(plan, caller, found)
         live = LiveCall(
-            call_id, conversation.id, plan.assistant.name, caller.key_id, knock.transport
+            call_id,
+            conversation.id,
+            plan.assistant.name,
+            caller.key_id,
+            knock.transport,
+            credential_ids(caller),
         )
         self._hub.add(live)  # before anything is awaited: it has its place, and others can see it
         try:
             if found is not None:
                 plan = await self._continued(plan, live)
             await self._begin(_row(knock, plan), None if found else conversation)
-        except BaseException:
+        except BaseException as error:
             self._hub.remove(live)
+            if isinstance(error, asyncio.CancelledError):  # the store may begin it all the same
+                self._hub.spawn(self._ended(call_id, "not_set_up"), "not_set_up")
             raise
         try:
             built = await self._build(plan)

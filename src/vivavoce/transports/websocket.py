@@ -178,22 +178,22 @@ class Door:
     async def join(self, visit: Visit) -> Answer:
         """The handshake of a control connection. Takes as long as its call may take to appear."""
         try:
-            live = await self._reception.join(visit.knock, visit.call_id or "")
+            live, credentials = await self._reception.join(visit.knock, visit.call_id or "")
         except Refused as refused:
             if refused.status == 404:
                 return _no(404, refused.code, refused.message, refused.param)
             why = refused
             return self._yes(visit, lambda socket: self._refuse(socket, why))
-        return self._yes(visit, lambda socket: self._attach(socket, live))
+        return self._yes(visit, lambda socket: self._attach(socket, live, credentials))
 
-    def _attach(self, socket: Socket, live: LiveCall) -> None:
+    def _attach(self, socket: Socket, live: LiveCall, credentials: tuple[str, ...]) -> None:
         try:
             check_seat(live)  # it may have ended with the handshake, or others were faster
         except Refused as refused:
             self._refuse(socket, refused)
             return
         self._undecided.discard(socket)
-        socket.join(live.attach(socket))
+        socket.join(self._hub.attach(live, socket, credentials))
 
     # Answers
 

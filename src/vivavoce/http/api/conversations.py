@@ -90,8 +90,10 @@ async def one(at: At, caller: ByEither, conversation_id: str) -> StreamingRespon
 @router.delete("/{conversation_id}", status_code=204, summary="Forget a conversation")
 async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
     await _found(at, caller, conversation_id)
-    # A call would go on writing to it.
-    if not await at.hub.take_over(conversation_id, why="conversation_deleted"):
+    async with at.hub.in_use.while_valid(caller):
+        # A call would go on writing to it.
+        gone = await at.hub.take_over(conversation_id, why="conversation_deleted")
+    if not gone:
         raise Refused(409, "conversation_busy", "A call in this conversation does not end.",
                       type="server_error")  # fmt: skip
     await at.store.delete_conversation(conversation_id)

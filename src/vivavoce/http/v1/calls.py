@@ -15,7 +15,9 @@ router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])
 
 @router.post("/hangup", summary="End a running call, on whatever transport")
 async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
-    await at.hub.hang_up(at.reception.find(caller, call_id))
+    live = at.reception.find(caller, call_id)
+    async with at.hub.in_use.while_valid(caller):
+        await at.hub.hang_up(live)
     return Response()
 
 

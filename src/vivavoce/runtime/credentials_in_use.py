@@ -1,0 +1,144 @@
+"""What depends on which credential: running calls, control connections, requests that wait.
+
+    a call, a control connection ─► hold ─► release      (they register, to their end)
+    a request that waits ─► while_valid                  (it is cancelled)
+    revoke(ids) ─► each dependent's `revoke`, at once
+
+Whoever registers by a credential that was revoked a moment ago is told at once too: a call may be
+set up while its key is being revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from ..access.refusal import Refusal, withdrawn
+from ..core.values import Caller
+from ..errors import StoreError
+from ..store.base import Store
+from .refusals import refused
+
+log = logging.getLogger("vivavoce.access")
+
+CHECK_EVERY_S = 0.5
+REMEMBERED = 10_000  # ids that were revoked; of more, the next check of the store reminds us
+
+
+class Dependent(Protocol):
+    """What ends when a credential is revoked."""
+
+    def revoke(self, why: Refusal) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hold:
+    dependent: Dependent
+    credential_ids: tuple[str, ...]
+
+
+def credential_ids(caller: Caller) -> tuple[str, ...]:
+    """Name every credential that somebody depends on: their own, and the one that minted it."""
+    chain = (caller.secret_id, caller.key_id, caller.sign_in_id)
+    return tuple(name for name in chain if name is not None)
+
+
+class CredentialsInUse:
+    def __init__(self) -> None:
+        self._holds: dict[str, dict[_Hold, None]] = {}
+        self._revoked: dict[str, None] = {}  # the newest last
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every credential that something depends on now, each once."""
+        return tuple(self._holds)
+
+    def hold(self, credential_ids: tuple[str, ...], dependent: Dependent) -> Callable[[], None]:
+        """Register; call what is returned when it has ended."""
+        hold = _Hold(dependent, credential_ids)
+        for name in credential_ids:
+            if name in self._revoked:
+                dependent.revoke(withdrawn(name))
+                return lambda: None
+        for name in credential_ids:
+            self._holds.setdefault(name, {})[hold] = None
+        return lambda: self._release(hold)
+
+    def _release(self, hold: _Hold) -> None:
+        for name in hold.credential_ids:
+            holds = self._holds.get(name, {})
+            holds.pop(hold, None)
+            if not holds:
+                self._holds.pop(name, None)
+
+    def revoke(self, credential_id: str) -> list[Dependent]:
+        """Tell what depends on it. Returns what has been told.
+
+        The newest first: a control connection before its call, which would end it as any call does.
+        """
+        self._revoked[credential_id] = None
+        if len(self._revoked) > REMEMBERED:
+            del self._revoked[next(iter(self._revoked))]
+        holds = list(reversed(self._holds.get(credential_id, {})))
+        for hold in holds:  # first: nothing is told twice
+            self._release(hold)
+        for hold in holds:
+            hold.dependent.revoke(withdrawn(credential_id))
+        return [hold.dependent for hold in holds]
+
+    @asynccontextmanager
+    async def while_valid(self, caller: Caller) -> AsyncIterator[None]:
+        """Raises `Refused` as soon as the caller's credential is revoked: what waits is cancelled.
+
+        What does not wait any more at that moment is not undone.
+        """
+        request = _Request(asyncio.timeout(None))
+        try:
+            async with request.scope:
+                release = self.hold(credential_ids(caller), request)
+                if request.why is not None:
+                    raise refused(request.why)
+                try:
+                    yield
+                finally:
+                    release()
+        except TimeoutError:
+            if request.why is None:
+                raise
+            raise refused(request.why) from None
+
+
+class _Request:
+    def __init__(self, scope: asyncio.Timeout) -> None:
+        self.scope = scope
+        self.why: Refusal | None = None
+
+    def revoke(self, why: Refusal) -> None:
+        self.why = why
+        self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+async def watch(
+    store: Store, in_use: CredentialsInUse, revoke: Callable[[Collection[str]], object]
+) -> NoReturn:
+    """Notice what another process revokes (`vivavoce keys revoke`), within a second.
+
+    One query about the credentials that calls depend on, in a thread of the store. A store that
+    fails revokes nothing: calls go on, and it is asked again.
+    """
+    failing = False
+    while True:
+        if ids := in_use.ids:
+            try:
+                found = await store.revoked(ids)
+                revoke(found.intersection(in_use.ids))  # what has not ended meanwhile
+                failing = False
+            except StoreError as error:
+                if not failing:
+                    log.warning("revocations_not_checked", extra={"why": str(error)})
+                failing = True
+        await asyncio.sleep(CHECK_EVERY_S)

@@ -1,0 +1,247 @@
+"""What ends when a credential is revoked, and when; what is not told goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from vivavoce.access.refusal import Refusal
+from vivavoce.core.values import Caller
+from vivavoce.errors import StoreError
+from vivavoce.runtime.credentials_in_use import (
+    CHECK_EVERY_S,
+    REMEMBERED,
+    CredentialsInUse,
+    credential_ids,
+    watch,
+)
+from vivavoce.runtime.refusals import Refused
+from vivavoce.store.base import KeyRow
+from vivavoce.store.memory import MemoryStore
+
+from ..support.fakes import now
+from ..support.virtual_time import live
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+KEY = Caller(credential="key", key_id="key_1")
+
+
+@dataclass
+class Connection:
+    told: list[str] = field(default_factory=list)
+
+    def revoke(self, why: Refusal) -> None:
+        self.told.append(why.code)
+
+
+@pytest.mark.parametrize(
+    ("caller", "expected"),
+    [
+        (KEY, ("key_1",)),
+        (Caller(credential="secret", secret_id="cs_1", key_id="key_1"), ("cs_1", "key_1")),
+        (Caller(credential="secret", secret_id="cs_1", sign_in_id="si_1"), ("cs_1", "si_1")),
+        (Caller(credential="secret", secret_id="cs_1"), ("cs_1",)),
+        (Caller(credential="cookie", sign_in_id="si_1"), ("si_1",)),
+    ],
+)
+def test_a_caller_depends_on_its_credential_and_on_what_minted_it(
+    caller: Caller, expected: tuple[str, ...]
+) -> None:
+    assert credential_ids(caller) == expected
+
+
+@pytest.mark.parametrize(
+    ("revoked", "code"),
+    [("cs_1", "secret_revoked"), ("key_1", "key_revoked"), ("si_1", "signed_out")],
+)
+def test_every_link_of_the_chain_ends_what_depends_on_it(revoked: str, code: str) -> None:
+    in_use, mine, others = CredentialsInUse(), Connection(), Connection()
+    in_use.hold(("cs_1", "key_1", "si_1"), mine)
+    in_use.hold(("cs_2", "key_2", "si_2"), others)
+    assert in_use.revoke(revoked) == [mine]
+    assert (mine.told, others.told) == ([code], [])
+    for name in ("cs_1", "key_1", "si_1"):  # one goodbye is enough
+        assert in_use.revoke(name) == []
+    assert in_use.ids == ("cs_2", "key_2", "si_2")
+
+
+def test_what_has_ended_by_itself_is_forgotten() -> None:
+    in_use, one, other = CredentialsInUse(), Connection(), Connection()
+    release = in_use.hold(("cs_1", "key_1"), one)
+    in_use.hold(("cs_2", "key_1"), other)
+    release()
+    release()  # twice does no harm
+    assert in_use.ids == ("key_1", "cs_2")
+    assert in_use.revoke("key_1") == [other]
+    assert not in_use.ids
+    assert one.told == []
+
+
+def test_what_registers_by_a_credential_that_was_just_revoked_is_told_at_once() -> None:
+    in_use, late = CredentialsInUse(), Connection()
+    in_use.revoke("key_1")
+    release = in_use.hold(("cs_1", "key_1"), late)
+    assert late.told == ["key_revoked"]
+    assert not in_use.ids
+    release()
+
+
+def test_only_so_many_revocations_are_remembered() -> None:
+    in_use, late = CredentialsInUse(), Connection()
+    for number in range(REMEMBERED + 1):
+        in_use.revoke(f"cs_{number}")
+    in_use.hold(("cs_0",), late)
+    assert late.told == []
+    in_use.hold(("cs_1",), late)
+    assert late.told == ["secret_revoked"]
+
+
+def test_a_request_that_waits_is_refused_when_its_key_is_revoked() -> None:
+    async def story() -> None:
+        in_use = CredentialsInUse()
+        asyncio.get_running_loop().call_at(2, in_use.revoke, "key_1")
+        with pytest.raises(Refused) as refused:
+            async with in_use.while_valid(KEY):
+                await asyncio.sleep(5)
+        assert (refused.value.status, refused.value.code) == (401, "key_revoked")
+        assert refused.value.close == 3000
+        assert (now(), in_use.ids) == (2, ())
+        with pytest.raises(Refused):
+            async with in_use.while_valid(KEY):
+                await asyncio.sleep(5)
+        assert now() == 2
+
+    live(story())
+
+
+def test_a_request_that_waits_for_something_else_is_left_alone() -> None:
+    async def story() -> None:
+        in_use = CredentialsInUse()
+        asyncio.get_running_loop().call_at(2, in_use.revoke, "key_2")
+        with pytest.raises(TimeoutError):
+            async with in_use.while_valid(KEY), asyncio.timeout(3):
+                await asyncio.sleep(5)
+        with pytest.raises(ZeroDivisionError):
+            async with in_use.while_valid(KEY):
+                raise ZeroDivisionError
+        async with in_use.while_valid(KEY):
+            await asyncio.sleep(1)
+        assert (now(), in_use.ids) == (4, ())
+
+    live(story())
+
+
+def test_who_cancels_a_request_that_is_being_refused_is_obeyed() -> None:
+    async def story() -> None:
+        in_use = CredentialsInUse()
+
+        async def wait() -> None:
+            async with in_use.while_valid(KEY):
+                await asyncio.sleep(5)
+
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(1)
+        task.cancel()
+        in_use.revoke("key_1")
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    live(story())
+
+
+# What another process revokes
+
+
+class Asked(MemoryStore):
+    """Knows when it was asked, and is broken at times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[float, tuple[str, ...]]] = []
+        self.broken = False
+
+    async def revoked(self, credential_ids: Collection[str]) -> set[str]:
+        self.asked.append((now(), tuple(credential_ids)))
+        await asyncio.sleep(0.01)
+        if self.broken:
+            raise StoreError("the disk is on fire")
+        return await super().revoked(credential_ids)
+
+
+async def watched(store: Asked, in_use: CredentialsInUse) -> asyncio.Task[None]:
+    for name in ("key_1", "key_2"):
+        await store.add_key(KeyRow(name, "", name, NOON))
+
+    def revoke(names: Collection[str]) -> None:
+        for name in names:
+            in_use.revoke(name)
+
+    return asyncio.create_task(watch(store, in_use, revoke))
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def test_what_another_process_revokes_is_noticed_within_a_second() -> None:
+    async def story() -> None:
+        store, in_use = Asked(), CredentialsInUse()
+        watching = await watched(store, in_use)
+        for tenth in range(10):  # whenever it is
+            call, others = Connection(), Connection()
+            in_use.hold(("cs_1", f"key_{tenth + 3}"), call)
+            in_use.hold(("key_2",), others)
+            await store.add_key(KeyRow(f"key_{tenth + 3}", "", f"{tenth}", NOON))
+            await asyncio.sleep(10 + tenth / 10 - now() % 1)
+            await store.revoke_key(f"key_{tenth + 3}", NOON)
+            await asyncio.sleep(CHECK_EVERY_S + 0.02)
+            assert (call.told, others.told) == (["key_revoked"], [])
+        await stop(watching)
+
+    live(story())
+
+
+def test_the_store_is_asked_twice_a_second_and_only_while_there_is_something() -> None:
+    async def story() -> None:
+        store, in_use = Asked(), CredentialsInUse()
+        watching = await watched(store, in_use)
+        await asyncio.sleep(100)
+        assert store.asked == []
+        releases = [in_use.hold((f"cs_{n}", "key_1"), Connection()) for n in range(3)]
+        await asyncio.sleep(10)
+        assert 19 <= len(store.asked) <= 20
+        assert {ids for _, ids in store.asked} == {("cs_0", "key_1", "cs_1", "cs_2")}
+        for release in releases:
+            release()
+        store.asked.clear()
+        await asyncio.sleep(100)
+        assert store.asked == []
+        await stop(watching)
+
+    live(story())
+
+
+def test_a_store_that_fails_ends_no_call_and_is_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        store, in_use, call = Asked(), CredentialsInUse(), Connection()
+        watching = await watched(store, in_use)
+        in_use.hold(("key_1",), call)
+        store.broken = True
+        await store.revoke_key("key_1", NOON)
+        await asyncio.sleep(60)
+        assert call.told == []
+        assert [record.getMessage() for record in caplog.records] == ["revocations_not_checked"]
+        store.broken = False
+        await asyncio.sleep(CHECK_EVERY_S + 0.02)
+        assert call.told == ["key_revoked"]
+        await stop(watching)
+
+    live(story())
