@@ -36,6 +36,7 @@ CLOSED = {
     ("GET", "/metrics"),
     ("GET", "/v1/models"),
     ("POST", "/v1/realtime/client_secrets"),
+    ("DELETE", "/v1/realtime/client_secrets/{secret_id}"),
     ("POST", "/v1/realtime/sessions"),
     ("POST", "/v1/realtime/transcription_sessions"),
     ("POST", "/v1/realtime/translations/client_secrets"),

@@ -28,7 +28,9 @@ async def enter(at: At, body: Code, response: Response) -> None:
     )
 
 
-@router.post("/sign-out", status_code=204, summary="End this cookie, and its secrets")
+@router.post("/sign-out", status_code=204, summary="End this cookie, its secrets and their calls")
 async def leave(at: At, request: Request, response: Response) -> None:
-    await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""), at.now())
+    ended = await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""), at.now())
+    if ended is not None:
+        at.hub.revoke([ended])
     response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="strict", secure=at.secure)

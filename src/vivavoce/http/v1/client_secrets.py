@@ -12,6 +12,7 @@ from ...access import client_secrets
 from ...core.values import Caller
 from ...protocol.config import AnySession
 from ...runtime.planning import Knock
+from ...runtime.refusals import Refused
 from ...store.base import Grant
 from ..services import At, ByEither, Services, admitted
 
@@ -95,6 +96,19 @@ async def create(
         session=msgspec.to_builtins(session),
         vivavoce=About(id=secret.id),
     )
+
+
+@router.delete(
+    "/v1/realtime/client_secrets/{secret_id}",
+    status_code=204,
+    summary="Revoke a client secret of one's own, and end its calls",
+)
+async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
+    if not await client_secrets.revoke(at.store, caller, secret_id, at.now()):
+        raise Refused(
+            404, "client_secret_not_found", f"There is no client secret '{secret_id[:60]}'."
+        )
+    at.hub.revoke([secret_id])
 
 
 async def mint(
