@@ -16,14 +16,16 @@ import pytest
 from typer.testing import CliRunner
 
 from vivavoce import __version__
-from vivavoce.access import keys, sign_in
+from vivavoce.access import client_secrets, keys, sign_in
+from vivavoce.access.client_secrets import ClientSecret
 from vivavoce.access.refusal import Refusal
 from vivavoce.app import folder
 from vivavoce.app.folder import Folder
 from vivavoce.cli.common import command
 from vivavoce.cli.main import app
+from vivavoce.core.values import Caller
 from vivavoce.protocol.items import Message, Part
-from vivavoce.store.base import Change, ConversationRow, Row
+from vivavoce.store.base import Change, ConversationRow, Grant, Row
 from vivavoce.store.sql.store import SqlStore
 
 from ..support.onnx import mean_model
@@ -91,6 +93,93 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
     assert "revoked" in terminal.run("keys", "list")
 
 
+# Client secrets
+
+
+async def mint(store: SqlStore, caller: Caller) -> ClientSecret:
+    grant = Grant(assistant="charlotte", subject="ann", session={"instructions": "Be kind."})
+    minted = await client_secrets.mint(store, caller, grant, NOW)
+    assert isinstance(minted, ClientSecret)
+    return minted
+
+
+def test_secrets_are_listed_and_revoked_by_their_ids(terminal: Terminal) -> None:
+    key = terminal.json("keys", "create")
+    assert "There are no client secrets." in terminal.run("secrets", "list")
+    by_key = Caller(credential="key", key_id=key["id"])
+    (secret, other) = with_store(
+        terminal,
+        lambda store: mint(store, by_key),
+        lambda store: mint(store, Caller(credential="key")),
+    )
+    with_store(terminal, signed_in)  # no client secret, though it lies beside them
+    listed = terminal.json("secrets", "list")
+    assert [row["id"] for row in listed] == sorted([secret.id, other.id])
+    (about,) = [row for row in listed if row["id"] == secret.id]
+    assert datetime.fromisoformat(about.pop("expires_at")) == secret.expires_at
+    assert about == {
+        "id": secret.id, "minted_by": key["id"], "assistant": "charlotte", "user": "ann",
+        "revoked_at": None, "state": "good",
+    }  # fmt: skip
+    assert terminal.json("secrets", "revoke", secret.id) == {"id": secret.id, "revoked": True}
+    text = terminal.run("secrets", "list")
+    assert "revoked" in text
+    assert "this command line" in text
+    for one in (secret, other):
+        assert one.value not in text
+    terminal.run("secrets", "revoke", secret.id)
+    assert terminal.status == FAILED
+    assert "was revoked already" in terminal.complaint
+
+
+def test_the_secrets_of_a_revoked_key_are_listed_as_revoked(terminal: Terminal) -> None:
+    key = terminal.json("keys", "create")
+    with_store(terminal, lambda store: mint(store, Caller(credential="key", key_id=key["id"])))
+    terminal.run("keys", "revoke", key["id"])
+    (row,) = terminal.json("secrets", "list")
+    assert (row["state"], row["revoked_at"]) == ("revoked", None)
+
+
+def test_a_secret_that_was_found_is_revoked_by_itself(terminal: Terminal) -> None:
+    terminal.run("keys", "create")
+    (secret,) = with_store(terminal, lambda store: mint(store, Caller(credential="key")))
+    terminal.run("secrets", "revoke", secret.value)  # the list of processes shows it
+    assert terminal.status == USAGE
+    assert "secrets revoke -" in terminal.complaint
+    assert secret.value not in terminal.complaint
+    assert secret.id in terminal.run("secrets", "revoke", "-", answer=f"{secret.value}\n")
+    checked = with_store(terminal, lambda store: client_secrets.check(store, secret.value, NOW))
+    assert isinstance(checked[0], Refusal)
+
+
+@pytest.mark.parametrize(
+    ("named", "answer"),
+    [("cs_nobody", ""), ("key_1", ""), ("-", "ek_wrong\n"), ("-", ""), ("", "")],
+)
+def test_a_secret_that_nobody_knows_is_not_revoked(
+    terminal: Terminal, named: str, answer: str
+) -> None:
+    terminal.run("keys", "create")
+    terminal.run("secrets", "revoke", named, answer=answer)
+    assert terminal.status == FAILED
+    assert "There is no record of" in terminal.complaint
+    assert "ek_wrong" not in terminal.complaint
+
+
+def test_a_sign_in_is_no_client_secret(terminal: Terminal) -> None:
+    terminal.run("keys", "create")
+    with_store(terminal, signed_in)
+    ((row,),) = with_store(terminal, lambda store: store.secrets())
+    terminal.run("secrets", "revoke", row.id)
+    assert terminal.status == FAILED
+
+
+async def signed_in(store: SqlStore) -> str:
+    cookie = await sign_in.sign_in(store, await sign_in.new_code(store, NOW), NOW)
+    assert isinstance(cookie, str)
+    return cookie
+
+
 @pytest.mark.parametrize("lasting", ["30", "d", "-1d", "0h", "²d", "1w", "99999999999999d"])
 def test_a_time_that_is_none_is_a_mistake_of_usage(terminal: Terminal, lasting: str) -> None:
     terminal.run("keys", "create", "--expires", lasting)
@@ -137,6 +226,8 @@ def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
         ["link"],
         ["keys", "list"],
         ["keys", "revoke", "key_1"],
+        ["secrets", "list"],
+        ["secrets", "revoke", "cs_1"],
         ["conversations", "list"],
         ["conversations", "show", "conv_1"],
         ["conversations", "delete", "conv_1", "--yes"],
@@ -148,7 +239,7 @@ def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_a_mistyped_folder_is_not_made(terminal: Terminal, command: list[str]) -> None:
     terminal.run(*command)
     assert not terminal.data.exists()
-    if command[0] in ("link", "keys", "conversations"):
+    if command[0] in ("link", "keys", "secrets", "conversations"):
         assert terminal.status == MISSING
         assert f"There is no Vivavoce data in {terminal.data}." in terminal.complaint
 

@@ -15,6 +15,8 @@ import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from vivavoce.runtime.credentials_in_use import CHECK_EVERY_S
+
 from ..support.served import TAKES_ALL, Served, serve
 from .test_sideband import call_id_of, clear, control
 from .test_websocket import end_of, hear, say, with_key
@@ -61,19 +63,24 @@ class Place:
         made = json.loads(self.server.cli("keys", "create", "--json", *arguments))
         return Key(made["id"], made["key"])
 
-    def revoke(self, key: Key) -> None:
-        """Revoke a key as another process does, in less time than it takes to start one."""
+    def change(self, table: str, name: str, column: str) -> None:
+        """Let a time have come, as another process does, in less time than it takes to start."""
         database = sqlite3.connect(self.server.data / "vivavoce.db", timeout=10)
         with database:
-            now = "2026-11-21 12:00:00.000000"
-            database.execute("UPDATE api_keys SET revoked_at = ? WHERE id = ?", (now, key.id))
+            come = "2020-11-21 12:00:00.000000"
+            database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (come, name))
         database.close()
+
+    def revoke(self, key: Key) -> None:
+        self.change("api_keys", key.id, "revoked_at")
 
     def http(self, **how: Any) -> httpx2.AsyncClient:  # noqa: ANN401
         return httpx2.AsyncClient(base_url=self.server.url, timeout=20, **how)
 
-    async def minted(self, http: httpx2.AsyncClient, assistant: str = "echo") -> dict[str, Any]:
-        body = {"vivavoce": {"assistant": assistant}}
+    async def minted(
+        self, http: httpx2.AsyncClient, assistant: str = "echo", **more: object
+    ) -> dict[str, Any]:
+        body = {"vivavoce": {"assistant": assistant}, **more}
         answer = await http.post("/v1/realtime/client_secrets", json=body)
         assert answer.status_code == 200
         found: dict[str, Any] = answer.json()
@@ -213,6 +220,41 @@ def test_a_secret_that_is_revoked_over_http_ends_its_calls_at_once_and_begins_no
                 assert "revoked" in event["error"]["message"]
                 assert await end_of(refused) == reason("invalid_api_key")
         assert await place.ending(ids[0], operator) == "secret_revoked"
+
+    asyncio.run(story())
+
+
+def test_a_secret_that_the_operator_revokes_ends_its_calls_also_when_it_has_expired(
+    place: Place, operator: Key
+) -> None:
+    """A call that has begun goes on when its secret expires; it can still be ended."""
+
+    async def story() -> None:
+        async with place.http(headers=operator.headers) as http:
+            secret = await place.minted(http, expires_after={"seconds": 10})
+        async with call(place, secret["value"]) as person:
+            await begun(person)
+            place.change("client_secrets", secret["vivavoce"]["id"], "expires_at")
+            async with call(place, secret["value"]) as late:
+                assert "expired" in (await hear(late))["error"]["message"]
+            await goes_on(person)
+            name = secret["vivavoce"]["id"]
+            await asyncio.to_thread(place.server.cli, "secrets", "revoke", name)
+            await ends(person, "secret_revoked", WITHIN_S)
+
+    asyncio.run(story())
+
+
+def test_a_call_goes_on_when_its_key_expires(place: Place) -> None:
+    async def story() -> None:
+        mine = place.new_key("--expires", "1h")
+        async with call(place, mine.key) as person:
+            await begun(person)
+            place.change("api_keys", mine.id, "expires_at")
+            await asyncio.sleep(2 * CHECK_EVERY_S)
+            await goes_on(person)
+            async with call(place, mine.key) as late:
+                await ends(late, "invalid_api_key", WITHIN_S)
 
     asyncio.run(story())
 

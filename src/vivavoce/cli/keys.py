@@ -1,4 +1,7 @@
-"""`vivavoce keys`: API keys for programs. The server need not be told: it looks every time."""
+"""`vivavoce keys`: API keys for programs.
+
+The server need not be told: it looks every time, and for running calls twice a second.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ def _state(row: KeyRow, at: datetime) -> str:
 
 @app.command()
 def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
-    """End a key, at once, in a running server too."""
+    """End a key, at once, in a running server too, and its calls within a second."""
 
     async def work() -> tuple[bool, list[KeyRow]]:
         kept = await store(find(data_dir))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import assistants, conversations, keys
+from . import assistants, conversations, keys, secrets
 from .doctor import doctor
 from .link import link
 from .serve import serve
@@ -28,6 +28,7 @@ app.command()(talk)
 app.command()(transcribe)
 app.command()(doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(assistants.app, name="assistants")
 

@@ -1,0 +1,105 @@
+"""`vivavoce secrets`: client secrets, which browsers start their calls with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..access import client_secrets
+from ..access.refusal import Refusal
+from ..store.base import SecretRow
+from .common import USAGE, DataDir, Json, command, fail, find, now, out, run, store, told, when
+
+app = typer.Typer(help="Client secrets: list, revoke", no_args_is_help=True)
+
+Listed = list[tuple[SecretRow, Refusal | None]]
+STDIN = "-"
+
+
+@app.command("list")
+def listed(data_dir: DataDir = None, json: Json = False) -> None:
+    """Print all client secrets of the last day, without the secrets themselves."""
+    rows = run(_all(data_dir))
+    if json:
+        told([_about(row, refusal) for row, refusal in rows])
+        return
+    if not rows:
+        out.print("There are no client secrets. Programs with an API key mint them, and the page.")
+    for row, refusal in rows:
+        grant = row.grant
+        line = (f"{row.id}  {_state(row, refusal):8}  until {when(row.expires_at)}  "
+                f"by {row.minted_by or 'this command line'}  {grant.assistant or 'any assistant'}"
+                f"  {grant.subject or '–'}")  # fmt: skip
+        out.print(line, markup=False)
+
+
+@app.command()
+def revoke(
+    secret: Annotated[str, typer.Argument(help="Its id, or - to read the secret itself")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """End a client secret and the calls that it began, within a second."""
+    if secret.startswith(client_secrets.PREFIX):
+        hint = command(find(data_dir), "secrets", "revoke", STDIN)
+        fail(f"Others can read what a command is called with. Pipe the secret: {hint}", USAGE)
+    value = sys.stdin.readline() if secret == STDIN else None
+
+    async def work() -> tuple[SecretRow | None, bool]:
+        kept = await store(find(data_dir))
+        try:
+            if value is None:
+                row = await kept.secret(secret) if _is_id(secret) else None
+            else:
+                row = await client_secrets.of_value(kept, value)
+            return row, row is not None and await kept.revoke_secret(row.id, now())
+        finally:
+            await kept.close()
+
+    row, ended = run(work())
+    if row is None:
+        which = "this client secret" if secret == STDIN else f"a client secret {secret}"
+        fail(f"There is no record of {which}. It may have ended more than a day ago: "
+             "`secrets list` shows the ids, which begin with cs_.")  # fmt: skip
+    if not ended:
+        fail(f"The client secret {row.id} was revoked already: {when(row.revoked_at)}.")
+    if json:
+        told({"id": row.id, "revoked": True})
+    else:
+        out.print(f"{row.id} is revoked.")
+
+
+def _is_id(text: str) -> bool:
+    return text.startswith(f"{client_secrets.ID_KIND}_")
+
+
+async def _all(data_dir: Path | None) -> Listed:
+    """Client secrets without sign-ins, each with the reason why it starts no call any more."""
+    kept = await store(find(data_dir))
+    try:
+        rows = [row for row in await kept.secrets() if _is_id(row.id)]
+        return [(row, await client_secrets.refusal_of(kept, row, now())) for row in rows]
+    finally:
+        await kept.close()
+
+
+def _state(row: SecretRow, refusal: Refusal | None) -> str:
+    if refusal is None:
+        return "good"
+    expired = row.revoked_at is None and row.expires_at <= now()
+    return "expired" if expired else "revoked"
+
+
+def _about(row: SecretRow, refusal: Refusal | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "minted_by": row.minted_by,
+        "assistant": row.grant.assistant,
+        "user": row.grant.subject,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+        "state": _state(row, refusal),
+    }
