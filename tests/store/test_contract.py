@@ -486,7 +486,7 @@ def test_the_store_tells_which_credentials_were_revoked(make: Make) -> None:
     tell(make, story)
 
 
-@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 5000])
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 5000])
 def test_the_store_tells_of_as_many_credentials_as_there_are_calls(make: Make, count: int) -> None:
     async def story(store: Store) -> None:
         await store.add_key(key())
