@@ -85,6 +85,12 @@ const TRANSCRIPTION = { model: "gpt-realtime-whisper" };
 const QUIET = "quiet_"; // events whose refusal nobody needs to know of
 const TYPED = "typed_";
 const GONE = "conversation_not_found";
+/** Its credential has ended: the call does not come back by itself, not even with a new secret. */
+const ENDED: Readonly<Record<string, Trouble>> = {
+  signed_out: "not_signed_in",
+  key_revoked: "revoked",
+  secret_revoked: "revoked",
+};
 
 interface Typed {
   readonly id: string;
@@ -391,7 +397,8 @@ export class Call {
     if (code === 1000) {
       this.#link = "idle";
       this.#publish();
-    } else if (code === 3000 && !wasOpen && this.#secondChance) {
+    } else if (code === 3000 && reason && ENDED[reason]) this.#fail(ENDED[reason], message);
+    else if (code === 3000 && !wasOpen && this.#secondChance) {
       this.#secondChance = false; // the token may have expired on the way
       void this.#open();
     } else if (mayRetry(code)) {

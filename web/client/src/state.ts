@@ -18,6 +18,7 @@ export type Status =
 
 export type Trouble =
   | "not_signed_in" // the token was refused, or nobody gives one
+  | "revoked" // whoever runs the server ended it: its key or secret is no good any more
   | "refused" // the server will not have this call
   | "busy" // too many calls, or too much used
   | "unavailable" // the server says that it cannot serve the call now, again and again

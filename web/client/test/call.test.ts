@@ -340,6 +340,32 @@ test("a secret that expired on the way is replaced once, without a word", async 
   expect(call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
 });
 
+test.each([
+  ["secret_revoked", "revoked"],
+  ["key_revoked", "revoked"],
+  ["signed_out", "not_signed_in"],
+])("a call whose credential ends (%s) says so and does not reconnect", async (code, trouble) => {
+  let count = 0;
+  const { call, line } = await begin({ token: async () => `ek_${++count}` });
+  line.tell({ type: "session.created", session: {} });
+  line.tell(failure(code));
+  line.close(3000);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(count).toBe(1);
+  expect(call.state).toMatchObject({
+    status: "failed",
+    error: { code: trouble, message: "A sentence." },
+  });
+  call.start(); // somebody asks for it, and gets a new secret if they may
+  await settled();
+  expect(count).toBe(2);
+  Line.last.tell(failure(code)); // while it is being set up
+  Line.last.close(3000);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(count).toBe(2);
+  expect(call.state).toMatchObject({ status: "failed", error: { code: trouble } });
+});
+
 test("a refusal is final and says why", async () => {
   const refused = await begin();
   refused.line.tell(failure("conversation_not_found"));

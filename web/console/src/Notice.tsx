@@ -4,7 +4,7 @@ import type { CallError, Trouble } from "@vivavoce/client";
 import type { Words } from "./words";
 
 /** After these the call stands still until somebody asks for it. */
-const AGAIN = new Set<Trouble>(["network", "unavailable", "refused", "busy"]);
+const AGAIN = new Set<Trouble>(["network", "unavailable", "revoked", "refused", "busy"]);
 
 interface Props {
   error: CallError;

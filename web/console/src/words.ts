@@ -53,6 +53,7 @@ const en = {
   writeInstead: "Write instead",
   errors: {
     not_signed_in: "You are no longer signed in.",
+    revoked: "Access to this call was withdrawn. Your conversation is kept.",
     refused: "The server did not accept this call.",
     busy: "The server is busy just now. You can wait, or write.",
     unavailable: "The server cannot take this call just now. What you wrote is kept.",
@@ -134,6 +135,7 @@ const it: Words = {
   writeInstead: "Scrivi invece",
   errors: {
     not_signed_in: "L’accesso è scaduto.",
+    revoked: "L’accesso a questa chiamata è stato revocato. La conversazione è conservata.",
     refused: "Il server non ha accettato questa chiamata.",
     busy: "Il server è occupato. Puoi aspettare, oppure scrivere.",
     unavailable: "Il server ora non può accettare la chiamata. Ciò che hai scritto è conservato.",
@@ -212,6 +214,7 @@ const es: Words = {
   writeInstead: "Escribir",
   errors: {
     not_signed_in: "Tu sesión ha caducado.",
+    revoked: "Se ha retirado el acceso a esta llamada. La conversación se conserva.",
     refused: "El servidor no aceptó esta llamada.",
     busy: "El servidor está ocupado. Puedes esperar o escribir.",
     unavailable: "El servidor no puede atender ahora la llamada. Lo que escribiste se conserva.",
