@@ -48,12 +48,12 @@ def narrow(caller: Caller, grant: Grant) -> Grant | Refusal:
 
 
 def minter(caller: Caller) -> str | None:
-    """Name the key or the sign-in by which somebody mints. None: the operator's command line."""
+    """Name the key or the sign-in that a caller mints by. None: the operator's command line."""
     return caller.key_id or caller.sign_in_id
 
 
 def holder(row: SecretRow) -> Caller:
-    """Who comes with this secret."""
+    """Make the caller of a client secret."""
     minted_by = row.minted_by or ""
     return granted(
         row.grant,
@@ -70,7 +70,7 @@ def granted(
     key_id: str | None = None,
     sign_in_id: str | None = None,
 ) -> Caller:
-    """Who comes with a secret that is minted for this."""
+    """Make the caller of a secret that holds this grant."""
     return Caller(
         credential="secret",
         key_id=key_id,
@@ -136,7 +136,7 @@ async def refusal_of(store: Store, row: SecretRow, now: datetime) -> Refusal | N
 
 
 async def of_value(store: Store, value: str) -> SecretRow | None:
-    """Find a secret by itself, as somebody may have found it where it should not be."""
+    """Find the row of a secret by the secret itself, for an operator that found a leaked one."""
     value = value.strip()
     if not tokens.looks_like(PREFIX, value):
         return None

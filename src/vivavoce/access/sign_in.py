@@ -63,7 +63,7 @@ def is_valid(row: SecretRow, now: datetime) -> bool:
 
 
 async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:
-    """End a sign-in and the secrets that it minted, also for whoever has copied the cookie.
+    """End a sign-in and the secrets that it minted, also where the cookie was copied to.
 
     Returns the id of the sign-in. None: there was none, or it had ended already.
     """

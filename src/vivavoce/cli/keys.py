@@ -1,6 +1,6 @@
 """`vivavoce keys`: API keys for programs.
 
-The server need not be told: it looks every time, and for running calls twice a second.
+The server looks into the database at every use, and twice a second for running calls.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     a request that waits ─► while_valid                  (it is cancelled)
     revoke(ids) ─► each dependent's `revoke`, at once
 
-Whoever registers by a credential that was revoked a moment ago is told at once too: a call may be
-set up while its key is being revoked.
+A dependent that registers by a credential that was revoked a moment ago ends at once too: a call
+may be set up while another request revokes its key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REMEMBERED = 10_000  # ids that were revoked; of more, the next check of the sto
 
 
 class Dependent(Protocol):
-    """What ends when a credential is revoked."""
+    """End when a credential is revoked."""
 
     def revoke(self, why: Refusal) -> None: ...
 
@@ -42,7 +42,7 @@ class _Hold:
 
 
 def credential_ids(caller: Caller) -> tuple[str, ...]:
-    """Name every credential that somebody depends on: their own, and the one that minted it."""
+    """Name every credential that a caller depends on: its own, and the one that minted it."""
     chain = (caller.secret_id, caller.key_id, caller.sign_in_id)
     return tuple(name for name in chain if name is not None)
 
@@ -76,7 +76,7 @@ class CredentialsInUse:
                 self._holds.pop(name, None)
 
     def revoke(self, credential_id: str) -> list[Dependent]:
-        """Tell what depends on it. Returns what has been told.
+        """End what depends on it, and return that.
 
         The newest first: a control connection before its call, which would end it as any call does.
         """
@@ -84,7 +84,7 @@ class CredentialsInUse:
         if len(self._revoked) > REMEMBERED:
             del self._revoked[next(iter(self._revoked))]
         holds = list(reversed(self._holds.get(credential_id, {})))
-        for hold in holds:  # first: nothing is told twice
+        for hold in holds:  # first: nothing ends twice
             self._release(hold)
         for hold in holds:
             hold.dependent.revoke(withdrawn(credential_id))

@@ -276,7 +276,10 @@ class Hub:
         await self._end(list(self._calls.values()), SERVICE_RESTART, "service restart")
 
     async def _end(self, calls: list[LiveCall], code: int, reason: str) -> bool:
-        """Kindly, then at once, also when nobody waits for it any more."""
+        """End calls behind what waits, then at once.
+
+        They end also when the request that asks for it is cancelled.
+        """
         for call in calls:
             call.hang_up(code, reason)
         if not calls:

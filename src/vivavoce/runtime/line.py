@@ -197,7 +197,7 @@ class Line:
     def revoke(self, why: Refusal) -> None:
         """End the call, because a credential that it depends on was revoked.
 
-        Its own client is told why. Control connections have credentials of their own: for them
+        Its own client reads why. Control connections have credentials of their own: for them
         it is the end of a call like others, and so it is for an upstream.
         """
         if self._goodbye is None:

@@ -220,13 +220,13 @@ class Store(Protocol):
     async def has_minted(self, minter_id: str, secret_id: str) -> bool:
         """Tell whether this key or sign-in minted this secret.
 
-        A secret of somebody else and one that was never there take the same time.
+        A secret of another minter and an unknown id take the same time.
         """
 
     async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
         """Revoke it, and what it minted (a sign-in mints). Valid at once.
 
-        False: there is no such secret that was not revoked already.
+        False: the id is unknown, or the secret was revoked already.
         """
 
     async def revoked(self, credential_ids: Collection[str]) -> set[str]:

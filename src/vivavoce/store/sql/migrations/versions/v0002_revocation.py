@@ -28,7 +28,7 @@ TIME = DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the table anew: SQLite cannot change a primary key."""
+    """Replace the table: SQLite cannot change a primary key."""
     kept = _rows()
     op.drop_table("client_secrets")
     made = op.create_table(
