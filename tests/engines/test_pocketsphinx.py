@@ -17,8 +17,8 @@ import pytest
 import uvloop
 
 from vivavoce.audio import pcm as audio
-from vivavoce.engines.stt import pocketsphinx
-from vivavoce.engines.stt.child import environment
+from vivavoce.engines import child
+from vivavoce.engines.child import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import (
     LONGEST_S,
@@ -169,7 +169,7 @@ def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
         async with Pool(1, answer_s=20.0) as pool:
             stt = Pocketsphinx(pool, congress)
             with monkeypatch.context() as patched:
-                patched.setattr(pocketsphinx, "command", lambda _: [sys.executable, "-c", program])
+                patched.setattr(child, "command", lambda _: [sys.executable, "-c", program])
                 with pytest.raises(EngineError):
                     await stt.listen(pieces(KEYNOTE), nobody)
             return (await stt.listen(pieces(KEYNOTE), nobody)).text
@@ -178,7 +178,7 @@ def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
 
 
 def test_a_worker_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pocketsphinx, "command", lambda _: ["/nowhere/python"])
+    monkeypatch.setattr(child, "command", lambda _: ["/nowhere/python"])
 
     async def story() -> None:
         async with Pool(1) as pool:

@@ -21,8 +21,8 @@ from pathlib import Path
 import msgspec
 
 from ...errors import EngineError
+from ..child import command, environment
 from . import ngrams
-from .child import command, environment
 from .corpus import Corpus
 from .pronounce import dictionary
 

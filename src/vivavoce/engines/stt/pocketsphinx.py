@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import msgspec
 
@@ -23,8 +22,8 @@ from ...audio.resample import Resampler
 from ...core.values import Transcript
 from ...errors import EngineError
 from ..base import Stable
+from ..child import Child
 from . import sphinx_worker as wire
-from .child import command, environment
 from .lm import ModelFiles
 
 HEARD_RATE = 16_000
@@ -35,14 +34,9 @@ QUIET_DB = 25.0  # so far below the loudest since then
 PIECE_BYTES = SAMPLE_RATE * 2 // 10
 REPLAYS = 1  # of the same sound; who falls quiet again has said what was heard until then
 FIRST = 2  # workers
-LEAVE_S = 2.0  # a worker that has been told to end and does not is killed
-
-GARBAGE = "The recogniser answered with what is no answer."
 
 NUMBERS = 1 << 32
 NO_FILES = {"lm": None, "dict": None}
-
-Answer = TypeVar("Answer")
 
 
 _Line = tuple[int, str, str, str | None]  # number, kind, text, more
@@ -147,21 +141,17 @@ class Worker:
 
     def __init__(self, answer_s: float) -> None:
         self._answer_s = answer_s
-        self._process: Process | None = None
-        self._killed = False
+        self._child = Child(wire.__name__, "recogniser")
         self._models: deque[ModelFiles | None] = deque(maxlen=wire.DECODERS)
         self._number = 0  # of the last request; answers to others come too late
 
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
     def readiness(self, model: ModelFiles | None) -> int:
-        return self.running + (self.running and model in self._models)
+        running = self._child.running
+        return running + (running and model in self._models)
 
     async def load(self, model: ModelFiles | None) -> None:
         await self._begin(wire.LOAD, model, None)
-        await self._in_time(self._answer(wire.READY, []))
+        await self._child.in_time(self._answer(wire.READY, []), self._answer_s)
 
     async def hear(
         self,
@@ -183,43 +173,25 @@ class Worker:
                         told = len(heard)
                         await stable(*heard[-1])
                 await self._send(wire.END)
-                return await self._in_time(final)
+                return await self._child.in_time(final, self._answer_s)
         except* EngineError as errors:
             failure = errors.exceptions[0]
         finally:
-            self._write(wire.ABORT)  # if it is still at it
+            self._child.write(self._request(wire.ABORT))  # if it is still at it
         if _asked_to_end() > asked:  # a group that ends with an error forgets it (cpython 116720)
             raise asyncio.CancelledError
         raise failure
 
     async def stop(self) -> None:
-        """By the end of its input; by force if that does not help."""
-        if not self.running or self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                await self._process.wait()
-        except TimeoutError:
-            self._kill()
-            await self.bury()
+        await self._child.stop()
 
     async def bury(self) -> None:
-        """If it had to be killed, see it gone."""
-        if self._killed and self._process:
-            await self._process.wait()
-            self._killed = False
+        await self._child.bury()
 
     async def _begin(self, kind: bytes, model: ModelFiles | None, voice: str | None) -> None:
-        if not self.running:
+        if not self._child.running:
             self._models.clear()
-            try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *command(wire.__name__), env=environment(), stdin=PIPE, stdout=PIPE
-                )
-            except OSError as error:
-                raise EngineError(f"The recogniser cannot be started: {error.strerror}.") from None
+            await self._child.start()
         self._number = (self._number + 1) % NUMBERS
         files = {"lm": str(model.lm), "dict": str(model.dict)} if model else NO_FILES
         await self._send(kind, json.dumps({**files, "voice": voice}).encode())
@@ -229,9 +201,7 @@ class Worker:
 
     async def _answer(self, wanted: str, heard: list[tuple[str, str]]) -> tuple[str, str | None]:
         """Read until it comes. The words so far, stable and guessed, are left in `heard`."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        while line := await self._line(self._process.stdout):
+        while line := await self._line():
             number, kind, text, more = self._read(line)
             if number != self._number:
                 continue
@@ -241,53 +211,27 @@ class Worker:
             if kind == wanted:
                 return text, more
             heard.append((text, more or ""))
-        self._kill()
-        raise EngineError("The recogniser stopped unexpectedly.")
+        raise self._child.stopped()
 
-    async def _line(self, answers: asyncio.StreamReader) -> bytes:
-        """Empty where the process ended."""
+    async def _line(self) -> bytes:
+        """Return the next line, or b"" where the process ended."""
         try:
-            return await answers.readline()
+            return await self._child.answers.readline()
         except ValueError:  # a line without an end
-            self._kill()
-            raise EngineError(GARBAGE) from None
+            raise self._child.garbled() from None
 
     def _read(self, line: bytes) -> _Line:
         try:
             return _answers.decode(line)
         except msgspec.DecodeError:
-            self._kill()
-            raise EngineError(GARBAGE) from None
+            raise self._child.garbled() from None
 
     async def _send(self, kind: bytes, payload: bytes = b"") -> None:
         """Wait while it is behind."""
-        self._write(kind, payload)
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            await self._in_time(self._process.stdin.drain())
-        except (OSError, RuntimeError):
-            self._kill()
-            raise EngineError("The recogniser stopped unexpectedly.") from None
+        await self._child.send(self._request(kind, payload), self._answer_s)
 
-    def _write(self, kind: bytes, payload: bytes = b"") -> None:
-        if self.running and self._process and self._process.stdin:
-            header = wire.HEADER.pack(kind, self._number, len(payload))
-            with suppress(RuntimeError, OSError):  # it is gone: reading its answer says so
-                self._process.stdin.write(header + payload)
-
-    async def _in_time(self, answer: Awaitable[Answer]) -> Answer:
-        try:
-            async with asyncio.timeout(self._answer_s):
-                return await answer
-        except TimeoutError:
-            self._kill()
-            raise EngineError("The recogniser does not answer.", "recogniser_timeout") from None
-
-    def _kill(self) -> None:
-        if self.running and self._process:
-            self._killed = True
-            self._process.kill()
+    def _request(self, kind: bytes, payload: bytes = b"") -> bytes:
+        return wire.HEADER.pack(kind, self._number, len(payload)) + payload
 
 
 def _asked_to_end() -> int:
