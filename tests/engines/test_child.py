@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-
-import pytest
+from typing import TYPE_CHECKING
 
 from vivavoce.engines.child import environment
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_child_process_gets_no_key_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

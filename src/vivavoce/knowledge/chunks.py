@@ -17,14 +17,15 @@ import msgspec
 from .words import fold
 
 CHUNK_CHARACTERS = 1200  # a longer section is cut between paragraphs: only a part is an answer
+LONGEST = 4 * CHUNK_CHARACTERS  # a longer paragraph is cut too: a question looks at all of a chunk
 
-_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
+_HEADING = re.compile(r"^#{1,6}(?=\s)")
 _ALSO = re.compile(
     r"^(?:also asked(?: as)?|anche chiesto(?: come)?|altre domande|tambien se pregunta|"
     r"otras preguntas)\s*:\s*(.*)$"
 )
 _FENCE = re.compile(r"^(```|~~~)")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\[\]]{0,1000}\)")
 _MARKS = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
 
@@ -56,29 +57,28 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 def markdown(text: str, language: str, source: str) -> list[Chunk]:
     """The sections of a Markdown file, each with its heading; what has no text is left out."""
     chunks: list[Chunk] = []
+    names = _Names(source)
     title, also, lines = _stem_of(source), list[str](), list[str]()
 
     def close() -> None:
-        for part in _parts(lines):
-            name = f"{source}#{_slug(title)}"
-            taken = sum(c.id == name or c.id.startswith(f"{name}-") for c in chunks)
-            chunks.append(
-                Chunk(
-                    id=f"{name}-{taken + 1}" if taken else name,
-                    title=title,
-                    text=part,
-                    language=language,
-                    also=tuple(also),
-                    source=source,
-                )
+        chunks.extend(
+            Chunk(
+                id=names.next(title),
+                title=title,
+                text=part,
+                language=language,
+                also=tuple(also),
+                source=source,
             )
+            for part in _parts(lines)
+        )
 
     fenced = False
     for line in _without_front_matter(text).splitlines():
         fenced ^= bool(_FENCE.match(line.strip()))
-        if not fenced and (heading := _HEADING.match(line)):
+        if not fenced and (heading := _heading(line)):
             close()
-            title, also, lines = _plain(heading[2]), [], []
+            title, also, lines = _plain(heading), [], []
         elif asked := _ALSO.match(fold(_plain(line))):
             # Folding may change the length, so the examples stay folded: they are only compared.
             examples = (example.strip(" \"'“”«»") for example in re.split(r"[;|]", asked[1]))
@@ -87,6 +87,34 @@ def markdown(text: str, language: str, source: str) -> list[Chunk]:
             lines.append(line)
     close()
     return chunks
+
+
+class _Names:
+    """Ids for the chunks of one file, by their titles and, where those are alike, a number."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._taken: dict[str, int] = {}
+
+    def next(self, title: str) -> str:
+        name = f"{self._source}#{_slug(title)}"
+        number = self._taken.get(name, 0) + 1
+        found = name if number == 1 else f"{name}-{number}"
+        while found in self._taken and number > 1:  # another title is spelled so
+            number += 1
+            found = f"{name}-{number}"
+        self._taken[name] = number
+        self._taken.setdefault(found, 1)
+        return found
+
+
+def _heading(line: str) -> str:
+    """The text of a heading; "" if the line is none. Hashes that close it are no part of it."""
+    if not _HEADING.match(line):
+        return ""
+    text = line.lstrip("#").strip()
+    bare = text.rstrip("#")
+    return bare.rstrip() if bare != text and bare[-1:].isspace() else text
 
 
 def _without_front_matter(text: str) -> str:
@@ -105,7 +133,7 @@ def _parts(lines: list[str]) -> list[str]:
             said = _plain(_BULLET.sub("", line)).strip().lstrip(">").strip()
             current.append(said if not item or said.endswith((".", "!", "?")) else f"{said}.")
         elif current:
-            paragraphs.append(" ".join(current))
+            paragraphs += cut(" ".join(current))
             current = []
     parts: list[str] = []
     for paragraph in paragraphs:
@@ -114,6 +142,18 @@ def _parts(lines: list[str]) -> list[str]:
         else:
             parts.append(paragraph)
     return parts
+
+
+def cut(text: str) -> list[str]:
+    """A long text in pieces of at most `LONGEST` characters, cut after a sentence or a word."""
+    pieces: list[str] = []
+    start = 0
+    while len(text) - start > LONGEST:
+        ends = (text.rfind(mark, start + LONGEST // 2, start + LONGEST) for mark in (". ", " "))
+        end = next((at + 1 for at in ends if at >= 0), start + LONGEST)
+        pieces.append(text[start:end].strip())
+        start = end
+    return [piece for piece in (*pieces, text[start:].strip()) if piece]
 
 
 def _plain(line: str) -> str:

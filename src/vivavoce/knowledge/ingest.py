@@ -7,6 +7,7 @@ told in all languages that have none of their own.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, 
         if characters > CHARACTERS:
             mistakes.append(Mistake(str(file), "", None, f"makes it over {CHARACTERS} characters"))
             break
-        chunks += read(path, text, languages, siblings=siblings)
+        try:
+            chunks += read(path, text, languages, siblings=siblings)
+        except csv.Error as error:
+            mistakes.append(Mistake(str(file), "", None, str(error)))
         if len(chunks) > CHUNKS:
             mistakes.append(Mistake(str(file), "", None, f"makes it over {CHUNKS} chunks"))
             break

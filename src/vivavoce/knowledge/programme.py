@@ -11,7 +11,7 @@ import datetime as dt
 import re
 
 from . import calendar
-from .chunks import Chunk, Event
+from .chunks import LONGEST, Chunk, Event
 from .words import LANGUAGES, fold
 
 _COLUMNS = {
@@ -37,14 +37,17 @@ _ARTICLE = re.compile(
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with a heading line; the separator is a comma, semicolon or tab."""
+    """The rows of a CSV file with a heading line; the separator is a comma, semicolon or tab.
+
+    Raises `csv.Error`.
+    """
     lines = text.lstrip("\ufeff").splitlines()
     if not lines:
         return []
     separator = max(",;\t", key=lines[0].count)
     reader = csv.DictReader(lines, delimiter=separator)
     return [
-        {str(k).strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str) and k}
+        {str(k).strip(): v[:LONGEST].strip() for k, v in row.items() if isinstance(v, str) and k}
         for row in reader
     ]
 
@@ -67,7 +70,7 @@ def table(text: str, language: str, source: str) -> list[Chunk]:
                 Chunk(
                     id=f"{source}:{number}",
                     title=next((v for v in row.values() if v), ""),
-                    text=f"{said}.",
+                    text=f"{said}."[:LONGEST],
                     language=language,
                     source=source,
                 )
@@ -125,7 +128,7 @@ def _of_event(event: Event, row: dict[str, str], language: str, name: str, sourc
     return Chunk(
         id=name,
         title=event.title,
-        text=" ".join(part for part in text if part),
+        text=" ".join(part for part in text if part)[:LONGEST],
         language=language,
         also=tuple(a.strip() for a in named.get("also", "").split(";") if a.strip()),
         source=source,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -28,6 +28,7 @@ HOMOPHONE, SPELLED = 0.75, 65  # its worth, and how like (0 to 100) its spelling
 STEM = 5  # letters; an unknown word that begins with a known stem so long is a form of it
 SOUNDS = 3  # consonants; with fewer too many words sound alike
 ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
+ASKED_CHARACTERS = 500  # of a question, by which it is known to be one that was written down
 QUERY_TERMS = 40  # a longer question is cut: nobody asks so much at once
 
 
@@ -158,7 +159,7 @@ class Index:
             same_sound = self._sounds.get(key, ())
             readings = [(t, HOMOPHONE) for t in same_sound if fuzz.ratio(t, word) >= SPELLED]
         if not readings and len(word) > STEM:
-            readings = [(term, SYNONYM) for term in self._vocabulary if _half_of(term, word)]
+            readings = [(term, SYNONYM) for term in _beginnings(word) if term in self._postings]
         return readings
 
     def _joined(self, asked: Sequence[str]) -> list[str]:
@@ -175,8 +176,10 @@ def _share(words: frozenset[str], reached: set[str]) -> float:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", fold(text)))
+    return " ".join(re.findall(r"\w+", fold(text[:ASKED_CHARACTERS])))
 
 
-def _half_of(term: str, word: str) -> bool:
-    return len(term) >= STEM and word.startswith(term) and 2 * len(term) >= len(word) - 1
+def _beginnings(word: str) -> Iterator[str]:
+    """Stems that are a good half of a word, and stand at its beginning."""
+    for length in range(max(STEM, len(word) // 2), len(word) + 1):
+        yield word[:length]

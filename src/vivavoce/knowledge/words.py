@@ -13,12 +13,14 @@ from functools import lru_cache
 import snowballstemmer
 
 LANGUAGES = ("en", "it", "es")
+WORD_CHARACTERS = 40  # of a word, by which it is known
 
 _ALGORITHMS = {"en": "english", "it": "italian", "es": "spanish"}
 _WORD = re.compile(r"[a-z0-9]+")
 _HYPHENATED = re.compile(r"\b[a-z]+(?:-[a-z]+)+\b")
 _LETTERED = re.compile(
-    r"\b(room|hall|stage|gate|lab|level|stand|booth|sala|aula|stanza|salon)\s+([a-z]{1,3}|\d+)\b"
+    r"\b(room|hall|stage|gate|lab|level|stand|booth|sala|aula|stanza|salon)"
+    r"\s{1,8}([a-z]{1,3}|\d{1,8})\b"
 )
 _SOUNDS = str.maketrans("bdgvzcq", "ptkfskk")
 _CONJUNCTIONS = "eoyi"  # "in quale sala è …" does not name one
@@ -100,12 +102,23 @@ _SAME = {
 
 
 def fold(text: str) -> str:
-    """Lower case, without accents; apostrophes and dashes in one spelling."""
-    decomposed = unicodedata.normalize("NFKD", text.lower().replace("’", "'"))
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    """Lower case, without accents; apostrophes, dashes and digits in one spelling.
+
+    Every digit of any script becomes an ASCII one. So what a pattern takes for digits is what
+    `int` reads.
+    """
+    plain = text.replace("’", "'")
+    if plain.isascii():
+        return plain.lower()
+    decomposed = unicodedata.normalize("NFKD", plain).lower()
+    return "".join(_ascii_digit(c) for c in decomposed if not unicodedata.combining(c))
 
 
-@lru_cache(maxsize=50_000)
+def _ascii_digit(c: str) -> str:
+    return str(unicodedata.digit(c)) if c.isdigit() else c
+
+
+@lru_cache(maxsize=20_000)
 def stem(word: str, language: str) -> str:
     # A stemmer keeps the word it works on, so threads must not share one; making one is cheap.
     stemmed: str = snowballstemmer.stemmer(_ALGORITHMS[language]).stemWord(word)
@@ -121,11 +134,14 @@ def terms(text: str, language: str) -> list[str]:
     folded = _WIFI.sub("wifi", fold(text))
     filler = FILLER[language]
     found = [
-        stem(w, language)
+        stem(w[:WORD_CHARACTERS], language)
         for w in _WORD.findall(folded)
         if w not in filler and (w.isdigit() or len(w) > 1)
     ]
-    found += [stem(m.group().replace("-", ""), language) for m in _HYPHENATED.finditer(folded)]
+    found += [
+        stem(m.group().replace("-", "")[:WORD_CHARACTERS], language)
+        for m in _HYPHENATED.finditer(folded)
+    ]
     for match in _LETTERED.finditer(folded):
         mark = _LETTERS.get(match[2], match[2])
         if mark.isdigit() or (len(mark) == 1 and (language == "en" or mark not in _CONJUNCTIONS)):
