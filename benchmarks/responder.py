@@ -17,7 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from vivavoce.engines.base import Question
-from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.excerpt import excerpt
+from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
@@ -28,10 +29,10 @@ SETS = ("dev", "noisy", "held_out")
 NOW = dt.datetime(2027, 6, 16, 9, 0)
 
 
-def fair() -> ExtractiveBrain:
+def fair() -> Responder:
     names = [path.name for path in DATA.iterdir() if path.suffix in (".md", ".csv")]
     chunks = ingest.load([FolderFile(DATA, name) for name in names], LANGUAGES)
-    return ExtractiveBrain(chunks, languages=LANGUAGES, name="Aurora", now=lambda: NOW)
+    return Responder(chunks, languages=LANGUAGES, name="Aurora", now=lambda: NOW)
 
 
 def asked(text: str) -> Question:
@@ -44,11 +45,11 @@ def cases(name: str) -> list[tuple[str, str, str]]:
     return [(case[0], case[1], case[2]) for case in (line.split("\t") for line in lines)]
 
 
-def score(brain: ExtractiveBrain, name: str, show: bool = False) -> dict[str, Counter[str]]:
+def score(brain: Responder, name: str, show: bool = False) -> dict[str, Counter[str]]:
     """For each language, and for questions that nobody can answer, how many went how."""
     table: dict[str, Counter[str]] = {}
     for language, text, expected in cases(name):
-        reply = brain.reply(asked(text))
+        reply = brain.reply(excerpt(asked(text)))
         unknown = reply.kind == "unknown"
         good = unknown if expected == "?" else expected in reply.text
         outcome = "right" if good else "honest" if unknown else "wrong"
@@ -71,7 +72,7 @@ def main(*shown: str) -> None:
     times = []
     for _, text, _ in (case for name in SETS for case in cases(name)):
         began = time.perf_counter()
-        brain.reply(asked(text))
+        brain.reply(excerpt(asked(text)))
         times.append((time.perf_counter() - began) * 1e3)
     times.sort()
     print(f"index built in {built:.0f} ms; a question takes {median(times):.2f} ms, ", end="")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
+import json
 import re
 from collections import Counter
 from datetime import date, datetime
@@ -13,10 +13,11 @@ import pytest
 
 from vivavoce.assistants import SHIPPED, load
 from vivavoce.engines.base import Question
-from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.excerpt import excerpt
+from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import Chunk, markdown
-from vivavoce.protocol.items import FunctionCall, Message, Part
+from vivavoce.protocol.items import Message, Part
 
 from ..support.folders import KNOWN
 
@@ -176,7 +177,7 @@ def test_it_greets_and_is_instructed_in_all_its_languages() -> None:
     assert "member of staff" not in CHARLOTTE.instructions("guest", "en")
 
 
-BRAIN = ExtractiveBrain(
+BRAIN = Responder(
     ingest.load(CHARLOTTE.knowledge_files(), CHARLOTTE.languages),
     languages=CHARLOTTE.languages,
     name=CHARLOTTE.title(),
@@ -187,24 +188,15 @@ BRAIN = ExtractiveBrain(
 def ask(words: str, language: str) -> str:
     """The answer of the embedded brain; of a tool call, its arguments."""
 
-    async def answer() -> str:
-        history = (Message(role="user", content=(Part(type="input_text", text=words),)),)
-        question = Question(
-            instructions=CHARLOTTE.instructions(None, language),
-            history=history,
-            tools=CHARLOTTE.tools(),
-            language=language,
-        )
-        said = ""
-        async for piece in BRAIN.generate(question):
-            match piece:
-                case FunctionCall():
-                    said += piece.arguments
-                case str():
-                    said += piece
-        return said
-
-    return asyncio.run(answer())
+    history = (Message(role="user", content=(Part(type="input_text", text=words),)),)
+    question = Question(
+        instructions=CHARLOTTE.instructions(None, language),
+        history=history,
+        tools=CHARLOTTE.tools(),
+        language=language,
+    )
+    reply = BRAIN.reply(excerpt(question))
+    return reply.text or json.dumps(reply.arguments)
 
 
 @pytest.mark.parametrize(

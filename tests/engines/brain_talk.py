@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vivavoce.core.values import JsonObject, ToolSpec
 from vivavoce.engines.base import Question
-from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.excerpt import excerpt
+from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.engines.brain.extractive.utterance import Reply
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
@@ -20,9 +21,9 @@ DATA = Path(__file__).parent / "brain_data"
 WEDNESDAY = dt.datetime(2027, 6, 16, 9, 0)  # the day before the fair's programme begins
 
 
-def fair(now: dt.datetime = WEDNESDAY) -> ExtractiveBrain:
+def fair(now: dt.datetime = WEDNESDAY) -> Responder:
     chunks = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
-    return ExtractiveBrain(chunks, languages=LANGUAGES, name="Aurora", now=lambda: now)
+    return Responder(chunks, languages=LANGUAGES, name="Aurora", now=lambda: now)
 
 
 FAIR = fair()  # no brain keeps anything of a call, so all tests may share one
@@ -37,7 +38,7 @@ def assistant(text: str) -> Message:
 
 
 class Talk:
-    def __init__(self, *tools: ToolSpec, brain: ExtractiveBrain = FAIR) -> None:
+    def __init__(self, *tools: ToolSpec, brain: Responder = FAIR) -> None:
         self.tools = tools
         self.brain = brain
         self.history: list[Item] = []
@@ -64,7 +65,7 @@ class Talk:
         return self._hear()
 
     def _hear(self) -> Reply:
-        reply = self.brain.reply(self.question())
+        reply = self.brain.reply(excerpt(self.question()))
         if reply.kind == "call":
             arguments = json.dumps(reply.arguments)
             self.history.append(

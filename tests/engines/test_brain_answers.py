@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import aclosing
 from statistics import median
 
 import pytest
 
 from vivavoce.engines.base import Cut, Thought
-from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.phrases import PHRASES
+from vivavoce.engines.brain.extractive.responder import Responder
+from vivavoce.engines.brain.extractive.wording import thoughts
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.protocol.server import Usage
 
-from ..support.virtual_time import live
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, Talk, assistant, fair
 
 # Of 100 questions, how many must be answered rightly, and how many may be answered wrongly. What
@@ -179,10 +179,10 @@ def test_a_greeting_before_a_question_is_only_politeness() -> None:
 
 def test_what_was_not_heard_is_not_guessed() -> None:
     talk = Talk()
-    assert FAIR.reply(talk.question()).text == PHRASES["en"].hello
+    assert FAIR.reply(excerpt(talk.question())).text == PHRASES["en"].hello
     talk.say("where is the restaurant")
     talk.history.append(Message(role="user", content=(Part(type="input_audio", transcript=None),)))
-    assert FAIR.reply(talk.question()).text == PHRASES["en"].again
+    assert FAIR.reply(excerpt(talk.question())).text == PHRASES["en"].again
     assert "3 euros" in talk.say("how much does parking cost").text
 
 
@@ -195,7 +195,7 @@ def test_a_short_word_stays_in_the_language_of_the_call() -> None:
 
 
 def test_a_region_speaks_its_language() -> None:
-    talk = Talk(brain=ExtractiveBrain(languages=("es-MX", "en-GB", "de")))
+    talk = Talk(brain=Responder(languages=("es-MX", "en-GB", "de")))
     assert talk.say("ok").language == "es"
     talk.language = "en-GB"
     assert talk.say("ok").language == "en"
@@ -208,7 +208,7 @@ def test_without_a_language_the_last_one_spoken_goes_on() -> None:
 
 
 def test_a_brain_that_knows_nothing_says_so() -> None:
-    talk = Talk(brain=ExtractiveBrain())
+    talk = Talk(brain=Responder())
     assert talk.say("when does the keynote start").kind == "unknown"
     assert talk.say("help").text == PHRASES["en"].helpless
 
@@ -250,9 +250,7 @@ def test_a_tool_call_is_one_whole_piece() -> None:
     assert isinstance(usage, Usage)
 
 
-def generate(brain: ExtractiveBrain, talk: Talk) -> list[Thought]:
-    async def collect() -> list[Thought]:
-        async with aclosing(brain.generate(talk.question())) as pieces:
-            return [piece async for piece in pieces]
-
-    return live(collect())
+def generate(brain: Responder, talk: Talk) -> list[Thought]:
+    question = talk.question()
+    read = excerpt(question)
+    return list(thoughts(question, read, brain.reply(read)))

@@ -10,7 +10,7 @@ import pytest
 
 import vivavoce
 from vivavoce.core.values import ToolSpec
-from vivavoce.engines.brain.extractive import ExtractiveBrain
+from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.words import LANGUAGES
 
@@ -20,7 +20,7 @@ from .brain_talk import Talk
 FOLDER = Path(vivavoce.__file__).parent / "examples" / "charlotte"
 CHUNKS = ingest.load(files(FOLDER, "knowledge/*"), LANGUAGES)
 DAY_BEFORE = dt.datetime(2027, 5, 11, 9, 0)
-CHARLOTTE = ExtractiveBrain(CHUNKS, languages=LANGUAGES, name="Charlotte", now=lambda: DAY_BEFORE)
+CHARLOTTE = Responder(CHUNKS, languages=LANGUAGES, name="Charlotte", now=lambda: DAY_BEFORE)
 SHOW_MAP = ToolSpec(
     name="show_map",
     description="Show a map of the venue on the visitor's screen",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 LINEAR = 9.0  # 4 would be exact, 16 is quadratic
+SAME = 2.5  # 1 would be exact
 
 
 def growth(work: Callable[[int], object], size: int) -> float:

@@ -21,7 +21,7 @@ from ..knowledge import ingest
 from .folder import Folder
 
 if TYPE_CHECKING:
-    from ..engines.brain.extractive import ExtractiveBrain
+    from ..engines.brain.extractive.brain import ExtractiveBrain
     from ..engines.endpoint import Endpoint
     from ..engines.stt.lm import ModelFiles
     from ..engines.stt.pocketsphinx import Pool, Queue
@@ -245,7 +245,7 @@ class Parts:
         return held[1]
 
     async def _extractive(self, assistant: Assistant) -> ExtractiveBrain:
-        from ..engines.brain.extractive import ExtractiveBrain
+        from ..engines.brain.extractive.brain import ExtractiveBrain
 
         async with self._making:
             held = self._brains.get(assistant.name)

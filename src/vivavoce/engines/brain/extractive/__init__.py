@@ -1,5 +1,1 @@
-"""The embedded brain. See `brain.py` for the order in which it judges."""
-
-from .brain import ExtractiveBrain
-
-__all__ = ["ExtractiveBrain"]
+"""The embedded brain. See `responder.py` for the order in which it judges."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ....core.values import ToolSpec
 from ....knowledge.words import fold
 from . import slots, tools
+from .budget import Budget, Spent
 from .dialogue import Dialogue, Turn
 from .phrases import DROP, PHRASES, listed
 from .questions import is_question
@@ -23,6 +23,8 @@ from .utterance import Reply, Utterance
 TRIES = 2  # how often the same is asked again
 OPTIONS = 4  # of an enum, that are said with the question
 CUT_WORDS = 2  # of a question that was interrupted, from which we know it
+QUESTION_CHARACTERS = 300  # of what is asked for; a sentence that one can listen to
+STEPS_A_QUESTION = 15
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +41,10 @@ def ask(tool: tools.Tool, slot: str) -> str:
     schema, language = tool.properties[slot], tool.language
     phrases = PHRASES[language]
     if own := slots.in_language(schema.get("x-ask"), language):
-        return own[0]
+        return own[0][:QUESTION_CHARACTERS]
     what = slots.in_language(schema.get("description"), language)
-    said = (what[0] if what else slot.replace("_", " ")).strip().rstrip(".?!:")
+    said = what[0][:QUESTION_CHARACTERS] if what else slot.replace("_", " ")
+    said = said.strip().rstrip(".?!:")
     if not said[1:2].isupper():
         said = said[:1].lower() + said[1:]
     first = said.split(" ")[0]
@@ -50,8 +53,8 @@ def ask(tool: tools.Tool, slot: str) -> str:
         said = f"the {said}"
     values = schema.get("enum")
     if isinstance(values, list) and len(values) <= OPTIONS:
-        options = listed([str(v).replace("_", " ") for v in values], phrases.or_)
-        said = f"{said}: {options}"
+        options = [name for value in values if (name := slots.spelled(value))]
+        said = f"{said}: {listed(options, phrases.or_)}"
     return phrases.ask.format(what=said)
 
 
@@ -65,43 +68,60 @@ def call_or_ask(tool: tools.Tool, arguments: dict[str, object]) -> Reply:
 
 
 def pending(
-    dialogue: Dialogue, specs: tuple[ToolSpec, ...], languages: Sequence[str], today: dt.date
+    dialogue: Dialogue,
+    specs: Sequence[bytes],
+    languages: Sequence[str],
+    today: dt.date,
+    budget: Budget,
 ) -> Asked | None:
     """The question that the assistant asked last, if it was one for a tool, and all said so far."""
     if not dialogue.before or dialogue.before[-1].role != "assistant":
         return None
     found: list[tuple[float, Asked]] = []
-    for spec in specs:
-        for language in languages:
-            tool = tools.declared(spec, language)
-            slot = _slot_of(dialogue.before[-1].text, tool)
-            if slot is not None:
-                found.append(_replay(tool, slot, dialogue.before, today))
+    last = _Question(dialogue.before[-1].text)
+    try:
+        for spec in specs:
+            for language in languages:
+                tool = tools.declared(spec, language, budget)
+                slot = last.slot_of(tool, budget) if tool else None
+                if tool and slot is not None:
+                    found.append(_replay(tool, slot, dialogue.before, today, budget))
+    except Spent:
+        pass  # the other tools are passed over
     return max(found, key=lambda each: each[0])[1] if found else None
 
 
-def _slot_of(said: str, tool: tools.Tool) -> str | None:
-    """Whose question a sentence of ours ends with. An interrupted one ends with a dash."""
-    words = fold(said).rstrip(" -–—").split()
-    cut = said.rstrip().endswith(("—", "–", "-"))
-    for slot in tool.required:
-        question = fold(ask(tool, slot)).split()
-        if words[-len(question) :] == question:
-            return slot
-        if cut and any(words[-n:] == question[:n] for n in range(len(question), CUT_WORDS - 1, -1)):
-            return slot
-    return None
+class _Question:
+    """A sentence of ours, that may end with a question. An interrupted one ends with a dash."""
+
+    def __init__(self, said: str) -> None:
+        self._words = fold(said).rstrip(" -–—").split()
+        self._cut = said.rstrip().endswith(("—", "–", "-"))
+
+    def slot_of(self, tool: tools.Tool, budget: Budget) -> str | None:
+        """The parameter that it asks for."""
+        budget.spend(STEPS_A_QUESTION * len(tool.required))
+        words = self._words
+        for slot in tool.required:
+            question = fold(ask(tool, slot)).split()
+            if words[-len(question) :] == question:
+                return slot
+            if self._cut and any(
+                words[-n:] == question[:n] for n in range(len(question), CUT_WORDS - 1, -1)
+            ):
+                return slot
+        return None
 
 
 def _replay(
-    tool: tools.Tool, slot: str, before: Sequence[Turn], today: dt.date
+    tool: tools.Tool, slot: str, before: Sequence[Turn], today: dt.date, budget: Budget
 ) -> tuple[float, Asked]:
     """Go back to where the questions began, and fill everything again."""
     heard: list[tuple[str, str | None]] = []  # what the user said, and the slot it answered
     tries, counting = 0, True
     for turn in reversed(before):
         if turn.role == "assistant":
-            asked = _slot_of(turn.text, tool)
+            asked = _Question(turn.text).slot_of(tool, budget)
             if asked is None:
                 break
             counting = counting and asked == slot
@@ -113,21 +133,22 @@ def _replay(
     arguments: dict[str, object] = {}
     score = 0.0
     for text, answered in reversed(heard):
-        said = Utterance(text, tool.language)
+        budget.spend(len(text) + tools.STEPS_A_WORD * (1 + text.count(" ")))
+        look = slots.Looking(said=Utterance(text, tool.language), today=today, budget=budget)
         if answered is None:
-            candidate = tools.weigh(tool, said, today)
+            candidate = tools.weigh(tool, look)
             score, arguments = candidate.score, dict(candidate.arguments)
         else:
-            arguments |= answer(tool, answered, said, today)
+            arguments |= answer(tool, answered, look)
     return score, Asked(tool=tool, slot=slot, arguments=arguments, tries=tries)
 
 
-def answer(tool: tools.Tool, slot: str, said: Utterance, today: dt.date) -> dict[str, object]:
+def answer(tool: tools.Tool, slot: str, look: slots.Looking) -> dict[str, object]:
     """What an answer gives: the slot it was asked for, and others that it names by the way."""
-    schema = tool.properties[slot]
+    schema, said = tool.properties[slot], look.said
     if is_question(said.folded) and tools.is_free(schema):
         return {}
-    found = slots.find(schema, said, said.digits, today, asked=True, required=True)
+    found = slots.find(schema, look, said.digits, asked=True, required=True)
     if found is None:
         return {}
     given: dict[str, object] = {slot: found.value}
@@ -135,18 +156,22 @@ def answer(tool: tools.Tool, slot: str, said: Utterance, today: dt.date) -> dict
         rest = said.digits.replace(found.said, " ", 1)
         for name, other in tool.properties.items():
             if name != slot and not tools.is_free(other):
-                more = slots.find(other, said, rest, today)
+                more = slots.find(other, look, rest)
                 if more is not None:
                     given[name] = more.value
                     rest = rest.replace(more.said, " ", 1) if more.said else rest
     return given
 
 
-def resume(asked: Asked, said: Utterance, today: dt.date) -> Reply | None:
+def resume(asked: Asked, said: Utterance, today: dt.date, budget: Budget) -> Reply | None:
     """Go on with what was asked. None: the user said something else, answer that first."""
     phrases = PHRASES[asked.tool.language]
     if DROP.match(said.folded):
         return Reply(kind="small", language=asked.tool.language, text=phrases.dropped)
     said = Utterance(said.text, asked.tool.language)
-    given = answer(asked.tool, asked.slot, said, today)
+    look = slots.Looking(said=said, today=today, budget=budget)
+    try:
+        given = answer(asked.tool, asked.slot, look)
+    except Spent:
+        given = {}
     return call_or_ask(asked.tool, asked.arguments | given) if given else None

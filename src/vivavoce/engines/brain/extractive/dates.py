@@ -26,7 +26,14 @@ _WEEKDAYS = {lang: tuple(fold(n) for n in names) for lang, names in WEEKDAYS.ite
 _MONTHS = {lang: tuple(fold(n) for n in names) for lang, names in MONTHS.items()}
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
              "eighth": 8, "ninth": 9, "tenth": 10, "primo": 1, "primero": 1}  # fmt: skip
-_NTH = r"(\w+)"
+_NTH = r"(\w{1,12})"
+_DAY_OF = {
+    lang: tuple(
+        (month, re.compile(rf"\b{_NTH}(?: of| de| di)? {month}\b|\b{month} (?:the )?{_NTH}\b"))
+        for month in months
+    )
+    for lang, months in _MONTHS.items()
+}
 _SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
 
 _LATE = re.compile(
@@ -64,18 +71,18 @@ def find_date(text: str, language: str, today: dt.date) -> Found | None:
     if match := _ISO.search(text):
         return Found(match[0], match[0]) if _date(*map(int, match.groups())) else None
     for words, days in _RELATIVE[language].items():
-        if match := re.search(rf"\b{words}\b", text):
-            only_morning = (
-                len(re.findall(r"\bmanana\b", text)) < 2
-            )  # "mañana por la mañana" is both
-            if words == "manana" and only_morning and _NOT_TOMORROW.search(text):
-                continue
-            return Found((today + dt.timedelta(days)).isoformat(), match[0])
-    for number, month in enumerate(_MONTHS[language], 1):
-        pattern = rf"\b{_NTH}(?: of| de| di)? {month}\b|\b{month} (?:the )?{_NTH}\b"
-        for match in re.finditer(pattern, text):
+        if words not in text or not re.search(rf"\b{words}\b", text):
+            continue
+        only_morning = len(re.findall(r"\bmanana\b", text)) < 2  # "mañana por la mañana" is both
+        if words == "manana" and only_morning and _NOT_TOMORROW.search(text):
+            continue
+        return Found((today + dt.timedelta(days)).isoformat(), words)
+    for number, (month, pattern) in enumerate(_DAY_OF[language], 1):
+        if month not in text:
+            continue
+        for match in pattern.finditer(text):
             word = _SUFFIX.sub("", match[1] or match[2])
-            day = _ORDINALS.get(word) or (int(word) if word.isdigit() else 0)
+            day = _ORDINALS.get(word) or _number(word)
             year = today.year + ((number, day) < (today.month, today.day))
             if found := _date(year, number, day):
                 return Found(found.isoformat(), match[0])
@@ -92,7 +99,7 @@ def find_date(text: str, language: str, today: dt.date) -> Found | None:
 
 def find_weekday(text: str, language: str) -> int | None:
     for number, name in enumerate(_WEEKDAYS[language]):
-        if re.search(rf"\b{name}s?\b", text):
+        if name in text and re.search(rf"\b{name}s?\b", text):
             return number
     return None
 
@@ -123,7 +130,12 @@ def _minutes(word: str | None) -> int:
     if not word:
         return 0
     word = word.removeprefix("un ")
-    return _MINUTES.get(word) or (int(word) if word.isdigit() else 0)
+    return _MINUTES.get(word) or _number(word)
+
+
+def _number(word: str) -> int:
+    """A day or a minute; 0 for what cannot be one, however many digits it has."""
+    return int(word) if len(word) <= 2 and word.isdecimal() else 0
 
 
 def _of(hour: int, minute: int, text: str, said: str) -> Found | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,10 @@ import msgspec
 from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
 
 TURNS = 24  # how far back anything can reach
+TURN_CHARACTERS = 2000  # of one turn; the rest is not looked at
+OUTPUTS = 8  # of tools, that are told at once: the last ones
+OUTPUT_CHARACTERS = 65_536  # of one output; of a longer one this much is read
+PARTS = 64  # of one message, that are looked at
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -20,7 +25,7 @@ class Turn(msgspec.Struct, frozen=True):
 class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     asked: str  # what the user said last, "" if the assistant is to speak first
     before: tuple[Turn, ...]  # what was said until then, oldest first
-    outputs: tuple[tuple[str, str], ...]  # (tool, output) that nobody has told the user yet
+    outputs: tuple[str, ...]  # of tools, that nobody has told the user yet
     unheard: bool = False  # the user said something last, but no word of it is known
 
     @property
@@ -32,40 +37,72 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
         return [turn.text for turn in self.before if turn.role == "user"][-most:]
 
 
-def read(history: Iterable[Item]) -> Dialogue:
-    """Several messages of one side in a row are one turn: people pause, and are interrupted."""
-    turns: list[Turn] = []
-    calls: dict[str, str] = {}
-    outputs: list[tuple[str, str]] = []
+class _Run:
+    """The messages of one side in a row, read backwards, as far as there is room for them."""
+
+    def __init__(self, role: Literal["user", "assistant"]) -> None:
+        self.role = role
+        self._texts: list[str] = []
+        self._room = TURN_CHARACTERS
+
+    def add(self, text: str) -> None:
+        if self._room > 0:
+            self._texts.append(text)
+            self._room -= len(text)
+
+    def turn(self) -> Turn:
+        return Turn(self.role, _cut(" ".join(reversed(self._texts)), self.role))
+
+
+def read(history: Sequence[Item]) -> Dialogue:
+    """Read from the end, and no further than anything reaches: a history may be long.
+
+    Several messages of one side in a row are one turn: people pause, and are interrupted.
+    """
+    runs: list[_Run] = []  # the newest first
+    outputs: list[str] = []
     unheard = False
-    same = False  # may the next message belong to the last turn?
-    for item in history:
-        if isinstance(item, FunctionCall):
-            calls[item.call_id] = item.name
+    same = False  # may an earlier message belong to the run that was read last?
+    for item in reversed(history):
+        if isinstance(item, FunctionCall | FunctionOutput):
             same = False
-        elif isinstance(item, FunctionOutput):
-            same = False
-            outputs.append((calls.get(item.call_id, ""), item.output))
-        elif isinstance(item, Message) and item.role == "user" and not text_of(item):
-            unheard = True
-        elif isinstance(item, Message) and item.role != "system" and (text := text_of(item)):
-            outputs.clear()
-            if same and turns and turns[-1].role == item.role:
-                text = f"{turns.pop().text} {text}"
-            same, unheard = True, False
-            turns.append(Turn(item.role, text))
+            if isinstance(item, FunctionOutput) and not runs and len(outputs) < OUTPUTS:
+                outputs.append(whole(item.output[:OUTPUT_CHARACTERS]))
+        elif isinstance(item, Message) and item.role != "system":
+            text = text_of(item)
+            if not text:
+                unheard = unheard or (item.role == "user" and not runs)
+                continue
+            if not (same and runs[-1].role == item.role):
+                if len(runs) > TURNS:
+                    break
+                runs.append(_Run(item.role))
+            runs[-1].add(text)
+            same = True
+    said = [run.turn() for run in reversed(runs)]
     asked = ""
-    if turns and turns[-1].role == "user" and not unheard:
-        asked = turns.pop().text
-    before = tuple(turns[-TURNS:])
-    return Dialogue(asked=asked, before=before, outputs=tuple(outputs), unheard=unheard)
+    if said and said[-1].role == "user" and not unheard:
+        asked = said.pop().text
+    return Dialogue(
+        asked=asked, before=tuple(said[-TURNS:]), outputs=tuple(reversed(outputs)), unheard=unheard
+    )
 
 
 def text_of(message: Message) -> str:
-    """All that was said or written in a message; sounds and pictures are not words."""
-    said = []
-    for part in message.content:
+    """What was said or written in a message; sounds and pictures are not words."""
+    said: list[str] = []
+    for part in islice(message.content, PARTS):
         text = getattr(part, "text", None) or getattr(part, "transcript", None)
-        if isinstance(text, str) and text.strip():
-            said.append(text.strip())
-    return " ".join(said)
+        if isinstance(text, str) and (text := _cut(text, message.role).strip()):
+            said.append(text)
+    return _cut(" ".join(said), message.role)
+
+
+def _cut(text: str, role: str) -> str:
+    """Of what the user said the beginning counts; of what we said, the question at its end."""
+    return whole(text[-TURN_CHARACTERS:] if role == "assistant" else text[:TURN_CHARACTERS])
+
+
+def whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which are no characters."""
+    return text.encode("utf-8", "replace").decode()

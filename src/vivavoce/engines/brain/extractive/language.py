@@ -13,6 +13,7 @@ from ....knowledge.search import Index
 from ....knowledge.words import FILLER, fold, stem
 
 MARGIN = 1.0  # in words
+CHARACTERS = 240  # of a text, by which its language is known
 _WORD = re.compile(r"[a-z0-9]+")
 _ANYWHERE = {"ok", "okay", "no"}
 _MARKS = {"es": re.compile(r"[áíóúñ]"), "it": re.compile(r"[àèìòù]")}
@@ -21,7 +22,7 @@ _UPSIDE_DOWN = re.compile(r"[¿¡]")
 
 def detect(text: str, indexes: Mapping[str, Index], usual: str) -> str:
     """One of the languages of `indexes`; `usual` unless another is better by `MARGIN`."""
-    words = [word for word in _WORD.findall(fold(text))[:60] if word not in _ANYWHERE]
+    words = [word for word in _WORD.findall(fold(text[:CHARACTERS])) if word not in _ANYWHERE]
     scores = {language: _score(words, text, index) for language, index in indexes.items()}
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] >= scores.get(usual, 0.0) + MARGIN else usual

@@ -19,18 +19,14 @@ _DAYS = (
 _HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|quarter"
 _NAMES = "|".join(fold(month) for names in MONTHS.values() for month in names if month != "May")
 _WANTED = {
-    "end": r"\b(when|what time|until when|how late|a che ora|quando|fino a (quando|che ora)|"
-    r"cuando|a que hora|hasta (cuando|que hora))\b.*\b(end|ends|ending|finish|finishes|close|"
-    r"closes|closing time|over|until|finisce|finiscono|termina|chiude|chiudono|acaba|acaban|"
-    r"cierra|cierran|terminan)\b|\b(how late|until when|fino a (quando|che ora)|"
-    r"hasta (cuando|que hora))\b",
+    "end": r"\b(how late|until when|fino a (quando|che ora)|hasta (cuando|que hora))\b",
     "when": r"\b(when|what time|which time|what day|which day|what date|how often|what hours|"
     r"quando|a che ora|che ora|che giorno|quale giorno|orari[oi]?|ogni quanto|"
     r"cuando|a que hora|que hora|que dia|horarios?|cada cuanto)\b",
     "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|dove|dov|"
     r"in (che|quale) (sala|aula|piano|stanza)|a (che|quale) piano|quale (sala|aula)|donde|"
     r"en que (sala|aula|planta|piso)|que sala)\b",
-    "cost": r"\b(how much|what does .* cost|cost|costs|price|prices|fee|expensive|free of charge|"
+    "cost": r"\b(how much|cost|costs|price|prices|fee|expensive|free of charge|"
     r"quanto (costa|costano|viene|si paga|pago)|costo|prezzo|prezzi|gratis|gratuito|"
     r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pago)|precio|precios|coste)\b",
     "who": r"\b(who|whose|which speaker|what speaker|chi|relatore|relatrice|quien|quienes|"
@@ -56,12 +52,28 @@ _SHOWN = {
     r"trenta|quaranta|cento|mezz ?ora|dos|tres|cuatro|diez|quince|veinte|treinta|cuarenta|cien|"
     r"media hora)\b",
 }
-_PERSON = re.compile(r"\b[A-ZÀ-Ý][\w'’-]+ (?:(?:de|di|da|del|van|von|la) )*[A-ZÀ-Ý][\w'’-]+")
+# One after the other: a single pattern with `.*` between them would try each pair of places.
+_WANTED_FROM = {
+    "end": (
+        re.compile(
+            r"\b(when|what time|until when|how late|a che ora|quando|fino a (quando|che ora)|"
+            r"cuando|a que hora|hasta (cuando|que hora))\b"
+        ),
+        re.compile(
+            r"\b(end|ends|ending|finish|finishes|close|closes|closing time|over|until|finisce|"
+            r"finiscono|termina|chiude|chiudono|acaba|acaban|cierra|cierran|terminan)\b"
+        ),
+    )
+}
+_PERSON = re.compile(
+    r"\b[A-ZÀ-Ý][\w'’-]{1,40} (?:(?:de|di|da|del|van|von|la) ){0,3}[A-ZÀ-Ý][\w'’-]"
+)
 _WANTED_COMPILED = {kind: re.compile(pattern) for kind, pattern in _WANTED.items()}
 _SHOWN_COMPILED = {kind: re.compile(pattern) for kind, pattern in _SHOWN.items()}
 
+_WHAT = re.compile(r"\b(what|which)\b")
 _TOPIC = re.compile(
-    r"\b(what|which)\b.*\babout$|\bdi (che|cosa|che cosa) (parla|parlano|tratta)\b|"
+    r"\bdi (che|cosa|che cosa) (parla|parlano|tratta)\b|"
     r"\bde que (trata|habla|va)\b"
 )
 _ASKING = re.compile(
@@ -110,12 +122,24 @@ def kind_weights(language: str) -> dict[str, float]:
 
 def kinds(folded: str) -> list[str]:
     """The kinds of facts that a question wants, the most particular first."""
-    found = [kind for kind, pattern in _WANTED_COMPILED.items() if pattern.search(folded)]
+    found = [kind for kind, pattern in _WANTED_COMPILED.items() if _wants(kind, pattern, folded)]
     return [kind for kind in found if not (kind == "when" and "end" in found)]
+
+
+def _wants(kind: str, pattern: re.Pattern[str], folded: str) -> bool:
+    if pattern.search(folded):
+        return True
+    begin, end = _WANTED_FROM.get(kind, (None, None))
+    if begin is None or end is None:
+        return False
+    begun = begin.search(folded)
+    return begun is not None and end.search(folded, begun.end()) is not None
 
 
 def asks_topic(folded: str) -> bool:
     """What is it about? Then the beginning of a text is the answer."""
+    if folded.endswith(" about") and _WHAT.search(folded):
+        return True
     return bool(_TOPIC.search(folded))
 
 

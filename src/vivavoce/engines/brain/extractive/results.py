@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import islice
 
+from .dialogue import OUTPUT_CHARACTERS
 from .phrases import PHRASES, listed
 
 SAID = ("message", "text", "spoken", "summary", "answer")  # keys that hold a sentence
@@ -16,18 +18,24 @@ def sentence(output: str, language: str) -> str:
     """Text is said as it is, JSON by its message or else as key: value."""
     phrases = PHRASES[language]
     text = output.strip()
+    whole = len(output) < OUTPUT_CHARACTERS
     try:
         value: object = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         value = text
+    except RecursionError:
+        value, whole = text, False
     if isinstance(value, dict):
         said = _of_object(value, language)
+    elif value is text and not whole and text[:1] in ("{", "["):
+        said = phrases.done  # too much: nobody wants to hear brackets
     elif value is True or value in ("", "ok", "OK", "null", None):
         said = phrases.done
     elif value == [] or value is False:
         said = phrases.empty
     else:
         said = _read(value, language)
+    said = said.encode("utf-8", "replace").decode()  # JSON can spell half a surrogate pair
     said = said if len(said) <= CHARACTERS else f"{said[:CHARACTERS].rsplit(' ', 1)[0]} …"
     return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
@@ -56,19 +64,26 @@ def _read(value: object, language: str, depth: int = 0) -> str:
         said = f"{value:g}"
         return said if language == "en" else said.replace(".", ",")
     if depth < 3 and isinstance(value, (dict, list)):
-        entries = (
-            [f"{str(k).replace('_', ' ')}: {_read(v, language, depth + 1)}"
-             for k, v in value.items()]
-            if isinstance(value, dict)
-            else [_read(v, language, depth + 1) for v in value]
-        )  # fmt: skip
-        return shortened(entries, language)
-    return "" if isinstance(value, (dict, list)) or value is None else str(value)
+        return _several(value, language, depth)
+    return "" if isinstance(value, (dict, list)) or value is None else str(value)[:CHARACTERS]
 
 
-def shortened(entries: list[str], language: str, most: int = ENTRIES) -> str:
-    """As many as one can listen to, "and 4 more"."""
+def _several(value: dict[str, object] | list[object], language: str, depth: int) -> str:
+    """The first of them; of the others only how many they are."""
+    if isinstance(value, dict):
+        entries = [
+            f"{k[:CHARACTERS].replace('_', ' ')}: {_read(v, language, depth + 1)}"
+            for k, v in islice(value.items(), ENTRIES)
+        ]
+    else:
+        entries = [_read(v, language, depth + 1) for v in value[:ENTRIES]]
+    return shortened(entries, language, among=len(value))
+
+
+def shortened(entries: list[str], language: str, most: int = ENTRIES, among: int = 0) -> str:
+    """As many as one can listen to, "and 4 more". `among`: how many there are, if not all came."""
     phrases = PHRASES[language]
-    if len(entries) <= most:
+    among = among or len(entries)
+    if among <= most:
         return listed(entries, phrases.and_)
-    return f"{', '.join(entries[:most])} {phrases.more.format(n=len(entries) - most)}"
+    return f"{', '.join(entries[:most])} {phrases.more.format(n=among - most)}"

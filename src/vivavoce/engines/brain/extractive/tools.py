@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 
 import msgspec
 
 from ....core.values import ToolSpec
-from ....knowledge.words import fold, stem, terms
+from ....knowledge.words import WORD_CHARACTERS, fold, stem, terms
 from . import slots
+from .budget import STEPS, Budget, Spent
 from .questions import is_question
 from .utterance import Utterance
 
@@ -24,7 +28,14 @@ ENOUGH = 0.5  # score from which a tool is meant
 ORDER = 0.6  # of the confidence in an answer an order needs for a tool; a question all of it
 QUESTION = 0.5  # a question asks for knowledge, unless the tool looks something up
 
-PROPERTIES = 32  # of a tool that are looked at
+PROPERTIES = 32  # of a tool that are looked at; more are passed over
+EXAMPLES = 64  # of a tool, in one language,
+EXAMPLE_CHARACTERS = 300  # and of each as much
+NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 100, 400  # of a tool, or of a property
+KEPT_BYTES = 2 * 1024 * 1024  # of tools as JSON, whose words are remembered
+STEPS_A_WORD = 40  # what it costs to find the stem and the meaning of a new word
+STEPS_A_TOOL = 30  # to weigh one
+BYTES_A_STEP = 16  # of JSON, read
 
 _ANY_DAY = dt.date(2000, 1, 1)  # where only the words of a date matter
 _GENERIC = {"get", "set", "do", "make", "create", "add", "new", "tool", "function", "current",
@@ -80,44 +91,100 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         return next((name for name in self.required if name not in arguments), None)
 
 
-def declared(spec: ToolSpec, language: str) -> Tool:
-    return _declared(msgspec.json.encode(spec), language)
+class Declared:
+    """Tools that were read already: most requests bring the same ones. Bounded in bytes.
+
+    A tool costs the same whether it was read before or not. So what a request may do never depends
+    on the requests before it.
+    """
+
+    def __init__(self, most: int = KEPT_BYTES) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[bytes, str], tuple[Tool | None, int]] = OrderedDict()
+        self.bytes = 0  # of what is kept
+
+    def read(self, encoded: bytes, language: str, budget: Budget) -> Tool | None:
+        """A tool in one language; None if it is none. Raises `Spent`."""
+        held = self._kept.get((encoded, language))
+        if held is None:
+            own = Budget(min(STEPS, max(budget.left, 0)))
+            before = own.left
+            try:
+                tool = _declared(encoded, language, own)
+            except Spent:
+                budget.left = -1
+                raise
+            held = tool, before - own.left
+            self._keep((encoded, language), held)
+        self._kept.move_to_end((encoded, language))
+        budget.spend(held[1])
+        return held[0]
+
+    def _keep(self, key: tuple[bytes, str], held: tuple[Tool | None, int]) -> None:
+        self._kept[key] = held
+        self.bytes += len(key[0])
+        while self.bytes > self._most and len(self._kept) > 1:
+            (old, _), _ = self._kept.popitem(last=False)
+            self.bytes -= len(old)
 
 
-@lru_cache(maxsize=256)
-def _declared(encoded: bytes, language: str) -> Tool:
-    spec = msgspec.json.decode(encoded, type=ToolSpec)
-    properties = spec.parameters.get("properties")
-    plain = {
-        name: slots.plain(schema) for name, schema in islice(_table(properties).items(), PROPERTIES)
-    }
-    required = spec.parameters.get("required")
-    name = fold(re.sub(r"(?<=[a-z])(?=[A-Z])|[_.-]+", " ", spec.name)).split()
-    name_words = [word for word in name if word not in _GENERIC] or name
-    examples = tuple(slots.in_language(spec.parameters.get("x-examples"), language))
-    example_words = {word for example in examples for word in terms(example, language)}
-    own = _meanings(name_words, language)
-    neutral = [*_NEUTRAL, *plain]
+_DECLARED = Declared()
+
+
+def declared(encoded: bytes, language: str, budget: Budget) -> Tool | None:
+    return _DECLARED.read(encoded, language, budget)
+
+
+def _declared(encoded: bytes, language: str, budget: Budget) -> Tool | None:
+    budget.spend(len(encoded) // BYTES_A_STEP)
+    try:
+        spec = msgspec.json.decode(encoded, type=ToolSpec)
+    except (ValueError, RecursionError):
+        return None
+    plain = _properties(spec)
+    budget.spend(STEPS_A_WORD * len(plain))
+    name = _name_words(spec.name)
+    examples = [
+        example[:EXAMPLE_CHARACTERS]
+        for example in slots.in_language(spec.parameters.get("x-examples"), language)[:EXAMPLES]
+    ]
+    described = fold(spec.description[:DESCRIPTION_CHARACTERS]).split()
+    budget.spend(STEPS_A_WORD * (len(described) + sum(len(e.split()) for e in examples)))
+    own = _meanings([word for word in name if word not in _GENERIC] or name, language)
     tool = Tool(
         name=spec.name,
         language=language,
         properties=plain,
-        required=tuple(n for n in _texts(required) if n in plain),
+        required=tuple(dict.fromkeys(n for n in _texts(spec.parameters.get("required"), plain))),
         name_words=own,
-        words=own | example_words | _meanings(fold(spec.description).split(), language),
-        neutral=_meanings(neutral, language) - own,
+        words=own
+        | {word for example in examples for word in terms(example, language)}
+        | _meanings(described, language),
+        neutral=_meanings([*_NEUTRAL, *plain], language) - own,
         looks_up=bool(name and name[0] in _LOOKUP),
     )
-    stems = tuple(_outside(example, tool, _ANY_DAY) for example in examples)
+    stems = tuple(_outside(example, tool, budget) for example in examples)
     return msgspec.structs.replace(tool, examples=stems)
+
+
+def _properties(spec: ToolSpec) -> dict[str, slots.Schema]:
+    some = islice(_table(spec.parameters.get("properties")).items(), PROPERTIES)
+    return {name: slots.plain(schema) for name, schema in some if len(name) <= NAME_CHARACTERS}
+
+
+def _name_words(name: str) -> list[str]:
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|[_.-]+", " ", name[:NAME_CHARACTERS])
+    return fold(parted).split()
 
 
 def _table(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _texts(value: object) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+def _texts(value: object, among: Iterable[str]) -> list[str]:
+    names = set(among)
+    found = value if isinstance(value, list) else []
+    return [v for v in found if isinstance(v, str) and v in names]
 
 
 @lru_cache(maxsize=1)
@@ -131,28 +198,54 @@ def _concepts() -> dict[str, str]:
     return groups
 
 
-def _meanings(words: list[str], language: str) -> frozenset[str]:
+def _meanings(words: Iterable[str], language: str) -> frozenset[str]:
     """Stems and, where there is one, the concept behind a word (written with a +)."""
-    concepts = _concepts()
-    kept = [word for word in words if terms(word, language) or word in concepts]
-    stems = {stem(re.sub(r"\W", "", word), language) for word in kept}
-    return frozenset(stems | {f"+{concepts[word]}" for word in kept if word in concepts})
+    return frozenset().union(*(_meaning(word[:WORD_CHARACTERS], language) for word in words))
 
 
-def best(specs: tuple[ToolSpec, ...], said: Utterance, today: dt.date) -> Candidate | None:
+@lru_cache(maxsize=8192)
+def _meant(word: str, language: str) -> frozenset[str]:
+    """The meaning of a word that somebody said; nothing for one that only fills."""
+    return _meaning(word, language) if terms(word, language) else frozenset()
+
+
+@lru_cache(maxsize=8192)
+def _meaning(word: str, language: str) -> frozenset[str]:
+    concept = _concepts().get(word)
+    if concept is None and not terms(word, language):
+        return frozenset()
+    stems = {stem(re.sub(r"\W", "", word), language)}
+    return frozenset(stems | {f"+{concept}"} if concept else stems)
+
+
+def best(
+    tools: Iterable[bytes], said: Utterance, today: dt.date, budget: Budget
+) -> Candidate | None:
     """The tool that fits best, however badly; None if there are none."""
-    candidates = [weigh(declared(spec, said.language), said, today) for spec in specs]
-    return max(candidates, key=lambda candidate: candidate.score, default=None)
+    look = slots.Looking(said=said, today=today, budget=budget)
+    found = _candidates(tools, look)
+    return max(found, key=lambda candidate: candidate.score, default=None)
 
 
-def weigh(tool: Tool, said: Utterance, today: dt.date) -> Candidate:
-    arguments, rest = fill(tool, said, today)
-    outside = [w for w in re.findall(r"[a-z']+", rest) if terms(w, tool.language)]
-    meant = [m for w in outside if not (m := _meanings([w], tool.language)) & tool.neutral]
+def _candidates(tools: Iterable[bytes], look: slots.Looking) -> Iterator[Candidate]:
+    """All of them, as far as the budget goes; the others are passed over."""
+    with suppress(Spent):
+        for encoded in tools:
+            if tool := declared(encoded, look.said.language, look.budget):
+                yield weigh(tool, look)
+
+
+def weigh(tool: Tool, look: slots.Looking) -> Candidate:
+    said = look.said
+    arguments, rest = fill(tool, look)
+    words = re.findall(r"[a-z']+", rest)
+    look.budget.spend(STEPS_A_TOOL + len(words) + len(tool.examples))
+    meanings = (_meant(word[:WORD_CHARACTERS], tool.language) for word in words)
+    meant = [m for m in meanings if m and not m & tool.neutral]
     hits = [m for m in meant if m & tool.words]
     names = {word for m in meant for word in m & tool.name_words}
     wanted = {word for word in tool.name_words if word.startswith("+")} or tool.name_words
-    named = min(1.0, len(names & wanted or names) / len(wanted))
+    named = min(1.0, len(names & wanted or names) / (len(wanted) or 1))  # "f" says nothing
     stems = frozenset(terms(rest, tool.language)) - tool.neutral
     example = max((_alike(stems, words) for words in tool.examples), default=0.0)
     score = 0.45 * len(hits) / (len(meant) or 1)
@@ -166,14 +259,14 @@ def weigh(tool: Tool, said: Utterance, today: dt.date) -> Candidate:
     return Candidate(tool=tool, arguments=arguments, score=min(1.0, score))
 
 
-def fill(tool: Tool, said: Utterance, today: dt.date) -> tuple[dict[str, object], str]:
+def fill(tool: Tool, look: slots.Looking) -> tuple[dict[str, object], str]:
     """The arguments that are in an utterance, and its words that are in none of them."""
     arguments: dict[str, object] = {}
-    rest = said.digits
+    rest = look.said.digits
     # Free text would swallow the words of the others: it comes last.
     for name in sorted(tool.properties, key=lambda n: is_free(tool.properties[n])):
         required = name in tool.required
-        found = slots.find(tool.properties[name], said, rest, today, required=required)
+        found = slots.find(tool.properties[name], look, rest, required=required)
         if found is not None:
             arguments[name] = found.value
             rest = rest.replace(found.said, " ", 1) if found.said else rest
@@ -185,9 +278,10 @@ def is_free(schema: slots.Schema) -> bool:
     return kind in (None, "string") and not any(k in schema for k in ("enum", "format", "pattern"))
 
 
-def _outside(text: str, tool: Tool, today: dt.date) -> frozenset[str]:
+def _outside(text: str, tool: Tool, budget: Budget) -> frozenset[str]:
     """The stems of a text without what belongs to the arguments."""
-    _, rest = fill(tool, Utterance(text, tool.language), today)
+    said = Utterance(text, tool.language)
+    _, rest = fill(tool, slots.Looking(said=said, today=_ANY_DAY, budget=budget))
     return frozenset(terms(rest, tool.language)) - tool.neutral
 
 

@@ -3,23 +3,29 @@ English. An estimate, so that budgets and displays work; nobody is billed by it.
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Iterable
 
 from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ....protocol.server import InputTokens, OutputTokens, Usage
 from ...base import Question
-from .dialogue import text_of
+from .dialogue import PARTS
+
+COUNTED = 65_536  # characters whose words are counted; the words of more are guessed
+CHARACTERS = 6  # of a word and its space, where words are guessed
 
 
-def tokens(text: str) -> int:
-    return -(-4 * len(text.split()) // 3)
+def of_words(words: int) -> int:
+    return -(-4 * words // 3)
 
 
-def usage(question: Question, said: str) -> Usage:
-    declared = msgspec.json.encode(question.tools).decode() if question.tools else ""
-    read = tokens(question.instructions) + tokens(declared)
-    read += sum(tokens(_content(item)) for item in question.history)
-    written = tokens(said)
+def usage(question: Question, tools: Iterable[bytes], said: str) -> Usage:
+    """`tools`: as they were read. `said`: all that was answered."""
+    counter = _Counter()
+    read = counter.tokens(question.instructions)
+    read += sum(counter.tokens(tool.decode()) for tool in tools)
+    for item in question.history:
+        read += counter.content(item)
+    written = of_words(len(said.split()))
     return Usage(
         total_tokens=read + written,
         input_tokens=read,
@@ -29,13 +35,29 @@ def usage(question: Question, said: str) -> Usage:
     )
 
 
-def _content(item: Item) -> str:
-    match item:
-        case Message():
-            return text_of(item)
-        case FunctionCall():
-            return f"{item.name} {item.arguments}"
-        case FunctionOutput():
-            return item.output
-        case _:
-            return ""
+class _Counter:
+    """Counts words while there are few: this is done where everybody waits."""
+
+    def __init__(self) -> None:
+        self._room = COUNTED
+
+    def tokens(self, text: str) -> int:
+        counted = text[: self._room]
+        self._room -= len(counted)
+        return of_words(len(counted.split()) + (len(text) - len(counted)) // CHARACTERS)
+
+    def content(self, item: Item) -> int:
+        match item:
+            case Message():
+                return sum(self.tokens(_text(part)) for part in item.content[:PARTS])
+            case FunctionCall():
+                return self.tokens(item.name) + self.tokens(item.arguments)
+            case FunctionOutput():
+                return self.tokens(item.output)
+            case _:
+                return 0
+
+
+def _text(part: object) -> str:
+    text = getattr(part, "text", None) or getattr(part, "transcript", None)
+    return text if isinstance(text, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +14,7 @@ from .numbers import digits
 
 _JUNK = re.compile(r"[^\w\s@.:'/+-]|(?<=\W)[.'](?=\W)|[.:](?=\s|$)")
 _WHERE = re.compile(r"^(?:wear|ware|were) (?=(?:is|are|can|do|does|was)\b)")  # as it is heard
+_GAP = "\0"  # in no word: it is junk
 TEXT_CHARACTERS = 2000  # of one utterance; the rest is not looked at
 
 
@@ -26,7 +28,8 @@ class Utterance:
 
     @cached_property
     def folded(self) -> str:
-        return _WHERE.sub("where ", " ".join(_JUNK.sub(" ", f" {fold(self.text)} ").split()))
+        folded = fold(self.text)[: 2 * TEXT_CHARACTERS]  # one character may become eighteen
+        return _WHERE.sub("where ", " ".join(_JUNK.sub(" ", f" {folded} ").split()))
 
     @cached_property
     def digits(self) -> str:
@@ -39,12 +42,24 @@ class Utterance:
     def original(self, folded: str) -> str:
         """A piece of `folded` as it was written, with its capitals and accents."""
         wanted = folded.split()
-        words = self.text.split()
-        plain = [" ".join(_JUNK.sub(" ", f" {fold(word)} ").split()) for word in words]
-        for start in range(len(words) - len(wanted) + 1):
-            if plain[start : start + len(wanted)] == wanted:
-                return " ".join(words[start : start + len(wanted)]).strip(" .,;:!?¿¡\"'")
-        return folded
+        at = self._plain.find(_tokens(wanted)) if wanted else -1
+        if at < 0:
+            return folded
+        first = self._plain.count(_GAP, 0, at + 1) - 1
+        return " ".join(self._written[first : first + len(wanted)]).strip(" .,;:!?¿¡\"'")
+
+    @cached_property
+    def _written(self) -> list[str]:
+        return self.text.split()
+
+    @cached_property
+    def _plain(self) -> str:
+        """Each written word as it is in `folded`, between gaps."""
+        return _tokens(" ".join(_JUNK.sub(" ", f" {fold(w)} ").split()) for w in self._written)
+
+
+def _tokens(words: Iterable[str]) -> str:
+    return _GAP + _GAP.join(words) + _GAP
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
