@@ -1,4 +1,4 @@
-"""What every brain must do. A new adapter joins by one line in `BRAINS`.
+"""What every brain must do. A new adapter joins by one line in `BRAINS` or `EVERY`.
 
 A brain is given a script, as far as it can follow one: the rules say what its model would answer.
 """
@@ -14,10 +14,13 @@ import pytest
 
 from vivavoce.core.values import ToolSpec
 from vivavoce.engines.base import Brain, Cut, Question, Thought
+from vivavoce.engines.brain.extractive.brain import ExtractiveBrain
+from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.engines.brain.openai import OpenAIBrain
 from vivavoce.engines.scripted.parts import ScriptedBrain
 from vivavoce.engines.scripted.script import Call, Rule, Script
 from vivavoce.errors import EngineError
+from vivavoce.knowledge.chunks import Chunk
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.protocol.server import Usage
 
@@ -36,10 +39,25 @@ async def openai(script: Script) -> AsyncIterator[Brain]:
         await served.until_nobody_is_served()
 
 
+@asynccontextmanager
+async def embedded(script: Script) -> AsyncIterator[Brain]:
+    """It follows no script, but it can know what its rules would say."""
+    known = tuple(
+        Chunk(id=rule.when, title=rule.when, text=rule.say, language="en", also=(rule.when,))
+        for rule in script.rules
+        if rule.when and rule.say
+    )
+    async with Workers(1, wait_s=20.0, answer_s=20.0) as workers:
+        yield ExtractiveBrain(workers, Knowledge(known, ("en",), "Ada"))
+
+
 Opened = Callable[[Script], AbstractAsyncContextManager[Brain]]
 BRAINS: list[Opened] = [scripted, openai]
 
-every_brain = pytest.mark.parametrize("opened", BRAINS, ids=lambda opened: opened.__name__)
+EVERY = [*BRAINS, embedded]  # where a script is not needed
+
+scripted_brain = pytest.mark.parametrize("opened", BRAINS, ids=lambda opened: opened.__name__)
+every_brain = pytest.mark.parametrize("opened", EVERY, ids=lambda opened: opened.__name__)
 
 TOOLS = (ToolSpec(name="book", description="Book a room"), ToolSpec(name="call"))
 SCRIPT = Script(
@@ -100,7 +118,7 @@ def test_spoken_words_count_like_written_ones(opened: Opened) -> None:
     assert text(thoughts).startswith("It starts")
 
 
-@every_brain
+@scripted_brain
 def test_a_tool_is_called_with_whole_arguments(opened: Opened) -> None:
     (call,) = [t for t in answer(opened, question(user("book seven"))) if not isinstance(t, Usage)]
     assert isinstance(call, FunctionCall)
@@ -108,7 +126,7 @@ def test_a_tool_is_called_with_whole_arguments(opened: Opened) -> None:
     assert call.call_id
 
 
-@every_brain
+@scripted_brain
 def test_two_tools_are_called_at_once_under_two_ids(opened: Opened) -> None:
     thoughts = answer(opened, question(user("both, please")))
     calls = [t for t in thoughts if isinstance(t, FunctionCall)]
@@ -116,7 +134,7 @@ def test_two_tools_are_called_at_once_under_two_ids(opened: Opened) -> None:
     assert calls[0].call_id != calls[1].call_id
 
 
-@every_brain
+@scripted_brain
 def test_what_a_tool_returned_is_answered(opened: Opened) -> None:
     call = FunctionCall(name="book", call_id="call_1", arguments='{"room": "B"}')
     result = FunctionOutput(call_id="call_1", output="done")
@@ -129,14 +147,14 @@ def test_forbidden_tools_are_not_called(opened: Opened) -> None:
     assert not [t for t in thoughts if isinstance(t, FunctionCall)]
 
 
-@every_brain
+@scripted_brain
 def test_an_answer_that_was_cut_short_says_so(opened: Opened) -> None:
     thoughts = answer(opened, question(user("keynote"), max_output_tokens=3))
     assert Cut("max_output_tokens") in thoughts
     assert text(thoughts).split() == ["It", "starts", "at"]
 
 
-@every_brain
+@scripted_brain
 @pytest.mark.parametrize(
     ("said", "code"),
     [
@@ -155,7 +173,7 @@ def test_a_failure_has_a_name_before_the_first_word_and_after_it(
     assert caught.value.code == code
 
 
-@every_brain
+@scripted_brain
 @pytest.mark.parametrize("said", ["late", "slow"])
 def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) -> None:
     """`openai` waits here until its server has noticed, too."""

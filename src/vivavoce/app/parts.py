@@ -22,9 +22,11 @@ from .folder import Folder
 
 if TYPE_CHECKING:
     from ..engines.brain.extractive.brain import ExtractiveBrain
+    from ..engines.brain.extractive.workers import Knowledge, Workers
     from ..engines.endpoint import Endpoint
+    from ..engines.leases import Queue
     from ..engines.stt.lm import ModelFiles
-    from ..engines.stt.pocketsphinx import Pool, Queue
+    from ..engines.stt.pocketsphinx import Pool
     from ..engines.turn.smart_turn import SmartTurn
     from ..knowledge.chunks import Chunk
     from ..net.http import Http
@@ -70,9 +72,10 @@ class Parts:
         self._making = asyncio.Lock()  # what is dear is made once, whoever asks first
         # What belongs to an assistant, until its folder is loaded anew
         self._chunks: dict[str, tuple[Assistant, tuple[Chunk, ...]]] = {}
-        self._brains: dict[str, tuple[Assistant, ExtractiveBrain]] = {}
+        self._knowledge: dict[str, tuple[Assistant, Knowledge]] = {}
         self._models: dict[str, tuple[Assistant, ModelFiles]] = {}
         self._http: Http | None = None
+        self._workers: Workers | None = None
         self._recognisers: Pool | None = None
         self._espeak: espeak.Espeak | None = None
         self._smart_turn: SmartTurn | None = None
@@ -204,7 +207,8 @@ class Parts:
         language = assistant.fallback_language
         await asyncio.to_thread(self.detector)
         if assistant.engine == "cascade":
-            await self.brain(assistant, language)
+            if assistant.adapter("brain", language) == "extractive":
+                await (await self._thinkers()).warm(await self._known(assistant))
             if isinstance(voice := self.voice(assistant, language), espeak.Espeak):
                 await voice.warm()
             if assistant.adapter("stt", language) == "pocketsphinx":
@@ -237,7 +241,7 @@ class Parts:
             log.error("script_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
             raise EngineError("the script of this assistant has mistakes") from error
 
-    async def _knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
+    async def _read(self, assistant: Assistant) -> tuple[Chunk, ...]:
         held = self._chunks.get(assistant.name)
         if held is None or held[0] is not assistant:
             chunks = await asyncio.to_thread(_read_knowledge, assistant)
@@ -247,14 +251,29 @@ class Parts:
     async def _extractive(self, assistant: Assistant) -> ExtractiveBrain:
         from ..engines.brain.extractive.brain import ExtractiveBrain
 
+        workers, knowledge = await self._thinkers(), await self._known(assistant)
+        await workers.prepare(knowledge)
+        return ExtractiveBrain(workers, knowledge)
+
+    async def _thinkers(self) -> Workers:
+        from ..engines.brain.extractive.workers import Workers
+
+        if self._workers is None:
+            self._workers = await self._stack.enter_async_context(Workers())
+        return self._workers
+
+    async def _known(self, assistant: Assistant) -> Knowledge:
+        """What it knows, as the brain's processes are given it."""
+        from ..engines.brain.extractive.workers import Knowledge
+
         async with self._making:
-            held = self._brains.get(assistant.name)
+            held = self._knowledge.get(assistant.name)
             if held is None or held[0] is not assistant:
-                chunks = await self._knowledge(assistant)
-                brain = await asyncio.to_thread(
-                    ExtractiveBrain, chunks, languages=assistant.languages, name=assistant.title()
+                chunks = await self._read(assistant)
+                knowledge = await asyncio.to_thread(
+                    Knowledge, chunks, assistant.languages, assistant.title()
                 )
-                held = self._brains[assistant.name] = (assistant, brain)
+                held = self._knowledge[assistant.name] = (assistant, knowledge)
             return held[1]
 
     async def _pocketsphinx(self, assistant: Assistant) -> SpeechToText:
@@ -278,7 +297,7 @@ class Parts:
         async with self._making:
             held = self._models.get(assistant.name)
             if held is None or held[0] is not assistant:
-                chunks = [c for c in await self._knowledge(assistant) if c.language == "en"]
+                chunks = [c for c in await self._read(assistant) if c.language == "en"]
                 examples = [question for chunk in chunks for question in chunk.also]
                 for tool in assistant.tools():
                     said = tool.parameters.get("x-examples")

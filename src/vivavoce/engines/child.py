@@ -12,6 +12,7 @@ import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +38,10 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
+class Stopped(EngineError):
+    """The process ended, and nobody had told it to."""
+
+
 class Child:
     """One process at a time: started when it is needed, and again after it died.
 
@@ -52,12 +57,8 @@ class Child:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
-    @property
-    def killed(self) -> bool:
-        """Did this side end it, and is it not yet seen gone?"""
-        return self._killed
+        alive = self._process is not None and self._process.returncode is None
+        return alive and not self._killed
 
     async def start(self) -> None:
         await self.bury()
@@ -99,15 +100,16 @@ class Child:
             self.kill()
             raise EngineError(self._late, f"{self._what}_timeout") from None
 
-    def stopped(self) -> EngineError:
+    def stopped(self) -> Stopped:
         """Say that it ended by itself, and make sure that it did."""
         self.kill()
-        return EngineError(f"The {self._what} stopped unexpectedly.")
+        return Stopped(f"The {self._what} stopped unexpectedly.")
 
     def kill(self) -> None:
         if self.running and self._process:
             self._killed = True
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def bury(self) -> int | None:
         """If it had to be killed, wait until it is gone. Returns how it ended."""
@@ -119,6 +121,7 @@ class Child:
     async def stop(self) -> None:
         """End its input; kill it if that does not help."""
         if not self.running or self._process is None:
+            await self.bury()
             return
         self._input.close()
         try:

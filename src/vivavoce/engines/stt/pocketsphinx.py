@@ -11,9 +11,9 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ...core.values import Transcript
 from ...errors import EngineError
 from ..base import Stable
 from ..child import Child
+from ..leases import Leases, Queue, Unseen
 from . import sphinx_worker as wire
 from .lm import ModelFiles
 
@@ -43,22 +44,6 @@ _Line = tuple[int, str, str, str | None]  # number, kind, text, more
 _answers: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 
 
-class Queue(Protocol):
-    """Sees who waits for a worker, and who does no longer. Times are the loop's, in seconds."""
-
-    def joined(self, who: object, now: float) -> None: ...
-
-    def left(self, who: object, now: float) -> object: ...
-
-
-class Unseen:
-    """A queue that nobody looks at."""
-
-    def joined(self, who: object, now: float) -> None: ...
-
-    def left(self, who: object, now: float) -> None: ...
-
-
 class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
@@ -70,11 +55,14 @@ class Pool:
     def __init__(
         self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, queue: Queue | None = None
     ) -> None:
-        self._wait_s = wait_s
-        self._queue = queue or Unseen()
-        self._idle = [Worker(answer_s) for _ in range(size)]
-        self._workers = tuple(self._idle)
-        self._room = asyncio.Semaphore(size)  # first come, first served
+        self._workers = tuple(Worker(answer_s) for _ in range(size))
+        self._leases = Leases(
+            self._workers,
+            wait_s=wait_s,
+            busy="All recognisers are busy.",
+            code="recogniser_busy",
+            queue=queue or Unseen(),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,7 +82,8 @@ class Pool:
 
         Two at first: on a small machine the first talker would wait for all of them.
         """
-        for size in (min(FIRST, len(self._idle)), len(self._idle)):
+        idle = len(self._workers) - self.busy
+        for size in (min(FIRST, idle), idle):
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(size):  # each gets another one: none waits before its lease
                     tasks.create_task(self._load(model))
@@ -106,34 +95,11 @@ class Pool:
     @property
     def busy(self) -> int:
         """Workers that hear somebody, or load a model."""
-        return len(self._workers) - len(self._idle)
+        return self._leases.taken
 
-    @asynccontextmanager
-    async def lease(self, model: ModelFiles | None) -> AsyncIterator[Worker]:
+    def lease(self, model: ModelFiles | None) -> AbstractAsyncContextManager[Worker]:
         """A worker of one's own, at best one that has loaded the model already."""
-        await self._turn()
-        worker = max(self._idle, key=lambda idle: idle.readiness(model))
-        self._idle.remove(worker)
-        try:
-            yield worker
-        finally:
-            try:
-                await worker.bury()
-            finally:
-                self._idle.append(worker)
-                self._room.release()
-
-    async def _turn(self) -> None:
-        """First come, first served."""
-        who, clock = object(), asyncio.get_running_loop().time
-        self._queue.joined(who, clock())
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._room.acquire()
-        except TimeoutError:
-            raise EngineError("All recognisers are busy.", "recogniser_busy") from None
-        finally:
-            self._queue.left(who, clock())
+        return self._leases.lease(lambda worker: worker.readiness(model))
 
 
 class Worker:

@@ -1,25 +1,54 @@
-"""The embedded brain as the cascade asks it."""
+"""The embedded brain as a call's cascade asks it. What it finds is found in another process."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import asyncio
+import datetime as dt
+from collections.abc import AsyncGenerator, Callable
 
-from ....knowledge.chunks import Chunk
+from ....errors import EngineError
 from ...base import Question, Thought
-from .excerpt import excerpt
-from .responder import Responder
+from .excerpt import Excerpt, excerpt
+from .utterance import Reply
 from .wording import thoughts
+from .workers import Knowledge, Workers
+
+WAITING = 16  # responses of one call that wait for its turn; one more fails
 
 
 class ExtractiveBrain:
-    """`name` is how it calls itself."""
+    """One for each call. `now` gives the local time, for "tomorrow" and "next".
+
+    A call has one request at a time among those that wait for a process. So many responses of one
+    call delay another call's by no more than one.
+    """
 
     def __init__(
-        self, chunks: Iterable[Chunk] = (), *, languages: Sequence[str] = ("en",), name: str = ""
+        self,
+        workers: Workers,
+        knowledge: Knowledge,
+        *,
+        now: Callable[[], dt.datetime] = dt.datetime.now,
     ) -> None:
-        self._responder = Responder(chunks, languages=languages, name=name)
+        self._workers = workers
+        self._knowledge = knowledge
+        self._now = now
+        self._turn = asyncio.Lock()
+        self._waiting = 0
 
     async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+        """Raises `EngineError`: `brain_busy`, `brain_timeout` or `engine_failed`."""
         read = excerpt(question)
-        for thought in thoughts(question, read, self._responder.reply(read)):
+        reply = await self._reply(read)
+        for thought in thoughts(question, read, reply):
             yield thought
+
+    async def _reply(self, read: Excerpt) -> Reply:
+        if self._waiting >= WAITING:
+            raise EngineError("Too many responses of this call are waiting.", "brain_busy")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._workers.reply(self._knowledge, read, self._now())
+        finally:
+            self._waiting -= 1

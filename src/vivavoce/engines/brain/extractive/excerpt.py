@@ -7,12 +7,15 @@ the work of another process.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ....core.values import ToolSpec
-from ...base import Question
 from . import dialogue
+
+if TYPE_CHECKING:  # the process that reads excerpts has no other use for these
+    from ....core.values import ToolSpec
+    from ...base import Question
 
 TOOLS = 64  # that are looked at; more are passed over
 TOOL_BYTES = 128 * 1024  # of all of them as JSON; one that makes it more is passed over

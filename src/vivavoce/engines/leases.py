@@ -1,0 +1,80 @@
+"""Lend a few workers to many: each to one user at a time. First come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Generic, Protocol, TypeVar
+
+from ..errors import EngineError
+
+
+class Queue(Protocol):
+    """Sees who waits for a worker, and who does no longer. Times are the loop's, in seconds."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> object: ...
+
+
+class Unseen:
+    """A queue that nobody looks at."""
+
+    def joined(self, who: object, now: float) -> None: ...
+
+    def left(self, who: object, now: float) -> None: ...
+
+
+class Lent(Protocol):
+    """A worker, whose process may have had to be killed."""
+
+    def bury(self) -> Awaitable[object]: ...
+
+
+W = TypeVar("W", bound=Lent)
+
+
+class Leases(Generic[W]):
+    """`wait_s`: how long one waits for a free worker. `busy` and `code`: the error after that."""
+
+    def __init__(
+        self, workers: Sequence[W], *, wait_s: float, busy: str, code: str, queue: Queue
+    ) -> None:
+        self._idle = list(workers)
+        self._size = len(self._idle)
+        self._room = asyncio.Semaphore(self._size)
+        self._wait_s = wait_s
+        self._busy = busy
+        self._code = code
+        self._queue = queue
+
+    @property
+    def taken(self) -> int:
+        return self._size - len(self._idle)
+
+    @asynccontextmanager
+    async def lease(self, fitness: Callable[[W], int]) -> AsyncIterator[W]:
+        """A worker of one's own: of those that are free the fittest. Raises `EngineError`."""
+        await self._turn()
+        worker = max(self._idle, key=fitness)
+        self._idle.remove(worker)
+        try:
+            yield worker
+        finally:
+            try:
+                await worker.bury()
+            finally:
+                self._idle.append(worker)
+                self._room.release()
+
+    async def _turn(self) -> None:
+        who, clock = object(), asyncio.get_running_loop().time
+        self._queue.joined(who, clock())
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise EngineError(self._busy, self._code) from None
+        finally:
+            self._queue.left(who, clock())
