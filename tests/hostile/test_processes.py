@@ -1,10 +1,12 @@
-"""A recogniser or a voice that dies or hangs: an exact event, and the next turn works."""
+"""A recogniser, a brain or a voice that dies or hangs: an exact event, and the next turn works."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -115,3 +117,95 @@ def test_a_voice_that_is_gone_costs_one_answer(charlotte: House, kills: bool, co
             assert len(processes(charlotte, "vivavoce_espeak")) == 1
 
     asyncio.run(story())
+
+
+BRAIN = "extractive.worker"
+
+
+async def healthy(house: House) -> None:
+    def ask() -> int:
+        with urllib.request.urlopen(f"{house.server.url}/healthz", timeout=5) as response:
+            status: int = response.status
+            return status
+
+    assert await asyncio.to_thread(ask) == 200
+
+
+def test_a_brain_that_dies_is_asked_again_and_costs_nothing(charlotte: House) -> None:
+    async def story() -> None:
+        async with charlotte.welcome() as caller:
+            before = await caller.turn("where is the keynote")
+            for brain in processes(charlotte, BRAIN):
+                brain.kill()
+            assert await caller.turn("where is the keynote") == before
+
+    asyncio.run(story())
+
+
+def test_a_brain_that_hangs_costs_one_answer(charlotte: House) -> None:
+    async def story() -> None:
+        async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
+            stuck = processes(charlotte, BRAIN)
+            for brain in stuck:
+                brain.suspend()
+            await caller.add("where is the keynote")
+            await caller.say("response.create")
+            await healthy(charlotte)  # nobody else waits
+            failed = (await caller.hear("response.done"))["response"]
+            assert failed["status"] == "failed"
+            assert failed["status_details"]["error"]["code"] == "brain_timeout"
+            for brain in processes(charlotte, BRAIN):
+                brain.resume()  # one of them, which nobody had asked anything
+            assert (await answered(caller))["status"] == "completed"
+            assert await bystander.turn("where is the keynote")
+            assert len(set(stuck) & set(processes(charlotte, BRAIN))) < len(stuck)
+
+    asyncio.run(story())
+
+
+def test_tools_that_take_all_that_is_allowed_stop_nobody(charlotte: House) -> None:
+    """73 kB: sixteen enums of five hundred values, and three hundred examples."""
+    values = [f"value {number}" for number in range(500)]
+    properties = {f"p{number}": {"type": "string", "enum": values} for number in range(16)}
+    examples = [f"show me value {number}" for number in range(300)]
+    tool = {
+        "type": "function",
+        "name": "show",
+        "parameters": {"type": "object", "properties": properties, "x-examples": examples},
+    }
+
+    async def story() -> None:
+        async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
+            update = {"type": "realtime", "tools": [tool], "output_modalities": ["text"]}
+            await caller.say("session.update", session=update)
+            await caller.hear("session.updated")
+            await caller.add("please show me something " * 500)
+            await caller.say("response.create")
+            for _ in range(7):
+                await caller.say("response.create", response={"conversation": "none"})
+            assert await bystander.turn("where is the keynote")
+            await healthy(charlotte)
+            for _ in range(8):
+                done = (await caller.hear("response.done"))["response"]
+                assert done["status"] == "completed", done
+
+    asyncio.run(story())
+
+
+def test_a_server_whose_brain_hangs_hears_that_it_is_to_end(tmp_path: Path) -> None:
+    with serve(tmp_path, **TAKES_ALL) as server:
+        house = House(server, server.key(), "charlotte")
+
+        async def story() -> None:
+            async with house.welcome() as caller:
+                await caller.turn("where is the keynote")
+                for brain in processes(house, BRAIN):
+                    brain.suspend()
+                await caller.add("where is the keynote")
+                await caller.say("response.create")
+                await caller.hear("response.created")
+                left = processes(house, BRAIN)
+                assert await asyncio.to_thread(server.stop) == 0
+                assert not psutil.wait_procs(left, timeout=5)[1]
+
+        asyncio.run(story())
