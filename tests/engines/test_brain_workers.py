@@ -20,7 +20,7 @@ from vivavoce.engines.base import Question
 from vivavoce.engines.brain.extractive import wire
 from vivavoce.engines.brain.extractive.brain import WAITING, ExtractiveBrain
 from vivavoce.engines.brain.extractive.excerpt import Excerpt, excerpt
-from vivavoce.engines.brain.extractive.worker import Minds
+from vivavoce.engines.brain.extractive.worker import Responders
 from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.engines.child import environment
 from vivavoce.errors import EngineError
@@ -182,7 +182,7 @@ def test_a_request_that_ends_every_process_fails_with_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
-def test_who_asks_after_an_interruption_gets_their_own_answer(turns: int) -> None:
+def test_a_request_after_a_cancelled_one_gets_its_own_answer(turns: int) -> None:
     """The interruption comes after so many turns of the loop: at any moment of the exchange."""
 
     async def story() -> None:
@@ -246,7 +246,7 @@ def test_more_responses_of_a_call_than_may_wait_fail() -> None:
     live(story())
 
 
-def test_who_finds_all_processes_busy_for_too_long_is_told() -> None:
+def test_a_request_that_waits_too_long_for_a_process_fails_as_busy() -> None:
     async def story() -> None:
         async with opened(wait_s=0.2) as brains:
             processes()[0].suspend()
@@ -357,32 +357,32 @@ def _ask(key: int) -> wire.Ask:
 
 
 def test_an_assistant_that_was_not_loaded_is_unknown() -> None:
-    minds = Minds()
-    assert minds.do(_ask(1), 0) == wire.Unknown()
-    assert minds.do(_load(1), 100) == wire.Loaded()
-    answer = minds.do(_ask(1), 0)
+    responders = Responders()
+    assert responders.do(_ask(1), 0) == wire.Unknown()
+    assert responders.do(_load(1), 100) == wire.Loaded()
+    answer = responders.do(_ask(1), 0)
     assert isinstance(answer, wire.Answered)
     assert answer.reply.text == "Breakfast is from seven to ten."
 
 
 def test_the_assistant_that_was_asked_least_recently_makes_room() -> None:
-    minds = Minds(most=250)
+    responders = Responders(most=250)
     for key in (1, 2):
-        minds.do(_load(key), 100)
-    minds.do(_ask(1), 0)
-    minds.do(_load(3), 100)
-    kept = [key for key in (1, 2, 3) if minds.do(_ask(key), 0) != wire.Unknown()]
+        responders.do(_load(key), 100)
+    responders.do(_ask(1), 0)
+    responders.do(_load(3), 100)
+    kept = [key for key in (1, 2, 3) if responders.do(_ask(key), 0) != wire.Unknown()]
     assert kept == [1, 3]
-    minds.do(_load(4), 1_000)
-    assert minds.do(_ask(4), 0) != wire.Unknown(), "the last one stays, however large it is"
-    assert minds.do(_ask(1), 0) == wire.Unknown()
+    responders.do(_load(4), 1_000)
+    assert responders.do(_ask(4), 0) != wire.Unknown(), "the last one stays, however large it is"
+    assert responders.do(_ask(1), 0) == wire.Unknown()
 
 
 def test_what_the_rules_raise_is_told_by_type_and_place_only() -> None:
-    minds = Minds()
-    minds.do(_load(1), 0)
+    responders = Responders()
+    responders.do(_load(1), 0)
     broken = Excerpt(dialogue=None)  # type: ignore[arg-type]
-    failed = minds.do(wire.Ask(1, dt.datetime.now(), broken), 0)
+    failed = responders.do(wire.Ask(1, dt.datetime.now(), broken), 0)
     assert isinstance(failed, wire.Failed)
     assert failed.error == "AttributeError"
     assert failed.place.startswith("responder.py:")

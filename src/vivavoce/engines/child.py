@@ -1,7 +1,7 @@
 """Run a module of this package in a process of its own, and talk with it through its pipes.
 
-A `Child` reads from its standard input and writes to its standard output; what is said there is
-the business of whoever owns it. It ends when its input does, so it does not outlive the server.
+A `Child` reads from its standard input and writes to its standard output; its owner defines the
+messages. It ends when its input does, so it does not outlive the server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeVar
 from ..errors import EngineError
 
 ROOT = Path(__file__).parents[2]  # where `vivavoce` is imported from
-LEAVE_S = 2.0  # a process that was told to end and does not is killed
+LEAVE_S = 2.0  # from the end of its input until the server kills a process
 
 # All that a child gets of the server's environment: no provider's key is among it.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "LANG", "LC_ALL")
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 
 class Stopped(EngineError):
-    """The process ended, and nobody had told it to."""
+    """The process ended by itself."""
 
 
 class Child:
@@ -61,7 +61,7 @@ class Child:
         return alive and not self._killed
 
     async def start(self) -> None:
-        await self.bury()
+        await self.reap()
         self._process = await asyncio.create_subprocess_exec(
             *command(self._module), env=environment(), stdin=PIPE, stdout=PIPE
         )
@@ -79,7 +79,7 @@ class Child:
         return self._process.stdin
 
     def write(self, data: bytes) -> None:
-        """Write without waiting. What is written to a process that ended is lost."""
+        """Write without waiting. Data for a process that has ended is dropped."""
         if self.running:
             self._input.write(data)
 
@@ -111,7 +111,7 @@ class Child:
             with suppress(ProcessLookupError):
                 self._process.kill()
 
-    async def bury(self) -> int | None:
+    async def reap(self) -> int | None:
         """If it had to be killed, wait until it is gone. Returns how it ended."""
         if self._killed and self._process:
             await self._process.wait()
@@ -121,7 +121,7 @@ class Child:
     async def stop(self) -> None:
         """End its input; kill it if that does not help."""
         if not self.running or self._process is None:
-            await self.bury()
+            await self.reap()
             return
         self._input.close()
         try:
@@ -129,4 +129,4 @@ class Child:
                 await self._process.wait()
         except TimeoutError:
             self.kill()
-            await self.bury()
+            await self.reap()

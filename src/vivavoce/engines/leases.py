@@ -11,7 +11,7 @@ from ..errors import EngineError
 
 
 class Queue(Protocol):
-    """Sees who waits for a worker, and who does no longer. Times are the loop's, in seconds."""
+    """Sees each wait for a worker begin and end. Times are the loop's, in seconds."""
 
     def joined(self, who: object, now: float) -> None: ...
 
@@ -19,7 +19,7 @@ class Queue(Protocol):
 
 
 class Unseen:
-    """A queue that nobody looks at."""
+    """A queue without an observer."""
 
     def joined(self, who: object, now: float) -> None: ...
 
@@ -29,7 +29,7 @@ class Unseen:
 class Lent(Protocol):
     """A worker, whose process may have had to be killed."""
 
-    def bury(self) -> Awaitable[object]: ...
+    def reap(self) -> Awaitable[object]: ...
 
 
 W = TypeVar("W", bound=Lent)
@@ -63,7 +63,7 @@ class Leases(Generic[W]):
             yield worker
         finally:
             try:
-                await worker.bury()
+                await worker.reap()
             finally:
                 self._idle.append(worker)
                 self._room.release()

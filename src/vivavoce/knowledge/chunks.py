@@ -109,7 +109,7 @@ class _Names:
 
 
 def _heading(line: str) -> str:
-    """The text of a heading; "" if the line is none. Hashes that close it are no part of it."""
+    """Return the text of a heading without the hashes that close it; "" for another line."""
     if not _HEADING.match(line):
         return ""
     text = line.lstrip("#").strip()

@@ -151,8 +151,8 @@ class Worker:
     async def stop(self) -> None:
         await self._child.stop()
 
-    async def bury(self) -> None:
-        await self._child.bury()
+    async def reap(self) -> None:
+        await self._child.reap()
 
     async def _begin(self, kind: bytes, model: ModelFiles | None, voice: str | None) -> None:
         if not self._child.running:

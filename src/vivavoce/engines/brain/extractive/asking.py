@@ -134,21 +134,21 @@ def _replay(
     score = 0.0
     for text, answered in reversed(heard):
         budget.spend(len(text) + tools.STEPS_A_WORD * (1 + text.count(" ")))
-        look = slots.Looking(said=Utterance(text, tool.language), today=today, budget=budget)
+        search = slots.Search(said=Utterance(text, tool.language), today=today, budget=budget)
         if answered is None:
-            candidate = tools.weigh(tool, look)
+            candidate = tools.weigh(tool, search)
             score, arguments = candidate.score, dict(candidate.arguments)
         else:
-            arguments |= answer(tool, answered, look)
+            arguments |= answer(tool, answered, search)
     return score, Asked(tool=tool, slot=slot, arguments=arguments, tries=tries)
 
 
-def answer(tool: tools.Tool, slot: str, look: slots.Looking) -> dict[str, object]:
+def answer(tool: tools.Tool, slot: str, search: slots.Search) -> dict[str, object]:
     """What an answer gives: the slot it was asked for, and others that it names by the way."""
-    schema, said = tool.properties[slot], look.said
+    schema, said = tool.properties[slot], search.said
     if is_question(said.folded) and tools.is_free(schema):
         return {}
-    found = slots.find(schema, look, said.digits, asked=True, required=True)
+    found = slots.find(schema, search, said.digits, asked=True, required=True)
     if found is None:
         return {}
     given: dict[str, object] = {slot: found.value}
@@ -156,7 +156,7 @@ def answer(tool: tools.Tool, slot: str, look: slots.Looking) -> dict[str, object
         rest = said.digits.replace(found.said, " ", 1)
         for name, other in tool.properties.items():
             if name != slot and not tools.is_free(other):
-                more = slots.find(other, look, rest)
+                more = slots.find(other, search, rest)
                 if more is not None:
                     given[name] = more.value
                     rest = rest.replace(more.said, " ", 1) if more.said else rest
@@ -169,9 +169,9 @@ def resume(asked: Asked, said: Utterance, today: dt.date, budget: Budget) -> Rep
     if DROP.match(said.folded):
         return Reply(kind="small", language=asked.tool.language, text=phrases.dropped)
     said = Utterance(said.text, asked.tool.language)
-    look = slots.Looking(said=said, today=today, budget=budget)
+    search = slots.Search(said=said, today=today, budget=budget)
     try:
-        given = answer(asked.tool, asked.slot, look)
+        given = answer(asked.tool, asked.slot, search)
     except Spent:
         given = {}
     return call_or_ask(asked.tool, asked.arguments | given) if given else None

@@ -1,4 +1,4 @@
-"""The embedded brain as a call's cascade asks it. What it finds is found in another process."""
+"""The embedded brain as the cascade of a call asks it. Another process finds the answer."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ STEPS = 70_000  # of about a microsecond each; 64 ordinary tools and a sentence 
 
 
 class Spent(Exception):
-    """Nothing is left. What was not looked at by now is passed over."""
+    """Nothing is left. The brain passes over all that it has not read by now."""
 
 
 class Budget:

@@ -12,7 +12,7 @@ from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
 
 TURNS = 24  # how far back anything can reach
 TURN_CHARACTERS = 2000  # of one turn; the rest is not looked at
-OUTPUTS = 8  # of tools, that are told at once: the last ones
+OUTPUTS = 8  # of tools in one reply: the newest ones
 OUTPUT_CHARACTERS = 65_536  # of one output; of a longer one this much is read
 PARTS = 64  # of one message, that are looked at
 
@@ -25,7 +25,7 @@ class Turn(msgspec.Struct, frozen=True):
 class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     asked: str  # what the user said last, "" if the assistant is to speak first
     before: tuple[Turn, ...]  # what was said until then, oldest first
-    outputs: tuple[str, ...]  # of tools, that nobody has told the user yet
+    outputs: tuple[str, ...]  # of tools, since the last message
     unheard: bool = False  # the user said something last, but no word of it is known
 
     @property
@@ -67,7 +67,7 @@ def read(history: Sequence[Item]) -> Dialogue:
         if isinstance(item, FunctionCall | FunctionOutput):
             same = False
             if isinstance(item, FunctionOutput) and not runs and len(outputs) < OUTPUTS:
-                outputs.append(whole(item.output[:OUTPUT_CHARACTERS]))
+                outputs.append(encodable(item.output[:OUTPUT_CHARACTERS]))
         elif isinstance(item, Message) and item.role != "system":
             text = text_of(item)
             if not text:
@@ -89,7 +89,7 @@ def read(history: Sequence[Item]) -> Dialogue:
 
 
 def text_of(message: Message) -> str:
-    """What was said or written in a message; sounds and pictures are not words."""
+    """Return the words of a message; sounds and pictures are not words."""
     said: list[str] = []
     for part in islice(message.content, PARTS):
         text = getattr(part, "text", None) or getattr(part, "transcript", None)
@@ -100,9 +100,9 @@ def text_of(message: Message) -> str:
 
 def _cut(text: str, role: str) -> str:
     """Of what the user said the beginning counts; of what we said, the question at its end."""
-    return whole(text[-TURN_CHARACTERS:] if role == "assistant" else text[:TURN_CHARACTERS])
+    return encodable(text[-TURN_CHARACTERS:] if role == "assistant" else text[:TURN_CHARACTERS])
 
 
-def whole(text: str) -> str:
-    """The text without halves of surrogate pairs, which are no characters."""
+def encodable(text: str) -> str:
+    """Replace halves of surrogate pairs, which UTF-8 cannot carry."""
     return text.encode("utf-8", "replace").decode()

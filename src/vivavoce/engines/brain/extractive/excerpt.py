@@ -37,7 +37,7 @@ def excerpt(question: Question) -> Excerpt:
         dialogue=dialogue.read(question.history),
         tools=tools,
         forced=forced and bool(tools),
-        language=dialogue.whole(question.language or "").split("-")[0].lower(),
+        language=dialogue.encodable(question.language or "").split("-")[0].lower(),
     )
 
 
@@ -53,7 +53,7 @@ def _choice(question: Question) -> tuple[tuple[ToolSpec, ...], bool]:
 
 
 def _encoded(specs: Iterable[ToolSpec]) -> tuple[bytes, ...]:
-    """What JSON cannot say is no tool that could be called."""
+    """Pass over a tool that JSON cannot spell: no client could be asked to call it."""
     tools: list[bytes] = []
     room = TOOL_BYTES
     for spec in specs:

@@ -28,7 +28,7 @@ def sentence(output: str, language: str) -> str:
     if isinstance(value, dict):
         said = _of_object(value, language)
     elif value is text and not whole and text[:1] in ("{", "["):
-        said = phrases.done  # too much: nobody wants to hear brackets
+        said = phrases.done  # cut JSON: its brackets are not for a voice
     elif value is True or value in ("", "ok", "OK", "null", None):
         said = phrases.done
     elif value == [] or value is False:

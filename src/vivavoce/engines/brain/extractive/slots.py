@@ -40,7 +40,7 @@ ADDRESSES = 8  # places in one text where an address may be
 _AT = re.compile(r" ?(?:@| at | chiocciola | arroba ) ?")
 _MAILBOX = re.compile(r"\b[\w.+-]{1,64}$")  # what goes before it,
 _DOMAIN = re.compile(r"[\w-]{1,63}(?: ?(?:\.| dot | punto ) ?[\w-]{1,63}){1,8}")  # and after
-# A longer row of digits is no number that anybody said.
+# A longer row of digits, such as a card's number, is a text.
 _NUMBER = re.compile(r"(?<![\w:.-])-?\d{1,15}(?:\.\d{1,15})?(?![:\d])")
 _ONE = re.compile(r"\b(one|a|an|un|una|uno|single|solo|sola)\b")
 _BEFORE = {
@@ -83,7 +83,7 @@ def in_language(value: object, language: str) -> list[str]:
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
-class Looking(msgspec.Struct, frozen=True, kw_only=True):
+class Search(msgspec.Struct, frozen=True, kw_only=True):
     """What all looking for values in one utterance shares."""
 
     said: Utterance
@@ -96,24 +96,24 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(
-    schema: Schema, look: Looking, rest: str, *, asked: bool = False, required: bool = False
+    schema: Schema, search: Search, rest: str, *, asked: bool = False, required: bool = False
 ) -> Found | None:
     """The value, or None. `rest` is the part of `said.digits` that no other parameter took.
 
     `asked`: the utterance answers the question for this very parameter. Raises `Spent`.
     """
     if isinstance(schema.get("enum"), list):
-        return _choice(schema, look, rest)
+        return _choice(schema, search, rest)
     if schema.get("type") == "array":
-        return _several(plain(schema.get("items")), look, rest, asked, required)
-    return _single(schema, look, rest, asked, required)
+        return _several(plain(schema.get("items")), search, rest, asked, required)
+    return _single(schema, search, rest, asked, required)
 
 
-def _single(schema: Schema, look: Looking, rest: str, asked: bool, required: bool) -> Found | None:
-    said, today = look.said, look.today
-    look.cost(rest)
+def _single(schema: Schema, search: Search, rest: str, asked: bool, required: bool) -> Found | None:
+    said, today = search.said, search.today
+    search.cost(rest)
     if "format" in schema or schema.get("type") in ("integer", "number"):
-        look.budget.spend(len(rest) // CHARACTERS_OF_TIME)  # dates and times take many looks
+        search.budget.spend(len(rest) // CHARACTERS_OF_TIME)  # dates and times take many looks
     match schema.get("type"), schema.get("format"):
         case _, "date":
             return find_date(rest, said.language, today)
@@ -128,17 +128,17 @@ def _single(schema: Schema, look: Looking, rest: str, asked: bool, required: boo
         case "boolean", _:
             return _truth(rest) if asked else None
         case ((None | "string"), _):
-            return _text(schema, look, rest, asked, required)
+            return _text(schema, search, rest, asked, required)
     return None
 
 
-def _choice(schema: Schema, look: Looking, rest: str) -> Found | None:
+def _choice(schema: Schema, search: Search, rest: str) -> Found | None:
     values = schema["enum"]
     best: tuple[float, int, Found] | None = None
     for value in values[:VALUES] if isinstance(values, list) else []:
-        for name in _names(value, schema.get("x-synonyms"), look.said.language):
-            look.cost(rest)
-            folded = _spoken(name, look.said.language)
+        for name in _names(value, schema.get("x-synonyms"), search.said.language):
+            search.cost(rest)
+            folded = _spoken(name, search.said.language)
             ratio = 100.0 if holds(rest, folded) else 0.0
             if not ratio and len(folded) > 4 and len(rest) >= len(folded) - 1:
                 ratio = fuzz.partial_ratio(folded, rest, score_cutoff=ALIKE)
@@ -148,7 +148,7 @@ def _choice(schema: Schema, look: Looking, rest: str) -> Found | None:
 
 
 def spelled(value: object) -> str:
-    """A value of an enum as it is said; "" for what nobody could say."""
+    """Spell a value of an enum as a person says it; "" for one that has no words."""
     if isinstance(value, str):
         return value.replace("_", " ") if len(value) <= NAME_CHARACTERS else ""
     if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 10**15):
@@ -157,7 +157,7 @@ def spelled(value: object) -> str:
 
 
 def _names(value: object, synonyms: object, language: str) -> list[str]:
-    """A value and its synonyms, those that are short enough to be said."""
+    """Return a value and its synonyms, each of at most `NAME_CHARACTERS`."""
     name = spelled(value)
     others: list[str] = []
     if isinstance(synonyms, dict) and name:
@@ -237,16 +237,18 @@ def _truth(text: str) -> Found | None:
     return Found(True, match[0]) if (match := phrases.YES.search(text)) else None
 
 
-def _several(schema: Schema, look: Looking, rest: str, asked: bool, required: bool) -> Found | None:
-    """Several values of one kind. Nobody says a list of lists."""
+def _several(
+    schema: Schema, search: Search, rest: str, asked: bool, required: bool
+) -> Found | None:
+    """Find several values of one kind. A list of lists is passed over."""
     values: list[object] = []
     first = ""
     for _ in range(8):
         asking = asked and not values
         if isinstance(schema.get("enum"), list):
-            found = _choice(schema, look, rest)
+            found = _choice(schema, search, rest)
         else:
-            found = _single(schema, look, rest, asking, required)
+            found = _single(schema, search, rest, asking, required)
         if not found or found.value in values:
             break
         values.append(found.value)
@@ -255,15 +257,15 @@ def _several(schema: Schema, look: Looking, rest: str, asked: bool, required: bo
     return Found(values, first) if values else None
 
 
-def _text(schema: Schema, look: Looking, rest: str, asked: bool, required: bool) -> Found | None:
-    said, written = look.said, schema.get("pattern")
+def _text(schema: Schema, search: Search, rest: str, asked: bool, required: bool) -> Found | None:
+    said, written = search.said, schema.get("pattern")
     if isinstance(written, str) and len(written) <= PATTERN_CHARACTERS:
-        look.budget.spend(STEPS_A_PATTERN)
+        search.budget.spend(STEPS_A_PATTERN)
         if (safe := _safe_pattern(written)) is not None:
-            return _matching(*safe, look)
+            return _matching(*safe, search)
     before = in_language(schema.get("x-after"), said.language)
     for word in before[:WORDS_BEFORE] or (_BEFORE[said.language] if required else ()):
-        look.cost(rest)
+        search.cost(rest)
         if len(word) <= NAME_CHARACTERS and (text := _following(rest, fold(word))):
             value = _ARTICLE.sub("", text).strip()
             if value:
@@ -274,7 +276,7 @@ def _text(schema: Schema, look: Looking, rest: str, asked: bool, required: bool)
 
 
 def _following(rest: str, word: str) -> str:
-    """What stands after a word, up to where something else begins."""
+    """Return the text after a word, up to the next preposition."""
     marked = f"{word} "
     at = rest.find(marked)
     while at >= 0 and not _parted(rest, at):
@@ -308,16 +310,16 @@ def _safe_pattern(pattern: str) -> tuple[re.Pattern[str], int] | None:
         return None
 
 
-def _matching(pattern: re.Pattern[str], ways: int, look: Looking) -> Found | None:
+def _matching(pattern: re.Pattern[str], ways: int, search: Search) -> Found | None:
     """Some words of the utterance that the whole pattern fits, spelled with or without gaps."""
-    for text in (look.said.text, look.said.digits):
+    for text in (search.said.text, search.said.digits):
         words = [word.strip(".,;:!?¿¡") for word in text.split()][-CANDIDATE_WORDS:]
         for size in range(min(PATTERN_WORDS, len(words)), 0, -1):
             for start in range(len(words) - size + 1):
                 piece = words[start : start + size]
                 for value in (" ".join(piece), "".join(piece), "".join(piece).upper()):
                     if len(value) <= CANDIDATE_CHARACTERS:
-                        look.budget.spend(1 + ways // WAYS_A_STEP)
+                        search.budget.spend(1 + ways // WAYS_A_STEP)
                         if pattern.fullmatch(value):
                             return Found(value, fold(" ".join(piece)))
     return None

@@ -205,7 +205,7 @@ def _meanings(words: Iterable[str], language: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _meant(word: str, language: str) -> frozenset[str]:
-    """The meaning of a word that somebody said; nothing for one that only fills."""
+    """Return the meaning of a spoken word; an empty set for a filler word."""
     return _meaning(word, language) if terms(word, language) else frozenset()
 
 
@@ -222,24 +222,24 @@ def best(
     tools: Iterable[bytes], said: Utterance, today: dt.date, budget: Budget
 ) -> Candidate | None:
     """The tool that fits best, however badly; None if there are none."""
-    look = slots.Looking(said=said, today=today, budget=budget)
-    found = _candidates(tools, look)
+    search = slots.Search(said=said, today=today, budget=budget)
+    found = _candidates(tools, search)
     return max(found, key=lambda candidate: candidate.score, default=None)
 
 
-def _candidates(tools: Iterable[bytes], look: slots.Looking) -> Iterator[Candidate]:
+def _candidates(tools: Iterable[bytes], search: slots.Search) -> Iterator[Candidate]:
     """All of them, as far as the budget goes; the others are passed over."""
     with suppress(Spent):
         for encoded in tools:
-            if tool := declared(encoded, look.said.language, look.budget):
-                yield weigh(tool, look)
+            if tool := declared(encoded, search.said.language, search.budget):
+                yield weigh(tool, search)
 
 
-def weigh(tool: Tool, look: slots.Looking) -> Candidate:
-    said = look.said
-    arguments, rest = fill(tool, look)
+def weigh(tool: Tool, search: slots.Search) -> Candidate:
+    said = search.said
+    arguments, rest = fill(tool, search)
     words = re.findall(r"[a-z']+", rest)
-    look.budget.spend(STEPS_A_TOOL + len(words) + len(tool.examples))
+    search.budget.spend(STEPS_A_TOOL + len(words) + len(tool.examples))
     meanings = (_meant(word[:WORD_CHARACTERS], tool.language) for word in words)
     meant = [m for m in meanings if m and not m & tool.neutral]
     hits = [m for m in meant if m & tool.words]
@@ -259,14 +259,14 @@ def weigh(tool: Tool, look: slots.Looking) -> Candidate:
     return Candidate(tool=tool, arguments=arguments, score=min(1.0, score))
 
 
-def fill(tool: Tool, look: slots.Looking) -> tuple[dict[str, object], str]:
+def fill(tool: Tool, search: slots.Search) -> tuple[dict[str, object], str]:
     """The arguments that are in an utterance, and its words that are in none of them."""
     arguments: dict[str, object] = {}
-    rest = look.said.digits
+    rest = search.said.digits
     # Free text would swallow the words of the others: it comes last.
     for name in sorted(tool.properties, key=lambda n: is_free(tool.properties[n])):
         required = name in tool.required
-        found = slots.find(tool.properties[name], look, rest, required=required)
+        found = slots.find(tool.properties[name], search, rest, required=required)
         if found is not None:
             arguments[name] = found.value
             rest = rest.replace(found.said, " ", 1) if found.said else rest
@@ -281,7 +281,7 @@ def is_free(schema: slots.Schema) -> bool:
 def _outside(text: str, tool: Tool, budget: Budget) -> frozenset[str]:
     """The stems of a text without what belongs to the arguments."""
     said = Utterance(text, tool.language)
-    _, rest = fill(tool, slots.Looking(said=said, today=_ANY_DAY, budget=budget))
+    _, rest = fill(tool, slots.Search(said=said, today=_ANY_DAY, budget=budget))
     return frozenset(terms(rest, tool.language)) - tool.neutral
 
 

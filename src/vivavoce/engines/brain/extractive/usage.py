@@ -36,7 +36,10 @@ def usage(question: Question, tools: Iterable[bytes], said: str) -> Usage:
 
 
 class _Counter:
-    """Counts words while there are few: this is done where everybody waits."""
+    """Count the words of a short text, and estimate those of a long one by its length.
+
+    This runs on the event loop.
+    """
 
     def __init__(self) -> None:
         self._room = COUNTED

@@ -1,8 +1,8 @@
-"""A process that thinks: requests in by stdin, answers out by stdout. It ends when stdin does.
+"""A process that answers: requests in by stdin, answers out by stdout. It ends when stdin does.
 
-Python's `re` never lets go of the interpreter's lock, so what a stranger's words and tools may make
-it do is done in a process of its own, which can be killed. This one also kills itself when a
-request takes much too long: a server that is gone can no longer do it.
+Python's `re` holds the interpreter's lock while it searches. So the rules, which search a client's
+words and tools, run in a process that the server can kill. The process also ends itself when a
+request exceeds its deadline by half: the server may have died meanwhile.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import BinaryIO
 from . import wire
 from .responder import Responder
 
-KEPT_BYTES = 4 * 1024 * 1024  # of what assistants know, as it came; the last one always stays
+KEPT_BYTES = 3 * 1024 * 1024  # of what assistants know, as it came; the last one always stays
 PATIENCE = 1.5  # times what the server waits
 
 
-class Minds:
+class Responders:
     """What each assistant knows, indexed. The one used least recently makes room."""
 
     def __init__(self, most: int = KEPT_BYTES) -> None:
@@ -40,8 +40,8 @@ class Minds:
             return wire.Failed(type(error).__name__, _place(error))
 
     def _load(self, request: wire.Load, size: int) -> wire.Answer:
-        mind = Responder(request.chunks, languages=request.languages, name=request.name)
-        self._known[request.key] = mind, size
+        responder = Responder(request.chunks, languages=request.languages, name=request.name)
+        self._known[request.key] = responder, size
         while len(self._known) > 1 and sum(s for _, s in self._known.values()) > self._most:
             self._known.popitem(last=False)
         return wire.Loaded()
@@ -50,8 +50,8 @@ class Minds:
         if request.key not in self._known:
             return wire.Unknown()
         self._known.move_to_end(request.key)
-        mind, _ = self._known[request.key]
-        return wire.Answered(mind.reply(request.read, now=request.now))
+        responder, _ = self._known[request.key]
+        return wire.Answered(responder.reply(request.read, now=request.now))
 
 
 def _place(error: Exception) -> str:
@@ -61,7 +61,7 @@ def _place(error: Exception) -> str:
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """End this process when the time is over, whatever it does then: nobody handles the signal."""
+    """End this process after `seconds`, by the signal's default action: it needs no Python."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -69,8 +69,8 @@ def _deadline(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def serve(source: BinaryIO, sink: BinaryIO, minds: Minds) -> None:
-    """Answer until the source ends. What is no message ends it as well."""
+def serve(source: BinaryIO, sink: BinaryIO, responders: Responders) -> None:
+    """Answer until the source ends. Raises `msgspec.DecodeError` for an invalid message."""
     while len(header := source.read(wire.HEADER.size)) == wire.HEADER.size:
         (size,) = wire.HEADER.unpack(header)
         body = source.read(size)
@@ -80,17 +80,17 @@ def serve(source: BinaryIO, sink: BinaryIO, minds: Minds) -> None:
             request = wire.requests.decode(body)
         asked = isinstance(request, wire.Ask)
         with _deadline(PATIENCE * (wire.ANSWER_S if asked else wire.LOAD_S)):
-            answer = wire.frame(minds.do(request, size))
+            answer = wire.frame(responders.do(request, size))
         sink.write(answer)
         sink.flush()
 
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody is left to hear about it
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the server is gone
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # whatever is printed does not end up among the answers
-        serve(sys.stdin.buffer, answers, Minds())
+        serve(sys.stdin.buffer, answers, Responders())
 
 
 if __name__ == "__main__":

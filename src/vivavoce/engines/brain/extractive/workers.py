@@ -1,7 +1,8 @@
-"""The processes in which the embedded brain thinks. All calls share them.
+"""The processes of the embedded brain. All calls share them.
 
-Whatever a request makes of one, nobody else waits: it has a deadline, and a process that misses it
-is killed and replaced. A process that dies by itself is asked once more, as nothing was said yet.
+Each request has a deadline. The server kills and replaces a process that misses it, and fails this
+one response. If a process dies by itself, the server asks another one, once: the client has heard
+nothing of the reply yet.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from . import wire, worker
 from .excerpt import Excerpt
 from .utterance import Reply
 
-SIZE = 2  # one more than one, so that a process that is being replaced is not missed
+SIZE = 2  # one answers while the other is replaced
 WAIT_S = 5.0  # how long a request waits for a free process
 LATE = "It took too long to find an answer."
 
@@ -79,7 +80,7 @@ class Workers:
                 tasks.create_task(each.stop())
 
     async def prepare(self, knowledge: Knowledge) -> None:
-        """Have one process index it, before somebody asks. Raises `EngineError`."""
+        """Have one process index it, before the first request. Raises `EngineError`."""
         async with self._preparing:
             if not any(each.fitness(knowledge) == BEST for each in self._workers):
                 await self._load(knowledge)
@@ -104,14 +105,14 @@ class Workers:
             await each.load(knowledge)
 
     def _replace(self, knowledge: Knowledge) -> None:
-        """Start another one now, instead of when somebody waits for it."""
+        """Start another one now, and not in the next request."""
         if self._replacing is None or self._replacing.done():
             self._replacing = asyncio.create_task(self._replaced(knowledge))
 
     async def _replaced(self, knowledge: Knowledge) -> None:
         try:
             await self._load(knowledge)
-        except EngineError as error:  # whoever needs it next tries again, and is told
+        except EngineError as error:  # the next request tries again
             log.warning("brain_not_replaced", extra={"code": error.code})
 
 
@@ -125,7 +126,7 @@ class Worker:
         self._answer_s = answer_s
         self._child = Child(worker.__name__, "brain", late=LATE)
         self._known: set[int] = set()
-        self._owed = 0  # answers that nobody took: somebody was interrupted
+        self._owed = 0  # answers still to come; those of cancelled requests are dropped
         self._size: int | None = None  # of the answer that is being read
 
     @property
@@ -151,8 +152,8 @@ class Worker:
     async def stop(self) -> None:
         await self._child.stop()
 
-    async def bury(self) -> None:
-        await self._child.bury()
+    async def reap(self) -> None:
+        await self._child.reap()
 
     async def _reply(self, knowledge: Knowledge, request: bytes) -> Reply:
         await self._ready()
@@ -173,12 +174,12 @@ class Worker:
         self._known.add(knowledge.key)
 
     async def _ready(self) -> None:
-        """Start it if it does not run, and wait for what it still does for somebody else."""
+        """Start it if it does not run, and wait until it has finished a cancelled request."""
         if self._child.running and self._owed:
             try:
                 await self._child.in_time(self._answer(), self._answer_s)
             except EngineError:
-                await self._child.bury()  # that request was another's, and nobody waits for it
+                await self._child.reap()  # that request was cancelled: its error concerns no client
         if not self._child.running:
             self._known.clear()
             self._owed, self._size = 0, None
@@ -193,7 +194,7 @@ class Worker:
         return await self._child.in_time(self._answer(), within_s)
 
     async def _answer(self) -> wire.Answer:
-        """The answer to the last request. Those before it were for somebody who has gone."""
+        """Return the answer to the last request, and drop those to cancelled ones."""
         try:
             while True:
                 answer = await self._frame()
@@ -213,9 +214,9 @@ class Worker:
         return frame
 
     async def _ended(self) -> EngineError:
-        """Say how it ended. A process that ended itself took too long."""
+        """Say how it ended. SIGALRM means that it exceeded its deadline."""
         stopped = self._child.stopped()
-        code = await self._child.bury()
+        code = await self._child.reap()
         if code == -signal.SIGALRM:
             return EngineError(LATE, "brain_timeout")
         return stopped
