@@ -13,6 +13,7 @@ from vivavoce.knowledge.chunks import LONGEST, markdown
 from vivavoce.knowledge.search import Index
 from vivavoce.knowledge.words import fold, sound, terms
 
+from ..support.folders import files
 from ..support.growth import LINEAR, growth
 
 Shape = Callable[[int], str]
@@ -104,7 +105,7 @@ def test_a_table_with_a_field_too_long_for_one_is_a_mistake_of_its_file(tmp_path
     file = tmp_path / "table.csv"
     file.write_text("a,b\n1," + "x" * 200_000, "utf-8")
     with pytest.raises(AssistantError, match=r"table\.csv"):
-        ingest.load([file], ["en"])
+        ingest.load(files(tmp_path, "*.csv"), ["en"])
 
 
 @pytest.mark.parametrize("digits", ["١٢", "፩፪", "１２", "①②", "१२", "𑁒𑁓"])
