@@ -28,10 +28,11 @@ from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import markdown
 from vivavoce.knowledge.words import LANGUAGES
 
+from ..support.folders import files
 from ..support.real_time import live
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, user
 
-CHUNKS = ingest.load([*DATA.glob("*.md"), *DATA.glob("*.csv")], LANGUAGES)
+CHUNKS = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
 KEYNOTE = Question(
     instructions="", history=(user("where is the restaurant"),), tools=ALL, language="en"
 )

@@ -61,10 +61,14 @@ class Child:
         return alive and not self._killed
 
     async def start(self) -> None:
+        """Raises `EngineError` if the process cannot be started."""
         await self.reap()
-        self._process = await asyncio.create_subprocess_exec(
-            *command(self._module), env=environment(), stdin=PIPE, stdout=PIPE
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command(self._module), env=environment(), stdin=PIPE, stdout=PIPE
+            )
+        except OSError as error:
+            raise EngineError(f"The {self._what} cannot be started: {error.strerror}.") from None
 
     @property
     def answers(self) -> StreamReader:
@@ -81,14 +85,15 @@ class Child:
     def write(self, data: bytes) -> None:
         """Write without waiting. Data for a process that has ended is dropped."""
         if self.running:
-            self._input.write(data)
+            with suppress(RuntimeError, OSError):  # it is gone: reading its answer says so
+                self._input.write(data)
 
     async def send(self, data: bytes, within_s: float) -> None:
         """Write, and wait while the process is behind. Raises `EngineError`."""
         self.write(data)
         try:
             await self.in_time(self._input.drain(), within_s)
-        except ConnectionError:
+        except (OSError, RuntimeError):
             raise self.stopped() from None
 
     async def in_time(self, answer: Awaitable[Answer], within_s: float) -> Answer:
@@ -104,6 +109,11 @@ class Child:
         """Say that it ended by itself, and make sure that it did."""
         self.kill()
         return Stopped(f"The {self._what} stopped unexpectedly.")
+
+    def garbled(self) -> EngineError:
+        """Say that its output cannot be read, and make sure that it ends."""
+        self.kill()
+        return EngineError(f"The {self._what} gave an answer that cannot be read.")
 
     def kill(self) -> None:
         if self.running and self._process:

@@ -1,10 +1,10 @@
-"""How much of the loop's time one client takes, and who waits for whom.
+"""Share the loop's time between clients: a client that asks for much waits, the others do not.
 
-One read of a socket brings thousands of small events, and each may ask for much. A client that
-takes less than a tenth of the loop's time is served at once. Whoever takes more, or brings a large
-frame, waits with all others of that kind; of those, whoever has taken least is next. They are worked
-on for `TURN_S`, or for one event that takes longer, and then rest for as long: half of the loop's
-time is everybody else's, however many clients ask for much.
+One read of a socket brings thousands of small events, and each may ask for much. The loop serves a
+client at once if it takes less than a tenth of the loop's time. A client that takes more, or sends
+a large frame, waits in a queue with all others of that kind. Of those, the client that has taken
+least is next. It is served for `TURN_S`, or for one event that takes longer. Then the queue rests
+for as long, so that half of the loop's time is left for everything else.
 """
 
 from __future__ import annotations
