@@ -219,7 +219,7 @@ class Hearing:
     def listen_to(self, item_id: str, sound: bytes, part: int) -> None:
         """Sound that came inside an item, in the session's format. `part`: where in it."""
         ms = duration_ms(sound, self._settings.format)
-        if ms <= LONGEST_MS:  # else nobody keeps it, and to bring it to 24 kHz takes long
+        if ms <= LONGEST_MS:  # a longer one is not kept, so it need not be converted
             self._sounds.add(item_id, _as_pcm(sound, self._settings.format))
             self._sounds.whole(item_id)
         self._listen_whole(item_id, sound)
@@ -236,7 +236,7 @@ class Hearing:
         return silent
 
     def _listen_whole(self, item_id: str, sound: bytes) -> None:
-        """Whoever listens brings G.711 to 24 kHz, piece by piece: a minute of it takes 0.15 s."""
+        """Leave G.711 as it is: the recogniser's task converts it in pieces, 0.15 s for a minute."""
         law = _law(self._settings.format)
         if law is None:
             sound = _whole_samples(sound)

@@ -111,7 +111,7 @@ class Room:
         return weight
 
     def judge_options(self, options: ResponseOptions) -> None:
-        """May one response differ from its session by so much? Its input is judged by itself."""
+        """Refuse options of a response that are larger than a session's. Its input has other limits."""
         if size(msgspec.structs.replace(options, input=None)) > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
@@ -121,7 +121,7 @@ class Room:
             )
 
     def judge_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
-        """May one response be given so many items to read, and these sounds to hear?
+        """Refuse an input of more items, parts or sound than one response reads.
 
         An item counts as often as it is referred to.
         """

@@ -1,6 +1,6 @@
 """How much a frame holds and how deep it lies, seen in its bytes.
 
-Decoded values are dear: 14 MiB of `{},` are five million objects, and seconds of everybody's time.
+Decoding is expensive: 14 MiB of `{},` are five million objects, which block the loop for seconds.
 A million keys cost as much, and so do numbers of some thousand digits. So a frame is judged by what
 stands outside of its strings. Costs some 20 ms for 15 MiB, at worst 100 (escapes among commas).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 OBJECTS = 50_000  # and arrays, in one frame; the largest of honest sessions have a few thousand
-VALUES = 100_000  # of all kinds, in one frame: as many as it has commas
+VALUES = 100_000  # of all kinds in one frame, counted by its commas
 DIGITS = 2**20  # of all numbers in one frame; to read a number is quadratic in its digits
 FEW = 1_000  # numbers of 4,000 digits: those are read in 90 ms
 DEPTH = 64  # of them within each other; what we could not say back we do not accept

@@ -1,10 +1,10 @@
-"""Share the loop's time between clients: a client that asks for much waits, the others do not.
+"""Share the loop's time between clients, so that one client does not block all others.
 
-One read of a socket brings thousands of small events, and each may ask for much. The loop serves a
-client at once if it takes less than a tenth of the loop's time. A client that takes more, or sends
-a large frame, waits in a queue with all others of that kind. Of those, the client that has taken
-least is next. It is served for `TURN_S`, or for one event that takes longer. Then the queue rests
-for as long, so that half of the loop's time is left for everything else.
+One read of a socket brings thousands of small events, and each may be expensive. The server handles
+a client's events at once while the client uses less than a tenth of the loop's time. A client that
+uses more, or sends a large frame, joins the queue. The client in it that has used least is next.
+The server works on the queue for `TURN_S`, or for one event that takes longer, and then leaves it
+for as long: half of the loop's time stays free, however many clients are in the queue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TURN_S = 0.005  # of work for one client, and it queues
 BUSY_S = 0.002  # the same while others queue
 SHARE = 0.1  # of the loop's time: what a client may take without ever queueing
 LONGEST_REST_S = 0.1
-REMEMBERED_S = 1.0  # of work, at most: whoever stops to ask for much is as others in ten seconds
+REMEMBERED_S = 1.0  # the maximum of work: after ten quiet seconds a client starts afresh
 LARGE = 64 * 1024  # bytes of a frame that queues before it is read
 
 Exact = Callable[[], float]

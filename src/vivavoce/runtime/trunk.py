@@ -141,8 +141,8 @@ class Trunk:
 class TrunkReader:
     """Brings what a client says to the upstream: the `Reader` of a relayed call.
 
-    All that a control connection says is taken: the relay has to know who asked for what. What is
-    taken may be read and written anew, so after some of it the loop turns (see `loop_share`).
+    Each frame of a control connection is taken: the relay has to know who asked for which change.
+    The relay decodes and encodes taken frames, so the loop turns between them (see `loop_share`).
     """
 
     def __init__(
@@ -154,6 +154,7 @@ class TrunkReader:
         self._glance = trunk.relay.glance
         self._outbox = trunk.outbox
         self._sideband = client.sideband
+        self._takes_all = client.sideband  # also while anything waits: order is kept
         self._early = 0  # bytes that came before the call was open
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -166,12 +167,12 @@ class TrunkReader:
         return full or early or self._waiting_bytes > WAITING or self._relay.holds_much
 
     def frame(self, data: Frame) -> None:
-        if self._waiting or self._sideband or self._glance(_UP, data) is not _FORWARD:
-            self._take(bytes(data))
-        else:
+        if not self._takes_all and self._glance(_UP, data) is _FORWARD:
             self._outbox.forward(data)
             if self._outbox.full:
                 self._line.settle()
+        else:
+            self._take(bytes(data))
 
     def go_on(self) -> None:
         if self._share.working or self._share.turning:
@@ -184,6 +185,7 @@ class TrunkReader:
             self._waiting_bytes -= len(data)
             with self._share:
                 self._line.tell(FromClient(data, self._sideband), self._client.who)
+        self._takes_all = self._sideband
 
     def drop(self) -> None:
         self._waiting.clear()
@@ -194,6 +196,7 @@ class TrunkReader:
             self._early += len(data)
         self._waiting.append(data)
         self._waiting_bytes += len(data)
+        self._takes_all = True
         if len(data) > LARGE:
             self._share.turn()
         self.go_on()

@@ -1,4 +1,4 @@
-"""Cuts a whole sound into pieces, so that nobody waits for somebody else's minutes of it."""
+"""Cut a whole sound into pieces, so that minutes of it do not block the loop."""
 
 from __future__ import annotations
 

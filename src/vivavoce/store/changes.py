@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ITEM_BYTES = 16 * 1024 * 1024  # as much as the largest message of a client
 
-_items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # made once: that is dear
+_items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # making one is expensive
 
 _OF_THE_ITEM = ("id", "type", "role", "status")
 _BESIDES = [column.name for column in fields(Row) if column.name != "item"]

@@ -3,8 +3,8 @@
 A conversation's order is known to the call; the store only needs numbers that sort the same way.
 An item that comes between two others takes the middle, so that nothing else has to be written.
 After some fifty insertions at one spot there is no number left between the neighbours: then, and
-only then, those around it are numbered anew. They are as few as will do, because each of them is a
-row to write, and a conversation has ten thousand.
+only then, the items around that spot get new numbers. The fewer the better: each of them is a row
+to write, and a conversation has up to ten thousand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 STEP = 1024.0  # an exact power of two: halving it stays exact
-REACH = 8  # items on either side that are numbered anew at least
+REACH = 8  # the minimum of items on either side that get new numbers
 NEAR = 2.0**-16  # how far apart those stand afterwards, for each one that there is of them
 
 

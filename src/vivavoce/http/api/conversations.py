@@ -132,7 +132,7 @@ async def _pieces(row: ConversationRow, items: list[Row]) -> AsyncIterator[bytes
         piece += (b"," if number else b"") + msgspec.json.encode(_item(item))
         if len(piece) >= PIECE_BYTES:
             yield piece
-            await asyncio.sleep(0)  # a socket that takes everything at once lets nobody in
+            await asyncio.sleep(0)  # sending does not wait while the socket takes everything
             piece = b""
     yield piece + b"]}"
 

@@ -29,9 +29,9 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_unknown_key(cls, body: object) -> object:
-        """Keep one of the keys that nobody knows: pydantic makes an error of each.
+        """Keep the first unknown key alone: pydantic makes an error of each.
 
-        Only the first is told, and 90,000 of them took a quarter of a second.
+        The server reports one of them, and 90,000 errors take a quarter of a second.
         """
         if not isinstance(body, dict) or len(body) <= len(cls.model_fields):
             return body
