@@ -1,14 +1,15 @@
-"""Somebody asks for the worst that the limits allow: somebody else waits no longer than 250 ms.
+"""Somebody asks for the worst that the limits allow: a bystander waits no longer than 250 ms.
 
 The rule. A bystander in a process of its own asks the server something small every 20 ms in a
 running call, in a relayed call, and over HTTP on a fresh connection (`tests.support.bystander`).
-Of each wait the time is taken off in which the main thread of the server, or of the bystander, was
-ready to run and got no processor: that is the machine's, not the server's. While nothing else
-happens the longest wait is measured as well; a case may add 250 ms to it. A case that fails is
-tried once more alone, because others on this machine may have held the server's lock of the
-interpreter or its disk: it fails if it fails twice. Every case is bounded in time and in size.
+Each wait is counted without the time in which the main thread of the server, or of the bystander,
+was ready to run and got no processor: that time is the machine's. Before the first case the
+longest wait is measured while nothing else happens. A case may add 250 ms to it. A case that fails
+is tried once more alone, after another quiet measurement, because other processes may have delayed
+the server's threads or its disk: it fails if it fails twice. Every case is bounded in time and
+size.
 
-Not here: instructions of an assistant that are rendered without end.
+Not here: instructions of an assistant whose template never ends.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ Frame = Callable[[], bytes]
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with watched(tmp_path_factory.mktemp("bystander")) as server:
         asyncio.run(_fill(server.house.server.data))
+        server.measure_quiet()
         yield server
         assert server.house.server.process.poll() is None, "it is still there"
         assert "Traceback" not in server.house.server.log.read_text()
@@ -73,15 +75,17 @@ async def _fill(data: Path) -> None:
 
 
 def judge(server: Watched, attack: Attack) -> None:
-    late: dict[str, float] = {}
-    for attempt in range(2):
-        time.sleep(BREATH_S * attempt)
-        quiet = server.quiet()
-        waits = server.beside(attack)
-        late = {name: ms for name, ms in waits.items() if ms > quiet[name] + LONGEST_MS}
-        if not late:
-            return
-    pytest.fail(f"a bystander waited, in milliseconds: {late}")
+    late = _late(server, attack)
+    if late:
+        time.sleep(BREATH_S)
+        server.measure_quiet()
+        late = _late(server, attack)
+    assert not late, f"a bystander waited, in milliseconds: {late}"
+
+
+def _late(server: Watched, attack: Attack) -> dict[str, float]:
+    waits = server.beside(attack)
+    return {name: ms for name, ms in waits.items() if ms > server.quiet[name] + LONGEST_MS}
 
 
 # One event
@@ -217,7 +221,7 @@ FLOODS: dict[str, tuple[Callable[[], list[bytes]], str, str]] = {
         "error", "&conversation_id=conv_many",
     ),
     "insertions where no room is left": (
-        lambda: [created(typed(), previous_item_id="i0")] * 5,
+        lambda: [created(typed(), previous_item_id="i0")] * 60,
         "conversation.item.done", "&conversation_id=conv_many",
     ),
     "large items that are retrieved": (
@@ -422,9 +426,9 @@ def test_beside_large_images_that_many_retrieve(beside: Watched) -> None:
 # The embedded brain
 
 
-def _wide_tools() -> list[dict[str, object]]:
-    """73 kB of them."""
-    values = [f"value {n}" for n in range(500)]
+def _wide_tools(word: str) -> list[dict[str, object]]:
+    """112 kB of them, in one. `word`: what is known of other tools is of no use."""
+    values = [f"{word} {n}" for n in range(500)]
     fields = {f"field_{n}": {"type": "string", "enum": values} for n in range(16)}
     tool: dict[str, object] = {
         "type": "function",
@@ -433,7 +437,7 @@ def _wide_tools() -> list[dict[str, object]]:
         "parameters": {
             "type": "object",
             "properties": fields,
-            "x-examples": [f"book value {n} for value {n + 1}" for n in range(300)],
+            "x-examples": [f"book {word} {n} for {word} {n + 1}" for n in range(300)],
         },
     }
     return [tool]
@@ -443,15 +447,19 @@ def _wide_tools() -> list[dict[str, object]]:
 @pytest.mark.long
 @pytest.mark.parametrize("worst", ["tools", "text"])
 def test_beside_the_embedded_brain(beside: Watched, worst: str) -> None:
+    beside.house.server.await_charlotte(beside.house.key)
+    words = iter(("value", "choice"))  # of the first attempt, and of the second
+
     async def attack(house: House) -> None:
         async with call(house, "&assistant=charlotte") as caller:
             if worst == "tools":
-                await caller.ask([update(tools=_wide_tools())], "session.updated")
-                await caller.ask([created(typed("book value 7 for value 8 please"))],
+                word = next(words)
+                await caller.ask([update(tools=_wide_tools(word))], "session.updated")
+                await caller.ask([created(typed(f"book {word} 7 for {word} 8 please"))],
                                  "conversation.item.done")  # fmt: skip
                 await caller.ask([event("response.create", response=TEXT)], "response.done")
                 return
-            await caller.ask([created(typed("when is the keynote " * 15_000))],
+            await caller.ask([created(typed("when is the keynote " * 5_000))],
                              "conversation.item.done")  # fmt: skip
             await caller.ask([event("response.create", response=BESIDE)] * 8, "response.done")
 

@@ -12,14 +12,14 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .calls import House
 from .served import TAKES_ALL, serve
 
-QUIET_S = 0.2
+QUIET_S = 1.0
 RELAYED = """
 name = "relayed"
 engine = "upstream"
@@ -93,10 +93,11 @@ class Watched:
 
     house: House
     bystander: Bystander
+    quiet: Waits = field(default_factory=dict)
 
-    def quiet(self) -> Waits:
-        """What the bystander waits for while nothing else happens."""
-        return self.beside(lambda house: asyncio.sleep(QUIET_S))
+    def measure_quiet(self) -> None:
+        """How long it waits while nothing else happens."""
+        self.quiet = self.beside(lambda house: asyncio.sleep(QUIET_S))
 
     def beside(self, attack: Attack) -> Waits:
         """What it waits for while this happens."""

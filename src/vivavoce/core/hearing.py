@@ -236,7 +236,7 @@ class Hearing:
         return silent
 
     def _listen_whole(self, item_id: str, sound: bytes) -> None:
-        """Leave G.711 as it is: the recogniser's task converts it in pieces, 0.15 s for a minute."""
+        """Leave G.711 as it is: the recogniser converts it, 0.15 s for a minute."""
         law = _law(self._settings.format)
         if law is None:
             sound = _whole_samples(sound)

@@ -111,7 +111,7 @@ class Room:
         return weight
 
     def judge_options(self, options: ResponseOptions) -> None:
-        """Refuse options of a response that are larger than a session's. Its input has other limits."""
+        """Refuse options that are larger than a session may be. The input has its own limits."""
         if size(msgspec.structs.replace(options, input=None)) > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
