@@ -25,7 +25,7 @@ from vivavoce.net.websocket import Frame, Socket
 from vivavoce.protocol.peek import peek_type
 
 FRAME_MS = 20
-PATIENCE_S = 20.0
+SLOW_PEER_TIMEOUT_S = 20.0
 LOUD = 600  # of 32768: where a recording's speech begins
 SOUNDS = Path(__file__).parent.parent / "tests" / "sounds"
 
@@ -138,7 +138,7 @@ class Caller:
 
     async def until(self, *kinds: str) -> float:
         """When the first of these came. What came before it is forgotten."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while True:
                 at, kind = await self._seen.get()
                 if kind in kinds:

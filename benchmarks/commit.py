@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from vivavoce.protocol.items import Message, Part
-from vivavoce.store.base import CallRow, Change, ConversationRow, ResponseRow, Row
+from vivavoce.store.base import CallRow, Change, ConversationRow, ItemRow, ResponseRow
 from vivavoce.store.positions import STEP
 from vivavoce.store.sql import SqlStore
 
@@ -30,13 +30,13 @@ ANSWER = "The keynote starts at nine in the Auditorium, and coffee is served fro
 def turn(call: int, number: int) -> Change:
     question = Part(type="input_audio", transcript="When does the keynote start?")
     answer = Part(type="output_audio", transcript=ANSWER * 3)
-    heard = Row(
+    heard = ItemRow(
         Message(id=f"item_{number}q", role="user", content=(question,)),
         STEP * 2 * number,
         NOW,
         input_method="voice",
     )
-    said = Row(
+    said = ItemRow(
         Message(id=f"item_{number}a", role="assistant", content=(answer,)),
         STEP * (2 * number + 1),
         NOW,

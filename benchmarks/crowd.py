@@ -16,7 +16,7 @@ import sys
 import msgspec
 
 from vivavoce.audio.pcm import BYTES_PER_MS
-from vivavoce.cli.listener import new_loop
+from vivavoce.cli.http_server import new_loop
 from vivavoce.net.dial import Unreachable
 from vivavoce.net.websocket import Frame
 

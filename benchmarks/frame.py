@@ -14,19 +14,19 @@ from collections.abc import Callable
 from vivavoce.audio.denoise import Denoiser, Depth
 from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, level_db
 from vivavoce.audio.resample import Resampler
-from vivavoce.core.ids import DICE, new_id
-from vivavoce.core.inputs import Heard
+from vivavoce.core.ids import RANDOM_BYTES, new_id
+from vivavoce.core.inputs import AudioReceived
 from vivavoce.core.session import Session
 from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.vad.silero import Silero
 from vivavoce.net.websocket import Frame
 from vivavoce.protocol import codec
 from vivavoce.protocol.config import SessionConfig
+from vivavoce.runtime.call_request import now
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.ears import Ears
-from vivavoce.runtime.hands import Hands
-from vivavoce.runtime.line import Line
-from vivavoce.runtime.planning import now
+from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.engine_work import EngineWork
+from vivavoce.runtime.input_pipeline import InputPipeline
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
 
@@ -57,13 +57,13 @@ class Call:
 
     def __init__(self) -> None:
         def make_id(kind: str) -> str:
-            return new_id(kind, time.time(), secrets.token_bytes(DICE))
+            return new_id(kind, time.time(), secrets.token_bytes(RANDOM_BYTES))
 
         clock = asyncio.get_running_loop().time
         session = Session(SessionConfig(), now=clock(), new_id=make_id, gate_db=15)
         recorder = Recorder("rtc_1", "conv_1", lambda _, outcome: outcome(True), wall=now)
-        self.ears = Ears(Silero, lambda: session.config.audio.input)
-        self.line = Line(session, Hands(scripted()), recorder)
+        self.ears = InputPipeline(Silero, lambda: session.config.audio.input)
+        self.line = CallDriver(session, EngineWork(scripted()), recorder)
 
         def reader(client: Client) -> SessionReader:
             return SessionReader(self.line, client, self.ears)
@@ -87,7 +87,7 @@ async def measure() -> dict[str, float]:
     await asyncio.sleep(0)
     down, silero, ears = Resampler(SAMPLE_RATE, 16_000), Silero(), Call().ears
     near, far = Denoiser(Depth.near()), Denoiser(Depth.far())
-    frame, heard = memoryview(SILENCE), Heard(PCM, (0.0,), (-96.0,))
+    frame, heard = memoryview(SILENCE), AudioReceived(PCM, (0.0,), (-96.0,))
     made = {
         "decode the event": microseconds(lambda: codec.decode(frame)),
         "noise reduction, if on: near": microseconds(lambda: near.push(PCM)),
@@ -95,8 +95,8 @@ async def measure() -> dict[str, float]:
         "24 kHz → 16 kHz": microseconds(lambda: down.push(PCM)),
         "speech model, 20 of its 32 ms": microseconds(lambda: silero.step(bytes(1024))) * 20 / 32,
         "level, 20 of its 32 ms": microseconds(lambda: level_db(bytes(1024))) * 20 / 32,
-        "all that ears do": microseconds(lambda: list(ears.take(PCM))),
-        "the line and its machine": microseconds(lambda: call.line.tell(heard, 1)),
+        "all that ears do": microseconds(lambda: list(ears.decode(PCM))),
+        "the line and its machine": microseconds(lambda: call.line.feed(heard, 1)),
         "the whole way of a frame": microseconds(lambda: call.client.frame(frame)),
     }
     call.client.lost(1000, "")

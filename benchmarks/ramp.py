@@ -26,8 +26,8 @@ PEOPLE, EVERY_S, STAY_S = 40, 2.0, 30.0
 PROCESSES = 2
 SETTLE_S = 3.0
 FALTERS_MS = 20.0
-ON = {"VIVAVOCE_CALLS__BUSY_LATE_MS": "20", "VIVAVOCE_CALLS__BUSY_WAIT_S": "2"}
-OFF = {"VIVAVOCE_CALLS__BUSY_LATE_MS": "0", "VIVAVOCE_CALLS__BUSY_WAIT_S": "0"}
+ON = {"VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "20", "VIVAVOCE_CALLS__OVERLOAD_WAIT_S": "2"}
+OFF = {"VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0", "VIVAVOCE_CALLS__OVERLOAD_WAIT_S": "0"}
 
 
 @dataclass
@@ -82,7 +82,7 @@ def _scrape(served: Served, key: str) -> tuple[int, str]:
     headers = {"Authorization": f"Bearer {key}"}
     text = httpx2.get(f"{served.url}/metrics", headers=headers, timeout=60).text
     live = re.search(r"^vivavoce_calls_live (\S+)", text, re.MULTILINE)
-    strained = re.findall(r'^vivavoce_strained\{by="(\w+)"\} 1', text, re.MULTILINE)
+    strained = re.findall(r'^vivavoce_overloaded\{signal="(\w+)"\} 1', text, re.MULTILINE)
     return round(float(live[1])) if live else 0, ", ".join(strained)
 
 

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from vivavoce.engines.base import Question
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive.brain import ExtractiveBrain
 from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.responder import Responder
@@ -25,7 +25,7 @@ from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import Message, Part
 
 DATA = Path(__file__).parent.parent / "tests" / "engines" / "brain_data"
@@ -42,9 +42,9 @@ def fair() -> Responder:
     return Responder(known(), languages=LANGUAGES, name="Aurora", now=lambda: NOW)
 
 
-def asked(text: str) -> Question:
+def asked(text: str) -> GenerateRequest:
     message = Message(role="user", content=(Part(type="input_text", text=text),))
-    return Question(instructions="", history=(message,))
+    return GenerateRequest(instructions="", history=(message,))
 
 
 def cases(name: str) -> list[tuple[str, str, str]]:

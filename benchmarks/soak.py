@@ -84,7 +84,7 @@ async def measure(count: int) -> list[Left]:
         (data / "assistants" / "echo").mkdir()
         (data / "assistants" / "echo" / "assistant.toml").write_text(ECHO)
         with serve(data, VIVAVOCE_CALLS__DEFAULT_ASSISTANT="echo",
-                   VIVAVOCE_CALLS__BUSY_LATE_MS="0") as served:  # fmt: skip
+                   VIVAVOCE_CALLS__OVERLOAD_LAG_MS="0") as served:  # fmt: skip
             key, left = served.key(), []
             for step in range(1, STEPS + 1):
                 await calls(served.ws("echo"), key, count // STEPS)

@@ -20,19 +20,26 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from vivavoce.app.folder import Folder
-from vivavoce.app.parts import Parts, known
+from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import SHIPPED, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.audio.pcm import BYTES_PER_MS, FRAME_MS
-from vivavoce.config import Settings, Speech
-from vivavoce.core import pauses
-from vivavoce.core.hearing import JUDGED_AFTER_MS, JUDGED_MS
-from vivavoce.core.turns import Ending, Rules, Started, Stopped, TurnDetector, Waits
-from vivavoce.engines.base import PauseJudge, SpeechToText
+from vivavoce.config import Settings, SpeechSection
+from vivavoce.core import utterance_ending
+from vivavoce.core.input_audio import JUDGED_AFTER_MS, JUDGED_MS
+from vivavoce.core.turns import (
+    SilenceDurations,
+    Started,
+    Stopped,
+    TurnDetector,
+    TurnSettings,
+    UtteranceEnding,
+)
+from vivavoce.engines.base import EndOfTurnModel, SpeechToText
 from vivavoce.protocol import server
 from vivavoce.protocol.config import AudioInput, SemanticVad, ServerVad
-from vivavoce.runtime.ears import Ears
+from vivavoce.runtime.input_pipeline import InputPipeline
 
 from .figures import table
 
@@ -85,7 +92,7 @@ class Heard:
 @dataclass(frozen=True, slots=True)
 class Setting:
     name: str
-    rules: Rules
+    rules: TurnSettings
     words: bool = True
     model: bool = True
 
@@ -137,7 +144,12 @@ def _without_silence(pcm: bytes, level_db: float = -45.0) -> bytes:
 
 
 async def listen(
-    parts: Parts, ears: SpeechToText, judge: PauseJudge | None, text: Text, voice: str, at: Path
+    parts: Adapters,
+    ears: SpeechToText,
+    judge: EndOfTurnModel | None,
+    text: Text,
+    voice: str,
+    at: Path,
 ) -> Heard:
     pcm, edges = await asyncio.to_thread(say, text, voice, at)
     pcm += audio.silence(TAIL_MS)
@@ -152,18 +164,18 @@ async def listen(
     ) -> None:
         heard.words.append((now_ms(), guess or text))
 
-    async def think(judge: PauseJudge, pause_at: int, sound: bytes) -> None:
+    async def think(judge: EndOfTurnModel, pause_at: int, sound: bytes) -> None:
         if (over := await judge.over(sound)) is not None:
             heard.opinions.append((now_ms(), pause_at, over))
 
     async def sound() -> AsyncIterator[bytes]:
-        silero = Ears(parts.detector, AudioInput)
-        turns = TurnDetector(Rules(waits=Waits(*[10**6] * 4)))
+        silero = InputPipeline(parts.detector, AudioInput)
+        turns = TurnDetector(TurnSettings(waits=SilenceDurations(*[10**6] * 4)))
         for start in range(0, len(pcm), FRAME_MS * BYTES_PER_MS):
             until = start // BYTES_PER_MS + FRAME_MS
             await asyncio.sleep(began + until / 1000 - time.monotonic())
             piece = pcm[start : start + FRAME_MS * BYTES_PER_MS]
-            for verdict in silero.take(piece):
+            for verdict in silero.decode(piece):
                 heard.probabilities += verdict.probabilities
                 for probability in verdict.probabilities:
                     turns.push(probability)
@@ -181,12 +193,12 @@ async def listen(
 async def record(model: Path | None) -> list[Heard]:
     assistant = Catalogue([SHIPPED], known()).get("charlotte")
     assert assistant is not None
-    settings = Settings(speech=Speech(smart_turn=model))
+    settings = Settings(speech=SpeechSection(smart_turn_model=model))
     room = asyncio.Semaphore(AT_ONCE)
     with TemporaryDirectory() as folder:
-        async with Parts(settings, Folder(Path(folder))) as parts:
-            await parts.warm(assistant)
-            judge = await parts.pauses()
+        async with Adapters(settings, DataFolder(Path(folder))) as parts:
+            await parts.preload(assistant)
+            judge = await parts.end_of_turn_model()
 
             async def one(number: int, text: Text, voice: str) -> Heard:
                 async with room:
@@ -213,7 +225,9 @@ def decide(heard: Heard, setting: Setting) -> list[int]:
         now = number * FRAME_MS
         while words and words[0][0] <= now:
             text = words.pop(0)[1]
-            turns.ending = pauses.ending(text, "en") if turns.speaking else Ending.OPEN
+            turns.ending = (
+                utterance_ending.ending(text, "en") if turns.speaking else UtteranceEnding.OPEN
+            )
         while opinions and opinions[0][0] <= now:
             _, pause_at, over = opinions.pop(0)
             if turns.silent_ms and now - FRAME_MS - turns.silent_ms == pause_at:
@@ -242,11 +256,16 @@ def score(recordings: Sequence[Heard], setting: Setting) -> tuple[Score, Score]:
 
 def settings(model: bool) -> list[Setting]:
     rows = [
-        Setting(f"`server_vad`, {ms} ms", Rules.of(ServerVad(silence_duration_ms=ms)), False, False)
+        Setting(
+            f"`server_vad`, {ms} ms",
+            TurnSettings.of(ServerVad(silence_duration_ms=ms)),
+            False,
+            False,
+        )
         for ms in (500, 1000)
     ]
     for eagerness in ("high", "medium", "low"):
-        rules = Rules.of(SemanticVad(eagerness=eagerness))
+        rules = TurnSettings.of(SemanticVad(eagerness=eagerness))
         rows.append(Setting(f"`{eagerness}`, no words known", rules, False, False))
         rows.append(Setting(f"`{eagerness}`, words", rules, True, False))
         if model:

@@ -29,50 +29,60 @@ FILE_BYTES = MIB  # of the settings
 SECRET_BYTES = 64 * 1024
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Server(Section):
+class ServerSection(SettingsSection):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     public_url: str | None = None  # what people open, if it is not http://host:port
     allowed_origins: tuple[str, ...] = ()  # besides the server's own: CORS and WebSocket `Origin`
     tls_cert: Path | None = None  # PEM files; both or none
     tls_key: Path | None = None
-    open_metrics: bool = False  # may anybody who reaches us read /metrics?
+    public_metrics: bool = False  # may anybody who reaches us read /metrics?
 
 
-class Calls(Section):
+class CallsSection(SettingsSection):
     default_assistant: str = "charlotte"
     max_minutes: int = Field(60, ge=1, le=24 * 60)  # the protocol's own limit is 60
     run_ahead_s: float = Field(4.0, ge=0.2, le=60)  # how far spoken answers run ahead of real time
-    frame_bytes: int = Field(16 * 1024 * 1024, ge=64 * 1024)  # the largest message of a client
-    outbox_bytes: int = Field(1024 * 1024, ge=64 * 1024)  # waiting for one client's socket
-    slow_client_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
-    at_once: int = Field(200, ge=1)  # calls in this process
-    busy_late_ms: float = Field(20.0, ge=0)  # sound or process so late, too often: no new voices
-    busy_wait_s: float = Field(2.0, ge=0, le=10)  # the same for the wait for a recogniser; 0: off
+    max_message_bytes: int = Field(
+        16 * 1024 * 1024, ge=64 * 1024
+    )  # the largest message of a client
+    send_buffer_bytes: int = Field(1024 * 1024, ge=64 * 1024)  # waiting for one client's socket
+    slow_client_timeout_s: float = Field(10.0, ge=1)  # an outbox full for so long closes its client
+    max_calls: int = Field(200, ge=1)  # calls in this process
+    overload_lag_ms: float = Field(20.0, ge=0)  # sound or process so late, too often: no new voices
+    overload_wait_s: float = Field(
+        2.0, ge=0, le=10
+    )  # the same for the wait for a recogniser; 0: off
     tokens_per_minute: int = Field(10_000_000, ge=1)  # of one call
-    per_key: int = Field(100, ge=1)  # of them, with one API key and the secrets minted by it
-    strangers: int = Field(500, ge=1)  # connections that are no calls, or not yet
-    items: int = Field(10_000, ge=1)  # of a conversation
+    max_calls_per_key: int = Field(
+        100, ge=1
+    )  # of them, with one API key and the secrets minted by it
+    max_pending_connections: int = Field(500, ge=1)  # connections that are no calls, or not yet
+    max_items: int = Field(10_000, ge=1)  # of a conversation
     item_bytes: int = Field(15 * MIB, ge=1024, le=15 * MIB)  # of one that a client writes
     conversation_bytes: int = Field(64 * MIB, ge=1024)  # of all those
     session_bytes: int = Field(MIB, ge=16 * 1024)  # that a client adds to its session
-    responses: int = Field(8, ge=0)  # of one call at once, beside its conversation's own
-    sound_bytes: int = Field(4 * 1024 * 1024, ge=0)  # of a call's items, kept for who retrieves
+    max_out_of_band_responses: int = Field(
+        8, ge=0
+    )  # of one call at once, beside its conversation's own
+    audio_cache_bytes: int = Field(
+        4 * 1024 * 1024, ge=0
+    )  # of a call's items, kept for who retrieves
 
 
-class Speech(Section):
+class SpeechSection(SettingsSection):
     stt_workers: int = Field(4, ge=1, le=64)  # pocketsphinx processes: talkers heard at once
-    smart_turn: Path | None = None  # an ONNX file that judges pauses under `semantic_vad`
-    answer_s: float = Field(
+    smart_turn_model: Path | None = None  # an ONNX file that judges pauses under `semantic_vad`
+    worker_timeout_s: float = Field(
         10.0, ge=0.5
     )  # recogniser and voice processes that say nothing are hung
 
 
-class OpenAI(Section):
+class OpenAISection(SettingsSection):
     """The HTTP endpoints behind the adapters named `openai`. Any compatible server will do."""
 
     base_url: str = "https://api.openai.com/v1"
@@ -84,16 +94,16 @@ class OpenAI(Section):
     timeout_s: float = Field(30.0, ge=1)
 
 
-class Net(Section):
+class NetSection(SettingsSection):
     allow_private: bool = False  # may outgoing HTTP reach loopback and private addresses?
 
 
-class Settings(Section):
-    server: Server = Server()
-    calls: Calls = Calls()
-    speech: Speech = Speech()
-    openai: OpenAI = OpenAI()
-    net: Net = Net()
+class Settings(SettingsSection):
+    server: ServerSection = ServerSection()
+    calls: CallsSection = CallsSection()
+    speech: SpeechSection = SpeechSection()
+    openai: OpenAISection = OpenAISection()
+    net: NetSection = NetSection()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

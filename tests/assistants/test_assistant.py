@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from vivavoce.assistants import Assistant, load
-from vivavoce.core.values import JsonObject
+from vivavoce.core.types import JsonObject
 from vivavoce.errors import InvalidRequest
 from vivavoce.protocol.config import SessionConfig
 

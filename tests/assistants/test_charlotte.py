@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 import pytest
 
 from vivavoce.assistants import SHIPPED, load
-from vivavoce.engines.base import Question
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
@@ -189,7 +189,7 @@ def ask(words: str, language: str) -> str:
     """The answer of the embedded brain; of a tool call, its arguments."""
 
     history = (Message(role="user", content=(Part(type="input_text", text=words),)),)
-    question = Question(
+    question = GenerateRequest(
         instructions=CHARLOTTE.instructions(None, language),
         history=history,
         tools=CHARLOTTE.tools(),

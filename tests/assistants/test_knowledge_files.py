@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.app.folder import Folder
-from vivavoce.app.parts import Parts
+from vivavoce.app.adapters import Adapters
+from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Assistant, load
-from vivavoce.assistants.files import FILE_BYTES, FILES
+from vivavoce.assistants.knowledge_files import FILE_BYTES, FILES
 from vivavoce.config import Settings
 from vivavoce.errors import AssistantError, EngineError
 from vivavoce.knowledge import ingest
@@ -161,7 +161,7 @@ def test_a_call_is_refused_when_its_knowledge_became_unreadable_and_the_log_name
     (folder / "knowledge/x.md").symlink_to(secret)
 
     async def story() -> None:
-        async with Parts(Settings(), Folder(tmp_path / "data")) as parts:
+        async with Adapters(Settings(), DataFolder(tmp_path / "data")) as parts:
             with pytest.raises(EngineError, match="the knowledge of this assistant has mistakes"):
                 await parts.brain(ada, "en")
             (folder / "knowledge/x.md").unlink()

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from vivavoce.assistants import load
 from vivavoce.assistants.languages import EVERY
 from vivavoce.assistants.load import SECTIONS
-from vivavoce.assistants.sections import LOCKABLE, Key
+from vivavoce.assistants.sections import LOCKABLE, SecretSource
 from vivavoce.engines.scripted.script import load as load_script
 
 from ..support.folders import KNOWN, write
@@ -62,7 +62,7 @@ def test_every_default_is_the_real_one(section: str, key: str, default: object) 
             assert not said.startswith("`") or said == "`[]`"
         case str() | int() | float() | tuple():
             assert said == f"`{json.dumps(default)}`"
-        case Key():
+        case SecretSource():
             assert said == f'`{{ env = "{default.env}" }}`'
         case _:
             assert not said.startswith("`"), "explained in words or in a table of its own"

@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 
 from vivavoce import __version__
 from vivavoce.access import client_secrets, keys, sign_in
+from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.access.client_secrets import ClientSecret
-from vivavoce.access.refusal import Refusal
-from vivavoce.app import folder
-from vivavoce.app.folder import Folder
+from vivavoce.app import data_folder
+from vivavoce.app.data_folder import DataFolder
 from vivavoce.cli.common import command
 from vivavoce.cli.main import app
-from vivavoce.core.values import Caller
+from vivavoce.core.types import Caller
 from vivavoce.protocol.items import Message, Part
-from vivavoce.store.base import Change, ConversationRow, Grant, Row
+from vivavoce.store.base import Change, ConversationRow, Grant, ItemRow
 from vivavoce.store.sql.store import SqlStore
 
 from ..support.onnx import mean_model
@@ -84,7 +84,7 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
     assert (row["id"], row["name"], row["revoked_at"]) == (made["id"], "phone", None)
     assert made["key"] not in json.dumps(row)
     assert terminal.json("keys", "revoke", made["id"]) == {"id": made["id"], "revoked": True}
-    assert isinstance(checked(), Refusal)
+    assert isinstance(checked(), AuthFailure)
     terminal.run("keys", "revoke", made["id"])
     assert terminal.status == FAILED
     assert "was revoked already" in terminal.complaint
@@ -149,7 +149,7 @@ def test_a_secret_that_was_found_is_revoked_by_itself(terminal: Terminal) -> Non
     assert secret.value not in terminal.complaint
     assert secret.id in terminal.run("secrets", "revoke", "-", answer=f"{secret.value}\n")
     checked = with_store(terminal, lambda store: client_secrets.check(store, secret.value, NOW))
-    assert isinstance(checked[0], Refusal)
+    assert isinstance(checked[0], AuthFailure)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_what_to_type_is_what_works_here(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    data = Folder(Path("my data"))
+    data = DataFolder(Path("my data"))
     for started, shown in (
         (".venv/bin/vivavoce", ".venv/bin/vivavoce link --data-dir 'my data'"),
         (str(tmp_path / "bin/vivavoce"), "bin/vivavoce link --data-dir 'my data'"),
@@ -256,13 +256,13 @@ def test_what_to_type_is_what_works_here(
     ):
         monkeypatch.setattr(sys, "argv", [started])
         assert command(data, "link") == shown
-    assert command(folder.default(), "link") == "/opt/v/bin/vivavoce link"
+    assert command(data_folder.default(), "link") == "/opt/v/bin/vivavoce link"
     on_the_path = tmp_path / "vivavoce"
     on_the_path.write_text("#!/bin/sh\n")
     on_the_path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [str(on_the_path)])
-    assert command(folder.default(), "link") == "vivavoce link"
+    assert command(data_folder.default(), "link") == "vivavoce link"
 
 
 def test_a_key_for_an_assistant_that_is_not_there_is_refused(terminal: Terminal) -> None:
@@ -287,7 +287,7 @@ def test_a_link_signs_in_once(terminal: Terminal) -> None:
         lambda store: sign_in.sign_in(store, code, datetime.now(UTC)),
     )
     assert isinstance(once, str)
-    assert isinstance(twice, Refusal)
+    assert isinstance(twice, AuthFailure)
 
 
 # Conversations
@@ -306,8 +306,10 @@ def talked(terminal: Terminal) -> Terminal:
         content=(Part(type="output_audio", transcript="It is [soon]"),),
     )
     rows = (
-        Row(asked, 1024.0, NOW, input_method="text"),
-        Row(answered, 2048.0, NOW, generated="It is [soon]. Really.", sent_ms=2000, heard_ms=900),
+        ItemRow(asked, 1024.0, NOW, input_method="text"),
+        ItemRow(
+            answered, 2048.0, NOW, generated="It is [soon]. Really.", sent_ms=2000, heard_ms=900
+        ),
     )
     with_store(
         terminal,
@@ -476,27 +478,27 @@ def test_a_mistake_in_the_settings_is_told_with_its_key(terminal: Terminal) -> N
 def test_doctor_tries_every_part(terminal: Terminal) -> None:
     terminal.data.mkdir()
     (terminal.data / "server.url").write_text("http://localhost:1")  # of one that was killed
-    findings = {one["part"]: one for one in terminal.json("doctor")}
+    findings = {one["check"]: one for one in terminal.json("doctor")}
     for part in ("Python", "database", "voice detection", "brain", "assistants"):
-        assert findings[part]["good"], findings[part]
-    assert "not running" in findings["server"]["said"]
-    assert (terminal.status == 0) == all(one["good"] for one in findings.values())
+        assert findings[part]["ok"], findings[part]
+    assert "not running" in findings["server"]["message"]
+    assert (terminal.status == 0) == all(one["ok"] for one in findings.values())
     assert terminal.status in (0, MISSING)
-    assert all(one["mend"] for one in findings.values() if not one["good"])
+    assert all(one["fix"] for one in findings.values() if not one["ok"])
 
 
 def test_doctor_tries_the_model_that_judges_pauses(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = tmp_path / "smart-turn.onnx"
-    monkeypatch.setenv("VIVAVOCE_SPEECH__SMART_TURN", str(model))
-    findings = {one["part"]: one for one in terminal.json("doctor")}
+    monkeypatch.setenv("VIVAVOCE_SPEECH__SMART_TURN_MODEL", str(model))
+    findings = {one["check"]: one for one in terminal.json("doctor")}
     assert terminal.status == MISSING
-    assert str(model) in findings["pauses"]["said"]
-    assert "speech.smart_turn" in findings["pauses"]["mend"]
+    assert str(model) in findings["pauses"]["message"]
+    assert "speech.smart_turn_model" in findings["pauses"]["fix"]
     model.write_bytes(mean_model(80, 800))
-    findings = {one["part"]: one for one in terminal.json("doctor")}
-    assert findings["pauses"]["good"], findings["pauses"]
+    findings = {one["check"]: one for one in terminal.json("doctor")}
+    assert findings["pauses"]["ok"], findings["pauses"]
 
 
 def test_doctor_says_where_each_missing_key_is_looked_for(

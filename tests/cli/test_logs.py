@@ -96,7 +96,7 @@ def test_our_own_and_other_peoples_loggers_write_no_words(lines: Lines) -> None:
 
 def test_lines_for_people_have_no_words_either() -> None:
     record = logging.makeLogRecord({"msg": "call_failed", "exc_info": (None, failed(), None)})
-    line = logs.Lines().format(record)
+    line = logs.ConsoleFormatter().format(record)
     assert SECRET not in line
     assert "error=ValueError" in line
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 from websockets.asyncio.server import ServerConnection, serve
 
-from vivavoce.cli import turn as turns
+from vivavoce.cli import talk_client as turns
 from vivavoce.cli.main import app
 
 from ..support.served import TAKES_ALL, Served
@@ -229,7 +229,7 @@ def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
 ) -> None:
     """A recording in which nobody speaks: no turn ever ends."""
-    monkeypatch.setattr(turns, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(turns, "SLOW_PEER_TIMEOUT_S", 0.3)
     silence = tmp_path / "silence.wav"
     with wave.open(str(silence), "wb") as sound:
         sound.setparams((1, 2, 24_000, 0, "NONE", ""))

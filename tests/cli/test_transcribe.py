@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 from websockets.asyncio.server import ServerConnection, serve
 
-from vivavoce.cli import dictating
+from vivavoce.cli import transcription_client
 from vivavoce.cli.main import app
 
 from ..support.served import Served
@@ -365,7 +365,7 @@ def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
     async def story(socket: ServerConnection) -> None:
         await welcome(socket)
         came = 0
-        for n in range(dictating.AWAITED):
+        for n in range(transcription_client.AWAITED):
             await utter(socket, f"item_{n}", n * 1_000, None)
         try:
             while True:
@@ -373,7 +373,7 @@ def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
                     came += json.loads(await socket.recv())["type"].endswith("append")
         except TimeoutError:
             sounds.append(came)
-        for n in range(dictating.AWAITED):
+        for n in range(transcription_client.AWAITED):
             await say(socket, f"{_HEARD}.completed", item_id=f"item_{n}", transcript="x")
         async for data in socket:
             came += json.loads(data)["type"].endswith("append")
@@ -382,7 +382,7 @@ def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
         sounds.append(came)
 
     status, printed, _ = asyncio.run(follow(story, file))
-    assert (status, printed) == (0, "x\n" * dictating.AWAITED)
+    assert (status, printed) == (0, "x\n" * transcription_client.AWAITED)
     held, whole = sounds
     assert held < whole == 615  # a minute and the silence after it
 
@@ -390,7 +390,7 @@ def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
 def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, served: Served, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(dictating, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(transcription_client, "SLOW_PEER_TIMEOUT_S", 0.0)
     file = write_wav(tmp_path / "a.wav", bytes(48_000))
     status, _, told = transcribe(str(file), *here(served))
     assert status == FAILED

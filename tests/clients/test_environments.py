@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from vivavoce.cli import sound
+from vivavoce.cli import audio_file
 
 from ..support.served import TAKES_ALL, Served, serve
 from ..support.wire import HOST, wire
@@ -136,7 +136,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     server.await_charlotte(key, cert)
     spoken = tmp_path_factory.mktemp("spoken")
     flite(spoken / "question.wav", QUESTION)
-    pcm = sound.read((spoken / "question.wav").read_bytes()) + bytes(48 * 1500)
+    pcm = audio_file.read((spoken / "question.wav").read_bytes()) + bytes(48 * 1500)
     (spoken / "question.pcm").write_bytes(pcm)
     read = len(server.log.read_text().splitlines())
     url = urlsplit(server.url)

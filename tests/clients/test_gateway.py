@@ -19,7 +19,7 @@ import websockets
 from openai import AsyncOpenAI
 from websockets.asyncio.client import ClientConnection, connect
 
-from vivavoce.cli import sound
+from vivavoce.cli import audio_file
 
 from ..support.served import Served, serve
 from .test_openai import Conversation, flite, hold
@@ -86,7 +86,7 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """ "When does the keynote start?" and a second and a half of silence."""
     path = tmp_path_factory.mktemp("spoken") / "question.wav"
     flite(path, "When does the keynote start?")
-    return sound.read(path.read_bytes()) + bytes(48 * 1500)
+    return audio_file.read(path.read_bytes()) + bytes(48 * 1500)
 
 
 def test_a_text_turn(two: Two) -> None:

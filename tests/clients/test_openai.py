@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from openai import AsyncOpenAI
 
-from vivavoce.cli import sound
+from vivavoce.cli import audio_file
 
 from ..support.official import accept
 from ..support.served import Served, serve
@@ -26,7 +26,7 @@ from ..support.served import Served, serve
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-PATIENCE_S = 30.0
+SLOW_PEER_TIMEOUT_S = 30.0
 
 Story = Callable[["Conversation"], Coroutine[Any, Any, None]]
 
@@ -40,7 +40,7 @@ class Conversation:
 
     async def until(self, *kinds: str) -> Any:  # noqa: ANN401
         """Read on to an event of one of these types."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while True:
                 data = await self.connection.recv_bytes()
                 event = accept(data)
@@ -112,7 +112,7 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """ "When does the keynote start?" and a second and a half of silence."""
     path = tmp_path_factory.mktemp("spoken") / "question.wav"
     flite(path, "When does the keynote start?")
-    return sound.read(path.read_bytes()) + bytes(48 * 1500)
+    return audio_file.read(path.read_bytes()) + bytes(48 * 1500)
 
 
 def flite(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from vivavoce.core.effects import Listen, ListenDrop, Send
-from vivavoce.core.inputs import Heard
+from vivavoce.core.inputs import AudioReceived
 from vivavoce.core.limits import SOUND_S, Limits, size
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import ResponseOptions
@@ -77,7 +77,7 @@ def test_a_turn_by_voice_that_finds_no_room_is_thrown_away_and_said_to_be() -> N
     s = limited(items=1)
     s.tell(text("a"))
     s.forget()
-    s.session.receive(Heard(bytes(48 * 32 * 40), (1.0,) * 20 + (0.0,) * 20), 1.0, 1)
+    s.session.receive(AudioReceived(bytes(48 * 32 * 40), (1.0,) * 20 + (0.0,) * 20), 1.0, 1)
     s.log += s.session.effects()
     assert s.story == [
         "input_audio_buffer.speech_started",

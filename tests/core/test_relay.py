@@ -7,12 +7,20 @@ import json
 import msgspec
 import pytest
 
-from vivavoce.core.effects import Close, Effect, Leave, Note, Pass, Send, Upward
-from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, Relayed, UpstreamLost
+from vivavoce.core.effects import (
+    CloseCall,
+    CloseUpstream,
+    Effect,
+    ForwardToClients,
+    Record,
+    Send,
+    SendUpstream,
+)
+from vivavoce.core.error_routing import REMEMBERED
+from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, RelayInput, UpstreamLost
 from vivavoce.core.ledger import Ledger
 from vivavoce.core.relay import GIVES_WAY_S, OURS, WAITING, Direction, Relay, Verdict
-from vivavoce.core.retelling import TRANSCRIBER, asked_of_upstream
-from vivavoce.core.sidebands import REMEMBERED
+from vivavoce.core.upstream_session import TRANSCRIBER, upstream_session_update
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
@@ -41,7 +49,7 @@ class Story:
         self, *, opened: bool = True, locked: tuple[str, ...] = (), **more: object
     ) -> None:
         self.relay = Relay(
-            asked_of_upstream(ASSISTANTS), now=0.0, new_id=numbered_ids(), locked=locked,
+            upstream_session_update(ASSISTANTS), now=0.0, new_id=numbered_ids(), locked=locked,
             **more,  # type: ignore[arg-type]
         )  # fmt: skip
         self.log: list[Effect] = []
@@ -49,7 +57,7 @@ class Story:
             self.hear(CREATED, UPDATED)
             self.log.clear()
 
-    def tell(self, *events: Relayed) -> None:
+    def tell(self, *events: RelayInput) -> None:
         for event in events:
             self.relay.receive(event, 0.0, 1)
             self.log += self.relay.effects()
@@ -67,11 +75,11 @@ class Story:
 
     @property
     def up(self) -> list[bytes]:
-        return [e.data for e in self.log if isinstance(e, Upward)]
+        return [e.data for e in self.log if isinstance(e, SendUpstream)]
 
     @property
     def down(self) -> list[bytes]:
-        return [e.data for e in self.log if isinstance(e, Pass)]
+        return [e.data for e in self.log if isinstance(e, ForwardToClients)]
 
     @property
     def errors(self) -> list[str | None]:
@@ -80,7 +88,7 @@ class Story:
 
     @property
     def noted(self) -> list[server.ServerEvent]:
-        return [e.event for e in self.log if isinstance(e, Note)]
+        return [e.event for e in self.log if isinstance(e, Record)]
 
 
 # Opening
@@ -116,7 +124,7 @@ def test_what_the_upstream_says_too_early_comes_after_the_session() -> None:
 
 
 def test_words_are_asked_for_even_if_the_assistant_does_not() -> None:
-    asked = json.loads(msgspec.json.encode(asked_of_upstream(ASSISTANTS)))
+    asked = json.loads(msgspec.json.encode(upstream_session_update(ASSISTANTS)))
     assert asked == {
         "type": "realtime",
         "instructions": "Be brief.",
@@ -141,11 +149,11 @@ def test_what_a_secret_was_minted_with_is_asked_for_as_well() -> None:
         "output_modalities": ["text"],
         "audio": {"input": {"transcription": {"model": "x"}, "turn_detection": None}},
     }
-    asked = asked_of_upstream(ASSISTANTS.merged(patch))  # type: ignore[arg-type]
+    asked = upstream_session_update(ASSISTANTS.merged(patch))  # type: ignore[arg-type]
     assert asked["output_modalities"] == ("text",)
-    hearing = asked["audio"]["input"]  # type: ignore[index]
-    assert hearing["turn_detection"] is None
-    assert hearing["transcription"]["model"] == "x"
+    input_audio = asked["audio"]["input"]  # type: ignore[index]
+    assert input_audio["turn_detection"] is None
+    assert input_audio["transcription"]["model"] == "x"
 
 
 @pytest.mark.parametrize("before", [(), (CREATED,)])
@@ -155,7 +163,7 @@ def test_an_upstream_that_refuses_the_session_gets_no_call(before: tuple[bytes, 
     story.hear(*before, frame("error", error={"type": "invalid_request_error", "code": "x",
                                               "message": said}))  # fmt: skip
     assert story.errors == ["upstream_refused"]
-    assert story.log[-1] == Close(4000, "server_error.upstream_refused")
+    assert story.log[-1] == CloseCall(4000, "server_error.upstream_refused")
     assert "sk-secret" not in repr(story.log)
 
 
@@ -165,7 +173,7 @@ def test_an_upstream_that_refuses_the_session_gets_no_call(before: tuple[bytes, 
 def test_an_upstream_lost_while_opening_says_whether_to_try_again(code: int, close: int) -> None:
     story = Story(opened=False)
     story.tell(UpstreamLost(code, "sk-secret"))
-    (last,) = [e for e in story.log if isinstance(e, Close)]
+    (last,) = [e for e in story.log if isinstance(e, CloseCall)]
     assert last.code == close
     assert "sk-secret" not in repr(story.log)
 
@@ -176,7 +184,7 @@ def test_an_upstream_that_never_answers_is_given_up_after_ten_seconds() -> None:
     story.relay.on_deadline(10.0)
     story.log += story.relay.effects()
     assert story.errors == ["upstream_unavailable"]
-    assert story.log[-1] == Close(1013, "server_error.upstream_unavailable")
+    assert story.log[-1] == CloseCall(1013, "server_error.upstream_unavailable")
 
 
 def test_an_upstream_that_floods_instead_of_answering_is_given_up() -> None:
@@ -189,7 +197,7 @@ def test_an_upstream_that_floods_instead_of_answering_is_given_up() -> None:
 
 def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client() -> None:
     ledger = Ledger()
-    ledger.recall("item_2", "One two three four.", 4000, 1500)
+    ledger.restore("item_2", "One two three four.", 4000, 1500)
     history = [
         Message(id="item_1", role="user",
                 content=(Part(type="input_audio", transcript="Count."),)),
@@ -263,7 +271,7 @@ def test_an_upstream_lost_on_the_way_fails_what_it_was_saying() -> None:
     (done,) = story.noted
     assert isinstance(done, server.ResponseDone)
     assert (done.response.id, done.response.status) == ("r", "failed")
-    assert story.log[-1] == Close(1011, "overloaded")
+    assert story.log[-1] == CloseCall(1011, "overloaded")
     assert not story.errors
 
 
@@ -273,7 +281,7 @@ def test_an_upstream_lost_on_the_way_fails_what_it_was_saying() -> None:
 def test_close_codes_pass_if_a_close_frame_can_say_them(code: int, told: int) -> None:
     story = Story()
     story.tell(UpstreamLost(code, "why"))
-    assert story.log[-1] == Close(told, "why")
+    assert story.log[-1] == CloseCall(told, "why")
     assert story.errors == (["upstream_lost"] if code == 1006 else [])
 
 
@@ -282,7 +290,7 @@ def test_the_upstream_hears_how_the_client_left(code: int, told: int) -> None:
     story = Story()
     story.hear(BEGUN)
     story.tell(HungUp(code, "bye"))
-    assert story.log[-2:] == [Leave(told, "bye"), Close(1000, "hung up")]
+    assert story.log[-2:] == [CloseUpstream(told, "bye"), CloseCall(1000, "hung up")]
     assert [type(e) for e in story.noted] == [server.ResponseDone]
     assert story.relay.closed
 
@@ -293,7 +301,7 @@ def test_a_call_ends_when_its_time_is_over() -> None:
     story.relay.on_deadline(600.0)
     story.log += story.relay.effects()
     assert story.errors == ["session_expired"]
-    assert story.log[-1] == Close(1001, "Your session hit the maximum duration of 10 minutes.")
+    assert story.log[-1] == CloseCall(1001, "Your session hit the maximum duration of 10 minutes.")
 
 
 # Locks
@@ -350,10 +358,10 @@ def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
 # Control connections
 
 
-def control(story: Story, *frames: bytes, who: int = 2) -> None:
+def control(story: Story, *frames: bytes, client_id: int = 2) -> None:
     """As the trunk does: all that a control connection says is taken."""
     for data in frames:
-        story.relay.receive(FromClient(data, sideband=True), 0.0, who)
+        story.relay.receive(FromClient(data, sideband=True), 0.0, client_id)
         story.log += story.relay.effects()
 
 
@@ -376,7 +384,7 @@ def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> N
     for event_id in (None, "mine", "somebody's"):
         error = {"type": "x", "code": None, "message": "y", "param": None, "event_id": event_id}
         story.hear(frame("error", error=error))
-    passed = [e for e in story.log if isinstance(e, Pass)]
+    passed = [e for e in story.log if isinstance(e, ForwardToClients)]
     assert [e.sidebands for e in passed] == [False] * 3
 
 
@@ -523,9 +531,9 @@ def test_a_call_in_which_nobody_says_a_word_ends() -> None:
     assert story.relay.next_deadline() == 430.0
     story.relay.effects()
     story.relay.on_deadline(430.0)
-    told, close = (e for e in story.relay.effects() if isinstance(e, Send | Close))
+    told, close = (e for e in story.relay.effects() if isinstance(e, Send | CloseCall))
     assert isinstance(told, Send)
     assert isinstance(told.event, server.Error)
     assert told.event.error.code == "session_idle"
-    assert isinstance(close, Close)
+    assert isinstance(close, CloseCall)
     assert close.code == 1000

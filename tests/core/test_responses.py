@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.calls import tool_specs
 from vivavoce.core.effects import CallTool, Cancel, Hush, Listen, ListenDrop, Respond
 from vivavoce.core.inputs import (
     CutShort,
     Failed,
     Finished,
     NotTranscribed,
-    Partial,
+    OutputChunk,
+    PartialTranscript,
     Played,
-    Said,
     ToolRequested,
     ToolReturned,
     Transcribed,
 )
 from vivavoce.core.ledger import Ledger, Word
 from vivavoce.core.session import Session
-from vivavoce.core.values import ToolSpec
+from vivavoce.core.tool_calls import tool_specs
+from vivavoce.core.types import ToolSpec
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import AudioOptions, ResponseOptions, VoiceOptions
 from vivavoce.protocol.config import (
@@ -49,7 +49,7 @@ def s() -> Scenario:
 
 
 def say(s: Scenario, text: str, pcm: bytes = b"", words: tuple[Word, ...] = ()) -> None:
-    s.tell(Said(s.request.response_id, text, pcm, words))
+    s.tell(OutputChunk(s.request.response_id, text, pcm, words))
 
 
 def written(text: str, role: str = "user", **fields: str) -> Message:
@@ -123,7 +123,7 @@ def test_sound_that_one_response_is_given_is_listened_to_first() -> None:
     s.tell(client.ResponseCreate(response=spoken_input()))
     assert s.story == ["<listen>", "<listenend>", "response.created"]
     listened = next(e.item_id for e in s.log if isinstance(e, Listen))
-    s.tell(Partial(listened, "what"), Transcribed(listened, "what time is it"))
+    s.tell(PartialTranscript(listened, "what"), Transcribed(listened, "what time is it"))
     (question,) = s.request.history
     assert isinstance(question, Message)
     assert question.content[0].transcript == "what time is it"
@@ -415,7 +415,7 @@ def test_no_response_exceeds_its_limit(pieces: list[tuple[str, int]], limit: int
     s.tell(client.ResponseCreate(response=ResponseOptions(max_output_tokens=limit)))
     rid = s.request.response_id
     for text, ms in pieces:
-        s.tell(Said(rid, text, audio.silence(ms)))
+        s.tell(OutputChunk(rid, text, audio.silence(ms)))
     s.tell(Finished(rid))
     (done,) = s.responses
     cost = sum(len(text) / 4 + ms / 50 for text, ms in pieces)
@@ -571,14 +571,14 @@ def test_a_new_conversation_begins_with_a_greeting() -> None:
     assert [type(e).__name__ for e in s.opening] == ["SessionCreated", "ResponseCreated"]
     request = s.opening_request
     assert (request.verbatim, request.history) == ("Hello, how can I help?", ())
-    s.tell(Said(request.response_id, "Hello, how can I help?", SECOND))
+    s.tell(OutputChunk(request.response_id, "Hello, how can I help?", SECOND))
     s.tell(Finished(request.response_id))
     assert usage(s) == (0, 0, 6, 20)
 
 
 def test_who_speaks_interrupts_it() -> None:
     s = greeted()
-    s.tell(Said(s.opening_request.response_id, "Hello", SECOND))
+    s.tell(OutputChunk(s.opening_request.response_id, "Hello", SECOND))
     s.hear(speech_ms=64)
     (done,) = s.responses
     assert done.status == "cancelled"
@@ -586,7 +586,7 @@ def test_who_speaks_interrupts_it() -> None:
 
 def test_a_program_that_does_not_expect_it_is_not_disturbed() -> None:
     s = greeted()
-    s.tell(Said(s.opening_request.response_id, "Hello", SECOND))
+    s.tell(OutputChunk(s.opening_request.response_id, "Hello", SECOND))
     s.tell(update(audio={"output": {"voice": "cedar"}}), client.ResponseCreate())
     assert s.errors == []
     assert s.request.verbatim is None
@@ -605,7 +605,7 @@ def earlier() -> tuple[tuple[Message, ...], Ledger]:
         Message(id="item_old2", role="assistant", content=(spoken,)),
     )
     ledger = Ledger()
-    ledger.recall("item_old2", "at noon in the big hall", sent_ms=2_300, heard_ms=800)
+    ledger.restore("item_old2", "at noon in the big hall", sent_ms=2_300, heard_ms=800)
     return items, ledger
 
 
@@ -638,7 +638,7 @@ def test_its_old_voice_does_not_bind_the_new_session() -> None:
 @given(st.text(alphabet="ab \n"), st.integers(0, 5_000))
 def test_what_is_recalled_is_what_was_said(text: str, sent_ms: int) -> None:
     ledger = Ledger()
-    ledger.recall("a", text, sent_ms, None)
+    ledger.restore("a", text, sent_ms, None)
     assert ledger["a"].said == (text if text.strip() else "")
     assert all(0 <= word.at_ms <= sent_ms for word in ledger["a"].words)
 

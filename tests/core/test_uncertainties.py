@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.inputs import Finished, Heard, Said, Transcribed
+from vivavoce.core.inputs import AudioReceived, Finished, OutputChunk, Transcribed
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import Pcm, Pcmu, ServerVad
 from vivavoce.protocol.items import FunctionOutput, Message, Part
@@ -73,7 +73,7 @@ def test_no_conversation_is_announced(s: Scenario) -> None:
 
 def test_what_is_not_committed_is_not_asked_about(s: Scenario) -> None:
     s.tell(update(audio={"input": {"turn_detection": None}}))
-    s.tell(Heard(audio.silence(400)))
+    s.tell(AudioReceived(audio.silence(400)))
     s.tell(client.ResponseCreate())
     assert s.request.history == ()
     s.tell(client.AudioCommit())
@@ -85,7 +85,7 @@ def test_the_silence_after_a_prompt_is_counted_anew() -> None:
     s.hear(speech_ms=320, silence_ms=512)
     s.tell(Transcribed("item_1", "hello"))
     for _ in range(2):
-        s.tell(Said(s.request.response_id, "Yes?", audio.silence(20)))
+        s.tell(OutputChunk(s.request.response_id, "Yes?", audio.silence(20)))
         s.tell(Finished(s.request.response_id))
         s.forget()
         s.wait(6)
@@ -94,7 +94,9 @@ def test_the_silence_after_a_prompt_is_counted_anew() -> None:
 
 def test_the_voice_that_speaks_may_be_asked_for_again(s: Scenario) -> None:
     s.tell(client.ResponseCreate())
-    s.tell(Said(s.request.response_id, "Hi", audio.silence(20)), Finished(s.request.response_id))
+    s.tell(
+        OutputChunk(s.request.response_id, "Hi", audio.silence(20)), Finished(s.request.response_id)
+    )
     s.tell(update(audio={"output": {"voice": s.session.config.audio.output.voice}}))
     assert not s.errors
 
@@ -104,7 +106,7 @@ def test_another_format_is_the_next_responses() -> None:
     s.tell(client.ResponseCreate())
     first = s.request.response_id
     s.tell(update(audio={"output": {"format": {"type": "audio/pcmu"}}}))
-    s.tell(Said(first, "Hi", audio.silence(20)), Finished(first))
+    s.tell(OutputChunk(first, "Hi", audio.silence(20)), Finished(first))
     s.tell(client.ResponseCreate())
     s.tell(Finished(s.request.response_id))
     formats = [

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from vivavoce.cli.main import app
 from vivavoce.config import Settings, load
-from vivavoce.runtime.load import Load
+from vivavoce.runtime.load import LoadMonitor
 from vivavoce.runtime.metrics import Metrics
 
 from ..support.served import Served
@@ -67,7 +67,7 @@ def test_every_path_is_told(served: Served) -> None:
 
 
 def test_every_metric_is_told_and_no_other() -> None:
-    metrics = Metrics(Load())
+    metrics = Metrics(LoadMonitor())
     metrics.watch(lambda: 0.0, calls=lambda: 0, recognisers_busy=lambda: 0)
     text = (REFERENCE / "metrics.md").read_text()
     told = set(re.findall(r"^\| `vivavoce_(\w+)", text, re.MULTILINE))

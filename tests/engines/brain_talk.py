@@ -6,13 +6,13 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from vivavoce.core.values import JsonObject, ToolSpec
-from vivavoce.engines.base import Question
+from vivavoce.core.types import JsonObject, ToolSpec
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.responder import Responder
-from vivavoce.engines.brain.extractive.utterance import Reply
+from vivavoce.engines.brain.extractive.utterance import BrainReply
 from vivavoce.knowledge import ingest
-from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 
 from ..support.folders import files
@@ -46,8 +46,8 @@ class Talk:
         self.language: str | None = None
         self.limit: int | None = None
 
-    def question(self) -> Question:
-        return Question(
+    def question(self) -> GenerateRequest:
+        return GenerateRequest(
             instructions="Be kind.",
             history=tuple(self.history),
             tools=self.tools,
@@ -56,15 +56,15 @@ class Talk:
             max_output_tokens=self.limit,
         )
 
-    def say(self, text: str) -> Reply:
+    def say(self, text: str) -> BrainReply:
         self.history.append(user(text))
         return self._hear()
 
-    def tool_answers(self, output: str) -> Reply:
+    def tool_answers(self, output: str) -> BrainReply:
         self.history.append(FunctionOutput(call_id="call_1", output=output))
         return self._hear()
 
-    def _hear(self) -> Reply:
+    def _hear(self) -> BrainReply:
         reply = self.brain.reply(excerpt(self.question()))
         if reply.kind == "call":
             arguments = json.dumps(reply.arguments)

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from vivavoce.engines.base import Cut, Thought
+from vivavoce.engines.base import GenerateOutput, GenerationCut
 from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.phrases import PHRASES
 from vivavoce.engines.brain.extractive.responder import Responder
@@ -233,7 +233,7 @@ def test_a_limit_of_tokens_cuts_the_answer_and_says_so() -> None:
     expected = talk.say("where is the restaurant").text
     talk.history.pop()
     *said, cut, usage = generate(FAIR, talk)
-    assert cut == Cut("max_output_tokens")
+    assert cut == GenerationCut("max_output_tokens")
     assert said == [f"{word} " for word in expected.split()[:3]]
     assert isinstance(usage, Usage)
     assert usage.output_tokens == 4
@@ -250,7 +250,7 @@ def test_a_tool_call_is_one_whole_piece() -> None:
     assert isinstance(usage, Usage)
 
 
-def generate(brain: Responder, talk: Talk) -> list[Thought]:
+def generate(brain: Responder, talk: Talk) -> list[GenerateOutput]:
     question = talk.question()
     read = excerpt(question)
     return list(thoughts(question, read, brain.reply(read)))

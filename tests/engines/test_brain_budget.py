@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import pytest
 
-from vivavoce.core.values import JsonObject, ToolSpec
-from vivavoce.engines.base import Question
+from vivavoce.core.types import JsonObject, ToolSpec
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive.budget import STEPS, Budget
 from vivavoce.engines.brain.extractive.dialogue import OUTPUTS, TURN_CHARACTERS, TURNS, read
 from vivavoce.engines.brain.extractive.excerpt import TOOL_BYTES, Excerpt, excerpt
 from vivavoce.engines.brain.extractive.tools import Declared
 from vivavoce.engines.brain.extractive.usage import usage
-from vivavoce.engines.brain.extractive.utterance import Utterance
+from vivavoce.engines.brain.extractive.utterance import UserUtterance
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 
 from ..support.growth import LINEAR, SAME, growth
@@ -76,8 +76,8 @@ WORST: dict[str, tuple[list[ToolSpec], list[Item]]] = {
 }
 
 
-def asked(tools: Sequence[ToolSpec], history: Sequence[Item]) -> Question:
-    return Question(
+def asked(tools: Sequence[ToolSpec], history: Sequence[Item]) -> GenerateRequest:
+    return GenerateRequest(
         instructions="",
         history=tuple(history or [user(words())]),
         tools=tuple(tools),
@@ -204,7 +204,7 @@ def test_counting_tokens_takes_no_longer_than_the_text_that_is_counted() -> None
     told = {size: [user("a b " * size)] for size in (100_000, 400_000)}
     questions = {size: asked([], history) for size, history in told.items()}
     assert growth(lambda n: [usage(questions[n], (), "") for _ in range(20)], 100_000) < SAME
-    small = Question(instructions="one two three", history=(user("four five six"),))
+    small = GenerateRequest(instructions="one two three", history=(user("four five six"),))
     assert usage(small, (), "seven eight nine").total_tokens == 4 + 4 + 4
 
 
@@ -214,7 +214,7 @@ def test_counting_tokens_takes_no_longer_than_the_text_that_is_counted() -> None
 )
 def test_a_piece_of_a_text_is_found_as_it_was_written_in_linear_time(text: str) -> None:
     def work(size: int) -> None:
-        said = Utterance(text[:size] + "End", "en")
+        said = UserUtterance(text[:size] + "End", "en")
         for length in range(0, size, max(1, size // 8)):
             said.original(said.folded[:length] + " nowhere")
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 import vivavoce
-from vivavoce.core.values import ToolSpec
+from vivavoce.core.types import ToolSpec
 from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
-from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.knowledge.normalize import LANGUAGES
 
 from ..support.folders import files
 from .brain_talk import Talk

@@ -12,13 +12,13 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 import msgspec
 import pytest
 
-from vivavoce.core.values import ToolSpec
-from vivavoce.engines.base import Brain, Cut, Question, Thought
+from vivavoce.core.types import ToolSpec
+from vivavoce.engines.base import Brain, GenerateOutput, GenerateRequest, GenerationCut
 from vivavoce.engines.brain.extractive.brain import ExtractiveBrain
 from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.engines.brain.openai import OpenAIBrain
 from vivavoce.engines.scripted.parts import ScriptedBrain
-from vivavoce.engines.scripted.script import Call, Rule, Script
+from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
@@ -63,9 +63,13 @@ TOOLS = (ToolSpec(name="book", description="Book a room"), ToolSpec(name="call")
 SCRIPT = Script(
     rules=(
         Rule(when="keynote", say="It starts at nine, in the main hall."),
-        Rule(when="both", calls=(Call(name="book", arguments={"room": "B"}), Call(name="call"))),
         Rule(
-            pattern=r"book (?P<room>\w+)", calls=(Call(name="book", arguments={"room": "{room}"}),)
+            when="both",
+            calls=(ScriptedCall(name="book", arguments={"room": "B"}), ScriptedCall(name="call")),
+        ),
+        Rule(
+            pattern=r"book (?P<room>\w+)",
+            calls=(ScriptedCall(name="book", arguments={"room": "{room}"}),),
         ),
         Rule(when="done", say="The room is yours."),
         Rule(when="slow", say="this takes very very long", pace_s=30),
@@ -83,20 +87,20 @@ def user(text: str) -> Message:
     return Message(role="user", content=(Part(type="input_text", text=text),))
 
 
-def question(*history: Item, **more: object) -> Question:
+def question(*history: Item, **more: object) -> GenerateRequest:
     asked: dict[str, object] = {"instructions": "Be brief.", "tools": TOOLS, **more}
-    return Question(history=history, **asked)  # type: ignore[arg-type]
+    return GenerateRequest(history=history, **asked)  # type: ignore[arg-type]
 
 
-def answer(opened: Opened, asked: Question) -> list[Thought]:
-    async def story() -> list[Thought]:
+def answer(opened: Opened, asked: GenerateRequest) -> list[GenerateOutput]:
+    async def story() -> list[GenerateOutput]:
         async with opened(SCRIPT) as brain:
             return [thought async for thought in brain.generate(asked)]
 
     return asyncio.run(story())
 
 
-def text(thoughts: list[Thought]) -> str:
+def text(thoughts: list[GenerateOutput]) -> str:
     return "".join(thought for thought in thoughts if isinstance(thought, str))
 
 
@@ -150,7 +154,7 @@ def test_forbidden_tools_are_not_called(opened: Opened) -> None:
 @scripted_brain
 def test_an_answer_that_was_cut_short_says_so(opened: Opened) -> None:
     thoughts = answer(opened, question(user("keynote"), max_output_tokens=3))
-    assert Cut("max_output_tokens") in thoughts
+    assert GenerationCut("max_output_tokens") in thoughts
     assert text(thoughts).split() == ["It", "starts", "at"]
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vivavoce.core.values import ToolSpec
-from vivavoce.engines.base import Question
+from vivavoce.core.types import ToolSpec
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive.budget import STEPS, Budget
 from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.utterance import Reply
+from vivavoce.engines.brain.extractive.utterance import BrainReply
 from vivavoce.engines.brain.extractive.wording import thoughts
-from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item
 from vivavoce.protocol.server import Usage
 
@@ -82,9 +82,9 @@ CHOICES = st.sampled_from(["auto", "none", "required", {"name": "f"}, {"function
 
 def reply(
     history: list[Item], tools: list[ToolSpec], choice: Choice = "auto", language: str | None = None
-) -> Reply:
+) -> BrainReply:
     """The reply, as it goes through the pipe and to the client. `Spent` may end none of it."""
-    question = Question(
+    question = GenerateRequest(
         instructions="Be kind.",
         history=tuple(history),
         tools=tuple(tools),
@@ -97,7 +97,7 @@ def reply(
     answer = FAIR.reply(read, budget=budget)
     assert budget.left >= -STEPS, "one step that is more than the whole budget is not counted"
     msgspec.msgpack.decode(msgspec.msgpack.encode(read))
-    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(answer), type=Reply)
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(answer), type=BrainReply)
     *said, usage = thoughts(question, read, kept)
     assert isinstance(usage, Usage)
     msgspec.json.encode(said)

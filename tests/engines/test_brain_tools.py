@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.core.values import JsonObject, ToolSpec
+from vivavoce.core.types import JsonObject, ToolSpec
 from vivavoce.engines.brain.extractive.phrases import PHRASES
 from vivavoce.engines.brain.extractive.results import sentence
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vivavoce.engines.brain.extractive.dates import find_date, find_time
 from vivavoce.engines.brain.extractive.numbers import digits
 from vivavoce.engines.brain.extractive.phrases import small_talk
-from vivavoce.engines.brain.extractive.utterance import Utterance
+from vivavoce.engines.brain.extractive.utterance import UserUtterance
 
 TODAY = dt.date(2027, 6, 16)  # a Wednesday
 
@@ -60,7 +60,7 @@ def test_numbers_become_digits(language: str, said: str, expected: str) -> None:
     ],
 )
 def test_dates_are_the_next_ones_that_come(language: str, said: str, expected: str) -> None:
-    found = find_date(Utterance(said, language).digits, language, TODAY)
+    found = find_date(UserUtterance(said, language).digits, language, TODAY)
     assert found is not None
     assert found.value == expected
 
@@ -70,7 +70,7 @@ def test_dates_are_the_next_ones_that_come(language: str, said: str, expected: s
     [("en", "may i come in"), ("en", "the 31st of june"), ("es", "por la mañana"), ("it", "due")],
 )
 def test_what_is_no_date_is_none(language: str, said: str) -> None:
-    assert find_date(Utterance(said, language).digits, language, TODAY) is None
+    assert find_date(UserUtterance(said, language).digits, language, TODAY) is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_is_no_date_is_none(language: str, said: str) -> None:
     ],
 )
 def test_times_of_day(language: str, said: str, expected: str) -> None:
-    found = find_time(Utterance(said, language).digits)
+    found = find_time(UserUtterance(said, language).digits)
     assert found is not None
     assert found.value == expected
 
@@ -111,14 +111,14 @@ def test_a_lone_number_is_an_hour_only_if_one_was_asked_for() -> None:
 
 
 def test_a_piece_of_an_utterance_is_given_back_as_it_was_written() -> None:
-    said = Utterance("Send it to José Núñez, please.", "en")
+    said = UserUtterance("Send it to José Núñez, please.", "en")
     assert said.original("jose nunez") == "José Núñez"
     assert said.original("nobody") == "nobody"
 
 
 @given(st.text(max_size=200), st.sampled_from(["en", "it", "es"]))
 def test_any_text_can_be_looked_at(text: str, language: str) -> None:
-    said = Utterance(text, language)
+    said = UserUtterance(text, language)
     find_date(said.digits, language, TODAY)
     find_time(said.digits, bare=True)
     small_talk(said.folded)

@@ -16,39 +16,39 @@ import msgspec
 import psutil
 import pytest
 
-from vivavoce.engines.base import Question
+from vivavoce.engines.base import GenerateRequest
 from vivavoce.engines.brain.extractive import wire
 from vivavoce.engines.brain.extractive.brain import WAITING, ExtractiveBrain
 from vivavoce.engines.brain.extractive.excerpt import Excerpt, excerpt
 from vivavoce.engines.brain.extractive.worker import Responders
 from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
-from vivavoce.engines.child import environment
+from vivavoce.engines.child_process import environment
 from vivavoce.errors import EngineError
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import markdown
-from vivavoce.knowledge.words import LANGUAGES
+from vivavoce.knowledge.normalize import LANGUAGES
 
 from ..support.folders import files
 from ..support.real_time import live
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, user
 
 CHUNKS = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
-KEYNOTE = Question(
+KEYNOTE = GenerateRequest(
     instructions="", history=(user("where is the restaurant"),), tools=ALL, language="en"
 )
-TIMER = Question(
+TIMER = GenerateRequest(
     instructions="", history=(user("set a timer for ten minutes"),), tools=ALL, language="en"
 )
 TOMORROW = msgspec.structs.replace(TIMER, history=(user("book a table for tomorrow"),))
 PORTER = markdown("# Breakfast\nBreakfast is from seven to ten.", "en", "hotel.md")
-BREAKFAST = Question(instructions="", history=(user("when is breakfast"),), language="en")
+BREAKFAST = GenerateRequest(instructions="", history=(user("when is breakfast"),), language="en")
 
 
 def fair() -> Knowledge:
     return Knowledge(CHUNKS, LANGUAGES, "Aurora")
 
 
-def expected(question: Question) -> str:
+def expected(question: GenerateRequest) -> str:
     return FAIR.reply(excerpt(question)).text
 
 
@@ -62,7 +62,7 @@ class Open:
     def brain(self) -> ExtractiveBrain:
         return ExtractiveBrain(self.workers, self.knowledge, now=lambda: WEDNESDAY)
 
-    async def text(self, question: Question, brain: ExtractiveBrain | None = None) -> str:
+    async def text(self, question: GenerateRequest, brain: ExtractiveBrain | None = None) -> str:
         thoughts = [t async for t in (brain or self.brain()).generate(question)]
         return "".join(thought for thought in thoughts if isinstance(thought, str))
 

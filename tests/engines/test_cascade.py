@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from vivavoce.core.effects import Listen, Respond
-from vivavoce.core.inputs import CutShort, Said, ToolRequested
-from vivavoce.core.values import ToolSpec
-from vivavoce.engines.base import Brain, Cut, Question, Speech, TextToSpeech, Thought, Voice
+from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
+from vivavoce.core.types import ToolSpec
+from vivavoce.engines.base import (
+    AudioChunk,
+    Brain,
+    GenerateOutput,
+    GenerateRequest,
+    GenerationCut,
+    TextToSpeech,
+    VoiceRequest,
+)
 from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
 from vivavoce.errors import EngineError
 from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
@@ -24,18 +32,18 @@ REQUEST = Respond("resp_1", SessionConfig(), ())
 TEXT = Respond("resp_1", SessionConfig(output_modalities=("text",)), ())
 CALL = FunctionCall(call_id="c1", name="lookup", arguments="{}")
 
-Emitted = list[tuple[float, Said | ToolRequested | CutShort]]
+Emitted = list[tuple[float, OutputChunk | ToolRequested | CutShort]]
 
 
 @dataclass
 class Thinker:
     """Thinks of one thing after the other, each after a while."""
 
-    thoughts: Sequence[Thought]
+    thoughts: Sequence[GenerateOutput]
     each_s: float = 0.0
-    asked: list[Question] = field(default_factory=list)
+    asked: list[GenerateRequest] = field(default_factory=list)
 
-    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+    async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         self.asked.append(question)
         for thought in self.thoughts:
             await asyncio.sleep(self.each_s)
@@ -51,7 +59,7 @@ def emitted(
 ) -> tuple[Emitted, Usage]:
     events: Emitted = []
 
-    async def emit(event: Said | ToolRequested | CutShort) -> None:
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
         events.append((now(), event))
 
     cascade = cascade or Cascade(FakeStt(), brain, tts or FakeTts())
@@ -59,13 +67,13 @@ def emitted(
     return events, usage
 
 
-def respond(brain: Brain, tts: TextToSpeech) -> list[Said | ToolRequested | CutShort]:
+def respond(brain: Brain, tts: TextToSpeech) -> list[OutputChunk | ToolRequested | CutShort]:
     return [event for _, event in emitted(brain, tts)[0]]
 
 
 def test_every_word_is_said_once_and_in_order() -> None:
     events = respond(FakeBrain(["It is ", "noon. ", "Time for lunch"]), FakeTts(chunks=3))
-    assert [e.text for e in events if isinstance(e, Said) and e.text] == [
+    assert [e.text for e in events if isinstance(e, OutputChunk) and e.text] == [
         "It is noon. ",
         "Time for lunch",
     ]
@@ -76,7 +84,7 @@ def test_the_brain_is_only_a_few_sentences_ahead_of_the_voice() -> None:
 
     class Chatterbox(FakeBrain):
         async def generate(
-            self, question: Question
+            self, question: GenerateRequest
         ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
             nonlocal written
             for _ in range(50):
@@ -86,7 +94,7 @@ def test_the_brain_is_only_a_few_sentences_ahead_of_the_voice() -> None:
     tts = FakeTts(chunks=1)
     ahead: list[int] = []
 
-    async def emit(event: Said | ToolRequested | CutShort) -> None:
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
         ahead.append(written - tts.made)
 
     live(Cascade(FakeStt(), Chatterbox([]), tts).respond(REQUEST, emit))
@@ -110,9 +118,9 @@ def test_without_a_voice_text_goes_out_as_it_comes_to_mind() -> None:
     tts = FakeTts()
     events, _ = emitted(Thinker(["It ", "is no", "on."], each_s=0.1), tts, TEXT)
     assert events == [
-        (0.1, Said("resp_1", "It ")),
-        (0.2, Said("resp_1", "is no")),
-        (0.3, Said("resp_1", "on.")),
+        (0.1, OutputChunk("resp_1", "It ")),
+        (0.2, OutputChunk("resp_1", "is no")),
+        (0.3, OutputChunk("resp_1", "on.")),
     ]
     assert tts.made == 0
 
@@ -120,7 +128,7 @@ def test_without_a_voice_text_goes_out_as_it_comes_to_mind() -> None:
 @pytest.mark.parametrize("request_", [REQUEST, TEXT], ids=["aloud", "in text"])
 def test_calls_keep_their_place_among_the_words(request_: Respond) -> None:
     events, _ = emitted(Thinker(["Let me see", CALL, "There."]), FakeTts(chunks=1), request_)
-    assert [e.text if isinstance(e, Said) else e for _, e in events] == [
+    assert [e.text if isinstance(e, OutputChunk) else e for _, e in events] == [
         "Let me see",
         ToolRequested("resp_1", CALL),
         "There.",
@@ -131,7 +139,10 @@ def test_a_greeting_is_spoken_without_a_thought() -> None:
     brain = Thinker(["never"])
     request = Respond("resp_1", SessionConfig(), (), verbatim="Hello. How can I help?")
     events, usage = emitted(brain, FakeTts(chunks=1), request)
-    assert [e.text for _, e in events if isinstance(e, Said)] == ["Hello. ", "How can I help?"]
+    assert [e.text for _, e in events if isinstance(e, OutputChunk)] == [
+        "Hello. ",
+        "How can I help?",
+    ]
     assert (brain.asked, usage) == ([], Usage())
 
 
@@ -147,7 +158,7 @@ def test_a_brain_is_asked_what_the_response_says() -> None:
     cascade = Cascade(FakeStt(), brain, FakeTts(), language="it")
     emitted(brain, request=Respond("resp_1", config, ()), cascade=cascade)
     emitted(brain, request=REQUEST, cascade=cascade)
-    assert brain.asked[0] == Question(
+    assert brain.asked[0] == GenerateRequest(
         instructions="Be brief.",
         history=(),
         tools=(ToolSpec(name="lookup", description="Looks up"),),
@@ -167,7 +178,7 @@ def test_a_brain_is_asked_what_the_response_says() -> None:
 @pytest.mark.parametrize("request_", [REQUEST, TEXT], ids=["aloud", "in text"])
 def test_a_brain_that_had_to_stop_says_why_when_all_has_been_said(request_: Respond) -> None:
     usage = Usage(total_tokens=3, input_tokens=1, output_tokens=2)
-    brain = Thinker(["I must", Cut("content_filter"), usage])
+    brain = Thinker(["I must", GenerationCut("content_filter"), usage])
     events, returned = emitted(brain, FakeTts(chunks=1), request_)
     assert events[-1][1] == CutShort("resp_1", "content_filter", usage)
     assert returned == usage
@@ -199,7 +210,7 @@ def test_an_interruption_leaves_no_voice_behind() -> None:
     tts = FakeTts(chunks=1000)
 
     async def story() -> None:
-        async def emit(event: Said | ToolRequested | CutShort) -> None:
+        async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
             pass
 
         brain = Thinker(["One. ", "Two. ", "Three. "])
@@ -216,7 +227,7 @@ def test_an_interruption_leaves_no_voice_behind() -> None:
 
 def test_a_voice_that_breaks_breaks_the_response() -> None:
     class Hoarse(FakeTts):
-        async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+        async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
             if "Two" in text:
                 raise EngineError("hoarse")
             async for piece in super().speak(text, voice):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from vivavoce.engines.child import environment
+from vivavoce.engines.child_process import environment
 
 if TYPE_CHECKING:
     import pytest

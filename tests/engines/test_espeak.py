@@ -23,7 +23,7 @@ from numpy.typing import NDArray  # noqa: TC002
 
 import vivavoce
 from vivavoce.audio.pcm import SAMPLE_RATE
-from vivavoce.engines.base import Voice
+from vivavoce.engines.base import VoiceRequest
 from vivavoce.engines.boundary import contained
 from vivavoce.engines.tts import espeak
 from vivavoce.engines.tts.espeak import Espeak
@@ -54,7 +54,7 @@ async def say(
     speaker: Espeak, text: str = SENTENCE, name: str = "marin", speed: float = 1.0,
     language: str | None = None,
 ) -> bytes:  # fmt: skip
-    voice = Voice(name=name, speed=speed, language=language)
+    voice = VoiceRequest(name=name, speed=speed, language=language)
     return b"".join([piece.pcm async for piece in speaker.speak(text, voice)])
 
 
@@ -138,7 +138,7 @@ def test_a_language_is_spoken_by_its_own_voice_or_in_english(
 ) -> None:
     async def story(speaker: Espeak) -> None:
         process = await speaker._running()
-        request = espeak._request("x", Voice(name="alloy", language=language),
+        request = espeak._request("x", VoiceRequest(name="alloy", language=language),
                                   espeak.TIMBRES["alloy"], process.voices)  # fmt: skip
         assert request["voice"] == identifier
         assert await say(speaker, "Buongiorno.", "ballad", language=language)
@@ -170,7 +170,7 @@ def test_speed_counts_down_to_a_quarter() -> None:
 def test_the_first_sound_does_not_wait_for_the_last() -> None:
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
-        async with aclosing(speaker.speak(SENTENCE, Voice(name="marin"))) as speech:
+        async with aclosing(speaker.speak(SENTENCE, VoiceRequest(name="marin"))) as speech:
             first = await anext(speech)
         assert 0 < len(first.pcm) <= 40 * 48
 
@@ -179,7 +179,7 @@ def test_the_first_sound_does_not_wait_for_the_last() -> None:
 
 def test_when_the_process_dies_its_speaker_fails_and_the_next_one_is_served() -> None:
     async def story(speaker: Espeak) -> None:
-        async with aclosing(speaker.speak(SENTENCE * 50, Voice(name="marin"))) as speech:
+        async with aclosing(speaker.speak(SENTENCE * 50, VoiceRequest(name="marin"))) as speech:
             await anext(speech)
             (process,) = children(espeak.MODULE)
             process.send_signal(signal.SIGKILL)
@@ -265,7 +265,7 @@ def test_a_text_of_megabytes_keeps_nobody_waiting() -> None:
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
         began = time.perf_counter()
-        async with aclosing(speaker.speak("x" * 15_000_000, Voice(name="marin"))) as speech:
+        async with aclosing(speaker.speak("x" * 15_000_000, VoiceRequest(name="marin"))) as speech:
             assert (await anext(speech)).pcm
         assert time.perf_counter() - began < 5.0
         assert await say(speaker)
@@ -276,7 +276,7 @@ def test_a_text_of_megabytes_keeps_nobody_waiting() -> None:
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "9" * 400, "٣٣ \x1b[2J", "獲取天氣"])
 def test_any_text_is_spoken_or_passed_over(text: str) -> None:
     async def story(speaker: Espeak) -> None:
-        said = [piece async for piece in speaker.speak(text, Voice(name="marin"))]
+        said = [piece async for piece in speaker.speak(text, VoiceRequest(name="marin"))]
         assert "".join(word.text for piece in said for word in piece.words) == text
         assert await say(speaker)
 
@@ -299,7 +299,7 @@ def test_a_process_that_hangs_is_given_up_and_replaced() -> None:
 def test_an_essay_delays_nobody_elses_first_word() -> None:
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
-        async with aclosing(speaker.speak(SENTENCE * 1000, Voice(name="echo"))) as essay:
+        async with aclosing(speaker.speak(SENTENCE * 1000, VoiceRequest(name="echo"))) as essay:
             await anext(essay)
             async with asyncio.timeout(2):
                 assert await say(speaker, "Me too.")

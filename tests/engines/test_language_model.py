@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from vivavoce.engines.stt import lm
 from vivavoce.engines.stt.corpus import MAX_WORDS, corpus, normal, noun_phrases, number
+from vivavoce.engines.stt.g2p import dictionary, sounds
 from vivavoce.engines.stt.lm import ModelFiles, prepare
 from vivavoce.engines.stt.ngrams import BEGIN, END, NGrams, count, mix, read_arpa, write_arpa
-from vivavoce.engines.stt.pronounce import dictionary, sounds
 from vivavoce.errors import EngineError
 
 from ..support.congress import CORPUS

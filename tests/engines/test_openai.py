@@ -9,17 +9,17 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Respond
-from vivavoce.core.inputs import CutShort, Said, ToolRequested
-from vivavoce.engines.base import Question, Voice
+from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
+from vivavoce.engines.base import GenerateRequest, VoiceRequest
 from vivavoce.engines.brain.openai import UNANSWERED, OpenAIBrain, messages
 from vivavoce.engines.cascade import Cascade
-from vivavoce.engines.endpoint import Endpoint
+from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
 from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.openai import OpenAIStt
 from vivavoce.engines.tts.openai import OpenAITts
 from vivavoce.errors import EngineError
-from vivavoce.net.http import Http
+from vivavoce.net.http import HttpClient
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
 from vivavoce.protocol.server import Usage
@@ -44,7 +44,7 @@ def assistant(text: str) -> Message:
 
 
 async def ask(endpoint: Endpoint, text: str = "hello") -> list[object]:
-    question = Question(instructions="", history=(user(text),))
+    question = GenerateRequest(instructions="", history=(user(text),))
     return [thought async for thought in OpenAIBrain(endpoint, "m").generate(question)]
 
 
@@ -106,7 +106,7 @@ def test_a_wrong_key_is_named_but_never_shown() -> None:
         for attempt in (
             ask(endpoint),
             OpenAIStt(endpoint, "m").listen(sound(), ignore),
-            anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin"))),
+            anext(OpenAITts(endpoint, "m").speak("Hello.", VoiceRequest(name="marin"))),
         ):
             with pytest.raises(EngineError) as caught:
                 await attempt
@@ -126,7 +126,9 @@ def test_ears_and_voice_fail_by_name_too(stage: str) -> None:
         endpoint = served.endpoint()
         attempts: dict[str, Callable[[], Awaitable[object]]] = {
             "stt": lambda: OpenAIStt(endpoint, "m").listen(sound(), ignore),
-            "tts": lambda: anext(OpenAITts(endpoint, "m").speak("Hello.", Voice(name="marin"))),
+            "tts": lambda: anext(
+                OpenAITts(endpoint, "m").speak("Hello.", VoiceRequest(name="marin"))
+            ),
         }
         with pytest.raises(EngineError) as caught:
             await attempts[stage]()
@@ -147,7 +149,7 @@ def test_a_slow_model_is_given_up() -> None:
 
 def test_a_closed_port_is_an_engine_that_failed() -> None:
     async def story() -> None:
-        async with Http(allow_private=True) as http:
+        async with HttpClient(allow_private=True) as http:
             with pytest.raises(EngineError) as caught:
                 await ask(Endpoint(http, "http://127.0.0.1:9/v1"))
             assert caught.value.code == "engine_failed"
@@ -181,7 +183,7 @@ def test_garbage_is_a_failure_with_a_name(body: bytes, code: str) -> None:
     async def story() -> None:
         async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-            async with Http(trusted=(url,)) as http:
+            async with HttpClient(trusted=(url,)) as http:
                 with pytest.raises(EngineError) as caught:
                     await ask(Endpoint(http, url))
                 assert caught.value.code == code
@@ -226,8 +228,8 @@ def test_the_next_sentence_is_asked_for_while_this_one_is_said() -> None:
         cascade = Cascade(ScriptedStt(script), ScriptedBrain(script), tts)
         pieces: list[str] = []
 
-        async def emit(event: Said | ToolRequested | CutShort) -> None:
-            if isinstance(event, Said):
+        async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
+            if isinstance(event, OutputChunk):
                 pieces.append(event.text)
                 if len(pieces) == 1:
                     await served.until_asked(2)

@@ -17,8 +17,8 @@ import pytest
 import uvloop
 
 from vivavoce.audio import pcm as audio
-from vivavoce.engines import child
-from vivavoce.engines.child import environment
+from vivavoce.engines import child_process
+from vivavoce.engines.child_process import environment
 from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.pocketsphinx import (
     LONGEST_S,
@@ -28,9 +28,9 @@ from vivavoce.engines.stt.pocketsphinx import (
     _Stretches,
     _Tape,
 )
-from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, Hearing
+from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, DecoderLoop
 from vivavoce.errors import EngineError
-from vivavoce.runtime.load import Load
+from vivavoce.runtime.load import LoadMonitor
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
@@ -169,7 +169,7 @@ def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
         async with Pool(1, answer_s=20.0) as pool:
             stt = Pocketsphinx(pool, congress)
             with monkeypatch.context() as patched:
-                patched.setattr(child, "command", lambda _: [sys.executable, "-c", program])
+                patched.setattr(child_process, "command", lambda _: [sys.executable, "-c", program])
                 with pytest.raises(EngineError):
                     await stt.listen(pieces(KEYNOTE), nobody)
             return (await stt.listen(pieces(KEYNOTE), nobody)).text
@@ -178,7 +178,7 @@ def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
 
 
 def test_a_worker_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "command", lambda _: ["/nowhere/python"])
+    monkeypatch.setattr(child_process, "command", lambda _: ["/nowhere/python"])
 
     async def story() -> None:
         async with Pool(1) as pool:
@@ -421,7 +421,7 @@ def test_nothing_of_one_caller_stays_for_the_next(congress: ModelFiles) -> None:
 
 def test_a_new_utterance_is_the_end_of_the_one_before(congress: ModelFiles) -> None:
     answers = io.StringIO()
-    hearing = Hearing(answers)
+    hearing = DecoderLoop(answers)
     start = json.dumps({"lm": str(congress.lm), "dict": str(congress.dict), "voice": None}).encode()
     pcm = spoken("keynote_rms", 16_000)
     hearing.do(START, 1, start)
@@ -468,7 +468,7 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
 
 def test_who_waits_for_a_worker_is_seen(congress: ModelFiles) -> None:
     async def story() -> None:
-        load = Load()
+        load = LoadMonitor()
         async with Pool(1, queue=load) as pool:
             clock = asyncio.get_running_loop().time
             async with pool.lease(congress):

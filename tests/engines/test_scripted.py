@@ -16,14 +16,14 @@ import openai
 import pytest
 
 import vivavoce
-from vivavoce.app.folder import Folder as DataFolder
-from vivavoce.app.parts import Parts, known
+from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.data_folder import DataFolder as DataFolder
 from vivavoce.assistants import load as load_assistant
 from vivavoce.config import Settings
 from vivavoce.core.effects import Listen, Respond
-from vivavoce.core.inputs import CutShort, Said, ToolRequested
+from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
 from vivavoce.engines.scripted.engine import scripted
-from vivavoce.engines.scripted.script import Call, Rule, Script, load
+from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall, load
 from vivavoce.errors import ConfigError, EngineError
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
@@ -39,14 +39,14 @@ TOOL = {
 
 
 def test_without_a_script_it_echoes_and_beeps() -> None:
-    emitted: list[Said | ToolRequested | CutShort] = []
+    emitted: list[OutputChunk | ToolRequested | CutShort] = []
 
-    async def emit(event: Said | ToolRequested | CutShort) -> None:
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
         emitted.append(event)
 
     said = Message(role="user", content=(Part(type="input_text", text="good morning"),))
     usage = live(scripted().respond(Respond("resp_1", SessionConfig(), (said,)), emit))
-    spoken = [event for event in emitted if isinstance(event, Said)]
+    spoken = [event for event in emitted if isinstance(event, OutputChunk)]
     assert "".join(event.text for event in spoken) == "You said: good morning"
     assert any(any(event.pcm) for event in spoken)
     assert usage.output_tokens == 4
@@ -88,13 +88,13 @@ def test_an_assistant_follows_the_script_in_its_folder(tmp_path: Path) -> None:
     folder = write(tmp_path, toml, answers_toml="[[rules]]\nsay = 'Nine.'\n")
     assistant = load_assistant(folder, known())
 
-    async def story() -> list[Said | ToolRequested | CutShort]:
-        emitted: list[Said | ToolRequested | CutShort] = []
+    async def story() -> list[OutputChunk | ToolRequested | CutShort]:
+        emitted: list[OutputChunk | ToolRequested | CutShort] = []
 
-        async def emit(event: Said | ToolRequested | CutShort) -> None:
+        async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
             emitted.append(event)
 
-        async with Parts(Settings(), DataFolder(tmp_path)) as parts:
+        async with Adapters(Settings(), DataFolder(tmp_path)) as parts:
             engine = await parts.engine(assistant, "en", lambda name, ms: None)
             silent = SessionConfig(output_modalities=("text",))
             await engine.respond(Respond("resp_1", silent, ()), emit)
@@ -104,7 +104,9 @@ def test_an_assistant_follows_the_script_in_its_folder(tmp_path: Path) -> None:
             assert str(tmp_path) not in str(broken.value)
         return emitted
 
-    assert [said.text for said in asyncio.run(story()) if isinstance(said, Said)] == ["Nine."]
+    assert [said.text for said in asyncio.run(story()) if isinstance(said, OutputChunk)] == [
+        "Nine."
+    ]
 
 
 def test_the_server_starts_from_the_command_line(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_the_official_client_chats_calls_listens_and_speaks() -> None:
     script = Script(
         heard=("book a room",),
         rules=(
-            Rule(when="book", calls=(Call(name="book"),)),
+            Rule(when="book", calls=(ScriptedCall(name="book"),)),
             Rule(when="busy", fail="rate_limit_exceeded", times=1),
         ),
     )

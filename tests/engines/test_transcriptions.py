@@ -10,13 +10,13 @@ import openai
 import pytest
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.values import Segment, Transcript
-from vivavoce.engines.endpoint import Endpoint
+from vivavoce.core.types import Segment, Transcript
+from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.parts import SURE
 from vivavoce.engines.scripted.script import Script
 from vivavoce.engines.stt.openai import OpenAIStt
 from vivavoce.errors import EngineError
-from vivavoce.net.http import Http
+from vivavoce.net.http import HttpClient
 from vivavoce.protocol.server import Logprob
 
 from ..support.endpoints import KEY, Served, serving
@@ -137,7 +137,7 @@ def hear_from(
     async def main() -> None:
         async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-            async with Http(trusted=(url,)) as http:
+            async with HttpClient(trusted=(url,)) as http:
                 await story(OpenAIStt(Endpoint(http, url), "m"), asked)
 
     asyncio.run(main())

@@ -10,9 +10,9 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 import pytest
 
 from vivavoce.audio import pcm as audio
-from vivavoce.engines.base import Speech, TextToSpeech, Voice
+from vivavoce.engines.base import AudioChunk, TextToSpeech, VoiceRequest
 from vivavoce.engines.scripted.parts import Tones
-from vivavoce.engines.tts.cli import CommandLine
+from vivavoce.engines.tts.command_line import CommandLineTts
 from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.engines.tts.openai import OpenAITts
 
@@ -38,7 +38,7 @@ async def command_line(program: str) -> AsyncIterator[TextToSpeech]:
     path = shutil.which(program)
     if path is None:
         pytest.skip(f"{program} is not on this machine")
-    yield CommandLine(path)
+    yield CommandLineTts(path)
 
 
 def espeak_command() -> AbstractAsyncContextManager[TextToSpeech]:
@@ -77,24 +77,24 @@ TEXTS = {
 }
 
 
-async def spoken(speaker: TextToSpeech, text: str, voice: Voice) -> list[Speech]:
+async def spoken(speaker: TextToSpeech, text: str, voice: VoiceRequest) -> list[AudioChunk]:
     async with aclosing(speaker.speak(text, voice)) as speech:
         return [piece async for piece in speech]
 
 
-def say(opened: Opened, text: str, **voice: object) -> list[Speech]:
-    async def story() -> list[Speech]:
+def say(opened: Opened, text: str, **voice: object) -> list[AudioChunk]:
+    async def story() -> list[AudioChunk]:
         async with opened() as speaker:
-            return await spoken(speaker, text, Voice(name="marin", **voice))  # type: ignore[arg-type]
+            return await spoken(speaker, text, VoiceRequest(name="marin", **voice))  # type: ignore[arg-type]
 
     return asyncio.run(story())
 
 
-def words(speech: list[Speech]) -> str:
+def words(speech: list[AudioChunk]) -> str:
     return "".join(word.text for piece in speech for word in piece.words)
 
 
-def duration_ms(speech: list[Speech]) -> int:
+def duration_ms(speech: list[AudioChunk]) -> int:
     return sum(audio.duration_ms(piece.pcm) for piece in speech)
 
 
@@ -151,7 +151,8 @@ def test_several_speak_at_once_without_mixing_their_words(opened: Opened) -> Non
         async with opened() as speaker, asyncio.TaskGroup() as tasks:
             texts = [f"This is number {n}, " * 5 for n in range(4)]
             speaking = [
-                tasks.create_task(spoken(speaker, text, Voice(name="marin"))) for text in texts
+                tasks.create_task(spoken(speaker, text, VoiceRequest(name="marin")))
+                for text in texts
             ]
             for text, task in zip(texts, speaking, strict=True):
                 assert words(await task) == text
@@ -163,11 +164,13 @@ def test_several_speak_at_once_without_mixing_their_words(opened: Opened) -> Non
 def test_who_is_interrupted_stops_and_can_speak_again(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as speaker:
-            async with aclosing(speaker.speak(SENTENCE * 20, Voice(name="marin"))) as speech:
+            async with aclosing(speaker.speak(SENTENCE * 20, VoiceRequest(name="marin"))) as speech:
                 assert (await anext(speech)).pcm
             before = asyncio.all_tasks()
-            assert words(await spoken(speaker, "Sorry.", Voice(name="marin"))) == "Sorry."
-            speaking = asyncio.create_task(spoken(speaker, SENTENCE * 20, Voice(name="marin")))
+            assert words(await spoken(speaker, "Sorry.", VoiceRequest(name="marin"))) == "Sorry."
+            speaking = asyncio.create_task(
+                spoken(speaker, SENTENCE * 20, VoiceRequest(name="marin"))
+            )
             await asyncio.sleep(0)
             speaking.cancel()
             await asyncio.wait([speaking])

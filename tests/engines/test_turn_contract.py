@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vivavoce.engines.base import PauseJudge
+from vivavoce.engines.base import EndOfTurnModel
 from vivavoce.engines.turn.mel import log_mel
 from vivavoce.engines.turn.smart_turn import WAITING, SmartTurn
 from vivavoce.errors import EngineError
@@ -22,7 +22,7 @@ from ..support.real_time import live
 from ..support.sounds import noise, spoken
 
 FETCHED = Path(__file__).parents[2] / ".setup" / "smart-turn" / "smart-turn-v3.2-cpu.onnx"
-REAL = Path(os.environ.get("VIVAVOCE_SPEECH__SMART_TURN", FETCHED))
+REAL = Path(os.environ.get("VIVAVOCE_SPEECH__SMART_TURN_MODEL", FETCHED))
 
 QUESTION = spoken("keynote_rms") + noise(200, -60)
 CUT = QUESTION[: len(spoken("keynote_rms")) // 10 * 3 & ~1] + noise(200, -60)
@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Iterator[SmartTurn]:
 @pytest.fixture(
     params=["fake", "smart_turn", pytest.param("smart_turn, its own model", marks=pytest.mark.long)]
 )
-def judge(request: pytest.FixtureRequest) -> Iterator[PauseJudge]:
+def judge(request: pytest.FixtureRequest) -> Iterator[EndOfTurnModel]:
     if request.param == "fake":
         yield FakeJudge([0.3])
     elif request.param == "smart_turn":
@@ -51,12 +51,12 @@ def judge(request: pytest.FixtureRequest) -> Iterator[PauseJudge]:
 
 
 @pytest.mark.parametrize("ms", [0, 10, 1_500, 8_000, 20_000])
-def test_any_sound_has_a_probability(judge: PauseJudge, ms: int) -> None:
+def test_any_sound_has_a_probability(judge: EndOfTurnModel, ms: int) -> None:
     sound = (QUESTION * 10)[: ms * 48]
     assert 0 <= (live(judge.over(sound)) or 0) <= 1
 
 
-def test_the_same_sound_is_judged_the_same(judge: PauseJudge) -> None:
+def test_the_same_sound_is_judged_the_same(judge: EndOfTurnModel) -> None:
     async def twice() -> list[float | None]:
         return [await judge.over(QUESTION) for _ in range(2)]
 
@@ -64,7 +64,7 @@ def test_the_same_sound_is_judged_the_same(judge: PauseJudge) -> None:
     assert first == second is not None
 
 
-def test_the_loop_goes_on_meanwhile(judge: PauseJudge) -> None:
+def test_the_loop_goes_on_meanwhile(judge: EndOfTurnModel) -> None:
     async def story() -> int:
         judging = asyncio.ensure_future(judge.over(QUESTION))
         turns = 0
@@ -76,7 +76,7 @@ def test_the_loop_goes_on_meanwhile(judge: PauseJudge) -> None:
     assert live(story()) > 5
 
 
-def test_who_is_not_wanted_any_more_leaves_nothing_running(judge: PauseJudge) -> None:
+def test_who_is_not_wanted_any_more_leaves_nothing_running(judge: EndOfTurnModel) -> None:
     async def story() -> float | None:
         for _ in range(3 * WAITING):
             task = asyncio.ensure_future(judge.over(QUESTION))

@@ -15,6 +15,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     quiet = TAKES_ALL | {
         "VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"
     }  # nothing is warmed beside the stories
-    with serve(data, VIVAVOCE_CALLS__SLOW_CLIENT_S="1.5", **quiet) as server:
+    with serve(data, VIVAVOCE_CALLS__SLOW_CLIENT_TIMEOUT_S="1.5", **quiet) as server:
         yield House(server, server.key())
         assert server.process.poll() is None, "it is still there"

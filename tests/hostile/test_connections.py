@@ -321,7 +321,7 @@ def test_strangers_who_stay_lock_nobody_out(tmp_path: Path) -> None:
             await raw.over(1.0)
         assert time.monotonic() - began < 4
 
-    with serve(tmp_path, VIVAVOCE_CALLS__STRANGERS="5", **QUIET) as server:
+    with serve(tmp_path, VIVAVOCE_CALLS__MAX_PENDING_CONNECTIONS="5", **QUIET) as server:
         House(server, server.key()).story(story)
 
 

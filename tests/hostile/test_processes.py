@@ -32,7 +32,7 @@ HEARD = ("conversation.item.input_audio_transcription.completed",
 def charlotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The embedded engine, with less patience than usual."""
     data = tmp_path_factory.mktemp("processes")
-    hasty = {"VIVAVOCE_SPEECH__ANSWER_S": "2", "VIVAVOCE_SPEECH__STT_WORKERS": "2"}
+    hasty = {"VIVAVOCE_SPEECH__WORKER_TIMEOUT_S": "2", "VIVAVOCE_SPEECH__STT_WORKERS": "2"}
     with serve(data, **TAKES_ALL, **hasty) as server:
         yield House(server, server.key(), "charlotte")
         assert "Traceback" not in server.log.read_text()

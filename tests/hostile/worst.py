@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vivavoce.protocol.items import Message, Part
-from vivavoce.store.base import Change, ConversationRow, Row
+from vivavoce.store.base import Change, ConversationRow, ItemRow
 from vivavoce.store.sql.store import SqlStore
 
 from ..support.calls import House
@@ -133,7 +133,7 @@ async def store(
         places[1] = places[0] + 2.0**-42
     content = [(Part(type="input_text", text=text),) * parts for text in texts]
     rows = tuple(
-        Row(Message(id=f"i{n}", role="user", content=content[n]), places[n], at)
+        ItemRow(Message(id=f"i{n}", role="user", content=content[n]), places[n], at)
         for n in range(len(texts))
     )
     try:

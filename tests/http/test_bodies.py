@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from vivavoce.http.v1.client_secrets import ForWhom, Request
-from vivavoce.http.v1.flat import Flat
+from vivavoce.http.v1.client_secrets import Request, SecretBinding
+from vivavoce.http.v1.flat import BetaSessionBody
 
 MANY = {f"key_{number}": number for number in range(90_000)}
 
@@ -34,12 +34,12 @@ def test_a_secrets_body_of_unknown_keys_has_one_mistake(
 @pytest.mark.parametrize("field", ["client_secret", "vivavoce"])
 def test_a_flat_sessions_body_too(field: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Flat.model_validate({field: MANY})
+        BetaSessionBody.model_validate({field: MANY})
     assert caught.value.error_count() == 1
 
 
 def test_as_many_variables_as_are_allowed_are_taken() -> None:
     hundred = {f"key_{number}": "x" for number in range(100)}
-    assert ForWhom.model_validate({"variables": hundred}).variables == hundred
+    assert SecretBinding.model_validate({"variables": hundred}).variables == hundred
     with pytest.raises(ValidationError):
-        ForWhom.model_validate({"variables": hundred | {"one more": "x"}})
+        SecretBinding.model_validate({"variables": hundred | {"one more": "x"}})

@@ -6,7 +6,7 @@ import pytest
 
 from vivavoce.errors import AssistantError
 from vivavoce.file_reading import FolderFile
-from vivavoce.knowledge import ingest, programme
+from vivavoce.knowledge import ingest, schedule
 from vivavoce.knowledge.chunks import CHUNK_CHARACTERS, markdown
 from vivavoce.knowledge.ingest import FILE_BYTES
 
@@ -122,5 +122,5 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
 
 
 def test_an_empty_table_is_nothing() -> None:
-    assert programme.table("", "en", "a.csv") == []
-    assert programme.table("day,time,title\n", "en", "a.csv") == []
+    assert schedule.table("", "en", "a.csv") == []
+    assert schedule.table("day,time,title\n", "en", "a.csv") == []

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from vivavoce.errors import AssistantError
-from vivavoce.knowledge import ingest, programme
+from vivavoce.knowledge import ingest, schedule
 from vivavoce.knowledge.chunks import LONGEST, markdown
-from vivavoce.knowledge.search import Index
-from vivavoce.knowledge.words import fold, sound, terms
+from vivavoce.knowledge.normalize import fold, sound, terms
+from vivavoce.knowledge.search import KnowledgeIndex
 
 from ..support.folders import files
 from ..support.growth import LINEAR, growth
@@ -55,13 +55,13 @@ def test_the_terms_of_a_text_are_found_in_linear_time(shape: Shape) -> None:
 
 def test_a_table_is_read_in_linear_time() -> None:
     room = "a" + " " * 3_000 + "desk "
-    assert growth(lambda n: programme.table("x,y\n" + "a,b\n" * n, "en", "x.csv"), 500) < LINEAR
+    assert growth(lambda n: schedule.table("x,y\n" + "a,b\n" * n, "en", "x.csv"), 500) < LINEAR
     row = f"title,day,start,room\nx,Monday,9:00,{room}"
-    assert growth(lambda n: programme.table(row + "x" * n, "en", "x.csv"), 1_000) < LINEAR
+    assert growth(lambda n: schedule.table(row + "x" * n, "en", "x.csv"), 1_000) < LINEAR
 
 
 def test_a_word_that_nobody_wrote_is_looked_up_in_linear_time() -> None:
-    index = Index(markdown("# a\nSome words stand here.", "en", "x.md"), "en")
+    index = KnowledgeIndex(markdown("# a\nSome words stand here.", "en", "x.md"), "en")
     assert growth(lambda n: index.search("stand" + "x" * n), 2_000) < LINEAR
 
 

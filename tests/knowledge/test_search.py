@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.knowledge.search import Index
-from vivavoce.knowledge.words import sound, terms
+from vivavoce.knowledge.normalize import sound, terms
+from vivavoce.knowledge.search import KnowledgeIndex
 
 PLACES = [
     ("Keynote", "The keynote starts at nine."),
@@ -15,7 +15,7 @@ PLACES = [
     ("Refunds", "Tickets can be returned."),
 ]
 CHUNKS = [Chunk(id=title, title=title, text=text, language="en") for title, text in PLACES]
-INDEX = Index(CHUNKS, "en")
+INDEX = KnowledgeIndex(CHUNKS, "en")
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,17 @@ def test_confidence_is_the_share_of_the_question_that_is_covered() -> None:
 def test_nothing_is_found_for_what_nobody_wrote() -> None:
     assert INDEX.search("who is the president of france") == []
     assert INDEX.search("") == []
-    assert Index([], "en").search("parking") == []
+    assert KnowledgeIndex([], "en").search("parking") == []
 
 
 def test_what_the_author_wrote_as_a_question_is_certain() -> None:
     asked = Chunk(id="online", title="Network", text="Free.", language="en", also=("get online",))
-    (hit, *_) = Index([*CHUNKS, asked], "en").search("How do I get online?")
+    (hit, *_) = KnowledgeIndex([*CHUNKS, asked], "en").search("How do I get online?")
     assert (hit.chunk.id, hit.confidence) == ("online", 1.0)
 
 
 def test_a_chunk_of_another_language_is_not_in_the_index() -> None:
-    assert Index(CHUNKS, "it").chunks == []
+    assert KnowledgeIndex(CHUNKS, "it").chunks == []
 
 
 def test_words_lose_their_accents_endings_and_filler() -> None:

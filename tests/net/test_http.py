@@ -10,7 +10,7 @@ import pytest
 
 from vivavoce.net.egress import is_open
 from vivavoce.net.errors import NetError
-from vivavoce.net.http import USUAL, Bounds, Http
+from vivavoce.net.http import USUAL, HttpClient, RequestLimits
 
 Behaviour = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -59,20 +59,22 @@ def always(answer: bytes) -> Behaviour:
     return behave
 
 
-async def failing(http: Http, method: str, url: str, bounds: Bounds = USUAL) -> NetError:
+async def failing(
+    http: HttpClient, method: str, url: str, bounds: RequestLimits = USUAL
+) -> NetError:
     with pytest.raises(NetError) as caught:
         await http.request(method, url, bounds=bounds)
     return caught.value
 
 
-def open_http() -> Http:
-    return Http(allow_private=True, backoff=lambda attempt: 0.0)
+def open_http() -> HttpClient:
+    return HttpClient(allow_private=True, backoff=lambda attempt: 0.0)
 
 
 def test_a_private_address_is_refused_unless_the_operator_named_it() -> None:
     async def story() -> None:
         async with serving(always(reply("200 OK", b"hello"))) as (server, url):
-            async with Http() as http:
+            async with HttpClient() as http:
                 assert (await failing(http, "GET", url)).kind == "refused"
                 port = url.rpartition(":")[2]
                 for other in (
@@ -87,7 +89,7 @@ def test_a_private_address_is_refused_unless_the_operator_named_it() -> None:
                         "unreachable",
                     )
             assert server.asked == []
-            async with Http(trusted=(f"{url}/v1",)) as http:
+            async with HttpClient(trusted=(f"{url}/v1",)) as http:
                 assert (await http.request("GET", f"{url}/v1/models")).body == b"hello"
                 elsewhere = f"http://localhost:{int(port) - 1}"
                 assert (await failing(http, "GET", elsewhere)).kind == "refused"
@@ -133,8 +135,8 @@ def test_a_name_is_judged_and_reached_by_the_same_address(monkeypatch: pytest.Mo
         async with serving(always(reply("200 OK", b"secret"))) as (server, url):
             port = url.rpartition(":")[2]
             loop.getaddrinfo = rebinding  # type: ignore[method-assign,assignment]
-            async with Http(tries=1) as http:
-                bounds = Bounds(connect_s=0.05)
+            async with HttpClient(tries=1) as http:
+                bounds = RequestLimits(connect_s=0.05)
                 error = await failing(http, "GET", f"http://rebind.example:{port}", bounds)
                 assert error.kind in ("unreachable", "timeout")
                 error = await failing(http, "GET", f"http://rebind.example:{port}", bounds)
@@ -193,7 +195,7 @@ def test_a_redirect_is_followed_at_home_and_nowhere_else() -> None:
 def test_whatever_a_server_says_is_an_answer_or_a_net_error(answer: bytes, kind: str) -> None:
     async def story() -> None:
         async with serving(always(answer)) as (_, url), open_http() as http:
-            assert (await failing(http, "POST", url, Bounds(max_bytes=1000))).kind == kind
+            assert (await failing(http, "POST", url, RequestLimits(max_bytes=1000))).kind == kind
 
     asyncio.run(story())
 
@@ -206,7 +208,7 @@ def test_a_silent_server_is_given_up() -> None:
         async with serving(silent) as (server, url), open_http() as http:
             for path in ("/none", "/half"):
                 server.left.clear()
-                error = await failing(http, "GET", url + path, Bounds(quiet_s=0.05))
+                error = await failing(http, "GET", url + path, RequestLimits(quiet_s=0.05))
                 assert error.kind == "timeout"
                 await server.left.wait()
 
@@ -228,7 +230,7 @@ def test_a_closed_port_is_unreachable() -> None:
 def test_a_slow_reader_does_not_use_up_the_servers_time() -> None:
     async def story() -> None:
         async with serving(always(reply("200 OK", b"x" * 9))) as (_, url), open_http() as http:
-            bounds = Bounds(quiet_s=0.2, total_s=0.2)
+            bounds = RequestLimits(quiet_s=0.2, total_s=0.2)
             async with http.stream("GET", url, bounds=bounds) as stream:
                 await asyncio.sleep(0.3)
                 assert await stream.read() == b"x" * 9

@@ -36,7 +36,7 @@ LARGEST = 16 * MIB
 HOW: dict[str, Any] = {
     "max_size": None, "max_queue": 1, "ping_interval": None, "compression": None,
 }  # fmt: skip
-PATIENCE_S = 0.3
+SLOW_PEER_TIMEOUT_S = 0.3
 
 SIZES = st.one_of(
     st.integers(1, 30_000),
@@ -49,7 +49,7 @@ class Connected(Socket):
     """A server's end that says when it is there."""
 
     def __init__(self) -> None:
-        super().__init__(LARGEST, PATIENCE_S)
+        super().__init__(LARGEST, SLOW_PEER_TIMEOUT_S)
         self.there = asyncio.Event()
         self.gone = asyncio.Event()
         self.lost_by: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
@@ -102,7 +102,7 @@ async def client_leg(
             await ours.there.wait()
             yield ours, peer
             peer.transport.abort()
-        ours.cut()
+        ours.abort()
         await ours.gone.wait()
 
 
@@ -119,9 +119,9 @@ async def upstream_leg() -> AsyncIterator[tuple[Socket, Connection]]:
     listening.bind((HOST, 0))
     async with serve(keep, sock=listening, **HOW):
         port = listening.getsockname()[1]
-        ours = await dial(f"ws://{HOST}:{port}/", subprotocol=None, patience_s=PATIENCE_S)
+        ours = await dial(f"ws://{HOST}:{port}/", subprotocol=None, timeout_s=SLOW_PEER_TIMEOUT_S)
         yield ours, await peers.get()
-        ours.cut()
+        ours.abort()
 
 
 LEGS = [client_leg, upstream_leg]
@@ -230,7 +230,7 @@ def test_a_peer_that_pings_and_reads_slowly_stays() -> None:
                 peer.transport.resume_reading()
                 await asyncio.sleep(0)
             assert len(await reading) == 5 * MIB
-            assert asyncio.get_running_loop().time() - began > 2 * PATIENCE_S
+            assert asyncio.get_running_loop().time() - began > 2 * SLOW_PEER_TIMEOUT_S
             assert not ours.lost_by.done()
 
     live(story(), uvloop.new_event_loop)

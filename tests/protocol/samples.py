@@ -236,7 +236,7 @@ SERVER: list[server.ServerEvent] = [
         item_id=ITEM,
         transcript="Hi",
         usage=server.Duration(seconds=1.5),
-        languages=(server.HeardLanguage(code="en"),),
+        languages=(server.DetectedLanguage(code="en"),),
         logprobs=LOGPROBS,
     ),
     server.TranscriptionCompleted(
@@ -246,7 +246,7 @@ SERVER: list[server.ServerEvent] = [
         usage=server.Tokens(total_tokens=3, input_tokens=2, output_tokens=1),
     ),
     server.TranscriptionFailed(
-        event_id=EVENT, item_id=ITEM, error=server.Unheard(code="c", message="too noisy")
+        event_id=EVENT, item_id=ITEM, error=server.TranscriptionError(code="c", message="too noisy")
     ),
     *(server.ResponseCreated(event_id=EVENT, response=response) for response in RESPONSES[:1]),
     *(server.ResponseDone(event_id=EVENT, response=response) for response in RESPONSES[1:]),

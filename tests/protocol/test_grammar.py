@@ -211,7 +211,9 @@ def test_words_are_final_once() -> None:
     )
     usage = server.Duration(seconds=1)
     completed = server.TranscriptionCompleted(item_id="u1", transcript="Hi", usage=usage)
-    failed = server.TranscriptionFailed(item_id="u1", error=server.Unheard(code="c", message="m"))
+    failed = server.TranscriptionFailed(
+        item_id="u1", error=server.TranscriptionError(code="c", message="m")
+    )
     accept([delta, *heard, segment, completed])
     refuse([*heard, completed, delta])
     refuse([*heard, completed, segment])

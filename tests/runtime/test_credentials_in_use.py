@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vivavoce.access.refusal import Refusal
-from vivavoce.core.values import Caller
+from vivavoce.access.auth_failure import AuthFailure
+from vivavoce.core.types import Caller
 from vivavoce.errors import StoreError
 from vivavoce.runtime.credentials_in_use import (
     CHECK_EVERY_S,
@@ -19,7 +19,7 @@ from vivavoce.runtime.credentials_in_use import (
     credential_ids,
     watch,
 )
-from vivavoce.runtime.refusals import Refused
+from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import KeyRow
 from vivavoce.store.memory import MemoryStore
 
@@ -34,7 +34,7 @@ KEY = Caller(credential="key", key_id="key_1")
 class Connection:
     told: list[str] = field(default_factory=list)
 
-    def revoke(self, why: Refusal) -> None:
+    def revoke(self, why: AuthFailure) -> None:
         self.told.append(why.code)
 
 
@@ -104,13 +104,13 @@ def test_a_request_that_waits_is_refused_when_its_key_is_revoked() -> None:
     async def story() -> None:
         in_use = CredentialsInUse()
         asyncio.get_running_loop().call_at(2, in_use.revoke, "key_1")
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CallRefused) as refused:
             async with in_use.while_valid(KEY):
                 await asyncio.sleep(5)
         assert (refused.value.status, refused.value.code) == (401, "key_revoked")
         assert refused.value.close == 3000
         assert (now(), in_use.ids) == (2, ())
-        with pytest.raises(Refused):
+        with pytest.raises(CallRefused):
             async with in_use.while_valid(KEY):
                 await asyncio.sleep(5)
         assert now() == 2

@@ -7,21 +7,21 @@ import asyncio
 import pytest
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.dictation import Dictation
-from vivavoce.engines.cascade import Scribe
+from vivavoce.core.transcription import TranscriptionSession
+from vivavoce.engines.cascade import TranscribeOnlyEngine
 from vivavoce.protocol import client, codec, grammar, server
 from vivavoce.protocol.config import ServerVad
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.hands import QUIET_S, UTTERANCES, Hands
-from vivavoce.runtime.line import Line
+from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.engine_work import QUIET_S, UTTERANCES, EngineWork
+from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
-from vivavoce.runtime.writer import Writer
 
-from ..support.fakes import LOUD, QUIET, FakeStt, FakeWire, SharpEars, SlowStore
+from ..support.fakes import LOUD, QUIET, ExactDecoder, FakeStt, FakeWire, SlowStore
 from ..support.scenario import dictation, numbered_ids
 from ..support.virtual_time import live
-from .test_line import wall
+from .test_driver import wall
 
 
 def slow() -> FakeStt:
@@ -41,18 +41,22 @@ def bring(
 
     async def story() -> None:
         nonlocal waited
-        machine = Dictation(
+        machine = TranscriptionSession(
             dictation(None if by_hand else ServerVad()), now=0.0, new_id=numbered_ids()
         )
-        async with Writer(SlowStore()) as writer:
-            hands = Hands(Scribe(stt))
-            line = Line(machine, hands, Recorder("rtc_1", "conv_1", writer.submit, wall=wall))
+        async with GroupCommitter(SlowStore()) as writer:
+            engine_work = EngineWork(TranscribeOnlyEngine(stt))
+            driver = CallDriver(
+                machine, engine_work, Recorder("rtc_1", "conv_1", writer.submit, wall=wall)
+            )
 
             def reader(client: Client) -> SessionReader:
-                return SessionReader(line, client, SharpEars(), behind=lambda: hands.behind)
+                return SessionReader(
+                    driver, client, ExactDecoder(), behind=lambda: engine_work.is_behind
+                )
 
-            wire.client = line.attach(wire, reader)
-            running = asyncio.create_task(line.run())
+            wire.client = driver.attach(wire, reader)
+            running = asyncio.create_task(driver.run())
             await asyncio.sleep(0)
             size = piece_ms * audio.BYTES_PER_MS
             for start in range(0, len(sound), size):

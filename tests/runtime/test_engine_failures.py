@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vivavoce.core.values import Transcript
+from vivavoce.core.types import Transcript
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import ClientEvent
 from vivavoce.protocol.config import SemanticVad, ServerVad
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
-from vivavoce.runtime.ears import Ears
-from vivavoce.runtime.hands import no_tools
+from vivavoce.runtime.engine_work import no_tools
+from vivavoce.runtime.input_pipeline import InputPipeline
 
 from ..engines.brain_talk import FAIR
 from ..support.failing import (
@@ -37,8 +37,8 @@ from ..support.failing import (
 )
 from ..support.fakes import LOUD, QUIET, FakeBrain, FakeJudge, FakeStt, speech
 from ..support.scenario import config
-from .test_judging import spoken
-from .test_line import ASK, REPLY, Call
+from .test_driver import ASK, REPLY, Call
+from .test_end_of_turn import spoken
 
 AGAIN = (6.0, client.ResponseCreate())
 STOP = (0.55, client.ResponseCancel())  # while the brain waits, and the voice speaks
@@ -82,11 +82,11 @@ def test_a_response_fails_and_the_next_one_works(
     assert once.failed == 1
     assert call.wire.closed is None
     if error not in ("EngineError", "CancelledError", "ExceptionGroup") and moment == "at once":
-        (line,) = logged(caplog)
-        assert line["call"] == "rtc_1"
-        assert line["response"].startswith("resp_")
-        assert line["adapter"] == type(call.brain if adapter == "brain" else call.tts).__name__
-        assert line["place"].startswith("vivavoce.engines.cascade:")
+        (driver,) = logged(caplog)
+        assert driver["call"] == "rtc_1"
+        assert driver["response"].startswith("resp_")
+        assert driver["adapter"] == type(call.brain if adapter == "brain" else call.tts).__name__
+        assert driver["place"].startswith("vivavoce.engines.cascade:")
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -312,8 +312,8 @@ def test_a_detector_that_fails_hears_nothing_in_that_frame_and_is_made_anew(
         made.append(Deaf(ERRORS[error](), fails=len(made) < 3))
         return made[-1]
 
-    ears = Ears(detector, lambda: config(ServerVad()).audio.input)
-    verdicts = [p for heard in ears.take(LOUD * 8) for p in heard.probabilities]
+    pipeline = InputPipeline(detector, lambda: config(ServerVad()).audio.input)
+    verdicts = [p for heard in pipeline.decode(LOUD * 8) for p in heard.probabilities]
     assert verdicts[:3] == [0.0, 0.0, 0.0]
     assert set(verdicts[3:]) == {1.0}
     assert len(made) == 4
@@ -326,14 +326,14 @@ def test_a_verdict_that_is_no_probability_is_none(value: Any) -> None:  # noqa: 
         def step(self, frame: bytes) -> float:
             return value  # type: ignore[no-any-return]
 
-    ears = Ears(Odd, lambda: config(ServerVad()).audio.input)
-    assert {p for heard in ears.take(LOUD * 8) for p in heard.probabilities} == {0.0}
+    pipeline = InputPipeline(Odd, lambda: config(ServerVad()).audio.input)
+    assert {p for heard in pipeline.decode(LOUD * 8) for p in heard.probabilities} == {0.0}
 
 
 def test_a_detector_that_cannot_be_made_leaves_the_sound(caplog: pytest.LogCaptureFixture) -> None:
     def detector() -> Deaf:
         raise MemoryError(SECRET)
 
-    ears = Ears(detector, lambda: config(ServerVad()).audio.input)
-    assert b"".join(heard.pcm for heard in ears.take(LOUD * 8)) == LOUD * 8
+    pipeline = InputPipeline(detector, lambda: config(ServerVad()).audio.input)
+    assert b"".join(heard.pcm for heard in pipeline.decode(LOUD * 8)) == LOUD * 8
     assert len(logged(caplog)) == 1

@@ -11,8 +11,8 @@ from vivavoce.runtime.load import (
     SHORTEST_S,
     STEP_S,
     WINDOW_S,
-    Load,
-    Tolerance,
+    LoadMonitor,
+    LoadThresholds,
 )
 
 TICK = 0.1
@@ -20,7 +20,7 @@ LATE = 0.1
 IN_TIME = 0.001
 
 
-def run(load: Load, start: float, end: float, late_s: float) -> float:
+def run(load: LoadMonitor, start: float, end: float, late_s: float) -> float:
     """The loop, watched from `start` to `end`. Returns the end."""
     for tick in range(round((end - start) / TICK)):
         load.ran(late_s, start + tick * TICK, TICK)
@@ -28,32 +28,32 @@ def run(load: Load, start: float, end: float, late_s: float) -> float:
 
 
 def test_a_quiet_server_takes_everybody() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 60, IN_TIME)
     assert load.busy(now) is None
     assert load.admit(now) is None
 
 
 def test_a_server_that_never_saw_anything_takes_everybody() -> None:
-    assert Load().busy(0) is None
+    assert LoadMonitor().busy(0) is None
 
 
 def test_a_hiccup_refuses_nobody() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 10, IN_TIME)
     load.ran(0.4, now, 0.45)
     assert load.busy(now) is None
 
 
 def test_a_loop_that_is_late_all_the_time_takes_no_new_voice() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 3, LATE)
     assert load.busy(now) is not None
-    assert load.strained(now) == {"sound": False, "loop": True, "recognisers": False}
+    assert load.overloaded(now) == {"sound": False, "loop": True, "recognisers": False}
 
 
 def test_it_is_busy_until_it_has_been_calm_for_a_while() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 10, LATE)
     now = run(load, now, now + WINDOW_S / 2, IN_TIME)
     assert load.busy(now) is not None, "half of what is remembered was late"
@@ -65,7 +65,7 @@ def test_it_is_busy_until_it_has_been_calm_for_a_while() -> None:
 
 def test_it_does_not_open_and_shut_at_its_limit() -> None:
     """A tenth late is too much, a twelfth is not: in between nothing changes."""
-    load = Load()
+    load = LoadMonitor()
     now, changes, busy = 0.0, 0, False
     for second in range(120):
         late = 3 if second % 2 else 1  # of twenty
@@ -78,7 +78,7 @@ def test_it_does_not_open_and_shut_at_its_limit() -> None:
 
 
 def test_the_longer_it_lasts_the_later_it_is_worth_trying() -> None:
-    load = Load()
+    load = LoadMonitor()
     now, told = 0.0, []
     for _ in range(12):
         now = run(load, now, now + 10, LATE)
@@ -89,7 +89,7 @@ def test_the_longer_it_lasts_the_later_it_is_worth_trying() -> None:
 
 
 def test_after_a_strain_places_are_given_out_one_at_a_time() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 10, LATE)
     now = run(load, now, now + 2 * WINDOW_S, IN_TIME)
     assert [load.admit(now) is None for _ in range(3)] == [True, False, False]
@@ -100,7 +100,7 @@ def test_after_a_strain_places_are_given_out_one_at_a_time() -> None:
 
 
 def test_asking_takes_no_place() -> None:
-    load = Load()
+    load = LoadMonitor()
     now = run(load, 0, 10, LATE)
     now = run(load, now, now + 2 * WINDOW_S, IN_TIME)
     assert [load.busy(now) for _ in range(3)] == [None, None, None]
@@ -108,32 +108,32 @@ def test_asking_takes_no_place() -> None:
 
 def test_sound_that_comes_to_silent_listeners_is_too_much_soon() -> None:
     """One frame in a hundred is heard as a stutter every ten seconds."""
-    load = Load()
+    load = LoadMonitor()
     for frame in range(200):
         load.wrote_sound(LATE if frame % 50 == 0 else 0.0, frame / 20)
-    assert load.strained(10.0)["sound"]
+    assert load.overloaded(10.0)["sound"]
 
 
 def test_one_late_frame_is_nobodys_ruin() -> None:
-    load = Load()
+    load = LoadMonitor()
     load.wrote_sound(5.0, 1.0)
     assert load.busy(1.0) is None
 
 
 def test_who_waits_for_a_recogniser_counts_before_the_wait_is_over() -> None:
-    load = Load()
-    for who in range(3):
-        load.joined(who, 0.0)
+    load = LoadMonitor()
+    for client_id in range(3):
+        load.joined(client_id, 0.0)
     assert load.waiting == 3
     assert load.busy(1.0) is None
     assert load.busy(3.0) is not None
 
 
 def test_waits_that_are_over_are_remembered_for_a_while() -> None:
-    load = Load()
-    for who in range(4):
-        load.joined(who, who)
-        assert load.left(who, who + 3) == 3
+    load = LoadMonitor()
+    for client_id in range(4):
+        load.joined(client_id, client_id)
+        assert load.left(client_id, client_id + 3) == 3
     assert load.waiting == 0
     assert load.busy(6.5) is not None
     assert load.busy(30.0) is not None, "nobody has looked since it became calm"
@@ -141,7 +141,7 @@ def test_waits_that_are_over_are_remembered_for_a_while() -> None:
 
 
 def test_recognisers_that_are_found_free_strain_nobody() -> None:
-    load = Load()
+    load = LoadMonitor()
     for second in range(60):
         load.joined(second, second)
         load.left(second, second)
@@ -149,26 +149,26 @@ def test_recognisers_that_are_found_free_strain_nobody() -> None:
 
 
 def test_a_call_that_needs_no_recogniser_does_not_wait_for_one() -> None:
-    load = Load()
-    for who in range(3):
-        load.joined(who, 0.0)
-    assert load.busy(3.0, hears=False) is None
+    load = LoadMonitor()
+    for client_id in range(3):
+        load.joined(client_id, 0.0)
+    assert load.busy(3.0, needs_stt_worker=False) is None
     run(load, 3.0, 6.0, LATE)
-    assert load.busy(6.0, hears=False) is not None
+    assert load.busy(6.0, needs_stt_worker=False) is not None
 
 
 @pytest.mark.parametrize("late_s", [LATE, 10.0])
 def test_it_can_be_turned_off(late_s: float) -> None:
-    load = Load(Tolerance(0, 0))
+    load = LoadMonitor(LoadThresholds(0, 0))
     now = run(load, 0, 20, late_s)
-    for who in range(10):
-        load.joined(who, now)
+    for client_id in range(10):
+        load.joined(client_id, now)
         load.wrote_sound(late_s, now)
     assert load.busy(now + 10) is None
 
 
 def test_it_takes_no_more_memory_the_more_happens() -> None:
-    load = Load()
+    load = LoadMonitor()
     for strain in (load.sound, load.loop, load.recognisers):
         before = len(strain._window._seconds)
         for tick in range(10_000):

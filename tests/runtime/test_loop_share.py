@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from vivavoce.core.inputs import FromClient, Input, Relayed
+from vivavoce.core.inputs import FromClient, Input, RelayInput
 from vivavoce.core.relay import Direction, Verdict
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.loop_share import TURN_S, LoopQueue, LoopShare
 from vivavoce.runtime.outbox import Outbox
-from vivavoce.runtime.trunk import TrunkReader
+from vivavoce.runtime.upstream_work import RelayReader
 
 from ..support.fakes import FakeWire
 from ..support.virtual_time import live
@@ -53,7 +53,7 @@ def test_work_inside_of_work_is_counted_once() -> None:
 
 
 @dataclass
-class Desk:
+class FakeDriver:
     """A control connection's reader. Whatever it brings costs the machine 2 ms."""
 
     told: list[tuple[int, bytes]] = field(default_factory=list)
@@ -68,8 +68,8 @@ class Desk:
         wire = FakeWire()
         self.client = Client(self, 1, wire, Outbox(wire, lambda: 0.0), self._reader, sideband=True)
 
-    def _reader(self, client: Client) -> TrunkReader:
-        self.reader = TrunkReader(self, self, client, queue=LoopQueue(lambda: self.clock))  # type: ignore[arg-type]
+    def _reader(self, client: Client) -> RelayReader:
+        self.reader = RelayReader(self, self, client, queue=LoopQueue(lambda: self.clock))  # type: ignore[arg-type]
         return self.reader
 
     def glance(self, direction: Direction, data: bytes) -> Verdict:
@@ -78,20 +78,20 @@ class Desk:
     def crowded(self) -> bool:
         return False
 
-    def tell(self, event: Input | Relayed, who: int | None = None) -> None:
+    def feed(self, event: Input | RelayInput, client_id: int | None = None) -> None:
         assert isinstance(event, FromClient)
         self.told.append((self.turn, event.data))
         self.clock += 0.002
-        self.settle()
+        self.reconcile()
 
-    def settle(self) -> None:
-        self.client.breathe()
+    def reconcile(self) -> None:
+        self.client.update_backpressure()
 
     def detach(self, client: Client, code: int, reason: str) -> None: ...
 
 
 def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         for number in range(30):
@@ -107,7 +107,7 @@ def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -
 
 
 def test_what_waits_of_a_client_that_has_gone_is_dropped() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         for number in range(30):

@@ -7,19 +7,19 @@ import asyncio
 import pytest
 
 from vivavoce.protocol import codec, server
-from vivavoce.runtime import lag
-from vivavoce.runtime.load import Load
+from vivavoce.runtime import loop_lag
+from vivavoce.runtime.load import LoadMonitor
 from vivavoce.runtime.metrics import WORDS, CallMetrics, Metrics
 from vivavoce.runtime.outbox import Outbox
 
 from ..support.fakes import BROKEN, FakeBrain, FakeTts, FakeWire, speech
 from ..support.virtual_time import live
-from .test_line import ASK, REPLY, Call
+from .test_driver import ASK, REPLY, Call
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(Load())
+    return Metrics(LoadMonitor())
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -31,8 +31,8 @@ def test_a_spoken_turn_is_counted_and_timed(metrics: Metrics) -> None:
     assert value(metrics, "responses_total", status="completed") == 1
     assert value(metrics, "first_audio_seconds_count") == 1
     assert value(metrics, "first_audio_seconds_sum") == pytest.approx(0.6)
-    assert value(metrics, "sound_late_seconds_count") > 0
-    assert value(metrics, "sound_late_seconds_sum") == 0
+    assert value(metrics, "playback_gap_seconds_count") > 0
+    assert value(metrics, "playback_gap_seconds_sum") == 0
 
 
 def test_an_answer_that_fails_is_one_that_failed(metrics: Metrics) -> None:
@@ -41,15 +41,15 @@ def test_an_answer_that_fails_is_one_that_failed(metrics: Metrics) -> None:
     assert value(metrics, "responses_total", status="failed") == 1
 
 
-@pytest.mark.parametrize(("ours", "strained"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("ours", "overloaded"), [(True, True), (False, False)])
 def test_a_voice_that_falters_is_the_loads_fault_only_if_it_is_ours(
-    metrics: Metrics, ours: bool, strained: bool
+    metrics: Metrics, ours: bool, overloaded: bool
 ) -> None:
     """Each 100 ms of sound takes 300 ms to make. A listener hears that, whoever is to blame."""
     call = Call(ASK, tts=FakeTts(chunks=5, chunk_s=0.3), metrics=CallMetrics(metrics, ours=ours))
     call.live()
-    assert value(metrics, "sound_late_seconds_sum") > 0.7
-    assert metrics.load.strained(9.9)["sound"] is strained
+    assert value(metrics, "playback_gap_seconds_sum") > 0.7
+    assert metrics.load.overloaded(9.9)["sound"] is overloaded
 
 
 def test_a_slow_disk_is_the_loads_fault_whoever_speaks(metrics: Metrics) -> None:
@@ -58,13 +58,13 @@ def test_a_slow_disk_is_the_loads_fault_whoever_speaks(metrics: Metrics) -> None
     listener = [server.AudioDelta(response_id="resp_1", item_id="i", delta=bytes(4800))] * 4
     for number, delta in enumerate(listener):
         seen.written(delta, due=number * 0.1, now=number * 0.1 + 0.4 * (number > 0), held=False)
-    assert value(metrics, "sound_late_seconds_sum") > 0.2
+    assert value(metrics, "playback_gap_seconds_sum") > 0.2
 
 
 def test_who_does_not_read_is_late_by_their_own_fault(metrics: Metrics) -> None:
     wire = FakeWire(read_every_s=0.5)
     Call(ASK, wire=wire, hang_up_at=30, metrics=CallMetrics(metrics, ours=True)).live()
-    assert not metrics.load.strained(9.0)["sound"]
+    assert not metrics.load.overloaded(9.0)["sound"]
 
 
 def test_an_outbox_says_which_frames_its_client_held_up() -> None:
@@ -94,7 +94,7 @@ def test_labels_stay_few_whatever_an_upstream_says(metrics: Metrics) -> None:
     for number in range(1000):
         metrics.refused(f"code_{number}")
     lines = metrics.exposition().decode().splitlines()
-    codes = [line for line in lines if line.startswith("vivavoce_calls_refused_total{")]
+    codes = [driver for driver in lines if driver.startswith("vivavoce_calls_refused_total{")]
     assert len(codes) == WORDS + 1
     assert value(metrics, "calls_refused_total", code="other") == 1000 - WORDS
 
@@ -105,11 +105,11 @@ def test_a_scrape_reads_what_is_true_now(metrics: Metrics) -> None:
     metrics.joined("bob", 1.0)
     assert value(metrics, "calls_live") == 7
     assert value(metrics, "recognisers_busy") == 2
-    assert value(metrics, "recognisers_waiting") == 2
-    assert value(metrics, "strained", by="recognisers") == 1
-    assert value(metrics, "strained", by="loop") == 0
+    assert value(metrics, "stt_queue_length") == 2
+    assert value(metrics, "overloaded", signal="recognisers") == 1
+    assert value(metrics, "overloaded", signal="loop") == 0
     metrics.left("ada", 5.0)
-    assert value(metrics, "recognisers_waiting") == 1
+    assert value(metrics, "stt_queue_length") == 1
     assert value(metrics, "recogniser_wait_seconds_sum") == 4
 
 
@@ -121,7 +121,7 @@ def test_a_loop_that_is_late_is_noticed() -> None:
         def ran(late_s: float, now: float, for_s: float) -> None:
             noticed.append((round(late_s, 3), round(for_s, 3)))
 
-        watching = asyncio.create_task(lag.watch(ran, every_s=0.05, exact=lambda: next(clock)))
+        watching = asyncio.create_task(loop_lag.watch(ran, every_s=0.05, exact=lambda: next(clock)))
         await asyncio.sleep(0.16)
         watching.cancel()
         await asyncio.wait([watching])
@@ -131,7 +131,7 @@ def test_a_loop_that_is_late_is_noticed() -> None:
 
 
 def test_two_servers_in_one_process_count_apart(metrics: Metrics) -> None:
-    other = Metrics(Load())
+    other = Metrics(LoadMonitor())
     other.came("cascade")
     assert value(metrics, "calls_admitted_total", engine="cascade") == 0
     assert value(other, "calls_admitted_total", engine="cascade") == 1

@@ -20,7 +20,7 @@ from vivavoce.protocol.config import (
     SessionConfig,
 )
 from vivavoce.protocol.items import Message, Part
-from vivavoce.runtime.mouth import Mouth
+from vivavoce.runtime.output_encoder import OutputEncoder
 
 
 def tone(ms: int) -> bytes:
@@ -43,7 +43,7 @@ def created(format: Format) -> server.ResponseCreated:
 
 def said(format: Format, ms: int = 400) -> bytes:
     """What arrives of a tone, said in pieces of 40 ms."""
-    mouth, pcm, heard = Mouth(), tone(ms), b""
+    encoder, pcm, heard = OutputEncoder(), tone(ms), b""
     events: list[server.ServerEvent] = [created(format)]
     events += [
         server.AudioDelta(response_id="resp_1", item_id="item_1", delta=pcm[i : i + 1920])
@@ -51,7 +51,7 @@ def said(format: Format, ms: int = 400) -> bytes:
     ]
     events.append(server.AudioDone(response_id="resp_1", item_id="item_1"))
     for event in events:
-        shaped = mouth.shape(event)
+        shaped = encoder.shape(event)
         heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
         if isinstance(event, server.AudioDone):
             assert shaped[-1] is event
@@ -84,10 +84,10 @@ def test_a_retrieved_item_sounds_as_the_session_does(role: Literal["user", "assi
     kind = "input_audio" if role == "user" else "output_audio"
     part = Part(type=kind, transcript="hello", audio=tone(400))
     event = server.ItemRetrieved(item=Message(id="item_1", role=role, content=(part,)))
-    mouth = Mouth()
-    assert mouth.shape(event) == (event,)
-    mouth.shape(session(**{"heard" if role == "user" else "spoken": Pcma()}))
-    (told,) = mouth.shape(event)
+    encoder = OutputEncoder()
+    assert encoder.shape(event) == (event,)
+    encoder.shape(session(**{"heard" if role == "user" else "spoken": Pcma()}))
+    (told,) = encoder.shape(event)
     assert isinstance(told, server.ItemRetrieved)
     assert isinstance(told.item, Message)
     sound = told.item.content[0].audio
@@ -95,5 +95,5 @@ def test_a_retrieved_item_sounds_as_the_session_does(role: Literal["user", "assi
     assert len(sound) == 400 * 8
     samples = np.frombuffer(g711.decode(sound, "alaw"), "<i2").astype(float)
     assert np.argmax(np.abs(np.fft.rfft(samples[400:2400]))) * 4 == pytest.approx(440, abs=4)
-    mouth.shape(session(**{"spoken" if role == "user" else "heard": Pcma()}))
-    assert mouth.shape(event) == (event,)
+    encoder.shape(session(**{"spoken" if role == "user" else "heard": Pcma()}))
+    assert encoder.shape(event) == (event,)

@@ -28,7 +28,7 @@ def test_one_that_overflowed_is_no_longer_late() -> None:
     outbox.flush()
     assert outbox.deadline() is None
     assert not outbox.full
-    assert not outbox.crowded
+    assert not outbox.over_high_water
 
 
 class Valve(RawWire):

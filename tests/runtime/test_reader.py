@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.inputs import Heard, Input, Unreadable
+from vivavoce.core.inputs import AudioReceived, Input, InvalidFrame
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.items import Message, Part
 from vivavoce.runtime.client import Client
@@ -22,16 +22,16 @@ PIECE = audio.silence(96)
 CLEAR = codec.encode(client.AudioClear())
 
 
-class PiecewiseEars:
+class PiecewiseDecoder:
     """Hears 96 ms at a time; nothing of what is no whole piece."""
 
-    def take(self, data: bytes) -> Iterator[Heard]:
+    def decode(self, data: bytes) -> Iterator[AudioReceived]:
         for start in range(0, len(data) - len(PIECE) + 1, len(PIECE)):
-            yield Heard(data[start : start + len(PIECE)])
+            yield AudioReceived(data[start : start + len(PIECE)])
 
 
 @dataclass
-class Desk:
+class FakeDriver:
     """A reader, and what it tells: in order, with the turn of the loop it was told in."""
 
     told: list[tuple[int, Input]] = field(default_factory=list)
@@ -48,19 +48,23 @@ class Desk:
 
     def _reader(self, client: Client) -> SessionReader:
         self.reader = SessionReader(
-            self, client, PiecewiseEars(), behind=self.behind, queue=LoopQueue(lambda: self.clock)
+            self,
+            client,
+            PiecewiseDecoder(),
+            behind=self.behind,
+            queue=LoopQueue(lambda: self.clock),
         )
         return self.reader
 
-    def tell(self, event: Input, who: int | None = None) -> None:
+    def feed(self, event: Input, client_id: int | None = None) -> None:
         self.told.append((self.turn, event))
         self.clock += self.each_s
         if len(self.told) == self.stop_at:
-            self.reader.drop()
-        self.settle()
+            self.reader.discard()
+        self.reconcile()
 
-    def settle(self) -> None:
-        self.client.breathe()
+    def reconcile(self) -> None:
+        self.client.update_backpressure()
 
     def detach(self, client: Client, code: int, reason: str) -> None:
         raise AssertionError("nobody left")
@@ -70,7 +74,7 @@ class Desk:
 
 
 def test_a_short_sound_is_heard_at_once() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE)
@@ -80,7 +84,7 @@ def test_a_short_sound_is_heard_at_once() -> None:
 
 
 def test_a_long_sound_leaves_the_loop_a_turn_between_its_pieces() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE * 10)
@@ -96,7 +100,7 @@ def test_a_long_sound_leaves_the_loop_a_turn_between_its_pieces() -> None:
 
 def test_events_that_cost_much_leave_the_loop_a_turn_every_five_milliseconds() -> None:
     """However many of them one read of the socket brought."""
-    desk = Desk(each_s=0.002)
+    desk = FakeDriver(each_s=0.002)
 
     async def story() -> None:
         for number in range(30):
@@ -112,7 +116,7 @@ def test_events_that_cost_much_leave_the_loop_a_turn_every_five_milliseconds() -
 
 
 def test_cheap_events_are_told_at_once() -> None:
-    desk = Desk(each_s=0.00001)
+    desk = FakeDriver(each_s=0.00001)
 
     async def story() -> None:
         for _ in range(100):
@@ -123,7 +127,7 @@ def test_cheap_events_are_told_at_once() -> None:
 
 
 def test_an_event_behind_a_long_sound_waits_for_it() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE * 5)
@@ -134,17 +138,17 @@ def test_an_event_behind_a_long_sound_waits_for_it() -> None:
 
     live(story())
     kinds = [type(event) for _, event in desk.told]
-    assert kinds == [Heard] * 5 + [client.AudioClear, Unreadable]
+    assert kinds == [AudioReceived] * 5 + [client.AudioClear, InvalidFrame]
 
 
 def test_who_brings_more_than_can_be_heard_is_not_read_until_it_is() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE * 3)
         desk.append(bytes(BACKLOG + 2))
-        desk.settle()
-        assert desk.reader.behind
+        desk.reconcile()
+        assert desk.reader.is_behind
         assert not desk.wire.reading
         for _ in range(2 * BACKLOG // len(PIECE)):
             await asyncio.sleep(0)
@@ -155,24 +159,24 @@ def test_who_brings_more_than_can_be_heard_is_not_read_until_it_is() -> None:
 
 def test_reading_goes_on_when_what_was_too_much_said_nothing() -> None:
     """Sounds of half a sample, and nothing but them, behind a long one."""
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE * 3)
         for _ in range(EVENTS + 1):
             desk.append(b"\0")
-        desk.settle()
+        desk.reconcile()
         assert not desk.wire.reading
         for _ in range(20):
             await asyncio.sleep(0)
-        assert not desk.reader.behind
+        assert not desk.reader.is_behind
         assert desk.wire.reading
 
     live(story())
 
 
 def test_who_is_gone_is_not_heard_any_more() -> None:
-    desk = Desk(stop_at=3)
+    desk = FakeDriver(stop_at=3)
 
     async def story() -> None:
         desk.append(PIECE * 10)
@@ -186,19 +190,19 @@ def test_who_is_gone_is_not_heard_any_more() -> None:
 
 def test_who_does_not_read_the_answers_is_not_asked_further_until_they_have() -> None:
     """Sixty bytes may ask for ten megabytes: they are not all made at once."""
-    desk = Desk(wire=FakeWire(read_every_s=1.0))
+    desk = FakeDriver(wire=FakeWire(read_every_s=1.0))
     image = codec.encode(server.AudioDelta(response_id="r", item_id="i", delta=bytes(2**20)))
 
     async def story() -> None:
         desk.wire.client = desk.client
         for _ in range(WINDOW):
             desk.client.outbox.put(image)
-        assert not desk.client.outbox.crowded
+        assert not desk.client.outbox.over_high_water
         for _ in range(3):
             desk.client.outbox.put(image)
         for _ in range(100):
             desk.client.frame(CLEAR)
-        desk.settle()
+        desk.reconcile()
         assert desk.told == []
         assert not desk.wire.reading
         await asyncio.sleep(3)
@@ -211,20 +215,20 @@ def test_who_does_not_read_the_answers_is_not_asked_further_until_they_have() ->
 
 def test_sound_waits_for_a_recogniser_that_is_behind() -> None:
     behind = [False]
-    desk = Desk(behind=lambda: behind[0])
+    desk = FakeDriver(behind=lambda: behind[0])
 
     async def story() -> None:
         desk.append(PIECE * 10)
         behind[0] = True
         for _ in range(20):
             await asyncio.sleep(0)
-        desk.settle()
+        desk.reconcile()
         assert len(desk.told) == 1, "the first piece, and no other"
         assert desk.wire.reading, "an interruption may be next"
         desk.append(bytes(BACKLOG))
         assert not desk.wire.reading
         behind[0] = False
-        desk.settle()
+        desk.reconcile()
         for _ in range(BACKLOG // len(PIECE) + 20):
             await asyncio.sleep(0)
         assert len(desk.told) == 10 + BACKLOG // len(PIECE)
@@ -235,20 +239,20 @@ def test_sound_waits_for_a_recogniser_that_is_behind() -> None:
 
 def test_events_behind_a_long_sound_are_counted_by_their_size() -> None:
     """Ten megabytes each: the first is one too many already."""
-    desk = Desk()
+    desk = FakeDriver()
     text = Part(type="input_text", text="x" * BACKLOG)
     item = codec.encode(client.ItemCreate(item=Message(role="user", content=(text,))))
 
     async def story() -> None:
         desk.append(PIECE * 10)
-        assert not desk.reader.behind
+        assert not desk.reader.is_behind
         desk.client.frame(item)
-        assert desk.reader.behind
+        assert desk.reader.is_behind
         assert not desk.wire.reading
         assert desk.reader.backlog > BACKLOG
         for _ in range(20):
             await asyncio.sleep(0)
-        assert [type(event) for _, event in desk.told] == [Heard] * 10 + [client.ItemCreate]
+        assert [type(event) for _, event in desk.told] == [AudioReceived] * 10 + [client.ItemCreate]
         assert desk.wire.reading
         assert desk.reader.backlog == 0
 
@@ -256,12 +260,12 @@ def test_events_behind_a_long_sound_are_counted_by_their_size() -> None:
 
 
 def test_a_long_sound_counts_until_its_last_piece_is_heard() -> None:
-    desk = Desk()
+    desk = FakeDriver()
 
     async def story() -> None:
         desk.append(PIECE * (BACKLOG // len(PIECE)))
         while len(desk.told) < BACKLOG // len(PIECE):
-            assert desk.reader.behind
+            assert desk.reader.is_behind
             assert not desk.wire.reading
             await asyncio.sleep(0)
         assert desk.reader.backlog == 0
@@ -282,7 +286,7 @@ def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
         client.ResponseCreate(response=given),
     ):
         passes = [client.ItemCreate(item=typed), client.ResponseCreate(), client.AudioClear()]
-        desk = Desk(behind=lambda: True)
+        desk = FakeDriver(behind=lambda: True)
         for event in (*passes, held, *passes):
             desk.client.frame(codec.encode(event))
         assert [event for _, event in desk.told] == passes
@@ -291,7 +295,7 @@ def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
 
 def overtaking(*said: client.ClientEvent) -> list[Input]:
     """What is told of it at once, while nobody can hear."""
-    desk = Desk(behind=lambda: True)
+    desk = FakeDriver(behind=lambda: True)
     for event in said:
         desk.client.frame(codec.encode(event))
     return [event for _, event in desk.told]
@@ -314,7 +318,7 @@ def test_a_cancel_that_may_mean_an_answer_still_held_keeps_its_place() -> None:
 
 def test_an_interruption_behind_a_long_sound_overtakes_it_once_it_is_held() -> None:
     behind = [False]
-    desk = Desk(behind=lambda: behind[0])
+    desk = FakeDriver(behind=lambda: behind[0])
 
     async def story() -> None:
         desk.append(PIECE * 10)
@@ -322,11 +326,11 @@ def test_an_interruption_behind_a_long_sound_overtakes_it_once_it_is_held() -> N
         assert len(desk.told) == 1
         behind[0] = True
         await asyncio.sleep(0)
-        assert [type(event) for _, event in desk.told] == [Heard, client.ResponseCancel]
+        assert [type(event) for _, event in desk.told] == [AudioReceived, client.ResponseCancel]
         behind[0] = False
-        desk.settle()
+        desk.reconcile()
         for _ in range(20):
             await asyncio.sleep(0)
-        assert [type(event) for _, event in desk.told].count(Heard) == 10
+        assert [type(event) for _, event in desk.told].count(AudioReceived) == 10
 
     live(story())

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.effects import Note, Send
-from vivavoce.core.inputs import Finished, Said
+from vivavoce.core.effects import Record, Send
+from vivavoce.core.inputs import Finished, OutputChunk
 from vivavoce.core.session import Session
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad, TurnDetection
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.runtime.recorder import Outcome, Recorder
-from vivavoce.store.base import Change, ResponseRow, Row
+from vivavoce.store.base import Change, ItemRow, ResponseRow
 
 from ..support.scenario import Scenario, config, numbered_ids
 
@@ -35,7 +35,7 @@ class Tape:
     """A session whose events are recorded, and what the recorder asked the writer for."""
 
     turns: TurnDetection | None = None
-    kept: tuple[Row, ...] = ()
+    kept: tuple[ItemRow, ...] = ()
     changes: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
@@ -56,16 +56,16 @@ class Tape:
         self.recorder.on_failure = self._fail
         self._seen = 0
         for event in self.session.opening:
-            self.recorder.take(event)
+            self.recorder.record_event(event)
 
-    def tell(self, *events: client.Command | Said | Finished) -> Tape:
+    def tell(self, *events: client.Command | OutputChunk | Finished) -> Tape:
         self.session.tell(*events)
         return self.fold()
 
     def fold(self) -> Tape:
         for effect in self.session.log[self._seen :]:
-            if isinstance(effect, Send | Note):
-                self.recorder.take(effect.event)
+            if isinstance(effect, Send | Record):
+                self.recorder.record_event(effect.event)
                 if isinstance(effect.event, server.AudioDelta | server.SpeechStopped):
                     self.recorder.written(effect.event, self.session.now)
         self._seen = len(self.session.log)
@@ -78,15 +78,15 @@ class Tape:
         """A spoken answer, whole. Returns its item."""
         self.tell(client.ResponseCreate())
         response_id = self.session.request.response_id
-        self.tell(Said(response_id, text, audio.silence(ms)), Finished(response_id))
+        self.tell(OutputChunk(response_id, text, audio.silence(ms)), Finished(response_id))
         last = self.session.session.conversation.last_id
         assert last is not None
         return last
 
     @property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, ItemRow]:
         """What is on disk when all commits have succeeded."""
-        rows: dict[str, Row] = {row.item.id: row for row in self.kept}
+        rows: dict[str, ItemRow] = {row.item.id: row for row in self.kept}
         for change in self.changes:
             rows |= {row.item.id: row for row in change.items}
             for item_id in change.deleted:
@@ -126,7 +126,9 @@ def test_only_the_crowded_are_written_anew() -> None:
 
 
 def test_who_is_far_from_the_crowd_is_not_written_again() -> None:
-    rows = tuple(Row(says("x", f"i{n}"), 1024.0 * n, NOON, input_method="text") for n in range(999))
+    rows = tuple(
+        ItemRow(says("x", f"i{n}"), 1024.0 * n, NOON, input_method="text") for n in range(999)
+    )
     near = replace(rows[500], position=math.nextafter(rows[499].position, math.inf))
     tape = Tape(kept=(*rows[:500], near, *rows[501:]))
     tape.create(says("between", "x"), previous="i499")
@@ -164,8 +166,8 @@ def test_each_item_knows_how_it_came() -> None:
 
 def test_a_continued_conversation_goes_on_behind_what_is_kept() -> None:
     kept = (
-        Row(says("one", "a"), 1024.0, NOON - timedelta(days=1), input_method="voice"),
-        Row(says("two", "b"), 2048.0, NOON - timedelta(days=1), input_method="text"),
+        ItemRow(says("one", "a"), 1024.0, NOON - timedelta(days=1), input_method="voice"),
+        ItemRow(says("two", "b"), 2048.0, NOON - timedelta(days=1), input_method="text"),
     )
     tape = Tape(kept=kept).create(says("three", "c"))
     assert tape.order == ["a", "b", "c"]
@@ -184,9 +186,9 @@ def test_the_times_of_a_turn_are_those_of_its_response() -> None:
     tape.recorder.stage("brain", 12.0)
     tape.recorder.stage("brain", 99.0)  # its second sentence: the first is what one waits for
     tape.session.wait(0.25)
-    tape.tell(Said(request.response_id, "Noon.", audio.silence(100)))
+    tape.tell(OutputChunk(request.response_id, "Noon.", audio.silence(100)))
     tape.session.wait(0.25)
-    tape.tell(Said(request.response_id, " Really.", audio.silence(100)))
+    tape.tell(OutputChunk(request.response_id, " Really.", audio.silence(100)))
     tape.tell(Finished(request.response_id))
     (row,) = tape.responses
     assert row.first_audio_ms == pytest.approx((tape.session.now - 0.25 - stopped) * 1000, abs=1)
@@ -199,7 +201,7 @@ def test_who_speaks_over_an_answer_does_not_make_it_early() -> None:
     tape = Tape(ServerVad(interrupt_response=False, create_response=False))
     tape.tell(client.ResponseCreate())
     request = tape.session.request
-    tape.tell(Said(request.response_id, "A long story", audio.silence(5000)))
+    tape.tell(OutputChunk(request.response_id, "A long story", audio.silence(5000)))
     tape.session.hear(speech_ms=960, silence_ms=700)
     tape.fold().tell(Finished(request.response_id))
     (row,) = tape.responses
@@ -209,11 +211,11 @@ def test_who_speaks_over_an_answer_does_not_make_it_early() -> None:
 def test_a_receipt_has_a_number_and_other_events_have_none() -> None:
     tape = Tape()
     event = server.ItemAdded(previous_item_id=None, item=says("one", "a"))
-    assert tape.recorder.take(event) == 0
-    assert tape.recorder.take(server.ItemDone(previous_item_id=None, item=event.item)) == 1
+    assert tape.recorder.record_event(event) == 0
+    assert tape.recorder.record_event(server.ItemDone(previous_item_id=None, item=event.item)) == 1
     output = FunctionOutput(id="o", call_id="c", output="42")
-    tape.recorder.take(server.ItemAdded(previous_item_id="a", item=output))
-    assert tape.recorder.take(server.ItemDone(previous_item_id="a", item=output)) == 2
+    tape.recorder.record_event(server.ItemAdded(previous_item_id="a", item=output))
+    assert tape.recorder.record_event(server.ItemDone(previous_item_id="a", item=output)) == 2
 
 
 def test_it_waits_until_every_commit_has_an_outcome() -> None:
@@ -277,8 +279,8 @@ def test_a_long_conversation_costs_no_more_for_each_item_than_a_short_one(
     for _ in range(2000):
         session.receive(client.ItemCreate(item=says("hi", ""), previous_item_id=previous), 0.0)
         for effect in session.effects():
-            if isinstance(effect, Send | Note):
-                recorder.take(effect.event)
+            if isinstance(effect, Send | Record):
+                recorder.record_event(effect.event)
     assert time.process_time() - began < 3
 
 
@@ -304,7 +306,7 @@ def test_what_is_spoken_or_answered_waits_for_its_own_receipt() -> None:
     tape.session.hear(speech_ms=320, silence_ms=600)
     tape.fold()
     assert tape.changes == []
-    tape.tell(Said("resp_1", "hi", audio.silence(100)))
+    tape.tell(OutputChunk("resp_1", "hi", audio.silence(100)))
     assert tape.changes == []
     tape.tell(Finished("resp_1"))
     assert len(tape.changes) == 1, "the response is done"

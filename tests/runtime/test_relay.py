@@ -15,10 +15,10 @@ from vivavoce.core.conversation import Conversation
 from vivavoce.core.relay import Relay
 from vivavoce.protocol import codec, server
 from vivavoce.protocol.items import Message
-from vivavoce.runtime.line import Line
+from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.recorder import Recorder
-from vivavoce.runtime.trunk import Trunk, TrunkReader
-from vivavoce.runtime.writer import Writer
+from vivavoce.runtime.upstream_work import RelayReader, UpstreamWork
 
 from ..support.fakes import SlowStore, now
 from ..support.scenario import numbered_ids
@@ -53,8 +53,8 @@ class Call:
     secret: str = ""
     greeting: str | None = None
     ending: str = ""
-    line: Line | None = None
-    trunk: Trunk | None = None
+    driver: CallDriver | None = None
+    upstream_work: UpstreamWork | None = None
 
     def live(self, plot: Plot = lambda call: None) -> Call:
         live(self._run(plot))
@@ -68,30 +68,36 @@ class Call:
         relay = Relay(
             {"type": "realtime"}, now=now(), new_id=numbered_ids(), greeting=self.greeting
         )
-        async with Writer(self.store) as writer:
-            trunk = Trunk(relay, self.upstream, secret=self.secret, outbox_bytes=self.limit)
+        async with GroupCommitter(self.store) as writer:
+            upstream_work = UpstreamWork(
+                relay, self.upstream, secret=self.secret, send_buffer_bytes=self.limit
+            )
             recorder = Recorder(
                 "rtc_1", "conv_1", writer.submit, wall=wall, ledger=relay.ledger, model="gpt-9"
             )
-            line = self.line = Line(relay, trunk, recorder)
-            self.trunk = trunk
-            self.client.client = line.attach(
-                self.client, lambda client: TrunkReader(line, trunk, client), limit=self.limit
+            driver = self.driver = CallDriver(relay, upstream_work, recorder)
+            self.upstream_work = upstream_work
+            self.client.client = driver.attach(
+                self.client,
+                lambda client: RelayReader(driver, upstream_work, client),
+                limit=self.limit,
             )
             self.at(self.hang_up_at)(self.client.client.lost, 1000, "")
             plot(self)
-            await line.run()
-            self.ending = line.ending
+            await driver.run()
+            self.ending = driver.ending
 
     def says(self, *frames: bytes) -> None:
         for data in frames:
             self.client.say(data)
 
     def controlled_by(self, wire: RawWire) -> None:
-        line, trunk = self.line, self.trunk
-        assert line is not None
-        assert trunk is not None
-        wire.client = line.attach(wire, lambda c: TrunkReader(line, trunk, c), sideband=True)
+        driver, upstream_work = self.driver, self.upstream_work
+        assert driver is not None
+        assert upstream_work is not None
+        wire.client = driver.attach(
+            wire, lambda c: RelayReader(driver, upstream_work, c), sideband=True
+        )
 
 
 # Order
@@ -147,9 +153,9 @@ def test_a_view_of_a_frame_is_not_kept_beyond_the_callback() -> None:
 
     def plot(call: Call) -> None:
         def hear() -> None:
-            call.upstream.far.frame(memoryview(ADDED))
-            call.upstream.far.frame(memoryview(RECEIPT))  # everything behind it is queued
-            call.upstream.far.frame(memoryview(buffer))
+            call.upstream.receiver.frame(memoryview(ADDED))
+            call.upstream.receiver.frame(memoryview(RECEIPT))  # everything behind it is queued
+            call.upstream.receiver.frame(memoryview(buffer))
             buffer[:] = b"x" * len(buffer)
 
         call.at(1.0)(hear)
@@ -272,7 +278,7 @@ def test_a_frame_larger_than_the_outbox_passes_even_behind_a_receipt() -> None:
 def test_the_client_sees_how_the_upstream_closed() -> None:
     def plot(call: Call) -> None:
         call.at(1.0)(call.upstream.says, BEGUN)
-        call.at(2.0)(lambda: call.upstream.far.lost(4321, "enough"))
+        call.at(2.0)(lambda: call.upstream.receiver.lost(4321, "enough"))
 
     call = Call(hang_up_at=3).live(plot)
     assert call.client.closed == (2.0, 4321, "enough")
@@ -293,7 +299,7 @@ def test_the_upstream_sees_how_the_client_closed() -> None:
 def test_a_close_comes_behind_the_receipt_that_waits() -> None:
     def plot(call: Call) -> None:
         call.at(1.0)(call.upstream.says, ADDED, RECEIPT)
-        call.at(1.1)(lambda: call.upstream.far.lost(1001, "going"))
+        call.at(1.1)(lambda: call.upstream.receiver.lost(1001, "going"))
 
     call = Call(store=SlowStore(takes_s=0.5), hang_up_at=3).live(plot)
     assert call.client.frames[-1] == RECEIPT
@@ -325,7 +331,7 @@ def test_the_key_is_taken_out_of_whatever_quotes_it() -> None:
     def plot(call: Call) -> None:
         error = {"type": "invalid_request_error", "code": "x", "message": "no: sk-secret!"}
         call.at(1.0)(call.upstream.says, frame("error", error=error))
-        call.at(2.0)(lambda: call.upstream.far.lost(3000, "bad key sk-secret"))
+        call.at(2.0)(lambda: call.upstream.receiver.lost(3000, "bad key sk-secret"))
 
     call = Call(secret="sk-secret", hang_up_at=3).live(plot)
     assert call.client.kinds == ["session.created", "error"]
@@ -350,7 +356,7 @@ def test_whenever_a_line_breaks_nothing_is_left_running(
             call.at(0.5 + i / 10)(call.upstream.says, BEGUN, ADDED, SOUND, RECEIPT, *[SOUND] * 5)
             call.at(0.5 + i / 10)(call.says, APPEND, CREATE)
         if the_upstreams:
-            call.at(at)(lambda: call.upstream.far.lost(1006, ""))
+            call.at(at)(lambda: call.upstream.receiver.lost(1006, ""))
 
     call = Call(
         client=RawWire(read_every_s=reads_every),

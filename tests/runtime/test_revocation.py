@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.core.values import Caller
+from vivavoce.core.types import Caller
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.items import Message, Part
-from vivavoce.runtime.hub import POLITE_S
-from vivavoce.runtime.planning import Knock
-from vivavoce.runtime.reception import APPEARS_WITHIN_S, Call
-from vivavoce.runtime.refusals import Refused
+from vivavoce.runtime.call_registry import POLITE_S
+from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.call_setup import APPEARS_WITHIN_S, AdmittedCall
+from vivavoce.runtime.refusals import CallRefused
 
 from ..support.fakes import FakeWire, now
-from .test_line import HELLO
-from .test_reception import Place, place
+from .test_call_setup import Place, place
+from .test_driver import HELLO
 
 MINTED = Caller(credential="secret", secret_id="cs_1", key_id="key_1", browser=True)
 OTHER_KEY = Caller(credential="key", key_id="key_2")
@@ -29,12 +29,12 @@ def reason(code: str) -> tuple[int, str]:
     return 3000, f"invalid_request_error.{code}"
 
 
-async def controlled(at: Place, call: Call, by: Caller, wire: FakeWire) -> FakeWire:
+async def controlled(at: Place, call: AdmittedCall, by: Caller, wire: FakeWire) -> FakeWire:
     """Attach a control connection to a running call."""
-    at.who, before = by, at.who
-    found, credentials = await at.reception.join(Knock("key", "websocket"), call.plan.call_id)
-    wire.client = at.hub.attach(found, wire, credentials)
-    at.who = before
+    at.client_id, before = by, at.client_id
+    found, credentials = await at.reception.join(CallRequest("key", "websocket"), call.spec.call_id)
+    wire.client = at.registry.attach(found, wire, credentials)
+    at.client_id = before
     return wire
 
 
@@ -62,15 +62,15 @@ def test_a_call_ends_at_once_with_an_error_and_3000(
         wire.say(codec.encode(client.ItemCreate(item=HELLO)))
         await asyncio.sleep(1)
         began = now()
-        assert at.hub.revoke([revoked]) == 1
+        assert at.registry.revoke([revoked]) == 1
         assert wire.closed == (began, *reason(code))
         assert last_error(wire) == code
         await asyncio.sleep(0.1)
-        assert (len(at.hub), at.hub.in_use.ids) == (0, ())
-        kept = await at.store.call(call.plan.call_id)
+        assert (len(at.registry), at.registry.in_use.ids) == (0, ())
+        kept = await at.store.call(call.spec.call_id)
         assert kept is not None
         assert kept.ending == code
-        kept_items = [row.item for row in await at.store.items(call.plan.conversation_id)]
+        kept_items = [row.item for row in await at.store.items(call.spec.conversation_id)]
         told = [event.item for _, event in wire.all(server.ItemDone)]
         assert kept_items == told
         assert any(isinstance(item, Message) and item.role == "user" for item in told)
@@ -82,9 +82,9 @@ def test_calls_of_other_credentials_go_on(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         ours, others = FakeWire(), FakeWire()
         await at.call(ours)
-        at.who = OTHER_KEY
+        at.client_id = OTHER_KEY
         await at.call(others)
-        assert at.hub.revoke(["key_1", "key_never"]) == 1
+        assert at.registry.revoke(["key_1", "key_never"]) == 1
         assert (ours.closed is None, others.closed is None) == (False, True)
         others.say(CLEAR)
         assert others.all(server.AudioCleared)
@@ -102,12 +102,12 @@ def test_an_answer_that_is_being_given_is_cancelled_and_kept(tmp_path: Path) -> 
         await asyncio.sleep(1)
         assert wire.audio_chunks
         assert not wire.all(server.ResponseDone)
-        at.hub.revoke(["key_1"])
+        at.registry.revoke(["key_1"])
         await asyncio.sleep(0.1)
         assert wire.closed is not None
         assert wire.first(server.ResponseDone)[1].response.status == "cancelled"
         assert last_error(wire) == "key_revoked"
-        assert [row.status for row in await at.store.responses(call.plan.call_id)] == ["cancelled"]
+        assert [row.status for row in await at.store.responses(call.spec.call_id)] == ["cancelled"]
 
     place(tmp_path, story)
 
@@ -119,12 +119,12 @@ def test_a_revoked_client_is_not_listened_to_while_it_reads_slowly(tmp_path: Pat
         for _ in range(10):
             wire.say(CLEAR)
         began = now()
-        at.hub.revoke(["key_1"])
+        at.registry.revoke(["key_1"])
         wire.say(codec.encode(client.ItemCreate(item=HELLO)))
         await asyncio.sleep(POLITE_S + 0.1)
         assert wire.closed == (began + POLITE_S, *reason("key_revoked"))
-        assert len(at.hub) == 0
-        assert await at.store.items(call.plan.conversation_id) == []
+        assert len(at.registry) == 0
+        assert await at.store.items(call.spec.conversation_id) == []
 
     place(tmp_path, story)
 
@@ -139,7 +139,7 @@ def test_a_control_connection_of_a_revoked_key_ends_alone(tmp_path: Path) -> Non
         one = await controlled(at, call, OTHER_KEY, FakeWire())
         await controlled(at, call, Caller(credential="key", key_id="key_3"), other)
         began = now()
-        assert at.hub.revoke(["key_2"]) == 0
+        assert at.registry.revoke(["key_2"]) == 0
         assert one.closed == (began, *reason("key_revoked"))
         assert last_error(one) == "key_revoked"
         wire.say(CLEAR)
@@ -162,13 +162,13 @@ def test_what_a_revoked_control_connection_says_changes_nothing(tmp_path: Path) 
         for _ in range(10):
             wire.say(CLEAR)
         began = now()
-        at.hub.revoke(["key_2"])
+        at.registry.revoke(["key_2"])
         assert one.closed is None
         one.say(codec.encode(client.ItemCreate(item=HELLO)))
         await asyncio.sleep(POLITE_S + 0.1)
         assert one.closed == (began + POLITE_S, *reason("key_revoked"))
         assert not wire.all(server.ItemAdded)
-        assert await at.store.items(call.plan.conversation_id) == []
+        assert await at.store.items(call.spec.conversation_id) == []
 
     place(tmp_path, story)
 
@@ -178,21 +178,21 @@ def test_the_control_connection_of_another_key_reads_that_its_call_is_over(tmp_p
         wire = FakeWire()
         call = await at.call(wire)
         one = await controlled(at, call, OTHER_KEY, FakeWire())
-        same = await controlled(at, call, at.who, FakeWire())
+        same = await controlled(at, call, at.client_id, FakeWire())
         slow = await controlled(at, call, OTHER_KEY, FakeWire(read_every_s=60))
         for _ in range(10):
             wire.say(CLEAR)
-        at.hub.revoke(["key_1"])
+        at.registry.revoke(["key_1"])
         await asyncio.sleep(POLITE_S + 0.1)
         closes = [w.closed and w.closed[1:] for w in (wire, one, same, slow)]
         over = (1000, "hung up")
         assert closes == [reason("key_revoked"), over, reason("key_revoked"), over]
         assert not one.all(server.Error)
-        assert at.hub.in_use.ids == ("key_2",)  # until the network has let go of them
+        assert at.registry.in_use.ids == ("key_2",)  # until the network has let go of them
         for gone in (one, slow):
             assert gone.client is not None
             gone.client.lost(1000, "")
-        assert not at.hub.in_use.ids
+        assert not at.registry.in_use.ids
 
     place(tmp_path, story)
 
@@ -203,10 +203,12 @@ def test_a_control_connection_whose_key_is_revoked_during_its_handshake_ends(
     async def story(at: Place) -> None:
         wire, late = FakeWire(), FakeWire()
         call = await at.call(wire)
-        at.who = OTHER_KEY
-        found, credentials = await at.reception.join(Knock("key", "websocket"), call.plan.call_id)
-        at.hub.revoke(["key_2"])
-        late.client = at.hub.attach(found, late, credentials)
+        at.client_id = OTHER_KEY
+        found, credentials = await at.reception.join(
+            CallRequest("key", "websocket"), call.spec.call_id
+        )
+        at.registry.revoke(["key_2"])
+        late.client = at.registry.attach(found, late, credentials)
         assert late.closed is not None
         assert late.closed[1:] == reason("key_revoked")
         assert wire.closed is None
@@ -216,9 +218,9 @@ def test_a_control_connection_whose_key_is_revoked_during_its_handshake_ends(
 
 def test_who_waits_for_a_call_to_control_is_refused_at_once(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
-        asyncio.get_running_loop().call_at(2, at.hub.revoke, ["key_1"])
-        with pytest.raises(Refused) as refused:
-            await at.reception.join(Knock("key", "websocket"), "rtc_later")
+        asyncio.get_running_loop().call_at(2, at.registry.revoke, ["key_1"])
+        with pytest.raises(CallRefused) as refused:
+            await at.reception.join(CallRequest("key", "websocket"), "rtc_later")
         assert (refused.value.code, refused.value.close) == ("key_revoked", 3000)
         assert now() == 2 < APPEARS_WITHIN_S
 
@@ -231,13 +233,13 @@ def test_who_waits_for_a_call_to_control_is_refused_at_once(tmp_path: Path) -> N
 @pytest.mark.parametrize("at_s", [0.0, 0.2, 0.499])
 def test_a_call_that_is_being_set_up_ends_too(tmp_path: Path, at_s: float) -> None:
     async def story(at: Place) -> None:
-        asyncio.get_running_loop().call_at(at_s, at.hub.revoke, ["key_1"])
-        with pytest.raises(Refused) as refused:
+        asyncio.get_running_loop().call_at(at_s, at.registry.revoke, ["key_1"])
+        with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire())
         assert (refused.value.status, refused.value.code) == (401, "key_revoked")
         assert (refused.value.close, now()) == (3000, at_s)
         await asyncio.sleep(1)
-        assert (len(at.hub), at.hub.in_use.ids) == (0, ())
+        assert (len(at.registry), at.registry.in_use.ids) == (0, ())
         assert not [row for row in await at.store.calls() if row.ended_at is None]
 
     place(tmp_path, story, building_takes_s=0.5)
@@ -247,8 +249,8 @@ def test_a_call_by_a_key_that_was_revoked_a_moment_ago_does_not_begin(tmp_path: 
     """The store said that it is valid, and before anybody was told so it was not any more."""
 
     async def story(at: Place) -> None:
-        at.hub.revoke(["key_1"])
-        with pytest.raises(Refused) as refused:
+        at.registry.revoke(["key_1"])
+        with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire())
         assert refused.value.code == "key_revoked"
         assert await at.conversations() == 0
@@ -262,7 +264,7 @@ def test_a_revocation_is_logged_with_ids_and_numbers_only(
     async def story(at: Place) -> None:
         call = await at.call(FakeWire())
         await controlled(at, call, OTHER_KEY, FakeWire())
-        at.hub.revoke(["key_2", "key_1", "cs_9"])
+        at.registry.revoke(["key_2", "key_1", "cs_9"])
 
     with caplog.at_level(logging.INFO, "vivavoce.hub"):
         place(tmp_path, story)
@@ -287,11 +289,11 @@ def test_a_call_that_was_hung_up_on_ends_also_when_nobody_waits_for_it_any_more(
         call = await at.call(wire)
         for _ in range(10):
             wire.say(CLEAR)
-        live, began = at.reception.find(OTHER_KEY, call.plan.call_id), now()
-        asyncio.get_running_loop().call_later(0.1, at.hub.revoke, ["key_2"])
-        with pytest.raises(Refused):
-            async with at.hub.in_use.while_valid(OTHER_KEY):
-                await at.hub.hang_up(live)
+        live, began = at.reception.find(OTHER_KEY, call.spec.call_id), now()
+        asyncio.get_running_loop().call_later(0.1, at.registry.revoke, ["key_2"])
+        with pytest.raises(CallRefused):
+            async with at.registry.in_use.while_valid(OTHER_KEY):
+                await at.registry.hang_up(live)
         assert now() == pytest.approx(began + 0.1)
         await asyncio.sleep(POLITE_S)
         assert wire.closed == (began + POLITE_S, 1000, "hung_up")

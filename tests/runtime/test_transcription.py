@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.core.values import Caller, JsonObject
+from vivavoce.core.types import Caller, JsonObject
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import SessionConfig, TranscriptionConfig
 from vivavoce.protocol.items import Message
-from vivavoce.runtime.planning import Knock
-from vivavoce.runtime.refusals import Refused
+from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.refusals import CallRefused
 
 from ..support.fakes import LOUD, QUIET, FakeWire
 from ..support.folders import write
-from .test_reception import Place, place
+from .test_call_setup import Place, place
 
 UPSTREAM = """
 name = "far"
@@ -44,7 +44,7 @@ def test_the_query_asks_for_one(tmp_path: Path) -> None:
         hearing = session.audio.input.transcription
         assert hearing is not None
         assert (hearing.model, hearing.language) == ("scripted", "en")
-        assert not call.plan.greet  # nobody answers, so nobody greets
+        assert not call.spec.greet  # nobody answers, so nobody greets
 
     place(tmp_path, story)
 
@@ -82,7 +82,7 @@ def test_who_asks_for_another_kind_than_their_secret_is_refused(
     tmp_path: Path, bound: str, intent: str
 ) -> None:
     async def story(at: Place) -> None:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire(), intent=intent)
         assert (refused.value.code, refused.value.param) == ("invalid_intent", "intent")
         assert await at.conversations() == 0
@@ -92,7 +92,7 @@ def test_who_asks_for_another_kind_than_their_secret_is_refused(
 
 def test_an_upstream_model_has_no_ears_of_ours(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire(), intent="transcription", assistant="far")
         assert (refused.value.status, refused.value.code) == (400, "transcription_not_available")
 
@@ -114,7 +114,7 @@ def test_a_secret_is_minted_for_either(
 ) -> None:
     async def story(at: Place) -> None:
         caller = secret(session)
-        shown, name = await at.reception.preview(caller, Knock(None, "http"), caller)
+        shown, name = await at.reception.preview(caller, CallRequest(None, "http"), caller)
         assert isinstance(shown, kind)
         assert shown.id.startswith("sess_")
         assert (shown.expires_at, name) == (0, "echo")
@@ -136,8 +136,8 @@ def test_what_cannot_be_bound_is_refused_when_it_is_minted(
 ) -> None:
     async def story(at: Place) -> None:
         caller = secret(session)
-        with pytest.raises(Refused) as refused:
-            await at.reception.preview(caller, Knock(None, "http"), caller)
+        with pytest.raises(CallRefused) as refused:
+            await at.reception.preview(caller, CallRequest(None, "http"), caller)
         assert (refused.value.code, refused.value.param) == (code, param)
 
     place(tmp_path, story)
@@ -155,7 +155,7 @@ def test_what_was_heard_is_stored_before_it_is_told(tmp_path: Path) -> None:
         wire.say(codec.encode(client.AudioCommit()))
         wire.say(codec.encode(client.ResponseCreate()))
         await asyncio.sleep(0.5)
-        (row,) = await at.store.items(call.plan.conversation_id)
+        (row,) = await at.store.items(call.spec.conversation_id)
         assert isinstance(row.item, Message)
         assert row.item.content[0].transcript == "hello"
         assert row.input_method == "voice"
@@ -169,9 +169,9 @@ def test_what_was_heard_is_stored_before_it_is_told(tmp_path: Path) -> None:
 def test_it_can_continue_a_conversation_and_be_continued(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         first = await at.call(FakeWire())
-        conversation = first.plan.conversation_id
+        conversation = first.spec.conversation_id
         second = await at.call(FakeWire(), intent="transcription", conversation_id=conversation)
         third = await at.call(FakeWire(), conversation_id=conversation)
-        assert second.plan.conversation_id == third.plan.conversation_id
+        assert second.spec.conversation_id == third.spec.conversation_id
 
     place(tmp_path, story)

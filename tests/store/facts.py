@@ -24,9 +24,9 @@ from vivavoce.store.base import (
     Change,
     ConversationRow,
     Grant,
+    ItemRow,
     KeyRow,
     ResponseRow,
-    Row,
     SecretRow,
     Store,
 )
@@ -70,9 +70,9 @@ def response(name: str = "resp_1", of: str = "rtc_1", at: datetime = NOON) -> Re
     )
 
 
-def said(name: str, text: str = "When does it start?", position: float = 1024.0) -> Row:
+def said(name: str, text: str = "When does it start?", position: float = 1024.0) -> ItemRow:
     part = Part(type="input_text", text=text)
-    return Row(Message(id=name, role="user", content=(part,)), position, NOON)
+    return ItemRow(Message(id=name, role="user", content=(part,)), position, NOON)
 
 
 def key(name: str = "key_1", hash: str = "aa", at: datetime = NOON) -> KeyRow:
@@ -99,7 +99,7 @@ def secret(
     return SecretRow(name, hash, expires_at, GRANT, minted_by)
 
 
-SPOKEN = Row(
+SPOKEN = ItemRow(
     Message(
         id="item_spoken",
         role="assistant",
@@ -115,7 +115,7 @@ SPOKEN = Row(
     model="extractive",
     voice="marin",
 )
-UNHEARD = Row(
+UNHEARD = ItemRow(
     Message(id="item_unheard", role="user", content=(Part(type="input_audio", transcript=None),)),
     position=3072.0,
     created_at=NOON,
@@ -152,9 +152,9 @@ OTHER_ITEMS: list[Item] = [
 ALL_KINDS = [
     SPOKEN,
     UNHEARD,
-    *(Row(item, 4096.0 + number, NOON) for number, item in enumerate(OTHER_ITEMS)),
+    *(ItemRow(item, 4096.0 + number, NOON) for number, item in enumerate(OTHER_ITEMS)),
 ]
 
 
-def change(*rows: Row, of: str = "conv_1", deleted: tuple[str, ...] = ()) -> Change:
+def change(*rows: ItemRow, of: str = "conv_1", deleted: tuple[str, ...] = ()) -> Change:
     return Change(of, rows, deleted)

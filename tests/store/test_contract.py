@@ -12,7 +12,7 @@ import pytest
 
 from vivavoce.errors import StoreError
 from vivavoce.protocol.items import Item, Message, Part
-from vivavoce.store.base import Change, ResponseRow, Row, SecretRow, Store
+from vivavoce.store.base import Change, ItemRow, ResponseRow, SecretRow, Store
 from vivavoce.store.changes import ITEM_BYTES
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.sql import SqlStore
@@ -119,7 +119,7 @@ def test_a_conversation_never_becomes_older(make: Make) -> None:
     tell(make, story)
 
 
-BIG = Row(
+BIG = ItemRow(
     Message(role="user", id="item_big", content=(Part(type="input_text", text="a" * ITEM_BYTES),)),
     2.0,
     NOON,

@@ -32,8 +32,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
 from vivavoce.errors import StoreError
-from vivavoce.store.base import Change, Grant, Row, SecretRow, Store
-from vivavoce.store.sql import SqlStore, lane, migrations, schema
+from vivavoce.store.base import Change, Grant, ItemRow, SecretRow, Store
+from vivavoce.store.sql import SqlStore, database_threads, migrations, schema
 from vivavoce.store.sql import store as verbs
 
 from .facts import (
@@ -124,7 +124,7 @@ def test_a_commit_waits_for_the_disk(make: Make, connections: list[sqlite3.Conne
             assert pragma(connection, "journal_mode") == "wal"
             assert pragma(connection, "synchronous") == 2  # FULL
             assert pragma(connection, "foreign_keys") == 1
-            assert pragma(connection, "busy_timeout") == lane.BUSY_MS
+            assert pragma(connection, "busy_timeout") == database_threads.BUSY_MS
         writer, reader = connections
         assert pragma(writer, "query_only") == 0
         assert pragma(reader, "query_only") == 1
@@ -202,7 +202,7 @@ def test_two_who_start_at_once_share_one_new_database(file: Path) -> None:
 def test_while_another_process_writes_we_read_and_the_loop_runs(
     file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "BUSY_MS", 200)
+    monkeypatch.setattr(database_threads, "BUSY_MS", 200)
 
     async def story(store: Store) -> None:
         await store.add_key(key())
@@ -227,7 +227,7 @@ def test_while_another_process_writes_we_read_and_the_loop_runs(
 def test_strangers_only_read_and_hold_up_no_commit(
     file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "BUSY_MS", 100)
+    monkeypatch.setattr(database_threads, "BUSY_MS", 100)
 
     async def story(store: Store) -> None:
         await store.ping()
@@ -327,7 +327,7 @@ def test_a_damaged_page_is_said_and_the_rest_goes_on(file: Path, make: Make) -> 
         replace(said("item_1"), voice="\ud800"),
     ],
 )
-def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: Row) -> None:
+def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: ItemRow) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         with pytest.raises(StoreError, match="the store refuses"):
@@ -365,7 +365,9 @@ def test_a_closed_store_is_a_store_error_too(make: Make) -> None:
 
 def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
     async def main() -> None:
-        narrow = lane.Lane(create_engine("sqlite://"), "narrow", threads=1, room=2)
+        narrow = database_threads.DatabaseThreads(
+            create_engine("sqlite://"), "narrow", threads=1, room=2
+        )
         gate = threading.Event()
 
         def wait(connection: Connection) -> bool:
@@ -385,7 +387,9 @@ def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
 
 def test_a_caller_that_gives_up_leaves_the_lane_in_order() -> None:
     async def main() -> None:
-        narrow = lane.Lane(create_engine("sqlite://"), "narrow", threads=1, room=2)
+        narrow = database_threads.DatabaseThreads(
+            create_engine("sqlite://"), "narrow", threads=1, room=2
+        )
         gate, done = threading.Event(), threading.Event()
 
         def wait(connection: Connection) -> None:
@@ -432,7 +436,7 @@ def test_the_steps_lead_to_the_tables_that_the_verbs_use(file: Path) -> None:
 def test_a_database_of_the_first_version_keeps_its_secrets_and_sign_ins(file: Path) -> None:
     """What a page minted is left out: it does not say which sign-in it belongs to."""
     folder = Path(migrations.__file__).parent
-    lane.make_private(file)
+    database_threads.make_private(file)
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         config = Config(attributes={"connection": connection})
@@ -530,8 +534,8 @@ def test_a_step_that_fails_leaves_no_half_of_it(file: Path, make: Make) -> None:
         raise StoreError("the power fails")
 
     async def main() -> None:
-        lane.make_private(file)
-        writer = lane.sqlite_writer(file)
+        database_threads.make_private(file)
+        writer = database_threads.sqlite_writer(file)
         with pytest.raises(StoreError, match="the power fails"):
             await writer.run(fail)
         assert await writer.run(lambda connection: inspect(connection).get_table_names()) == []

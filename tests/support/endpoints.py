@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI  # noqa: TC002
 
-from vivavoce.engines.endpoint import Endpoint
+from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.script import Script
 from vivavoce.engines.scripted.server import create
-from vivavoce.net.http import Http
+from vivavoce.net.http import HttpClient
 
 KEY = "sk-very-secret"
 
@@ -24,7 +24,7 @@ KEY = "sk-very-secret"
 class Served:
     app: FastAPI
     base_url: str
-    http: Http
+    http: HttpClient
 
     def endpoint(self, key: str | None = KEY, *, timeout_s: float = 5.0) -> Endpoint:
         return Endpoint(self.http, self.base_url, key, timeout_s=timeout_s)
@@ -55,7 +55,7 @@ async def serving(script: Script | None = None) -> AsyncIterator[Served]:
     running.start()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
     try:
-        async with Http(trusted=(base_url,)) as http:
+        async with HttpClient(trusted=(base_url,)) as http:
             await until(lambda: server.started)
             yield Served(app, base_url, http)
     finally:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vivavoce.core.effects import CallTool
-from vivavoce.core.values import Transcript
-from vivavoce.engines.base import Question, Speech, Stable, Voice
+from vivavoce.core.types import Transcript
+from vivavoce.engines.base import AudioChunk, GenerateRequest, OnTranscript, VoiceRequest
 from vivavoce.errors import EngineError
 from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import Usage
@@ -84,7 +84,7 @@ class FailingBrain(FakeBrain):
     once: Once = field(kw_only=True)
 
     async def generate(
-        self, question: Question
+        self, question: GenerateRequest
     ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
         self.once.at("at once")
         await self.once.wait(self.first_token_s)
@@ -99,7 +99,7 @@ class FailingBrain(FakeBrain):
 class FailingTts(FakeTts):
     once: Once = field(kw_only=True)
 
-    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         self.once.at("at once")
         await self.once.wait(self.first_audio_s)
         async for piece in super().speak(text, voice):
@@ -116,7 +116,7 @@ class FailingStt(FakeStt):
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.inputs import Heard
+from vivavoce.core.inputs import AudioReceived
 from vivavoce.core.ledger import Word
-from vivavoce.core.values import Transcript
-from vivavoce.engines.base import Question, Speech, Stable, Voice
+from vivavoce.core.types import Transcript
+from vivavoce.engines.base import AudioChunk, GenerateRequest, OnTranscript, VoiceRequest
 from vivavoce.errors import EngineError, StoreError
 from vivavoce.protocol import codec
 from vivavoce.protocol.client import AudioAppend, ClientEvent
 from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import AudioDelta, ServerEvent, Usage
 from vivavoce.runtime.client import Client
-from vivavoce.store.base import Change, ResponseRow, Row
+from vivavoce.store.base import Change, ItemRow, ResponseRow
 
 from .official import accept
 
@@ -48,7 +48,7 @@ class FakeStt:
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,
@@ -81,7 +81,7 @@ class FakeBrain:
     broken: Exception | None = None
 
     async def generate(
-        self, question: Question
+        self, question: GenerateRequest
     ) -> AsyncGenerator[str | FunctionCall | Usage, None]:
         await asyncio.sleep(self.first_token_s)
         for piece in self.pieces:
@@ -99,13 +99,13 @@ class FakeTts:
     stopped_at: list[float] = field(default_factory=list)
     made: int = 0
 
-    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         try:
             await asyncio.sleep(self.first_audio_s)
             for i in range(self.chunks):
                 self.made += 1
                 words = () if i else (Word(text, 0),)
-                yield Speech(pcm=audio.silence(100), words=words)
+                yield AudioChunk(pcm=audio.silence(100), words=words)
                 await asyncio.sleep(self.chunk_s)
             self.spoken.append(text)
         except (asyncio.CancelledError, GeneratorExit):
@@ -218,7 +218,7 @@ class SlowStore:
 
     takes_s: float = 0.0
     broken: bool = False
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, ItemRow] = field(default_factory=dict)
     responses: dict[str, ResponseRow] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
 
@@ -239,13 +239,13 @@ QUIET = audio.silence(audio.FRAME_MS)
 FRAME_S = audio.FRAME_MS / 1000
 
 
-class SharpEars:
+class ExactDecoder:
     """Hears speech in all that is not silence, and knows it at the very end of each frame."""
 
     def __init__(self) -> None:
         self._frame = b""
 
-    def take(self, data: bytes) -> Iterator[Heard]:
+    def decode(self, data: bytes) -> Iterator[AudioReceived]:
         for start in range(0, len(data), 3 * len(LOUD)):
             piece = data[start : start + 3 * len(LOUD)]
             self._frame += piece
@@ -253,7 +253,7 @@ class SharpEars:
             while len(self._frame) >= len(LOUD):
                 verdicts.append(float(any(self._frame[: len(LOUD)])))
                 self._frame = self._frame[len(LOUD) :]
-            yield Heard(piece, tuple(verdicts))
+            yield AudioReceived(piece, tuple(verdicts))
 
 
 def speech(start: float, end: float) -> list[tuple[float, ClientEvent]]:

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from textwrap import dedent
 
-from vivavoce.assistants import Known
+from vivavoce.assistants import KnownNames
 from vivavoce.file_reading import FolderFile
 
 _SUFFIX = re.compile(r"_(en|it|es|md|csv|json|pdf|toml)(?=_|$)")
 
-KNOWN = Known(
+KNOWN = KnownNames(
     engines=frozenset({"cascade", "upstream", "scripted"}),
     stt=frozenset({"pocketsphinx", "openai"}),
     brain=frozenset({"extractive", "openai"}),

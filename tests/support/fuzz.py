@@ -17,20 +17,20 @@ from typing import Any
 import msgspec
 
 from vivavoce.core.conversation import Conversation
-from vivavoce.core.effects import Listen, Note, Respond, Send
+from vivavoce.core.effects import Listen, Record, Respond, Send
 from vivavoce.core.inputs import (
+    AudioReceived,
     CutShort,
     Failed,
     Finished,
-    Heard,
     HungUp,
     Input,
+    InvalidFrame,
     NotTranscribed,
-    Partial,
-    Said,
+    OutputChunk,
+    PartialTranscript,
     ToolRequested,
     Transcribed,
-    Unreadable,
 )
 from vivavoce.core.limits import Limits
 from vivavoce.core.session import Session
@@ -191,7 +191,7 @@ class Call:
         try:
             event = codec.decode(frame)
         except InvalidRequest as error:
-            self._tell(Unreadable(error), refused=True)
+            self._tell(InvalidFrame(error), refused=True)
             return
         assert codec.decode(codec.encode(event)) == event
         if isinstance(event, client.AudioAppend):
@@ -211,7 +211,7 @@ class Call:
         pcm = pcm[: len(pcm) & ~1]
         frames = len(pcm) // 1536
         loud = self._dice.random() < 0.6
-        self._tell(Heard(pcm, (float(loud),) * frames))
+        self._tell(AudioReceived(pcm, (float(loud),) * frames))
 
     def _work(self) -> Input:
         dice = self._dice
@@ -219,9 +219,11 @@ class Call:
         item = dice.choice([*self._heard, "item_nothing"])
         call = FunctionCall(call_id=f"c{dice.random()}", name="lookup", arguments="{}")
         happenings: list[Input] = [
-            Said(response, "word "), Said(response, "", bytes(4800)), Said(response, "w", bytes(9)),
+            OutputChunk(response, "word "), OutputChunk(response, "", bytes(4800)),
+            OutputChunk(response, "w", bytes(9)),
             ToolRequested(response, call), Finished(response), Finished(response),
-            CutShort(response, "content_filter"), Failed(response, "oops"), Partial(item, "a b"),
+            CutShort(response, "content_filter"), Failed(response, "oops"),
+            PartialTranscript(item, "a b"),
             Transcribed(item, "a b c"), Transcribed(item, ""), NotTranscribed(item, "noise"),
         ]  # fmt: skip
         return dice.choice(happenings)
@@ -238,7 +240,7 @@ class Call:
         self.session.receive(event, self._now, 1)
         sent = self._collect()
         errors = [e for e in sent if isinstance(e, server.Error)]
-        if isinstance(event, client.Command | Unreadable) and errors:
+        if isinstance(event, client.Command | InvalidFrame) and errors:
             assert len(sent) == 1
             assert self._state() == before
         assert bool(errors) or not refused
@@ -250,7 +252,7 @@ class Call:
     def _collect(self) -> list[server.ServerEvent]:
         sent: list[server.ServerEvent] = []
         for effect in self.session.effects():
-            if isinstance(effect, Send | Note):
+            if isinstance(effect, Send | Record):
                 codec.encode(effect.event)
                 self._grammar.take(effect.event)
                 self._told.apply(effect.event)

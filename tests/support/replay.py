@@ -33,7 +33,7 @@ from .official import accept
 from .sounds import spoken
 
 REAL = Path(__file__).parents[1] / "recordings/real"
-PATIENCE_S = 30.0
+SLOW_PEER_TIMEOUT_S = 30.0
 SILENCE_MS = 1_000
 
 Event = dict[str, Any]
@@ -152,7 +152,7 @@ async def replay(recording: Recording, url: str, key: str) -> list[Event]:
 
         listening = asyncio.create_task(listen())
         heard: list[Event] = []
-        sounds = _speech(recording)
+        audio_cache = _speech(recording)
         for direction, event in recording.frames:
             if direction == "received":
                 heard.append(event)
@@ -160,7 +160,7 @@ async def replay(recording: Recording, url: str, key: str) -> list[Event]:
             await told.at_least(heard)
             ours = _translated(event, _ids(pairs(heard, told.events)))
             if event["type"] == "input_audio_buffer.append":
-                ours["audio"] = next(sounds)
+                ours["audio"] = next(audio_cache)
             await socket.send(json.dumps(ours))
         await told.at_least(heard)
         await socket.send('{"type":"input_audio_buffer.clear"}')  # a full stop
@@ -210,7 +210,7 @@ class _Told:
     async def at_least(self, recorded: Sequence[Event]) -> None:
         """Wait until ours are as many of each type, pieces apart."""
         needed = Counter(e["type"] for e in recorded if not _piece(e) and e["type"] not in UNSAID)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while needed - Counter(e["type"] for e in self.events):
                 assert not self.closed, "the server hung up"
                 self.news.clear()

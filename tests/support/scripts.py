@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vivavoce.core.effects import Effect, Listen
-from vivavoce.core.inputs import NotTranscribed, Partial, Said, Transcribed
+from vivavoce.core.inputs import NotTranscribed, OutputChunk, PartialTranscript, Transcribed
 from vivavoce.protocol import client
 from vivavoce.protocol.items import Message
 
@@ -39,9 +39,9 @@ def happen(s: Scenario, step: str) -> None:
         case "truncate":
             s.tell(client.ItemTruncate(item_id=some, content_index=0, audio_end_ms=0))
         case "late":
-            s.tell(Said("resp_from_the_past", "ghost"))
+            s.tell(OutputChunk("resp_from_the_past", "ghost"))
         case "partial":
-            s.tell(Partial(heard, "words", "words and"))
+            s.tell(PartialTranscript(heard, "words", "words and"))
         case "transcribe":
             s.tell(Transcribed(heard, "words"))
         case "mishear":
@@ -61,14 +61,14 @@ def lived_again(original: Scenario, again: Scenario) -> list[Effect]:
 
 def state(s: Scenario) -> tuple[object, ...]:
     """All that a client could ever notice of what is inside, but for when something is due."""
-    hearing, session = s.session._hearing, s.session
+    input_audio, session = s.session._input_audio, s.session
     return (
         session.config,
         list(session.conversation),
-        hearing.item_id,
-        hearing.heard_ms,
-        hearing.buffered_ms,
-        hearing.speaking,
-        bytes(hearing._pre_roll),
+        input_audio.item_id,
+        input_audio.received_ms,
+        input_audio.buffered_ms,
+        input_audio.speaking,
+        bytes(input_audio._pre_roll),
         [(k, v.sent_ms, v.heard_ms, v.left_ms) for k, v in session.ledger._spoken.items()],
     )

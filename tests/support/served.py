@@ -25,7 +25,7 @@ default = "Say it again."
 """
 
 # These calls are taken however busy the machine of the tests is (docs/decisions/admission.md).
-TAKES_ALL = {"VIVAVOCE_CALLS__BUSY_LATE_MS": "0", "VIVAVOCE_CALLS__BUSY_WAIT_S": "0"}
+TAKES_ALL = {"VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0", "VIVAVOCE_CALLS__OVERLOAD_WAIT_S": "0"}
 
 _URL = re.compile(r"https?://\S+")
 

@@ -8,7 +8,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from vivavoce.assistants.ground import Key
+from vivavoce.assistants.validation import KeyPath
 
 Table = dict[str, object]
 Document = tuple[Table, dict[str, Table], dict[str, list[Table]]]
@@ -38,7 +38,7 @@ class Writer:
 
     dice: Random
     text: str = ""
-    lines: dict[Key, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def line(self) -> int:
         return self.text.count("\n") + 1
@@ -50,13 +50,13 @@ class Writer:
         bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
         self.put(_quoted(name), *([name] if bare else []))
 
-    def pair(self, path: Key, value: object) -> None:
+    def pair(self, path: KeyPath, value: object) -> None:
         self.lines[path] = self.line()
         self.key(str(path[-1]))
         self.put(" = ", "=", " \t=  ")
         self.value(path, value)
 
-    def value(self, path: Key, value: object) -> None:
+    def value(self, path: KeyPath, value: object) -> None:
         match value:
             case list():
                 self.put("[", "[ # ]\n", "[\n\n")
@@ -78,7 +78,7 @@ class Writer:
             case _:
                 self.put(json.dumps(value))
 
-    def table(self, path: Key, header: str, table: dict[str, object]) -> None:
+    def table(self, path: KeyPath, header: str, table: dict[str, object]) -> None:
         if header:
             self.lines[path] = self.line()
             self.put(header)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.trunk import Far
+from vivavoce.runtime.upstream_work import Far
 
 from .fakes import FakeWire, now
 
@@ -32,8 +32,8 @@ NEWS = frame("response.telepathy.delta", thought=1.0)
 
 def recorded(name: str, direction: str) -> Iterator[bytes]:
     """The frames of one side of a recorded session, as they were written."""
-    for line in (REAL / f"{name}.jsonl").read_text().splitlines():
-        entry = json.loads(line)
+    for driver in (REAL / f"{name}.jsonl").read_text().splitlines():
+        entry = json.loads(driver)
         if entry["kind"] == "message" and entry["direction"] == direction:
             yield json.dumps(entry["data"]).encode()
 
@@ -68,19 +68,19 @@ class FakeUpstream(RawWire):
     listening: bool = False
 
     @property
-    def far(self) -> Far:
+    def receiver(self) -> Far:
         assert self.listening
         return cast("Far", self.client)
 
-    def join(self, far: Far) -> None:
-        self.client = cast("Client", far)  # it has the same three methods
+    def join(self, receiver: Far) -> None:
+        self.client = cast("Client", receiver)  # it has the same three methods
         self.listening = True
         if self.opens:
-            far.frame(memoryview(CREATED))
+            receiver.frame(memoryview(CREATED))
 
     def says(self, *frames: bytes) -> None:
         for data in frames:
-            self.far.frame(memoryview(data))
+            self.receiver.frame(memoryview(data))
 
     def _hear(self, data: bytes) -> None:
         super()._hear(data)

@@ -18,7 +18,7 @@ from ..support.served import Served, serve
 from .test_websocket import end_of, hear, say
 
 BUSY = {
-    "VIVAVOCE_CALLS__BUSY_LATE_MS": "0.00001",  # who is never that punctual is always late
+    "VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0.00001",  # who is never that punctual is always late
     "VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo",
 }
 
@@ -33,7 +33,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def key(busy: Served) -> str:
     made = busy.key()
     deadline = time.monotonic() + 20
-    while measured(busy, made, 'strained{by="loop"}') != 1:
+    while measured(busy, made, 'overloaded{signal="loop"}') != 1:
         assert time.monotonic() < deadline, "it never found itself late"
         time.sleep(0.1)
     return made
@@ -150,7 +150,7 @@ def test_metrics_need_a_key_for_all_assistants(busy: Served, key: str) -> None:
 
 
 def test_metrics_may_be_opened(tmp_path_factory: pytest.TempPathFactory) -> None:
-    opened = {"VIVAVOCE_SERVER__OPEN_METRICS": "true", **BUSY}
+    opened = {"VIVAVOCE_SERVER__PUBLIC_METRICS": "true", **BUSY}
     with serve(tmp_path_factory.mktemp("open"), **opened) as server:
         text = httpx2.get(f"{server.url}/metrics").raise_for_status().text
     assert "vivavoce_calls_live 0.0" in text

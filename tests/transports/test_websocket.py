@@ -21,12 +21,12 @@ from websockets.typing import Subprotocol
 from ..support.official import accept
 from ..support.served import TAKES_ALL, Served, serve
 
-PATIENCE_S = 20.0
+SLOW_PEER_TIMEOUT_S = 20.0
 
 
 async def hear(socket: ClientConnection, kind: str | None = None) -> dict[str, Any]:
     """The next event, or the next of a type."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
         while True:
             data = await socket.recv(decode=False)
             accept(data)
@@ -40,7 +40,7 @@ async def say(socket: ClientConnection, **event: object) -> None:
 
 
 async def end_of(socket: ClientConnection) -> tuple[int, str]:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
         try:
             while True:
                 await socket.recv()
@@ -409,5 +409,5 @@ def test_who_finds_all_lines_taken_is_told_so(tmp_path: Path) -> None:
                 assert (await hear(another))["error"]["code"] == "rate_limit_exceeded"
                 assert (await end_of(another))[0] == 1013
 
-    with serve(tmp_path, VIVAVOCE_CALLS__AT_ONCE="1", **TAKES_ALL) as server:
+    with serve(tmp_path, VIVAVOCE_CALLS__MAX_CALLS="1", **TAKES_ALL) as server:
         asyncio.run(story(server))

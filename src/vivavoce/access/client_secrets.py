@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ..core import ids
-from ..core.values import Caller
+from ..core.types import Caller
 from ..errors import InvalidRequest
 from ..store.base import Grant, SecretRow, Store
 from . import keys, sign_in, tokens
-from .refusal import Refusal, expired, not_yours, revoked
+from .auth_failure import AuthFailure, expired, not_yours, revoked
 
 PREFIX = "ek_"
 ID_KIND = "cs"
@@ -34,7 +34,7 @@ class ClientSecret:
     expires_at: datetime
 
 
-def narrow(caller: Caller, grant: Grant) -> Grant | Refusal:
+def narrow(caller: Caller, grant: Grant) -> Grant | AuthFailure:
     """The grant, with what the caller is bound to filled in; a refusal if it asks for more."""
     if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
         return not_yours("assistant")
@@ -89,10 +89,10 @@ def granted(
 
 async def mint(
     store: Store, caller: Caller, grant: Grant, now: datetime, seconds: int = DEFAULT_S
-) -> ClientSecret | Refusal:
+) -> ClientSecret | AuthFailure:
     """Raises `InvalidRequest` for a time to live that the protocol does not allow."""
     if caller.credential == "secret":
-        return Refusal("forbidden", "A client secret cannot mint another one.", status=403)
+        return AuthFailure("forbidden", "A client secret cannot mint another one.", status=403)
     if not SHORTEST_S <= seconds <= LONGEST_S:
         raise InvalidRequest(
             "invalid_value",
@@ -100,16 +100,16 @@ async def mint(
             "expires_after.seconds",
         )
     narrowed = narrow(caller, grant)
-    if isinstance(narrowed, Refusal):
+    if isinstance(narrowed, AuthFailure):
         return narrowed
-    name = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.DICE))
+    name = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
     secret = ClientSecret(name, tokens.make(PREFIX), now + timedelta(seconds=seconds))
     hash = tokens.digest(secret.value)
     await store.add_secret(SecretRow(name, hash, secret.expires_at, narrowed, minter(caller)))
     return secret
 
 
-async def check(store: Store, secret: str, now: datetime) -> SecretRow | Refusal:
+async def check(store: Store, secret: str, now: datetime) -> SecretRow | AuthFailure:
     if not tokens.looks_like(PREFIX, secret):
         return expired("client secret")
     row = await store.secret_by_hash(tokens.digest(secret))
@@ -118,7 +118,7 @@ async def check(store: Store, secret: str, now: datetime) -> SecretRow | Refusal
     return await refusal_of(store, row, now) or row
 
 
-async def refusal_of(store: Store, row: SecretRow, now: datetime) -> Refusal | None:
+async def refusal_of(store: Store, row: SecretRow, now: datetime) -> AuthFailure | None:
     """Why this secret starts no call (any more): for its own sake, or for its minter's."""
     if row.revoked_at is not None:
         return revoked("client secret")

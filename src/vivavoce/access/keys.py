@@ -12,7 +12,7 @@ from datetime import datetime
 from ..core import ids
 from ..store.base import KeyRow, Store
 from . import tokens
-from .refusal import Refusal, expired, revoked, unknown
+from .auth_failure import AuthFailure, expired, revoked, unknown
 
 PREFIX = "vv_"
 
@@ -28,7 +28,7 @@ async def create(
     """The key itself, which nobody can show again, and its row."""
     key = tokens.make(PREFIX)
     row = KeyRow(
-        id=ids.new_id("key", now.timestamp(), secrets.token_bytes(ids.DICE)),
+        id=ids.new_id("key", now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES)),
         name=name,
         hash=tokens.digest(key),
         created_at=now,
@@ -39,7 +39,7 @@ async def create(
     return key, row
 
 
-async def check(store: Store, key: str, now: datetime) -> KeyRow | Refusal:
+async def check(store: Store, key: str, now: datetime) -> KeyRow | AuthFailure:
     if not tokens.looks_like(PREFIX, key):
         return unknown()
     digest = tokens.digest(key)
@@ -49,7 +49,7 @@ async def check(store: Store, key: str, now: datetime) -> KeyRow | Refusal:
     return refusal_of(row, now) or row
 
 
-def refusal_of(row: KeyRow, now: datetime) -> Refusal | None:
+def refusal_of(row: KeyRow, now: datetime) -> AuthFailure | None:
     if row.revoked_at is not None:
         return revoked("API key")
     if row.expires_at is not None and row.expires_at <= now:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from ..core import ids
 from ..store.base import Grant, SecretRow, Store
 from . import tokens
-from .refusal import Refusal, signed_out
+from .auth_failure import AuthFailure, signed_out
 
 CODE_LIVES = timedelta(minutes=10)
 COOKIE = "vivavoce"
@@ -33,16 +33,16 @@ def link(base_url: str, code: str) -> str:
     return f"{base_url.rstrip('/')}/#code={code}"
 
 
-async def sign_in(store: Store, code: str, now: datetime) -> str | Refusal:
+async def sign_in(store: Store, code: str, now: datetime) -> str | AuthFailure:
     """The value of the cookie. Set it HttpOnly, SameSite=Strict, and Secure over TLS."""
     if not tokens.looks_like("", code) or not await store.use_code(tokens.digest(code), now):
-        return Refusal(
+        return AuthFailure(
             "invalid_code",
             "This sign-in link has been used or is too old. `vivavoce link` prints a new one.",
         )
     cookie = tokens.make(COOKIE_PREFIX)
     row = SecretRow(
-        id=ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.DICE)),
+        id=ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES)),
         hash=tokens.digest(cookie),
         expires_at=now + COOKIE_LIVES,
         grant=Grant(subject=OWNER),
@@ -51,7 +51,7 @@ async def sign_in(store: Store, code: str, now: datetime) -> str | Refusal:
     return cookie
 
 
-async def check(store: Store, cookie: str, now: datetime) -> SecretRow | Refusal:
+async def check(store: Store, cookie: str, now: datetime) -> SecretRow | AuthFailure:
     if not tokens.looks_like(COOKIE_PREFIX, cookie):
         return signed_out()
     row = await store.secret_by_hash(tokens.digest(cookie))
@@ -68,6 +68,6 @@ async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:
     Returns the id of the sign-in. None: there was none, or it had ended already.
     """
     row = await check(store, cookie, now)
-    if isinstance(row, Refusal) or not await store.revoke_secret(row.id, now):
+    if isinstance(row, AuthFailure) or not await store.revoke_secret(row.id, now):
         return None
     return row.id

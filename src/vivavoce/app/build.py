@@ -9,46 +9,46 @@ from dataclasses import replace
 
 import msgspec
 
-from ..config import Calls
-from ..core.dictation import Dictation
+from ..config import CallsSection
 from ..core.ledger import Ledger
 from ..core.limits import Limits
-from ..core.locks import unwished, without
+from ..core.locked_fields import strip_locked_fields, strip_locked_options
 from ..core.relay import PERMANENT, Relay
-from ..core.retelling import asked_of_upstream
 from ..core.session import Session
+from ..core.transcription import TranscriptionSession
+from ..core.upstream_session import upstream_session_update
 from ..engines import boundary
 from ..engines.boundary import contained
 from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.config import SessionConfig, TranscriptionConfig
+from ..runtime.call_request import CallSpec, now
+from ..runtime.call_setup import BuiltCall
 from ..runtime.client import Client, Reader
-from ..runtime.ears import Ears
-from ..runtime.hands import Hands
-from ..runtime.line import Line, Machine, Work
+from ..runtime.driver import CallDriver, Machine, Work
+from ..runtime.engine_work import EngineWork
+from ..runtime.group_commit import GroupCommitter
+from ..runtime.input_pipeline import InputPipeline
 from ..runtime.loop_share import LoopQueue
 from ..runtime.metrics import CallMetrics, Metrics
-from ..runtime.planning import Plan, now
 from ..runtime.reader import SessionReader
-from ..runtime.reception import Built
 from ..runtime.recorder import Recorder
-from ..runtime.refusals import Refused
-from ..runtime.trunk import Trunk, TrunkReader
-from ..runtime.writer import Writer
-from ..store.base import Row
+from ..runtime.refusals import CallRefused
+from ..runtime.upstream_work import RelayReader, UpstreamWork
+from ..store.base import ItemRow
 from ..upstream import connection
-from .parts import Parts
+from .adapters import Adapters
 
 PROVIDER_DOWN = 1013
 
 
-class Builder:
+class CallBuilder:
     def __init__(
         self,
-        parts: Parts,
-        writer: Writer,
-        settings: Calls,
+        parts: Adapters,
+        writer: GroupCommitter,
+        settings: CallsSection,
         make_id: Callable[[str], str],
         metrics: Metrics,
     ) -> None:
@@ -59,109 +59,113 @@ class Builder:
         self._make_id = make_id
         self._queue = LoopQueue()
         self._limits = Limits(
-            items=settings.items,
+            items=settings.max_items,
             item_bytes=settings.item_bytes,
             conversation_bytes=settings.conversation_bytes,
             session_bytes=settings.session_bytes,
-            responses=settings.responses,
-            sound_bytes=settings.sound_bytes,
+            responses=settings.max_out_of_band_responses,
+            sound_bytes=settings.audio_cache_bytes,
             tokens_per_minute=settings.tokens_per_minute,
         )
 
-    async def __call__(self, plan: Plan) -> Built:
-        config = plan.session
-        boundary.name(call=plan.call_id, assistant=plan.assistant.name)
+    async def __call__(self, spec: CallSpec) -> BuiltCall:
+        config = spec.session
+        boundary.name(call=spec.call_id, assistant=spec.assistant.name)
         try:
             if isinstance(config, TranscriptionConfig):
-                return await self._dictation(plan, config)
-            if plan.assistant.engine == "upstream":
-                return await self._relay(plan, config)
-            return await self._session(plan, config)
+                return await self._dictation(spec, config)
+            if spec.assistant.engine == "upstream":
+                return await self._relay(spec, config)
+            return await self._session(spec, config)
         except EngineError as error:
-            raise Refused(
+            raise CallRefused(
                 503, error.code, str(error), type="server_error", close=PROVIDER_DOWN
             ) from error
 
-    async def _relay(self, plan: Plan, config: SessionConfig) -> Built:
+    async def _relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
         """Answered by somebody else's model."""
-        wanted, key = plan.assistant.upstream, plan.assistant.upstream_key()
+        wanted, key = spec.assistant.upstream, spec.assistant.upstream_key()
         try:
             socket = await connection.connect(
                 wanted.base_url,
                 wanted.model,
                 key,
-                largest=self._settings.frame_bytes,
-                patience_s=self._settings.slow_client_s,
+                largest=self._settings.max_message_bytes,
+                timeout_s=self._settings.slow_client_timeout_s,
             )
         except connection.NotConnected as error:
-            raise Refused(
+            raise CallRefused(
                 503 if error.retry else 502,
                 error.code,
                 str(error),
                 type="server_error",
                 close=PROVIDER_DOWN if error.retry else PERMANENT,
             ) from None
-        ledger = _recall(plan.history)
+        ledger = _recall(spec.history)
         relay = Relay(
-            asked_of_upstream(config),
+            upstream_session_update(config),
             now=asyncio.get_running_loop().time(),
             new_id=self._make_id,
-            conversation_id=plan.conversation_id,
-            history=[row.item for row in plan.history],
+            conversation_id=spec.conversation_id,
+            history=[row.item for row in spec.history],
             ledger=ledger,
-            greeting=plan.assistant.greeting(plan.language) if plan.greet else None,
-            locked=_locked(plan),
-            max_session_s=self._minutes(plan) * 60,
-            idle_s=plan.assistant.limits.idle_minutes * 60,
+            greeting=spec.assistant.greeting(spec.language) if spec.greet else None,
+            locked=_locked(spec),
+            max_session_s=self._minutes(spec) * 60,
+            idle_s=spec.assistant.limits.idle_minutes * 60,
         )
-        trunk = Trunk(
+        upstream_work = UpstreamWork(
             relay,
             socket,
             secret=key or "",
-            outbox_bytes=self._settings.outbox_bytes,
-            patience_s=self._settings.slow_client_s,
+            send_buffer_bytes=self._settings.send_buffer_bytes,
+            timeout_s=self._settings.slow_client_timeout_s,
         )
         seen = CallMetrics(self._metrics, ours=False)
-        line = self._line(relay, trunk, self._recorder(plan, ledger, wanted.model), seen)
-        return Built(line, lambda client: TrunkReader(line, trunk, client, queue=self._queue))
+        driver = self._driver(
+            relay, upstream_work, self._recorder(spec, ledger, wanted.model), seen
+        )
+        return BuiltCall(
+            driver, lambda client: RelayReader(driver, upstream_work, client, queue=self._queue)
+        )
 
-    def _minutes(self, plan: Plan) -> float:
-        return min(plan.assistant.limits.call_minutes, self._settings.max_minutes)
+    def _minutes(self, spec: CallSpec) -> float:
+        return min(spec.assistant.limits.call_minutes, self._settings.max_minutes)
 
-    async def _dictation(self, plan: Plan, config: TranscriptionConfig) -> Built:
+    async def _dictation(self, spec: CallSpec, config: TranscriptionConfig) -> BuiltCall:
         """Written down, with the assistant's ears and words."""
-        ledger = _recall(plan.history)
+        ledger = _recall(spec.history)
         with contained("pause judge", passing=VivavoceError):
-            judge = await self._parts.pauses()
-        dictation = Dictation(
+            judge = await self._parts.end_of_turn_model()
+        dictation = TranscriptionSession(
             config,
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
-            history=[row.item for row in plan.history],
+            history=[row.item for row in spec.history],
             ledger=ledger,
-            language=plan.language,
-            max_session_s=self._minutes(plan) * 60,
-            idle_s=plan.assistant.limits.idle_minutes * 60,
+            language=spec.language,
+            max_session_s=self._minutes(spec) * 60,
+            idle_s=spec.assistant.limits.idle_minutes * 60,
             limits=self._limits,
             judges_pauses=judge is not None,
         )
-        recorder = self._recorder(plan, ledger)
+        recorder = self._recorder(spec, ledger)
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
         with contained("recogniser", passing=VivavoceError):
-            scribe = await self._parts.scribe(plan.assistant, plan.language, stage)
-        hands = Hands(scribe, judge=judge)
-        line = self._line(dictation, hands, recorder, seen)
-        return Built(line, self._reader(plan, dictation, hands, line))
+            scribe = await self._parts.transcriber(spec.assistant, spec.language, stage)
+        engine_work = EngineWork(scribe, judge=judge)
+        driver = self._driver(dictation, engine_work, recorder, seen)
+        return BuiltCall(driver, self._reader(spec, dictation, engine_work, driver))
 
-    async def _session(self, plan: Plan, config: SessionConfig) -> Built:
+    async def _session(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
         """Answered by an engine of ours."""
-        assistant = plan.assistant
-        ledger = _recall(plan.history)
+        assistant = spec.assistant
+        ledger = _recall(spec.history)
         with contained("engine", passing=VivavoceError):
-            judge = await self._parts.pauses()
-            mute = assistant.engine == "cascade" and not self._parts.voice(assistant, plan.language)
+            judge = await self._parts.end_of_turn_model()
+            mute = assistant.engine == "cascade" and not self._parts.voice(assistant, spec.language)
         fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
             config = msgspec.structs.replace(config, output_modalities=("text",))
@@ -170,89 +174,96 @@ class Builder:
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
-            conversation_id=plan.conversation_id,
-            history=[row.item for row in plan.history],
+            conversation_id=spec.conversation_id,
+            history=[row.item for row in spec.history],
             ledger=ledger,
-            greeting=assistant.greeting(plan.language) if plan.greet else None,
-            language=plan.language,
+            greeting=assistant.greeting(spec.language) if spec.greet else None,
+            language=spec.language,
             gate_db=assistant.turns.gate_db,
-            max_session_s=self._minutes(plan) * 60,
-            idle_s=plan.assistant.limits.idle_minutes * 60,
+            max_session_s=self._minutes(spec) * 60,
+            idle_s=spec.assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
             judges_pauses=judge is not None,
             limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
-        recorder = self._recorder(plan, ledger)
-        seen = CallMetrics(self._metrics, ours=self._parts.local(assistant, plan.language))
+        recorder = self._recorder(spec, ledger)
+        seen = CallMetrics(self._metrics, ours=self._parts.is_local(assistant, spec.language))
         stage = _both(recorder.stage, seen.stage)
         with contained("engine", passing=VivavoceError):
-            engine = await self._parts.engine(assistant, plan.language, stage)
-        hands = Hands(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
-        line = self._line(session, hands, recorder, seen)
-        return Built(line, self._reader(plan, session, hands, line, fixed))
+            engine = await self._parts.engine(assistant, spec.language, stage)
+        engine_work = EngineWork(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
+        driver = self._driver(session, engine_work, recorder, seen)
+        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, fixed))
 
     def _reader(
         self,
-        plan: Plan,
-        machine: Session | Dictation,
-        hands: Hands,
-        line: Line,
+        spec: CallSpec,
+        machine: Session | TranscriptionSession,
+        engine_work: EngineWork,
+        driver: CallDriver,
         fixed: tuple[str, ...] = (),
     ) -> Callable[[Client], Reader]:
         """How each of the call's clients is read. `fixed`: what none of them may change."""
 
         def behind() -> bool:
-            return hands.behind
+            return engine_work.is_behind
 
         def reader(client: Client) -> Reader:
             if client.sideband:  # it came with a key, so the assistant's locks are not for it
                 return SessionReader(
-                    line, client, None, _keeping(fixed), behind=behind, crowded=line.crowded,
+                    driver,
+                    client,
+                    None,
+                    _keeping(fixed),
+                    behind=behind,
+                    crowded=driver.over_high_water,
                     queue=self._queue,
-                )  # fmt: skip
-            ears = Ears(self._parts.detector, lambda: machine.config.audio.input)
-            allow = _keeping((*_locked(plan), *fixed))
-            voice = SessionReader(line, client, ears, allow, behind=behind, queue=self._queue)
+                )
+            pipeline = InputPipeline(self._parts.detector, lambda: machine.config.audio.input)
+            allow = _keeping((*_locked(spec), *fixed))
+            voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)
             return voice
 
         return reader
 
-    def _recorder(self, plan: Plan, ledger: Ledger, model: str | None = None) -> Recorder:
+    def _recorder(self, spec: CallSpec, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
-            plan.call_id,
-            plan.conversation_id,
+            spec.call_id,
+            spec.conversation_id,
             self._writer.submit,
             wall=now,
             ledger=ledger,
-            model=model or getattr(plan.session, "model", None),
-            kept=plan.history,
+            model=model or getattr(spec.session, "model", None),
+            kept=spec.history,
         )
 
-    def _line(self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics) -> Line:
-        return Line(
+    def _driver(
+        self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics
+    ) -> CallDriver:
+        return CallDriver(
             machine,
             work,
             recorder,
-            outbox_bytes=self._settings.outbox_bytes,
-            patience_s=self._settings.slow_client_s,
+            send_buffer_bytes=self._settings.send_buffer_bytes,
+            timeout_s=self._settings.slow_client_timeout_s,
             on_event=seen.event,
             on_written=seen.written,
             traffic=self._metrics.traffic,
         )
 
 
-def _locked(plan: Plan) -> tuple[str, ...]:
+def _locked(spec: CallSpec) -> tuple[str, ...]:
     """What of the session the call's own client may not change."""
-    return plan.assistant.limits.locked if plan.browser else ()
+    return spec.assistant.limits.locked if spec.browser else ()
 
 
-def _recall(history: tuple[Row, ...]) -> Ledger:
+def _recall(history: tuple[ItemRow, ...]) -> Ledger:
     """What earlier calls know of what was heard."""
     ledger = Ledger()
     for row in history:
         if row.generated is not None and row.sent_ms:
-            ledger.recall(row.item.id, row.generated, row.sent_ms, row.heard_ms)
+            ledger.restore(row.item.id, row.generated, row.sent_ms, row.heard_ms)
     return ledger
 
 
@@ -272,9 +283,9 @@ def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
     def keep(event: Command) -> Command:
         match event:
             case SessionUpdate(session=patch):
-                return msgspec.structs.replace(event, session=without(patch, locked))
+                return msgspec.structs.replace(event, session=strip_locked_fields(patch, locked))
             case ResponseCreate(response=wish) if wish is not None:
-                return msgspec.structs.replace(event, response=unwished(wish, locked))
+                return msgspec.structs.replace(event, response=strip_locked_options(wish, locked))
             case _:
                 return event
 

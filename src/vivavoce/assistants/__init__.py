@@ -2,7 +2,7 @@
 
 from .assistant import Assistant
 from .catalogue import SHIPPED, Catalogue
-from .ground import Known
 from .load import load
+from .validation import KnownNames
 
-__all__ = ["SHIPPED", "Assistant", "Catalogue", "Known", "load"]
+__all__ = ["SHIPPED", "Assistant", "Catalogue", "KnownNames", "load"]

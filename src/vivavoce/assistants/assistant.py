@@ -15,33 +15,33 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic.functional_validators import PlainValidator
 
-from ..core.values import JsonObject, ToolSpec
+from ..core.types import JsonObject, ToolSpec
 from ..errors import AssistantError, InvalidRequest, Mistake
 from ..file_reading import FolderFile, UnreadableFile
-from . import files
-from .ground import Flaw, Ground, near, wrong
+from . import knowledge_files
 from .languages import ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
-from .prompts import UNFIT, Prompts
+from .prompts import UNFIT, PromptTable
 from .prompts import read as read_prompts
 from .sections import (
-    Cascade,
+    CascadeSection,
     Knowledge,
     Languages,
-    Limits,
+    LimitsSection,
     Roles,
     Scripted,
     ServerTurns,
-    Tool,
+    ToolDeclaration,
     Turns,
-    Upstream,
+    UpstreamSection,
     VariableName,
-    Voice,
+    VoiceSection,
 )
-from .variables import RESERVED, Section, Value, Variable
+from .validation import FieldProblem, ValidationContext, near, wrong
+from .variables import RESERVED, AssistantSection, Value, Variable
 
 
-class Assistant(Section):
+class Assistant(AssistantSection):
     """Made by `load` alone. Frozen: what changes on disk becomes another one."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -51,18 +51,18 @@ class Assistant(Section):
     roles: Roles = ("guest",)
     engine: str = "cascade"
     variables: dict[VariableName, Variable] = Field({}, max_length=100)
-    prompts: Annotated[Prompts, PlainValidator(read_prompts)] = Field(
+    prompts: Annotated[PromptTable, PlainValidator(read_prompts)] = Field(
         NO_PROMPTS, alias="instructions"
     )
     greetings: ByLanguage = Field({}, alias="greeting")
-    cascade: Cascade = Cascade()
-    voice: Voice = Voice()
+    cascade: CascadeSection = CascadeSection()
+    voice: VoiceSection = VoiceSection()
     turns: Turns = ServerTurns()
-    upstream: Upstream = Upstream()
+    upstream: UpstreamSection = UpstreamSection()
     scripted: Scripted = Scripted()
-    declared: tuple[Tool, ...] = Field((), alias="tools", strict=False, max_length=128)
+    declared: tuple[ToolDeclaration, ...] = Field((), alias="tools", strict=False, max_length=128)
     knowledge: Knowledge = Field({}, validate_default=True)
-    limits: Limits = Limits()
+    limits: LimitsSection = LimitsSection()
 
     _folder: Path = PrivateAttr()
 
@@ -156,30 +156,32 @@ class Assistant(Section):
     def knowledge_files(self) -> tuple[FolderFile, ...]:
         """What its paths match now, in order of name, each once. Raises `AssistantError`."""
         try:
-            return tuple(files.found(self.knowledge.paths, self._folder))
+            return tuple(knowledge_files.found(self.knowledge.paths, self._folder))
         except UnreadableFile as error:
             file = f"{self._folder.name}/assistant.toml"
             raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
 
     def unmatched(self) -> tuple[str, ...]:
         """The patterns of its knowledge that match nothing now."""
-        return tuple(each for each in self.knowledge.paths if not files.found([each], self._folder))
+        return tuple(
+            each for each in self.knowledge.paths if not knowledge_files.found([each], self._folder)
+        )
 
     def model_post_init(self, context: object) -> None:
-        assert isinstance(context, Ground), "made by `load` alone"
+        assert isinstance(context, ValidationContext), "made by `load` alone"
         self._folder = context.folder
 
     @field_validator("name")
     @classmethod
     def _is_the_folders(cls, value: str, info: ValidationInfo) -> str:
-        if value != (folder := Ground.of(info).folder.name):
+        if value != (folder := ValidationContext.of(info).folder.name):
             raise wrong(f'must be the name of its folder, "{folder}"')
         return value
 
     @field_validator("engine")
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
-        if value not in (engines := Ground.of(info).known.engines):
+        if value not in (engines := ValidationContext.of(info).known.engines):
             raise wrong(f"must be one of {', '.join(sorted(engines))}{near(value, engines)}")
         return value
 
@@ -187,7 +189,7 @@ class Assistant(Section):
     @classmethod
     def _are_free_names(cls, value: dict[str, Variable]) -> dict[str, Variable]:
         flaws = [
-            Flaw("is a name that every prompt has already", (name,))
+            FieldProblem("is a name that every prompt has already", (name,))
             for name in value
             if name in RESERVED
         ]
@@ -197,9 +199,9 @@ class Assistant(Section):
 
     @field_validator("prompts")
     @classmethod
-    def _can_be_rendered(cls, value: Prompts, info: ValidationInfo) -> Prompts:
+    def _can_be_rendered(cls, value: PromptTable, info: ValidationInfo) -> PromptTable:
         """With the defaults, for every role and language there is."""
-        ground, made = Ground.of(info), info.data
+        ground, made = ValidationContext.of(info), info.data
         flaws = [flaw for prompt in value.table.values() for flaw in prompt.undeclared(ground.says)]
         if not flaws and {"name", "titles", "languages", "roles", "variables"} <= made.keys():
             defaults = {name: each.fallback for name, each in made["variables"].items()}
@@ -214,10 +216,12 @@ class Assistant(Section):
 
     @field_validator("declared")
     @classmethod
-    def _have_different_names(cls, value: tuple[Tool, ...]) -> tuple[Tool, ...]:
+    def _have_different_names(
+        cls, value: tuple[ToolDeclaration, ...]
+    ) -> tuple[ToolDeclaration, ...]:
         names = [tool.name for tool in value]
         flaws = [
-            Flaw(f'there are two tools named "{name}"', (index, "name"))
+            FieldProblem(f'there are two tools named "{name}"', (index, "name"))
             for index, name in enumerate(names)
             if name in names[:index]
         ]
@@ -227,16 +231,18 @@ class Assistant(Section):
 
     @field_validator("voice")
     @classmethod
-    def _can_be_heard(cls, value: Voice, info: ValidationInfo) -> Voice:
+    def _can_be_heard(cls, value: VoiceSection, info: ValidationInfo) -> VoiceSection:
         """Only where our own cascade speaks: another server knows its own voices."""
         cascade = info.data.get("cascade")
         if cascade is None or info.data.get("engine") != "cascade":
             return value
-        known = Ground.of(info).known.voices
+        known = ValidationContext.of(info).known.voices
         for tts in sorted(set(cascade.tts.values())):
             if tts in known and value.name not in known[tts]:
                 hint = near(value.name, known[tts])
-                raise wrong(Flaw(f'{tts} has no voice named "{value.name}"{hint}', ("name",)))
+                raise wrong(
+                    FieldProblem(f'{tts} has no voice named "{value.name}"{hint}', ("name",))
+                )
         return value
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..errors import AssistantError
 from .assistant import Assistant
-from .ground import Known
 from .load import FILE, load, place
+from .validation import KnownNames
 
 SHIPPED = Path(__file__).parent.parent / "examples"
 
@@ -21,7 +21,7 @@ class Catalogue:
     be somebody else's.
     """
 
-    def __init__(self, folders: Sequence[Path], known: Known) -> None:
+    def __init__(self, folders: Sequence[Path], known: KnownNames) -> None:
         self._folders = tuple(folders)
         self._known = known
         self._loaded: dict[str, Assistant] = {}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from .ground import LANGUAGE, Flaw, Ground, near, wrong
+from .validation import LANGUAGE, FieldProblem, ValidationContext, near, wrong
 
 EVERY = "*"  # the key of what was said without a language
 
@@ -36,7 +36,7 @@ def pick(asked: str | None, languages: Sequence[str]) -> str:
     return languages[0]
 
 
-def not_a_language(key: str, ground: Ground) -> str | None:
+def not_a_language(key: str, ground: ValidationContext) -> str | None:
     """Why this cannot be the key of a table by language; None: it can."""
     if ground.languages is None:
         return None if LANGUAGE.fullmatch(key) else f'"{key}" is not a language such as "en"'
@@ -50,24 +50,29 @@ def not_a_language(key: str, ground: Ground) -> str | None:
 def _as_table(value: object) -> object:
     if isinstance(value, dict):
         if EVERY in value:
-            raise wrong(Flaw(f'"{EVERY}" is not a language such as "en"', (EVERY,)))
+            raise wrong(FieldProblem(f'"{EVERY}" is not a language such as "en"', (EVERY,)))
         return value
     return {EVERY: value}
 
 
 def _judge_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-    ground = Ground.of(info)
+    ground = ValidationContext.of(info)
     written = [key for key in table if key != EVERY]
-    flaws = [Flaw(m, (key,)) for key in written if (m := not_a_language(key, ground))]
+    flaws = [FieldProblem(m, (key,)) for key in written if (m := not_a_language(key, ground))]
     first = ground.languages[0] if ground.languages else EVERY
     if said_in(table, first, first) is None and ground.languages:
-        flaws.append(Flaw(f'has nothing for "{first}", which the other languages fall back on'))
+        flaws.append(
+            FieldProblem(f'has nothing for "{first}", which the other languages fall back on')
+        )
     if flaws:
         raise wrong(*flaws)
     return table
 
 
-Line = Annotated[str, Field(min_length=1, max_length=1000)]
+ShortText = Annotated[str, Field(min_length=1, max_length=1000)]
 ByLanguage = Annotated[
-    dict[str, Line], BeforeValidator(_as_table), AfterValidator(_judge_keys), Field(max_length=100)
+    dict[str, ShortText],
+    BeforeValidator(_as_table),
+    AfterValidator(_judge_keys),
+    Field(max_length=100),
 ]

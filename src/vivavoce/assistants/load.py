@@ -14,22 +14,22 @@ from pydantic import BaseModel, ValidationError
 from ..errors import TOO_MANY_DIGITS, AssistantError, Mistake, misread
 from ..file_reading import FolderFile, UnreadableFile, read_text
 from .assistant import Assistant
-from .ground import LANGUAGE, Flaw, Ground, Known, near
-from .ground import Key as KeyPath
+from .key_lines import KeyLines, line_of, toml_lines
 from .languages import EVERY
-from .lines import Lines, line_of, toml_lines
 from .sections import (
-    Cascade,
-    Key,
+    CascadeSection,
     Knowledge,
-    Limits,
+    LimitsSection,
     Scripted,
+    SecretSource,
     SemanticTurns,
     ServerTurns,
-    Tool,
-    Upstream,
-    Voice,
+    ToolDeclaration,
+    UpstreamSection,
+    VoiceSection,
 )
+from .validation import LANGUAGE, FieldProblem, KnownNames, ValidationContext, near
+from .validation import KeyPath as KeyPath
 from .variables import RESERVED, Variable
 
 if TYPE_CHECKING:
@@ -41,20 +41,20 @@ FILE_BYTES = 256 * 1024
 SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "": (Assistant,),
     "variables.*": (Variable,),
-    "voice": (Voice,),
+    "voice": (VoiceSection,),
     "turns": (ServerTurns, SemanticTurns),
-    "cascade": (Cascade,),
-    "upstream": (Upstream,),
-    "upstream.key": (Key,),
+    "cascade": (CascadeSection,),
+    "upstream": (UpstreamSection,),
+    "upstream.key": (SecretSource,),
     "scripted": (Scripted,),
-    "tools.*": (Tool,),
+    "tools.*": (ToolDeclaration,),
     "knowledge": (Knowledge,),
-    "limits": (Limits,),
+    "limits": (LimitsSection,),
 }
 """Which keys there are, by the path of their table; `*` is any name or index."""
 
 
-def load(folder: Path, known: Known) -> Assistant:
+def load(folder: Path, known: KnownNames) -> Assistant:
     """The assistant of a folder. Raises `AssistantError` with every mistake in it."""
     folder = place(folder)
     try:
@@ -80,10 +80,10 @@ def place(folder: Path) -> Path:
     return Path(os.path.abspath(folder))
 
 
-def _ground(folder: Path, known: Known, data: dict[str, object]) -> Ground:
+def _ground(folder: Path, known: KnownNames, data: dict[str, object]) -> ValidationContext:
     """Languages and roles judge other sections, so they are looked at first, as they are."""
     languages, variables = _texts(data.get("languages", ["en"])), data.get("variables")
-    return Ground(
+    return ValidationContext(
         folder,
         known,
         languages if all(map(LANGUAGE.fullmatch, languages or ())) else None,
@@ -99,7 +99,7 @@ def _texts(value: object) -> tuple[str, ...] | None:
 
 
 def _mistakes(
-    error: ValidationError, data: dict[str, object], lines: Lines, folder: Path
+    error: ValidationError, data: dict[str, object], lines: KeyLines, folder: Path
 ) -> Iterator[Mistake]:
     for each in error.errors(include_url=False):
         key = _written(each["loc"], data, missing=each["type"] == "missing")
@@ -113,23 +113,23 @@ def _mistakes(
                 yield _mistake(folder, flaw.file, _dotted(where), flaw.message, flaw.line)
 
 
-def _flaws(error: ErrorDetails, key: KeyPath) -> tuple[Flaw, ...]:
+def _flaws(error: ErrorDetails, key: KeyPath) -> tuple[FieldProblem, ...]:
     match error["type"]:
         case "flaws":
-            flaws: tuple[Flaw, ...] = error["ctx"]["flaws"]
+            flaws: tuple[FieldProblem, ...] = error["ctx"]["flaws"]
             return flaws
         case "missing":
-            return (Flaw("is required"),)
+            return (FieldProblem("is required"),)
         case "extra_forbidden":
-            return (Flaw(f"is not a key here{near(str(key[-1]), _keys(key[:-1]))}"),)
+            return (FieldProblem(f"is not a key here{near(str(key[-1]), _keys(key[:-1]))}"),)
         case "literal_error":
             hint = _nearest_choice(error)
-            return (Flaw(_plain(error) + hint),)
+            return (FieldProblem(_plain(error) + hint),)
         case "union_tag_invalid":
             tag, tags = error["ctx"]["tag"], ("server_vad", "semantic_vad")
-            return (Flaw(f"must be one of {', '.join(tags)}{near(tag, tags)}", ("type",)),)
+            return (FieldProblem(f"must be one of {', '.join(tags)}{near(tag, tags)}", ("type",)),)
         case _:
-            return (Flaw(_plain(error)),)
+            return (FieldProblem(_plain(error)),)
 
 
 _TYPES = {

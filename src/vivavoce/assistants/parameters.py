@@ -12,17 +12,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..core.values import JsonObject
+from ..core.types import JsonObject
 from ..errors import TOO_MANY_DIGITS
-from .ground import Flaw, Ground, Key, near, wrong
-from .lines import json_lines, line_of
+from .key_lines import json_lines, line_of
+from .validation import FieldProblem, KeyPath, ValidationContext, near, wrong
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 DEPTH = 16
 NOTHING: JsonObject = {"type": "object", "properties": {}}
 
 
-def read(value: object, ground: Ground) -> JsonObject:
+def read(value: object, ground: ValidationContext) -> JsonObject:
     """`parameters` as written → a schema. Raises `wrong` with all that is wrong."""
     if not isinstance(value, dict):
         raise wrong('must be a table or { file = "…" }')
@@ -30,7 +30,7 @@ def read(value: object, ground: Ground) -> JsonObject:
         return _from_file(value["file"], ground)
     if not _is_json(value):
         raise wrong("must be what JSON can say: no dates, times, nan or inf")
-    if flaws := [Flaw(message, key) for key, message in _judge(value, top=True)]:
+    if flaws := [FieldProblem(message, key) for key, message in _judge(value, top=True)]:
         raise wrong(*flaws)
     return value
 
@@ -44,23 +44,25 @@ def _is_json(value: object) -> bool:
     return True
 
 
-def _from_file(name: str, ground: Ground) -> JsonObject:
+def _from_file(name: str, ground: ValidationContext) -> JsonObject:
     text = ground.read(name)
     try:
         schema = json.loads(text)
     except json.JSONDecodeError as error:
-        raise wrong(Flaw(f"is not JSON: {error.msg}", file=name, line=error.lineno)) from None
+        raise wrong(
+            FieldProblem(f"is not JSON: {error.msg}", file=name, line=error.lineno)
+        ) from None
     except RecursionError:
-        raise wrong(Flaw("is nested too deeply", file=name)) from None
+        raise wrong(FieldProblem("is nested too deeply", file=name)) from None
     except ValueError:
-        raise wrong(Flaw(TOO_MANY_DIGITS, file=name)) from None
+        raise wrong(FieldProblem(TOO_MANY_DIGITS, file=name)) from None
     if not isinstance(schema, dict):
-        raise wrong(Flaw("must hold a JSON object", file=name, line=1))
+        raise wrong(FieldProblem("must hold a JSON object", file=name, line=1))
     if not _is_json(schema):
-        raise wrong(Flaw("must not hold NaN, Infinity or half a surrogate pair", file=name))
+        raise wrong(FieldProblem("must not hold NaN, Infinity or half a surrogate pair", file=name))
     lines = json_lines(text)
     flaws = [
-        Flaw(f"{'.'.join(map(str, key))}: {message}" if key else message,
+        FieldProblem(f"{'.'.join(map(str, key))}: {message}" if key else message,
              file=name, line=line_of(lines, key) or 1)
         for key, message in _judge(schema, top=True)
     ]  # fmt: skip
@@ -69,7 +71,9 @@ def _from_file(name: str, ground: Ground) -> JsonObject:
     return schema
 
 
-def _judge(schema: object, key: Key = (), *, top: bool = False) -> Iterator[tuple[Key, str]]:
+def _judge(
+    schema: object, key: KeyPath = (), *, top: bool = False
+) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(schema, bool) and not top:
         return
     if not isinstance(schema, dict):
@@ -98,7 +102,7 @@ def _judge(schema: object, key: Key = (), *, top: bool = False) -> Iterator[tupl
             yield from _judge(each, (*key, name, index))
 
 
-def _judge_type(schema: JsonObject, key: Key, *, top: bool) -> Iterator[tuple[Key, str]]:
+def _judge_type(schema: JsonObject, key: KeyPath, *, top: bool) -> Iterator[tuple[KeyPath, str]]:
     written = schema.get("type")
     if top and written != "object":
         yield (*key, "type"), 'must be "object": a tool takes named arguments'
@@ -110,7 +114,7 @@ def _judge_type(schema: JsonObject, key: Key, *, top: bool) -> Iterator[tuple[Ke
             yield (*key, "type"), f"must be one of {', '.join(TYPES)}{hint}"
 
 
-def _judge_properties(schema: JsonObject, key: Key) -> Iterator[tuple[Key, str]]:
+def _judge_properties(schema: JsonObject, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict):
         yield (*key, "properties"), "must be a table of schemas"
@@ -126,7 +130,7 @@ def _judge_properties(schema: JsonObject, key: Key) -> Iterator[tuple[Key, str]]
             yield (*key, "required", index), f'"{name}" is not among the properties{hint}'
 
 
-def _judge_pattern(pattern: object, key: Key) -> Iterator[tuple[Key, str]]:
+def _judge_pattern(pattern: object, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     try:
         re.compile(pattern if isinstance(pattern, str) else "(")
     except re.error:

@@ -15,8 +15,8 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic_core import PydanticCustomError
 
-from .ground import Flaw, Ground, Key, near, wrong
 from .languages import not_a_language
+from .validation import FieldProblem, KeyPath, ValidationContext, near, wrong
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -37,44 +37,44 @@ _jinja = ImmutableSandboxedEnvironment(
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PromptTemplate:
     template: Template
     names: frozenset[str]  # of the variables it uses
     file: str | None = None  # None: written in assistant.toml
-    key: Key = ()  # where [instructions] names it
+    key: KeyPath = ()  # where [instructions] names it
 
     @staticmethod
-    def parse(text: str, file: str | None = None, key: Key = ()) -> Prompt:
+    def parse(text: str, file: str | None = None, key: KeyPath = ()) -> PromptTemplate:
         """Raises `wrong` for what is not a template."""
         try:
             tree = _jinja.parse(text)
             if any(True for _ in meta.find_referenced_templates(tree)):
-                raise wrong(Flaw("a prompt cannot include or import another", key, file))
+                raise wrong(FieldProblem("a prompt cannot include or import another", key, file))
             code = _jinja.compile(text, filename=_TEMPLATE)
         except TemplateSyntaxError as error:
             raise wrong(
-                Flaw(error.message or "", key, file, error.lineno if file else None)
+                FieldProblem(error.message or "", key, file, error.lineno if file else None)
             ) from None
         template = Template.from_code(_jinja, code, _jinja.make_globals(None))
         names = meta.find_undeclared_variables(tree) - _jinja.globals.keys()
-        return Prompt(template, frozenset(names), file, key)
+        return PromptTemplate(template, frozenset(names), file, key)
 
     def render(self, values: Mapping[str, object]) -> str:
         return self.template.render(values).strip()
 
-    def undeclared(self, names: Collection[str]) -> Iterator[Flaw]:
+    def undeclared(self, names: Collection[str]) -> Iterator[FieldProblem]:
         for name in sorted(self.names.difference(names)):
             message = f'"{name}" is not among the variables{near(name, names)}'
-            yield Flaw(message, self.key, self.file)
+            yield FieldProblem(message, self.key, self.file)
 
-    def attempt(self, values: Mapping[str, object]) -> Flaw | None:
+    def attempt(self, values: Mapping[str, object]) -> FieldProblem | None:
         """What goes wrong when it is rendered."""
         try:
             self.render(values)
         except UNFIT as error:
             line = _line(error.__traceback__) if self.file else None
             message = getattr(error, "message", None) or str(error)
-            return Flaw(f"cannot be rendered: {message}", self.key, self.file, line)
+            return FieldProblem(f"cannot be rendered: {message}", self.key, self.file, line)
         return None
 
 
@@ -89,10 +89,10 @@ def _line(traceback: TracebackType | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts:
-    table: Mapping[tuple[str | None, str | None], Prompt]  # by role and language; None: any
+class PromptTable:
+    table: Mapping[tuple[str | None, str | None], PromptTemplate]  # by role and language; None: any
 
-    def find(self, role: str, language: str) -> Prompt:
+    def find(self, role: str, language: str) -> PromptTemplate:
         primary = language.partition("-")[0]
         for who in (role, None):
             for spoken in (language, primary, None):
@@ -101,18 +101,18 @@ class Prompts:
         return _BUILT_IN
 
 
-_BUILT_IN = Prompt.parse(DEFAULT)
-NONE = Prompts({})
+_BUILT_IN = PromptTemplate.parse(DEFAULT)
+NONE = PromptTable({})
 
 
-def read(value: object, info: ValidationInfo) -> Prompts:
+def read(value: object, info: ValidationInfo) -> PromptTable:
     """`[instructions]` as written → prompts as rendered. Raises `wrong` with all that is wrong."""
-    if isinstance(value, Prompts):
+    if isinstance(value, PromptTable):
         return value
     if not isinstance(value, dict):
         raise wrong("must be a table")
-    ground, flaws = Ground.of(info), list[Flaw]()
-    table: dict[tuple[str | None, str | None], Prompt] = {}
+    ground, flaws = ValidationContext.of(info), list[FieldProblem]()
+    table: dict[tuple[str | None, str | None], PromptTemplate] = {}
     for key, where, leaf in _leaves(value):
         try:
             table[_address(key, ground)] = _prompt(leaf, where, ground)
@@ -120,10 +120,10 @@ def read(value: object, info: ValidationInfo) -> Prompts:
             flaws += [_beneath(flaw, where) for flaw in (error.context or {})["flaws"]]
     if flaws:
         raise wrong(*flaws)
-    return Prompts(table)
+    return PromptTable(table)
 
 
-def _leaves(table: dict[str, object]) -> Iterator[tuple[tuple[str, ...], Key, object]]:
+def _leaves(table: dict[str, object]) -> Iterator[tuple[tuple[str, ...], KeyPath, object]]:
     for name, value in table.items():
         if isinstance(value, dict) and not _is_leaf(value):
             for inner, leaf in value.items():
@@ -136,7 +136,7 @@ def _is_leaf(value: dict[str, object]) -> bool:
     return "file" in value and not isinstance(value["file"], dict)
 
 
-def _address(key: tuple[str, ...], ground: Ground) -> tuple[str | None, str | None]:
+def _address(key: tuple[str, ...], ground: ValidationContext) -> tuple[str | None, str | None]:
     """Which role and which language a key stands for."""
     name, *rest = key
     roles, languages = ground.roles or (), ground.languages or ()
@@ -158,15 +158,15 @@ def _address(key: tuple[str, ...], ground: Ground) -> tuple[str | None, str | No
     raise wrong(f'must be "default", a role or a language{hint}')
 
 
-def _prompt(leaf: object, key: Key, ground: Ground) -> Prompt:
+def _prompt(leaf: object, key: KeyPath, ground: ValidationContext) -> PromptTemplate:
     match leaf:
         case str():
-            return Prompt.parse(leaf, None, key)
+            return PromptTemplate.parse(leaf, None, key)
         case {"file": str(name), **rest} if not rest:
-            return Prompt.parse(ground.read(name), name, key)
+            return PromptTemplate.parse(ground.read(name), name, key)
         case _:
             raise wrong('must be text or { file = "…" }')
 
 
-def _beneath(flaw: Flaw, where: Key) -> Flaw:
-    return Flaw(flaw.message, flaw.key or where, flaw.file, flaw.line)
+def _beneath(flaw: FieldProblem, where: KeyPath) -> FieldProblem:
+    return FieldProblem(flaw.message, flaw.key or where, flaw.file, flaw.line)

@@ -19,12 +19,12 @@ from pydantic import (
     model_validator,
 )
 
-from ..core.values import JsonObject, ToolSpec
+from ..core.types import JsonObject, ToolSpec
 from ..file_reading import UnreadableFile, read_text
-from . import files, parameters
-from .ground import LANGUAGE, Flaw, Ground, near, wrong
+from . import knowledge_files, parameters
 from .languages import EVERY, ByLanguage
-from .variables import Section
+from .validation import LANGUAGE, FieldProblem, ValidationContext, near, wrong
+from .variables import AssistantSection
 
 SECRET_BYTES = 64 * 1024
 
@@ -43,14 +43,14 @@ def _language(value: str) -> str:
 
 
 def _role(value: str, info: ValidationInfo) -> str:
-    if value in ("default", "file") or value in (Ground.of(info).languages or ()):
+    if value in ("default", "file") or value in (ValidationContext.of(info).languages or ()):
         raise wrong(f'"{value}" cannot be a role: it means something else in [instructions]')
     return value
 
 
 def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
     flaws = [
-        Flaw(f'"{value}" is there twice', (index,))
+        FieldProblem(f'"{value}" is there twice', (index,))
         for index, value in enumerate(values)
         if value in values[:index]
     ]
@@ -61,9 +61,9 @@ def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     kind = str(info.field_name)
-    names: frozenset[str] = getattr(Ground.of(info).known, kind)
+    names: frozenset[str] = getattr(ValidationContext.of(info).known, kind)
     flaws = [
-        Flaw(f'there is no {kind} named "{name}"{near(name, names)}', (key,))
+        FieldProblem(f'there is no {kind} named "{name}"{near(name, names)}', (key,))
         for key, name in table.items()
         if name not in names
     ]
@@ -75,12 +75,12 @@ def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str
 Adapter = Annotated[ByLanguage, AfterValidator(_known_adapter)]
 
 
-class Voice(Section):
+class VoiceSection(AssistantSection):
     name: str = Field("marin", min_length=1, max_length=100)
     speed: float = Field(1.0, ge=0.25, le=1.5)
 
 
-class _Turns(Section):
+class _Turns(AssistantSection):
     create_response: bool = True
     interrupt_response: bool = True
     gate_db: float = Field(15.0, ge=0, le=40)
@@ -109,13 +109,13 @@ Turns = Annotated[
 ]
 
 
-class Cascade(Section):
+class CascadeSection(AssistantSection):
     stt: Adapter = Field({EVERY: "pocketsphinx"})
     brain: Adapter = Field({EVERY: "extractive"})
     tts: Adapter = Field({EVERY: "espeak"})
 
 
-class Key(Section):
+class SecretSource(AssistantSection):
     """Where a secret is. It is read when it is used, and kept nowhere."""
 
     env: str | None = Field(None, min_length=1)
@@ -137,10 +137,10 @@ class Key(Section):
             return None
 
 
-class Upstream(Section):
+class UpstreamSection(AssistantSection):
     base_url: str = "https://api.openai.com/v1"
     model: str = Field("gpt-realtime-2.1", min_length=1, max_length=200)
-    key: Key = Key(env="OPENAI_API_KEY")
+    key: SecretSource = SecretSource(env="OPENAI_API_KEY")
 
     @field_validator("base_url")
     @classmethod
@@ -158,7 +158,7 @@ class Upstream(Section):
         return value.rstrip("/")
 
 
-class Scripted(Section):
+class Scripted(AssistantSection):
     """The file that `engine = "scripted"` follows. What is in it the engine judges."""
 
     script: str | None = Field(None, min_length=1)
@@ -167,11 +167,11 @@ class Scripted(Section):
     @classmethod
     def _is_a_file(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
-            Ground.of(info).read(value)
+            ValidationContext.of(info).read(value)
         return value
 
 
-class Tool(Section):
+class ToolDeclaration(AssistantSection):
     kind: str = "client"
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str = Field("", max_length=1024)
@@ -180,14 +180,14 @@ class Tool(Section):
     @field_validator("kind")
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
-        if value not in (kinds := Ground.of(info).known.tools):
+        if value not in (kinds := ValidationContext.of(info).known.tools):
             raise wrong(f"must be one of {', '.join(sorted(kinds))}{near(value, kinds)}")
         return value
 
     @field_validator("parameters", mode="plain")
     @classmethod
     def _is_a_schema(cls, value: object, info: ValidationInfo) -> JsonObject:
-        return parameters.read(value, Ground.of(info))
+        return parameters.read(value, ValidationContext.of(info))
 
     @property
     def spec(self) -> ToolSpec:
@@ -197,13 +197,13 @@ class Tool(Section):
 PATHS = ("knowledge/**/*.md", "knowledge/**/*.csv")
 
 
-class Knowledge(Section):
+class Knowledge(AssistantSection):
     paths: tuple[str, ...] = Field(PATHS, strict=False, max_length=100, validate_default=True)
 
     @field_validator("paths")
     @classmethod
     def _stay_inside(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        flaws = list(files.judge(value, Ground.of(info)))
+        flaws = list(knowledge_files.judge(value, ValidationContext.of(info)))
         if value == PATHS:  # the author did not write them, so no line shows them
             flaws = [replace(flaw, key=()) for flaw in flaws]
         if flaws:
@@ -211,7 +211,7 @@ class Knowledge(Section):
         return value
 
 
-class Limits(Section):
+class LimitsSection(AssistantSection):
     call_minutes: float = Field(60, gt=0, le=24 * 60)
     idle_minutes: float = Field(5, gt=0, le=24 * 60)
     calls_at_once: int = Field(20, ge=1, le=10_000)
@@ -222,7 +222,7 @@ class Limits(Section):
     @classmethod
     def _are_session_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         flaws = [
-            Flaw(f'"{name}" is not a field of the session{near(name, LOCKABLE)}', (index,))
+            FieldProblem(f'"{name}" is not a field of the session{near(name, LOCKABLE)}', (index,))
             for index, name in enumerate(value)
             if name not in LOCKABLE
         ]

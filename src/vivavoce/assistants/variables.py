@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .ground import Flaw, near, wrong
+from .validation import FieldProblem, near, wrong
 
 TEXT_CHARACTERS = 1000
 LARGEST = 10**300  # what a float can hold, and JSON can carry
@@ -19,13 +19,13 @@ Value = str | int | float | date | None
 """None: a number or date without a default that nobody gave. Prompts show nothing for it."""
 
 
-class Section(BaseModel):
+class AssistantSection(BaseModel):
     """A table of `assistant.toml`: types as TOML has them, and no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Variable(Section):
+class Variable(AssistantSection):
     type: Literal["text", "number", "date", "choice"] = "text"
     default: object = None
     description: str = Field("", max_length=1000)
@@ -56,12 +56,12 @@ class Variable(Section):
     def _agrees_with_itself(self) -> Self:
         if (self.type == "choice") != bool(self.choices):
             say = "must list at least one" if self.type == "choice" else 'needs type = "choice"'
-            raise wrong(Flaw(say, ("choices",)))
+            raise wrong(FieldProblem(say, ("choices",)))
         if self.default is not None:
             try:
                 self.parse(self.default)
             except ValueError as error:
-                raise wrong(Flaw(str(error), ("default",))) from None
+                raise wrong(FieldProblem(str(error), ("default",))) from None
         return self
 
 

@@ -11,15 +11,15 @@ from ..errors import MistakesError
 from .common import (
     FAILED,
     DataDir,
-    Json,
+    JsonOption,
     catalogue,
-    counted,
+    data_folder_of,
     err,
     fail,
-    find,
     flaws,
     out,
-    told,
+    pluralise,
+    print_json,
     warn,
 )
 
@@ -27,12 +27,12 @@ app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
 
 @app.command("list")
-def listed(data_dir: DataDir = None, json: Json = False) -> None:
+def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """Those that ship with the server and your own."""
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     there = catalogue(data)
     if json:
-        told([
+        print_json([
             {"name": a.name, "title": a.title(), "engine": a.engine,
              "languages": a.languages, "folder": str(a.folder)}
             for a in there
@@ -52,10 +52,10 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
 def check(
     path: Annotated[Path, typer.Argument(help="An assistant's folder, or its assistant.toml")],
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Find every mistake in a folder, with file, line and key."""
-    from ..app.parts import known
+    from ..app.adapters import known
     from ..assistants import load
     from ..engines.scripted import script
     from ..knowledge import ingest
@@ -71,7 +71,7 @@ def check(
     except MistakesError as error:
         mistakes = error.mistakes
     if json:
-        told([{"file": m.file, "line": m.line, "key": m.key, "message": m.message}
+        print_json([{"file": m.file, "line": m.line, "key": m.key, "message": m.message}
               for m in mistakes])  # fmt: skip
     elif mistakes:
         for mistake in mistakes:
@@ -84,5 +84,5 @@ def check(
                   f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:
         if not json:
-            fail(f"{path} has {counted(len(mistakes), 'mistake')}.")
+            fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")
         raise typer.Exit(FAILED)

@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from ..app.folder import Folder
-from ..app.parts import Parts, known
+from ..app.adapters import Adapters, known
+from ..app.data_folder import DataFolder
 from ..assistants import SHIPPED, Catalogue
 from ..config import Settings
-from ..engines.base import Voice
+from ..engines.base import VoiceRequest
 from ..errors import EngineError, StoreError, VivavoceError
-from ..http import page
+from ..http import static_page
 from ..store.sql.store import SqlStore
-from .common import counted, err, out, plain
+from .common import err, escape_markup, out, pluralise
 from .serve import unfit
 
 LITTLE_SPACE = 500 * 1024 * 1024
@@ -33,14 +33,14 @@ STEP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    part: str
-    good: bool
-    said: str
-    mend: str = ""
+class CheckResult:
+    check: str
+    ok: bool
+    message: str
+    fix: str = ""
 
 
-class Unwell(Exception):
+class CheckFailed(Exception):
     """What is wrong, and how to mend it."""
 
     def __init__(self, said: str, mend: str) -> None:
@@ -52,7 +52,7 @@ class Unwell(Exception):
 Check = Callable[[], Awaitable[str]]
 
 
-async def examine(data: Folder, chosen: Settings, *, quiet: bool) -> list[Finding]:
+async def examine(data: DataFolder, chosen: Settings, *, quiet: bool) -> list[CheckResult]:
     findings = []
     async with _patient(data, chosen) as patient:
         for part, check in patient.checks().items():
@@ -60,35 +60,39 @@ async def examine(data: Folder, chosen: Settings, *, quiet: bool) -> list[Findin
                 finding = await _look(part, check)
             findings.append(finding)
             if not quiet:
-                mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
-                out.print(f"{mark} {finding.part:22} {plain(finding.said)}")
-                if finding.mend:
-                    err.print(f"  → {finding.mend}", style="yellow", markup=False)
+                mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
+                out.print(f"{mark} {finding.check:22} {escape_markup(finding.message)}")
+                if finding.fix:
+                    err.print(f"  → {finding.fix}", style="yellow", markup=False)
     return findings
 
 
-async def _look(part: str, check: Check) -> Finding:
+async def _look(part: str, check: Check) -> CheckResult:
     try:
         async with asyncio.timeout(STEP_S):
-            return Finding(part, True, await check())
-    except Unwell as ill:
-        return Finding(part, False, ill.said, ill.mend)
+            return CheckResult(part, True, await check())
+    except CheckFailed as ill:
+        return CheckResult(part, False, ill.said, ill.mend)
     except TimeoutError:
-        return Finding(part, False, f"no answer within {STEP_S:g} s", "Is the machine overloaded?")
+        return CheckResult(
+            part, False, f"no answer within {STEP_S:g} s", "Is the machine overloaded?"
+        )
     except VivavoceError as error:
-        return Finding(part, False, str(error), "Run `make setup` again, then `vivavoce doctor`.")
+        return CheckResult(
+            part, False, str(error), "Run `make setup` again, then `vivavoce doctor`."
+        )
 
 
 @asynccontextmanager
-async def _patient(data: Folder, chosen: Settings) -> AsyncIterator[_Patient]:
+async def _patient(data: DataFolder, chosen: Settings) -> AsyncIterator[_Patient]:
     with TemporaryDirectory() as elsewhere:  # a folder that is not there is not made by looking
-        made = data if data.root.exists() else Folder(Path(elsewhere))
-        async with Parts(chosen, made) as parts:
+        made = data if data.root.exists() else DataFolder(Path(elsewhere))
+        async with Adapters(chosen, made) as parts:
             yield _Patient(data, chosen, parts)
 
 
 class _Patient:
-    def __init__(self, data: Folder, chosen: Settings, parts: Parts) -> None:
+    def __init__(self, data: DataFolder, chosen: Settings, parts: Adapters) -> None:
         self._data = data
         self._settings = chosen
         self._parts = parts
@@ -123,13 +127,15 @@ class _Patient:
             await asyncio.to_thread(probe.write_bytes, b"x")
             await asyncio.to_thread(probe.unlink)
         except OSError as error:
-            raise Unwell(
+            raise CheckFailed(
                 f"{root}: {error.strerror}",
                 "Choose a folder you may write to: --data-dir or VIVAVOCE_DATA_DIR.",
             ) from None
         free = shutil.disk_usage(root).free
         if free < LITTLE_SPACE:
-            raise Unwell(f"{root}: only {free // 2**20} MB are free", "Make room on that disk.")
+            raise CheckFailed(
+                f"{root}: only {free // 2**20} MB are free", "Make room on that disk."
+            )
         return f"{root}, {free // 2**30} GB free"
 
     async def _database(self) -> str:
@@ -144,7 +150,7 @@ class _Patient:
             finally:
                 await store.close()
         except StoreError as error:
-            raise Unwell(
+            raise CheckFailed(
                 str(error),
                 f"Stop the server, then move {self._data.database} away (a new one is made), "
                 "or bring back a copy.",
@@ -158,7 +164,7 @@ class _Patient:
             return "this system has no such limit"
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < FEW_FILES:
-            raise Unwell(f"only {soft} may be open", f"Raise the limit: ulimit -n {FEW_FILES}")
+            raise CheckFailed(f"only {soft} may be open", f"Raise the limit: ulimit -n {FEW_FILES}")
         return f"{soft} may be open"
 
     async def _tls(self) -> str:
@@ -167,24 +173,28 @@ class _Patient:
             return "not used here (browsers give the microphone to https and localhost only)"
         for name, path in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
             if path is None:
-                raise Unwell(f"{name} is missing", "TLS takes both files, as PEM.")
+                raise CheckFailed(f"{name} is missing", "TLS takes both files, as PEM.")
             if (reason := await asyncio.to_thread(unfit, path)) is not None:
-                raise Unwell(f"{name}: {path} {reason}", "TLS takes both files, as PEM.")
+                raise CheckFailed(f"{name}: {path} {reason}", "TLS takes both files, as PEM.")
         return f"{server.tls_cert}"
 
     async def _page(self) -> str:
-        if not (page.STATIC / "index.html").is_file():
-            raise Unwell("not built", "Run `make web` (the installed package brings it built).")
+        if not (static_page.STATIC / "index.html").is_file():
+            raise CheckFailed(
+                "not built", "Run `make web` (the installed package brings it built)."
+            )
         return "built"
 
     async def _assistants(self) -> str:
         catalogue = Catalogue([SHIPPED, self._data.assistants], known())
         if catalogue.broken:
             names = ", ".join(catalogue.broken)
-            raise Unwell(f"with mistakes: {names}", "vivavoce assistants check FOLDER lists them.")
+            raise CheckFailed(
+                f"with mistakes: {names}", "vivavoce assistants check FOLDER lists them."
+            )
         default = self._settings.calls.default_assistant
         if catalogue.get(default) is None:
-            raise Unwell(
+            raise CheckFailed(
                 f"the default '{default}' is not there",
                 "Set calls.default_assistant in vivavoce.toml.",
             )
@@ -198,17 +208,17 @@ class _Patient:
         return f"{(time.perf_counter() - began) / 50 * 1e6:.0f} µs for each 32 ms of sound"
 
     async def _pauses(self) -> str:
-        path = self._settings.speech.smart_turn
+        path = self._settings.speech.smart_turn_model
         try:
-            judge = await self._parts.pauses()
+            judge = await self._parts.end_of_turn_model()
             if judge is None:
                 return "judged by their length and the words"
             began = time.perf_counter()
             await judge.over(bytes(8 * 48_000))
         except EngineError as error:
-            raise Unwell(
+            raise CheckFailed(
                 str(error),
-                "speech.smart_turn names the ONNX file of smart-turn v3; without it, the words "
+                "speech.smart_turn_model names smart-turn v3's ONNX file; without it, the words "
                 "and the length of a pause decide.",
             ) from None
         took = (time.perf_counter() - began) * 1000
@@ -241,16 +251,18 @@ class _Patient:
         assert assistant is not None
         voice = self._parts.voice(assistant, "en")
         if voice is None:
-            raise Unwell(
+            raise CheckFailed(
                 "nothing here can speak, so answers come as text",
                 "Install the voice: pip install vivavoce-espeak, or apt-get install espeak-ng.",
             )
         size = 0
         try:
-            async for piece in voice.speak("One, two, three.", Voice(name="marin")):
+            async for piece in voice.speak("One, two, three.", VoiceRequest(name="marin")):
                 size += len(piece.pcm)
         except EngineError as error:
-            raise Unwell(str(error), "apt-get install espeak-ng, or `make setup` again.") from None
+            raise CheckFailed(
+                str(error), "apt-get install espeak-ng, or `make setup` again."
+            ) from None
         return f"{type(voice).__name__} said {size / 48_000:.1f} s"
 
     async def _keys(self) -> str:
@@ -260,14 +272,14 @@ class _Patient:
         if without:
             keys = {a.name: a.upstream.key for a in without}
             wanted = [f"{name} takes it from {key.env or key.file}" for name, key in keys.items()]
-            raise Unwell(
+            raise CheckFailed(
                 f"no key for {', '.join(keys)} in this shell's environment and files",
                 f"[upstream] key says where: {'; '.join(wanted)}. "
                 "A server that runs may have another environment than this shell.",
             )
         if not away:
             return "none are needed"
-        return f"{counted(len(away), 'assistant')} with another provider, each with a key here"
+        return f"{pluralise(len(away), 'assistant')} with another provider, each with a key here"
 
     async def _server(self) -> str:
         if not self._data.address.is_file():

@@ -20,8 +20,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ..app import folder
-from ..app.folder import Folder
+from ..app import data_folder
+from ..app.data_folder import DataFolder
 from ..errors import MistakesError, StoreError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="The data folder (default: VIVAVOCE_DATA_DIR, or your own)"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    err.print(f"[red]error:[/red] {plain(message)}")
+    err.print(f"[red]error:[/red] {escape_markup(message)}")
     raise typer.Exit(code)
 
 
@@ -54,7 +54,7 @@ def warn(message: str) -> None:
 
 def mistaken(error: MistakesError, code: int) -> NoReturn:
     for mistake in error.mistakes:
-        err.print(f"[red]error:[/red] {plain(str(mistake))}")
+        err.print(f"[red]error:[/red] {escape_markup(str(mistake))}")
     raise typer.Exit(code)
 
 
@@ -73,7 +73,7 @@ def run(
         raise typer.Exit(130) from None
 
 
-def settings(data: Folder, path: Path | None = None) -> Settings:
+def settings(data: DataFolder, path: Path | None = None) -> Settings:
     from .. import config
 
     try:
@@ -82,26 +82,26 @@ def settings(data: Folder, path: Path | None = None) -> Settings:
         mistaken(error, USAGE)
 
 
-def catalogue(data: Folder) -> Catalogue:
+def catalogue(data: DataFolder) -> Catalogue:
     """Those that ship with the server and the folder's own, as they are on the disk now."""
-    from ..app.parts import known
+    from ..app.adapters import known
     from ..assistants import SHIPPED, Catalogue
 
     return Catalogue([SHIPPED, data.assistants], known())
 
 
-def flaws(data: Folder, name: str, error: MistakesError) -> str:
+def flaws(data: DataFolder, name: str, error: MistakesError) -> str:
     """How many an assistant has, and what lists them."""
     from ..assistants import SHIPPED
 
     own = data.assistants / name
     path = str(own if own.exists() else SHIPPED / name)
     return (
-        f"{counted(len(error.mistakes), 'mistake')}: {command(data, 'assistants', 'check', path)}"
+        f"{pluralise(len(error.mistakes), 'mistake')}: {command(data, 'assistants', 'check', path)}"
     )
 
 
-async def store(data: Folder, *, make: bool = False) -> SqlStore:
+async def store(data: DataFolder, *, make: bool = False) -> SqlStore:
     """The folder's database. Only who writes something new makes one where there is none."""
     from ..store.sql.store import SqlStore
 
@@ -119,9 +119,9 @@ async def store(data: Folder, *, make: bool = False) -> SqlStore:
     return await SqlStore.open(data.database)
 
 
-def command(data: Folder, *words: str) -> str:
+def command(data: DataFolder, *words: str) -> str:
     """What to type, here, to run another command on the same data."""
-    where = [] if data == folder.default() else ["--data-dir", str(data.root)]
+    where = [] if data == data_folder.default() else ["--data-dir", str(data.root)]
     return shlex.join([*_program(), *words, *where])
 
 
@@ -140,7 +140,7 @@ def _typed(program: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def told(value: object) -> None:
+def print_json(value: object) -> None:
     """As JSON, times as RFC 3339."""
     print(as_json(value))
 
@@ -163,9 +163,9 @@ def when(at: datetime | None) -> str:
     return "–" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def counted(amount: int, what: str) -> str:
+def pluralise(amount: int, what: str) -> str:
     return f"{amount} {what}" + ("" if amount == 1 else "s")
 
 
-find = folder.find
-plain = escape  # what others wrote is text, not our markup
+data_folder_of = data_folder.find
+escape_markup = escape  # what others wrote is text, not our markup

@@ -9,8 +9,20 @@ import msgspec
 import typer
 
 from ..protocol.items import FunctionCall, FunctionOutput, Message
-from ..store.base import ConversationRow, Page, Row
-from .common import DataDir, Json, as_json, counted, fail, find, out, run, store, told, when
+from ..store.base import ConversationPage, ConversationRow, ItemRow
+from .common import (
+    DataDir,
+    JsonOption,
+    as_json,
+    data_folder_of,
+    fail,
+    out,
+    pluralise,
+    print_json,
+    run,
+    store,
+    when,
+)
 
 app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
 
@@ -21,12 +33,12 @@ def listed(
     user: Annotated[str | None, typer.Option(help="Of this user")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """The newest first."""
 
-    async def work() -> Page:
-        kept = await store(find(data_dir))
+    async def work() -> ConversationPage:
+        kept = await store(data_folder_of(data_dir))
         try:
             return await kept.conversations(assistant=assistant, subject=user, limit=limit)
         finally:
@@ -34,7 +46,7 @@ def listed(
 
     page = run(work())
     if json:
-        told([_about(row) for row in page.data])
+        print_json([_about(row) for row in page.data])
         return
     if not page.data:
         out.print("There are no conversations yet.")
@@ -51,11 +63,11 @@ def listed(
 
 
 @app.command()
-def show(conversation_id: str, data_dir: DataDir = None, json: Json = False) -> None:
+def show(conversation_id: str, data_dir: DataDir = None, json: JsonOption = False) -> None:
     """What was said, in its order."""
     row, items = _read(data_dir, conversation_id)
     if json:
-        told(_whole(row, items))
+        print_json(_whole(row, items))
         return
     out.print(f"{row.id} with {row.assistant}, begun {when(row.created_at)}\n")
     for kept in items:
@@ -67,19 +79,19 @@ def export(
     conversation_id: str,
     out_file: Annotated[Path | None, typer.Option("--out", help="A file; else stdout")] = None,
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """A conversation with all that is known of it, as JSON."""
     whole = _whole(*_read(data_dir, conversation_id))
     if out_file is None:
-        told(whole)
+        print_json(whole)
         return
     try:
         out_file.write_text(as_json(whole) + "\n", "utf-8")
     except OSError as error:
         fail(f"{out_file} cannot be written: {error.strerror}.")
     if json:
-        told({"file": str(out_file)})
+        print_json({"file": str(out_file)})
 
 
 @app.command()
@@ -87,14 +99,14 @@ def delete(
     conversation_id: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Forget a conversation, its calls and their figures. This cannot be undone."""
     if not yes:
         typer.confirm(f"Delete {conversation_id} for good?", abort=True, err=True)
 
     async def work() -> tuple[int, bool]:
-        kept = await store(find(data_dir))
+        kept = await store(data_folder_of(data_dir))
         try:
             count = len(await kept.items(conversation_id))
             return count, await kept.delete_conversation(conversation_id)
@@ -105,14 +117,16 @@ def delete(
     if not deleted:
         fail(f"There is no conversation {conversation_id}.")
     if json:
-        told({"id": conversation_id, "deleted": True})
+        print_json({"id": conversation_id, "deleted": True})
     else:
-        out.print(f"{conversation_id} is deleted, with its {counted(count, 'item')}.", markup=False)
+        out.print(
+            f"{conversation_id} is deleted, with its {pluralise(count, 'item')}.", markup=False
+        )
 
 
-def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[Row]]:
-    async def work() -> tuple[ConversationRow | None, list[Row]]:
-        kept = await store(find(data_dir))
+def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[ItemRow]]:
+    async def work() -> tuple[ConversationRow | None, list[ItemRow]]:
+        kept = await store(data_folder_of(data_dir))
         try:
             return await kept.conversation(conversation_id), await kept.items(conversation_id)
         finally:
@@ -135,11 +149,11 @@ def _about(row: ConversationRow) -> dict[str, Any]:
     }
 
 
-def _whole(row: ConversationRow, items: list[Row]) -> dict[str, Any]:
+def _whole(row: ConversationRow, items: list[ItemRow]) -> dict[str, Any]:
     return _about(row) | {"items": [msgspec.to_builtins(item) for item in items]}
 
 
-def _line(row: Row) -> str:
+def _line(row: ItemRow) -> str:
     """One item for a terminal."""
     item = row.item
     match item:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from .common import MISSING, DataDir, Json, find, out, run, settings, told
+from .common import MISSING, DataDir, JsonOption, data_folder_of, out, print_json, run, settings
 
 
-def doctor(data_dir: DataDir = None, json: Json = False) -> None:
+def doctor(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """Check every part of this installation."""
     from . import checks
 
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     findings = run(checks.examine(data, settings(data), quiet=json))
     if json:
-        told([{"part": f.part, "good": f.good, "said": f.said, "mend": f.mend} for f in findings])
-    ill = sum(not finding.good for finding in findings)
+        print_json(
+            [{"check": f.check, "ok": f.ok, "message": f.message, "fix": f.fix} for f in findings]
+        )
+    ill = sum(not finding.ok for finding in findings)
     if not json:
         out.print("\nEverything works." if not ill else f"\n{ill} of {len(findings)} need mending.")
     if ill:

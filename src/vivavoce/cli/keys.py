@@ -11,21 +11,21 @@ from typing import Annotated
 import typer
 
 from ..access import keys
-from ..app.folder import Folder
+from ..app.data_folder import DataFolder
 from ..store.base import KeyRow
 from .common import (
     USAGE,
     DataDir,
-    Json,
+    JsonOption,
     catalogue,
     command,
+    data_folder_of,
     fail,
-    find,
     now,
     out,
+    print_json,
     run,
     store,
-    told,
     when,
 )
 
@@ -50,11 +50,11 @@ def create(
     assistant: Annotated[str | None, typer.Option(help="Good for this assistant only")] = None,
     expires: Annotated[str | None, typer.Option(help="Good for so long: 30d, 12h, 90m")] = None,
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a key. It is shown this once."""
     ends = lasting(expires) if expires else None
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     if assistant is not None:
         _there(assistant, data)
 
@@ -69,12 +69,12 @@ def create(
 
     key, row = run(work())
     if json:
-        told({"id": row.id, "key": key, "name": row.name, "expires_at": row.expires_at})
+        print_json({"id": row.id, "key": key, "name": row.name, "expires_at": row.expires_at})
     else:
         out.print(key)
 
 
-def _there(assistant: str, data: Folder) -> None:
+def _there(assistant: str, data: DataFolder) -> None:
     """A key for nobody would be refused at every door, and nobody would know why."""
     there = catalogue(data)
     names = sorted({one.name for one in there} | set(there.broken))
@@ -84,11 +84,11 @@ def _there(assistant: str, data: Folder) -> None:
 
 
 @app.command("list")
-def listed(data_dir: DataDir = None, json: Json = False) -> None:
+def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """All keys, without the keys themselves."""
 
     async def work() -> list[KeyRow]:
-        kept = await store(find(data_dir))
+        kept = await store(data_folder_of(data_dir))
         try:
             return await kept.keys()
         finally:
@@ -96,7 +96,7 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
 
     rows = run(work())
     if json:
-        told([
+        print_json([
             {"id": r.id, "name": r.name, "assistant": r.assistant, "created_at": r.created_at,
              "expires_at": r.expires_at, "revoked_at": r.revoked_at,
              "last_used_at": r.last_used_at}
@@ -104,7 +104,7 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
         ])  # fmt: skip
         return
     if not rows:
-        make = command(find(data_dir), "keys", "create")
+        make = command(data_folder_of(data_dir), "keys", "create")
         out.print(f"There are no keys. This makes one: {make}", markup=False)
     for row in rows:
         line = (f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
@@ -119,11 +119,11 @@ def _state(row: KeyRow, at: datetime) -> str:
 
 
 @app.command()
-def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
+def revoke(key_id: str, data_dir: DataDir = None, json: JsonOption = False) -> None:
     """End a key, at once, in a running server too, and its calls within a second."""
 
     async def work() -> tuple[bool, list[KeyRow]]:
-        kept = await store(find(data_dir))
+        kept = await store(data_folder_of(data_dir))
         try:
             return await kept.revoke_key(key_id, now()), await kept.keys()
         finally:
@@ -136,6 +136,6 @@ def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
                 fail(f"The key {key_id} was revoked already: {when(row.revoked_at)}.")
         fail(f"There is no key {key_id}. `keys list` shows their ids, which begin with key_.")
     if json:
-        told({"id": key_id, "revoked": True})
+        print_json({"id": key_id, "revoked": True})
     else:
         out.print(f"{key_id} is revoked.")

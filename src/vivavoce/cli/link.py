@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from ..access import sign_in
 from . import lock
-from .common import DataDir, Json, command, err, find, now, out, run, store, told
+from .common import (
+    DataDir,
+    JsonOption,
+    command,
+    data_folder_of,
+    err,
+    now,
+    out,
+    print_json,
+    run,
+    store,
+)
 
 
-def link(data_dir: DataDir = None, json: Json = False) -> None:
+def link(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """Print a link that signs one browser in. Good once, for 10 minutes."""
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     url = data.address.read_text("utf-8") if data.address.is_file() else "http://localhost:8080"
 
     async def work() -> str:
@@ -24,6 +35,6 @@ def link(data_dir: DataDir = None, json: Json = False) -> None:
         err.print(f"No server runs on {data.root} now. Start it: {command(data, 'serve')}",
                   markup=False)  # fmt: skip
     if json:
-        told({"link": made})
+        print_json({"link": made})
     else:
         out.print(made)

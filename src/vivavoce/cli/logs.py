@@ -40,12 +40,12 @@ def _failure(record: logging.LogRecord) -> dict[str, str]:
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"at": at, "level": record.levelname.lower(), "room": record.name,
+        line = {"at": at, "level": record.levelname.lower(), "logger": record.name,
                 "event": record.getMessage()} | _extra(record) | _failure(record)  # fmt: skip
         return _writable(json.dumps(line, default=str, ensure_ascii=False))
 
 
-class Lines(logging.Formatter):
+class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = _extra(record) | _failure(record)
@@ -71,7 +71,7 @@ def _writable(line: str) -> str:
 
 def set_up(level: int = logging.INFO) -> None:
     handler = _Handler()
-    handler.setFormatter(Lines() if sys.stderr.isatty() else JsonLines())
+    handler.setFormatter(ConsoleFormatter() if sys.stderr.isatty() else JsonLines())
     root = logging.getLogger("vivavoce")
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -9,22 +9,35 @@ from typing import Annotated, Any
 import typer
 
 from ..access import client_secrets
-from ..access.refusal import Refusal
+from ..access.auth_failure import AuthFailure
 from ..store.base import SecretRow
-from .common import USAGE, DataDir, Json, command, fail, find, now, out, run, store, told, when
+from .common import (
+    USAGE,
+    DataDir,
+    JsonOption,
+    command,
+    data_folder_of,
+    fail,
+    now,
+    out,
+    print_json,
+    run,
+    store,
+    when,
+)
 
 app = typer.Typer(help="Client secrets: list, revoke", no_args_is_help=True)
 
-Listed = list[tuple[SecretRow, Refusal | None]]
+Listed = list[tuple[SecretRow, AuthFailure | None]]
 STDIN = "-"
 
 
 @app.command("list")
-def listed(data_dir: DataDir = None, json: Json = False) -> None:
+def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """Print all client secrets of the last day, without the secrets themselves."""
     rows = run(_all(data_dir))
     if json:
-        told([_about(row, refusal) for row, refusal in rows])
+        print_json([_about(row, refusal) for row, refusal in rows])
         return
     if not rows:
         out.print("There are no client secrets. Programs with an API key mint them, and the page.")
@@ -40,16 +53,16 @@ def listed(data_dir: DataDir = None, json: Json = False) -> None:
 def revoke(
     secret: Annotated[str, typer.Argument(help="Its id, or - to read the secret itself")],
     data_dir: DataDir = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """End a client secret and the calls that it began, within a second."""
     if secret.startswith(client_secrets.PREFIX):
-        hint = command(find(data_dir), "secrets", "revoke", STDIN)
+        hint = command(data_folder_of(data_dir), "secrets", "revoke", STDIN)
         fail(f"Others can read what a command is called with. Pipe the secret: {hint}", USAGE)
     value = sys.stdin.readline() if secret == STDIN else None
 
     async def work() -> tuple[SecretRow | None, bool]:
-        kept = await store(find(data_dir))
+        kept = await store(data_folder_of(data_dir))
         try:
             if value is None:
                 row = await kept.secret(secret) if _is_id(secret) else None
@@ -67,7 +80,7 @@ def revoke(
     if not ended:
         fail(f"The client secret {row.id} was revoked already: {when(row.revoked_at)}.")
     if json:
-        told({"id": row.id, "revoked": True})
+        print_json({"id": row.id, "revoked": True})
     else:
         out.print(f"{row.id} is revoked.")
 
@@ -78,7 +91,7 @@ def _is_id(text: str) -> bool:
 
 async def _all(data_dir: Path | None) -> Listed:
     """Client secrets without sign-ins, each with the reason why it starts no call any more."""
-    kept = await store(find(data_dir))
+    kept = await store(data_folder_of(data_dir))
     try:
         rows = [row for row in await kept.secrets() if _is_id(row.id)]
         return [(row, await client_secrets.refusal_of(kept, row, now())) for row in rows]
@@ -86,14 +99,14 @@ async def _all(data_dir: Path | None) -> Listed:
         await kept.close()
 
 
-def _state(row: SecretRow, refusal: Refusal | None) -> str:
+def _state(row: SecretRow, refusal: AuthFailure | None) -> str:
     if refusal is None:
         return "good"
     expired = row.revoked_at is None and row.expires_at <= now()
     return "expired" if expired else "revoked"
 
 
-def _about(row: SecretRow, refusal: Refusal | None) -> dict[str, Any]:
+def _about(row: SecretRow, refusal: AuthFailure | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "minted_by": row.minted_by,

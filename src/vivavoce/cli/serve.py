@@ -14,7 +14,7 @@ import typer
 
 from ..file_reading import UnreadableFile, read_bytes
 from . import lock, logs
-from .common import DataDir, fail, find, run, settings
+from .common import DataDir, data_folder_of, fail, run, settings
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -34,7 +34,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM")] = None,
 ) -> None:
     """Serve assistants: the page, the API and the Realtime protocol."""
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     chosen = _chosen(settings(data, config), host, port, tls_cert, tls_key)
     logs.set_up()
     _allow_files()
@@ -43,15 +43,15 @@ def serve(
         try:
             data.create()
             until_the_end.enter_context(lock.held(data))
-        except lock.Taken:
+        except lock.FolderInUse:
             fail(f"Another server runs on {data.root} already. One folder takes one server: "
                  "choose another with --data-dir.")  # fmt: skip
         except OSError as error:
             fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
 
-        from . import listener  # what takes time to load is loaded by a process that will serve
+        from . import http_server  # what takes time to load is loaded by a process that will serve
 
-        run(listener.serve(chosen, data, listening), listener.new_loop)
+        run(http_server.serve(chosen, data, listening), http_server.new_loop)
 
 
 def _allow_files() -> None:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .notes import Cue, Notes
+from .transcript_log import Cue, TranscriptLog
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class SubtitleFormat:
     """One that can be written while somebody still speaks."""
 
     head: str
@@ -33,10 +33,14 @@ def _vtt(number: int, cue: Cue) -> str:
     return f"{times}\n{said}\n\n"
 
 
-FORMATS = {"text": Format("", _text), "srt": Format("", _srt), "vtt": Format("WEBVTT\n\n", _vtt)}
+FORMATS = {
+    "text": SubtitleFormat("", _text),
+    "srt": SubtitleFormat("", _srt),
+    "vtt": SubtitleFormat("WEBVTT\n\n", _vtt),
+}
 
 
-def as_json(notes: Notes, duration_ms: int) -> str:
+def as_json(notes: TranscriptLog, duration_ms: int) -> str:
     """Times in seconds. What was not understood has a `message` instead of words."""
     cues = [cue for utterance in notes for cue in utterance.cues]
     return json.dumps(
@@ -59,7 +63,7 @@ def as_json(notes: Notes, duration_ms: int) -> str:
     )  # fmt: skip
 
 
-def write(format: Format, cues: Iterable[Cue]) -> str:
+def write(format: SubtitleFormat, cues: Iterable[Cue]) -> str:
     return format.head + "".join(format.cue(i, cue) for i, cue in enumerate(cues, 1))
 
 

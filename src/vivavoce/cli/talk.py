@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import FAILED, REFUSED, DataDir, Json, err, fail, out, plain, told
+from .common import FAILED, REFUSED, DataDir, JsonOption, err, escape_markup, fail, out, print_json
 from .target import target
 
 if TYPE_CHECKING:
-    from .turn import Turn
+    from .talk_client import TalkClient
 
 
 RAW = (".pcm", ".raw")
@@ -40,17 +40,17 @@ def talk(
         Path | None, typer.Option("--out", help="Save the spoken answer as WAV")
     ] = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say something, and hear what is answered: events with their times, the answer as WAV."""
     if (file is None) == (text is None):
         fail("Say either a FILE or --text.", 2)
 
-    from .turn import Turn, hold
+    from .talk_client import TalkClient, hold
 
     pcm = b"" if file is None else _sound(file)
     server = target(url, key, data_dir=data_dir, assistant=assistant)
-    turn = Turn(quiet=as_json)
+    turn = TalkClient(quiet=as_json)
     # Elsewhere it is a model; here a name that nobody has is refused only as an assistant's.
     address = server.address(model=assistant, assistant=assistant, language=language)
     aloud = text is None or out_file is not None
@@ -58,13 +58,13 @@ def talk(
     _report(turn, out_file, as_json, server.hint(turn.error))
 
 
-def _report(turn: Turn, out_file: Path | None, as_json: bool, hint: str) -> None:
+def _report(turn: TalkClient, out_file: Path | None, as_json: bool, hint: str) -> None:
     from ..audio.pcm import duration_ms
-    from . import sound
+    from . import audio_file
 
     if out_file is not None and turn.pcm:
         try:
-            sound.write(out_file, bytes(turn.pcm))
+            audio_file.write(out_file, bytes(turn.pcm))
         except OSError as error:
             fail(f"{out_file} cannot be written: {error.strerror}.")
     delay = None
@@ -72,7 +72,7 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool, hint: str) -> None
         delay = round((turn.first_audio_at - turn.stopped_at) * 1000)
     why = _missing(turn)
     if as_json:
-        told({
+        print_json({
             "status": turn.status,
             "heard": turn.heard,
             "answer": turn.answer,
@@ -85,25 +85,26 @@ def _report(turn: Turn, out_file: Path | None, as_json: bool, hint: str) -> None
         })  # fmt: skip
     else:
         if turn.heard:
-            out.print(f"[bold]you:[/bold] {plain(turn.heard)}")
+            out.print(f"[bold]you:[/bold] {escape_markup(turn.heard)}")
         if turn.answer:
-            out.print(f"[bold]answer:[/bold] {plain(turn.answer)}")
+            out.print(f"[bold]answer:[/bold] {escape_markup(turn.answer)}")
         for call in turn.calls:
-            out.print(f"[bold]call:[/bold] {plain(call['name'])}({plain(call['arguments'])})")
+            name, arguments = escape_markup(call["name"]), escape_markup(call["arguments"])
+            out.print(f"[bold]tool call:[/bold] {name}({arguments})")
         if delay is not None:
             out.print(f"[dim]first sound {delay} ms after the end of speech was decided[/dim]")
         if out_file is not None and turn.pcm:
             seconds = duration_ms(turn.pcm) / 1000
-            out.print(f"[dim]{seconds:.1f} s of speech in {plain(str(out_file))}[/dim]")
+            out.print(f"[dim]{seconds:.1f} s of speech in {escape_markup(str(out_file))}[/dim]")
     if why is None:
         return
     if not as_json:
-        err.print(f"[red]error:[/red] {plain(why + hint)}")
+        err.print(f"[red]error:[/red] {escape_markup(why + hint)}")
     refused = turn.closed is not None and turn.closed[0] in (3000, 4000)
     raise typer.Exit(REFUSED if refused else FAILED)
 
 
-def _missing(turn: Turn) -> str | None:
+def _missing(turn: TalkClient) -> str | None:
     """Why there is no answer; None where there is one."""
     if turn.status == "completed":
         some = turn.answer or turn.pcm or turn.calls
@@ -120,14 +121,16 @@ def _missing(turn: Turn) -> str | None:
 
 
 def _sound(file: str) -> bytes:
-    from . import sound
+    from . import audio_file
 
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         if file != "-" and Path(file).suffix.lower() not in RAW and data[:4] != b"RIFF":
-            raise sound.NoSound("this is no WAV file; raw PCM16 mono 24 kHz is named .pcm or .raw")
-        return sound.read(data)
+            raise audio_file.UnsupportedAudio(
+                "this is no WAV file; raw PCM16 mono 24 kHz is named .pcm or .raw"
+            )
+        return audio_file.read(data)
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
-    except sound.NoSound as error:
+    except audio_file.UnsupportedAudio as error:
         fail(f"{file}: {error}.", 2)

@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from ..app.folder import Folder
-from .common import REFUSED, UNREACHABLE, catalogue, command, fail, find, flaws, now, run, store
+from ..app.data_folder import DataFolder
+from .common import (
+    REFUSED,
+    UNREACHABLE,
+    catalogue,
+    command,
+    data_folder_of,
+    fail,
+    flaws,
+    now,
+    run,
+    store,
+)
 
 if TYPE_CHECKING:
-    from ..core.values import JsonObject
+    from ..core.types import JsonObject
 
 T = TypeVar("T")
 
@@ -23,7 +34,7 @@ T = TypeVar("T")
 class Target:
     url: str
     credential: str | None
-    data: Folder | None = None  # whose secret the credential is
+    data: DataFolder | None = None  # whose secret the credential is
 
     def address(self, **asked: str | None) -> str:
         """The socket's URL: `…/v1/realtime` is added where it is missing."""
@@ -82,7 +93,7 @@ def target(
     """`session`: what a secret for the server here is minted for."""
     if url is not None:
         return Target(url, key)
-    data = find(data_dir)
+    data = data_folder_of(data_dir)
     here = _here(data)
     if key:
         return Target(here, key)
@@ -94,17 +105,17 @@ def _names(error: dict[str, Any], assistant: str) -> bool:
     return f"'{assistant[:40]}'" in error.get("message", "")
 
 
-def _here(data: Folder) -> str:
+def _here(data: DataFolder) -> str:
     if not data.address.is_file():
         fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
              f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")
 
 
-async def _secret(data: Folder, assistant: str | None, session: JsonObject | None) -> str:
+async def _secret(data: DataFolder, assistant: str | None, session: JsonObject | None) -> str:
     """Whoever can read the data folder may talk with its server."""
     from ..access import client_secrets
-    from ..core.values import Caller
+    from ..core.types import Caller
     from ..store.base import Grant
 
     kept = await store(data)

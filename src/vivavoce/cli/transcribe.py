@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from .common import FAILED, REFUSED, USAGE, DataDir, Json, counted, err, fail, plain
+from .common import FAILED, REFUSED, USAGE, DataDir, JsonOption, err, escape_markup, fail, pluralise
 from .target import target
 
 if TYPE_CHECKING:
-    from .dictating import Dictating, Source
-    from .page import Page
+    from .transcript_writer import TranscriptWriter
+    from .transcription_client import AudioSource, TranscriptionClient
 
 RAW = (".pcm", ".raw")
 MODEL = "gpt-4o-mini-transcribe"
 
 
-class Written(StrEnum):
+class OutputFormat(StrEnum):
     text = "text"
     srt = "srt"
     vtt = "vtt"
@@ -35,16 +35,17 @@ class Written(StrEnum):
 
 def _known(written: str) -> str:
     """As a type of its own, another one would be told in the words of whatever judges types."""
-    if written not in list(Written):
-        raise typer.BadParameter(f"'{written}' is none of {', '.join(Written)}.")
+    if written not in list(OutputFormat):
+        raise typer.BadParameter(f"'{written}' is none of {', '.join(OutputFormat)}.")
     return written
 
 
 def transcribe(
     file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
     format: Annotated[
-        str, typer.Option(callback=_known, metavar="|".join(Written), help="How words are written")
-    ] = Written.text.value,
+        str,
+        typer.Option(callback=_known, metavar="|".join(OutputFormat), help="How words are written"),
+    ] = OutputFormat.text.value,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write into this file instead of standard output")
     ] = None,
@@ -67,25 +68,25 @@ def transcribe(
     ] = MODEL,
     language: Annotated[str | None, typer.Option(help="What is spoken, such as it")] = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write down what is said, as fast as the server hears: text, subtitles or JSON."""
-    written = Written.json if as_json else Written(format)
+    written = OutputFormat.json if as_json else OutputFormat(format)
     if out_file is not None and not out_file.absolute().parent.is_dir():
         fail(f"{out_file} cannot be written: there is no such folder.", USAGE)
 
-    from .dictating import Dictating, Source
-    from .page import Page
+    from .transcript_writer import TranscriptWriter
+    from .transcription_client import AudioSource, TranscriptionClient
 
     server = target(url, key, data_dir=data_dir, assistant=assistant,
                     session={"type": "transcription"})  # fmt: skip
     address = server.address(intent="transcription", assistant=assistant, language=language)
     opened = _open(file)
-    page = Page(None if out_file else sys.stdout, written)
-    dictating = Dictating(_session(model, language))
+    page = TranscriptWriter(None if out_file else sys.stdout, written)
+    dictating = TranscriptionClient(_session(model, language))
 
     async def work() -> str | None:
-        async with Source(opened, live=file == "-") as source:
+        async with AudioSource(opened, live=file == "-") as source:
             _stop_by_hand(source)
             length_ms = _length_ms(file)
             return await _follow(dictating, address, server.credential, source, page, length_ms)
@@ -105,17 +106,17 @@ def _session(model: str, language: str | None) -> dict[str, object]:
 
 
 async def _follow(
-    dictating: Dictating,
+    dictating: TranscriptionClient,
     address: str,
     credential: str | None,
-    source: Source,
-    page: Page,
+    source: AudioSource,
+    page: TranscriptWriter,
     length_ms: int | None,
 ) -> str | None:
     """Show what is heard while it is heard. Returns why it ended early, if it did."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from .dictating import Over
+    from .transcription_client import SessionEnded
 
     seconds = TextColumn("{task.completed:.0f} s of sound, {task.fields[words]} words")
     columns = (BarColumn(), seconds, TimeElapsedColumn())
@@ -131,47 +132,52 @@ async def _follow(
         dictating.on_news = show
         try:
             await dictating.hold(address, credential, source)
-        except Over as over:
+        except SessionEnded as over:
             return str(over)
     return None
 
 
-def _write(page: Page, dictating: Dictating, out_file: Path | None, written: Written) -> None:
+def _write(
+    page: TranscriptWriter,
+    dictating: TranscriptionClient,
+    out_file: Path | None,
+    written: OutputFormat,
+) -> None:
     whole = page.whole(dictating.notes, dictating.sent_ms)
     if out_file is not None:
         try:
             out_file.write_text(whole, "utf-8")
         except OSError as error:
             fail(f"{out_file} cannot be written: {error.strerror}.")
-    elif written is Written.json:
+    elif written is OutputFormat.json:
         sys.stdout.write(whole)
 
 
-def _report(dictating: Dictating, file: str, why: str | None) -> None:
+def _report(dictating: TranscriptionClient, file: str, why: str | None) -> None:
     failures = dictating.notes.failures
     for failed in failures:
         at = f"{failed.start_ms / 1000:.1f} s"
-        err.print(f"[yellow]at {at}:[/yellow] {plain(failed.failure or '')}")
+        err.print(f"[yellow]at {at}:[/yellow] {escape_markup(failed.failure or '')}")
     if why is not None and not dictating.sent_ms:
         _fail_because(dictating, why)
     if file == "-" and not dictating.sent_ms and dictating.unreadable is None:
         fail("Nothing came in from standard input.")
     err.print(f"[dim]{dictating.sent_ms / 1000:.1f} s of sound, "
-              f"{counted(dictating.notes.words, 'word')}[/dim]")  # fmt: skip
+              f"{pluralise(dictating.notes.words, 'word')}[/dim]")  # fmt: skip
     if dictating.unreadable is not None:
         fail(f"{file}: {dictating.unreadable}.", USAGE)
     if why is not None:
         _fail_because(dictating, why, "Not everything is written down: ")
     if failures:
-        fail(f"{counted(len(failures), 'utterance')} could not be understood.")
+        fail(f"{pluralise(len(failures), 'utterance')} could not be understood.")
 
 
-def _reason(dictating: Dictating, why: str) -> str:
+def _reason(dictating: TranscriptionClient, why: str) -> str:
     """In the server's words, if it said any."""
     return (dictating.error or {}).get("message") or why
 
 
-def _fail_because(dictating: Dictating, why: str, what: str = "") -> NoReturn:
+def _fail_because(dictating: TranscriptionClient, why: str, what: str = "") -> NoReturn:
     refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
     fail(f"{what}{why}", REFUSED if refused else FAILED)
 
@@ -205,7 +211,7 @@ def _length_ms(file: str) -> int | None:
     return Path(file).stat().st_size // 48
 
 
-def _stop_by_hand(source: Source) -> None:
+def _stop_by_hand(source: AudioSource) -> None:
     """Ctrl+C ends the sound, and what was said is still written down; a second one ends us."""
     loop = asyncio.get_running_loop()
 

@@ -9,7 +9,7 @@ from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import ServerEvent
 
-Who = int  # one of the clients attached to a call
+ClientId = int  # one of the clients attached to a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,11 @@ class Send:
     """Tell one client, or all of them."""
 
     event: ServerEvent
-    to: Who | None = None
+    to: ClientId | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Record:
     """True, folded and stored like anything sent, but nobody asked to be told."""
 
     event: ServerEvent
@@ -59,7 +59,7 @@ class ListenDrop:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgePause:
+class ScoreEndOfTurn:
     """The user falls silent: are they done, by the sound of it? `PauseJudged` answers.
 
     `sound`: the last seconds, PCM16 at 24 kHz, with the pause so far. Asked anew at each pause:
@@ -104,7 +104,7 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ForwardToClients:
     """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
 
     `sidebands`: the control connections too.
@@ -116,14 +116,14 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Upward:
+class SendUpstream:
     """Tell the upstream."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class CloseUpstream:
     """Close the connection to the upstream."""
 
     code: int
@@ -131,25 +131,25 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseCall:
     code: int
     reason: str
 
 
 Effect = (
     Send
-    | Note
+    | Record
     | Listen
     | ListenTo
     | ListenEnd
     | ListenDrop
-    | JudgePause
+    | ScoreEndOfTurn
     | Respond
     | Cancel
     | Hush
     | CallTool
-    | Pass
-    | Upward
-    | Leave
-    | Close
+    | ForwardToClients
+    | SendUpstream
+    | CloseUpstream
+    | CloseCall
 )

@@ -8,7 +8,7 @@ things; they are no secrets.
 from __future__ import annotations
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of ASCII
-DICE = 10  # random bytes in an id
+RANDOM_BYTES = 10  # random bytes in an id
 TIME_LENGTH = 7  # enough until 2081
 
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]

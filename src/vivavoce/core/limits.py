@@ -14,10 +14,10 @@ from ..errors import InvalidRequest
 from ..protocol.client import ResponseOptions
 from ..protocol.config import AnySession, Format, Pcm
 from ..protocol.items import Item, Message
-from .context import CONTEXT_TOKENS
+from .audio_cache import KEPT_BYTES
+from .context_window import CONTEXT_TOKENS
 from .conversation import Conversation
-from .rates import TOKENS_PER_MINUTE
-from .sounds import KEPT_BYTES
+from .token_bucket import TOKENS_PER_MINUTE
 
 MIB = 2**20
 NAME = 512  # characters of an item's id, as many as the protocol gives an event's (§3)
@@ -55,7 +55,7 @@ class Weight:
     parts: int
 
 
-class Room:
+class ConversationQuota:
     """What a conversation holds, and whether more goes in."""
 
     def __init__(self, limits: Limits, conversation: Conversation) -> None:
@@ -120,7 +120,7 @@ class Room:
                 "response",
             )
 
-    def judge_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
+    def judge_input(self, items: int, parts: int, audio_cache: list[bytes], format: Format) -> None:
         """Refuse an input of more items, parts or sound than one response reads.
 
         An item counts as often as it is referred to.
@@ -132,14 +132,14 @@ class Room:
                 f"{PARTS} together).",
                 "response.input",
             )
-        if items > self._limits.items or len(sounds) > SOUNDS:
+        if items > self._limits.items or len(audio_cache) > SOUNDS:
             raise InvalidRequest(
                 "invalid_value",
                 f"Error creating response: its input has too many items (at most "
                 f"{self._limits.items}, of which {SOUNDS} with sound).",
                 "response.input",
             )
-        _judge_sound(b"".join(sounds), format, "Error creating response: its sound",
+        _judge_sound(b"".join(audio_cache), format, "Error creating response: its sound",
                      "response.input")  # fmt: skip
 
     def judge_tools(self, asked: int) -> None:

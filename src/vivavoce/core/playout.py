@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from ..protocol import server
 from . import effects as do
 from .conversation import Conversation
-from .ledger import Ledger, Spoken
-from .outgoing import Outgoing
+from .effect_queue import EffectQueue
+from .ledger import Ledger, SpokenItem
 
 
 @dataclass(slots=True)
 class _Sound:
     response_id: str
     item_id: str
-    spoken: Spoken  # its own, whatever item may be called so by now
+    spoken: SpokenItem  # its own, whatever item may be called so by now
     whole: bool = False  # no more of it will come
 
     @property
@@ -27,8 +27,8 @@ class _Sound:
 
 
 class Playout:
-    def __init__(self, out: Outgoing, conversation: Conversation, ledger: Ledger) -> None:
-        self._out = out
+    def __init__(self, out: EffectQueue, conversation: Conversation, ledger: Ledger) -> None:
+        self._effects = out
         self._conversation = conversation
         self._ledger = ledger
         self._queue: list[_Sound] = []
@@ -41,7 +41,7 @@ class Playout:
         """The first sound of this response is on its way."""
         self._queue.append(_Sound(response_id, item_id, self._ledger[item_id]))
         if len(self._queue) == 1:
-            self._out.send(server.PlayoutStarted(response_id=response_id))
+            self._effects.send(server.PlayoutStarted(response_id=response_id))
 
     def close(self, response_id: str) -> None:
         """The response is over: when what there is has been played, it has been played."""
@@ -53,29 +53,29 @@ class Playout:
         """Of sound that is no longer here, the ledger keeps it."""
         queued = next((sound for sound in self._queue if sound.item_id == item_id), None)
         if queued:
-            queued.spoken.hear(ms)
+            queued.spoken.report_played(ms)
         else:
-            self._ledger.hear(item_id, ms)
+            self._ledger.report_played(item_id, ms)
         self._advance()
 
     def _advance(self) -> None:
         while self._queue and self._queue[0].over:
-            self._out.send(server.PlayoutStopped(response_id=self._queue.pop(0).response_id))
+            self._effects.send(server.PlayoutStopped(response_id=self._queue.pop(0).response_id))
             if self._queue:
-                self._out.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
+                self._effects.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
 
     def clear(self, *, truncate: bool) -> None:
         """Throw away what waits. `truncate`: and say what of it was not heard."""
         queue, self._queue = self._queue, []
         for place, sound in enumerate(queue):
             heard_ms = sound.spoken.heard_ms or 0
-            sound.spoken.hear(heard_ms)
-            self._out.ask(do.Hush(sound.item_id))
+            sound.spoken.report_played(heard_ms)
+            self._effects.request(do.Hush(sound.item_id))
             if place == 0:
-                self._out.send(server.PlayoutCleared(response_id=sound.response_id))
+                self._effects.send(server.PlayoutCleared(response_id=sound.response_id))
             if truncate and self._is_there(sound):
-                self._ledger.cut(sound.item_id, heard_ms)
-                self._out.send(
+                self._ledger.truncate(sound.item_id, heard_ms)
+                self._effects.send(
                     server.ItemTruncated(
                         item_id=sound.item_id, content_index=0, audio_end_ms=heard_ms
                     )

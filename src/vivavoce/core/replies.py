@@ -12,37 +12,37 @@ from ..protocol.client import ResponseOptions
 from ..protocol.config import SessionConfig
 from ..protocol.items import Item
 from . import effects as do
-from .context import Context
+from .audio_cache import ItemAudioCache
+from .context_window import ContextWindow
 from .conversation import Conversation
-from .inputs import Said
+from .effect_queue import EffectQueue
+from .inputs import OutputChunk
 from .ledger import Ledger
-from .outgoing import Outgoing
-from .rates import TokenRate
-from .reply import Ending, Reply
-from .sounds import Sounds
-from .transcripts import Transcripts
+from .reply import Reply, ReplyOutcome
+from .token_bucket import TokenBucket
+from .transcripts import TranscriptTracker
 
 
 class Replies:
     def __init__(
         self,
-        out: Outgoing,
+        out: EffectQueue,
         conversation: Conversation,
         conversation_id: str,
         ledger: Ledger,
-        transcripts: Transcripts,
-        sounds: Sounds,
-        context: Context,
-        rate: TokenRate,
+        transcripts: TranscriptTracker,
+        audio_cache: ItemAudioCache,
+        context: ContextWindow,
+        rate: TokenBucket,
         *,
         thinks_in_text: bool,
     ) -> None:
-        self._out = out
+        self._effects = out
         self._conversation = conversation
         self._conversation_id = conversation_id
         self._ledger = ledger
         self._transcripts = transcripts
-        self._sounds = sounds
+        self._audio_cache = audio_cache
         self._context = context
         self._rate = rate
         self._thinks_in_text = thinks_in_text
@@ -64,18 +64,18 @@ class Replies:
     def begin(self, config: SessionConfig, options: ResponseOptions, verbatim: str | None) -> None:
         """It is announced; `ask` puts its question."""
         reply = Reply(
-            self._out.new_id("resp"),
+            self._effects.new_id("resp"),
             self._conversation,
             self._conversation_id,
             config,
             options,
-            self._out.new_id,
+            self._effects.new_id,
             verbatim,
         )
         self._running[reply.id] = reply
-        self._out.send_all(reply.begin())
+        self._effects.send_all(reply.begin())
 
-    def ask(self, now: float) -> list[tuple[Reply, server.StatusDetails]]:
+    def start_ready(self, now: float) -> list[tuple[Reply, server.StatusDetails]]:
         """Put the questions, once every word of them is known to those who think in words.
 
         Returns the responses that cannot be made, each with the reason.
@@ -94,8 +94,8 @@ class Replies:
             if (read := self._read(reply)) is None:
                 return _too_long()
             history = read
-            reply.meter.ask(reply.config, history, self._transcripts.count(history))
-        self._out.ask(
+            reply.meter.add_input(reply.config, history, self._transcripts.count(history))
+        self._effects.request(
             do.Respond(
                 reply.id,
                 reply.config,
@@ -117,15 +117,15 @@ class Replies:
         """An item of the conversation was deleted."""
         self._context.forget(item_id)
 
-    def say(self, reply: Reply, said: Said, now: float) -> bool:
+    def on_chunk(self, reply: Reply, said: OutputChunk, now: float) -> bool:
         """A piece of it goes out. False: not all of it, for it has reached its limit."""
         if not reply.spoken:
             said = replace(said, pcm=b"", words=())
-        allowed, ms = reply.meter.say(said)
-        self._out.send_all(reply.say(allowed))
+        allowed, ms = reply.meter.add_output(said)
+        self._effects.send_all(reply.add_chunk(allowed))
         if reply.in_conversation and reply.spoken and reply.item_id is not None:
-            self._ledger.say(reply.item_id, allowed.text, ms, allowed.words)
-            self._sounds.add(reply.item_id, allowed.pcm)
+            self._ledger.add_sent(reply.item_id, allowed.text, ms, allowed.words)
+            self._audio_cache.add(reply.item_id, allowed.pcm)
         if allowed.pcm and reply.voiced_at is None:
             reply.voiced_at = now
         return allowed is said
@@ -133,7 +133,7 @@ class Replies:
     def end(
         self,
         reply: Reply,
-        status: Ending,
+        status: ReplyOutcome,
         details: server.StatusDetails | None = None,
         usage: server.Usage | None = None,
         *,
@@ -141,17 +141,17 @@ class Replies:
     ) -> None:
         del self._running[reply.id]
         if reply.item_id is not None:
-            self._sounds.whole(reply.item_id)
+            self._audio_cache.whole(reply.item_id)
         for item in reply.given:
             if self._transcripts.forget_given(item.id):
-                self._out.ask(do.ListenDrop(item.id))
+                self._effects.request(do.ListenDrop(item.id))
         for event in reply.end(status, details, usage):
-            self._out.send(event)
+            self._effects.send(event)
             if isinstance(event, server.ResponseDone) and event.response.usage is not None:
                 self._rate.spend(event.response.usage.total_tokens, now)
-        self._out.send(server.RateLimitsUpdated(rate_limits=self._rate.limits(now)))
+        self._effects.send(server.RateLimitsUpdated(rate_limits=self._rate.limits(now)))
         if status != "completed":
-            self._out.ask(do.Cancel(reply.id))
+            self._effects.request(do.Cancel(reply.id))
 
 
 def cancelled(reason: str) -> server.StatusDetails:

@@ -16,16 +16,16 @@ from msgspec import UNSET
 from ..protocol import server
 from ..protocol.config import Include, Transcription
 from ..protocol.items import Item, Message
-from .inputs import NotTranscribed, Partial, Transcribed
-from .outgoing import Outgoing
-from .values import Segment
+from .effect_queue import EffectQueue
+from .inputs import NotTranscribed, PartialTranscript, Transcribed
+from .types import Segment
 
 DIARIZES = "-diarize"  # how the models are called whose words come with who said them
 SOMEBODY = "A"  # says what nobody can tell apart
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TranscriptOptions:
     """What a session asks to be told of the user's words."""
 
     words: bool = False
@@ -35,17 +35,17 @@ class Wanted:
     @classmethod
     def by(
         cls, transcription: Transcription | None, include: tuple[Include, ...] | None = None
-    ) -> Wanted:
+    ) -> TranscriptOptions:
         if transcription is None:
             return cls()
         segments = (transcription.model or "").endswith(DIARIZES)
         return cls(True, "item.input_audio_transcription.logprobs" in (include or ()), segments)
 
 
-class Transcripts:
-    def __init__(self, out: Outgoing) -> None:
-        self.wanted = Wanted()
-        self._out = out
+class TranscriptTracker:
+    def __init__(self, out: EffectQueue) -> None:
+        self.wanted = TranscriptOptions()
+        self._effects = out
         self._expected: dict[str, int] = {}  # committed item → its sound, ms
         self._stable: dict[str, str] = {}  # item → its words that can no longer change
         self._tokens: dict[str, int] = {}  # item → how many tokens those are, if anybody knows
@@ -104,7 +104,7 @@ class Transcripts:
         self._part.pop(item_id, None)
         return self._expected.pop(item_id, None) is not None
 
-    def add(self, partial: Partial, *, current: str | None) -> None:
+    def add(self, partial: PartialTranscript, *, current: str | None) -> None:
         """`current`: the item being spoken right now, not yet committed."""
         item_id = partial.item_id
         if (item_id not in self._expected and item_id != current) or item_id in self._given:
@@ -133,13 +133,13 @@ class Transcripts:
                 logprobs=(self.wanted.logprobs and event.logprobs) or UNSET,
             )
         else:
-            failure = server.Unheard(code="transcription_failed", message=event.message)
+            failure = server.TranscriptionError(code="transcription_failed", message=event.message)
             index = self._part.get(item_id, 0)
             outcome = server.TranscriptionFailed(
                 item_id=item_id, content_index=index, error=failure
             )
         self._settle(item_id)
-        (self._out.send if self.wanted.words else self._out.note)(outcome)
+        (self._effects.send if self.wanted.words else self._effects.record)(outcome)
         return True
 
     def _tell(self, item_id: str, text: str, logprobs: tuple[server.Logprob, ...]) -> None:
@@ -149,7 +149,7 @@ class Transcripts:
             return
         new = logprobs[self._tokens.get(item_id, 0) :] if self.wanted.logprobs else ()
         self._stable[item_id], self._tokens[item_id] = text, len(logprobs)
-        self._out.send(
+        self._effects.send(
             server.TranscriptionDelta(
                 item_id=item_id,
                 content_index=self._part.get(item_id, 0),
@@ -164,11 +164,11 @@ class Transcripts:
             return
         whole = Segment(text=event.text, speaker=SOMEBODY, start_ms=0, end_ms=ms)
         for segment in event.segments or (whole,):
-            self._out.send(
+            self._effects.send(
                 server.TranscriptionSegment(
                     item_id=event.item_id,
                     content_index=self._part.get(event.item_id, 0),
-                    id=self._out.new_id("seg"),
+                    id=self._effects.new_id("seg"),
                     text=segment.text,
                     speaker=segment.speaker,
                     start=segment.start_ms / 1000,
@@ -177,12 +177,12 @@ class Transcripts:
             )
 
 
-def _heard(code: str) -> server.HeardLanguage:
-    return server.HeardLanguage(code=code)
+def _heard(code: str) -> server.DetectedLanguage:
+    return server.DetectedLanguage(code=code)
 
 
 def unheard(item: Message) -> int:
     """Its first part of sound whose words nobody wrote down; the first of all if there is none."""
     parts = enumerate(item.content)
-    sounds = (i for i, part in parts if part.type == "input_audio" and not part.transcript)
-    return next(sounds, 0)
+    audio_cache = (i for i, part in parts if part.type == "input_audio" and not part.transcript)
+    return next(audio_cache, 0)

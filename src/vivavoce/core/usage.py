@@ -22,7 +22,7 @@ from ..audio.pcm import BYTES_PER_MS, duration_ms
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ..protocol.server import Usage
-from .inputs import Said
+from .inputs import OutputChunk
 
 CHARACTERS_PER_TOKEN = 4
 HEARD_MS_PER_TOKEN = 100
@@ -30,7 +30,7 @@ SAID_MS_PER_TOKEN = 50
 
 
 @dataclass
-class Meter:
+class UsageMeter:
     """Counts one response while it is made, and says when it may go no further."""
 
     limit: int | None = None  # tokens of output, sound included
@@ -39,14 +39,14 @@ class Meter:
     out_characters: int = 0
     out_bytes: int = 0
 
-    def ask(self, config: SessionConfig, history: Iterable[Item], heard_ms: int) -> None:
+    def add_input(self, config: SessionConfig, history: Iterable[Item], heard_ms: int) -> None:
         self.in_characters = asked_characters(config) + sum(map(characters, history))
         self.in_ms = heard_ms
 
     def call(self, call: FunctionCall) -> None:
         self.out_characters += characters(call)
 
-    def say(self, said: Said) -> tuple[Said, int]:
+    def add_output(self, said: OutputChunk) -> tuple[OutputChunk, int]:
         """As much of this as may still be said, and how much longer its sound made the reply.
 
         A millisecond that has begun counts here: clients that truncate round up as well (§9.3).
@@ -61,7 +61,7 @@ class Meter:
     def out_ms(self) -> int:
         return self.out_bytes // BYTES_PER_MS
 
-    def _fit(self, said: Said) -> Said:
+    def _fit(self, said: OutputChunk) -> OutputChunk:
         cost = len(said.text) / CHARACTERS_PER_TOKEN + duration_ms(said.pcm) / SAID_MS_PER_TOKEN
         if self.limit is None or not cost:
             return said
@@ -93,7 +93,7 @@ def _begun_ms(size: int) -> int:
     return -(-size // BYTES_PER_MS)
 
 
-def _cut(said: Said, share: float) -> Said:
+def _cut(said: OutputChunk, share: float) -> OutputChunk:
     """The first part of it. Words are whole; text without sound or word times is cut anywhere."""
     ms = int(duration_ms(said.pcm) * share)
     words = tuple(word for word in said.words if word.at_ms < ms)

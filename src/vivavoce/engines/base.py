@@ -21,14 +21,14 @@ from typing import Protocol
 import msgspec
 
 from ..core.effects import Listen, Respond
-from ..core.inputs import CutShort, Said, ToolRequested
+from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
-from ..core.values import IncompleteReason, ToolSpec, Transcript
+from ..core.types import IncompleteReason, ToolSpec, Transcript
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import Logprob, Usage
 
 
-class Stable(Protocol):
+class OnTranscript(Protocol):
     """Told all words so far that can no longer change, whenever there are more of them.
 
     `guess` is for who has one: all words so far, the uncertain ones too. Worth telling whenever it
@@ -41,7 +41,7 @@ class Stable(Protocol):
     ) -> Awaitable[None]: ...
 
 
-Emit = Callable[[Said | ToolRequested | CutShort], Awaitable[None]]
+Emit = Callable[[OutputChunk | ToolRequested | CutShort], Awaitable[None]]
 
 
 class SpeechDetector(Protocol):
@@ -51,7 +51,7 @@ class SpeechDetector(Protocol):
         """The probability (0 to 1) of speech in 512 samples of PCM16 at **16 kHz** (32 ms)."""
 
 
-class PauseJudge(Protocol):
+class EndOfTurnModel(Protocol):
     """Listens to how somebody falls silent. One for all calls."""
 
     async def over(self, sound: bytes) -> float | None:
@@ -63,7 +63,7 @@ class SpeechToText(Protocol):
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,
@@ -76,7 +76,7 @@ class SpeechToText(Protocol):
         """
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """All that a brain knows when it is asked."""
 
     instructions: str
@@ -88,24 +88,24 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None  # what the call speaks, if it is known
 
 
-class Cut(msgspec.Struct, frozen=True):
+class GenerationCut(msgspec.Struct, frozen=True):
     """A brain had to stop before it was finished."""
 
     reason: IncompleteReason
 
 
-Thought = str | FunctionCall | Usage | Cut
+GenerateOutput = str | FunctionCall | Usage | GenerationCut
 
 
 class Brain(Protocol):
-    def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+    def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         """The answer, as it comes to mind: pieces of text, whole tool calls, last its usage.
 
         A `Cut`, if it was not the whole answer, comes before or after the usage.
         """
 
 
-class Voice(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """How to say it. `name` is the protocol's (marin, cedar, …) or the adapter's own."""
 
     name: str
@@ -113,7 +113,7 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-class Speech(msgspec.Struct, frozen=True, kw_only=True):
+class AudioChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of spoken sound, and the words that begin in it.
 
     The words of all pieces of a `speak`, joined, are its text exactly: an adapter without word
@@ -126,14 +126,14 @@ class Speech(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextToSpeech(Protocol):
-    def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]: ...
+    def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]: ...
 
 
 class Engine(Protocol):
     """A whole cascade, or something that behaves like one. One per call."""
 
     async def listen(
-        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+        self, request: Listen, sound: AsyncIterator[bytes], stable: OnTranscript
     ) -> Transcript: ...
 
     async def respond(self, request: Respond, emit: Emit) -> Usage: ...

@@ -16,24 +16,24 @@ from contextlib import aclosing
 import msgspec
 from msgspec import UNSET
 
-from ..core.calls import tool_specs
 from ..core.effects import Listen, Respond
-from ..core.inputs import CutShort, Said, ToolRequested
-from ..core.values import Transcript
+from ..core.inputs import CutShort, OutputChunk, ToolRequested
+from ..core.tool_calls import tool_specs
+from ..core.types import Transcript
 from ..errors import EngineError
 from ..protocol.items import FunctionCall
 from ..protocol.server import Usage
 from .base import (
+    AudioChunk,
     Brain,
-    Cut,
     Emit,
-    Question,
-    Speech,
+    GenerateOutput,
+    GenerateRequest,
+    GenerationCut,
+    OnTranscript,
     SpeechToText,
-    Stable,
     TextToSpeech,
-    Thought,
-    Voice,
+    VoiceRequest,
 )
 from .boundary import contained
 from .sentences import Sentences
@@ -46,10 +46,10 @@ OnStage = Callable[[str, float], None]
 """How long a stage took, in ms: `stt` from the end of the sound to its words, `brain` from the
 question to the first sentence or call, `tts` from that sentence to its first sound."""
 
-Sound = asyncio.Queue[Speech | None]
+ChunkQueue = asyncio.Queue[AudioChunk | None]
 
 
-class Scribe:
+class TranscribeOnlyEngine:
     """The first stage alone: it writes down what it hears."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Scribe:
         self._on_stage = on_stage
 
     async def listen(
-        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+        self, request: Listen, sound: AsyncIterator[bytes], stable: OnTranscript
     ) -> Transcript:
         watch = _Watch()
 
@@ -95,14 +95,14 @@ class Cascade:
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
     ) -> None:
-        self._scribe = Scribe(stt, language=language, on_stage=on_stage)
+        self._scribe = TranscribeOnlyEngine(stt, language=language, on_stage=on_stage)
         self._brain = brain
         self._tts = tts
         self._language = language
         self._on_stage = on_stage
 
     async def listen(
-        self, request: Listen, sound: AsyncIterator[bytes], stable: Stable
+        self, request: Listen, sound: AsyncIterator[bytes], stable: OnTranscript
     ) -> Transcript:
         return await self._scribe.listen(request, sound, stable)
 
@@ -113,7 +113,7 @@ class Cascade:
             await emit(CutShort(request.response_id, cut.reason, usage))
         return usage
 
-    async def _write(self, request: Respond, emit: Emit) -> tuple[Usage, Cut | None]:
+    async def _write(self, request: Respond, emit: Emit) -> tuple[Usage, GenerationCut | None]:
         first = _First(self._on_stage, "brain")
 
         async def take(piece: str | FunctionCall) -> None:
@@ -122,9 +122,9 @@ class Cascade:
 
         return await self._think(request, take)
 
-    async def _speak(self, request: Respond, emit: Emit) -> tuple[Usage, Cut | None]:
+    async def _speak(self, request: Respond, emit: Emit) -> tuple[Usage, GenerationCut | None]:
         written: asyncio.Queue[str | FunctionCall | None] = asyncio.Queue(SENTENCES_AHEAD)
-        speaking: asyncio.Queue[Sound | FunctionCall | None] = asyncio.Queue(1)
+        speaking: asyncio.Queue[ChunkQueue | FunctionCall | None] = asyncio.Queue(1)
         async with asyncio.TaskGroup() as tasks:
             thinking = tasks.create_task(self._think_in_sentences(request, written))
             tasks.create_task(self._give_voice(request, tasks, written, speaking))
@@ -133,7 +133,7 @@ class Cascade:
 
     async def _think(
         self, request: Respond, take: Callable[[str | FunctionCall], Awaitable[None]]
-    ) -> tuple[Usage, Cut | None]:
+    ) -> tuple[Usage, GenerationCut | None]:
         usage, cut = Usage(), None
         with contained(self._brain):
             async with aclosing(self._thoughts(request)) as thoughts:
@@ -141,7 +141,7 @@ class Cascade:
                     match thought:
                         case Usage():
                             usage = thought
-                        case Cut():
+                        case GenerationCut():
                             cut = thought
                         case str() | FunctionCall():
                             await take(thought)
@@ -149,12 +149,12 @@ class Cascade:
                             raise TypeError("a brain gives text, tool calls, usage and cuts")
         return usage, cut
 
-    def _thoughts(self, request: Respond) -> AsyncGenerator[Thought, None]:
+    def _thoughts(self, request: Respond) -> AsyncGenerator[GenerateOutput, None]:
         if request.verbatim is not None:
             return _only(request.verbatim)
         config = request.config
         limit, parallel = config.max_output_tokens, config.parallel_tool_calls
-        question = Question(
+        question = GenerateRequest(
             instructions=config.instructions,
             history=request.history,
             tools=tool_specs(config.tools),
@@ -167,7 +167,7 @@ class Cascade:
 
     async def _think_in_sentences(
         self, request: Respond, written: asyncio.Queue[str | FunctionCall | None]
-    ) -> tuple[Usage, Cut | None]:
+    ) -> tuple[Usage, GenerationCut | None]:
         sentences = Sentences()
         first = _First(self._on_stage, "brain")
 
@@ -193,34 +193,39 @@ class Cascade:
         request: Respond,
         tasks: asyncio.TaskGroup,
         written: asyncio.Queue[str | FunctionCall | None],
-        speaking: asyncio.Queue[Sound | FunctionCall | None],
+        speaking: asyncio.Queue[ChunkQueue | FunctionCall | None],
     ) -> None:
         """A task for each sentence: the next is ready when one has been said."""
         output = request.config.audio.output
-        voice = Voice(name=output.voice, speed=output.speed, language=self._language)
+        voice = VoiceRequest(name=output.voice, speed=output.speed, language=self._language)
         first: _First | None = None
         while (piece := await written.get()) is not None:
             if isinstance(piece, FunctionCall):
                 await speaking.put(piece)
                 continue
-            sound: Sound = asyncio.Queue(PIECES_AHEAD)
+            sound: ChunkQueue = asyncio.Queue(PIECES_AHEAD)
             first = first or _First(self._on_stage, "tts")
             await speaking.put(sound)
             tasks.create_task(self._voice(piece, voice, sound, first))
         await speaking.put(None)
 
-    async def _voice(self, text: str, voice: Voice, sound: Sound, first: _First) -> None:
+    async def _voice(
+        self, text: str, voice: VoiceRequest, sound: ChunkQueue, first: _First
+    ) -> None:
         with contained(self._tts):
             async with aclosing(self._tts.speak(text, voice)) as speech:
                 async for piece in speech:
-                    if not isinstance(piece, Speech):
+                    if not isinstance(piece, AudioChunk):
                         raise TypeError("a voice gives pieces of speech")
                     first.came()
                     await sound.put(piece)
         await sound.put(None)
 
     async def _say(
-        self, request: Respond, speaking: asyncio.Queue[Sound | FunctionCall | None], emit: Emit
+        self,
+        request: Respond,
+        speaking: asyncio.Queue[ChunkQueue | FunctionCall | None],
+        emit: Emit,
     ) -> None:
         while (next_up := await speaking.get()) is not None:
             if isinstance(next_up, FunctionCall):
@@ -228,16 +233,16 @@ class Cascade:
                 continue
             while (piece := await next_up.get()) is not None:
                 text = "".join(word.text for word in piece.words)
-                await emit(Said(request.response_id, text, piece.pcm, piece.words))
+                await emit(OutputChunk(request.response_id, text, piece.pcm, piece.words))
 
 
-def _said(request: Respond, piece: str | FunctionCall) -> Said | ToolRequested:
+def _said(request: Respond, piece: str | FunctionCall) -> OutputChunk | ToolRequested:
     if isinstance(piece, str):
-        return Said(request.response_id, piece)
+        return OutputChunk(request.response_id, piece)
     return ToolRequested(request.response_id, piece)
 
 
-async def _only(text: str) -> AsyncGenerator[Thought, None]:
+async def _only(text: str) -> AsyncGenerator[GenerateOutput, None]:
     yield text
 
 

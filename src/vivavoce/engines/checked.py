@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import msgspec
 
-from ..core.inputs import CutShort, Said, ToolRequested
+from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
-from ..core.values import Transcript
+from ..core.types import Transcript
 from ..protocol.items import FunctionCall
 from ..protocol.server import Logprob, Usage
 
@@ -59,10 +59,10 @@ def logprobs(value: object) -> tuple[Logprob, ...]:
     return value
 
 
-def emitted(event: object) -> Said | ToolRequested | CutShort:
+def emitted(event: object) -> OutputChunk | ToolRequested | CutShort:
     match event:
-        case Said(response_id, said, bytes(pcm), words):
-            return Said(response_id, text(said), pcm, tuple(map(_word, words)))
+        case OutputChunk(response_id, said, bytes(pcm), words):
+            return OutputChunk(response_id, text(said), pcm, tuple(map(_word, words)))
         case ToolRequested(response_id, call):
             return ToolRequested(response_id, _struct(call, FunctionCall))
         case CutShort(response_id, "max_output_tokens" | "content_filter" as reason, spent):

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from ..errors import EngineError
 
 
-class Queue(Protocol):
+class WaitObserver(Protocol):
     """Sees each wait for a worker begin and end. Times are the loop's, in seconds."""
 
     def joined(self, who: object, now: float) -> None: ...
@@ -18,7 +18,7 @@ class Queue(Protocol):
     def left(self, who: object, now: float) -> object: ...
 
 
-class Unseen:
+class NullWaitObserver:
     """A queue without an observer."""
 
     def joined(self, who: object, now: float) -> None: ...
@@ -39,7 +39,7 @@ class Leases(Generic[W]):
     """`wait_s`: how long one waits for a free worker. `busy` and `code`: the error after that."""
 
     def __init__(
-        self, workers: Sequence[W], *, wait_s: float, busy: str, code: str, queue: Queue
+        self, workers: Sequence[W], *, wait_s: float, busy: str, code: str, queue: WaitObserver
     ) -> None:
         self._idle = list(workers)
         self._size = len(self._idle)

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..errors import InvalidRequest
-from ..protocol.envelope import envelope
-from . import errors, health, metrics, page
+from ..protocol.error_body import envelope
+from . import errors, health, metrics, static_page
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
 from .v1 import calls as control
@@ -48,8 +48,8 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         app.include_router(room.router)
     for room in V1:  # where Azure has them (protocol §1.12)
         app.include_router(room.router, prefix="/openai", include_in_schema=False)
-    page.install(app)
-    app.add_middleware(Bounded)
+    static_page.install(app)
+    app.add_middleware(BodySizeLimit)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(origins),
@@ -57,7 +57,7 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         allow_headers=["*"],  # the SDKs send a dozen of their own; no cookie comes this way
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
-    app.add_middleware(page.Hardened)
+    app.add_middleware(static_page.SecurityHeaders)
     return app
 
 
@@ -77,7 +77,7 @@ async def whole_text(request: Request) -> None:
 _HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-class Bounded:
+class BodySizeLimit:
     """Refuses bodies larger than anything we take, before reading them."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from ..errors import InvalidRequest, StoreError
 from ..failures import log_failure
-from ..protocol.envelope import envelope
-from ..runtime.refusals import Refused
+from ..protocol.error_body import envelope
+from ..runtime.refusals import CallRefused
 
 log = logging.getLogger("vivavoce.http")
 
@@ -24,8 +24,8 @@ _UNREADABLE = {  # what pydantic calls it → the protocol's code and words (§1
 
 
 def install(app: FastAPI) -> None:
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> Response:
+    @app.exception_handler(CallRefused)
+    async def refused(request: Request, error: CallRefused) -> Response:
         body = envelope(error.type, error.code, error.message, error.param)
         headers = {"Retry-After": str(error.retry_s)} if error.retry_s else None
         return Response(body, error.status, headers, JSON)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..runtime.metrics import TYPE
-from ..runtime.refusals import Refused
+from ..runtime.refusals import CallRefused
 from .services import At, by_key
 
 router = APIRouter(tags=["health"])
@@ -13,7 +13,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", summary="Counts and times of the whole server, for Prometheus")
 async def metrics(request: Request, at: At) -> Response:
-    """By a key that is not bound to one assistant, unless `server.open_metrics`."""
-    if not at.open_metrics and (await by_key(request, at)).assistant is not None:
-        raise Refused(403, "forbidden", "Metrics are of all assistants; this key is for one.")
+    """By a key that is not bound to one assistant, unless `server.public_metrics`."""
+    if not at.public_metrics and (await by_key(request, at)).assistant is not None:
+        raise CallRefused(403, "forbidden", "Metrics are of all assistants; this key is for one.")
     return Response(at.metrics(), media_type=TYPE)

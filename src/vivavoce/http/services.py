@@ -9,14 +9,14 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from ..access import carriers, door, sign_in
-from ..access.refusal import Refusal
-from ..access.upkeep import Upkeep
+from ..access import authentication, request_credentials, sign_in
+from ..access.auth_failure import AuthFailure
+from ..access.maintenance import CredentialMaintenance
 from ..assistants import Assistant, Catalogue
-from ..core.values import Caller
-from ..runtime.hub import Hub
-from ..runtime.reception import Reception
-from ..runtime.refusals import Refused, refused
+from ..core.types import Caller
+from ..runtime.call_registry import CallRegistry
+from ..runtime.call_setup import CallSetup
+from ..runtime.refusals import CallRefused, refused
 from ..store.base import Store
 
 
@@ -24,15 +24,15 @@ from ..store.base import Store
 class Services:
     store: Store
     catalogue: Catalogue
-    reception: Reception
-    hub: Hub
-    upkeep: Upkeep
+    reception: CallSetup
+    registry: CallRegistry
+    maintenance: CredentialMaintenance
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
     notes: Callable[[Assistant], list[dict[str, str]]]  # what to know before talking, by language
     ready: Callable[[], Awaitable[None]]  # raises if a call could not be served now
     metrics: Callable[[], bytes]  # as Prometheus reads them
-    open_metrics: bool  # for anybody who can reach us
+    public_metrics: bool  # for anybody who can reach us
     secure: bool  # is this TLS, here or at a proxy before us?
     origins: tuple[str, ...]
 
@@ -48,9 +48,9 @@ At = Annotated[Services, Depends(services)]
 T = TypeVar("T")
 
 
-def admitted(outcome: T | Refusal) -> T:
+def admitted(outcome: T | AuthFailure) -> T:
     """What was granted; or raises `Refused` in the words of the refusal."""
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, AuthFailure):
         raise refused(outcome)
     return outcome
 
@@ -58,25 +58,29 @@ def admitted(outcome: T | Refusal) -> T:
 def _same_site(request: Request, at: Services) -> None:
     """A cookie is sent by the browser, whoever asks: then the asking page must be ours."""
     origin, host = request.headers.get("origin"), request.headers.get("host")
-    if not carriers.welcome(origin, host=host, secure=at.secure, allowed=at.origins):
-        raise Refused(403, "origin_not_allowed", "This page may not do that: unknown Origin.")
+    if not request_credentials.origin_allowed(
+        origin, host=host, secure=at.secure, allowed=at.origins
+    ):
+        raise CallRefused(403, "origin_not_allowed", "This page may not do that: unknown Origin.")
 
 
 async def by_key(request: Request, at: At) -> Caller:
     """Whoever brings an API key."""
-    key = carriers.credential(
+    key = request_credentials.extract_credential(
         authorization=request.headers.get("authorization"), api_key=request.headers.get("api-key")
     )
-    caller = admitted(await door.identify(at.store, key, at.now()))
+    caller = admitted(await authentication.identify(at.store, key, at.now()))
     if caller.credential != "key":
-        raise Refused(403, "forbidden", "This takes an API key; a client secret starts calls only.")
-    at.upkeep.note(caller)
+        raise CallRefused(
+            403, "forbidden", "This takes an API key; a client secret starts calls only."
+        )
+    at.maintenance.note(caller)
     return caller
 
 
 async def by_cookie(request: Request, at: At) -> Caller:
     cookie = request.cookies.get(sign_in.COOKIE, "")
-    caller = admitted(await door.identify_cookie(at.store, cookie, at.now()))
+    caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
     _same_site(request, at)
     return caller
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from .words import fold
+from .normalize import fold
 
 WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

@@ -14,7 +14,7 @@ import re
 
 import msgspec
 
-from .words import fold
+from .normalize import fold
 
 CHUNK_CHARACTERS = 1200  # a longer section is cut between paragraphs: only a part is an answer
 LONGEST = 4 * CHUNK_CHARACTERS  # a longer paragraph is cut too: a question looks at all of a chunk
@@ -30,7 +30,7 @@ _MARKS = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduleEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a programme. Times are HH:MM, the date is ISO or empty; "" is not known."""
 
     title: str
@@ -51,7 +51,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     also: tuple[str, ...] = ()  # other ways people ask for it
     source: str = ""  # the file it was written in
-    event: Event | None = None  # if it is a row of a programme
+    event: ScheduleEvent | None = None  # if it is a row of a programme
 
 
 def markdown(text: str, language: str, source: str) -> list[Chunk]:

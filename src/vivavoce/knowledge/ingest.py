@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFile, read_text
-from . import programme
+from . import schedule
 from .chunks import Chunk, markdown
 
 FILE_BYTES = 2 * 1024 * 1024
@@ -61,14 +61,14 @@ def read(
     marked = language_of(path, languages)
     if path.suffix.lower() not in (".csv", ".tsv"):
         return markdown(text, marked or languages[0], path.name)
-    if marked or not programme.is_programme(programme.rows(text)):
-        return programme.table(text, marked or languages[0], path.name)
+    if marked or not schedule.is_programme(schedule.rows(text)):
+        return schedule.table(text, marked or languages[0], path.name)
     own = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
     return [
         chunk
         for language in languages
         if language not in own
-        for chunk in programme.table(text, language, path.name)
+        for chunk in schedule.table(text, language, path.name)
     ]
 
 

@@ -19,7 +19,7 @@ import msgspec
 from rapidfuzz import fuzz, process
 
 from .chunks import Chunk
-from .words import fold, sound, stem, synonyms, terms
+from .normalize import fold, sound, stem, synonyms, terms
 
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
@@ -40,7 +40,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     titled: float  # how much of the title, or of the speaker's name, they are, 0 to 1
 
 
-class Index:
+class KnowledgeIndex:
     """The chunks of one language. Immutable once built."""
 
     def __init__(self, chunks: Iterable[Chunk], language: str) -> None:

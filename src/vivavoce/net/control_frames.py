@@ -13,17 +13,17 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .leaving import unsent
+from .graceful_close import unsent
 
 if TYPE_CHECKING:
     from picows import WSTransport
 
 
 class ControlFrames:
-    def __init__(self, patience_s: float, too_slow: Callable[[], None]) -> None:
-        """`too_slow`: called when a frame waited for `patience_s` and the peer read nothing."""
+    def __init__(self, timeout_s: float, too_slow: Callable[[], None]) -> None:
+        """`too_slow`: called when a frame waited for `timeout_s` and the peer read nothing."""
         self.full = False
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._too_slow = too_slow
         self._wire: WSTransport | None = None
         self._pong: bytes | None = None
@@ -93,7 +93,7 @@ class ControlFrames:
         ):
             self._unsent = unsent(self._wire.underlying_transport)
             loop = asyncio.get_running_loop()
-            self._watch = loop.call_later(self._patience_s, self._look)
+            self._watch = loop.call_later(self._timeout_s, self._look)
 
     def _look(self) -> None:
         """Nothing is written to a socket that is full, so fewer bytes mean that the peer reads."""

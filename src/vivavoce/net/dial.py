@@ -11,7 +11,7 @@ from picows import WSError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
 from picows.common import WSInvalidStatusError
 
 from ..errors import VivavoceError
-from .websocket import PATIENCE_S, Socket
+from .websocket import SLOW_PEER_TIMEOUT_S, Socket
 
 HANDSHAKE_S = 10.0
 LARGEST = 16 * 1024 * 1024
@@ -38,16 +38,16 @@ async def dial(
     subprotocol: str | None = "realtime",
     largest: int = LARGEST,
     within_s: float = HANDSHAKE_S,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = SLOW_PEER_TIMEOUT_S,
 ) -> Socket:
     """Connect to a `ws://` or `wss://` URL. Raises `Unreachable`. Never follows a redirect, which
-    would carry the credential to another server. `patience_s`: see `Socket`."""
+    would carry the credential to another server. `timeout_s`: see `Socket`."""
     extra = dict(headers or {})
     if subprotocol:
         extra["Sec-WebSocket-Protocol"] = subprotocol
 
     def listener(request: WSUpgradeRequest, response: WSUpgradeResponse) -> Socket:
-        return Socket(largest, patience_s)
+        return Socket(largest, timeout_s)
 
     try:
         # picows leaves its transport open when it is cancelled: its own clock has to ring first

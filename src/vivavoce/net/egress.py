@@ -20,10 +20,10 @@ from .errors import NetError
 _NAT64 = IPv6Network("64:ff9b::/96")
 _PORTS = {"http": 80, "https": 443}
 
-Place = tuple[str, int]
+HostPort = tuple[str, int]
 
 
-def place(url: str) -> Place:
+def place(url: str) -> HostPort:
     """The host and port that a URL leads to."""
     parts = urlsplit(url)
     return (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)

@@ -34,7 +34,7 @@ Files = Mapping[str, tuple[str, bytes, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class RequestLimits:
     """Seconds and bytes. `total_s` counts what the server takes, not what its reader does."""
 
     connect_s: float = 5.0
@@ -43,11 +43,11 @@ class Bounds:
     max_bytes: int = 16 * MEBIBYTE
 
 
-USUAL = Bounds()
+USUAL = RequestLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -61,7 +61,7 @@ def full_jitter(attempt: int) -> float:
 class _Clock:
     """What of the time is left, counting only while somebody waits for the server."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: RequestLimits) -> None:
         self._left = bounds.total_s
         self._quiet_s = bounds.quiet_s
 
@@ -139,7 +139,7 @@ class Stream:
         await self._raw.aclose()
 
 
-class Http:
+class HttpClient:
     """`async with` it, or `close` it. One for the process: it keeps connections open."""
 
     def __init__(
@@ -183,13 +183,13 @@ class Http:
         content: bytes | None = None,
         data: Mapping[str, str] | None = None,
         files: Files | None = None,
-        bounds: Bounds = USUAL,
-    ) -> Answer:
+        bounds: RequestLimits = USUAL,
+    ) -> HttpResponse:
         """The whole answer of a request that succeeded. `NetError` for everything else."""
         async with self.stream(
             method, url, headers=headers, content=content, data=data, files=files, bounds=bounds
         ) as stream:
-            return Answer(stream.status, stream.headers, await stream.read())
+            return HttpResponse(stream.status, stream.headers, await stream.read())
 
     @asynccontextmanager
     async def stream(
@@ -201,7 +201,7 @@ class Http:
         content: bytes | None = None,
         data: Mapping[str, str] | None = None,
         files: Files | None = None,
-        bounds: Bounds = USUAL,
+        bounds: RequestLimits = USUAL,
     ) -> AsyncIterator[Stream]:
         """An answer as it comes. Leaving the block closes the connection if there is more of it."""
         clock = _Clock(bounds)

@@ -19,11 +19,11 @@ from typing import Protocol, cast
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from .control_frames import ControlFrames
-from .leaving import CLOSE_WITHIN_S
+from .graceful_close import CLOSE_WITHIN_S
 
 Frame = bytes | bytearray | memoryview
 
-PATIENCE_S = 10.0  # for a peer that reads nothing while a control frame waits for it
+SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that reads nothing while a control frame waits for it
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
 NO_CODE, LOST, TRY_AGAIN_LATER = 1005, 1006, 1013
@@ -49,7 +49,7 @@ _PING, _PONG = WSMsgType.PING, WSMsgType.PONG
 _LINE, _HELD, _ANSWERED = 1, 2, 4
 
 
-class Far(Protocol):
+class FrameReceiver(Protocol):
     """Who is told what happens on this socket. A frame is valid only until `frame` returns."""
 
     def frame(self, data: Frame) -> None: ...
@@ -62,14 +62,14 @@ class Far(Protocol):
 class Socket(WSListener):
     """Give it a `far` before the first frame comes, or it waits for one with reading paused."""
 
-    def __init__(self, largest: int, patience_s: float = PATIENCE_S) -> None:
-        """`largest`: bytes of a message. `patience_s`: with a peer that reads nothing, although a
+    def __init__(self, largest: int, timeout_s: float = SLOW_PEER_TIMEOUT_S) -> None:
+        """`largest`: bytes of a message. `timeout_s`: with a peer that reads nothing, although a
         control frame waits for it."""
         self.full = False
-        self.far: Far | None = None
+        self.receiver: FrameReceiver | None = None
         self._largest = largest
         self._wire: WSTransport | None = None
-        self._control = ControlFrames(patience_s, self._too_slow)
+        self._control = ControlFrames(timeout_s, self._too_slow)
         self._parts: bytearray | None = None
         self._held: deque[tuple[WSMsgType, bool, bytes]] = deque()  # kind, `fin` and payload
         self._farewell: tuple[int, str] | None = None  # the peer's CLOSE, behind what is held
@@ -87,9 +87,9 @@ class Socket(WSListener):
 
     # What a line calls
 
-    def join(self, far: Far) -> None:
+    def join(self, receiver: FrameReceiver) -> None:
         """From now on `far` is told; first what came before it was there."""
-        self.far = far
+        self.receiver = receiver
         self._take_held()
 
     def write(self, data: Frame) -> None:
@@ -110,7 +110,7 @@ class Socket(WSListener):
 
     def resume_reading(self) -> None:
         self._read_again(_LINE)
-        if self._held and self.far is not None and self._next_turn is None:
+        if self._held and self.receiver is not None and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
     def close(self, code: int, reason: str) -> None:
@@ -121,7 +121,7 @@ class Socket(WSListener):
         self._leave(self._wire)
         self._read_again(self._unread)  # to see the peer's CLOSE frame; other frames are dropped
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End it now, whether the peer has answered or not."""
         if self._wire is not None and not self._ended:
             self._wire.disconnect(False)
@@ -141,7 +141,7 @@ class Socket(WSListener):
             elif self._share_is_used():
                 self._hold(kind, frame)
                 return
-            self.far.frame(frame.get_payload_as_memoryview())  # type: ignore[union-attr]
+            self.receiver.frame(frame.get_payload_as_memoryview())  # type: ignore[union-attr]
         elif self._closing is not None:
             self._count_empty(frame)
             if kind is _CLOSE:
@@ -170,8 +170,8 @@ class Socket(WSListener):
         self.full = False
         self._control.unblock()
         self._read_again(_ANSWERED)
-        if self.far is not None:
-            self.far.writable()
+        if self.receiver is not None:
+            self.receiver.writable()
 
     def send_user_specific_ping(self, transport: WSTransport) -> None:
         """Ask an idle peer whether it is there. picows gives it some time to answer.
@@ -189,14 +189,14 @@ class Socket(WSListener):
             self._closing.cancel()
         if not self._held:
             self._tell_lost()
-        elif self.far is not None and self._next_turn is None:
+        elif self.receiver is not None and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
     # Messages
 
     def _take_or_hold(self, kind: WSMsgType, frame: WSFrame) -> None:
         """Take a message, or a part of one, that needs more than to be handed on."""
-        if self.far is None or self._held or self._share_is_used():
+        if self.receiver is None or self._held or self._share_is_used():
             self._hold(kind, frame)
         else:
             self._take(kind, bool(frame.fin), frame.get_payload_as_memoryview())
@@ -208,8 +208,8 @@ class Socket(WSListener):
             self.close(WSCloseCode.PROTOCOL_ERROR.value, "fragment out of place")
             return
         if fin and self._parts is None:
-            assert self.far is not None
-            self.far.frame(data)
+            assert self.receiver is not None
+            self.receiver.frame(data)
             return
         parts = self._parts if self._parts is not None else bytearray()
         parts += data
@@ -219,8 +219,8 @@ class Socket(WSListener):
         self._parts = None if fin else parts
         self._look_at_path()
         if fin:
-            assert self.far is not None
-            self.far.frame(parts)
+            assert self.receiver is not None
+            self.receiver.frame(parts)
 
     def _share_is_used(self) -> bool:
         """Count one of several messages that one read brought: has it had its time?"""
@@ -241,7 +241,7 @@ class Socket(WSListener):
         self._held.append((kind, bool(frame.fin), frame.get_payload_as_bytes()))
         self._direct = False
         self._stop_reading(_HELD)
-        if self.far is not None and self._next_turn is None:
+        if self.receiver is not None and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
     def _take_held(self) -> None:
@@ -276,7 +276,7 @@ class Socket(WSListener):
         return self._closing is None and (self._ended or not self._unread & _LINE)
 
     def _look_at_path(self) -> None:
-        told = self.far is not None and self._closing is None
+        told = self.receiver is not None and self._closing is None
         self._direct = told and not self._held and self._parts is None
 
     # Reading
@@ -331,9 +331,9 @@ class Socket(WSListener):
         self._direct = False
 
     def _tell_lost(self) -> None:
-        if self.far is not None and not self._told:
+        if self.receiver is not None and not self._told:
             self._told = True
-            self.far.lost(self._code, self._reason)
+            self.receiver.lost(self._code, self._reason)
 
 
 def _cut(reason: str) -> bytes:

@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from ..access.refusal import Refusal, withdrawn
-from ..core.values import Caller
+from ..access.auth_failure import AuthFailure, withdrawn
+from ..core.types import Caller
 from ..errors import StoreError
 from ..store.base import Store
 from .refusals import refused
@@ -32,7 +32,7 @@ REMEMBERED = 10_000  # ids that were revoked; of more, the next check of the sto
 class Dependent(Protocol):
     """End when a credential is revoked."""
 
-    def revoke(self, why: Refusal) -> None: ...
+    def revoke(self, why: AuthFailure) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,9 +115,9 @@ class CredentialsInUse:
 class _Request:
     def __init__(self, scope: asyncio.Timeout) -> None:
         self.scope = scope
-        self.why: Refusal | None = None
+        self.why: AuthFailure | None = None
 
-    def revoke(self, why: Refusal) -> None:
+    def revoke(self, why: AuthFailure) -> None:
         self.why = why
         self.scope.reschedule(asyncio.get_running_loop().time())
 

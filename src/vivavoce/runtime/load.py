@@ -25,14 +25,14 @@ RECOVERY_S, STEP_S = 30.0, 2.0  # after a strain, places are given out one at a 
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
+class LoadThresholds:
     """What is too late. 0: nothing is."""
 
     late_s: float = 0.020  # of sound, and of the loop
     wait_s: float = 2.0  # for a recogniser
 
 
-class Window:
+class SlidingWindow:
     """How much happened in the last seconds, and how much of it was late. A ring of seconds."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Window:
         return sum(each[1] for each in seconds), sum(each[2] for each in seconds)
 
 
-class Strain:
+class OverloadSignal:
     """Too much of one kind, from when it begins to when it is over."""
 
     def __init__(self, share: float, few: float) -> None:
@@ -62,7 +62,7 @@ class Strain:
         self.over_at: float | None = None  # the last one
         self._share = share
         self._few = few
-        self._window = Window()
+        self._window = SlidingWindow()
         self._calm: float | None = None
 
     def note(self, now: float, *, late: bool, amount: float = 1.0) -> None:
@@ -92,12 +92,12 @@ class Strain:
         return min(max(now - self.since, CALM_S), LONGEST_S)
 
 
-class Load:
-    def __init__(self, tolerance: Tolerance | None = None) -> None:
-        self._tolerance = tolerance or Tolerance()
-        self.sound = Strain(0.01, 3)
-        self.loop = Strain(0.1, WINDOW_S * 0.1)  # of seconds
-        self.recognisers = Strain(0.1, 2)
+class LoadMonitor:
+    def __init__(self, tolerance: LoadThresholds | None = None) -> None:
+        self._tolerance = tolerance or LoadThresholds()
+        self.sound = OverloadSignal(0.01, 3)
+        self.loop = OverloadSignal(0.1, WINDOW_S * 0.1)  # of seconds
+        self.recognisers = OverloadSignal(0.1, 2)
         self._waiting: dict[object, float] = {}  # since when, first come first
         self._admitted: float | None = None
         self._judged = -1  # in which second, by the loop alone
@@ -117,13 +117,13 @@ class Load:
             self._judged = int(now)
             self._judge(now)
 
-    def joined(self, who: object, now: float) -> None:
+    def joined(self, client_id: object, now: float) -> None:
         """An utterance waits for a recogniser."""
-        self._waiting[who] = now
+        self._waiting[client_id] = now
 
-    def left(self, who: object, now: float) -> float:
+    def left(self, client_id: object, now: float) -> float:
         """It got one, or gave up. Returns how long it waited, in seconds."""
-        waited = now - self._waiting.pop(who)
+        waited = now - self._waiting.pop(client_id)
         self.recognisers.note(now, late=self._too_long(waited))
         return waited
 
@@ -134,13 +134,13 @@ class Load:
 
     # What follows
 
-    def busy(self, now: float, *, hears: bool = True) -> int | None:
+    def busy(self, now: float, *, needs_stt_worker: bool = True) -> int | None:
         """In how many seconds a new voice call may try again; None: it may come in.
 
         `hears`: it would need a recogniser of ours.
         """
         self._judge(now)
-        asked = self._strains(hears)
+        asked = self._strains(needs_stt_worker)
         lasts = [left for strain in asked if (left := strain.lasts(now)) is not None]
         if lasts:
             return max(SHORTEST_S, math.ceil(max(lasts)))
@@ -150,14 +150,14 @@ class Load:
             return SHORTEST_S
         return None
 
-    def admit(self, now: float, *, hears: bool = True) -> int | None:
+    def admit(self, now: float, *, needs_stt_worker: bool = True) -> int | None:
         """As `busy`; who may come in has come in."""
-        seconds = self.busy(now, hears=hears)
+        seconds = self.busy(now, needs_stt_worker=needs_stt_worker)
         if seconds is None:
             self._admitted = now
         return seconds
 
-    def strained(self, now: float) -> dict[str, bool]:
+    def overloaded(self, now: float) -> dict[str, bool]:
         self._judge(now)
         names = {"sound": self.sound, "loop": self.loop, "recognisers": self.recognisers}
         return {name: strain.since is not None for name, strain in names.items()}
@@ -168,8 +168,8 @@ class Load:
         pending = (self._too_long(now - since) for since in self._waiting.values())
         self.recognisers.judge(now, _count(pending))
 
-    def _strains(self, hears: bool) -> list[Strain]:
-        return [self.sound, self.loop] + [self.recognisers] * hears
+    def _strains(self, needs_stt_worker: bool) -> list[OverloadSignal]:
+        return [self.sound, self.loop] + [self.recognisers] * needs_stt_worker
 
     def _late(self, seconds: float) -> bool:
         return 0 < self._tolerance.late_s < seconds

@@ -24,9 +24,9 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from ..protocol import server
-from .listening import Listener
-from .load import Load
-from .traffic import Traffic
+from .load import LoadMonitor
+from .traffic import TrafficCounters
+from .underruns import UnderrunMeter
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WORDS = 30  # values of a label, each with a count of its own; more are "other"
@@ -35,7 +35,7 @@ QUICK = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2
 SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-class Hears(Protocol):
+class HasBacklog(Protocol):
     """Somebody whose frames, above all sound, were taken in and not yet acted on."""
 
     @property
@@ -60,7 +60,7 @@ class _Few:
 class _Ways(Collector):
     """Frames and bytes, each way."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: TrafficCounters) -> None:
         self._traffic = traffic
 
     def collect(self) -> Iterator[CounterMetricFamily]:
@@ -78,13 +78,13 @@ class _Ways(Collector):
 class Metrics:
     """One per server, with a registry of its own."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: LoadMonitor) -> None:
         self.load = load
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.traffic = Traffic()
+        self.traffic = TrafficCounters()
         registry.register(_Ways(self.traffic))
-        self._readers: WeakSet[Hears] = WeakSet()
+        self._readers: WeakSet[HasBacklog] = WeakSet()
         self._codes, self._statuses, self._types = _Few(), _Few(), _Few()
 
         def counter(name: str, what: str, *labels: str) -> Counter:
@@ -104,7 +104,7 @@ class Metrics:
         )
         self._stages = histogram("stage", "What each stage of an answer took", SLOW, "stage")
         self._silent = histogram(
-            "sound_late", "How long a listener had nothing to hear when a frame came", QUICK
+            "playback_gap", "How long a listener had nothing to hear when a frame came", QUICK
         )
         self._lag = histogram("loop_lag", "How late the process came to what was due", QUICK)
         self._waited = histogram(
@@ -132,19 +132,19 @@ class Metrics:
 
         gauge("calls_live", "Calls that go on now", calls)
         gauge("recognisers_busy", "Recognisers that hear somebody", recognisers_busy)
-        gauge("recognisers_waiting", "Utterances that wait for one", lambda: self.load.waiting)
-        gauge("hearing_backlog_bytes", "Frames taken in, not yet acted on", self._backlog)
-        strained = Gauge(
-            "vivavoce_strained",
+        gauge("stt_queue_length", "Utterances that wait for one", lambda: self.load.waiting)
+        gauge("input_backlog_bytes", "Frames taken in, not yet acted on", self._backlog)
+        overloaded = Gauge(
+            "vivavoce_overloaded",
             "Why new voices are told that all lines are busy",
-            ["by"],
+            ["signal"],
             registry=self.registry,
         )
-        for name in self.load.strained(clock()):
-            strained.labels(name).set_function(partial(self._strained, name, clock))
+        for name in self.load.overloaded(clock()):
+            overloaded.labels(name).set_function(partial(self._overloaded, name, clock))
 
-    def _strained(self, name: str, clock: Callable[[], float]) -> float:
-        return self.load.strained(clock())[name]
+    def _overloaded(self, name: str, clock: Callable[[], float]) -> float:
+        return self.load.overloaded(clock())[name]
 
     def _backlog(self) -> float:
         return sum(reader.backlog for reader in self._readers)
@@ -161,11 +161,11 @@ class Metrics:
         self.load.ran(late_s, now, for_s)
         self._lag.observe(late_s)
 
-    def joined(self, who: object, now: float) -> None:
-        self.load.joined(who, now)
+    def joined(self, client_id: object, now: float) -> None:
+        self.load.joined(client_id, now)
 
-    def left(self, who: object, now: float) -> None:
-        self._waited.observe(self.load.left(who, now))
+    def left(self, client_id: object, now: float) -> None:
+        self._waited.observe(self.load.left(client_id, now))
 
     def committed(self, seconds: float, kept: bool) -> None:
         self._commits.observe(seconds)
@@ -190,7 +190,7 @@ class Metrics:
             case _:
                 pass
 
-    def reads(self, reader: Hears) -> None:
+    def reads(self, reader: HasBacklog) -> None:
         self._readers.add(reader)
 
 
@@ -201,7 +201,7 @@ class CallMetrics:
         """`ours`: brain and voice are here, so that an answer that falters is the load's fault."""
         self._metrics = metrics
         self._ours = ours
-        self._listener = Listener()
+        self._listener = UnderrunMeter()
         self.event = metrics.saw
         self.stage = metrics.stage
 
@@ -209,7 +209,7 @@ class CallMetrics:
         if isinstance(event, server.SpeechStopped):
             self._listener.stopped(now)
         elif isinstance(event, server.AudioDelta):
-            silent, first = self._listener.heard(event, now)
+            silent, first = self._listener.add(event, now)
             self._metrics.wrote(silent)
             if first is not None:
                 self._metrics.answered(first)

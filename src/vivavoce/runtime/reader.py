@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
-from ..core.effects import Who
-from ..core.inputs import Heard, Input, Unreadable
-from ..core.judgement import no_sound
+from ..core.effects import ClientId
+from ..core.inputs import AudioReceived, Input, InvalidFrame
+from ..core.validation import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
 from ..protocol.client import (
@@ -38,29 +38,29 @@ from .loop_share import LARGE, LoopQueue, LoopShare
 BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
 
-Event: TypeAlias = Command | Unreadable | AudioAppend
-Waiting: TypeAlias = Event | bytes
+QueuedEvent: TypeAlias = Command | InvalidFrame | AudioAppend
+Waiting: TypeAlias = QueuedEvent | bytes
 """`bytes`: a large frame that nobody has read yet."""
 
 
-class Hears(Protocol):
+class InputDecoder(Protocol):
     """Makes of appended bytes what a machine can hear, a piece at a time."""
 
-    def take(self, data: bytes) -> Iterator[Heard]: ...
+    def decode(self, data: bytes) -> Iterator[AudioReceived]: ...
 
 
-class Tells(Protocol):
-    def tell(self, event: Input, who: Who | None = None) -> None: ...
+class InputSink(Protocol):
+    def feed(self, event: Input, client_id: ClientId | None = None) -> None: ...
 
-    def settle(self) -> None: ...
+    def reconcile(self) -> None: ...
 
 
 class SessionReader:
     def __init__(
         self,
-        line: Tells,
+        driver: InputSink,
         client: Client,
-        ears: Hears | None,
+        pipeline: InputDecoder | None,
         allow: Callable[[Command], Command] | None = None,
         *,
         behind: Callable[[], bool] = lambda: False,
@@ -71,15 +71,15 @@ class SessionReader:
         this client may say. `behind`: can the recogniser take no more sound for now? `crowded`:
         do others' outboxes hold so much that nothing this client says may bring them more?
         `queue`: where clients that ask for much wait for each other."""
-        self._line = line
+        self._driver = driver
         self._allow = allow
-        self._who = client.who
-        self._ears = ears
+        self._client_id = client.id
+        self._pipeline = pipeline
         self._backlog: deque[tuple[Waiting, int]] = deque()  # each with the bytes of its frame
         self._backlog_bytes = 0
         self._interruptions = 0  # of the backlog
-        self._piece: Heard | None = None  # of a long sound, the next
-        self._pieces: Iterator[Heard] = iter(())  # and those after it
+        self._piece: AudioReceived | None = None  # of a long sound, the next
+        self._pieces: Iterator[AudioReceived] = iter(())  # and those after it
         self._hearing_bytes = 0  # that sound's frame, until its last piece is told
         self._gone = False
         self._outbox = client.outbox
@@ -89,13 +89,13 @@ class SessionReader:
         self._share = LoopShare(self._turned, queue)
 
     @property
-    def behind(self) -> bool:
+    def is_behind(self) -> bool:
         return self.backlog > BACKLOG or len(self._backlog) > EVENTS or self._crowded
 
     @property
     def _crowded(self) -> bool:
         """Whatever it says next would fill memory with answers."""
-        return self._outbox.crowded or self._others_crowded()
+        return self._outbox.over_high_water or self._others_crowded()
 
     @property
     def _held(self) -> bool:
@@ -119,18 +119,18 @@ class SessionReader:
         else:
             with self._share:
                 self._wait(self._read(data), len(data))
-        self.go_on()
-        if self.behind:
-            self._line.settle()  # nothing may have been told, and reading has to stop
+        self.resume()
+        if self.is_behind:
+            self._driver.reconcile()  # nothing may have been told, and reading has to stop
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         if self._share.working or self._share.turning:
             return
         if self._backlog or self._piece:
             with self._share:
                 self._tell()
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         self._gone = True
         self._backlog.clear()
         self._backlog_bytes = self._interruptions = 0
@@ -160,10 +160,10 @@ class SessionReader:
                     self._share.pause()
                     return
 
-    def _read(self, data: Frame) -> Event:
+    def _read(self, data: Frame) -> QueuedEvent:
         event = _read(data)
-        if isinstance(event, AudioAppend) and self._ears is None:
-            return Unreadable(no_sound(event.event_id))
+        if isinstance(event, AudioAppend) and self._pipeline is None:
+            return InvalidFrame(no_sound(event.event_id))
         return event
 
     def _read_first(self) -> None:
@@ -186,11 +186,11 @@ class SessionReader:
         self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
         return event, size
 
-    def _say(self, event: Command | Unreadable) -> None:
-        if self._allow is None or isinstance(event, Unreadable):
-            self._line.tell(event, self._who)
+    def _say(self, event: Command | InvalidFrame) -> None:
+        if self._allow is None or isinstance(event, InvalidFrame):
+            self._driver.feed(event, self._client_id)
         else:
-            self._line.tell(self._allow(event), self._who)
+            self._driver.feed(self._allow(event), self._client_id)
 
     def _let_interruptions_by(self) -> None:
         """`response.cancel` and `output_audio_buffer.clear` overtake held sound; nothing else does.
@@ -219,16 +219,16 @@ class SessionReader:
                 self._say(interruption)
 
     def _turned(self) -> None:
-        self.go_on()
-        self._line.settle()  # what waited may have said nothing, and we may read again
+        self.resume()
+        self._driver.reconcile()  # what waited may have said nothing, and we may read again
 
     def _begin_to_hear(self, audio: bytes, size: int) -> None:
-        assert self._ears is not None
-        self._pieces = self._ears.take(audio)
+        assert self._pipeline is not None
+        self._pieces = self._pipeline.decode(audio)
         self._look_for_piece(size)
 
-    def _hear(self, piece: Heard) -> None:
-        self._line.tell(piece, self._who)
+    def _hear(self, piece: AudioReceived) -> None:
+        self._driver.feed(piece, self._client_id)
         if not self._gone:  # telling may have ended the call
             self._look_for_piece(self._hearing_bytes)
 
@@ -254,8 +254,8 @@ def _sounds(items: Iterable[object]) -> bool:
     return any(part.audio for item in items if isinstance(item, Message) for part in item.content)
 
 
-def _read(data: Frame) -> Command | AudioAppend | Unreadable:
+def _read(data: Frame) -> Command | AudioAppend | InvalidFrame:
     try:
         return codec.decode(data)
     except InvalidRequest as error:
-        return Unreadable(error)
+        return InvalidFrame(error)

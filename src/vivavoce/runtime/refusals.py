@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..access.refusal import Refusal
+from ..access.auth_failure import AuthFailure
 from ..assistants import Assistant
-from ..core.values import Caller
+from ..core.types import Caller
 from ..errors import VivavoceError
 
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
 NAMED = 20  # assistants in one sentence
 
 
-class Refused(VivavoceError):
+class CallRefused(VivavoceError):
     """No call comes of it. `status` is HTTP's; `close` is the WebSocket's close code."""
 
     def __init__(
@@ -38,38 +38,40 @@ class Refused(VivavoceError):
         self.retry_s = retry_s
 
 
-def refused(refusal: Refusal) -> Refused:
+def refused(refusal: AuthFailure) -> CallRefused:
     """In the words of whoever looked at the credential."""
-    return Refused(refusal.status, refusal.code, refusal.message, close=3000)
+    return CallRefused(refusal.status, refusal.code, refusal.message, close=3000)
 
 
-def no_translation() -> Refused:
-    return Refused(
+def no_translation() -> CallRefused:
+    return CallRefused(
         501, "translation_not_supported", "This server has no translation sessions.", close=4000
     )
 
 
 def no_assistant(
     name: str, caller: Caller, assistants: Iterable[Assistant], param: str | None = None
-) -> Refused:
+) -> CallRefused:
     """Who may list the assistants is told whom they can have; a client secret may not."""
     there = [one.name for one in assistants if may_list(caller, one)]
     message = f"There is no assistant named '{name[:40]}'."
     if there:
         message += f" There are: {', '.join(there[:NAMED])}{' …' if there[NAMED:] else '.'}"
-    return Refused(404, "assistant_not_found", message, param=param)
+    return CallRefused(404, "assistant_not_found", message, param=param)
 
 
 def may_list(caller: Caller, assistant: Assistant) -> bool:
     return caller.credential != "secret" and caller.assistant in (None, assistant.name)
 
 
-def no_call() -> Refused:
+def no_call() -> CallRefused:
     """In the protocol's words, which are the same for a call that is somebody else's (§1.2)."""
-    return Refused(404, "call_id_not_found", "No session found for the provided call_id", param="")
+    return CallRefused(
+        404, "call_id_not_found", "No session found for the provided call_id", param=""
+    )
 
 
-def not_stored() -> Refused:
-    return Refused(
+def not_stored() -> CallRefused:
+    return CallRefused(
         503, "storage_unavailable", "The conversation could not be stored.", type=SERVER, close=1011
     )

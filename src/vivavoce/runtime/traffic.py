@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Traffic:
+class TrafficCounters:
     """Plain numbers, because they change with every frame. Bytes are of the messages alone."""
 
     frames_in: int = 0

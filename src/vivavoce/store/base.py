@@ -15,12 +15,12 @@ from typing import Protocol
 
 import msgspec
 
-from ..core.values import JsonObject
+from ..core.types import JsonObject
 from ..protocol.items import Item
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ItemRow:
     """One conversation item as stored: the item as the wire has it, and what is true besides."""
 
     item: Item
@@ -54,7 +54,7 @@ class Change:
     """What one call wants on disk, all of it in one commit with whoever else waits."""
 
     conversation_id: str
-    items: tuple[Row, ...] = ()
+    items: tuple[ItemRow, ...] = ()
     deleted: tuple[str, ...] = ()
     responses: tuple[ResponseRow, ...] = ()
     at: datetime | None = None  # becomes the conversation's updated_at
@@ -126,7 +126,7 @@ class SecretRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ConversationPage:
     """Newest first. `has_more`: ask again with `before` = the last one's id.
 
     A `before` that is not there (any more) leaves nothing to tell: the page is empty.
@@ -167,12 +167,12 @@ class Store(Protocol):
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
-    ) -> Page: ...
+    ) -> ConversationPage: ...
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         """With its items, calls and responses. False: there was none."""
 
-    async def items(self, conversation_id: str) -> list[Row]:
+    async def items(self, conversation_id: str) -> list[ItemRow]:
         """In the conversation's order."""
 
     async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:

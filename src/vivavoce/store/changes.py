@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..core.values import JsonObject
+from ..core.types import JsonObject
 from ..errors import StoreError
 from ..protocol.items import Item
-from .base import Change, Grant, ResponseRow, Row
+from .base import Change, Grant, ItemRow, ResponseRow
 
 T = TypeVar("T")
 
@@ -21,21 +21,21 @@ ITEM_BYTES = 16 * 1024 * 1024  # as much as the largest message of a client
 _items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # making one is expensive
 
 _OF_THE_ITEM = ("id", "type", "role", "status")
-_BESIDES = [column.name for column in fields(Row) if column.name != "item"]
+_BESIDES = [column.name for column in fields(ItemRow) if column.name != "item"]
 
 
 @dataclass(slots=True)
-class Merged:
+class MergedChanges:
     """Each item by conversation and id (None: gone), each response, each conversation's time."""
 
-    items: dict[tuple[str, str], Row | None] = field(default_factory=dict)
+    items: dict[tuple[str, str], ItemRow | None] = field(default_factory=dict)
     responses: dict[str, ResponseRow] = field(default_factory=dict)
     touched: dict[str, datetime] = field(default_factory=dict)
 
 
-def merge(changes: Sequence[Change]) -> Merged:
+def merge(changes: Sequence[Change]) -> MergedChanges:
     """One change after the other; within a change, what is deleted is deleted last."""
-    merged = Merged()
+    merged = MergedChanges()
     for change in changes:
         for row in change.items:
             merged.items[change.conversation_id, row.item.id] = row
@@ -49,7 +49,7 @@ def merge(changes: Sequence[Change]) -> Merged:
     return merged
 
 
-def encode_row(row: Row) -> dict[str, Any]:
+def encode_row(row: ItemRow) -> dict[str, Any]:
     """A row as columns. Of the item: id, type, role, status, and the rest as JSON in `content`.
 
     Raises `StoreError` for what cannot be written down.
@@ -63,7 +63,7 @@ def encode_row(row: Row) -> dict[str, Any]:
     return columns
 
 
-def decode_row(columns: Mapping[str, Any]) -> Row:
+def decode_row(columns: Mapping[str, Any]) -> ItemRow:
     """The inverse of `encode_row`. Raises `StoreError` for what no version of us wrote."""
     of_the_item = {name: columns[name] for name in _OF_THE_ITEM if columns[name] is not None}
     head, rest = msgspec.json.encode(of_the_item), columns["content"]
@@ -74,7 +74,7 @@ def decode_row(columns: Mapping[str, Any]) -> Row:
         item: Item = _items.decode(head if data == b"{}" else head[:-1] + b"," + data[1:])
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise StoreError(f"a stored item cannot be read ({type(error).__name__})") from None
-    return Row(item=item, **{name: columns[name] for name in _BESIDES})
+    return ItemRow(item=item, **{name: columns[name] for name in _BESIDES})
 
 
 def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:

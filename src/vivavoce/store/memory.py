@@ -15,15 +15,15 @@ from .base import (
     KEPT_FOR_CALLS,
     CallRow,
     Change,
+    ConversationPage,
     ConversationRow,
+    ItemRow,
     KeyRow,
-    Page,
     ResponseRow,
-    Row,
     SecretRow,
     page_size,
 )
-from .changes import Merged, encode, encode_row, merge
+from .changes import MergedChanges, encode, encode_row, merge
 
 R = TypeVar("R", ConversationRow, CallRow)
 
@@ -31,7 +31,7 @@ R = TypeVar("R", ConversationRow, CallRow)
 class MemoryStore:
     def __init__(self) -> None:
         self._conversations: dict[str, ConversationRow] = {}
-        self._items: dict[str, dict[str, Row]] = {}
+        self._items: dict[str, dict[str, ItemRow]] = {}
         self._calls: dict[str, CallRow] = {}
         self._responses: dict[str, ResponseRow] = {}
         self._keys: dict[str, KeyRow] = {}
@@ -54,7 +54,7 @@ class MemoryStore:
                 latest = max(at, conversation.updated_at)
                 self._conversations[conversation_id] = replace(conversation, updated_at=latest)
 
-    def _judge(self, merged: Merged) -> None:
+    def _judge(self, merged: MergedChanges) -> None:
         """Raises before anything changes."""
         for (conversation_id, _), row in merged.items.items():
             if row is not None:
@@ -80,7 +80,7 @@ class MemoryStore:
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
-    ) -> Page:
+    ) -> ConversationPage:
         size = page_size(limit)
         rows = _older(self._conversations, lambda row: row.created_at, before)
         rows = [
@@ -88,7 +88,7 @@ class MemoryStore:
             for row in rows
             if assistant in (None, row.assistant) and subject in (None, row.subject)
         ]
-        return Page(rows[:size], has_more=len(rows) > size)
+        return ConversationPage(rows[:size], has_more=len(rows) > size)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         self._items.pop(conversation_id, None)
@@ -98,7 +98,7 @@ class MemoryStore:
                 del self._responses[response.id]
         return self._conversations.pop(conversation_id, None) is not None
 
-    async def items(self, conversation_id: str) -> list[Row]:
+    async def items(self, conversation_id: str) -> list[ItemRow]:
         rows = self._items.get(conversation_id, {}).values()
         return sorted(rows, key=lambda row: (row.position, row.item.id))
 

@@ -26,16 +26,16 @@ from picows import (
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-from ..access import carriers
-from ..net.leaving import Leaving
-from ..net.websocket import PATIENCE_S, Frame, Socket
+from ..access import request_credentials
+from ..net.graceful_close import GracefulClose
+from ..net.websocket import SLOW_PEER_TIMEOUT_S, Frame, Socket
 from ..protocol import codec, server
-from ..protocol.envelope import envelope
+from ..protocol.error_body import envelope
+from ..runtime.call_registry import SERVICE_RESTART, CallRegistry, LiveCall
+from ..runtime.call_request import CallRequest, Dialect
+from ..runtime.call_setup import CallSetup, check_seat
 from ..runtime.client import Client
-from ..runtime.hub import SERVICE_RESTART, Hub, LiveCall
-from ..runtime.planning import Dialect, Knock
-from ..runtime.reception import Reception, check_seat
-from ..runtime.refusals import Refused
+from ..runtime.refusals import CallRefused
 
 log = logging.getLogger("vivavoce.websocket")
 picows_log = logging.getLogger("vivavoce.picows")
@@ -53,7 +53,7 @@ ADMIT_WITHIN_S = 10.0
 AGAIN_S = 5  # a call that took longer may be tried again
 QUERY_FIELDS = 100
 
-Answer = WSUpgradeResponseWithListener
+UpgradeResponse = WSUpgradeResponseWithListener
 
 
 class _Deaf:
@@ -67,45 +67,47 @@ class _Deaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class UpgradeRequest:
     """An upgrade request: who asks for what, and the subprotocol to answer with."""
 
-    knock: Knock
+    request: CallRequest
     chosen: str | None
 
     @property
     def call_id(self) -> str | None:
         """The running call that it wants to control."""
-        return self.knock.asked("call_id")
+        return self.request.asked("call_id")
 
 
-class Door:
+class WebSocketEndpoint:
     """Answers upgrade requests, and brings who comes in to the reception."""
 
     def __init__(
         self,
-        reception: Reception,
-        hub: Hub,
+        reception: CallSetup,
+        registry: CallRegistry,
         *,
         largest: int,
-        patience_s: float = PATIENCE_S,
-        strangers: int,
+        timeout_s: float = SLOW_PEER_TIMEOUT_S,
+        max_pending: int,
         secure: bool,
         origins: tuple[str, ...],
         make_id: Callable[[str], str],
     ) -> None:
         self._reception = reception
-        self._hub = hub
+        self._registry = registry
         self._largest = largest
-        self._patience_s = patience_s
-        self._room = strangers
+        self._timeout_s = timeout_s
+        self._room = max_pending
         self._undecided: set[Socket] = set()
         self._refused: dict[Socket, None] = {}  # told to go and not gone, the oldest first
         self._secure = secure
         self._origins = origins
         self._make_id = make_id
 
-    def look(self, target: bytes, headers: Mapping[str, str]) -> Visit | Answer:
+    def parse_request(
+        self, target: bytes, headers: Mapping[str, str]
+    ) -> UpgradeRequest | UpgradeResponse:
         """Who is there? Or the answer to somebody who is wrong here. `target`: path and query."""
         try:
             url = urlsplit(target.decode("latin-1"))
@@ -120,95 +122,105 @@ class Door:
         if dialect is None:
             return _no(404, "not_found", "There is nothing at this address.")
         origin, host = headers.get("origin"), headers.get("host")
-        if not carriers.welcome(origin, host=host, secure=self._secure, allowed=self._origins):
+        if not request_credentials.origin_allowed(
+            origin, host=host, secure=self._secure, allowed=self._origins
+        ):
             return _no(403, "origin_not_allowed", "This page may not connect: unknown Origin.")
-        offered = carriers.offered(headers.get("sec-websocket-protocol"))
-        credential = carriers.credential(
+        offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
+        credential = request_credentials.extract_credential(
             authorization=headers.get("authorization"),
             api_key=headers.get("api-key"),
             subprotocols=offered,
         )
-        if carriers.speaks_beta(headers.get("openai-beta"), offered):
+        if request_credentials.speaks_beta(headers.get("openai-beta"), offered):
             dialect = "beta"
-        return Visit(Knock(credential, "websocket", query, dialect), carriers.select(offered))
+        return UpgradeRequest(
+            CallRequest(credential, "websocket", query, dialect),
+            request_credentials.select_subprotocol(offered),
+        )
 
     # A call of their own
 
-    def begin(self, visit: Visit) -> Answer:
+    def accept_call(self, upgrade: UpgradeRequest) -> UpgradeResponse:
         """The handshake of a call."""
-        knock, call_id = visit.knock, self._make_id("rtc")
+        request, call_id = upgrade.request, self._make_id("rtc")
         named = {"Vivavoce-Call-Id": call_id}
-        conversation_id = knock.query.get("conversation_id")
-        if not (knock.credential or "").startswith("ek_"):  # a secret may name one itself
+        conversation_id = request.query.get("conversation_id")
+        if not (request.credential or "").startswith("ek_"):  # a secret may name one itself
             conversation_id = conversation_id or self._make_id("conv")
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
             named["Vivavoce-Conversation-Id"] = conversation_id[:64]
-        new = None if knock.query.get("conversation_id") else conversation_id
+        new = None if request.query.get("conversation_id") else conversation_id
 
         def welcome(socket: Socket) -> None:
-            self._hub.spawn(self._live(socket, knock, call_id, new), "websocket")
+            self._registry.spawn(self._live(socket, request, call_id, new), "websocket")
 
-        return self._yes(visit, welcome, named)
+        return self._yes(upgrade, welcome, named)
 
-    async def _live(self, socket: Socket, knock: Knock, call_id: str, new: str | None) -> None:
+    async def _live(
+        self, socket: Socket, request: CallRequest, call_id: str, new: str | None
+    ) -> None:
         try:
             async with asyncio.timeout(ADMIT_WITHIN_S):
-                call = await self._reception.admit(knock, call_id=call_id, conversation_id=new)
-        except Refused as refused:
+                call = await self._reception.admit(request, call_id=call_id, conversation_id=new)
+        except CallRefused as refused:
             self._refuse(socket, refused)
             return
         except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
             self._reception.gave_up("server_busy")
-            self._refuse(socket, Refused(
+            self._refuse(socket, CallRefused(
                 503, "server_busy", "The call could not be set up in time. Please try again in "
                 f"{AGAIN_S} seconds.", type="server_error", close=1013, retry_s=AGAIN_S,
             ))  # fmt: skip
             return
         except Exception:
-            self._refuse(socket, Refused(500, "server_error", "The call could not be set up.",
+            self._refuse(socket, CallRefused(500, "server_error", "The call could not be set up.",
                                          type="server_error", close=1011))  # fmt: skip
             raise
         self._undecided.discard(socket)
-        client = call.line.attach(socket, call.reader)
+        client = call.driver.attach(socket, call.reader)
         socket.join(client)
         await call.live()
 
     # Control of a call that runs
 
-    async def join(self, visit: Visit) -> Answer:
+    async def accept_sideband(self, upgrade: UpgradeRequest) -> UpgradeResponse:
         """The handshake of a control connection. Takes as long as its call may take to appear."""
         try:
-            live, credentials = await self._reception.join(visit.knock, visit.call_id or "")
-        except Refused as refused:
+            live, credentials = await self._reception.join(upgrade.request, upgrade.call_id or "")
+        except CallRefused as refused:
             if refused.status == 404:
                 return _no(404, refused.code, refused.message, refused.param)
             why = refused
-            return self._yes(visit, lambda socket: self._refuse(socket, why))
-        return self._yes(visit, lambda socket: self._attach(socket, live, credentials))
+            return self._yes(upgrade, lambda socket: self._refuse(socket, why))
+        return self._yes(upgrade, lambda socket: self._attach(socket, live, credentials))
 
     def _attach(self, socket: Socket, live: LiveCall, credentials: tuple[str, ...]) -> None:
         try:
             check_seat(live)  # it may have ended with the handshake, or others were faster
-        except Refused as refused:
+        except CallRefused as refused:
             self._refuse(socket, refused)
             return
         self._undecided.discard(socket)
-        socket.join(self._hub.attach(live, socket, credentials))
+        socket.join(self._registry.attach(live, socket, credentials))
 
     # Answers
 
     def wait_for(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done that belongs to a handshake."""
-        self._hub.spawn(work, "handshake")
+        self._registry.spawn(work, "handshake")
 
-    def leave(self) -> None:
+    def start_shutdown(self) -> None:
         """The process ends: every call is told so, each by its own line."""
-        self._hub.begin_to_leave()
+        self._registry.start_shutdown()
 
     def _yes(
-        self, visit: Visit, welcome: Callable[[Socket], None], named: Mapping[str, str] = {}
-    ) -> Answer:
-        chosen = {"Sec-WebSocket-Protocol": visit.chosen} if visit.chosen else {}
+        self,
+        upgrade: UpgradeRequest,
+        welcome: Callable[[Socket], None],
+        named: Mapping[str, str] = {},
+    ) -> UpgradeResponse:
+        chosen = {"Sec-WebSocket-Protocol": upgrade.chosen} if upgrade.chosen else {}
 
         def connected(socket: Socket) -> None:
             self._undecided.add(socket)
@@ -217,7 +229,7 @@ class Door:
 
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
-            Visitor(self._largest, self._patience_s, connected, self._gone),
+            TrackedSocket(self._largest, self._timeout_s, connected, self._gone),
         )
 
     def _make_room(self) -> None:
@@ -225,13 +237,13 @@ class Door:
         while self._refused and len(self._undecided) + len(self._refused) > self._room:
             oldest = next(iter(self._refused))
             del self._refused[oldest]
-            oldest.cut()
+            oldest.abort()
 
     def _gone(self, socket: Socket) -> None:
         self._undecided.discard(socket)
         self._refused.pop(socket, None)
 
-    def _refuse(self, socket: Socket, refused: Refused) -> None:
+    def _refuse(self, socket: Socket, refused: CallRefused) -> None:
         if socket in self._undecided:  # and has not left by itself
             self._undecided.discard(socket)
             self._refused[socket] = None
@@ -248,17 +260,17 @@ class Door:
         socket.join(_Deaf())
 
 
-class Visitor(Socket):
+class TrackedSocket(Socket):
     """A socket that says when it is connected, and when it is no more."""
 
     def __init__(
         self,
         largest: int,
-        patience_s: float,
+        timeout_s: float,
         welcome: Callable[[Socket], None],
         farewell: Callable[[Socket], None],
     ) -> None:
-        super().__init__(largest, patience_s)
+        super().__init__(largest, timeout_s)
         self._welcome = welcome
         self._gone = farewell
 
@@ -302,7 +314,7 @@ class Mistakes:
 
 def _no(
     status: int, code: str, message: str, param: str | None = None, retry_s: int | None = None
-) -> Answer:
+) -> UpgradeResponse:
     body = envelope("invalid_request_error", code, message, param)
     headers = {"Content-Type": "application/json"}
     if retry_s is not None:
@@ -314,11 +326,13 @@ def _no(
 def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
     """Target and headers of a request in uvicorn's own writing."""
     first, *lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    fields = (line.decode("latin-1").partition(":") for line in lines)
+    fields = (driver.decode("latin-1").partition(":") for driver in lines)
     return first.split(b" ")[1], {name: value.strip() for name, _, value in fields}
 
 
-def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Protocol]:
+def protocol_class(
+    endpoint: Callable[[], WebSocketEndpoint], largest: int
+) -> type[asyncio.Protocol]:
     """What uvicorn's `ws=` takes: it makes one for each upgraded connection.
 
     The order in which uvicorn calls `connection_made`, `data_received` and `set_protocol` is its
@@ -339,11 +353,11 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
                 largest, None, 4096,
             )  # fmt: skip
             self._connections = server_state.connections
-            self._decided: Answer | None = None
+            self._decided: UpgradeResponse | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._connections.add(self)
-            self._raw = Leaving.of(transport)
+            self._raw = GracefulClose.of(transport)
             super().connection_made(self._raw)
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -353,21 +367,25 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def data_received(self, data: bytes) -> None:
             """Uvicorn replays the handshake request; the rest comes by buffers."""
-            visit = door().look(*_request(data))
-            if isinstance(visit, Visit) and visit.call_id:
+            upgrade = endpoint().parse_request(*_request(data))
+            if isinstance(upgrade, UpgradeRequest) and upgrade.call_id:
                 self._raw.pause_reading()
-                door().wait_for(self._join(visit, data))
+                endpoint().wait_for(self._join(upgrade, data))
             else:
-                self._decided = door().begin(visit) if isinstance(visit, Visit) else visit
+                self._decided = (
+                    endpoint().accept_call(upgrade)
+                    if isinstance(upgrade, UpgradeRequest)
+                    else upgrade
+                )
                 self._take(data)
 
-        async def _join(self, visit: Visit, request: bytes) -> None:
-            self._decided = await door().join(visit)
+        async def _join(self, upgrade: UpgradeRequest, request: bytes) -> None:
+            self._decided = await endpoint().accept_sideband(upgrade)
             if not self._raw.is_closing():
                 self._take(request)
                 self._raw.resume_reading()
 
-        def _answer(self, request: WSUpgradeRequest) -> Answer:
+        def _answer(self, request: WSUpgradeRequest) -> UpgradeResponse:
             """picows asks this when it has read the request."""
             decided, self._decided = self._decided, None
             assert decided is not None
@@ -384,8 +402,8 @@ def protocol_class(door: Callable[[], Door], largest: int) -> type[asyncio.Proto
 
         def shutdown(self) -> None:
             """Uvicorn leaves, and waits until every connection is gone."""
-            door().leave()
-            if isinstance(self.listener, Socket) and not isinstance(self.listener.far, Client):
+            endpoint().start_shutdown()
+            if isinstance(self.listener, Socket) and not isinstance(self.listener.receiver, Client):
                 self.listener.close(SERVICE_RESTART, "service restart")
 
     return PicowsOnUvicorn

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import VivavoceError
 from ..net.dial import Unreachable, dial
-from ..net.websocket import PATIENCE_S, Socket
+from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 
 log = logging.getLogger("vivavoce.upstream")
 
@@ -46,7 +46,7 @@ async def connect(
     *,
     largest: int,
     within_s: float = WITHIN_S,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = SLOW_PEER_TIMEOUT_S,
 ) -> Socket:
     """Raises `NotConnected`."""
     if not key or not (key.isascii() and key.isprintable()):
@@ -60,7 +60,7 @@ async def connect(
             subprotocol=None,
             largest=largest,
             within_s=within_s,
-            patience_s=patience_s,
+            timeout_s=timeout_s,
         )
     except Unreachable as error:
         host = urlsplit(base_url).hostname

@@ -13,12 +13,12 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...core.values import JsonObject
+from ...core.types import JsonObject
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, McpCall, Message, Part
 from ...protocol.server import CachedTokens, InputTokens, OutputTokens, Usage
-from ..base import Cut, Question, Thought
-from ..endpoint import Endpoint, in_stream
+from ..base import GenerateOutput, GenerateRequest, GenerationCut
+from ..openai_endpoint import Endpoint, in_stream
 
 PATH = "/chat/completions"
 UNANSWERED = "(no answer yet)"
@@ -82,7 +82,7 @@ class OpenAIBrain:
         self._model = model
         self._limit_field = limit_field
 
-    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+    async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         calls = _Calls()
         finish: str | None = None
         usage: _Usage | None = None
@@ -101,13 +101,13 @@ class OpenAIBrain:
         for call in calls.whole():
             yield call
         if finish == "length":
-            yield Cut("max_output_tokens")
+            yield GenerationCut("max_output_tokens")
         elif finish == "content_filter":
-            yield Cut("content_filter")
+            yield GenerationCut("content_filter")
         if usage is not None:
             yield _usage(usage)
 
-    def _body(self, question: Question) -> JsonObject:
+    def _body(self, question: GenerateRequest) -> JsonObject:
         body: JsonObject = {
             "model": self._model,
             "messages": messages(question.instructions, question.history),

@@ -13,12 +13,19 @@ from msgspec import UNSET
 
 from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...core.ledger import Word
-from ...core.values import Transcript
+from ...core.types import Transcript
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ...protocol.server import InputTokens, Logprob, OutputTokens, Usage
-from ..base import Cut, Question, Speech, Stable, Thought, Voice
-from .script import Reader, Script, fill
+from ..base import (
+    AudioChunk,
+    GenerateOutput,
+    GenerateRequest,
+    GenerationCut,
+    OnTranscript,
+    VoiceRequest,
+)
+from .script import RuleMatcher, Script, fill
 
 SURE = -0.05  # the logprob of each word of a script: 95 %
 WORD_MS = 300  # of speech, before the next word is taken for certain
@@ -40,13 +47,13 @@ class ScriptedStt:
 
     def __init__(self, script: Script) -> None:
         self._heard = script.heard
-        self._reader = Reader(script, "stt")
+        self._reader = RuleMatcher(script, "stt")
         self._turn = 0
 
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,
@@ -78,9 +85,9 @@ class ScriptedBrain:
     """Answers what was said last, by the user or a tool, as the script says. A token is a word."""
 
     def __init__(self, script: Script) -> None:
-        self._reader = Reader(script, "brain")
+        self._reader = RuleMatcher(script, "brain")
 
-    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+    async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         text = _last(question.history)
         rule, words = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
@@ -89,7 +96,7 @@ class ScriptedBrain:
             if rule.fail and said == rule.after:
                 break
             if said == question.max_output_tokens:
-                yield Cut("max_output_tokens")
+                yield GenerationCut("max_output_tokens")
                 break
             said += 1
             yield word
@@ -118,9 +125,9 @@ class Tones:
     """Speaks in beeps: one for each word, as long as the word, as high as the voice."""
 
     def __init__(self, script: Script | None = None) -> None:
-        self._reader = Reader(script or Script(), "tts")
+        self._reader = RuleMatcher(script or Script(), "tts")
 
-    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         rule, _ = self._reader.find(text)
         await asyncio.sleep(rule.delay_s)
         hertz = 200 + zlib.crc32(voice.name.encode()) % 400
@@ -129,7 +136,7 @@ class Tones:
                 break
             each_ms = CHARACTER_MS / voice.speed
             pcm = _beep(hertz, each_ms * len(word.strip()), each_ms * len(word))
-            yield Speech(pcm=pcm, words=(Word(word, 0),))
+            yield AudioChunk(pcm=pcm, words=(Word(word, 0),))
             await asyncio.sleep(rule.pace_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)

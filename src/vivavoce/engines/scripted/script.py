@@ -27,7 +27,7 @@ from typing import Literal
 
 import msgspec
 
-from ...core.values import JsonObject
+from ...core.types import JsonObject
 from ...errors import ConfigError, Mistake, misread
 from ...file_reading import FolderFile, UnreadableFile, read_text
 
@@ -36,7 +36,7 @@ FILE_BYTES = 64 * 1024
 Stage = Literal["stt", "brain", "tts"]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScriptedCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     arguments: JsonObject = {}
 
@@ -47,7 +47,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     when: str = ""
     pattern: str = ""
     say: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ScriptedCall, ...] = ()
     delay_s: float = 0.0  # before the first word
     pace_s: float = 0.0  # after each word
     fail: str = ""
@@ -70,7 +70,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rules: tuple[Rule, ...] = ()
 
 
-class Reader:
+class RuleMatcher:
     """One stage following the script: it counts how often each rule was used."""
 
     def __init__(self, script: Script, stage: Stage) -> None:

@@ -29,11 +29,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...audio.resample import Resampler
-from ...core.values import JsonObject, ToolSpec, Transcript
+from ...core.types import JsonObject, ToolSpec, Transcript
 from ...errors import ConfigError, EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from ...protocol.server import Logprob, Usage
-from ..base import Cut, Question, Speech, Thought, Voice
+from ..base import AudioChunk, GenerateOutput, GenerateRequest, GenerationCut, VoiceRequest
 from .parts import ScriptedBrain, ScriptedStt, Tones, sure
 from .script import Script, load
 
@@ -50,7 +50,7 @@ T = TypeVar("T")
 Piece = TypeVar("Piece")
 
 
-class Refused(Exception):
+class ScriptedRefusal(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -102,7 +102,7 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
 
     async def check_key(request: Request) -> None:
         if key is not None and request.headers.get("authorization") != f"Bearer {key}":
-            raise Refused(401, "invalid_api_key", f"Incorrect API key provided, not {key}")
+            raise ScriptedRefusal(401, "invalid_api_key", f"Incorrect API key provided, not {key}")
 
     app = FastAPI(title="Scripted endpoints", openapi_url=None, dependencies=[Depends(check_key)])
     app.state.open = app.state.asked = 0
@@ -110,8 +110,8 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
     brain, stt, tts = ScriptedBrain(script), ScriptedStt(script), Tones(script)
     ids = itertools.count(1)
 
-    @app.exception_handler(Refused)
-    async def say_no(request: Request, refused: Refused) -> Response:
+    @app.exception_handler(ScriptedRefusal)
+    async def say_no(request: Request, refused: ScriptedRefusal) -> Response:
         return _refusal(refused)
 
     @app.get("/v1/models")
@@ -135,7 +135,9 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
         async with request.form() as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not form.get("model"):
-                raise Refused(400, "missing_required_parameter", "file and model are needed")
+                raise ScriptedRefusal(
+                    400, "missing_required_parameter", "file and model are needed"
+                )
             pcm = _pcm(await file.read())
             told = _Told(
                 logprobs="logprobs" in form.getlist("include[]"),
@@ -155,22 +157,22 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
     async def speak(request: Request) -> Response:
         asked = await _decode(request, _SpeechRequest)
         if asked.response_format != "pcm":
-            raise Refused(400, "unsupported_value", "only pcm is spoken here")
-        voice = Voice(name=asked.voice, speed=asked.speed)
+            raise ScriptedRefusal(400, "unsupported_value", "only pcm is spoken here")
+        voice = VoiceRequest(name=asked.voice, speed=asked.speed)
         speech = await _while_there(request, _begun(tts.speak(asked.input, voice)))
         return _Answer(_sound(speech), media_type="audio/pcm")
 
     return app
 
 
-def _refusal(refused: Refused) -> Response:
+def _refusal(refused: ScriptedRefusal) -> Response:
     kind = "invalid_request_error" if refused.status < 500 else "server_error"
     error = {"message": str(refused), "type": kind, "param": None, "code": refused.code}
     return JSONResponse({"error": error}, status_code=refused.status)
 
 
-def _refused(error: EngineError) -> Refused:
-    return Refused(STATUSES.get(error.code, 500), error.code, str(error))
+def _refused(error: EngineError) -> ScriptedRefusal:
+    return ScriptedRefusal(STATUSES.get(error.code, 500), error.code, str(error))
 
 
 class _Counting:
@@ -215,7 +217,7 @@ async def _while_there(request: Request, work: Coroutine[object, object, T]) -> 
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise Refused(499, "client_gone", "nobody waits for this")
+        raise ScriptedRefusal(499, "client_gone", "nobody waits for this")
     finally:
         working.cancel()
         leaving.cancel()
@@ -226,7 +228,7 @@ async def _decode(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.DecodeError as error:
-        raise Refused(400, "invalid_value", str(error)) from None
+        raise ScriptedRefusal(400, "invalid_value", str(error)) from None
 
 
 async def _begun(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
@@ -250,13 +252,13 @@ async def _again(
                 yield piece
 
 
-def _question(asked: _Chat) -> Question:
+def _question(asked: _Chat) -> GenerateRequest:
     instructions = " ".join(
         _text(said) for said in asked.messages if said.role in ("system", "developer")
     )
     history = [item for said in asked.messages for item in _items(said)]
     tools = [msgspec.convert(tool.get("function"), ToolSpec) for tool in asked.tools]
-    return Question(
+    return GenerateRequest(
         instructions=instructions,
         history=tuple(history),
         tools=tuple(tools),
@@ -297,7 +299,7 @@ def _text(said: _Said) -> str:
 
 
 async def _events(
-    name: str, asked: _Chat, thoughts: AsyncGenerator[Thought, None]
+    name: str, asked: _Chat, thoughts: AsyncGenerator[GenerateOutput, None]
 ) -> AsyncGenerator[bytes, None]:
     """Server-sent events. A failure in the middle is raised, and breaks the connection off."""
     finish, calls = "stop", 0
@@ -311,7 +313,7 @@ async def _events(
                     finish = "tool_calls"
                     yield _event(name, asked, delta={"tool_calls": [_tool_call(thought, calls)]})
                     calls += 1
-                case Cut(reason=reason):
+                case GenerationCut(reason=reason):
                     finish = "length" if reason == "max_output_tokens" else reason
                 case Usage():
                     usage = thought
@@ -354,11 +356,11 @@ def _usage(usage: Usage) -> JsonObject:
     }
 
 
-def _completion(name: str, asked: _Chat, thoughts: list[Thought]) -> JsonObject:
+def _completion(name: str, asked: _Chat, thoughts: list[GenerateOutput]) -> JsonObject:
     calls = [thought for thought in thoughts if isinstance(thought, FunctionCall)]
     usage = next((thought for thought in thoughts if isinstance(thought, Usage)), Usage())
     text = "".join(thought for thought in thoughts if isinstance(thought, str))
-    cut = any(isinstance(thought, Cut) for thought in thoughts)
+    cut = any(isinstance(thought, GenerationCut) for thought in thoughts)
     message: JsonObject = {"role": "assistant", "content": text or None}
     if calls:
         message["tool_calls"] = [_tool_call(call, i) for i, call in enumerate(calls)]
@@ -373,7 +375,7 @@ def _completion(name: str, asked: _Chat, thoughts: list[Thought]) -> JsonObject:
     }
 
 
-async def _sound(speech: AsyncGenerator[Speech, None]) -> AsyncGenerator[bytes, None]:
+async def _sound(speech: AsyncGenerator[AudioChunk, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(speech):
         async for piece in speech:
             yield piece.pcm
@@ -405,11 +407,11 @@ def _pcm(data: bytes) -> bytes:
     try:
         with wave.open(io.BytesIO(data)) as reader:
             if (reader.getnchannels(), reader.getsampwidth()) != (1, 2):
-                raise Refused(400, "invalid_value", "one channel of 16 bits is heard here")
+                raise ScriptedRefusal(400, "invalid_value", "one channel of 16 bits is heard here")
             pcm = reader.readframes(reader.getnframes())
             return Resampler(reader.getframerate(), SAMPLE_RATE).push(pcm, last=True)
     except (wave.Error, EOFError):
-        raise Refused(400, "invalid_value", "that is no WAV file") from None
+        raise ScriptedRefusal(400, "invalid_value", "that is no WAV file") from None
 
 
 async def _once(pcm: bytes) -> AsyncIterator[bytes]:

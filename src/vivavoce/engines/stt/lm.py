@@ -21,10 +21,10 @@ from pathlib import Path
 import msgspec
 
 from ...errors import EngineError
-from ..child import command, environment
+from ..child_process import command, environment
 from . import ngrams
 from .corpus import Corpus
-from .pronounce import dictionary
+from .g2p import dictionary
 
 BACKGROUND = Path(__file__).with_name("background.arpa.gz")
 VERSION = 1  # of the way that models are made

@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from ...audio.pcm import SAMPLE_RATE
-from ...core.values import Segment, Transcript
+from ...core.types import Segment, Transcript
 from ...errors import EngineError
 from ...net.http import Stream
 from ...protocol.server import Logprob
-from ..base import Stable
-from ..endpoint import Endpoint, in_stream
+from ..base import OnTranscript
+from ..openai_endpoint import Endpoint, in_stream
 
 PATH = "/audio/transcriptions"
 LONGEST = 24 * 1024 * 1024  # bytes: these endpoints take 25 MB, which is nearly nine minutes
@@ -71,7 +71,7 @@ class OpenAIStt:
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,
@@ -105,7 +105,7 @@ class OpenAIStt:
             form["stream"] = "true"
         return form
 
-    async def _ask(self, form: dict[str, str], pcm: bytes, stable: Stable) -> Transcript:
+    async def _ask(self, form: dict[str, str], pcm: bytes, stable: OnTranscript) -> Transcript:
         files = {"file": ("speech.wav", _wav(pcm), "audio/wav")}
         async with self._endpoint.post(PATH, form=form, files=files) as stream:
             if stream.headers.get("content-type", "").startswith("text/event-stream"):
@@ -113,7 +113,7 @@ class OpenAIStt:
             return _understood(await stream.read())
 
 
-async def _streamed(stream: Stream, stable: Stable) -> Transcript:
+async def _streamed(stream: Stream, stable: OnTranscript) -> Transcript:
     said, tokens = "", list[Logprob]()
     while (data := await stream.event()) not in (None, b"[DONE]"):
         event = _read(data or b"")

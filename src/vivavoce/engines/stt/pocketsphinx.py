@@ -19,11 +19,11 @@ import msgspec
 
 from ...audio.pcm import SAMPLE_RATE, SILENT_DB, level_db
 from ...audio.resample import Resampler
-from ...core.values import Transcript
+from ...core.types import Transcript
 from ...errors import EngineError
-from ..base import Stable
-from ..child import Child
-from ..leases import Leases, Queue, Unseen
+from ..base import OnTranscript
+from ..child_process import ChildProcess
+from ..leases import Leases, NullWaitObserver, WaitObserver
 from . import sphinx_worker as wire
 from .lm import ModelFiles
 
@@ -53,7 +53,12 @@ class Pool:
     """
 
     def __init__(
-        self, size: int, *, wait_s: float = 10.0, answer_s: float = 10.0, queue: Queue | None = None
+        self,
+        size: int,
+        *,
+        wait_s: float = 10.0,
+        answer_s: float = 10.0,
+        queue: WaitObserver | None = None,
     ) -> None:
         self._workers = tuple(Worker(answer_s) for _ in range(size))
         self._leases = Leases(
@@ -61,7 +66,7 @@ class Pool:
             wait_s=wait_s,
             busy="All recognisers are busy.",
             code="recogniser_busy",
-            queue=queue or Unseen(),
+            queue=queue or NullWaitObserver(),
         )
 
     async def __aenter__(self) -> Self:
@@ -107,7 +112,7 @@ class Worker:
 
     def __init__(self, answer_s: float) -> None:
         self._answer_s = answer_s
-        self._child = Child(wire.__name__, "recogniser")
+        self._child = ChildProcess(wire.__name__, "recogniser")
         self._models: deque[ModelFiles | None] = deque(maxlen=wire.DECODERS)
         self._number = 0  # of the last request; answers to others come too late
 
@@ -124,7 +129,7 @@ class Worker:
         model: ModelFiles | None,
         voice: str | None,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
     ) -> tuple[str, str | None]:
         """Its words, and what the decoder has learnt of the voice."""
         await self._begin(wire.START, model, voice)
@@ -218,7 +223,7 @@ class Pocketsphinx:
     async def listen(
         self,
         sound: AsyncIterator[bytes],
-        stable: Stable,
+        stable: OnTranscript,
         *,
         language: str | None = None,
         logprobs: bool = False,
@@ -238,7 +243,7 @@ class Pocketsphinx:
         return Transcript(said)
 
     async def _hear_stretch(
-        self, sound: AsyncGenerator[bytes, None], said: str, stable: Stable
+        self, sound: AsyncGenerator[bytes, None], said: str, stable: OnTranscript
     ) -> str:
         """What was `said` before it, and its words."""
 
@@ -259,7 +264,7 @@ class Pocketsphinx:
                     await tape.more()
         return said
 
-    async def _hear(self, tape: _Tape, stable: Stable) -> tuple[str, str | None]:
+    async def _hear(self, tape: _Tape, stable: OnTranscript) -> tuple[str, str | None]:
         async with self._pool.lease(self._model) as worker, aclosing(tape.play()) as sound:
             return await worker.hear(self._model, self._voice, sound, stable)
 

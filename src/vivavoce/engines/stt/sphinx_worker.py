@@ -39,7 +39,7 @@ Words: TypeAlias = Sequence[tuple[str, int]]
 """Each word, and the frame in which it ends."""
 
 
-class Steady:
+class StableWords:
     """Which words can no longer change? Those that did not, and that are long enough ago.
 
     The decoder may in principle still change its mind about any of them, and does so in one of
@@ -76,7 +76,7 @@ class Steady:
         return self.told + [word for word, end in words if end > self._until]
 
 
-class Hearing:
+class DecoderLoop:
     """One utterance after the other, each with the decoder of its language model."""
 
     def __init__(self, answers: IO[str]) -> None:
@@ -85,7 +85,7 @@ class Hearing:
         self._decoder: Decoder | None = None  # while an utterance is on
         self._number = 0
         self._heard = 0  # bytes of this utterance
-        self._steady = Steady()
+        self._steady = StableWords()
         self._guess = ""
 
     def do(self, kind: bytes, number: int, payload: bytes) -> None:
@@ -127,7 +127,7 @@ class Hearing:
         decoder.start_utt(model["voice"])
         self._decoder, self._number = decoder, number
         self._heard = 0
-        self._steady, self._guess = Steady(), ""
+        self._steady, self._guess = StableWords(), ""
 
     def _hear(self, decoder: Decoder, pcm: bytes) -> None:
         """At once, however short it is: what waits here is work for when speech has ended."""
@@ -208,7 +208,7 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody is left to hear about it
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # whatever else is printed does not end up among the answers
-        hearing = Hearing(answers)
+        hearing = DecoderLoop(answers)
         while len(header := sys.stdin.buffer.read(HEADER.size)) == HEADER.size:
             kind, number, length = HEADER.unpack(header)
             hearing.do(kind, number, sys.stdin.buffer.read(length))

@@ -26,8 +26,8 @@ import msgspec
 from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
 from ...errors import EngineError
-from ..base import Speech, Voice
-from .pieces import Pieces, portions
+from ..base import AudioChunk, VoiceRequest
+from .chunking import SpeechChunker, portions
 
 MODULE = "vivavoce_espeak"
 PORTION = 300  # characters
@@ -113,10 +113,10 @@ class Espeak:
 
     async def warm(self) -> None:
         """Start the process and let it load its voices, before somebody waits for it."""
-        async for _ in self.speak("Hello.", Voice(name="marin")):
+        async for _ in self.speak("Hello.", VoiceRequest(name="marin")):
             pass
 
-    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         """A voice that is none of the ten is an error: it was checked before a call began."""
         timbre = TIMBRES.get(voice.name)
         if timbre is None:
@@ -124,7 +124,7 @@ class Espeak:
         for portion in portions(text, PORTION):
             process = await self._running()
             resampler = Resampler(process.rate, SAMPLE_RATE)
-            pieces = Pieces(portion)
+            pieces = SpeechChunker(portion)
             name, frames = process.speak(_request(portion, voice, timbre, process.voices))
             try:
                 while (frame := await self._next(frames, process)) is not None:
@@ -161,7 +161,7 @@ class Espeak:
 
 
 def _request(
-    text: str, voice: Voice, timbre: Timbre, identifiers: dict[str, str]
+    text: str, voice: VoiceRequest, timbre: Timbre, identifiers: dict[str, str]
 ) -> dict[str, object]:
     base = _identifier(voice.language or "en", timbre, identifiers)
     wanted = timbre.rate * min(max(voice.speed, 0.25), 1.5)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from ...core.ledger import Word
-from ...core.values import JsonObject
-from ..base import Speech, Voice
-from ..endpoint import Endpoint
-from .pieces import Pieces, portions, spread
+from ...core.types import JsonObject
+from ..base import AudioChunk, VoiceRequest
+from ..openai_endpoint import Endpoint
+from .chunking import SpeechChunker, portions, spread
 
 PATH = "/audio/speech"
 CHARACTERS_PER_S = 15.0
@@ -25,10 +25,10 @@ class OpenAITts:
         self._endpoint = endpoint
         self._model = model
 
-    async def speak(self, text: str, voice: Voice) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         for portion in portions(text, PORTION):
             if not portion.strip():
-                yield Speech(pcm=b"", words=(Word(portion, 0),))
+                yield AudioChunk(pcm=b"", words=(Word(portion, 0),))
                 continue
             body: JsonObject = {
                 "model": self._model,
@@ -38,7 +38,7 @@ class OpenAITts:
                 "response_format": "pcm",
             }
             likely_ms = 1000 * len(portion) / CHARACTERS_PER_S / voice.speed
-            pieces = Pieces(portion, spread(portion, likely_ms))
+            pieces = SpeechChunker(portion, spread(portion, likely_ms))
             odd = b""
             async with self._endpoint.post(PATH, body) as stream:
                 while (pcm := await stream.piece()) is not None:

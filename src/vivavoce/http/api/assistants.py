@@ -12,7 +12,7 @@ from ..services import At, ByEither, Services
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])
 
 
-class About(BaseModel):
+class AssistantInfo(BaseModel):
     name: str
     title: dict[str, str] = Field(description="By language")
     description: dict[str, str] = Field(description="By language")
@@ -25,25 +25,25 @@ class About(BaseModel):
     )
 
 
-class Assistants(BaseModel):
-    data: list[About]
+class AssistantList(BaseModel):
+    data: list[AssistantInfo]
 
 
 @router.get("", summary="The assistants one may talk with")
-async def listed(at: At, caller: ByEither) -> Assistants:
-    return Assistants(data=[_about(at, a) for a in at.catalogue if may_list(caller, a)])
+async def listed(at: At, caller: ByEither) -> AssistantList:
+    return AssistantList(data=[_about(at, a) for a in at.catalogue if may_list(caller, a)])
 
 
 @router.get("/{name}", summary="One assistant")
-async def one(at: At, caller: ByEither, name: str) -> About:
+async def one(at: At, caller: ByEither, name: str) -> AssistantInfo:
     found = at.catalogue.get(name)
     if found is None or not may_list(caller, found):
         raise no_assistant(name, caller, at.catalogue)
     return _about(at, found)
 
 
-def _about(at: Services, assistant: Assistant) -> About:
-    return About(
+def _about(at: Services, assistant: Assistant) -> AssistantInfo:
+    return AssistantInfo(
         name=assistant.name,
         title={language: assistant.title(language) for language in assistant.languages},
         description={language: assistant.description(language) for language in assistant.languages},

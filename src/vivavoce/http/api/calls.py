@@ -8,15 +8,15 @@ from typing import Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from ...core.values import Caller
-from ...runtime.refusals import Refused
+from ...core.types import Caller
+from ...runtime.refusals import CallRefused
 from ...store.base import CallRow, ResponseRow
 from ..services import At, ByKey
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
 
-class Call(BaseModel):
+class CallInfo(BaseModel):
     id: str
     conversation_id: str
     assistant: str
@@ -29,13 +29,13 @@ class Call(BaseModel):
     live: bool
 
 
-class Calls(BaseModel):
-    data: list[Call]
+class CallList(BaseModel):
+    data: list[CallInfo]
     has_more: bool
     last_id: str | None
 
 
-class Response(BaseModel):
+class ResponseInfo(BaseModel):
     id: str
     status: str
     reason: str | None
@@ -49,20 +49,20 @@ class Response(BaseModel):
 
 
 class Responses(BaseModel):
-    data: list[Response]
+    data: list[ResponseInfo]
 
 
 @router.get("", summary="Calls, newest first")
 async def listed(
     at: At, caller: ByKey, before: str | None = None, limit: int = Query(20, ge=1, le=100)
-) -> Calls:
+) -> CallList:
     rows = await at.store.calls(assistant=caller.assistant, before=before, limit=limit + 1)
     data = [_call(at, row) for row in rows[:limit]]
-    return Calls(data=data, has_more=len(rows) > limit, last_id=data[-1].id if data else None)
+    return CallList(data=data, has_more=len(rows) > limit, last_id=data[-1].id if data else None)
 
 
 @router.get("/{call_id}", summary="One call")
-async def one(at: At, caller: ByKey, call_id: str) -> Call:
+async def one(at: At, caller: ByKey, call_id: str) -> CallInfo:
     return _call(at, await _found(at, caller, call_id))
 
 
@@ -75,12 +75,12 @@ async def events(at: At, caller: ByKey, call_id: str) -> Responses:
 async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
     row = await at.store.call(call_id)
     if row is None or caller.assistant not in (None, row.assistant):
-        raise Refused(404, "call_id_not_found", f"There is no call '{call_id[:60]}'.")
+        raise CallRefused(404, "call_id_not_found", f"There is no call '{call_id[:60]}'.")
     return row
 
 
-def _call(at: At, row: CallRow) -> Call:
-    return Call(
+def _call(at: At, row: CallRow) -> CallInfo:
+    return CallInfo(
         id=row.id,
         conversation_id=row.conversation_id,
         assistant=row.assistant,
@@ -90,12 +90,12 @@ def _call(at: At, row: CallRow) -> Call:
         started_at=row.started_at,
         ended_at=row.ended_at,
         ending=row.ending,
-        live=at.hub.get(row.id) is not None,
+        live=at.registry.get(row.id) is not None,
     )
 
 
-def _response(row: ResponseRow) -> Response:
-    return Response(
+def _response(row: ResponseRow) -> ResponseInfo:
+    return ResponseInfo(
         id=row.id,
         status=row.status,
         reason=row.reason,

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from ...core.values import Caller
-from ...runtime.refusals import Refused
-from ...store.base import ConversationRow, Row
+from ...core.types import Caller
+from ...runtime.refusals import CallRefused
+from ...store.base import ConversationRow, ItemRow
 from ..services import At, ByEither
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 PIECE_BYTES = 64 * 1024
 
 
-class Conversation(BaseModel):
+class ConversationInfo(BaseModel):
     id: str
     assistant: str
     user: str | None
@@ -32,7 +32,7 @@ class Conversation(BaseModel):
     updated_at: datetime
 
 
-class Item(BaseModel):
+class ItemInfo(BaseModel):
     item: dict[str, Any]
     generated: str | None
     sent_ms: int | None
@@ -43,12 +43,12 @@ class Item(BaseModel):
     created_at: datetime
 
 
-class Whole(Conversation):
-    items: list[Item]
+class ConversationDetail(ConversationInfo):
+    items: list[ItemInfo]
 
 
 class Conversations(BaseModel):
-    data: list[Conversation]
+    data: list[ConversationInfo]
     has_more: bool
     last_id: str | None
 
@@ -71,7 +71,7 @@ async def listed(
     page = await at.store.conversations(
         assistant=assistant, subject=user, before=before, limit=limit
     )
-    data = [Conversation(**_told(row)) for row in page.data]
+    data = [ConversationInfo(**_told(row)) for row in page.data]
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
 
 
@@ -79,7 +79,7 @@ async def listed(
     "/{conversation_id}",
     summary="One conversation with its items",
     response_class=StreamingResponse,
-    responses={200: {"model": Whole}},
+    responses={200: {"model": ConversationDetail}},
 )
 async def one(at: At, caller: ByEither, conversation_id: str) -> StreamingResponse:
     row = await _found(at, caller, conversation_id)
@@ -90,11 +90,11 @@ async def one(at: At, caller: ByEither, conversation_id: str) -> StreamingRespon
 @router.delete("/{conversation_id}", status_code=204, summary="Forget a conversation")
 async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
     await _found(at, caller, conversation_id)
-    async with at.hub.in_use.while_valid(caller):
+    async with at.registry.in_use.while_valid(caller):
         # A call would go on writing to it.
-        gone = await at.hub.take_over(conversation_id, why="conversation_deleted")
+        gone = await at.registry.take_over(conversation_id, why="conversation_deleted")
     if not gone:
-        raise Refused(409, "conversation_busy", "A call in this conversation does not end.",
+        raise CallRefused(409, "conversation_busy", "A call in this conversation does not end.",
                       type="server_error")  # fmt: skip
     await at.store.delete_conversation(conversation_id)
 
@@ -107,7 +107,7 @@ async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRo
         else caller.subject == row.subject
     )
     if row is None or not theirs:
-        raise Refused(
+        raise CallRefused(
             404, "conversation_not_found", f"There is no conversation '{conversation_id[:60]}'."
         )
     return row
@@ -124,7 +124,7 @@ def _told(row: ConversationRow) -> dict[str, Any]:
     }
 
 
-async def _pieces(row: ConversationRow, items: list[Row]) -> AsyncIterator[bytes]:
+async def _pieces(row: ConversationRow, items: list[ItemRow]) -> AsyncIterator[bytes]:
     """A `Whole` as JSON, in pieces. It may have 64 MiB; others are served while it is written."""
     yield msgspec.json.encode(_told(row))[:-1] + b',"items":['
     piece = b""
@@ -137,6 +137,6 @@ async def _pieces(row: ConversationRow, items: list[Row]) -> AsyncIterator[bytes
     yield piece + b"]}"
 
 
-def _item(row: Row) -> dict[str, Any]:
+def _item(row: ItemRow) -> dict[str, Any]:
     """As `Item` describes it."""
-    return {name: getattr(row, name) for name in Item.model_fields}
+    return {name: getattr(row, name) for name in ItemInfo.model_fields}

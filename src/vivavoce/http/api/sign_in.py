@@ -32,5 +32,5 @@ async def enter(at: At, body: Code, response: Response) -> None:
 async def leave(at: At, request: Request, response: Response) -> None:
     ended = await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""), at.now())
     if ended is not None:
-        at.hub.revoke([ended])
+        at.registry.revoke([ended])
     response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="strict", secure=at.secure)

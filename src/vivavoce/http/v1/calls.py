@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from fastapi import APIRouter, Response
 
-from ...core.values import Caller
-from ...runtime.refusals import Refused
+from ...core.types import Caller
+from ...runtime.refusals import CallRefused
 from ..services import At, ByKey
 
 router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])
@@ -16,8 +16,8 @@ router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])
 @router.post("/hangup", summary="End a running call, on whatever transport")
 async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
     live = at.reception.find(caller, call_id)
-    async with at.hub.in_use.while_valid(caller):
-        await at.hub.hang_up(live)
+    async with at.registry.in_use.while_valid(caller):
+        await at.registry.hang_up(live)
     return Response()
 
 
@@ -38,6 +38,6 @@ async def refer(at: At, caller: ByKey, call_id: str) -> Response:
 
 def _no_telephone(at: At, caller: Caller, call_id: str, done: str) -> NoReturn:
     live = at.reception.find(caller, call_id)
-    raise Refused(
+    raise CallRefused(
         400, "not_a_sip_call", f"Only SIP calls can be {done}; this one came by {live.transport}."
     )

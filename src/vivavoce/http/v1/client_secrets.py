@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ...access import client_secrets
-from ...core.values import Caller
+from ...core.types import Caller
 from ...protocol.config import AnySession
-from ...runtime.planning import Knock
-from ...runtime.refusals import Refused
+from ...runtime.call_request import CallRequest
+from ...runtime.refusals import CallRefused
 from ...store.base import Grant
 from ..services import At, ByEither, Services, admitted
 
@@ -51,7 +51,7 @@ class ExpiresAfter(Strict):
     seconds: int = Field(client_secrets.DEFAULT_S, ge=10, le=7200)
 
 
-class ForWhom(Strict):
+class SecretBinding(Strict):
     """Whom the secret is for, and what it is bound to. All optional."""
 
     assistant: str | None = None
@@ -67,7 +67,7 @@ class ForWhom(Strict):
 class Request(Strict):
     expires_after: ExpiresAfter | None = None
     session: dict[str, Any] | None = Field(None, description="A session, as in `session.update`")
-    vivavoce: ForWhom | None = None
+    vivavoce: SecretBinding | None = None
 
 
 class About(BaseModel):
@@ -76,7 +76,7 @@ class About(BaseModel):
     id: str = Field(description="`cs_…`: names the secret, to revoke it")
 
 
-class ClientSecret(BaseModel):
+class ClientSecretBody(BaseModel):
     value: str = Field(description="`ek_…`: starts calls until it expires")
     expires_at: int
     session: dict[str, Any]
@@ -86,11 +86,11 @@ class ClientSecret(BaseModel):
 @router.post("/v1/realtime/client_secrets", summary="Mint a short-lived secret for a browser")
 async def create(
     at: At, caller: ByEither, body: Annotated[Request | None, Field(default=None)] = None
-) -> ClientSecret:
+) -> ClientSecretBody:
     body = body or Request()
     seconds = (body.expires_after or ExpiresAfter()).seconds
     secret, session = await mint(at, caller, body.vivavoce, body.session, seconds)
-    return ClientSecret(
+    return ClientSecretBody(
         value=secret.value,
         expires_at=int(secret.expires_at.timestamp()),
         session=msgspec.to_builtins(session),
@@ -105,17 +105,21 @@ async def create(
 )
 async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
     if not await client_secrets.revoke(at.store, caller, secret_id, at.now()):
-        raise Refused(
+        raise CallRefused(
             404, "client_secret_not_found", f"There is no client secret '{secret_id[:60]}'."
         )
-    at.hub.revoke([secret_id])
+    at.registry.revoke([secret_id])
 
 
 async def mint(
-    at: Services, caller: Caller, whom: ForWhom | None, asked: dict[str, Any] | None, seconds: int
+    at: Services,
+    caller: Caller,
+    whom: SecretBinding | None,
+    asked: dict[str, Any] | None,
+    seconds: int,
 ) -> tuple[client_secrets.ClientSecret, AnySession]:
     """A secret, and the session that it opens. Raises `Refused` and `InvalidRequest`."""
-    wish = whom or ForWhom()
+    wish = whom or SecretBinding()
     grant = Grant(
         subject=wish.user,
         assistant=wish.assistant,
@@ -125,10 +129,10 @@ async def mint(
         conversation_id=wish.conversation_id,
         session=asked,
     )
-    knock = Knock(None, "http", {"model": str((asked or {}).get("model") or "")})
+    request = CallRequest(None, "http", {"model": str((asked or {}).get("model") or "")})
     grant = admitted(client_secrets.narrow(caller, grant))  # first: a preview tells what there is
     holder = client_secrets.granted(grant)
-    session, assistant = await at.reception.preview(holder, knock, caller)
+    session, assistant = await at.reception.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
     return admitted(minted), session

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...core.values import Caller
+from ...core.types import Caller
+from ...protocol.beta_session import flattened, nested
 from ...protocol.config import SessionType
-from ...protocol.flat import flattened, nested
 from ..services import At, ByKey, Services
-from .client_secrets import ForWhom, Strict, mint
+from .client_secrets import SecretBinding, Strict, mint
 
 router = APIRouter(prefix="/v1/realtime", tags=["v1"])
 
@@ -26,35 +26,39 @@ class Expiry(Strict):
     seconds: int = Field(LIVES_S, ge=10, le=7200)
 
 
-class Wish(Strict):
+class BetaClientSecretOptions(Strict):
     """Both spellings were documented."""
 
     expires_at: Expiry | None = None
     expires_after: Expiry | None = None
 
 
-class Flat(BaseModel):
+class BetaSessionBody(BaseModel):
     """The beta's flat session, and beside it:"""
 
     model_config = ConfigDict(extra="allow")
-    client_secret: Wish | None = None
-    vivavoce: ForWhom | None = None
+    client_secret: BetaClientSecretOptions | None = None
+    vivavoce: SecretBinding | None = None
 
 
 @router.post("/sessions", summary="Mint a secret, as in the protocol's beta")
-async def session(at: At, caller: ByKey, body: Flat | None = None) -> dict[str, Any]:
-    return await _minted(at, caller, body or Flat(), "realtime")
+async def session(at: At, caller: ByKey, body: BetaSessionBody | None = None) -> dict[str, Any]:
+    return await _minted(at, caller, body or BetaSessionBody(), "realtime")
 
 
 @router.post(
     "/transcription_sessions", summary="The same for a session that only writes down what it hears"
 )
-async def transcription(at: At, caller: ByKey, body: Flat | None = None) -> dict[str, Any]:
-    return await _minted(at, caller, body or Flat(), "transcription")
+async def transcription(
+    at: At, caller: ByKey, body: BetaSessionBody | None = None
+) -> dict[str, Any]:
+    return await _minted(at, caller, body or BetaSessionBody(), "transcription")
 
 
-async def _minted(at: Services, caller: Caller, body: Flat, kind: SessionType) -> dict[str, Any]:
-    wish = body.client_secret or Wish()
+async def _minted(
+    at: Services, caller: Caller, body: BetaSessionBody, kind: SessionType
+) -> dict[str, Any]:
+    wish = body.client_secret or BetaClientSecretOptions()
     expiry = wish.expires_at or wish.expires_after or Expiry(seconds=LIVES_S)
     asked = nested(body.model_extra or {}, kind)
     secret, session = await mint(at, caller, body.vivavoce, asked, expiry.seconds)

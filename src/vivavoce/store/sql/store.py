@@ -33,17 +33,17 @@ from ..base import (
     KEPT_FOR_CALLS,
     CallRow,
     Change,
+    ConversationPage,
     ConversationRow,
     Grant,
+    ItemRow,
     KeyRow,
-    Page,
     ResponseRow,
-    Row,
     SecretRow,
     page_size,
 )
-from ..changes import Merged, decode, decode_row, encode, encode_row, merge
-from . import lane, migrations
+from ..changes import MergedChanges, decode, decode_row, encode, encode_row, merge
+from . import database_threads, migrations
 from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ IDS_AT_ONCE = 500  # in one statement: it takes a millisecond, and the loop turn
 class SqlStore:
     """`await SqlStore.open(path)` makes one; `close` it when the last call has ended."""
 
-    def __init__(self, writer: lane.Lane, readers: lane.Lane) -> None:
+    def __init__(
+        self, writer: database_threads.DatabaseThreads, readers: database_threads.DatabaseThreads
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._pinging = asyncio.Lock()
@@ -68,8 +70,8 @@ class SqlStore:
 
         Raises `StoreError`; a database that a newer version has used is refused untouched.
         """
-        lane.make_private(path)
-        store = cls(lane.sqlite_writer(path), lane.sqlite_readers(path))
+        database_threads.make_private(path)
+        store = cls(database_threads.sqlite_writer(path), database_threads.sqlite_readers(path))
         try:
             await store._writer.run(migrations.upgrade)
         except BaseException:
@@ -97,7 +99,7 @@ class SqlStore:
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
-    ) -> Page:
+    ) -> ConversationPage:
         size = page_size(limit)
         query = _newest_first(conversations, "created_at", before, size + 1)
         if assistant is not None:
@@ -105,19 +107,19 @@ class SqlStore:
         if subject is not None:
             query = query.where(conversations.c.subject == subject)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
-        return Page(rows[:size], has_more=len(rows) > size)
+        return ConversationPage(rows[:size], has_more=len(rows) > size)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         return await self._write(delete(conversations).where(conversations.c.id == conversation_id))
 
-    async def items(self, conversation_id: str) -> list[Row]:
+    async def items(self, conversation_id: str) -> list[ItemRow]:
         query = (
             select(items)
             .where(items.c.conversation_id == conversation_id)
             .order_by(items.c.position, items.c.id)
         )
 
-        def read(connection: Connection) -> list[Row]:
+        def read(connection: Connection) -> list[ItemRow]:
             """Decodes in this thread, too: ten thousand rows take 0.2 s, and so do 60 MiB."""
             return [decode_row(found._asdict()) for found in connection.execute(query)]
 
@@ -354,7 +356,7 @@ _TOUCH = (
 )
 
 
-def _commit(connection: Connection, merged: Merged) -> None:
+def _commit(connection: Connection, merged: MergedChanges) -> None:
     kept = [
         {**encode_row(row), "conversation_id": of}
         for (of, _), row in merged.items.items()

@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from ....knowledge.calendar import WEEKDAYS
 from ....knowledge.chunks import Chunk
-from ....knowledge.search import Hit, Index
-from ....knowledge.words import fold, terms
-from . import programme, questions
+from ....knowledge.normalize import fold, terms
+from ....knowledge.search import Hit, KnowledgeIndex
+from . import questions, schedule_answers
 from .phrases import PHRASES
-from .utterance import Reply, Utterance
+from .utterance import BrainReply, UserUtterance
 
 SURE = 0.62  # confidence from which one matching word is enough
 SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
@@ -33,12 +33,12 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"”»)]*\s+(?=[A-ZÀ-Ý¿¡\"“«(\d])")
 class Answers:
     """The knowledge of an assistant in one language."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: KnowledgeIndex) -> None:
         self.index = index
-        self.programme = programme.Programme(index)
+        self.programme = schedule_answers.Programme(index)
         self._days = frozenset(terms(" ".join(WEEKDAYS[index.language]), index.language))
 
-    def find(self, said: Utterance) -> Hit | None:
+    def find(self, said: UserUtterance) -> Hit | None:
         """The chunk that answers, if we may be sure of it."""
         hits = self.index.search(said.digits, weights=questions.weights(said.terms, said.language))
         kinds = questions.kinds(said.folded)
@@ -58,14 +58,18 @@ class Answers:
         return best if sure else None
 
     def answer(
-        self, said: Utterance, earlier: Sequence[Utterance], last_said: str, now: dt.datetime
-    ) -> Reply | None:
+        self,
+        said: UserUtterance,
+        earlier: Sequence[UserUtterance],
+        last_said: str,
+        now: dt.datetime,
+    ) -> BrainReply | None:
         """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
         if written := self.index.asked(said.text):
             return self._told(written, said)
         leaning = questions.leans(said.folded)
         if text := self.programme.answer(said, earlier, now):
-            return Reply(kind="programme", language=said.language, text=text)
+            return BrainReply(kind="programme", language=said.language, text=text)
         kinds = questions.kinds(said.folded)
         own = self._own(said)
         hit = self.find(said) if own else None
@@ -76,7 +80,7 @@ class Answers:
                 return reply
         return self.say(hit.chunk, said) if hit else None
 
-    def _own(self, said: Utterance) -> list[str]:
+    def _own(self, said: UserUtterance) -> list[str]:
         """The words that say what a question is about, rather than what it wants to know."""
         weights = questions.kind_weights(said.language)
         words = [w for w in said.terms if w not in self._days and not w.isdigit()]
@@ -93,36 +97,38 @@ class Answers:
         hits = self.index.search(said[:400], limit=1)
         return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
 
-    def more(self, last_said: str, language: str) -> Reply | None:
+    def more(self, last_said: str, language: str) -> BrainReply | None:
         """The sentences of the last topic that were not said yet."""
         chunk = self.topic(last_said)
         if chunk is None:
             return None
         rest = [s for s in sentences(chunk.text) if s not in last_said]
         text = _fit(rest) or PHRASES[language].no_more
-        return Reply(kind="answer", language=language, text=text, chunk_id=chunk.id)
+        return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
-    def say(self, chunk: Chunk, said: Utterance, *, strict: bool = False) -> Reply | None:
+    def say(self, chunk: Chunk, said: UserUtterance, *, strict: bool = False) -> BrainReply | None:
         """What a chunk answers. `strict`: nothing, if it holds no fact of the kind asked for."""
         kinds = questions.kinds(said.folded)
         text = ""
         if chunk.event and not kinds:
             return self._told(chunk, said)
         if chunk.event:
-            text = programme.about(chunk.event, kinds, said.language)
+            text = schedule_answers.about(chunk.event, kinds, said.language)
             if not text and strict:
                 return None
         text = text or self._extract(chunk, said, kinds, strict)
         if not text:
             return None
-        return Reply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
-    def _told(self, chunk: Chunk, said: Utterance) -> Reply:
+    def _told(self, chunk: Chunk, said: UserUtterance) -> BrainReply:
         """A chunk from its beginning."""
         text = _fit(sentences(chunk.text))
-        return Reply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
-    def _extract(self, chunk: Chunk, said: Utterance, kinds: Sequence[str], strict: bool) -> str:
+    def _extract(
+        self, chunk: Chunk, said: UserUtterance, kinds: Sequence[str], strict: bool
+    ) -> str:
         every = sentences(chunk.text)
         if strict and kinds and not any(
             questions.shows(kind, s, fold(s)) for s in every for kind in kinds
@@ -165,7 +171,7 @@ def _holds(chunk: Chunk, kinds: Sequence[str]) -> bool:
     return any(questions.shows(kinds[0], s, fold(s)) for s in sentences(chunk.text))
 
 
-def titles(index: Index, most: int) -> list[str]:
+def titles(index: KnowledgeIndex, most: int) -> list[str]:
     """Some subjects of the knowledge, to say what can be asked: texts before a programme's rows."""
     chunks = [c for c in index.chunks if c.event is None] or index.chunks
     step = max(1, len(chunks) // most)

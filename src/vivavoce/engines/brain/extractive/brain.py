@@ -7,9 +7,9 @@ import datetime as dt
 from collections.abc import AsyncGenerator, Callable
 
 from ....errors import EngineError
-from ...base import Question, Thought
+from ...base import GenerateOutput, GenerateRequest
 from .excerpt import Excerpt, excerpt
-from .utterance import Reply
+from .utterance import BrainReply
 from .wording import thoughts
 from .workers import Knowledge, Workers
 
@@ -36,14 +36,14 @@ class ExtractiveBrain:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def generate(self, question: Question) -> AsyncGenerator[Thought, None]:
+    async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         """Raises `EngineError`: `brain_busy`, `brain_timeout` or `engine_failed`."""
         read = excerpt(question)
         reply = await self._reply(read)
         for thought in thoughts(question, read, reply):
             yield thought
 
-    async def _reply(self, read: Excerpt) -> Reply:
+    async def _reply(self, read: Excerpt) -> BrainReply:
         if self._waiting >= WAITING:
             raise EngineError("Too many responses of this call are waiting.", "brain_busy")
         self._waiting += 1

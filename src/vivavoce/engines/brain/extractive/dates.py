@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from ....knowledge.calendar import MONTHS, WEEKDAYS
-from ....knowledge.words import fold
+from ....knowledge.normalize import fold
 
 _RELATIVE = {
     "en": {"day after tomorrow": 2, "tomorrow": 1, "today": 0, "tonight": 0},

@@ -17,14 +17,14 @@ OUTPUT_CHARACTERS = 65_536  # of one output; of a longer one this much is read
 PARTS = 64  # of one message, that are looked at
 
 
-class Turn(msgspec.Struct, frozen=True):
+class DialogueTurn(msgspec.Struct, frozen=True):
     role: Literal["user", "assistant"]
     text: str
 
 
 class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     asked: str  # what the user said last, "" if the assistant is to speak first
-    before: tuple[Turn, ...]  # what was said until then, oldest first
+    before: tuple[DialogueTurn, ...]  # what was said until then, oldest first
     outputs: tuple[str, ...]  # of tools, since the last message
     unheard: bool = False  # the user said something last, but no word of it is known
 
@@ -50,8 +50,8 @@ class _Run:
             self._texts.append(text)
             self._room -= len(text)
 
-    def turn(self) -> Turn:
-        return Turn(self.role, _cut(" ".join(reversed(self._texts)), self.role))
+    def turn(self) -> DialogueTurn:
+        return DialogueTurn(self.role, _cut(" ".join(reversed(self._texts)), self.role))
 
 
 def read(history: Sequence[Item]) -> Dialogue:

@@ -14,8 +14,8 @@ import msgspec
 from . import dialogue
 
 if TYPE_CHECKING:  # the process that reads excerpts has no other use for these
-    from ....core.values import ToolSpec
-    from ...base import Question
+    from ....core.types import ToolSpec
+    from ...base import GenerateRequest
 
 TOOLS = 64  # that are looked at; more are passed over
 TOOL_BYTES = 128 * 1024  # of all of them as JSON; one that makes it more is passed over
@@ -30,7 +30,7 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
 
 
-def excerpt(question: Question) -> Excerpt:
+def excerpt(question: GenerateRequest) -> Excerpt:
     specs, forced = _choice(question)
     tools = _encoded(specs)
     return Excerpt(
@@ -41,7 +41,7 @@ def excerpt(question: Question) -> Excerpt:
     )
 
 
-def _choice(question: Question) -> tuple[tuple[ToolSpec, ...], bool]:
+def _choice(question: GenerateRequest) -> tuple[tuple[ToolSpec, ...], bool]:
     """The tools that may be called, and whether one must be (`tool_choice` of the protocol)."""
     specs, choice = question.tools[:TOOLS], question.tool_choice
     if isinstance(choice, dict):

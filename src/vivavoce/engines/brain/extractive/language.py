@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ....knowledge.search import Index
-from ....knowledge.words import FILLER, fold, stem
+from ....knowledge.normalize import FILLER, fold, stem
+from ....knowledge.search import KnowledgeIndex
 
 MARGIN = 1.0  # in words
 CHARACTERS = 240  # of a text, by which its language is known
@@ -20,7 +20,7 @@ _MARKS = {"es": re.compile(r"[áíóúñ]"), "it": re.compile(r"[àèìòù]")}
 _UPSIDE_DOWN = re.compile(r"[¿¡]")
 
 
-def detect(text: str, indexes: Mapping[str, Index], usual: str) -> str:
+def detect(text: str, indexes: Mapping[str, KnowledgeIndex], usual: str) -> str:
     """One of the languages of `indexes`; `usual` unless another is better by `MARGIN`."""
     words = [word for word in _WORD.findall(fold(text[:CHARACTERS])) if word not in _ANYWHERE]
     scores = {language: _score(words, text, index) for language, index in indexes.items()}
@@ -28,7 +28,7 @@ def detect(text: str, indexes: Mapping[str, Index], usual: str) -> str:
     return best if scores[best] >= scores.get(usual, 0.0) + MARGIN else usual
 
 
-def _score(words: list[str], text: str, index: Index) -> float:
+def _score(words: list[str], text: str, index: KnowledgeIndex) -> float:
     language = index.language
     score = 0.0
     for word in words:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ....knowledge.calendar import MONTHS
-from ....knowledge.words import fold, stem
+from ....knowledge.normalize import fold, stem
 
 _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|"

@@ -15,15 +15,15 @@ import msgspec
 
 from ....knowledge import calendar
 from ....knowledge.chunks import Chunk
-from ....knowledge.search import Index
-from ....knowledge.words import LANGUAGES
-from . import asking, dialogue, phrases, questions, results, tools
+from ....knowledge.normalize import LANGUAGES
+from ....knowledge.search import KnowledgeIndex
+from . import dialogue, phrases, questions, results, slot_filling, tools
 from .answers import Answers, titles
 from .budget import Budget
 from .excerpt import Excerpt
 from .language import detect
 from .phrases import PHRASES
-from .utterance import Reply, Utterance
+from .utterance import BrainReply, UserUtterance
 
 EARLIER = 3  # questions that one may lean on,
 EARLIER_CHARACTERS = 300  # and of each as much
@@ -44,14 +44,14 @@ class Responder:
         known = tuple(chunks)
         bases = dict.fromkeys(language.split("-")[0] for language in languages)
         self._languages = tuple(base for base in bases if base in LANGUAGES) or ("en",)
-        self._indexes = {lang: Index(known, lang) for lang in self._languages}
+        self._indexes = {lang: KnowledgeIndex(known, lang) for lang in self._languages}
         self._answers = {lang: Answers(index) for lang, index in self._indexes.items()}
         self._name = name
         self._now = now
 
     def reply(
         self, read: Excerpt, *, now: dt.datetime | None = None, budget: Budget | None = None
-    ) -> Reply:
+    ) -> BrainReply:
         """What to say or to call. Pure but for the clock. Whatever came, there is a reply."""
         budget, now = budget or Budget(), now or self._now()
         talk = read.dialogue
@@ -59,50 +59,50 @@ class Responder:
         if talk.outputs:
             language = detect(talk.asked, self._indexes, language)
             text = " ".join(results.sentence(output, language) for output in talk.outputs)
-            return Reply(kind="result", language=language, text=text)
+            return BrainReply(kind="result", language=language, text=text)
         if not talk.asked:
             words = PHRASES[language]
             text = words.again if talk.unheard else words.hello
-            return Reply(kind="small", language=language, text=text)
-        asked = asking.pending(talk, read.tools, self._languages, now.date(), budget)
+            return BrainReply(kind="small", language=language, text=text)
+        asked = slot_filling.pending(talk, read.tools, self._languages, now.date(), budget)
         if asked is not None and not read.forced:
             return self._resumed(asked, talk, now, budget)
-        said = Utterance(talk.asked, detect(talk.asked, self._indexes, language))
+        said = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
         if read.forced and (candidate := tools.best(read.tools, said, now.date(), budget)):
             given = asked.arguments if asked and asked.tool.name == candidate.tool.name else {}
             return _forced(candidate, given, said)
         return self._judged(said, talk, read.tools, now, budget)
 
     def _resumed(
-        self, asked: asking.Asked, talk: dialogue.Dialogue, now: dt.datetime, budget: Budget
-    ) -> Reply:
+        self, asked: slot_filling.Asked, talk: dialogue.Dialogue, now: dt.datetime, budget: Budget
+    ) -> BrainReply:
         """An answer to our question; or another question: answer it, then ask ours again."""
         language = asked.tool.language
-        said = Utterance(talk.asked, language)
-        if reply := asking.resume(asked, said, now.date(), budget):
+        said = UserUtterance(talk.asked, language)
+        if reply := slot_filling.resume(asked, said, now.date(), budget):
             return reply
-        again = asking.ask(asked.tool, asked.slot)
+        again = slot_filling.ask(asked.tool, asked.slot)
         if questions.is_question(said.folded):
-            other = Utterance(talk.asked, detect(talk.asked, self._indexes, language))
+            other = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
             answer = self._judged(other, talk, (), now, budget)
             return msgspec.structs.replace(
                 answer, kind="ask", text=f"{answer.text} {again}", name=asked.tool.name
             )
         words = PHRASES[language]
-        if asked.tries > asking.TRIES:
-            return Reply(kind="small", language=language, text=words.dropped)
-        return Reply(
+        if asked.tries > slot_filling.TRIES:
+            return BrainReply(kind="small", language=language, text=words.dropped)
+        return BrainReply(
             kind="ask", language=language, text=f"{words.again} {again}", name=asked.tool.name
         )
 
     def _judged(
         self,
-        said: Utterance,
+        said: UserUtterance,
         talk: dialogue.Dialogue,
         specs: Sequence[bytes],
         now: dt.datetime,
         budget: Budget,
-    ) -> Reply:
+    ) -> BrainReply:
         answers = self._answers[said.language]
         written = answers.index.asked(said.text)  # an author may say "who are you" differently
         if written is None and (reply := self._small_talk(said, talk, now)):
@@ -112,9 +112,9 @@ class Responder:
             hit = answers.find(said)
             share = 1.0 if questions.is_question(said.folded) else tools.ORDER
             if hit is None or candidate.score >= share * hit.confidence:
-                return asking.call_or_ask(candidate.tool, candidate.arguments)
+                return slot_filling.call_or_ask(candidate.tool, candidate.arguments)
         earlier = [
-            Utterance(text[:EARLIER_CHARACTERS], said.language)
+            UserUtterance(text[:EARLIER_CHARACTERS], said.language)
             for text in talk.earlier_asked(EARLIER)
         ]
         if phrases.MORE.match(said.folded):
@@ -123,12 +123,12 @@ class Responder:
             reply = answers.answer(said, earlier, talk.last_said, now)
         if reply is None:
             text = PHRASES[said.language].unknown
-            return Reply(kind="unknown", language=said.language, text=text)
+            return BrainReply(kind="unknown", language=said.language, text=text)
         return reply
 
     def _small_talk(
-        self, said: Utterance, talk: dialogue.Dialogue, now: dt.datetime
-    ) -> Reply | None:
+        self, said: UserUtterance, talk: dialogue.Dialogue, now: dt.datetime
+    ) -> BrainReply | None:
         words = PHRASES[said.language]
         match phrases.small_talk(said.folded):
             case None:
@@ -147,7 +147,7 @@ class Responder:
                 text = self._help(said.language)
             case kind:
                 text = str(getattr(words, kind))
-        return Reply(kind="small", language=said.language, text=text)
+        return BrainReply(kind="small", language=said.language, text=text)
 
     def _help(self, language: str) -> str:
         words = PHRASES[language]
@@ -166,15 +166,19 @@ class Responder:
         return usual
 
 
-def _callable(tool: tools.Tool) -> bool:
+def _callable(tool: tools.CallableTool) -> bool:
     """Could its required arguments be spoken at all?"""
     return all(tool.properties[name].get("type") != "object" for name in tool.required)
 
 
-def _forced(candidate: tools.Candidate, given: dict[str, object], said: Utterance) -> Reply:
+def _forced(
+    candidate: tools.Candidate, given: dict[str, object], said: UserUtterance
+) -> BrainReply:
     """The client wants a call, no question: free text gets what was said, the rest is left out."""
     arguments = given | candidate.arguments
     for name in candidate.tool.required:
         if name not in arguments and tools.is_free(candidate.tool.properties[name]):
             arguments[name] = said.text
-    return Reply(kind="call", language=said.language, name=candidate.tool.name, arguments=arguments)
+    return BrainReply(
+        kind="call", language=said.language, name=candidate.tool.name, arguments=arguments
+    )

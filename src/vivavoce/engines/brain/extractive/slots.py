@@ -16,11 +16,11 @@ from itertools import islice
 import msgspec
 from rapidfuzz import fuzz
 
-from ....knowledge.words import fold
+from ....knowledge.normalize import fold
 from . import phrases
 from .budget import Budget
 from .dates import Found, find_date, find_time
-from .utterance import Utterance
+from .utterance import UserUtterance
 
 Schema = Mapping[str, object]
 
@@ -86,7 +86,7 @@ def in_language(value: object, language: str) -> list[str]:
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """What all looking for values in one utterance shares."""
 
-    said: Utterance
+    said: UserUtterance
     today: dt.date
     budget: Budget
 
@@ -190,7 +190,7 @@ def _in_word(character: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _spoken(name: str, language: str) -> str:
-    return Utterance(name, language).digits
+    return UserUtterance(name, language).digits
 
 
 def _moment(text: str, language: str, today: dt.date, asked: bool) -> Found | None:

@@ -17,12 +17,12 @@ from itertools import islice
 
 import msgspec
 
-from ....core.values import ToolSpec
-from ....knowledge.words import WORD_CHARACTERS, fold, stem, terms
+from ....core.types import ToolSpec
+from ....knowledge.normalize import WORD_CHARACTERS, fold, stem, terms
 from . import slots
 from .budget import STEPS, Budget, Spent
 from .questions import is_question
-from .utterance import Utterance
+from .utterance import UserUtterance
 
 ENOUGH = 0.5  # score from which a tool is meant
 ORDER = 0.6  # of the confidence in an answer an order needs for a tool; a question all of it
@@ -69,12 +69,12 @@ _CONCEPTS = [
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    tool: Tool
+    tool: CallableTool
     arguments: dict[str, object]
     score: float
 
 
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
+class CallableTool(msgspec.Struct, frozen=True, kw_only=True):
     """A declared tool, in one language."""
 
     name: str
@@ -100,10 +100,10 @@ class Declared:
 
     def __init__(self, most: int = KEPT_BYTES) -> None:
         self._most = most
-        self._kept: OrderedDict[tuple[bytes, str], tuple[Tool | None, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, str], tuple[CallableTool | None, int]] = OrderedDict()
         self.bytes = 0  # of what is kept
 
-    def read(self, encoded: bytes, language: str, budget: Budget) -> Tool | None:
+    def read(self, encoded: bytes, language: str, budget: Budget) -> CallableTool | None:
         """A tool in one language; None if it is none. Raises `Spent`."""
         held = self._kept.get((encoded, language))
         if held is None:
@@ -120,7 +120,7 @@ class Declared:
         budget.spend(held[1])
         return held[0]
 
-    def _keep(self, key: tuple[bytes, str], held: tuple[Tool | None, int]) -> None:
+    def _keep(self, key: tuple[bytes, str], held: tuple[CallableTool | None, int]) -> None:
         self._kept[key] = held
         self.bytes += len(key[0])
         while self.bytes > self._most and len(self._kept) > 1:
@@ -131,11 +131,11 @@ class Declared:
 _DECLARED = Declared()
 
 
-def declared(encoded: bytes, language: str, budget: Budget) -> Tool | None:
+def declared(encoded: bytes, language: str, budget: Budget) -> CallableTool | None:
     return _DECLARED.read(encoded, language, budget)
 
 
-def _declared(encoded: bytes, language: str, budget: Budget) -> Tool | None:
+def _declared(encoded: bytes, language: str, budget: Budget) -> CallableTool | None:
     budget.spend(len(encoded) // BYTES_A_STEP)
     try:
         spec = msgspec.json.decode(encoded, type=ToolSpec)
@@ -151,7 +151,7 @@ def _declared(encoded: bytes, language: str, budget: Budget) -> Tool | None:
     described = fold(spec.description[:DESCRIPTION_CHARACTERS]).split()
     budget.spend(STEPS_A_WORD * (len(described) + sum(len(e.split()) for e in examples)))
     own = _meanings([word for word in name if word not in _GENERIC] or name, language)
-    tool = Tool(
+    tool = CallableTool(
         name=spec.name,
         language=language,
         properties=plain,
@@ -219,7 +219,7 @@ def _meaning(word: str, language: str) -> frozenset[str]:
 
 
 def best(
-    tools: Iterable[bytes], said: Utterance, today: dt.date, budget: Budget
+    tools: Iterable[bytes], said: UserUtterance, today: dt.date, budget: Budget
 ) -> Candidate | None:
     """The tool that fits best, however badly; None if there are none."""
     search = slots.Search(said=said, today=today, budget=budget)
@@ -235,7 +235,7 @@ def _candidates(tools: Iterable[bytes], search: slots.Search) -> Iterator[Candid
                 yield weigh(tool, search)
 
 
-def weigh(tool: Tool, search: slots.Search) -> Candidate:
+def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     said = search.said
     arguments, rest = fill(tool, search)
     words = re.findall(r"[a-z']+", rest)
@@ -259,7 +259,7 @@ def weigh(tool: Tool, search: slots.Search) -> Candidate:
     return Candidate(tool=tool, arguments=arguments, score=min(1.0, score))
 
 
-def fill(tool: Tool, search: slots.Search) -> tuple[dict[str, object], str]:
+def fill(tool: CallableTool, search: slots.Search) -> tuple[dict[str, object], str]:
     """The arguments that are in an utterance, and its words that are in none of them."""
     arguments: dict[str, object] = {}
     rest = search.said.digits
@@ -278,9 +278,9 @@ def is_free(schema: slots.Schema) -> bool:
     return kind in (None, "string") and not any(k in schema for k in ("enum", "format", "pattern"))
 
 
-def _outside(text: str, tool: Tool, budget: Budget) -> frozenset[str]:
+def _outside(text: str, tool: CallableTool, budget: Budget) -> frozenset[str]:
     """The stems of a text without what belongs to the arguments."""
-    said = Utterance(text, tool.language)
+    said = UserUtterance(text, tool.language)
     _, rest = fill(tool, slots.Search(said=said, today=_ANY_DAY, budget=budget))
     return frozenset(terms(rest, tool.language)) - tool.neutral
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ....protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ....protocol.server import InputTokens, OutputTokens, Usage
-from ...base import Question
+from ...base import GenerateRequest
 from .dialogue import PARTS
 
 COUNTED = 65_536  # characters whose words are counted; the words of more are guessed
@@ -18,7 +18,7 @@ def of_words(words: int) -> int:
     return -(-4 * words // 3)
 
 
-def usage(question: Question, tools: Iterable[bytes], said: str) -> Usage:
+def usage(question: GenerateRequest, tools: Iterable[bytes], said: str) -> Usage:
     """`tools`: as they were read. `said`: all that was answered."""
     counter = _Counter()
     read = counter.tokens(question.instructions)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ....knowledge.words import fold, terms
+from ....knowledge.normalize import fold, terms
 from .numbers import digits
 
 _JUNK = re.compile(r"[^\w\s@.:'/+-]|(?<=\W)[.'](?=\W)|[.:](?=\s|$)")
@@ -18,7 +18,7 @@ _GAP = "\0"  # in no word: it is junk
 TEXT_CHARACTERS = 2000  # of one utterance; the rest is not looked at
 
 
-class Utterance:
+class UserUtterance:
     """`text` as it was said; `folded` in small letters without accents and punctuation; `digits`
     the same with its numbers as digits; `terms` the stems that carry its meaning."""
 
@@ -62,7 +62,7 @@ def _tokens(words: Iterable[str]) -> str:
     return _GAP + _GAP.join(words) + _GAP
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class BrainReply(msgspec.Struct, frozen=True, kw_only=True):
     """Either text to say or a tool to call. `chunk_id` names what the text was taken from."""
 
     kind: Literal["answer", "programme", "small", "unknown", "ask", "call", "result"]

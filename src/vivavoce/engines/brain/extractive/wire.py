@@ -13,7 +13,7 @@ import msgspec
 
 from ....knowledge.chunks import Chunk
 from .excerpt import Excerpt
-from .utterance import Reply
+from .utterance import BrainReply
 
 HEADER = struct.Struct(">I")
 ANSWER_S = 2.0  # how long a reply may take, many times what its budget allows
@@ -42,7 +42,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
-    reply: Reply
+    reply: BrainReply
 
 
 class Unknown(msgspec.Struct, frozen=True, tag=True):

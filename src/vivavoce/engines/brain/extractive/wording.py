@@ -9,15 +9,17 @@ from collections.abc import Iterator
 import msgspec
 
 from ....protocol.items import FunctionCall
-from ...base import Cut, Question, Thought
+from ...base import GenerateOutput, GenerateRequest, GenerationCut
 from .excerpt import Excerpt
 from .usage import of_words, usage
-from .utterance import Reply
+from .utterance import BrainReply
 
 _PIECE = re.compile(r"\S+\s*")
 
 
-def thoughts(question: Question, read: Excerpt, reply: Reply) -> Iterator[Thought]:
+def thoughts(
+    question: GenerateRequest, read: Excerpt, reply: BrainReply
+) -> Iterator[GenerateOutput]:
     """A limit on output tokens cuts the text, never a tool call."""
     said = ""
     if reply.kind == "call":
@@ -30,7 +32,7 @@ def thoughts(question: Question, read: Excerpt, reply: Reply) -> Iterator[Though
     most = question.max_output_tokens
     for piece in _PIECE.findall(reply.text):
         if most is not None and of_words(words + len(pieces) + 1) > most:
-            yield Cut("max_output_tokens")
+            yield GenerationCut("max_output_tokens")
             break
         pieces.append(piece)
         yield piece

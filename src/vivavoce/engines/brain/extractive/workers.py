@@ -19,11 +19,11 @@ from typing import Self
 
 from ....errors import EngineError
 from ....knowledge.chunks import Chunk
-from ...child import Child, Stopped
-from ...leases import Leases, Unseen
+from ...child_process import ChildProcess, Stopped
+from ...leases import Leases, NullWaitObserver
 from . import wire, worker
 from .excerpt import Excerpt
-from .utterance import Reply
+from .utterance import BrainReply
 
 SIZE = 2  # one answers while the other is replaced
 WAIT_S = 5.0  # how long a request waits for a free process
@@ -58,7 +58,7 @@ class Workers:
             wait_s=wait_s,
             busy="Too many people are waiting for an answer. Please ask again.",
             code="brain_busy",
-            queue=Unseen(),
+            queue=NullWaitObserver(),
         )
         self._preparing = asyncio.Lock()
         self._replacing: asyncio.Task[None] | None = None
@@ -91,7 +91,7 @@ class Workers:
             for _ in self._workers:  # each gets another one: none waits before its lease
                 tasks.create_task(self._load(knowledge))
 
-    async def reply(self, knowledge: Knowledge, read: Excerpt, now: dt.datetime) -> Reply:
+    async def reply(self, knowledge: Knowledge, read: Excerpt, now: dt.datetime) -> BrainReply:
         """What to say or to call. Raises `EngineError`."""
         async with self._leases.lease(lambda each: each.fitness(knowledge)) as each:
             try:
@@ -124,7 +124,7 @@ class Worker:
 
     def __init__(self, answer_s: float) -> None:
         self._answer_s = answer_s
-        self._child = Child(worker.__name__, "brain", late=LATE)
+        self._child = ChildProcess(worker.__name__, "brain", late=LATE)
         self._known: set[int] = set()
         self._owed = 0  # answers still to come; those of cancelled requests are dropped
         self._size: int | None = None  # of the answer that is being read
@@ -142,7 +142,7 @@ class Worker:
         await self._ready()
         await self._load(knowledge)
 
-    async def reply(self, knowledge: Knowledge, read: Excerpt, now: dt.datetime) -> Reply:
+    async def reply(self, knowledge: Knowledge, read: Excerpt, now: dt.datetime) -> BrainReply:
         request = wire.frame(wire.Ask(knowledge.key, now, read))
         try:
             return await self._reply(knowledge, request)
@@ -155,7 +155,7 @@ class Worker:
     async def reap(self) -> None:
         await self._child.reap()
 
-    async def _reply(self, knowledge: Knowledge, request: bytes) -> Reply:
+    async def _reply(self, knowledge: Knowledge, request: bytes) -> BrainReply:
         await self._ready()
         if knowledge.key not in self._known:
             await self._load(knowledge)

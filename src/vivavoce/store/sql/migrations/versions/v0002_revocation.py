@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from vivavoce.core.ids import DICE, new_id
+from vivavoce.core.ids import RANDOM_BYTES, new_id
 
 revision = "0002"
 down_revision = "0001"
@@ -70,7 +70,7 @@ def _rows() -> list[dict[str, Any]]:
         kind = "si" if minted_by is None else "cs"
         rows.append(
             {
-                "id": new_id(kind, now, secrets.token_bytes(DICE)),
+                "id": new_id(kind, now, secrets.token_bytes(RANDOM_BYTES)),
                 "hash": row.hash,
                 "expires_at": row.expires_at,
                 "grant": json.dumps(grant),

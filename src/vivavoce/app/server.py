@@ -1,0 +1,192 @@
+"""Everything a server needs, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ..access import authentication
+from ..access.maintenance import CredentialMaintenance
+from ..assistants import SHIPPED, Assistant, Catalogue
+from ..config import Settings
+from ..core.types import Caller
+from ..engines.boundary import contained
+from ..errors import StoreError, VivavoceError
+from ..http import application
+from ..http.services import Services
+from ..runtime import loop_lag
+from ..runtime.admission import Admission
+from ..runtime.call_registry import CallRegistry
+from ..runtime.call_request import CallResolver, ids, now
+from ..runtime.call_setup import CallSetup
+from ..runtime.credentials_in_use import watch
+from ..runtime.group_commit import GroupCommitter
+from ..runtime.load import LoadMonitor, LoadThresholds
+from ..runtime.metrics import Metrics
+from ..runtime.refusals import refused
+from ..store.base import Store
+from ..store.sql.store import SqlStore
+from ..transports.websocket import WebSocketEndpoint
+from .adapters import Adapters, known
+from .build import CallBuilder
+from .data_folder import DataFolder
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger("vivavoce")
+
+
+class Server:
+    """The application and what its WebSockets come in by."""
+
+    def __init__(self, settings: Settings, folder: DataFolder) -> None:
+        self.settings = settings
+        self.folder = folder
+        origins = settings.server.allowed_origins
+        if settings.server.public_url:
+            origins = (*origins, settings.server.public_url.rstrip("/"))
+        self._origins = origins
+        self._endpoint: WebSocketEndpoint | None = None
+        self.services: Services | None = None
+        self._store: SqlStore | None = None
+        self.app: FastAPI = application.make(self._serving, origins=origins)
+
+    async def open(self) -> None:
+        """First of all the database: without it nothing starts. Raises `StoreError`."""
+        self.folder.create()
+        self._store = await SqlStore.open(self.folder.database)
+
+    def endpoint(self) -> WebSocketEndpoint:
+        assert self._endpoint is not None, "the lifespan has begun"
+        return self._endpoint
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[Services]:
+        store = self._store
+        assert store is not None, "it was opened"
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(store.close)
+            services = await self._open(stack, store)
+            self.services = services
+            yield services
+
+    async def _open(self, stack: AsyncExitStack, store: Store) -> Services:
+        settings, make_id = self.settings, ids()
+        catalogue = Catalogue([SHIPPED, self.folder.assistants], known())
+        for name, error in catalogue.broken.items():
+            log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
+        calls = settings.calls
+        load = LoadMonitor(LoadThresholds(calls.overload_lag_ms / 1000, calls.overload_wait_s))
+        metrics = Metrics(load)
+        parts = await stack.enter_async_context(Adapters(settings, self.folder, metrics))
+        writer = await stack.enter_async_context(GroupCommitter(store, on_commit=metrics.committed))
+        registry = await stack.enter_async_context(CallRegistry())
+        metrics.watch(
+            asyncio.get_running_loop().time,
+            calls=lambda: len(registry),
+            recognisers_busy=lambda: parts.recognisers_busy,
+        )
+        maintenance = CredentialMaintenance(store, now)
+
+        async def last_notes() -> None:
+            with suppress(StoreError):  # it has been told, loudly; only last_used_at is lost
+                await maintenance.write()
+
+        stack.push_async_callback(last_notes)
+        _beside(stack, maintenance.run(), "upkeep")
+        default = catalogue.get(settings.calls.default_assistant)
+        _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
+        _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
+
+        async def identify(credential: str | None) -> Caller:
+            caller = await authentication.identify(store, credential, now())
+            if not isinstance(caller, Caller):
+                raise refused(caller)
+            maintenance.note(caller)
+            return caller
+
+        reception = CallSetup(
+            identify=identify,
+            resolver=CallResolver(
+                catalogue, store, default_assistant=calls.default_assistant, make_id=make_id
+            ),
+            admission=Admission(
+                registry,
+                calls_at_once=calls.max_calls,
+                calls_per_key=calls.max_calls_per_key,
+                load=load,
+                needs_stt_worker=parts.needs_stt_worker,
+            ),
+            store=store,
+            registry=registry,
+            build=CallBuilder(parts, writer, calls, make_id, metrics),
+            make_id=make_id,
+            counts=metrics,
+        )
+        secure = settings.server.tls_cert is not None or (
+            (settings.server.public_url or "").startswith("https:")
+        )
+        self._endpoint = WebSocketEndpoint(
+            reception,
+            registry,
+            largest=settings.calls.max_message_bytes,
+            timeout_s=settings.calls.slow_client_timeout_s,
+            max_pending=settings.calls.max_pending_connections,
+            secure=secure,
+            origins=self._origins,
+            make_id=make_id,
+        )
+
+        return Services(
+            store=store,
+            catalogue=catalogue,
+            reception=reception,
+            registry=registry,
+            maintenance=maintenance,
+            now=now,
+            make_id=make_id,
+            notes=parts.notes,
+            ready=store.ping,
+            metrics=metrics.exposition,
+            public_metrics=settings.server.public_metrics,
+            secure=secure,
+            origins=self._origins,
+        )
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    """A task that lives beside the calls, and ends before what it works with is closed."""
+    task = asyncio.create_task(work, name=name)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(end)
+
+
+async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:
+    """What loads itself is late by nature; that says nothing of the calls that come."""
+    await _warm(parts, default)
+    await loop_lag.watch(metrics.ran)
+
+
+async def _warm(parts: Adapters, assistant: Assistant | None) -> None:
+    """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
+    if assistant is not None:
+        try:
+            with contained("engine", passing=VivavoceError):
+                await parts.preload(assistant)
+        except VivavoceError as error:
+            log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
+    # What is loaded by now stays. Looking through it for garbage again and again would stop all
+    # calls for some 70 ms each time.
+    gc.freeze()
+    # Of an event with 50,000 objects, each 700th had those before it looked through: half the time
+    # that it took to read.
+    gc.set_threshold(10_000, 10, 10)

@@ -1,0 +1,194 @@
+"""Which of a folder's files an assistant answers from: `[knowledge]`."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from ..file_reading import (
+    FolderFile,
+    LeadsOut,
+    MissingFile,
+    UnreadableFile,
+    entries,
+    read_text,
+    shown,
+)
+from .validation import FieldProblem, ValidationContext, stays_inside
+
+FILE_BYTES = 2 * 1024 * 1024
+BYTES = 32 * 1024 * 1024  # of all of them
+FILES = 1000
+ENTRIES = 100_000  # of directories, looked at for one pattern
+KINDS = (".md", ".csv")
+WILD = re.compile(r"[*?\[]")
+
+
+def found(patterns: Iterable[str], folder: Path) -> list[FolderFile]:
+    """Find what the patterns match now and may be read, in order of name, each once.
+
+    `judge` names the others. Raises `UnreadableFile` if nothing can be found.
+    """
+    names = {name for pattern in patterns for name in matching(pattern, folder)}
+    fit = sorted(name for name in names if _unfit_name(name) is None)
+    if len(fit) > FILES:
+        raise UnreadableFile(_too_many(len(fit)))
+    return [FolderFile(folder, name) for name in fit]
+
+
+def matching(pattern: str, folder: Path) -> set[str]:
+    """Find the names that one pattern matches. Raises `UnreadableFile`.
+
+    A name without wildcards is there without being looked for. `**` follows no link. Any other
+    step follows one that stays inside the folder.
+    """
+    parts = PurePosixPath(pattern).parts
+    if not WILD.search(pattern):
+        return {"/".join(parts)}
+    return _Search(folder, parts).run()
+
+
+class _Search:
+    """Walk through the directories that a pattern leads to, each once."""
+
+    def __init__(self, folder: Path, parts: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._parts = parts
+        self._found: set[str] = set()
+        self._ahead: list[tuple[str, int]] = [("", 0)]  # directories, and the step to take there
+        self._seen: set[tuple[str, int]] = set()
+        self._left = ENTRIES
+
+    def run(self) -> set[str]:
+        while self._ahead:
+            place = self._ahead.pop()
+            if place not in self._seen:
+                self._seen.add(place)
+                self._visit(*place)
+        return self._found
+
+    def _visit(self, directory: str, step: int) -> None:
+        part, last = self._parts[step], step == len(self._parts) - 1
+        if not last and not WILD.search(part):
+            self._ahead.append((_join(directory, part), step + 1))
+        elif part == "**":
+            self._visit_all(directory, step, last=last)
+        else:
+            self._visit_some(directory, step, last=last)
+
+    def _visit_all(self, directory: str, step: int, *, last: bool) -> None:
+        if not last:
+            self._ahead.append((directory, step + 1))
+        for name, is_directory, _ in self._list(directory):
+            if is_directory:
+                self._ahead.append((_join(directory, name), step))
+            elif last:
+                self._take(_join(directory, name))
+
+    def _visit_some(self, directory: str, step: int, *, last: bool) -> None:
+        fits = re.compile(fnmatch.translate(self._parts[step]), _CASE).match
+        for name, is_directory, is_link in self._list(directory):
+            if not fits(name):
+                continue
+            if not last and (is_directory or is_link):
+                self._ahead.append((_join(directory, name), step + 1))
+            elif last and not (is_directory and _suffix(name) not in KINDS):
+                self._take(_join(directory, name))
+
+    def _take(self, name: str) -> None:
+        """Names with a dot in front are of editors and systems."""
+        if not name.rpartition("/")[2].startswith("."):
+            self._found.add(name)
+
+    def _list(self, directory: str) -> Iterator[tuple[str, bool, bool]]:
+        try:
+            listed = entries(self._folder, directory)
+        except MissingFile:  # or a link to a file, where the pattern has a directory
+            return
+        except UnreadableFile as error:
+            raise UnreadableFile(f'"{shown(directory)}" {error.reason}') from None
+        self._left -= len(listed)
+        if self._left < 0:
+            raise UnreadableFile(f"looks through more than {ENTRIES} files and directories")
+        yield from listed
+
+
+_CASE = re.IGNORECASE if os.name == "nt" else 0
+
+
+def _join(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def judge(patterns: tuple[str, ...], ground: ValidationContext) -> Iterator[FieldProblem]:
+    """Find what is wrong with the patterns, and with every file that they match."""
+    seen: set[str] = set()
+    size = 0
+    for index, pattern in enumerate(patterns):
+        if (message := _unfit_pattern(pattern)) is not None:
+            yield FieldProblem(message, (index,))
+            continue
+        try:
+            matched = matching(pattern, ground.folder) - seen
+        except UnreadableFile as error:
+            yield FieldProblem(error.reason, (index,))
+            continue
+        seen |= matched
+        if len(seen) > FILES:
+            yield FieldProblem(_too_many(len(seen)))
+            return
+        for name in sorted(matched):
+            flaw, read = _judge_file(name, ground.folder, index, sought=not WILD.search(pattern))
+            size += read
+            if flaw is not None:
+                yield flaw
+    if size > BYTES:
+        yield FieldProblem(f"match more than {BYTES} bytes in all")
+
+
+def _too_many(count: int) -> str:
+    return f"match {count} files; at most {FILES} are read"
+
+
+def _unfit_pattern(pattern: str) -> str | None:
+    if not stays_inside(pattern):
+        return f'"{pattern}" must be a path inside the assistant\'s folder'
+    if any("**" in part and part != "**" for part in pattern.split("/")):
+        return f'"{pattern}": "**" must stand alone between slashes'
+    return None
+
+
+def _unfit_name(name: str) -> str | None:
+    if not name.isprintable():
+        return f'"{shown(name)}": a name must have no characters that cannot be shown'
+    if _suffix(name) not in KINDS:
+        return f'"{name}": only Markdown (.md) and CSV (.csv) are read'
+    return None
+
+
+def _judge_file(
+    name: str, folder: Path, index: int, *, sought: bool
+) -> tuple[FieldProblem | None, int]:
+    """Find a flaw of one file, and its bytes. `sought`: a pattern says its whole name."""
+    try:
+        if (message := _unfit_name(name)) is not None:
+            return FieldProblem(message, (index,)), 0
+        text = read_text(FolderFile(folder, name), FILE_BYTES)
+    except MissingFile as error:
+        if sought:
+            return FieldProblem(
+                f'there is no file "{name}" in the assistant\'s folder', (index,)
+            ), 0
+        return FieldProblem(error.reason, (index,), name), 0
+    except LeadsOut as error:
+        return FieldProblem(f'"{name}" {error.reason}', (index,)), 0
+    except UnreadableFile as error:
+        return FieldProblem(error.reason, (index,), name, error.line), 0
+    return None, len(text.encode())

@@ -1,0 +1,120 @@
+"""The server at work: it listens, says where, and ends when it is asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+import uvicorn
+
+from ..access import sign_in
+from ..app.data_folder import DataFolder
+from ..app.server import Server
+from ..config import Settings
+from ..http.request_timeouts import TimedHttpProtocol
+from ..transports.websocket import protocol_class
+from . import logs
+from .common import command, err, escape_markup, now, out, warn
+
+LEAVE_WITHIN_S = 8
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where there is one: sockets and pipes cost less, and no thread waits for a child."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class UvicornServer(uvicorn.Server):
+    """Ends when it is asked to, and lets us put our things in order: uvicorn would end the process
+    by the signal it got."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in SIGNALS:
+            signal.signal(number, lambda n, frame: loop.call_soon_threadsafe(self._leave))
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def _leave(self) -> None:
+        self.force_exit = self.should_exit  # asked twice
+        self.should_exit = True
+
+
+async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) -> None:
+    logs.watch(asyncio.get_running_loop())
+    server = Server(chosen, data)
+    await server.open()
+    tls = chosen.server.tls_cert is not None
+    listener = UvicornServer(
+        uvicorn.Config(
+            server.app,
+            ws=protocol_class(server.endpoint, chosen.calls.max_message_bytes),
+            http=TimedHttpProtocol,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LEAVE_WITHIN_S,
+            ssl_certfile=chosen.server.tls_cert,
+            ssl_keyfile=chosen.server.tls_key,
+        )
+    )
+    url = address(chosen, listening.getsockname()[1], tls=tls)
+    telling = asyncio.create_task(_tell(listener, server, chosen, data, url))
+    try:
+        await listener.serve(sockets=[listening])
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+        data.address.unlink(missing_ok=True)
+    if not listener.started:
+        raise typer.Exit(1)
+
+
+def address(chosen: Settings, port: int, *, tls: bool) -> str:
+    """What people open."""
+    if chosen.server.public_url:
+        return chosen.server.public_url.rstrip("/")
+    host = chosen.server.host
+    if host in ("0.0.0.0", "::", "127.0.0.1"):
+        host = "localhost"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+async def _tell(
+    listener: uvicorn.Server, server: Server, chosen: Settings, data: DataFolder, url: str
+) -> None:
+    """Once it listens: where, and by which link one comes in."""
+    while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
+        await asyncio.sleep(0.01)
+    assert server.services is not None
+    data.address.touch(mode=0o600)
+    data.address.chmod(0o600)  # one that was killed may have left it
+    data.address.write_text(url, "utf-8")
+    code = await sign_in.new_code(server.services.store, now())
+    out.print(f"\n  Vivavoce is listening on {url}\n")
+    out.print("  Open this link to sign in (once, within 10 minutes):")
+    out.print(f"  [bold]{sign_in.link(url, code)}[/bold]\n")
+    for what, words in (("Another link", ["link"]), ("A key for programs", ["keys", "create"])):
+        out.print(f"  {what + ':':20}[bold]{escape_markup(command(data, *words))}[/bold]")
+    out.print(f"  {'Stop:':20}Ctrl+C\n")
+    default = chosen.calls.default_assistant
+    if server.services.catalogue.get(default) is None:
+        there = ", ".join(one.name for one in server.services.catalogue)
+        warn(f"calls.default_assistant is '{default}', and there is no such assistant: who names "
+             f"none is refused. There are: {there}.")  # fmt: skip
+    for name, error in server.services.catalogue.broken.items():
+        warn(f"the assistant '{name}' has mistakes and is not served:")
+        err.print(str(error), markup=False)

@@ -1,0 +1,105 @@
+"""What a transcription session says, as notes: who spoke from when to when, and what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_HEARD = "conversation.item.input_audio_transcription"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Something that was said. Times count from the beginning of the sound."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(slots=True)
+class Utterance:
+    start_ms: int
+    end_ms: int | None = None  # None: somebody is speaking still
+    text: str = ""  # the words so far
+    done: bool = False  # they are all there, or there will be none
+    failure: str | None = None
+    voices: list[Cue] = field(default_factory=list)  # who said what, where anybody knows
+
+    @property
+    def cues(self) -> list[Cue]:
+        if self.voices:
+            return self.voices
+        end_ms = self.start_ms if self.end_ms is None else self.end_ms
+        return [Cue(self.start_ms, end_ms, self.text)] if self.text else []
+
+
+class TranscriptLog:
+    """A fold over the session's events."""
+
+    def __init__(self) -> None:
+        self._utterances: dict[str, Utterance] = {}
+
+    def __iter__(self) -> Iterator[Utterance]:
+        """In the order in which they began."""
+        return iter(self._utterances.values())
+
+    @property
+    def awaited(self) -> int:
+        """Utterances that are over, and whose words are still to come."""
+        return sum(not (u.done or u.end_ms is None) for u in self._utterances.values())
+
+    @property
+    def speaking(self) -> bool:
+        return any(u.end_ms is None for u in self._utterances.values())
+
+    @property
+    def words(self) -> int:
+        return sum(len(u.text.split()) for u in self._utterances.values())
+
+    @property
+    def failures(self) -> list[Utterance]:
+        return [u for u in self._utterances.values() if u.failure is not None]
+
+    def take(self, event: dict[str, Any], sent_ms: int) -> None:
+        """`sent_ms`: how much sound there was so far. Nothing that was said is later."""
+        item_id = str(event.get("item_id"))
+        match event.get("type"):
+            case "input_audio_buffer.speech_started":
+                self._utterances[item_id] = Utterance(int(event["audio_start_ms"]))
+            case "input_audio_buffer.speech_stopped" if item_id in self._utterances:
+                self._utterances[item_id].end_ms = min(int(event["audio_end_ms"]), sent_ms)
+            case "input_audio_buffer.committed":
+                utterance = self._utterances.setdefault(item_id, Utterance(self._ended_ms))
+                if utterance.end_ms is None:
+                    utterance.end_ms = sent_ms
+            case "input_audio_buffer.cleared":
+                self._utterances = {
+                    i: u for i, u in self._utterances.items() if u.end_ms is not None
+                }
+            case kind if isinstance(kind, str) and kind.startswith(_HEARD):
+                if item_id in self._utterances:
+                    what = kind.removeprefix(_HEARD + ".")
+                    _hear(self._utterances[item_id], what, event)
+
+    @property
+    def _ended_ms(self) -> int:
+        return max((u.end_ms or 0 for u in self._utterances.values()), default=0)
+
+
+def _hear(utterance: Utterance, what: str, event: dict[str, Any]) -> None:
+    match what:
+        case "delta":
+            utterance.text += event.get("delta") or ""
+        case "segment":
+            start_ms, end_ms = (
+                utterance.start_ms + round(event[edge] * 1000) for edge in ("start", "end")
+            )
+            utterance.voices.append(Cue(start_ms, end_ms, event["text"], event["speaker"]))
+        case "completed":
+            utterance.text, utterance.done = event["transcript"], True
+        case "failed":
+            reason = (event.get("error") or {}).get("message")
+            utterance.failure, utterance.done = reason or "It was not understood.", True

@@ -1,0 +1,104 @@
+"""What a brain is given to read, when the conversation has grown longer than it can take (§5.4).
+
+    auto             the oldest items are left out, as few as will do
+    retention_ratio  as many as leave only that share of the room filled, so that the next turns
+                     begin with the same words as this one and a prompt cache stays warm
+    disabled         nothing is left out: the response fails
+
+The turn under way is never left out: it is what the response answers. What was left out once stays
+left out. Nobody is told, and the items can still be retrieved; it is only the brain that forgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import UNSET, UnsetType
+
+from ..protocol.config import RetentionRatio, SessionConfig, TokenLimits
+from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
+from .usage import CHARACTERS_PER_TOKEN, asked_characters, characters
+
+CONTEXT_TOKENS = 28_672  # 32 768, less 4 096 for the answer (protocol §7.2)
+IMAGE_TOKENS = {"low": 85, "high": 765}  # what a picture of 1024 by 1024 costs hosted models
+
+
+class ContextWindow:
+    def __init__(self, tokens: int = CONTEXT_TOKENS) -> None:
+        """`tokens`: how much can be read at once, instructions and tools included."""
+        self._tokens = tokens
+        self._left_out: set[str] = set()
+
+    def fit(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
+        """What of the conversation is read. None: it does not fit, and may not be shortened."""
+        whole = tuple(items)
+        if config.truncation == "disabled":
+            return whole if self._excess(config, whole) <= 0 else None
+        kept = whole
+        if self._left_out:
+            kept = tuple(item for item in whole if item.id not in self._left_out)
+        if self._excess(config, kept) <= 0:
+            return kept
+        kept = self._shortened(config, kept)
+        read = {item.id for item in kept}
+        self._left_out.update(item.id for item in whole if item.id not in read)
+        return kept if self._excess(config, kept) <= 0 else None
+
+    def fit_once(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
+        """The same for what one response was given to read; nothing of it is remembered."""
+        whole = tuple(items)
+        if self._excess(config, whole) <= 0:
+            return whole
+        if config.truncation == "disabled":
+            return None
+        kept = self._shortened(config, whole)
+        return kept if self._excess(config, kept) <= 0 else None
+
+    def forget(self, item_id: str) -> None:
+        """It was deleted. Another item may be called so, and was never left out."""
+        self._left_out.discard(item_id)
+
+    def _shortened(self, config: SessionConfig, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        truncation = config.truncation
+        ratio = truncation.retention_ratio if isinstance(truncation, RetentionRatio) else 1.0
+        excess = sum(map(_tokens, items)) - self._quota(config) * ratio
+        first, last = 0, _turn_under_way(items)
+        while excess > 0 and first < last:
+            excess -= _tokens(items[first])
+            first += 1
+        gone = {item.call_id for item in items[:first] if isinstance(item, FunctionCall)}
+        return tuple(
+            item
+            for item in items[first:]
+            if not (isinstance(item, FunctionOutput) and item.call_id in gone)  # answers nothing
+        )
+
+    def _excess(self, config: SessionConfig, items: Sequence[Item]) -> float:
+        return sum(map(_tokens, items)) - self._quota(config)
+
+    def _quota(self, config: SessionConfig) -> float:
+        """For items, in tokens: what instructions and tools leave, or less if the session says."""
+        room = self._tokens - asked_characters(config) / CHARACTERS_PER_TOKEN
+        truncation = config.truncation
+        limits = truncation.token_limits if isinstance(truncation, RetentionRatio) else None
+        most = limits.post_instructions if isinstance(limits, TokenLimits) else UNSET
+        return room if isinstance(most, UnsetType) else min(room, most)
+
+
+def _turn_under_way(items: Sequence[Item]) -> int:
+    """Where it begins: with the last thing the user said, and what was called for it since."""
+    backwards = range(len(items) - 1, -1, -1)
+    for index in backwards:
+        item = items[index]
+        if isinstance(item, Message) and item.role == "user":
+            return index
+    return max(len(items) - 1, 0)
+
+
+def _tokens(item: Item) -> float:
+    pictures = 0
+    if isinstance(item, Message):
+        for part in item.content:
+            if part.type == "input_image":
+                pictures += IMAGE_TOKENS["low" if part.detail == "low" else "high"]
+    return pictures + characters(item) / CHARACTERS_PER_TOKEN

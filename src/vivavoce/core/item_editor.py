@@ -1,0 +1,95 @@
+"""What a client does to the items themselves: adds one, looks at one, takes one away or cuts it.
+
+Whoever composes this decides what follows from it. Sound inside an item is listened to like sound
+that was spoken.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..protocol import client, server
+from ..protocol.items import Item, Message
+from . import effects as do
+from . import validation as judge
+from .audio_cache import ItemAudioCache
+from .conversation import Conversation
+from .effect_queue import EffectQueue
+from .input_audio import InputAudioBuffer
+from .ledger import Ledger
+from .limits import ConversationQuota
+from .transcripts import unheard
+
+ItemCommand = client.ItemCreate | client.ItemRetrieve | client.ItemDelete | client.ItemTruncate
+
+
+class ItemEditor:
+    def __init__(
+        self,
+        out: EffectQueue,
+        conversation: Conversation,
+        ledger: Ledger,
+        audio_cache: ItemAudioCache,
+        input_audio: InputAudioBuffer,
+        room: ConversationQuota,
+    ) -> None:
+        self._effects = out
+        self._conversation = conversation
+        self._ledger = ledger
+        self._audio_cache = audio_cache
+        self._input_audio = input_audio
+        self._quota = room
+
+    def edit(self, event: ItemCommand) -> None:
+        """Raises `InvalidRequest`, and then nothing has changed."""
+        match event:
+            case client.ItemCreate():
+                self._create(event)
+            case client.ItemRetrieve(item_id=item_id):
+                self._retrieve(item_id)
+            case client.ItemDelete(item_id=item_id):
+                self._delete(item_id)
+            case client.ItemTruncate():
+                self._truncate(event)
+
+    def _create(self, event: client.ItemCreate) -> None:
+        new = judge.validate_item_create(
+            self._conversation, event, self._quota, self._input_audio.format
+        )
+        item = new.item
+        if not item.id:
+            item = msgspec.structs.replace(item, id=self._effects.new_id("item"))
+        self._quota.take(item.id, new.weight)
+        self._ledger.forget(item.id)
+        self.add(item, new.previous)
+        if new.sound and isinstance(item, Message):
+            self._input_audio.transcribe_item(item.id, new.sound, unheard(item))
+
+    def add(self, item: Item, previous: str | None) -> None:
+        """An item that is whole. `previous`: the one it comes after; None: the first."""
+        self._effects.send(server.ItemAdded(previous_item_id=previous, item=item))
+        self._effects.send(server.ItemDone(previous_item_id=previous, item=item))
+
+    def _retrieve(self, item_id: str) -> None:
+        item = judge.require_item(self._conversation, item_id, "retrieve")
+        self._effects.send(server.ItemRetrieved(item=self._audio_cache.with_sound(item)))
+
+    def _delete(self, item_id: str) -> None:
+        judge.require_item(self._conversation, item_id, "delete")
+        if self._input_audio.transcripts.forget(item_id):
+            self._effects.request(do.ListenDrop(item_id))
+        self._audio_cache.drop(item_id)
+        self._quota.free(item_id)
+        self._effects.send(server.ItemDeleted(item_id=item_id))
+
+    def _truncate(self, event: client.ItemTruncate) -> None:
+        judge.validate_truncate(self._conversation, self._ledger, event)
+        self._ledger.truncate(event.item_id, event.audio_end_ms)
+        self._audio_cache.truncate(event.item_id, event.audio_end_ms)
+        self._effects.send(
+            server.ItemTruncated(
+                item_id=event.item_id,
+                content_index=event.content_index,
+                audio_end_ms=event.audio_end_ms,
+            )
+        )

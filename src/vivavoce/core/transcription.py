@@ -1,0 +1,190 @@
+"""The transcription session: it writes down what it hears, and never answers (protocol §1.8).
+
+The other machine that hears. It is told and asked like `session`, and composes what that composes
+of hearing; there are no responses in it, so nothing can be interrupted and silence means nothing.
+Everybody who speaks is meant to be written down, so no voice is kept out (see `gate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import msgspec
+
+from ..errors import InvalidRequest
+from ..protocol import client, server
+from ..protocol.config import JsonObject, TranscriptionConfig
+from ..protocol.items import Item
+from . import effects as do
+from . import validation as judge
+from .audio_cache import ItemAudioCache
+from .conversation import Conversation
+from .effect_queue import EffectQueue
+from .effects import ClientId, Effect
+from .inactivity import NEVER, InactivityTimeout
+from .input_audio import InputAudioBuffer
+from .inputs import (
+    AudioReceived,
+    CutShort,
+    EndOfTurnScored,
+    Failed,
+    Finished,
+    HungUp,
+    Input,
+    InvalidFrame,
+    NotTranscribed,
+    OutputChunk,
+    PartialTranscript,
+    Played,
+    ToolRequested,
+    ToolReturned,
+    Transcribed,
+)
+from .item_editor import ItemEditor
+from .ledger import Ledger
+from .lifetime import MAX_SESSION_S, Lifetime
+from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+
+
+class TranscriptionSession:
+    def __init__(
+        self,
+        config: TranscriptionConfig,
+        *,
+        now: float,
+        new_id: Callable[[str], str],
+        epoch: float = 0.0,
+        history: Iterable[Item] = (),
+        ledger: Ledger | None = None,
+        language: str | None = None,
+        max_session_s: float = MAX_SESSION_S,
+        idle_s: float | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        judges_pauses: bool = False,
+    ) -> None:
+        """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
+        self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
+        self.config = msgspec.structs.replace(
+            config, id=new_id("sess"), expires_at=self._lifetime.expires_at
+        )
+        self.conversation = Conversation(history)
+        self.ledger = Ledger() if ledger is None else ledger
+        self.closed = False
+        self._default = config
+        self._effects = EffectQueue(self.conversation, new_id)
+        self._quota = ConversationQuota(limits, self.conversation)
+        audio_cache = ItemAudioCache(limits.sound_bytes)
+        self._input_audio = InputAudioBuffer(
+            self._effects,
+            self.conversation,
+            config.audio.input,
+            audio_cache,
+            self._quota,
+            include=config.include,
+            language=language,
+            judges_pauses=judges_pauses,
+        )
+        self._editing = ItemEditor(
+            self._effects,
+            self.conversation,
+            self.ledger,
+            audio_cache,
+            self._input_audio,
+            self._quota,
+        )
+        self._inactivity = InactivityTimeout(idle_s, now)
+        self._effects.send(server.SessionCreated(session=self.config))
+
+    # What happened
+
+    def receive(self, event: Input, now: float, client_id: ClientId | None = None) -> None:
+        """Take one thing that happened. Collect the consequences with `effects`."""
+        assert not self.closed, "the session is closed"
+        try:
+            self._dispatch(event)
+        except InvalidRequest as error:
+            self._effects.send_error(error, getattr(event, "event_id", None), client_id)
+        self._inactivity.on_input(event, now, speaking=self._input_audio.somebody_speaks)
+
+    def _dispatch(self, event: Input) -> None:
+        match event:
+            case AudioReceived():
+                for _ in self._input_audio.append(event):
+                    pass  # nobody answers it
+            case client.AudioCommit():
+                judge.commit(self._input_audio.buffered_ms, self._quota)
+                self._input_audio.commit()
+            case client.AudioClear():
+                self._input_audio.clear()
+            case client.SessionUpdate(session=patch):
+                self._reconfigure(patch)
+            case (
+                client.ItemCreate()
+                | client.ItemRetrieve()
+                | client.ItemDelete()
+                | client.ItemTruncate()
+            ):
+                self._editing.edit(event)
+            case client.ResponseCreate():
+                raise judge.no_response()
+            case client.ResponseCancel():
+                judge.validate_cancel(None)
+            case PartialTranscript() | Transcribed() | NotTranscribed() | EndOfTurnScored():
+                self._input_audio.on_transcript(event)
+            case InvalidFrame(error=error):
+                raise error
+            case HungUp():
+                self._close(1000, "hung up")
+            case client.PlayoutClear() | Played():
+                pass  # there is no loudspeaker
+            case (
+                OutputChunk()
+                | ToolRequested()
+                | ToolReturned()
+                | Finished()
+                | CutShort()
+                | Failed()
+            ):
+                pass  # nobody was asked
+            case _:
+                assert_never(event)
+
+    def _reconfigure(self, patch: JsonObject) -> None:
+        changed = self.config.merged(patch, self._default)
+        self._quota.judge_session(changed, self._default)
+        self.config = changed
+        self._input_audio.configure(changed.audio.input, changed.include)
+        self._effects.send(server.SessionUpdated(session=self.config))
+
+    # What should happen later
+
+    def next_deadline(self) -> float | None:
+        """When to call `on_deadline`, or None if nothing is due."""
+        return None if self.closed else min(self._lifetime.due, self._idle_at)
+
+    def on_deadline(self, now: float) -> None:
+        if now >= self._lifetime.due:
+            self._end("session_expired", self._lifetime.message, 1001)
+        elif now >= self._idle_at:
+            self._end("session_idle", self._inactivity.message, 1000)
+
+    @property
+    def _idle_at(self) -> float:
+        """Not while words are still to come."""
+        return NEVER if self._input_audio.transcripts else self._inactivity.due()
+
+    def _end(self, code: str, message: str, close: int) -> None:
+        self._effects.send_error(InvalidRequest(code, message))
+        self._close(close, message)
+
+    def _close(self, code: int, reason: str) -> None:
+        self._input_audio.drop()
+        self.closed = True
+        self._effects.request(do.CloseCall(code, reason))
+
+    # What to do about it
+
+    def effects(self) -> list[Effect]:
+        """Take the consequences gathered since the last call, oldest first."""
+        return self._effects.drain()

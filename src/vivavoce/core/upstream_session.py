@@ -1,0 +1,69 @@
+"""What an upstream is told when a call opens: the assistant's session, and what was said before."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import msgspec
+
+from ..protocol.config import READ_ONLY, SessionConfig
+from ..protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from .types import JsonObject
+
+TRANSCRIBER = "gpt-realtime-whisper"  # who is asked for the user's words, if nobody else is
+
+
+def upstream_session_update(session: SessionConfig) -> JsonObject:
+    """What a session asks of an upstream, as a `session.update`: what it says, not what it leaves
+    to the server; and the user's words, which are always stored."""
+    asked = _differences(msgspec.to_builtins(session), msgspec.to_builtins(SessionConfig()))
+    for name in READ_ONLY:
+        asked.pop(name, None)
+    audio = session.audio
+    input_audio: JsonObject = {"turn_detection": msgspec.to_builtins(audio.input.turn_detection)}
+    if audio.input.transcription is None:
+        input_audio["transcription"] = {"model": TRANSCRIBER}
+    always: JsonObject = {
+        "type": "realtime",
+        "instructions": session.instructions,
+        "tools": msgspec.to_builtins(session.tools),
+        "audio": {"input": input_audio, "output": {"voice": audio.output.voice}},
+    }
+    return _merged(asked, always)
+
+
+def _differences(told: JsonObject, default: JsonObject) -> JsonObject:
+    found: JsonObject = {}
+    for name, value in told.items():
+        usual = default.get(name)
+        if value == usual:
+            continue
+        same = isinstance(value, dict) and isinstance(usual, dict)
+        if same and cast("JsonObject", value).get("type") == cast("JsonObject", usual).get("type"):
+            value = _differences(cast("JsonObject", value), cast("JsonObject", usual))
+        found[name] = value
+    return found
+
+
+def _merged(one: JsonObject, other: JsonObject) -> JsonObject:
+    merged = one | other
+    for name, value in other.items():
+        before = one.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            merged[name] = _merged(before, value)
+    return merged
+
+
+def as_upstream_item(item: Item) -> Item | None:
+    """An item as a new upstream can be told it: sound is gone, its words are left."""
+    match item:
+        case Message(role=role, content=content):
+            kind: Literal["input_text", "output_text"]
+            kind = "output_text" if role == "assistant" else "input_text"
+            words = (part.text or part.transcript for part in content)
+            parts = tuple(Part(type=kind, text=text) for text in words if text)
+            return Message(id=item.id, role=role, content=parts) if parts else None
+        case FunctionCall() | FunctionOutput():
+            return item
+        case _:
+            return None

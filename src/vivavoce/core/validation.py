@@ -1,0 +1,261 @@
+"""What a client may ask for, given how things stand: judged here, before anything changes.
+
+Each function answers one kind of request. It raises `InvalidRequest` in the protocol's words
+(§3.2), or returns what shall happen; it changes nothing itself. What a single message can get
+wrong all by itself is in the types of `protocol`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from ..errors import InvalidRequest
+from ..protocol.client import ContextItem, ItemCreate, ItemTruncate, ResponseOptions
+from ..protocol.config import Format, JsonObject, McpTool, SessionConfig, Tool
+from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
+from ..protocol.validation_errors import shorten
+from .conversation import Conversation
+from .input_audio import without_sound
+from .ledger import Ledger
+from .limits import ConversationQuota, Weight, parts
+from .reply import Reply
+from .response_options import with_options
+
+MINIMUM_COMMIT_MS = 100
+
+_DOING = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}
+
+
+def validate_session_update(
+    config: SessionConfig,
+    patch: JsonObject,
+    default: SessionConfig,
+    room: ConversationQuota,
+    *,
+    voiced: bool,
+    replying: bool,
+) -> SessionConfig:
+    """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
+    changed = _keep_tracing(config, config.merged(patch, default))
+    room.judge_session(changed, default)
+    room.judge_tools(len(new_mcp_tools(changed.tools, config.tools)))
+    _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
+    if replying and changed.audio.output.speed != config.audio.output.speed:
+        raise InvalidRequest(
+            "invalid_value",
+            "Cannot update the speed while a response is in progress.",
+            "session.audio.output.speed",
+        )
+    return changed
+
+
+def new_mcp_tools(tools: Iterable[Tool], before: Iterable[Tool]) -> list[McpTool]:
+    """Find the MCP servers among `tools` that `before` does not name in the same way.
+
+    A server is compared only with those of its label: a session has room for 35,000 tools.
+    """
+    known: defaultdict[str, list[McpTool]] = defaultdict(list)
+    for tool in before:
+        if isinstance(tool, McpTool):
+            known[tool.server_label].append(tool)
+    asked = (tool for tool in tools if isinstance(tool, McpTool))
+    return [tool for tool in asked if tool not in known[tool.server_label]]
+
+
+def _keep_tracing(config: SessionConfig, changed: SessionConfig) -> SessionConfig:
+    """Once enabled it stays as it is; clients that ask for the usual thing again mean no harm."""
+    if config.tracing is None or changed.tracing == config.tracing:
+        return changed
+    if changed.tracing not in (None, "auto"):
+        raise InvalidRequest(
+            "invalid_value",
+            "Cannot update tracing: it is already enabled for this session.",
+            "session.tracing",
+        )
+    return msgspec.structs.replace(changed, tracing=config.tracing)
+
+
+def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) -> None:
+    if voiced and voice != config.audio.output.voice:
+        raise InvalidRequest(
+            "cannot_update_voice",
+            "Cannot update a conversation's voice if assistant audio is present.",
+            param,
+        )
+
+
+def commit(buffered_ms: float, room: ConversationQuota) -> None:
+    if buffered_ms < MINIMUM_COMMIT_MS:
+        raise InvalidRequest(
+            "input_audio_buffer_commit_empty",
+            "Error committing input audio buffer: buffer too small. Expected at least "
+            f"{MINIMUM_COMMIT_MS}ms of audio, but buffer only has {buffered_ms:.2f}ms of audio.",
+        )
+    room.judge()
+
+
+def no_sound(event_id: str | None = None) -> InvalidRequest:
+    """For a control connection that appends audio."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'input_audio_buffer.append'. A control connection brings no audio: the "
+        "call that it controls has its own.",
+        "type",
+        event_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedItem:
+    """An item that may be added. It has no id if the client gave it none."""
+
+    item: Item  # as events show it
+    sound: bytes  # that was in it, in the session's format
+    previous: str | None  # the one it comes after; None: the first
+    weight: Weight
+
+
+def validate_item_create(
+    conversation: Conversation, event: ItemCreate, room: ConversationQuota, format: Format
+) -> ValidatedItem:
+    """`conversation.item.create`."""
+    item, after = event.item, event.previous_item_id or conversation.last_id
+    if item.id and item.id in conversation:
+        raise InvalidRequest(
+            "item_create_duplicate_item_id",
+            f"Error adding item: an item with id '{shorten(item.id)}' already exists.",
+            "item.id",
+        )
+    if after == "root":
+        after = None
+    elif after is not None and after not in conversation:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Error adding item: the previous item with id '{shorten(after)}' does not exist.",
+            "previous_item_id",
+        )
+    silent, sound = without_sound(_as_events_show_it(item))
+    return ValidatedItem(silent, sound, after, room.judge_item(silent, sound, format))
+
+
+def _as_events_show_it(item: Item) -> Item:
+    """Whole, whatever the client says, and without keys that only clients send (§3.7, §5.1)."""
+    match item:
+        case Message() | FunctionCall():
+            return msgspec.structs.replace(item, status="completed", object=UNSET)
+        case FunctionOutput():
+            return msgspec.structs.replace(item, status=UNSET, object=UNSET)
+        case _:
+            return item
+
+
+def require_item(
+    conversation: Conversation, item_id: str, verb: Literal["retrieve", "delete", "truncate"]
+) -> Item:
+    item = conversation.get(item_id)
+    if item is None or (verb == "delete" and _in_progress(item)):
+        raise InvalidRequest(
+            f"item_{verb}_invalid_item_id",
+            f"Error {_DOING[verb]} item: the item with id '{shorten(item_id)}' does not exist.",
+            "item_id",
+        )
+    return item
+
+
+def validate_truncate(conversation: Conversation, ledger: Ledger, event: ItemTruncate) -> None:
+    require_item(conversation, event.item_id, "truncate")
+    if event.item_id not in ledger or not ledger[event.item_id].sent_ms:
+        raise InvalidRequest(
+            "unsupported_content_type", "Only model output audio messages can be truncated"
+        )
+    if event.content_index:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Error truncating item: there is no content part {event.content_index}.",
+            "content_index",
+        )
+    left_ms = ledger[event.item_id].left_ms
+    if event.audio_end_ms > left_ms:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Audio content of {left_ms}ms is already shorter than {event.audio_end_ms}ms",
+            "audio_end_ms",
+        )
+
+
+def validate_response_create(
+    conversation: Conversation,
+    config: SessionConfig,
+    options: ResponseOptions,
+    *,
+    active: str | None,
+    beside: int,
+    asked: bool,
+    room: ConversationQuota,
+    voiced: bool,
+) -> None:
+    """`response.create`. `active`: the conversation's response that is being made; `beside`: how
+    many others are; `asked`: a client wants it."""
+    for index, item in enumerate(options.input or ()):
+        if isinstance(item, ItemReference) and item.id not in conversation:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
+                f"response.input[{index}].id",
+            )
+    room.judge_options(options)
+    _input(conversation, options.input or (), room, config.audio.input.format)
+    if options.conversation == "none":
+        room.judge_responses(beside)
+        return
+    if active is not None:
+        raise InvalidRequest(
+            "conversation_already_has_active_response",
+            f"Conversation already has an active response in progress: {active}. Wait until the "
+            "response is finished before creating a new one.",
+        )
+    if asked:  # an answer to what was said, or to a tool, is as little refused as that
+        room.judge()
+    voice = with_options(config, options).audio.output.voice
+    _judge_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def no_response() -> InvalidRequest:
+    """`response.create` in a session that never answers: there is no such event in it."""
+    return InvalidRequest(
+        "invalid_value",
+        "Invalid value: 'response.create'. A session of type 'transcription' makes no responses.",
+        "type",
+    )
+
+
+def _input(
+    conversation: Conversation,
+    given: Sequence[ContextItem],
+    room: ConversationQuota,
+    format: Format,
+) -> None:
+    items = [item for item in given if not isinstance(item, ItemReference)]
+    meant = (conversation.get(item.id) for item in given if isinstance(item, ItemReference))
+    referred = sum(parts(item) for item in meant if item is not None)
+    audio_cache = [sound for _, sound in map(without_sound, items) if sound]
+    room.judge_input(len(given), referred + sum(map(parts, items)), audio_cache, format)
+
+
+def validate_cancel(reply: Reply | None) -> Reply:
+    """`response.cancel`: it must be running still."""
+    if reply is None:
+        raise InvalidRequest(
+            "response_cancel_not_active", "Cancellation failed: no active response found"
+        )
+    return reply
+
+
+def _in_progress(item: Item) -> bool:
+    return isinstance(item, Message | FunctionCall) and item.status == "in_progress"

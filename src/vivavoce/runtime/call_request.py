@@ -1,0 +1,280 @@
+"""What a call will be: decided from who knocks, what they ask for, and what the assistant says."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from ..assistants import Assistant
+from ..core.ids import RANDOM_BYTES, new_id
+from ..core.types import Caller, JsonObject
+from ..errors import InvalidRequest
+from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
+from ..store.base import ConversationRow, ItemRow, Store
+from .refusals import CallRefused, no_assistant, no_translation
+
+Dialect = Literal["ga", "beta", "translation"]
+
+INTENTS: dict[str, SessionType] = {
+    "realtime": "realtime",
+    "conversation": "realtime",
+    "transcription": "transcription",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """Somebody is at the door: what they ask for, and by what right."""
+
+    credential: str | None
+    transport: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = "ga"
+
+    def asked(self, *names: str) -> str | None:
+        return next((self.query[name] for name in names if self.query.get(name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSpec:
+    """What a call will be, decided; whoever builds its machine and engine goes by it."""
+
+    call_id: str
+    conversation_id: str
+    caller: Caller
+    assistant: Assistant
+    language: str
+    role: str
+    session: AnySession
+    history: tuple[ItemRow, ...] = ()
+    browser: bool = False
+    greet: bool = False
+
+
+class Assistants(Protocol):
+    def get(self, name: str) -> Assistant | None: ...
+    def __iter__(self) -> Iterator[Assistant]: ...
+
+
+def ids() -> Callable[[str], str]:
+    """Fresh ids from the clock and the system's dice."""
+    return lambda kind: new_id(kind, time.time(), secrets.token_bytes(RANDOM_BYTES))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CallResolver:
+    """Everything here raises `Refused` for what cannot be had."""
+
+    def __init__(
+        self,
+        assistants: Assistants,
+        store: Store,
+        *,
+        default_assistant: str,
+        make_id: Callable[[str], str],
+    ) -> None:
+        self._assistants = assistants
+        self._store = store
+        self._default = default_assistant
+        self._make_id = make_id
+
+    async def spec(
+        self,
+        request: CallRequest,
+        caller: Caller,
+        call_id: str,
+        new: str | None = None,
+        *,
+        by: Caller | None = None,
+    ) -> tuple[CallSpec, ConversationRow, ConversationRow | None]:
+        """The call, its conversation, and the same again if there was one already.
+
+        `new`: the id that a new conversation shall have; `by`: whose right it is to continue one,
+        and who is told why there is none, if not the caller.
+        """
+        assistant = self._assistant(request, caller, by or caller)
+        found = await self._found(request, caller, assistant, by)
+        conversation = found or self._begun(request, caller, assistant, new)
+        spec = self._spec(request, caller, assistant, conversation, call_id)
+        return spec, conversation, found
+
+    def _type(self, request: CallRequest, caller: Caller) -> SessionType:
+        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        intent = request.asked("intent")
+        asked = INTENTS.get(intent) if intent else None
+        bound = type_of(caller.session) if caller.session else None
+        if intent and (asked is None or bound not in (None, asked)):
+            raise CallRefused(
+                400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent"
+            )
+        return bound or asked or "realtime"
+
+    def _assistant(self, request: CallRequest, caller: Caller, asks: Caller) -> Assistant:
+        """Who answers. `asks`: who reads why nobody does."""
+        asked = None
+        if caller.credential != "secret":
+            asked = request.asked("assistant", "agent", "agent_id")
+        if caller.assistant is not None:
+            if asked not in (None, caller.assistant):
+                raise CallRefused(
+                    403, "assistant_not_allowed", "This key is for another assistant.", close=3000
+                )
+            asked = caller.assistant
+        if asked is not None:
+            if (found := self._assistants.get(asked)) is None:
+                raise no_assistant(asked, asks, self._assistants, "assistant")
+            return found
+        model = request.asked("model")
+        found = self._assistants.get(model) if model else None
+        if found := found or self._assistants.get(self._default):
+            return found
+        raise no_assistant(self._default, asks, self._assistants)
+
+    async def _found(
+        self, request: CallRequest, caller: Caller, assistant: Assistant, by: Caller | None = None
+    ) -> ConversationRow | None:
+        """The conversation that shall be continued; None: a new one. `by`: whose right it is."""
+        asked = request.asked("conversation_id") or caller.conversation_id
+        if asked is None:
+            return None
+        found = await self._store.conversation(asked)
+        if found is None or found.assistant != assistant.name or not _may_see(by or caller, found):
+            raise CallRefused(
+                404,
+                "conversation_not_found",
+                f"There is no conversation with id '{asked[:60]}' for this assistant.",
+                param="conversation_id",
+            )
+        return found
+
+    def _begun(
+        self, request: CallRequest, caller: Caller, assistant: Assistant, new: str | None
+    ) -> ConversationRow:
+        language = assistant.pick_language(request.asked("language") or caller.language)
+        at = now()
+        return ConversationRow(
+            new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
+        )
+
+    def _spec(
+        self,
+        request: CallRequest,
+        caller: Caller,
+        assistant: Assistant,
+        conversation: ConversationRow,
+        call_id: str,
+    ) -> CallSpec:
+        """The session as it begins: the assistant's, then the secret's, then the query's."""
+        variables = dict(caller.variables)
+        role = caller.role
+        if caller.credential == "key":
+            role = request.asked("role") or role
+            variables |= {
+                name.removeprefix("var."): value
+                for name, value in request.query.items()
+                if name.startswith("var.")
+            }
+        language = assistant.pick_language(
+            request.asked("language") or caller.language or conversation.language
+        )
+        try:
+            role = assistant.pick_role(role)
+            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
+            session: AnySession
+            if self._type(request, caller) == "transcription":
+                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            else:
+                session = self._session(request, assistant, role, language, variables)
+                session = session.merged({"type": "realtime"} | bound)
+                if voice := request.asked("voice"):
+                    output: JsonObject = {"voice": voice}
+                    session = session.merged({"type": "realtime", "audio": {"output": output}})
+        except InvalidRequest as error:
+            raise CallRefused(400, error.code, error.message, param=error.param) from None
+        return CallSpec(
+            call_id,
+            conversation.id,
+            caller,
+            assistant,
+            language,
+            role,
+            session,
+            browser=caller.browser,
+            # Programs written for other servers speak first, and count responses.
+            greet=isinstance(session, SessionConfig)
+            and (caller.browser or request.query.get("greeting") == "true"),
+        )
+
+    def _session(
+        self,
+        request: CallRequest,
+        assistant: Assistant,
+        role: str,
+        language: str,
+        variables: dict[str, str],
+    ) -> SessionConfig:
+        tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in assistant.tools()]
+        patch: JsonObject = {
+            "type": "realtime",
+            "instructions": assistant.instructions(role, language, variables),
+            "tools": tools,
+            "audio": {
+                "input": {"turn_detection": assistant.turn_detection()},
+                "output": {"voice": assistant.voice.name, "speed": assistant.voice.speed},
+            },
+        }
+        model = request.asked("model") or assistant.name
+        return SessionConfig(model=model[:200]).merged(patch)
+
+
+def check_dialect(request: CallRequest) -> None:
+    """Who speaks otherwise is told so in the first frame, and not by errors in every other."""
+    if request.dialect == "beta":
+        raise CallRefused(
+            400,
+            "beta_api_shape_disabled",
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+        )
+    if request.dialect == "translation":
+        raise no_translation()
+
+
+def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    if assistant.engine == "upstream":
+        raise CallRefused(
+            400,
+            "transcription_not_available",
+            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
+            "hears for it. Choose one whose engine is 'cascade'.",
+            param="assistant",
+        )
+    pipeline = (
+        assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
+    )
+    hearing = {
+        "turn_detection": assistant.turn_detection(),
+        "transcription": {"model": pipeline, "language": language},
+    }
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
+
+
+def _may_see(caller: Caller, conversation: ConversationRow) -> bool:
+    """A key sees all of its assistants' conversations; a user only their own.
+
+    A client secret may name one: whoever minted it was asked then.
+    """
+    if caller.credential == "key":
+        return True
+    if caller.credential == "secret" and caller.conversation_id == conversation.id:
+        return True
+    return caller.subject is not None and caller.subject == conversation.subject

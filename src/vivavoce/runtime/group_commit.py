@@ -1,0 +1,113 @@
+"""The one task of the process that commits. Whoever comes while it is busy shares the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import StoreError
+from ..failures import log_failure
+from ..store.base import Change
+
+log = logging.getLogger("vivavoce.writer")
+
+COMMIT_WITHIN_S = 5.0
+
+Outcome = Callable[[bool], None]
+
+
+class CommitStore(Protocol):
+    async def commit(self, changes: Sequence[Change]) -> None: ...
+
+
+class GroupCommitter:
+    """Group commit: while one is on its way to the disk, the next is gathered.
+
+    Unbounded only in theory: every call that waits for a receipt holds its own events back, so
+    each has at most what one outbox takes.
+    """
+
+    def __init__(
+        self,
+        store: CommitStore,
+        within_s: float = COMMIT_WITHIN_S,
+        *,
+        on_commit: Callable[[float, bool], None] = lambda seconds, kept: None,
+    ) -> None:
+        """`on_commit`: how many seconds one took, and whether it was kept."""
+        self._store = store
+        self._within_s = within_s
+        self._on_commit = on_commit
+        self._waiting: list[tuple[Change, Outcome]] = []
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._write(), name="writer")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._leaving = True
+        self._work.set()
+        assert self._task is not None
+        await self._task
+
+    def submit(self, change: Change, outcome: Outcome) -> None:
+        """Have this on disk; `outcome` is told whether it is."""
+        self._waiting.append((change, outcome))
+        self._work.set()
+
+    async def _write(self) -> None:
+        while self._waiting or not self._leaving:
+            await self._work.wait()
+            self._work.clear()
+            batch, self._waiting = self._waiting, []
+            if not batch:
+                continue
+            await self._keep(deque(batch))
+
+    async def _keep(self, batch: deque[tuple[Change, Outcome]]) -> None:
+        """Together if that goes; else one by one, because one call's impossible row must not cost
+        the others theirs. A disk that is too slow is too slow for all of them."""
+        several = len(batch) > 1
+        try:
+            together = await self._commit([change for change, _ in batch])
+            while batch:
+                change, outcome = batch[0]
+                kept = together or (several and await self._commit([change]))
+                batch.popleft()
+                _tell(outcome, kept, change)
+        except TimeoutError:
+            for change, outcome in batch:
+                _tell(outcome, False, change)
+
+    async def _commit(self, changes: Sequence[Change]) -> bool:
+        """Raises `TimeoutError`."""
+        began, kept = time.perf_counter(), False
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._store.commit(changes)
+            kept = True
+        except StoreError:
+            pass
+        finally:
+            self._on_commit(time.perf_counter() - began, kept)
+        return kept
+
+
+def _tell(outcome: Outcome, kept: bool, change: Change) -> None:
+    try:
+        outcome(kept)
+    except Exception as bug:  # one call's; all others need the writer
+        log_failure(log, "outcome_failed", bug, conversation=change.conversation_id)

@@ -1,0 +1,151 @@
+"""Makes of a client's bytes what a machine can hear: whole samples, short pieces, verdicts.
+
+What is heard is 24 kHz, sample for sample what came (G.711 is brought up to it, 3 for 1). If the
+session asks for noise reduction, it is that, cleaned, 20 ms later: whoever judges, understands or
+keeps it gets the same (protocol §7.3). Beside it runs the same sound at 16 kHz, cut into the frames
+that the speech model judges; verdicts come with the piece that completes their frame, 1 ms after
+its end, and not at all while nobody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from msgspec import UNSET
+
+from ..audio import g711
+from ..audio.denoise import Denoiser, Depth
+from ..audio.pcm import BYTES_PER_MS, FRAME_MS, SAMPLE_RATE, level_db
+from ..audio.resample import Resampler
+from ..core.inputs import AudioReceived
+from ..engines import checked
+from ..engines.base import SpeechDetector
+from ..engines.boundary import contained
+from ..errors import EngineError
+from ..protocol.config import AudioInput, Format, NoiseReduction, Pcm, Pcmu
+
+PIECE_MS = 96  # three frames: nobody waits long for somebody else's backlog
+PIECE_BYTES = PIECE_MS * BYTES_PER_MS
+G711_PIECE_BYTES = PIECE_MS * g711.RATE // 1000
+
+JUDGED_RATE = 16_000
+FRAME_BYTES = FRAME_MS * JUDGED_RATE // 1000 * 2
+
+NewDetector: TypeAlias = Callable[[], SpeechDetector]
+
+
+class InputPipeline:
+    """One client's microphone."""
+
+    def __init__(self, new_detector: NewDetector, wanted: Callable[[], AudioInput]) -> None:
+        """`wanted`: how the session has its input at this moment, format and turn detection."""
+        self._new_detector = new_detector
+        self._wanted = wanted
+        self._judge: VadScorer | None = None
+        self._format: Format = Pcm()
+        self._odd = b""  # half a sample, until its other half comes
+        self._upwards: Resampler | None = None  # of G.711, 8 to 24 kHz
+        self._reduction: NoiseReduction | None = None
+        self._denoiser: Denoiser | None = None
+
+    def decode(self, data: bytes) -> Iterator[AudioReceived]:
+        """Hear it piece by piece. The caller may do something else between two pieces.
+
+        Nothing happens before the first piece is asked for. While the session detects no turns
+        the speech model does not run; when it does again, it begins anew. So does what cleans
+        the sound, when the session wants it otherwise; the 20 ms that it held back are lost.
+        """
+        wanted = self._wanted()
+        if wanted.noise_reduction != self._reduction:
+            self._reduction = wanted.noise_reduction
+            self._denoiser = _denoiser(wanted.noise_reduction)
+        if wanted.turn_detection is None:
+            self._judge = None
+        elif self._judge is None:
+            self._judge = VadScorer(self._new_detector)
+        for pcm in self._decode(data, wanted.format):
+            if self._denoiser:
+                pcm = self._denoiser.push(pcm)
+            yield self._judge.score(pcm) if self._judge else AudioReceived(pcm)
+
+    def _decode(self, data: bytes, format: Format) -> Iterator[bytes]:
+        if format != self._format:
+            yield from self._change(format)
+        if self._upwards:
+            law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
+            for piece in _cut(data, G711_PIECE_BYTES):
+                if pcm := self._upwards.push(g711.decode(piece, law)):
+                    yield pcm
+        else:
+            data = self._odd + data
+            whole = len(data) & ~1
+            self._odd = data[whole:]
+            yield from _cut(data[:whole], PIECE_BYTES)
+
+    def _change(self, format: Format) -> Iterator[bytes]:
+        """What the old format still holds back comes first."""
+        if self._upwards and (rest := self._upwards.push(b"", last=True)):
+            yield rest
+        self._format = format
+        self._odd = b""
+        self._upwards = None if isinstance(format, Pcm) else Resampler(g711.RATE, SAMPLE_RATE)
+
+
+class VadScorer:
+    """Asks the speech model about every 32 ms, and measures how loud they were.
+
+    A model that fails hears no speech in that frame, and the next frame gets another model. The
+    call goes on, and so do turns that the client takes by hand.
+    """
+
+    def __init__(self, new_detector: NewDetector) -> None:
+        self._new_detector = new_detector
+        self._detector: SpeechDetector | None = None
+        self._failing = False
+        self._renew()
+        self._downwards = Resampler(SAMPLE_RATE, JUDGED_RATE)
+        self._waiting = b""
+
+    def score(self, pcm: bytes) -> AudioReceived:
+        self._waiting += self._downwards.push(pcm)
+        whole = len(self._waiting) // FRAME_BYTES * FRAME_BYTES
+        frames = tuple(_cut(self._waiting[:whole], FRAME_BYTES))
+        self._waiting = self._waiting[whole:]
+        return AudioReceived(pcm, tuple(map(self._step, frames)), tuple(map(level_db, frames)))
+
+    def _renew(self) -> None:
+        with self._noting():
+            self._detector = self._new_detector()
+
+    def _step(self, frame: bytes) -> float:
+        probability = 0.0
+        if self._detector is None:
+            self._renew()
+        if self._detector is not None:
+            with self._noting():
+                probability = checked.probability(self._detector.step(frame))
+                self._failing = False
+        return probability
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Log the first of a row of failures, and let go of what failed."""
+        try:
+            with contained("voice detector", quiet=self._failing):
+                yield
+        except EngineError:
+            self._detector, self._failing = None, True
+
+
+def _denoiser(reduction: NoiseReduction | None) -> Denoiser | None:
+    """None: the sound stays as it is."""
+    strength = 1.0 if reduction is None or reduction.strength is UNSET else reduction.strength
+    if reduction is None or not strength:
+        return None
+    return Denoiser((Depth.near if reduction.type == "near_field" else Depth.far)(strength))
+
+
+def _cut(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))

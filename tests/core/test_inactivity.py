@@ -1,0 +1,99 @@
+"""A call in which nobody does anything any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from vivavoce.audio import pcm as audio
+from vivavoce.core.effects import CloseCall
+from vivavoce.core.inputs import Finished, OutputChunk
+from vivavoce.protocol import client, server
+from vivavoce.protocol.config import ServerVad
+
+from ..support.scenario import Scenario, config
+
+IDLE_S = 300.0
+
+
+def ended(s: Scenario) -> float | None:
+    return s.now if s.session.closed else None
+
+
+def wait_for_the_end(s: Scenario, seconds: float) -> float | None:
+    """When it ended, if it did."""
+    began = s.now
+    while s.now < began + seconds and not s.session.closed:
+        s.wait(1.0)
+    return ended(s)
+
+
+def test_a_call_in_which_nothing_happens_ends_and_says_why() -> None:
+    s = Scenario(idle_s=IDLE_S)
+    s.wait(IDLE_S - 1)
+    assert not s.session.closed
+    s.wait(1)
+    assert s.errors == [("session_idle", None)]
+    (close,) = [effect for effect in s.log if isinstance(effect, CloseCall)]
+    assert close.code == 1000
+    assert "5 minutes" in close.reason
+
+
+def test_an_open_microphone_is_no_sign_of_life() -> None:
+    s = Scenario(config(ServerVad()), idle_s=10)
+    s.hear(silence_ms=9_000)
+    assert wait_for_the_end(s, 5) == pytest.approx(10, abs=1.1)
+
+
+@pytest.mark.parametrize("manual", [False, True])
+def test_who_speaks_is_there(manual: bool) -> None:
+    s = Scenario(config(None) if manual else config(ServerVad(create_response=False)), idle_s=10)
+    s.hear(silence_ms=8_000)
+    s.hear(speech_ms=4_000)
+    assert not s.session.closed
+    assert wait_for_the_end(s, 20) == pytest.approx(22, abs=1.5)
+
+
+def test_who_writes_is_there() -> None:
+    s = Scenario(idle_s=10)
+    for _ in range(5):
+        s.wait(9)
+        s.tell(client.AudioClear())
+    assert not s.session.closed
+    s.wait(10)
+    assert s.session.closed
+
+
+def test_a_long_answer_is_not_cut_off_and_its_end_begins_the_silence() -> None:
+    s = Scenario(idle_s=10)
+    s.tell(client.ResponseCreate())
+    response_id = s.request.response_id
+    s.wait(60)  # a slow engine
+    s.tell(OutputChunk(response_id, "Well.", audio.silence(100)))
+    s.wait(60)
+    s.tell(Finished(response_id))
+    s.wait(9)
+    assert not s.session.closed
+    s.wait(1)
+    assert s.session.closed
+
+
+def test_an_assistant_that_asks_into_the_silence_does_not_keep_itself_company() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), idle_s=60)
+    s.tell(client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    asked = 0
+    while not s.session.closed and s.now < 200:
+        s.wait(1)
+        if s.session.reply is not None:
+            asked += 1
+            s.tell(Finished(s.session.reply.id))
+    assert asked > 5
+    assert s.now == pytest.approx(60, abs=6)
+
+
+def test_without_a_limit_it_may_be_silent_for_its_hour() -> None:
+    s = Scenario()
+    s.wait(3599)
+    assert not s.session.closed
+    s.wait(1)
+    assert [e.error.code for e in s.sent if isinstance(e, server.Error)] == ["session_expired"]

@@ -1,0 +1,283 @@
+"""Who ends a process's calls, and how long they may take about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+import pytest  # noqa: TC002
+
+from vivavoce.access.auth_failure import AuthFailure
+from vivavoce.runtime.call_registry import (
+    GONE_WITHIN_S,
+    POLITE_S,
+    WAITERS,
+    CallRegistry,
+    LiveCall,
+    Readers,
+)
+from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.outbox import Transport
+
+from ..support.fakes import now
+from ..support.virtual_time import live
+
+REASON = "conversation_continued_elsewhere"
+
+
+@dataclass
+class FakeDriver:
+    """The far end of a call: how it takes being hung up on."""
+
+    call: LiveCall
+    gone_after_s: float | None = 0.0  # None: it never reads what waits for it
+    stores_within_s: float | None = 0.0  # once it is cut off
+    told: list[tuple[float, str, int]] = field(default_factory=list)
+    over: bool = False
+    sidebands: int = 0
+
+    def attach(self, transport: Transport, reader: Readers, *, sideband: bool = False) -> Client:
+        raise NotImplementedError
+
+    def hang_up(self, code: int, reason: str) -> None:
+        self.told.append((now(), "hung up", code))
+        self._end_in(self.gone_after_s)
+
+    def abort(self, code: int, reason: str) -> None:
+        self.told.append((now(), "cut off", code))
+        self._end_in(self.stores_within_s)
+
+    def revoke(self, why: AuthFailure) -> None:
+        self.told.append((now(), why.code, 3000))
+        self._end_in(self.gone_after_s)
+
+    def dismiss(self, client: Client, why: AuthFailure, *, at_once: bool = False) -> None:
+        raise NotImplementedError
+
+    def _end_in(self, seconds: float | None) -> None:
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.call.over.set)
+
+
+def unread(client: Client) -> Reader:
+    raise NotImplementedError
+
+
+def ring(registry: CallRegistry, number: int, conversation: str = "conv_1") -> LiveCall:
+    call = LiveCall(f"rtc_{number}", conversation, "echo")
+    registry.add(call)
+    return call
+
+
+def test_taking_over_ends_the_calls_of_that_conversation_only() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        ours, others, new = ring(registry, 1), ring(registry, 2, "conv_2"), ring(registry, 3)
+        phones = [FakeDriver(call) for call in (ours, others, new)]
+        for phone in phones:
+            phone.call.connect(phone, unread)
+        assert await registry.take_over("conv_1", new)
+        assert [phone.told for phone in phones] == [[(0.0, "hung up", 4000)], [], []]
+
+    live(story())
+
+
+def test_a_peer_that_vanished_is_not_waited_for() -> None:
+    """A phone without network reconnects: its old call has words waiting that nobody reads."""
+
+    async def story() -> None:
+        registry = CallRegistry()
+        old = ring(registry, 1)
+        phone = FakeDriver(old, gone_after_s=None)
+        old.connect(phone, unread)
+        assert await registry.take_over("conv_1")
+        assert now() == POLITE_S
+        assert [how for _, how, _ in phone.told] == ["hung up", "cut off"]
+
+    live(story())
+
+
+def test_a_call_that_does_not_end_is_not_taken_over() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        old = ring(registry, 1)
+        old.connect(FakeDriver(old, gone_after_s=None, stores_within_s=None), unread)
+        assert not await registry.take_over("conv_1")
+        assert now() == POLITE_S + GONE_WITHIN_S
+
+    live(story())
+
+
+def test_a_call_that_is_still_being_set_up_is_hung_up_on_as_soon_as_it_stands() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        first = ring(registry, 1)
+        phone = FakeDriver(first)
+        second = ring(registry, 2)
+        asyncio.get_running_loop().call_later(0.5, first.connect, phone, unread)
+        assert await registry.take_over("conv_1", second)
+        assert phone.told == [(0.5, "hung up", 4000)]
+
+    live(story())
+
+
+def test_who_is_admitted_while_we_leave_is_sent_home() -> None:
+    async def story() -> None:
+        async with CallRegistry() as registry:
+            pass
+        late = ring(registry, 1)
+        phone = FakeDriver(late)
+        late.connect(phone, unread)
+        assert [code for _, _, code in phone.told] == [1012]
+
+    live(story())
+
+
+def test_leaving_waits_for_every_call_and_cancels_what_does_not_end() -> None:
+    ends: list[str] = []
+
+    async def stuck() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            ends.append("cancelled")
+
+    async def story() -> None:
+        async with CallRegistry() as registry:
+            kind = ring(registry, 1)
+            kind.connect(FakeDriver(kind, gone_after_s=0.5), unread)
+            registry.spawn(stuck(), "websocket")
+            await asyncio.sleep(0)
+        assert now() == 0.5 + POLITE_S
+
+    live(story())
+    assert ends == ["cancelled"]
+
+
+def test_one_calls_bug_is_logged_and_ends_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        async with CallRegistry() as registry:
+            registry.spawn(bug(), "websocket")
+            await asyncio.sleep(1)
+
+    with caplog.at_level(logging.ERROR, "vivavoce.hub"):
+        live(story())
+    assert [record.getMessage() for record in caplog.records] == ["call_failed"]
+
+
+def test_a_call_whose_key_is_revoked_before_it_stands_ends_as_soon_as_it_does() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        call = LiveCall("rtc_1", "conv_1", "echo", credential_ids=("cs_1", "key_1"))
+        registry.add(call)
+        assert registry.revoke(["key_1"]) == 1
+        phone = FakeDriver(call)
+        registry.connect(call, phone, unread)
+        assert phone.told == [(0.0, "key_revoked", 3000)]
+        await asyncio.sleep(POLITE_S + 1)
+        registry.remove(call)
+        assert [how for _, how, _ in phone.told] == ["key_revoked"]
+
+    live(story())
+
+
+def test_of_many_revoked_calls_those_that_vanished_are_cut_off_together() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        phones = []
+        for number in range(1000):
+            call = LiveCall(f"rtc_{number}", "conv_1", "echo", credential_ids=("key_1",))
+            phones.append(FakeDriver(call, gone_after_s=None if number % 2 else 0.0))
+            registry.add(call)
+            registry.connect(call, phones[-1], unread)
+        assert registry.revoke(["key_1"]) == 1000
+        await asyncio.sleep(POLITE_S + 0.01)
+        assert all(phone.call.over.is_set() for phone in phones)
+        cut = [phone.told[-1][1:] for phone in phones if len(phone.told) == 2]
+        assert cut == [("cut off", 3000)] * 500
+        assert registry.in_use.ids == ()
+
+    live(story())
+
+
+# Who wants to join a call
+
+
+def test_a_call_that_is_about_to_begin_is_waited_for() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        loop = asyncio.get_running_loop()
+        finding = asyncio.create_task(registry.find("rtc_1", 5.5))
+        await asyncio.sleep(1)
+        call = ring(registry, 1)  # admitted, and not yet set up
+        loop.call_at(3, registry.connect, call, FakeDriver(call), unread)
+        assert await finding is call
+        assert now() == 3
+        assert await registry.find("rtc_1", 5.5) is call
+        assert now() == 3
+
+    live(story())
+
+
+def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        call = ring(registry, 1)
+        asyncio.get_running_loop().call_later(1, registry.remove, call)
+        assert await registry.find("rtc_1", 5.5) is None
+        assert now() == 1
+
+    live(story())
+
+
+def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        found = await asyncio.gather(*(registry.find(f"rtc_{n % 7}", 5.5) for n in range(WAITERS)))
+        assert found == [None] * WAITERS
+        assert now() == 5.5
+        assert not registry._awaited
+
+    live(story())
+
+
+def test_more_than_so_many_do_not_wait() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        patient = [asyncio.create_task(registry.find(f"rtc_{n}", 5.5)) for n in range(WAITERS)]
+        await asyncio.sleep(1)
+        assert await registry.find("rtc_too_many", 5.5) is None
+        assert now() == 1
+        await asyncio.wait(patient)
+
+    live(story())
+
+
+def test_who_waits_for_a_call_is_told_at_once_when_we_leave() -> None:
+    async def story() -> None:
+        async with CallRegistry() as registry:
+            finding = asyncio.create_task(registry.find("rtc_1", 5.5))
+            await asyncio.sleep(1)
+            registry.start_shutdown()
+            assert await finding is None
+            assert now() == 1
+            assert await registry.find("rtc_2", 5.5) is None
+            assert now() == 1
+
+    live(story())
+
+
+def test_a_call_that_is_over_is_not_joined() -> None:
+    async def story() -> None:
+        registry = CallRegistry()
+        call = ring(registry, 1)
+        registry.connect(call, FakeDriver(call, over=True), unread)
+        asyncio.get_running_loop().call_later(0.1, registry.remove, call)
+        assert await registry.find("rtc_1", 5.5) is None
+        assert now() == 0.1
+
+    live(story())

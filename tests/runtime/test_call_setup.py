@@ -1,0 +1,474 @@
+"""How a call begins, with a real store and real assistants: what is refused leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.build import CallBuilder
+from vivavoce.app.data_folder import DataFolder
+from vivavoce.assistants import Catalogue
+from vivavoce.config import Settings
+from vivavoce.core.types import Caller
+from vivavoce.errors import StoreError
+from vivavoce.protocol import client, codec, server
+from vivavoce.runtime.admission import Admission
+from vivavoce.runtime.call_registry import CallRegistry
+from vivavoce.runtime.call_request import CallRequest, CallResolver, CallSpec, ids
+from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
+from vivavoce.runtime.group_commit import GroupCommitter
+from vivavoce.runtime.load import LoadMonitor
+from vivavoce.runtime.metrics import Metrics
+from vivavoce.runtime.refusals import CallRefused
+from vivavoce.store.base import CallRow, ConversationRow
+from vivavoce.store.memory import MemoryStore
+
+from ..support.fakes import FakeWire
+from ..support.folders import write
+from ..support.virtual_time import live
+from .test_driver import HELLO
+
+ECHO = """
+name = "echo"
+engine = "scripted"
+roles = ["guest", "staff"]
+
+[greeting]
+en = "Hello!"
+
+[instructions]
+default = "Say it again."
+
+[limits]
+calls_at_once = 2
+locked = ["instructions", "tools", "audio.output.voice"]
+"""
+
+
+class FullDisk(MemoryStore):
+    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+        raise StoreError("disk full")
+
+
+@dataclass
+class Place:
+    """A reception with everything behind it."""
+
+    reception: CallSetup
+    store: MemoryStore
+    registry: CallRegistry
+    client_id: Caller
+    built: list[CallSpec] = field(default_factory=list)
+
+    async def conversations(self) -> int:
+        return len((await self.store.conversations()).data)
+
+    async def call(self, wire: FakeWire, **query: str) -> AdmittedCall:
+        """Come in, and stay until somebody hangs up."""
+        call = await self.reception.admit(CallRequest("key", "websocket", query))
+        wire.client = call.driver.attach(wire, call.reader)
+        self.registry.spawn(call.live(), "test")
+        await asyncio.sleep(0.01)
+        return call
+
+
+def place(
+    folder: Path,
+    story: Callable[[Place], Coroutine[Any, Any, None]],
+    *,
+    store: MemoryStore | None = None,
+    building_takes_s: float = 0.0,
+    caller: Caller | None = None,
+    load: LoadMonitor | None = None,
+    needs_stt_worker: bool = True,
+    per_key: int | None = None,
+) -> None:
+    write(folder, ECHO, "echo")
+    kept = store or MemoryStore()
+    client_id = caller or Caller(credential="key", key_id="key_1")
+
+    async def identify(credential: str | None) -> Caller:
+        return at.client_id
+
+    at: Place
+
+    async def main() -> None:
+        nonlocal at
+        plans: list[CallSpec] = []
+        async with (
+            Adapters(Settings(), DataFolder(folder)) as parts,
+            GroupCommitter(kept) as writer,
+            CallRegistry() as registry,
+        ):
+            builder = CallBuilder(
+                parts, writer, Settings().calls, ids(), Metrics(load or LoadMonitor())
+            )
+
+            async def build(spec: CallSpec) -> BuiltCall:
+                plans.append(spec)
+                await asyncio.sleep(building_takes_s)
+                return await builder(spec)
+
+            reception = CallSetup(
+                identify=identify,
+                resolver=CallResolver(
+                    Catalogue([folder], known()), kept, default_assistant="echo", make_id=ids()
+                ),
+                admission=Admission(
+                    registry,
+                    calls_at_once=3,
+                    calls_per_key=per_key,
+                    load=load,
+                    needs_stt_worker=lambda assistant, language: needs_stt_worker,
+                ),
+                store=kept,
+                registry=registry,
+                build=build,
+                make_id=ids(),
+            )
+            at = Place(reception, kept, registry, client_id, plans)
+            await story(at)
+
+    live(main())
+
+
+@pytest.mark.parametrize("query", [{"role": "king"}, {"var.colour": "red"}, {"intent": "dance"}])
+def test_who_is_refused_leaves_no_conversation_behind(
+    tmp_path: Path, query: dict[str, str]
+) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused):
+            await at.reception.admit(CallRequest("key", "websocket", query))
+        assert await at.conversations() == 0
+        assert len(at.registry) == 0
+
+    place(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("caller", "told"),
+    [
+        (Caller(credential="key"), "There is no assistant named 'nobody'. There are: echo."),
+        (Caller(credential="key", assistant="nobody"), "There is no assistant named 'nobody'."),
+        (Caller(credential="secret", assistant="nobody"), "There is no assistant named 'nobody'."),
+    ],
+)
+def test_who_may_list_the_assistants_is_told_whom_they_can_have(
+    tmp_path: Path, caller: Caller, told: str
+) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused) as refused:
+            await at.reception.admit(CallRequest("key", "websocket", {"assistant": "nobody"}))
+        assert (refused.value.code, refused.value.message) == ("assistant_not_found", told)
+
+    place(tmp_path, story, caller=caller)
+
+
+def test_calls_that_come_at_once_do_not_get_more_places_than_there_are(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        knocks = [at.reception.admit(CallRequest("key", "websocket")) for _ in range(5)]
+        came = await asyncio.gather(*knocks, return_exceptions=True)
+        refused = [one for one in came if isinstance(one, CallRefused)]
+        assert [one.code for one in refused] == ["rate_limit_exceeded"] * 3
+        assert await at.conversations() == 2
+        for call in came:
+            if isinstance(call, AdmittedCall):
+                at.registry.spawn(call.live(), "test")
+
+    place(tmp_path, story, building_takes_s=0.5)
+
+
+def test_a_place_is_free_again_when_a_call_could_not_be_set_up(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        for _ in range(5):
+            with pytest.raises(CallRefused) as refused:
+                await at.reception.admit(CallRequest("key", "websocket"))
+            assert (refused.value.status, refused.value.code) == (503, "storage_unavailable")
+        assert len(at.registry) == 0
+
+    place(tmp_path, story, store=FullDisk())
+
+
+def test_what_is_said_last_in_a_call_is_known_to_the_one_that_continues_it(tmp_path: Path) -> None:
+    """The history is read when the other call has ended, not before."""
+
+    async def story(at: Place) -> None:
+        old, new = FakeWire(), FakeWire()
+        first = await at.call(old)
+        conversation = first.spec.conversation_id
+        old.say(codec.encode(client.ItemCreate(item=HELLO)))
+        second = await at.call(new, conversation_id=conversation)
+        assert old.closed is not None
+        assert old.closed[1:] == (4000, "conversation_continued_elsewhere")
+        assert [row.item.id for row in second.spec.history] == [
+            event.item.id for _, event in old.all(server.ItemAdded)
+        ]
+        ended = await at.store.call(first.spec.call_id)
+        assert ended is not None
+        assert ended.ending == "conversation_continued_elsewhere"
+
+    place(tmp_path, story)
+
+
+def test_a_conversation_without_a_word_is_taken_over_too(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        old = FakeWire()
+        first = await at.call(old)
+        await at.call(FakeWire(), conversation_id=first.spec.conversation_id)
+        assert old.closed is not None
+        assert len(at.registry) == 1
+
+    place(tmp_path, story)
+
+
+def test_of_two_who_continue_a_conversation_at_once_one_stays(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire())
+        conversation = first.spec.conversation_id
+        wires = [FakeWire(), FakeWire()]
+        await asyncio.gather(*(at.call(w, conversation_id=conversation) for w in wires))
+        assert [wire.closed is None for wire in wires] == [False, True]
+        assert len(at.registry) == 1
+
+    place(tmp_path, story, building_takes_s=0.5)
+
+
+def test_who_reconnects_takes_their_own_place(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        second = await at.call(FakeWire())
+        with pytest.raises(CallRefused):
+            await at.call(FakeWire())
+        await at.call(FakeWire(), conversation_id=second.spec.conversation_id)
+
+    place(tmp_path, story)
+
+
+def test_one_key_does_not_take_all_lines(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire())
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire())
+        assert (refused.value.code, refused.value.close) == ("rate_limit_exceeded", 1013)
+        assert refused.value.message.startswith("This API key has 1 calls already")
+        at.client_id = Caller(
+            credential="secret", key_id="key_1", browser=True
+        )  # minted by that key
+        with pytest.raises(CallRefused):
+            await at.call(FakeWire())
+        at.client_id = Caller(credential="key", key_id="key_1")
+        await at.call(FakeWire(), conversation_id=first.spec.conversation_id)
+        at.client_id = Caller(credential="key", key_id="key_2")
+        await at.call(FakeWire())
+
+    place(tmp_path, story, per_key=1)
+
+
+def test_a_bad_request_does_not_end_the_call_it_would_have_continued(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        call = await at.call(wire)
+        with pytest.raises(CallRefused):
+            await at.call(FakeWire(), conversation_id=call.spec.conversation_id, role="king")
+        assert wire.closed is None
+
+    place(tmp_path, story)
+
+
+def test_a_continued_conversation_is_not_greeted_again(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = await at.call(FakeWire(), greeting="true")
+        await asyncio.sleep(5)
+        second = await at.call(
+            FakeWire(), greeting="true", conversation_id=first.spec.conversation_id
+        )
+        assert (first.spec.greet, second.spec.greet) == (True, False)
+
+    place(tmp_path, story)
+
+
+def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        call = await at.call(FakeWire())
+        assert call.spec.caller.subject == "ada"
+
+    store = MemoryStore()
+    place(tmp_path, story, store=store, caller=Caller(credential="secret", subject="ada"))
+
+    async def theirs(at: Place) -> None:
+        (conversation,) = (await at.store.conversations()).data
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire(), conversation_id=conversation.id)
+        assert refused.value.code == "conversation_not_found"
+
+    place(tmp_path, theirs, store=store, caller=Caller(credential="secret", subject="bob"))
+    place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
+
+
+def test_what_is_locked_for_browsers_is_locked_in_a_single_response(tmp_path: Path) -> None:
+    wish = client.ResponseOptions(
+        conversation="none",
+        instructions="seventeen words " * 17,
+        audio=client.AudioOptions(output=client.VoiceOptions(voice="ash")),
+    )
+
+    def answered(client_id: Caller) -> tuple[str | None, int]:
+        """By which voice, and to how many tokens: a word is one."""
+        wire = FakeWire()
+
+        async def story(at: Place) -> None:
+            await at.call(wire)
+            wire.say(codec.encode(client.ResponseCreate(response=wish)))
+            await asyncio.sleep(5)
+
+        place(tmp_path, story, caller=client_id)
+        done = wire.all(server.ResponseDone)[-1][1].response
+        assert isinstance(done.audio, server.ResponseAudio)
+        assert isinstance(done.audio.output, server.ResponseVoice)
+        assert done.usage is not None
+        return done.audio.output.voice, done.usage.input_tokens
+
+    assert answered(Caller(credential="key")) == ("ash", 34)
+    assert answered(Caller(credential="secret", browser=True)) == ("marin", 3 + 1)  # "Hello!"
+
+
+def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        await at.call(wire)
+        await asyncio.sleep(5 * 60 + 1)
+        assert wire.closed is not None
+        assert wire.closed[1] == 1000
+        assert [e.error.code for _, e in wire.all(server.Error)] == ["session_idle"]
+
+    place(tmp_path, story)
+
+
+def late(*, recognisers: bool = False) -> LoadMonitor:
+    """The judgement of a server that has been late for as long as it remembers."""
+    load = LoadMonitor()
+    if recognisers:
+        for client_id in range(5):
+            load.joined(client_id, -9.0)
+    else:
+        for tick in range(200):
+            load.ran(0.2, tick / 20 - 10, 0.05)
+    return load
+
+
+def test_a_voice_that_would_ruin_the_others_is_told_when_to_try_again(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire())
+        told = refused.value
+        assert (told.status, told.code, told.close) == (429, "server_busy", 1013)
+        assert told.type == "rate_limit_error"
+        assert told.retry_s is not None
+        assert f"try again in {told.retry_s} seconds" in told.message
+        assert len(at.registry) == 1
+        assert await at.conversations() == 1
+
+    place(tmp_path, story, load=late())
+
+
+def test_where_nobody_is_there_to_be_ruined_everybody_may_come(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late())
+
+
+def test_a_running_conversation_goes_on_however_busy_it_is(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        load.joined("somebody", -9.0)
+        load.joined("somebody else", -9.0)
+        with pytest.raises(CallRefused):
+            await at.call(FakeWire())
+        (conversation,) = (await at.store.conversations()).data
+        await at.call(FakeWire(), conversation_id=conversation.id)
+
+    load = LoadMonitor()
+    place(tmp_path, story, load=load)
+
+
+def test_who_lost_the_connection_just_now_may_come_back(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        lost = FakeWire()
+        call = await at.call(lost)
+        load.joined("somebody", -9.0)
+        load.joined("somebody else", -9.0)
+        assert lost.client is not None
+        lost.client.lost(1006, "")
+        await asyncio.sleep(1)
+        assert len(at.registry) == 1
+        await at.call(FakeWire(), conversation_id=call.spec.conversation_id)
+
+    load = LoadMonitor()
+    place(tmp_path, story, load=load)
+
+
+def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    writer = Caller(
+        credential="secret",
+        subject="ada",
+        session={"type": "realtime", "output_modalities": ["text"]},
+    )
+    place(tmp_path, story, load=late(), caller=writer)
+
+
+def test_a_voice_that_needs_no_recogniser_does_not_wait_for_one(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        await at.call(FakeWire())
+
+    place(tmp_path, story, load=late(recognisers=True), needs_stt_worker=False)
+
+
+def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        client_id = Caller(credential="key", key_id="key_1")
+        with pytest.raises(CallRefused) as refused:
+            await at.reception.preview(client_id, CallRequest(None, "http"), client_id)
+        assert refused.value.code == "server_busy"
+
+    place(tmp_path, story, load=late(recognisers=True))
+
+
+@pytest.mark.parametrize("kind", ["pauses", "engine"])
+def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("somebody's words")
+
+    async def story(at: Place) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Adapters, kind, broken)
+            with pytest.raises(CallRefused) as caught:
+                await at.reception.admit(CallRequest("key", "websocket", {}))
+        refused = caught.value
+        assert (refused.status, refused.code, refused.close) == (503, "engine_failed", 1013)
+        assert len(at.registry) == 0
+        await at.call(wire := FakeWire())
+        assert wire.client is not None
+        wire.client.lost(1000, "")
+
+    place(tmp_path, story)
+    (record,) = [vars(r) for r in caplog.records if r.getMessage() == "engine_failed"]
+    assert record["error"] == "KeyError"
+    assert record["call"].startswith("rtc_")
+    assert "somebody" not in str(record)

@@ -1,0 +1,564 @@
+"""A call with hands: timing, interruption, failure, storage and slow readers, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vivavoce.core.effects import CallTool
+from vivavoce.core.inputs import Input
+from vivavoce.core.session import Session
+from vivavoce.engines.cascade import PIECES_AHEAD, Cascade
+from vivavoce.protocol import client, codec, grammar, server
+from vivavoce.protocol.client import ClientEvent
+from vivavoce.protocol.config import ServerVad, SessionConfig
+from vivavoce.protocol.items import FunctionCall, Message, Part
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.engine_work import UTTERANCES, EngineWork, Tools
+from vivavoce.runtime.group_commit import GroupCommitter
+from vivavoce.runtime.metrics import CallMetrics
+from vivavoce.runtime.reader import SessionReader
+from vivavoce.runtime.recorder import Recorder
+from vivavoce.runtime.traffic import TrafficCounters
+
+from ..support.fakes import (
+    BROKEN,
+    LOUD,
+    ExactDecoder,
+    FakeBrain,
+    FakeJudge,
+    FakeStt,
+    FakeTts,
+    FakeWire,
+    SlowStore,
+    now,
+    speech,
+)
+from ..support.scenario import config, numbered_ids
+from ..support.virtual_time import live
+
+REPLY = ["It is ", "noon. ", "Time for lunch."]
+ASK: list[tuple[float, ClientEvent]] = [(0.0, client.ResponseCreate())]
+HELLO = Message(role="user", content=(Part(type="input_text", text="hello"),))
+
+
+def wall() -> datetime:
+    return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=now())
+
+
+async def forty_two(effect: CallTool) -> str:
+    return "42"
+
+
+@dataclass
+class Call:
+    """Everything around one line, each part as slow or broken as the story wants it."""
+
+    script: Sequence[tuple[float, ClientEvent]]
+    hang_up_at: float = 10.0
+    wire: FakeWire = field(default_factory=FakeWire)
+    sideband: FakeWire | None = None
+    stt: FakeStt = field(default_factory=FakeStt)
+    brain: FakeBrain = field(default_factory=lambda: FakeBrain(REPLY))
+    tts: FakeTts = field(default_factory=FakeTts)
+    store: SlowStore = field(default_factory=SlowStore)
+    settings: SessionConfig = field(default_factory=config)
+    limit: int = 20_000
+    run_ahead_s: float | None = None
+    plays_out: bool = False
+    session: type[Session] = Session
+    metrics: CallMetrics | None = None
+    judge: FakeJudge | None = None
+    traffic: TrafficCounters = field(default_factory=TrafficCounters)
+    tools: Tools = forty_two
+
+    def live(self) -> Call:
+        live(self._run())
+        grammar.check(event for _, event in self.wire.heard)
+        return self
+
+    async def _run(self, begun: Callable[[CallDriver], None] = lambda driver: None) -> None:
+        session = self.session(
+            self.settings,
+            now=0.0,
+            new_id=numbered_ids(),
+            server_tools=frozenset({"lookup"}),
+            thinks_in_text=True,
+            plays_out=self.plays_out,
+            judges_pauses=self.judge is not None,
+        )
+
+        async with GroupCommitter(self.store) as writer:
+            engine = Cascade(self.stt, self.brain, self.tts)
+            engine_work = EngineWork(
+                engine, tools=self.tools, run_ahead_s=self.run_ahead_s, judge=self.judge
+            )
+            driver = CallDriver(
+                session,
+                engine_work,
+                Recorder("rtc_1", "conv_1", writer.submit, wall=wall, ledger=session.ledger),
+                traffic=self.traffic,
+                **_seen(self.metrics),
+            )
+
+            def reader(client: Client) -> SessionReader:
+                return SessionReader(
+                    driver, client, ExactDecoder(), behind=lambda: engine_work.is_behind
+                )
+
+            def control(client: Client) -> SessionReader:
+                return SessionReader(driver, client, None, crowded=driver.over_high_water)
+
+            self.wire.client = driver.attach(self.wire, reader, limit=self.limit)
+            if self.sideband:
+                self.sideband.client = driver.attach(
+                    self.sideband, control, sideband=True, limit=2_000
+                )
+            self.wire.script(self.script, self.hang_up_at)
+            begun(driver)
+            await driver.run()
+
+    @property
+    def statuses(self) -> list[str]:
+        return [e.response.status for _, e in self.wire.all(server.ResponseDone)]
+
+
+def _seen(metrics: CallMetrics | None) -> dict[str, Any]:
+    return {"on_event": metrics.event, "on_written": metrics.written} if metrics else {}
+
+
+# Latency and interruption
+
+
+def test_the_latency_of_a_turn_is_the_sum_of_its_stages() -> None:
+    call = Call(speech(0, 1), brain=FakeBrain(REPLY, first_token_s=0.3)).live()
+    stopped, _ = call.wire.first(server.SpeechStopped)
+    first_sound, _ = call.wire.first(server.AudioDelta)
+    assert first_sound - stopped == pytest.approx(0.2 + 0.3 + 0.1)
+    (row,) = call.store.responses.values()
+    assert row.first_audio_ms == pytest.approx(600)
+    assert row.speech_stopped_at == datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=stopped)
+
+
+def test_the_recogniser_hears_while_the_user_speaks() -> None:
+    call = Call(speech(0, 1)).live()
+    word, delta = call.wire.first(server.TranscriptionDelta)
+    assert (word, delta.delta) == (0.032, "what")
+    assert call.stt.heard_ms == [(31 + 16) * 32]
+
+
+def test_interrupting_stops_the_engines_at_once() -> None:
+    call = Call([*speech(0, 1), *speech(4, 4.5)], tts=FakeTts(chunks=1000)).live()
+    assert call.tts.stopped_at[0] == pytest.approx(4.032)  # the second frame
+    done = call.wire.all(server.ResponseDone)[0][1].response
+    assert done.status == "cancelled"
+    assert done.status_details == server.StatusDetails(type="cancelled", reason="turn_detected")
+
+
+@pytest.mark.parametrize("reads_every", [0.02, 0.05, 0.1])
+def test_a_slow_client_is_interrupted_at_once_too(reads_every: float) -> None:
+    call = Call(
+        [*speech(0, 1), *speech(4, 4.5)],
+        wire=FakeWire(read_every_s=reads_every),
+        tts=FakeTts(chunks=1000),
+        hang_up_at=8,
+    ).live()
+    assert call.tts.stopped_at[0] == pytest.approx(4.032)  # the second frame
+
+
+def test_silence_comes_before_the_news_of_it() -> None:
+    script = [*speech(0, 1), *speech(4, 4.5)]
+    call = Call(script, tts=FakeTts(chunks=1000), plays_out=True).live()
+    (_, heard_before), *_ = call.wire.hushed
+    _, event = call.wire.heard[heard_before]  # the first event of the batch that hushed
+    assert isinstance(event, server.SpeechStarted)
+
+
+def test_a_slow_client_slows_the_engines_down() -> None:
+    wire = FakeWire(read_every_s=0.3)
+    call = Call(ASK, wire=wire, tts=FakeTts(chunks=1000), limit=50_000).live()
+    assert call.tts.made - wire.audio_chunks <= 2 * 50_000 // 6_400 + 8 + 4 + 4 + 2 * PIECES_AHEAD
+
+
+def test_a_client_that_reads_nothing_is_closed_after_ten_seconds() -> None:
+    wire = FakeWire(read_every_s=1000)
+    Call(ASK, wire=wire, tts=FakeTts(chunks=1000), hang_up_at=60, limit=50_000).live()
+    assert wire.closed is not None
+    at, code, _ = wire.closed
+    assert code == 1013
+    assert 10 < at < 12
+    assert not wire.reading
+
+
+def test_a_slow_controller_is_closed_and_the_call_goes_on() -> None:
+    sideband = FakeWire(read_every_s=5)
+    call = Call(ASK, sideband=sideband, tts=FakeTts(chunks=30), hang_up_at=20).live()
+    assert sideband.closed is not None
+    assert sideband.closed[1] == 1013
+    assert not sideband.all(server.AudioDelta)
+    assert call.statuses == ["completed"]
+    assert call.wire.all(server.ResponseDone)[0][0] < 4
+
+
+def test_the_engine_stays_a_few_seconds_ahead_of_the_listener() -> None:
+    tts = FakeTts(chunks=100, chunk_s=0.0)
+    call = Call(ASK, brain=FakeBrain(["Ten seconds."]), tts=tts, run_ahead_s=4.0).live()
+    first, _ = call.wire.first(server.AudioDelta)
+    last, _ = call.wire.all(server.AudioDelta)[-1]
+    assert last - first == pytest.approx(10 - 4 - 0.1)
+
+
+# Promises
+
+
+def test_a_receipt_waits_for_its_commit() -> None:
+    script: list[tuple[float, ClientEvent]] = [(1.0, client.ItemCreate(item=HELLO))]
+    call = Call(script, store=SlowStore(takes_s=0.7)).live()
+    assert call.wire.first(server.ItemAdded)[0] == 1.0
+    assert call.wire.first(server.ItemDone)[0] == pytest.approx(1.7)
+    assert list(call.store.rows) == ["item_2"]
+
+
+def test_an_interruption_does_not_wait_for_the_disk() -> None:
+    script = [*speech(0, 1), *speech(4, 4.5)]
+    call = Call(script, store=SlowStore(takes_s=2), tts=FakeTts(chunks=1000)).live()
+    assert call.tts.stopped_at[0] == pytest.approx(4.032)  # the second frame
+
+
+def test_who_comes_while_the_disk_is_busy_shares_the_next_commit() -> None:
+    script: list[tuple[float, ClientEvent]] = [
+        (0.1 * i, client.ItemCreate(item=HELLO)) for i in range(10)
+    ]
+    call = Call(script, store=SlowStore(takes_s=0.5)).live()
+    assert len(call.wire.all(server.ItemDone)) == 10
+    assert sum(call.store.batches) == 10
+    assert len(call.store.batches) <= 4
+
+
+@pytest.mark.parametrize("store", [SlowStore(broken=True), SlowStore(takes_s=60)])
+def test_what_cannot_be_stored_is_not_promised(store: SlowStore) -> None:
+    script: list[tuple[float, ClientEvent]] = [(1.0, client.ItemCreate(item=HELLO))]
+    call = Call(script, store=store, hang_up_at=30).live()
+    assert not call.wire.all(server.ItemDone)
+    _, last = call.wire.heard[-1]
+    assert isinstance(last, server.Error)
+    assert (last.error.type, last.error.code) == ("server_error", "storage_unavailable")
+    assert call.wire.closed is not None
+    assert call.wire.closed[1] == 1011
+
+
+def test_words_are_stored_even_if_nobody_asked_for_them() -> None:
+    call = Call(speech(0, 1), settings=config(transcribe=False)).live()
+    assert not call.wire.all(server.TranscriptionCompleted)
+    stored = call.store.rows["item_1"].item
+    assert isinstance(stored, Message)
+    assert stored.content[0].transcript == "what time is it"
+
+
+# Failure and the end
+
+
+def test_a_deaf_engine_does_not_silence_the_assistant() -> None:
+    call = Call(speech(0, 1), stt=FakeStt(broken=BROKEN)).live()
+    assert call.wire.first(server.TranscriptionFailed)
+    assert call.wire.first(server.AudioDelta)
+
+
+def test_a_broken_engine_fails_the_reply_and_the_call_goes_on() -> None:
+    script: list[tuple[float, ClientEvent]] = [*ASK, (2.0, client.ResponseCreate())]
+    call = Call(script, brain=FakeBrain(["Well... "], broken=BROKEN)).live()
+    assert call.statuses == ["failed", "failed"]
+
+
+def test_a_bug_in_an_engine_fails_the_reply_and_the_call_goes_on() -> None:
+    script: list[tuple[float, ClientEvent]] = [*ASK, (2.0, client.ResponseCreate())]
+    call = Call(script, brain=FakeBrain([], broken=ZeroDivisionError())).live()
+    assert call.statuses == ["failed", "failed"]
+
+
+def test_a_server_tool_is_called_between_two_replies() -> None:
+    tool = FunctionCall(call_id="c1", name="lookup", arguments="{}")
+    call = Call(ASK, brain=FakeBrain([tool]), hang_up_at=0.5).live()
+    assert len(call.wire.all(server.ResponseCreated)) == 2
+
+
+def test_an_hour_ends_with_an_error_and_1001() -> None:
+    call = Call([], hang_up_at=4000).live()
+    at, error = call.wire.first(server.Error)
+    assert (at, error.error.code) == (3600, "session_expired")
+    assert call.wire.closed == (3600, 1001, error.error.message)
+
+
+def test_nonsense_is_answered_to_who_said_it() -> None:
+    sideband = FakeWire()
+    call = Call([], sideband=sideband, hang_up_at=2)
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_at(1.0, lambda: sideband.say(b"hello"))
+        await call._run()
+
+    live(story())
+    assert [e.error.code for _, e in sideband.all(server.Error)] == ["invalid_event"]
+    assert not call.wire.all(server.Error)
+
+
+def leave(wire: FakeWire) -> None:
+    assert wire.client is not None
+    wire.client.lost(1000, "")
+
+
+def controlled(
+    call: Call, *steps: tuple[float, ClientEvent | bytes], leaves_at: float | None = None
+) -> FakeWire:
+    """The call, with a control connection that says these at their times."""
+    wire = call.sideband = call.sideband or FakeWire()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        for at, said in steps:
+            loop.call_at(at, wire.say, said if isinstance(said, bytes) else codec.encode(said))
+        if leaves_at is not None:
+            loop.call_at(leaves_at, leave, wire)
+        await call._run()
+
+    live(story())
+    grammar.check(event for _, event in call.wire.heard)
+    return wire
+
+
+def test_who_controls_a_call_and_who_is_in_it_hear_each_others_acks() -> None:
+    call = Call([(1.0, client.ItemCreate(item=HELLO))])
+    update = client.SessionUpdate(session={"type": "realtime", "instructions": "Be brief."})
+    sideband = controlled(call, (2.0, update), (3.0, client.ResponseCreate()))
+    assert not sideband.all(server.SessionCreated)
+    theirs, ours = ([e for _, e in wire.heard if not isinstance(e, server.AudioDelta)]
+                    for wire in (sideband, call.wire))  # fmt: skip
+    assert theirs == ours[1:]  # all but `session.created`
+    assert call.wire.first(server.SessionUpdated)[0] == 2.0
+    assert sideband.first(server.ItemAdded)[0] == 1.0
+    assert call.wire.all(server.AudioDelta)
+    assert not sideband.all(server.AudioDelta)
+    assert sideband.all(server.AudioDone)
+
+
+def test_a_controller_cancels_what_is_being_said() -> None:
+    call = Call(ASK, tts=FakeTts(chunks=1000))
+    sideband = controlled(call, (2.0, client.ResponseCancel()))
+    assert call.statuses == ["cancelled"]
+    assert sideband.first(server.ResponseDone)[1].response.status == "cancelled"
+    assert call.wire.first(server.ResponseDone)[0] == 2.0
+
+
+def test_a_controller_that_leaves_does_not_end_the_call_and_the_calls_end_is_its_own() -> None:
+    call = Call([(3.0, client.ItemCreate(item=HELLO))])
+    left = controlled(call, leaves_at=2.0)
+    assert left.closed is None
+    assert call.wire.first(server.ItemDone)[0] == 3.0
+    stays = controlled(Call([], hang_up_at=4.0))
+    assert stays.closed == (4.0, 1000, "hung up")
+
+
+def test_a_controller_brings_no_sound() -> None:
+    call = Call([])
+    append = b'{"type":"input_audio_buffer.append","event_id":"mine","audio":"AAAA"}'
+    sideband = controlled(call, (1.0, append))
+    (error,) = [e.error for _, e in sideband.all(server.Error)]
+    assert (error.code, error.param, error.event_id) == ("invalid_value", "type", "mine")
+    assert not call.wire.all(server.Error)
+
+
+def test_a_controller_interrupts_a_slow_client_at_once_too() -> None:
+    wire = FakeWire(read_every_s=0.3)
+    call = Call(ASK, wire=wire, tts=FakeTts(chunks=1000), hang_up_at=8, limit=20_000)
+    controlled(call, (4.0, client.ResponseCancel()))
+    assert call.tts.stopped_at[0] == pytest.approx(4.0)
+
+
+def test_a_controller_does_not_bury_a_slow_client_in_acks() -> None:
+    """What it says waits while too much waits for that one, and comes when there is room."""
+    call = Call([], wire=FakeWire(read_every_s=0.04), hang_up_at=60, limit=2_000)
+    sideband = controlled(call, *[(1.0, client.ItemCreate(item=HELLO))] * 100)
+    assert call.wire.closed is None
+    assert len(call.wire.all(server.ItemAdded)) == 100
+    assert call.wire.all(server.ItemDone)[-1][0] > 8
+    assert sideband.all(server.ItemDone)[-1][0] > 7
+
+
+def test_nobody_gets_the_number_of_a_controller_who_has_left() -> None:
+    """An error would go to who did not cause it."""
+    wires = [FakeWire(), FakeWire(), FakeWire()]
+    call = Call([], hang_up_at=4.0)
+
+    def come(driver: CallDriver, wire: FakeWire) -> None:
+        wire.client = driver.attach(wire, lambda c: SessionReader(driver, c, None), sideband=True)
+
+    driver = ended_by(
+        call,
+        (1.0, lambda driver: come(driver, wires[0])),
+        (1.0, lambda driver: come(driver, wires[1])),
+        (2.0, lambda driver: leave(wires[0])),
+        (2.5, lambda driver: come(driver, wires[2])),
+        (3.0, lambda driver: wires[2].say(b"hello")),
+    )
+    assert [len(wire.all(server.Error)) for wire in wires] == [0, 0, 1]
+    assert driver.sidebands == 0
+    assert driver.over
+
+
+def test_a_huge_append_does_not_hold_up_the_loop_and_keeps_its_place() -> None:
+    minute = client.AudioAppend(audio=b"\xff\x7f" * 24_000 * 60)
+    script: list[tuple[float, ClientEvent]] = [(1.0, minute), (1.0, client.AudioClear())]
+    call = Call(script, settings=config(ServerVad())).live()
+    order = [type(e) for _, e in call.wire.heard]
+    assert order.index(server.SpeechStarted) < order.index(server.AudioCleared)
+
+
+def test_a_minute_of_conversation_takes_no_time() -> None:
+    began = time.perf_counter()
+    Call(speech(0, 1), hang_up_at=60).live()
+    assert time.perf_counter() - began < 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.floats(0, 7),
+    st.sampled_from([0.0, 0.02, 0.1, 5.0]),
+    st.sampled_from([0.0, 0.3, 3.0, 60.0]),
+    st.booleans(),
+)
+def test_whenever_the_line_breaks_nothing_is_left_running(
+    at: float, reads_every: float, commits_in: float, tool: bool
+) -> None:
+    """`live` insists that no task is left; every commit that was asked for has an outcome."""
+    pieces = [FunctionCall(call_id="c1", name="lookup", arguments="{}")] if tool else REPLY
+    Call(
+        [*speech(0, 1), *speech(4, 4.5)],
+        hang_up_at=at,
+        wire=FakeWire(read_every_s=reads_every),
+        store=SlowStore(takes_s=commits_in),
+        brain=FakeBrain(pieces),
+        tts=FakeTts(chunks=200),
+    ).live()
+
+
+# Ended from our side
+
+
+def ended_by(call: Call, *steps: tuple[float, Callable[[CallDriver], object]]) -> CallDriver:
+    """Live the call; at these times somebody does something to its line."""
+    lines: list[CallDriver] = []
+
+    def take(step: Callable[[CallDriver], object]) -> None:
+        step(lines[0])
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        for at, step in steps:
+            loop.call_at(at, take, step)
+        await call._run(lines.append)
+
+    live(story())
+    return lines[0]
+
+
+def test_who_is_hung_up_on_is_told_why() -> None:
+    call = Call(ASK, tts=FakeTts(chunks=1000))
+    driver = ended_by(call, (2.0, lambda driver: driver.hang_up(4000, "continued elsewhere")))
+    assert call.statuses == ["cancelled"]
+    assert call.wire.closed == (2.0, 4000, "continued elsewhere")
+    assert driver.ending == "continued_elsewhere"
+
+
+def test_who_reads_nothing_is_cut_off_when_nobody_can_wait() -> None:
+    wire = FakeWire(read_every_s=1000)
+    call = Call(ASK, wire=wire, tts=FakeTts(chunks=1000), hang_up_at=60)
+    driver = ended_by(
+        call,
+        (2.0, lambda driver: driver.hang_up(1012, "service restart")),
+        (3.0, lambda driver: driver.abort(1012, "service restart")),
+    )
+    assert wire.closed == (3.0, 1012, "service restart")
+    assert driver.ending == "service_restart"
+
+
+class BuggySession(Session):
+    def receive(self, event: Input, now: float, client_id: int | None = None) -> None:
+        if isinstance(event, client.AudioClear):
+            raise ZeroDivisionError
+        super().receive(event, now, client_id)
+
+    def on_deadline(self, now: float) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("script", [[(1.0, client.AudioClear())], []])
+def test_a_bug_in_the_rules_ends_the_call_loudly(script: list[tuple[float, ClientEvent]]) -> None:
+    """Wherever it shows: in a client's frame, or when the timer rings."""
+    call = Call([*ASK, *script], hang_up_at=5000, session=BuggySession)
+    with pytest.raises(ExceptionGroup) as caught:
+        call.live()
+    assert caught.group_contains(ZeroDivisionError)
+    assert call.wire.closed is not None
+    assert call.wire.closed[1] == 1011
+
+
+# More than anybody could hear
+
+
+def test_sound_at_fifty_times_its_speed_is_all_heard_at_the_recognisers_pace() -> None:
+    """A file that is sent as fast as it goes: its sender waits, and nothing is lost."""
+    second = client.AudioAppend(audio=LOUD * 31)
+    script: list[tuple[float, ClientEvent]] = [(n / 50, second) for n in range(200)]
+    call = Call(
+        [*script, (4.1, client.AudioCommit())],
+        hang_up_at=40,
+        stt=FakeStt(speed=10),
+        settings=config(None),
+    ).live()
+    assert call.stt.heard_ms == [200 * 31 * 32]
+    assert len(call.wire.all(server.TranscriptionCompleted)) == 1
+    committed, _ = call.wire.first(server.AudioCommitted)
+    assert committed > 10, "the commit waited behind the sound"
+
+
+def test_a_hundred_utterances_at_once_are_heard_one_after_the_other() -> None:
+    script: list[tuple[float, ClientEvent]] = []
+    for n in range(100):
+        script.append((n / 1000, client.AudioAppend(audio=LOUD * 5)))
+        script.append((n / 1000 + 0.0005, client.AudioCommit()))
+    call = Call(script, hang_up_at=90, stt=FakeStt(takes_s=2), settings=config(None)).live()
+    assert len(call.wire.all(server.TranscriptionCompleted)) == 100
+    times = [at for at, _ in call.wire.all(server.AudioCommitted)]
+    for at in times:
+        unheard = [t for t in times if t <= at < t + 1.9]
+        assert len(unheard) <= UTTERANCES
+
+
+@pytest.mark.parametrize("held", [0, 3])
+def test_a_recogniser_that_hangs_does_not_delay_an_interruption(held: int) -> None:
+    """Three turns wait for their words; what is said after them waits, but not the interruption."""
+    turn: list[ClientEvent] = [client.AudioAppend(audio=LOUD * 5), client.AudioCommit()]
+    turns = enumerate(turn * (UTTERANCES + held))
+    script = [*ASK, *[(0.8 + n / 1000, event) for n, event in turns]]
+    script.append((1.0, client.ResponseCancel()))
+    call = Call(
+        script,
+        hang_up_at=70,
+        stt=FakeStt(takes_s=30),
+        tts=FakeTts(chunks=1000),
+        settings=config(None),
+    ).live()
+    assert call.statuses == ["cancelled"]
+    assert call.wire.first(server.ResponseDone)[0] == 1.0
+    assert max(call.tts.stopped_at) == 1.0
+    assert len(call.wire.all(server.TranscriptionCompleted)) == UTTERANCES + held

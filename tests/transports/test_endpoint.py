@@ -1,0 +1,215 @@
+"""What takes too long at the door is told, and who is told so may come again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from vivavoce.core.types import Caller
+from vivavoce.net.websocket import Frame, Socket
+from vivavoce.runtime.call_registry import CallRegistry, LiveCall
+from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.call_setup import SIDEBANDS, CallSetup
+from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.refusals import CallRefused
+from vivavoce.transports.websocket import (
+    ADMIT_WITHIN_S,
+    UpgradeRequest,
+    UpgradeResponse,
+    WebSocketEndpoint,
+)
+
+from ..support.virtual_time import live
+
+if TYPE_CHECKING:
+    from picows import WSTransport
+
+
+class Slow:
+    """A reception that prepares what an assistant needs, on a machine that is busy."""
+
+    def __init__(self) -> None:
+        self.given_up: list[str] = []
+
+    def gave_up(self, code: str) -> None:
+        self.given_up.append(code)
+
+    async def admit(self, knock: CallRequest, **ids: str | None) -> None:
+        await asyncio.sleep(ADMIT_WITHIN_S * 10)
+
+
+class Ear(Socket):
+    """Who stands outside, and what they are told."""
+
+    def __init__(self) -> None:
+        super().__init__(largest=1024)
+        self.told: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+
+    def write(self, data: Frame) -> None:
+        self.told.append(json.loads(bytes(data)))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def frame(self, data: Frame) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def lost(self, code: int, reason: str) -> None: ...
+
+
+def endpoint_of(
+    reception: CallSetup, registry: CallRegistry, max_pending: int = 1
+) -> WebSocketEndpoint:
+    return WebSocketEndpoint(
+        reception,
+        registry,
+        largest=1024,
+        secure=False,
+        origins=(),
+        max_pending=max_pending,
+        make_id=lambda kind: f"{kind}_1",
+    )
+
+
+def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
+    async def story() -> None:
+        ear, slow = Ear(), Slow()
+        async with CallRegistry() as registry:
+            endpoint = endpoint_of(cast("CallSetup", slow), registry)
+            registry.spawn(
+                endpoint._live(ear, CallRequest("key", "websocket", {}), "rtc_1", None), "call"
+            )
+            await asyncio.sleep(ADMIT_WITHIN_S + 1)
+        (error,) = ear.told
+        assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "server_busy")
+        assert error["error"]["retry_after"] == 5
+        assert ear.closed == (1013, "server_error.server_busy")
+        assert slow.given_up == ["server_busy"]  # and counted like all who are refused
+
+    live(story())
+
+
+class Controlled:
+    """A call's line, and who controls it."""
+
+    over = False
+
+    def __init__(self) -> None:
+        self.came: list[Socket] = []
+
+    @property
+    def sidebands(self) -> int:
+        return len(self.came)
+
+    def attach(
+        self, transport: Socket, reader: Callable[[Client], Reader], *, sideband: bool = False
+    ) -> Ear:
+        self.came.append(transport)
+        return Ear()
+
+
+def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
+    """All of them find it with no seat taken. What counts is how many there are at the end."""
+
+    async def known(credential: str | None) -> Caller:
+        return Caller(credential="key")
+
+    async def story() -> None:
+        nobody = cast("Any", None)
+        line, ears = Controlled(), [Ear() for _ in range(50)]
+        async with CallRegistry() as registry:
+            reception = CallSetup(
+                identify=known,
+                resolver=nobody,
+                admission=nobody,
+                store=nobody,
+                registry=registry,
+                build=nobody,
+                make_id=str,
+            )
+            endpoint, knock = endpoint_of(reception, registry), CallRequest("key", "websocket", {})
+            waiting = [asyncio.create_task(reception.join(knock, "rtc_1")) for _ in ears]
+            await asyncio.sleep(1)
+            call = LiveCall("rtc_1", "conv_1", "echo")
+            registry.add(call)
+            registry.connect(call, cast("Any", line), nobody_reads)
+            found = await asyncio.gather(*waiting)
+            for ear, (live_call, credentials) in zip(ears, found, strict=True):
+                endpoint._attach(ear, live_call, credentials)
+            registry.remove(call)
+        assert line.came == ears[:SIDEBANDS]
+        assert {ear.told[0]["error"]["code"] for ear in ears[SIDEBANDS:]} == {"rate_limit_exceeded"}
+        assert {ear.closed and ear.closed[0] for ear in ears[SIDEBANDS:]} == {1013}
+
+    live(story())
+
+
+class Wire:
+    """What picows gives a socket, as far as a door has to do with it."""
+
+    def __init__(self) -> None:
+        self.underlying_transport = self
+        self.sent: list[bytes] = []
+        self.gone = False
+
+    def get_extra_info(self, name: str) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def send(self, kind: object, data: bytes) -> None:
+        self.sent.append(bytes(data))
+
+    def send_close(self, code: int, reason: bytes) -> None: ...
+
+    def disconnect(self, graceful: bool = True) -> None:
+        self.gone = True
+
+
+class Unsure(Slow):
+    """A reception that refuses who comes with no key, and thinks long about the others."""
+
+    async def admit(self, knock: CallRequest, **ids: str | None) -> None:
+        if knock.credential:
+            await super().admit(knock)
+        raise CallRefused(401, "invalid_api_key", "Who are you?", close=3000)
+
+
+HEADERS = {"authorization": "Bearer vv_key"}
+
+
+async def come(endpoint: WebSocketEndpoint, headers: dict[str, str]) -> Wire | UpgradeResponse:
+    """Ask to be let in, and stay there. The answer, if it is no WebSocket."""
+    visit = endpoint.parse_request(b"/v1/realtime", headers)
+    if not isinstance(visit, UpgradeRequest):
+        return visit
+    wire, socket = Wire(), endpoint.accept_call(visit).listener
+    assert isinstance(socket, Socket)
+    socket.on_ws_connected(cast("WSTransport", wire))
+    await asyncio.sleep(0.01)
+    return wire
+
+
+def test_who_was_told_to_go_makes_room_for_who_comes() -> None:
+    async def story() -> None:
+        async with CallRegistry() as registry:
+            endpoint = endpoint_of(cast("CallSetup", Unsure()), registry, max_pending=3)
+            wires = [await come(endpoint, {}) for _ in range(7)]
+            assert all(isinstance(wire, Wire) and wire.sent for wire in wires)
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 4 + [False] * 3
+            waiting = [await come(endpoint, HEADERS) for _ in range(3)]
+            assert [getattr(wire, "gone", None) for wire in wires] == [True] * 7
+            assert [getattr(wire, "gone", None) for wire in waiting] == [False] * 3
+            busy = await come(endpoint, HEADERS)  # all of them may yet be let in
+            assert not isinstance(busy, Wire)
+            assert busy.response.status == 503
+            assert busy.response.headers["Retry-After"] == "5"
+
+    live(story())
+
+
+def nobody_reads(client: Client) -> Reader:
+    raise AssertionError("the line is not a real one")
