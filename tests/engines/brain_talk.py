@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from vivavoce.core.types import JsonObject, ToolSpec
-from vivavoce.engines.base import GenerateRequest
+from vivavoce.engines.base import GenerateOutput, GenerateRequest
 from vivavoce.engines.brain.extractive.excerpt import excerpt
 from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.engines.brain.extractive.utterance import BrainReply
+from vivavoce.engines.brain.extractive.wording import thoughts
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
@@ -27,6 +29,18 @@ def fair(now: dt.datetime = WEDNESDAY) -> Responder:
 
 
 FAIR = fair()  # no brain keeps anything of a call, so all tests may share one
+
+
+class InProcess:
+    """The embedded brain without its processes, for stories in simulated time."""
+
+    def __init__(self, responder: Responder = FAIR) -> None:
+        self._responder = responder
+
+    async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
+        read = excerpt(question)
+        for thought in thoughts(question, read, self._responder.reply(read)):
+            yield thought
 
 
 def user(text: str) -> Message:

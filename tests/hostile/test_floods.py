@@ -22,7 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MIB = 2**20
 MEMORY = 5 * MIB
-LATE_S = 0.025  # 19 of 20 answers to the bystander come sooner
+MESSAGES = 24 * MIB  # 2,048 events of a client wait, and garbage that is not collected yet
+LATE_S = 0.05  # 19 of 20 answers to the bystander come sooner
 BOUND = 256 * MIB  # of memory, in which a server that fails is stopped
 
 
@@ -42,6 +43,7 @@ FLOODS = {
     "CLOSE": frame(0x88, b"\x03\xe8"),
     "unknown": frame(0x83),
 }
+EVENTS = {"empty message", "empty binary message", "mistake"}  # each of them gets an error event
 
 
 class Flood:
@@ -153,7 +155,7 @@ def test_a_flood_costs_no_memory_and_no_time_of_others(
 ) -> None:
     async def story(house: House) -> None:
         memory, took = await flooded(house, FLOODS[name], reads=reads)
-        assert memory <= MEMORY
+        assert memory <= (MESSAGES if name in EVENTS else MEMORY)
         assert p95(took) < LATE_S
 
     house.story(story)

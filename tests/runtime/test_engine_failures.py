@@ -22,7 +22,7 @@ from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
 from vivavoce.runtime.engine_work import no_tools
 from vivavoce.runtime.input_pipeline import InputPipeline
 
-from ..engines.brain_talk import FAIR
+from ..engines.brain_talk import InProcess
 from ..support.failing import (
     ERRORS,
     MOMENTS,
@@ -273,7 +273,7 @@ def test_the_embedded_brain_never_ends_a_call(text: str) -> None:
         (6.0, client.ItemCreate(item=Message(role="user", content=(HELLO,)))),
         (6.1, client.ResponseCreate()),
     ]
-    brain: Any = FAIR
+    brain: Any = InProcess()
     lived = Call(script, brain=brain).live()
     assert lived.wire.closed is None
     assert len(lived.statuses) == 3

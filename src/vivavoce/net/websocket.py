@@ -107,9 +107,11 @@ class Socket(WSListener):
 
     def pause_reading(self) -> None:
         self._stop_reading(_LINE)
+        self._look_at_path()
 
     def resume_reading(self) -> None:
         self._read_again(_LINE)
+        self._look_at_path()
         if self._held and self.receiver is not None and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
@@ -196,7 +198,8 @@ class Socket(WSListener):
 
     def _take_or_hold(self, kind: WSMsgType, frame: WSFrame) -> None:
         """Take a message, or a part of one, that needs more than to be handed on."""
-        if self.receiver is None or self._held or self._share_is_used():
+        paused = self._unread & _LINE  # picows hands on the rest of a read all the same
+        if self.receiver is None or self._held or paused or self._share_is_used():
             self._hold(kind, frame)
         else:
             self._take(kind, bool(frame.fin), frame.get_payload_as_memoryview())
@@ -277,7 +280,8 @@ class Socket(WSListener):
 
     def _look_at_path(self) -> None:
         told = self.receiver is not None and self._closing is None
-        self._direct = told and not self._held and self._parts is None
+        paused = self._unread & _LINE
+        self._direct = told and not (self._held or paused) and self._parts is None
 
     # Reading
 

@@ -258,4 +258,7 @@ def _read(data: Frame) -> Command | AudioAppend | InvalidFrame:
     try:
         return codec.decode(data)
     except InvalidRequest as error:
-        return InvalidFrame(error)
+        # Two thousand of these may wait. The stack frames that an exception and its cause keep are
+        # three times as large as the rest.
+        error.__context__ = None
+        return InvalidFrame(error.with_traceback(None))
