@@ -13,17 +13,17 @@ import { delay, mayRetry } from "./backoff";
 import { Captions, type Line } from "./captions";
 import { apply, type Conversation } from "./conversation";
 import { decode, encode, milliseconds, RATE } from "./pcm";
-import type { Cut } from "./playout";
-import type { Failure, Response, ServerEvent, Session } from "./protocol";
+import type { PlayedPosition } from "./playout";
+import type { ErrorBody, Response, ServerEvent, Session } from "./protocol";
 import type { Sound } from "./sound";
 import {
   type CallError,
   type Facts,
-  microphoneTrouble,
+  microphoneErrorCode,
   type Mode,
   type State,
   status,
-  type Trouble,
+  type ErrorCode,
 } from "./state";
 
 /** A function that the assistant may call in the page. What it returns is sent back as JSON. */
@@ -35,7 +35,7 @@ export type Tool = (args: unknown) => unknown;
  */
 export class Refusal extends Error {
   constructor(
-    readonly code: Trouble,
+    readonly code: ErrorCode,
     message = "",
     readonly retryAfter?: number,
   ) {
@@ -43,7 +43,7 @@ export class Refusal extends Error {
   }
 }
 
-export interface Wanted {
+export interface TokenRequest {
   conversationId: string | undefined;
   language: string | undefined;
   /** Who only writes may be let in where no more voices are. */
@@ -54,7 +54,7 @@ export interface CallOptions {
   /** Address of `/v1/realtime`, http(s) or ws(s). */
   url: string | URL;
   /** A client secret, or where to get a fresh one: asked before every connection. */
-  token: string | ((wanted: Wanted) => Promise<string>);
+  token: string | ((wanted: TokenRequest) => Promise<string>);
   assistant?: string;
   language?: string;
   /** Continue this conversation. */
@@ -67,7 +67,7 @@ export interface CallOptions {
 }
 
 /** The parts of the world that tests replace. */
-export interface World {
+export interface Environment {
   sound: Sound;
   socket: new (url: string, protocols: string[]) => WebSocket;
   random: () => number;
@@ -101,7 +101,7 @@ interface Typed {
 
 export class Call {
   readonly #options: CallOptions;
-  readonly #world: World;
+  readonly #environment: Environment;
   readonly #listeners = new Set<() => void>();
   readonly #watchers = new Set<(event: ServerEvent) => void>();
 
@@ -119,7 +119,7 @@ export class Call {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #greeted = false;
   #secondChance = true;
-  #lastFailure: Failure | undefined;
+  #lastError: ErrorBody | undefined;
   #waiting: object[] = [];
   #typed: readonly Typed[] = [];
   #transcribed = false;
@@ -131,26 +131,26 @@ export class Call {
   #written = false;
   #playing = false;
   #flushing = 0;
-  #hearing = false;
+  #userSpeaking = false;
   #microphone = false;
-  #asking = false;
+  #requestingMicrophone = false;
   #talking = false;
   #take = 0;
   #state: State;
 
-  constructor(options: CallOptions, world: World) {
+  constructor(options: CallOptions, environment: Environment) {
     this.#options = options;
-    this.#world = world;
+    this.#environment = environment;
     this.#mode = options.mode ?? "open";
     this.#language = options.language;
     this.#conversationId = options.conversationId;
     this.#state = this.#snapshot([]);
-    world.sound.onRecorded = (pcm) => this.#recorded(pcm);
-    world.sound.onMicrophoneLost = () => {
+    environment.sound.onRecorded = (pcm) => this.#recorded(pcm);
+    environment.sound.onMicrophoneLost = () => {
       this.#microphone = this.#talking = false;
       this.#fault("microphone_missing");
     };
-    world.sound.onProgress = ({ item, ms, drained }) => {
+    environment.sound.onProgress = ({ item, ms, drained }) => {
       if (this.#flushing) return;
       const was = this.#playing;
       this.#playing = !drained;
@@ -166,7 +166,7 @@ export class Call {
 
   /** Loudness now, 0 to 1: for meters, read once per frame. */
   get levels(): { in: number; out: number } {
-    return this.#world.sound.levels;
+    return this.#environment.sound.levels;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -184,7 +184,7 @@ export class Call {
 
   /** Connects, or tries again at once: call it in a click, so that sound may play. */
   start(): void {
-    void this.#world.sound.wake().catch(() => {});
+    void this.#environment.sound.wake().catch(() => {});
     if (this.#socket) return;
     this.#attempts = 0;
     this.#secondChance = true;
@@ -200,8 +200,8 @@ export class Call {
     this.#cut(this.#captions.unheard());
     this.#socket?.close(1000);
     this.#socket = undefined;
-    this.#world.sound.close();
-    this.#microphone = this.#asking = this.#talking = this.#playing = false;
+    this.#environment.sound.close();
+    this.#microphone = this.#requestingMicrophone = this.#talking = this.#playing = false;
     this.#waiting = [];
     this.#error = undefined;
     this.#greeted = false;
@@ -230,20 +230,20 @@ export class Call {
 
   /** Opens the microphone; the browser may ask the person first. False if it did not open. */
   async startMic(): Promise<boolean> {
-    if (this.#microphone || this.#asking) return this.#microphone;
-    const { sound } = this.#world;
-    this.#asking = true;
+    if (this.#microphone || this.#requestingMicrophone) return this.#microphone;
+    const { sound } = this.#environment;
+    this.#requestingMicrophone = true;
     this.#publish();
     try {
       await Promise.all([sound.wake(), sound.record()]);
     } catch (error) {
-      this.#asking = this.#talking = false;
-      this.#fault(microphoneTrouble(error));
+      this.#requestingMicrophone = this.#talking = false;
+      this.#fault(microphoneErrorCode(error));
       return false;
     }
-    if (!this.#asking) sound.hush(); // not wanted any more
-    this.#microphone = this.#asking;
-    this.#asking = false;
+    if (!this.#requestingMicrophone) sound.stopRecording(); // not wanted any more
+    this.#microphone = this.#requestingMicrophone;
+    this.#requestingMicrophone = false;
     if (this.#error?.code.startsWith("microphone")) this.#error = undefined;
     this.#publish();
     return this.#microphone;
@@ -251,12 +251,12 @@ export class Call {
 
   /** Closes the microphone. What was being said is answered as it stands. */
   stopMic(): void {
-    this.#world.sound.hush();
-    this.#microphone = this.#asking = this.#talking = false;
-    if (this.#mode === "open" && this.#hearing) {
+    this.#environment.sound.stopRecording();
+    this.#microphone = this.#requestingMicrophone = this.#talking = false;
+    if (this.#mode === "open" && this.#userSpeaking) {
       this.#send({ type: "input_audio_buffer.commit", event_id: `${QUIET}commit` });
       this.#respond();
-      this.#hearing = false;
+      this.#userSpeaking = false;
     }
     this.#publish();
   }
@@ -271,7 +271,7 @@ export class Call {
       this.#publish();
       return this.#microphone || this.startMic();
     }
-    await this.#world.sound.drain();
+    await this.#environment.sound.drain();
     this.#talking = false;
     const enough = this.#take >= SHORTEST_TAKE_MS;
     this.#send({ type: enough ? "input_audio_buffer.commit" : "input_audio_buffer.clear" });
@@ -283,7 +283,7 @@ export class Call {
   setMode(mode: Mode): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
-    this.#hearing = this.#talking = false;
+    this.#userSpeaking = this.#talking = false;
     if (mode === "text") this.stopMic();
     if (this.#link === "open") {
       this.#send({ type: "input_audio_buffer.clear" });
@@ -311,7 +311,7 @@ export class Call {
     this.#socket = undefined;
     this.#link = this.#greeted || this.#attempts ? "reconnecting" : "connecting";
     this.#publish();
-    this.#lastFailure = undefined;
+    this.#lastError = undefined;
     const { token } = this.#options;
     let secret: string;
     try {
@@ -330,7 +330,7 @@ export class Call {
       return;
     }
     if (connection !== this.#connection) return;
-    const socket = new this.#world.socket(this.#address(), [
+    const socket = new this.#environment.socket(this.#address(), [
       "realtime",
       `openai-insecure-api-key.${secret}`,
     ]);
@@ -393,7 +393,7 @@ export class Call {
     this.#socket = undefined;
     const wasOpen = this.#link === "open";
     this.#settle();
-    const { type, code: reason, message } = this.#lastFailure ?? {};
+    const { type, code: reason, message } = this.#lastError ?? {};
     if (code === 1000) {
       this.#link = "idle";
       this.#publish();
@@ -413,20 +413,20 @@ export class Call {
   /** Told when to try again instead of getting a token. */
   #standBy({ code, message }: Refusal, seconds: number): void {
     this.#error = { code, message };
-    this.#lastFailure = { type: code, message, retry_after: seconds };
+    this.#lastError = { type: code, message, retry_after: seconds };
     this.#retry();
   }
 
   #retry(): void {
-    const { type, code, message, retry_after = 0 } = this.#lastFailure ?? {};
+    const { type, code, message, retry_after = 0 } = this.#lastError ?? {};
     const attempts = this.#greeted && !message ? ATTEMPTS : FEW_ATTEMPTS;
     if (this.#attempts >= attempts) {
       const trouble = tooMuch(type, code) ? "busy" : message ? "unavailable" : "network";
       return this.#fail(trouble, message);
     }
     // Those who were told the same second do not all come in the same moment.
-    const told = retry_after * 1000 * (1 + this.#world.random() / 4);
-    const wait = Math.max(told, delay(this.#attempts++, this.#world.random));
+    const told = retry_after * 1000 * (1 + this.#environment.random() / 4);
+    const wait = Math.max(told, delay(this.#attempts++, this.#environment.random));
     this.#link = "reconnecting";
     this.#timer = setTimeout(() => void this.#open(), wait);
     this.#publish();
@@ -442,17 +442,17 @@ export class Call {
     void this.#open();
   }
 
-  #fail(code: Trouble, message?: string): void {
+  #fail(code: ErrorCode, message?: string): void {
     this.#link = "failed";
-    this.#world.sound.hush();
-    this.#microphone = this.#asking = this.#talking = false;
+    this.#environment.sound.stopRecording();
+    this.#microphone = this.#requestingMicrophone = this.#talking = false;
     this.#fault(code, message);
   }
 
   /** No connection, so nothing is being answered or heard. Sound that has come plays on. */
   #settle(): void {
     this.#response = this.#silenced = undefined;
-    this.#asked = this.#again = this.#written = this.#hearing = false;
+    this.#asked = this.#again = this.#written = this.#userSpeaking = false;
     this.#captions.settle(this.#items);
   }
 
@@ -488,16 +488,16 @@ export class Call {
         this.#typed = this.#typed.filter(({ id }) => id !== event.item.id);
         break;
       case "conversation.item.input_audio_transcription.failed":
-        this.#fault("unheard");
+        this.#fault("transcription_failed");
         break;
       case "input_audio_buffer.speech_started":
-        this.#hearing = true;
-        if (/^(unheard|new_conversation)$/.test(this.#error?.code ?? "")) this.#error = undefined;
+        this.#userSpeaking = true;
+        if (/^(transcription_failed|new_conversation)$/.test(this.#error?.code ?? "")) this.#error = undefined;
         if (this.#response || this.#playing) void this.#silence();
         break;
       case "input_audio_buffer.speech_stopped":
       case "input_audio_buffer.committed":
-        this.#hearing = false;
+        this.#userSpeaking = false;
         break;
       case "response.created":
         this.#response = event.response.id;
@@ -528,7 +528,7 @@ export class Call {
     const pcm = decode(delta);
     this.#captions.receive(item, milliseconds(pcm.length));
     this.#playing = true;
-    this.#world.sound.play(item, pcm);
+    this.#environment.sound.play(item, pcm);
   }
 
   /** Stops the sound, and tells the server where each answer was cut. */
@@ -536,13 +536,13 @@ export class Call {
     this.#silenced = this.#response;
     this.#playing = false;
     this.#flushing++;
-    const cuts = await this.#world.sound.flush();
+    const cuts = await this.#environment.sound.flush();
     this.#flushing--;
     this.#cut(cuts);
     this.#publish();
   }
 
-  #cut(cuts: readonly Cut[]): void {
+  #cut(cuts: readonly PlayedPosition[]): void {
     for (const { item, ms } of cuts) {
       if (this.#captions.cut(item, ms, this.#items) === "whole") continue;
       this.#send({
@@ -559,8 +559,8 @@ export class Call {
     if (response.id === this.#response) this.#response = undefined;
     this.#written = false;
     const failure = response.status_details?.error;
-    if (response.status === "failed" && this.#error?.code !== "unheard")
-      this.#fault(tooMuch(failure?.type, failure?.code) ? "busy" : "answer", failure?.message);
+    if (response.status === "failed" && this.#error?.code !== "transcription_failed")
+      this.#fault(tooMuch(failure?.type, failure?.code) ? "busy" : "response_failed", failure?.message);
     if (response.status === "completed") void this.#callTools(response);
     if (this.#again) this.#respond();
     this.#again = false;
@@ -581,8 +581,8 @@ export class Call {
     this.#respond();
   }
 
-  #complain(failure: Failure & { event_id?: string | null }): void {
-    this.#lastFailure = failure;
+  #complain(failure: ErrorBody & { event_id?: string | null }): void {
+    this.#lastError = failure;
     if (failure.event_id?.startsWith(QUIET) || this.#link !== "open") return;
     if (failure.event_id?.startsWith(TYPED) && !this.#refuse(failure.event_id)) return;
     if (failure.code === "session_expired") return; // a new connection follows
@@ -604,13 +604,13 @@ export class Call {
 
   /** It answers, so it has heard: only the transcript was not to be had. */
   #noteAnswered(): void {
-    if (this.#error?.code === "unheard") this.#error = undefined;
+    if (this.#error?.code === "transcription_failed") this.#error = undefined;
   }
 
   /** An answer that begins makes an older complaint about answers stale. */
   #noteAnswerGoesOn(): void {
     const code = this.#error?.code;
-    if (code === "answer" || code === "server" || code === "busy") this.#error = undefined;
+    if (code === "response_failed" || code === "server" || code === "busy") this.#error = undefined;
   }
 
   // What comes from the microphone
@@ -633,7 +633,7 @@ export class Call {
 
   // The state
 
-  #fault(code: Trouble, message?: string): void {
+  #fault(code: ErrorCode, message?: string): void {
     this.#error = message ? { code, message } : { code };
     this.#publish();
   }
@@ -642,7 +642,7 @@ export class Call {
   #unconfirmed(): Line[] {
     return this.#typed.map(({ id, text, refused }) => {
       const status = refused || this.#link !== "open" ? "unsent" : "done";
-      return { id, who: "user", text, heard: text.length, status };
+      return { id, role: "user", text, heard: text.length, status };
     });
   }
 
@@ -657,15 +657,15 @@ export class Call {
         link: this.#link,
         answering: this.#asked || this.#response !== undefined,
         sounding: this.#playing || this.#written,
-        hearing: this.#hearing,
+        userSpeaking: this.#userSpeaking,
         sending: this.#sending,
       }),
       mode: this.#mode,
       items: this.#items,
       lines: reuse(before, [...this.#captions.lines(this.#items), ...this.#unconfirmed()]),
       microphone: this.#microphone,
-      asking: this.#asking,
-      hearing: this.#hearing,
+      requestingMicrophone: this.#requestingMicrophone,
+      userSpeaking: this.#userSpeaking,
       ...(this.#conversationId && { conversationId: this.#conversationId }),
       ...(this.#error && { error: this.#error }),
     };

@@ -3,7 +3,7 @@
 // what has been heard apart from what is still to come, and what remains of an answer that was cut.
 
 import type { Conversation } from "./conversation";
-import type { Cut } from "./playout";
+import type { PlayedPosition } from "./playout";
 import type { Message, ServerEvent } from "./protocol";
 
 interface Caption {
@@ -18,7 +18,7 @@ interface Caption {
 /** One line of a transcript, as a page shows it. */
 export interface Line {
   readonly id: string;
-  readonly who: "user" | "assistant";
+  readonly role: "user" | "assistant";
   readonly text: string;
   /** How many characters of `text` have been heard; all of it where there is no sound. */
   readonly heard: number;
@@ -26,7 +26,7 @@ export interface Line {
    * `coming`: not finished. `cut`: interrupted, `text` is what was heard. `lost`: not understood.
    * `unsent`: typed, and not with the server.
    */
-  readonly status: "coming" | "done" | "cut" | "lost" | "unsent";
+  readonly status: "in_progress" | "done" | "interrupted" | "untranscribed" | "unsent";
 }
 
 export class Captions {
@@ -90,7 +90,7 @@ export class Captions {
   }
 
   /** Items whose sound has not been played to its end, and how far it has. */
-  unheard(): Cut[] {
+  unheard(): PlayedPosition[] {
     return [...this.#captions]
       .filter(([, caption]) => !caption.cut && !played(caption))
       .map(([item, { played }]) => ({ item, ms: played }));
@@ -119,8 +119,8 @@ export class Captions {
     for (const [id, caption] of this.#captions) {
       if (known.has(id)) continue;
       const text = said(caption);
-      const status = this.#lost.has(id) ? "lost" : "coming";
-      lines.push({ id, who: "user", text, heard: text.length, status });
+      const status = this.#lost.has(id) ? "untranscribed" : "in_progress";
+      lines.push({ id, role: "user", text, heard: text.length, status });
     }
     return lines;
   }
@@ -132,12 +132,12 @@ export class Captions {
     if (item.role === "user") {
       const unheard = item.content.some((part) => part.transcript === null);
       const words = text || (caption ? said(caption) : "");
-      const status = this.#lost.has(id) ? "lost" : unheard ? "coming" : "done";
-      return { id, who: "user", text: words, heard: words.length, status };
+      const status = this.#lost.has(id) ? "untranscribed" : unheard ? "in_progress" : "done";
+      return { id, role: "user", text: words, heard: words.length, status };
     }
     if (caption?.cut || (item.status === "incomplete" && !text)) {
       const words = caption ? said(caption).trimEnd() : "";
-      return { id, who: "assistant", text: words, heard: words.length, status: "cut" };
+      return { id, role: "assistant", text: words, heard: words.length, status: "interrupted" };
     }
     const coming = item.status === "in_progress";
     const words = coming && caption ? said(caption) : text;
@@ -146,10 +146,10 @@ export class Captions {
     const done = !coming && all;
     return {
       id,
-      who: "assistant",
+      role: "assistant",
       text: words,
       heard: all ? words.length : heard(caption),
-      status: item.status === "incomplete" ? "cut" : done ? "done" : "coming",
+      status: item.status === "incomplete" ? "interrupted" : done ? "done" : "in_progress",
     };
   }
 

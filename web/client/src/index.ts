@@ -3,12 +3,12 @@
 import { Call, type CallOptions } from "./call";
 import { BrowserSound, type SoundOptions } from "./sound";
 
-export { Call, type CallOptions, Refusal, type Tool, type Wanted } from "./call";
+export { Call, type CallOptions, Refusal, type Tool, type TokenRequest } from "./call";
 export type { Line } from "./captions";
 export type { Conversation } from "./conversation";
 export type { Item, ServerEvent } from "./protocol";
 export type { SoundOptions } from "./sound";
-export type { CallError, Mode, State, Status, Trouble } from "./state";
+export type { CallError, Mode, State, Status, ErrorCode } from "./state";
 
 /** Begins a call. Do it in a click: browsers play and record only then. */
 export function connect(options: CallOptions & SoundOptions): Call {

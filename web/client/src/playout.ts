@@ -2,7 +2,7 @@
 // Runs inside the player's worklet; knows nothing of it.
 
 /** An item whose sound was cut: how much of it had been played, in milliseconds. */
-export interface Cut {
+export interface PlayedPosition {
   item: string;
   ms: number;
 }
@@ -64,13 +64,13 @@ export class Playout {
   }
 
   /** The item that sounds now and how far it has been rendered, in milliseconds. */
-  get position(): Cut | undefined {
+  get position(): PlayedPosition | undefined {
     const item = this.#queue[0]?.item ?? [...this.#rendered.keys()].at(-1);
     return item === undefined ? undefined : { item, ms: this.#ms(item) };
   }
 
   /** Silence at once. Returns every item that had sound left, in the order of playing. */
-  flush(): Cut[] {
+  flush(): PlayedPosition[] {
     const items = new Set(this.#queue.map((piece) => piece.item));
     const cuts = [...items].map((item) => ({ item, ms: this.#ms(item) }));
     this.#fade = this.#queue.length ? Math.round((FADE_MS * this.#rate) / 1000) : 0;

@@ -32,7 +32,7 @@ export interface FunctionCallOutput {
 
 export type Item = Message | FunctionCall | FunctionCallOutput;
 
-export interface Failure {
+export interface ErrorBody {
   type?: string;
   code?: string | null;
   message?: string;
@@ -43,7 +43,7 @@ export interface Failure {
 export interface Response {
   id: string;
   status: "in_progress" | "completed" | "cancelled" | "incomplete" | "failed";
-  status_details: { type: string; reason?: string; error?: Failure } | null;
+  status_details: { type: string; reason?: string; error?: ErrorBody } | null;
   conversation_id: string | null;
   output: Item[];
 }
@@ -70,11 +70,11 @@ export type ServerEvent =
       item_id: string;
       transcript: string;
     }
-  | { type: "conversation.item.input_audio_transcription.failed"; item_id: string; error: Failure }
+  | { type: "conversation.item.input_audio_transcription.failed"; item_id: string; error: ErrorBody }
   | { type: "input_audio_buffer.speech_started"; item_id: string }
   | { type: "input_audio_buffer.speech_stopped" | "input_audio_buffer.committed"; item_id: string }
   | { type: "response.created" | "response.done"; response: Response }
   | ({ type: "response.output_text.delta" } & Delta)
   | ({ type: "response.output_audio_transcript.delta" } & Delta)
   | ({ type: "response.output_audio.delta" } & Delta)
-  | { type: "error"; error: Failure };
+  | { type: "error"; error: ErrorBody };

@@ -1,17 +1,17 @@
 // Microphone and loudspeaker of a browser. Both must be opened inside a click: browsers insist.
 
 import { RATE } from "./pcm";
-import { type Cut, heardMs } from "./playout";
+import { type PlayedPosition, heardMs } from "./playout";
 
 export type ToRecorder = { drain: number };
 export type FromRecorder = { pcm: Int16Array; level: number; drain?: number };
 export type ToPlayer = { item: string; pcm: Int16Array } | { flush: number };
 export type FromPlayer =
-  | { position: Cut; level: number; drained: boolean }
-  | { flush: number; cuts: Cut[] };
+  | { position: PlayedPosition; level: number; drained: boolean }
+  | { flush: number; cuts: PlayedPosition[] };
 
 /** How an item's playing goes on: up to where it has been heard, and whether that was all for now. */
-export interface Progress extends Cut {
+export interface PlaybackProgress extends PlayedPosition {
   drained: boolean;
 }
 
@@ -21,8 +21,8 @@ export interface Sound {
   wake(): Promise<void>;
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
   /** Silence at once; tells which items were cut, and where. */
-  flush(): Promise<Cut[]>;
-  onProgress: (progress: Progress) => void;
+  flush(): Promise<PlayedPosition[]>;
+  onProgress: (progress: PlaybackProgress) => void;
   /** Opens the microphone. Rejects as `getUserMedia` does. */
   record(): Promise<void>;
   /** What is recorded, about every 20 ms. */
@@ -32,7 +32,7 @@ export interface Sound {
   /** Hands over the last unfinished piece. */
   drain(): Promise<void>;
   /** Closes the microphone. */
-  hush(): void;
+  stopRecording(): void;
   close(): void;
   /** Loudness of the microphone and of the loudspeaker now, 0 to 1. */
   readonly levels: { in: number; out: number };
@@ -47,14 +47,14 @@ export interface SoundOptions {
 
 export class BrowserSound implements Sound {
   readonly levels = { in: 0, out: 0 };
-  onProgress: (progress: Progress) => void = () => {};
+  onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
   onMicrophoneLost: () => void = () => {};
 
   readonly #options: SoundOptions;
   #speaker: Promise<Node> | undefined;
   #microphone: (Node & { stream: MediaStream }) | undefined;
-  #asked = new Map<number, (cuts: Cut[]) => void>();
+  #asked = new Map<number, (cuts: PlayedPosition[]) => void>();
   #question = 0;
 
   constructor(options: SoundOptions) {
@@ -74,11 +74,11 @@ export class BrowserSound implements Sound {
     });
   }
 
-  async flush(): Promise<Cut[]> {
+  async flush(): Promise<PlayedPosition[]> {
     if (!this.#speaker) return [];
     const { context, node } = await this.#speaker;
     const flush = ++this.#question;
-    const answer = new Promise<Cut[]>((resolve) => this.#asked.set(flush, resolve));
+    const answer = new Promise<PlayedPosition[]>((resolve) => this.#asked.set(flush, resolve));
     node.port.postMessage({ flush } satisfies ToPlayer);
     const cuts = await answer;
     return cuts.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
@@ -107,12 +107,12 @@ export class BrowserSound implements Sound {
     const node = this.#microphone?.node;
     if (!node) return;
     const drain = ++this.#question;
-    const answer = new Promise<Cut[]>((resolve) => this.#asked.set(drain, resolve));
+    const answer = new Promise<PlayedPosition[]>((resolve) => this.#asked.set(drain, resolve));
     node.port.postMessage({ drain } satisfies ToRecorder);
     await answer;
   }
 
-  hush(): void {
+  stopRecording(): void {
     if (!this.#microphone) return;
     stop(this.#microphone.stream);
     void this.#microphone.context.close();
@@ -122,7 +122,7 @@ export class BrowserSound implements Sound {
   }
 
   close(): void {
-    this.hush();
+    this.stopRecording();
     void this.#speaker?.then(({ context }) => context.close());
     this.#speaker = undefined;
     this.#answerAll();
@@ -156,13 +156,13 @@ export class BrowserSound implements Sound {
     source.connect(node).connect(context.destination);
     stream.getTracks()[0]?.addEventListener("ended", () => {
       if (this.#microphone?.stream !== stream) return;
-      this.hush();
+      this.stopRecording();
       this.onMicrophoneLost();
     });
     return { context, node, stream };
   }
 
-  #answer(question: number, cuts: Cut[]): void {
+  #answer(question: number, cuts: PlayedPosition[]): void {
     this.#asked.get(question)?.(cuts);
     this.#asked.delete(question);
   }

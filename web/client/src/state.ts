@@ -16,17 +16,17 @@ export type Status =
   | "reconnecting"
   | "failed";
 
-export type Trouble =
+export type ErrorCode =
   | "not_signed_in" // the token was refused, or nobody gives one
   | "revoked" // whoever runs the server ended it: its key or secret is no good any more
   | "refused" // the server will not have this call
   | "busy" // too many calls, or too much used
   | "unavailable" // the server says that it cannot serve the call now, again and again
   | "new_conversation" // the one to be continued is not there any more; the call goes on in a new one
-  | "unheard" // what was said could not be turned into words; the call goes on
+  | "transcription_failed" // what was said could not be turned into words; the call goes on
   | "network" // could not be reached, again and again
   | "slow" // the network does not keep up; some of what was said was not sent
-  | "answer" // an answer failed; the call goes on
+  | "response_failed" // an answer failed; the call goes on
   | "server" // the server complained; the call goes on
   | "microphone_refused"
   | "microphone_missing"
@@ -34,7 +34,7 @@ export type Trouble =
   | "microphone_insecure"; // neither https nor localhost
 
 export interface CallError {
-  readonly code: Trouble;
+  readonly code: ErrorCode;
   /** The server's own words, if it had any. */
   readonly message?: string;
 }
@@ -49,9 +49,9 @@ export interface State {
   /** The microphone is open. */
   readonly microphone: boolean;
   /** It is being opened: the browser may be asking the person. */
-  readonly asking: boolean;
+  readonly requestingMicrophone: boolean;
   /** The person is speaking. */
-  readonly hearing: boolean;
+  readonly userSpeaking: boolean;
   readonly conversationId?: string;
   readonly error?: CallError;
 }
@@ -63,20 +63,20 @@ export interface Facts {
   answering: boolean;
   /** It has begun to sound, or to be written. */
   sounding: boolean;
-  hearing: boolean;
+  userSpeaking: boolean;
   /** What the microphone takes goes to the server. */
   sending: boolean;
 }
 
-export function status({ link, answering, sounding, hearing, sending }: Facts): Status {
+export function status({ link, answering, sounding, userSpeaking, sending }: Facts): Status {
   if (link !== "open") return link;
   if (sounding) return "speaking";
-  if (hearing) return "listening";
+  if (userSpeaking) return "listening";
   if (answering) return "thinking";
   return sending ? "listening" : "ready";
 }
 
-export function microphoneTrouble(error: unknown): Trouble {
+export function microphoneErrorCode(error: unknown): ErrorCode {
   switch (error instanceof Error ? error.name : "") {
     case "NotAllowedError":
     case "PermissionDeniedError":

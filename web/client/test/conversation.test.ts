@@ -3,7 +3,7 @@ import recording from "../../../tests/recordings/barge_in.jsonl?raw";
 import folded from "../../../tests/recordings/barge_in.items.json?raw";
 import { apply, type Conversation } from "../src/conversation";
 import type { Item, ServerEvent } from "../src/protocol";
-import { talking } from "./support";
+import { openCall } from "./support";
 
 const events = recording
   .trim()
@@ -25,11 +25,11 @@ test("a recorded call folds to the same conversation here as in the server", () 
 });
 
 test("a call that plays the recording shows its conversation", async () => {
-  const { call, line } = await talking();
-  line.tell(...events);
+  const { call, socket } = await openCall();
+  socket.deliver(...events);
   expect(call.state.items).toEqual(JSON.parse(folded));
   expect(call.state.conversationId).toBe("conv_1");
-  expect(call.state.lines.map(({ who, text }) => [who, text])).toEqual([
+  expect(call.state.lines.map(({ role, text }) => [role, text])).toEqual([
     ["user", "what time is it"],
     ["assistant", "It is noon. Lunch?"],
     ["user", ""], // what they said over it has not been understood yet

@@ -2,11 +2,11 @@
 
 import { Call, type CallOptions } from "../src/call";
 import { encode, RATE } from "../src/pcm";
-import { type Cut, Playout } from "../src/playout";
-import type { Progress, Sound } from "../src/sound";
+import { type PlayedPosition, Playout } from "../src/playout";
+import type { PlaybackProgress, Sound } from "../src/sound";
 
-export class Line {
-  static readonly made: Line[] = [];
+export class ScriptedSocket {
+  static readonly opened: ScriptedSocket[] = [];
   readonly sent: { type: string; [key: string]: unknown }[] = [];
   bufferedAmount = 0;
   onmessage: (event: { data: string }) => void = () => {};
@@ -16,7 +16,7 @@ export class Line {
     readonly url: string,
     readonly protocols: string[],
   ) {
-    Line.made.push(this);
+    ScriptedSocket.opened.push(this);
   }
 
   send(text: string): void {
@@ -28,7 +28,7 @@ export class Line {
   }
 
   /** The server says something. */
-  tell(...events: object[]): void {
+  deliver(...events: object[]): void {
     for (const event of events) this.onmessage({ data: JSON.stringify(event) });
   }
 
@@ -36,19 +36,19 @@ export class Line {
     return this.sent.map((event) => event.type);
   }
 
-  static get last(): Line {
-    return Line.made.at(-1)!;
+  static get last(): ScriptedSocket {
+    return ScriptedSocket.opened.at(-1)!;
   }
 }
 
-export class Loudspeaker implements Sound {
+export class TestSound implements Sound {
   readonly playout = new Playout(RATE);
   levels = { in: 0, out: 0 };
-  onProgress: (progress: Progress) => void = () => {};
+  onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
   onMicrophoneLost = (): void => {};
   refusal: Error | undefined;
-  open = false;
+  recording = false;
 
   async wake(): Promise<void> {}
   async drain(): Promise<void> {}
@@ -56,54 +56,54 @@ export class Loudspeaker implements Sound {
   play(item: string, pcm: Int16Array): void {
     this.playout.push(item, pcm);
   }
-  async flush(): Promise<Cut[]> {
+  async flush(): Promise<PlayedPosition[]> {
     return this.playout.flush().map(({ item, ms }) => ({ item, ms: Math.floor(ms) }));
   }
   async record(): Promise<void> {
     if (this.refusal) throw this.refusal;
-    this.open = true;
+    this.recording = true;
   }
-  hush(): void {
-    this.open = false;
+  stopRecording(): void {
+    this.recording = false;
   }
 
   /** Time passes for the ear. */
-  hear(ms: number): void {
+  playFor(ms: number): void {
     this.playout.render(new Float32Array((RATE * ms) / 1000));
     const position = this.playout.position;
     if (position) this.onProgress({ ...position, drained: !this.playout.waiting });
   }
 
   /** Somebody speaks into the microphone. */
-  speak(ms: number): void {
+  recordFor(ms: number): void {
     this.onRecorded(new Int16Array((RATE * ms) / 1000));
   }
 }
 
-export const settled = async (): Promise<void> => {
+export const microtasks = async (): Promise<void> => {
   for (let i = 0; i < 10; i++) await Promise.resolve();
 };
 
-export async function begin(options: Partial<CallOptions> = {}) {
-  const sound = new Loudspeaker();
+export async function startCall(options: Partial<CallOptions> = {}) {
+  const sound = new TestSound();
   const call = new Call(
     { url: "https://here.test/v1/realtime", token: "ek_1", ...options },
-    { sound, socket: Line as unknown as new () => WebSocket, random: () => 1 },
+    { sound, socket: ScriptedSocket as unknown as new () => WebSocket, random: () => 1 },
   );
   call.start();
-  await settled();
-  const line = Line.last;
-  return { call, sound, line };
+  await microtasks();
+  const socket = ScriptedSocket.last;
+  return { call, sound, socket };
 }
 
-export async function talking(options: Partial<CallOptions> = {}) {
-  const begun = await begin(options);
-  begun.line.tell({ type: "session.created", session: {} });
+export async function openCall(options: Partial<CallOptions> = {}) {
+  const begun = await startCall(options);
+  begun.socket.deliver({ type: "session.created", session: {} });
   return begun;
 }
 
 /** What the server sends while it answers aloud: one word, and its sound, per piece. */
-export function answer(response: string, item: string, pieces: [word: string, ms: number][]) {
+export function spokenResponse(response: string, item: string, pieces: [word: string, ms: number][]) {
   const message = { type: "message", id: item, role: "assistant" };
   const at = { response_id: response, item_id: item };
   return [
@@ -120,7 +120,7 @@ export function answer(response: string, item: string, pieces: [word: string, ms
   ];
 }
 
-export function finished(response: string, item: string, transcript: string, status = "completed") {
+export function responseDone(response: string, item: string, transcript: string, status = "completed") {
   const message = { type: "message", id: item, role: "assistant" };
   const done = status === "completed" ? "completed" : "incomplete";
   const content = [{ type: "output_audio", transcript }];

@@ -3,25 +3,25 @@
 
 import type { Call, State } from "@vivavoce/client";
 import { useEffect } from "react";
-import { Grille } from "./Grille";
-import type { Words } from "./words";
+import { LevelMeter } from "./LevelMeter";
+import type { Strings } from "./strings";
 
 interface Props {
   state: State;
   call: Call | undefined;
-  words: Words;
+  strings: Strings;
   onSwitch: () => void;
   onHold: (down: boolean) => void;
 }
 
-export function Microphone({ state, call, words, onSwitch, onHold }: Props) {
+export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
   const { status, mode, microphone } = state;
   const held = mode === "push-to-talk";
   useSpaceBar(held, onHold);
-  const face = <Grille status={status} call={call} />;
+  const face = <LevelMeter status={status} call={call} />;
   if (mode === "text") return <div className="microphone">{face}</div>;
   const on = held ? status === "listening" : microphone;
-  const name = held ? words.hold : words.microphone;
+  const name = held ? strings.holdToTalk : strings.microphone;
   return (
     <button
       type="button"
@@ -80,7 +80,7 @@ function useSpaceBar(active: boolean, onHold: (down: boolean) => void): void {
 }
 
 const Symbol = ({ crossed }: { crossed: boolean }) => (
-  <svg viewBox="0 0 24 24" className="symbol" aria-hidden="true">
+  <svg viewBox="0 0 24 24" className="icon" aria-hidden="true">
     <rect x="9" y="3" width="6" height="11" rx="3" />
     <path d="M6 11a6 6 0 0 0 12 0M12 17v4" />
     {crossed && <path className="slash" d="M4 4l16 16" />}

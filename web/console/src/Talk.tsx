@@ -5,10 +5,10 @@ import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { Microphone } from "./Microphone";
 import { Notice } from "./Notice";
-import { type Assistant, say, secret, signOut } from "./server";
+import { type Assistant, createClientSecret, localize, signOut } from "./server";
 import { Announcer, Transcript } from "./Transcript";
 import { useCall } from "./useCall";
-import { nameOf, words as wordsOf, type Words } from "./words";
+import { languageName, stringsFor, type Strings } from "./strings";
 
 /** More than these would push the settings under the instrument, so they fold into a list. */
 const CARDS = 3;
@@ -31,9 +31,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const [short, setShort] = useState(false);
   const headphones = useRef(false);
   const state = useCall(call, mode);
-  const reader = wordsOf([language, ...navigator.languages]);
-  const { words } = reader;
-  const name = say(assistant.title, language);
+  const reader = stringsFor([language, ...navigator.languages]);
+  const { strings } = reader;
+  const name = localize(assistant.title, language);
 
   useEffect(() => {
     document.documentElement.lang = reader.language;
@@ -58,19 +58,19 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       assistant: assistant.name,
       language,
       url: new URL("v1/realtime", location.href),
-      token: (wanted) => secret(assistant.name, wanted),
+      token: (request) => createClientSecret(assistant.name, request),
       mode,
       worklets,
       echoCancellation: () => !headphones.current,
       tools: {
         "*": () => {
-          throw new Error(words.cannot); // better said than left waiting
+          throw new Error(strings.toolUnavailable); // better said than left waiting
         },
       },
     });
     setCall(begun);
     return begun;
-  }, [call, assistant, language, mode, words]);
+  }, [call, assistant, language, mode, strings]);
 
   const hold = useCallback(
     (down: boolean) => {
@@ -118,38 +118,38 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         <h1>
           viva<b>voce</b>
         </h1>
-        <p>{words.tagline}</p>
+        <p>{strings.tagline}</p>
         <button
           type="button"
-          className="plain settings"
+          className="secondary settings"
           aria-expanded={open}
           aria-controls="choices"
           onClick={() => setOpen(!open)}
         >
-          {words.settings}
+          {strings.settings}
         </button>
       </header>
 
-      <section className="choices" id="choices" aria-label={words.settings}>
+      <section className="choices" id="choices" aria-label={strings.settings}>
         <Choice
-          legend={words.with}
+          legend={strings.talkWith}
           look={assistants.length > CARDS ? "list" : "cards"}
-          options={assistants.map((one) => ({ value: one.name, name: say(one.title, language) }))}
+          options={assistants.map((one) => ({ value: one.name, name: localize(one.title, language) }))}
           chosen={assistant.name}
           onChoose={(value) => choose(assistants.find((one) => one.name === value)!)}
         />
         {assistant.languages.length > 1 && (
           <Choice
-            legend={words.language}
-            options={assistant.languages.map((value) => ({ value, name: nameOf(value) }))}
+            legend={strings.language}
+            options={assistant.languages.map((value) => ({ value, name: languageName(value) }))}
             chosen={language}
             onChoose={speak}
           />
         )}
         <Choice
-          legend={words.manner}
+          legend={strings.mode}
           look="segments"
-          options={MODES.map((value) => ({ value, name: words.modes[value] }))}
+          options={MODES.map((value) => ({ value, name: strings.modes[value] }))}
           chosen={mode}
           onChoose={use}
         />
@@ -157,46 +157,46 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           <label className="headphones">
             <input type="checkbox" onChange={(event) => wear(event.target.checked)} />
             <span>
-              {words.headphones} <small>{words.headphonesWhy}</small>
+              {strings.headphones} <small>{strings.headphonesWhy}</small>
             </span>
           </label>
         )}
-        <button type="button" className="leave" onClick={leave}>
-          {words.leave}
+        <button type="button" className="sign-out" onClick={leave}>
+          {strings.signOut}
         </button>
       </section>
 
-      <section className="instrument" data-mode={mode} aria-label={words.call}>
-        <Microphone state={state} call={call} words={words} onSwitch={toggle} onHold={hold} />
+      <section className="controls" data-mode={mode} aria-label={strings.call}>
+        <Microphone state={state} call={call} strings={strings} onSwitch={toggle} onHold={hold} />
         <p className="status" role="status" data-status={state.status}>
-          {statusWord(state, words)}
+          {statusWord(state, strings)}
         </p>
         {mode === "text" && <Announcer lines={state.lines} />}
-        <p className="hint">{short ? words.hints.short : hint(state, words)}</p>
+        <p className="hint">{short ? strings.hints.tooShort : hint(state, strings)}</p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
             <button
               type="button"
               className="stop"
-              aria-label={words.stopLong}
+              aria-label={strings.stopResponse}
               onClick={() => void call?.interrupt()}
             >
-              <span aria-hidden="true" /> {words.stop}
+              <span aria-hidden="true" /> {strings.stop}
             </button>
           )}
           {state.status === "reconnecting" && (
-            <button type="button" className="plain" onClick={() => call?.start()}>
-              {words.now}
+            <button type="button" className="secondary" onClick={() => call?.start()}>
+              {strings.retryNow}
             </button>
           )}
           {call && !["idle", "failed"].includes(state.status) && (
-            <button type="button" className="plain" onClick={() => call.close()}>
-              {words.end}
+            <button type="button" className="secondary" onClick={() => call.close()}>
+              {strings.hangUp}
             </button>
           )}
           {call && state.status === "idle" && state.lines.length > 0 && (
-            <button type="button" className="plain" onClick={() => setCall(undefined)}>
-              {words.fresh}
+            <button type="button" className="secondary" onClick={() => setCall(undefined)}>
+              {strings.newConversation}
             </button>
           )}
         </div>
@@ -204,15 +204,15 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
 
       <main className="page">
         {state.lines.length ? (
-          <Transcript lines={state.lines} name={name} language={language} words={words} />
+          <Transcript lines={state.lines} name={name} language={language} strings={strings} />
         ) : (
-          <div className="title-page">
+          <div className="introduction">
             <h2>{name}</h2>
-            {assistant.description && <p>{say(assistant.description, language)}</p>}
+            {assistant.description && <p>{localize(assistant.description, language)}</p>}
             {!!assistant.notes?.length && (
-              <aside aria-label={words.note}>
+              <aside aria-label={strings.notes}>
                 {assistant.notes.map((note, i) => (
-                  <p key={i}>{say(note, language)}</p>
+                  <p key={i}>{localize(note, language)}</p>
                 ))}
               </aside>
             )}
@@ -221,7 +221,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         {state.error && (
           <Notice
             error={state.error}
-            words={words}
+            strings={strings}
             onRetry={() => call?.start()}
             onMicrophone={() => void begin().startMic()}
             onWrite={() => {
@@ -232,9 +232,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           />
         )}
         <Composer
-          label={words.write}
-          placeholder={words.placeholder.replace("{name}", name)}
-          send={words.send}
+          label={strings.messageLabel}
+          placeholder={strings.placeholder.replace("{name}", name)}
+          send={strings.send}
           onSend={(text) => void begin().sendText(text)}
         />
       </main>
@@ -242,16 +242,16 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   );
 }
 
-function statusWord({ status, mode, hearing }: State, words: Words): string {
-  if (status === "listening" && hearing) return words.status.hearing;
-  const word = words.status[status];
+function statusWord({ status, mode, userSpeaking }: State, strings: Strings): string {
+  if (status === "listening" && userSpeaking) return strings.status.userSpeaking;
+  const word = strings.status[status];
   return typeof word === "string" ? word : word[mode];
 }
 
-function hint({ status, mode, asking, lines }: State, words: Words): string {
-  if (asking) return words.hints.asking;
-  if ((status === "reconnecting" || status === "failed") && lines.length) return words.hints.kept;
-  return words.hints[mode];
+function hint({ status, mode, requestingMicrophone, lines }: State, strings: Strings): string {
+  if (requestingMicrophone) return strings.hints.requestingMicrophone;
+  if ((status === "reconnecting" || status === "failed") && lines.length) return strings.hints.conversationKept;
+  return strings.hints[mode];
 }
 
 interface Option<T> {

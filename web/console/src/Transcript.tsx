@@ -2,16 +2,16 @@
 
 import type { Line } from "@vivavoce/client";
 import { memo, useEffect, useRef } from "react";
-import type { Words } from "./words";
+import type { Strings } from "./strings";
 
 interface Props {
   lines: readonly Line[];
   name: string;
   language: string;
-  words: Words;
+  strings: Strings;
 }
 
-export function Transcript({ lines, name, language, words }: Props) {
+export function Transcript({ lines, name, language, strings }: Props) {
   const end = useRef<HTMLDivElement>(null);
   const followed = useRef(true);
   const last = lines.at(-1);
@@ -23,7 +23,7 @@ export function Transcript({ lines, name, language, words }: Props) {
       className="transcript"
       role="log"
       aria-live="off" // every word would be read aloud over the voice; `Announcer` speaks where needed
-      aria-label={words.transcript}
+      aria-label={strings.transcript}
       tabIndex={0}
       onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
         followed.current = scrollHeight - scrollTop - clientHeight < 80;
@@ -33,9 +33,9 @@ export function Transcript({ lines, name, language, words }: Props) {
         <Spoken
           key={line.id}
           line={line}
-          name={line.who === "user" ? words.you : name}
+          name={line.role === "user" ? strings.you : name}
           language={language}
-          words={words}
+          strings={strings}
         />
       ))}
       <div ref={end} className="end" />
@@ -47,21 +47,21 @@ interface SpokenProps {
   line: Line;
   name: string;
   language: string;
-  words: Words;
+  strings: Strings;
 }
 
-const Spoken = memo(function Spoken({ line, name, language, words }: SpokenProps) {
-  const { who, text, heard, status } = line;
+const Spoken = memo(function Spoken({ line, name, language, strings }: SpokenProps) {
+  const { role, text, heard, status } = line;
   return (
-    <article className={`line ${who}`} data-status={status} aria-label={name}>
+    <article className={`line ${role}`} data-status={status} aria-label={name}>
       <b>{name}</b>
       <p lang={language}>
-        {status === "lost" ? words.notUnderstood : text.slice(0, heard)}
-        {text.length > heard && <span className="coming">{text.slice(heard)}</span>}
-        {status === "coming" && !text && <Dots />}
-        {status === "unsent" && <small>{words.unsent}</small>}
-        {status === "cut" && " —"}
-        {status === "cut" && <small>{words.interrupted}</small>}
+        {status === "untranscribed" ? strings.notUnderstood : text.slice(0, heard)}
+        {text.length > heard && <span className="not-heard">{text.slice(heard)}</span>}
+        {status === "in_progress" && !text && <Dots />}
+        {status === "unsent" && <small>{strings.unsent}</small>}
+        {status === "interrupted" && " —"}
+        {status === "interrupted" && <small>{strings.interrupted}</small>}
       </p>
     </article>
   );
@@ -77,9 +77,9 @@ const Dots = () => (
 
 /** Reads finished answers to screen readers where no voice does. */
 export function Announcer({ lines }: { lines: readonly Line[] }) {
-  const done = lines.filter(({ who, status }) => who === "assistant" && status !== "coming");
+  const done = lines.filter(({ role, status }) => role === "assistant" && status !== "in_progress");
   return (
-    <p className="unseen" aria-live="polite">
+    <p className="visually-hidden" aria-live="polite">
       {done.at(-1)?.text}
     </p>
   );

@@ -1,31 +1,33 @@
+// The entry point: sign in, then show the talk page, or the reason why it cannot be shown.
+
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { arrive } from "./arrival";
-import { Door, Waiting } from "./Door";
+import { Loading, SignIn } from "./SignIn";
+import { signInFromLink } from "./signInLink";
+import { stringsFor } from "./strings";
 import { Talk } from "./Talk";
-import { words } from "./words";
 import "./style.css";
 
 const root = createRoot(document.getElementById("page")!);
-const reader = words(navigator.languages);
+const { language, strings } = stringsFor(navigator.languages);
 
-async function visit(): Promise<void> {
-  document.documentElement.lang = reader.language;
-  root.render(<Waiting words={reader.words} />);
-  const arrival = await arrive(location, history);
+async function showPage(): Promise<void> {
+  document.documentElement.lang = language;
+  root.render(<Loading strings={strings} />);
+  const result = await signInFromLink(location, history);
   root.render(
     <StrictMode>
-      {arrival.at === "home" && arrival.assistants.length ? (
-        <Talk assistants={arrival.assistants} onSignedOut={visit} />
+      {result.status === "signed_in" && result.assistants.length ? (
+        <Talk assistants={result.assistants} onSignedOut={showPage} />
       ) : (
-        <Door arrival={arrival} words={reader.words} onRetry={visit} />
+        <SignIn result={result} strings={strings} onRetry={showPage} />
       )}
     </StrictMode>,
   );
 }
 
-// A new link may be opened in a tab that shows the page already.
+// A tab that already shows the page may open a new link.
 addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#code=")) void visit();
+  if (location.hash.startsWith("#code=")) void showPage();
 });
-void visit();
+void showPage();

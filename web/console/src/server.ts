@@ -1,43 +1,48 @@
-// What the page asks of its own server over HTTP. The cookie that sign-in sets is out of scripts' reach;
-// every change is a JSON request, which other sites cannot make in our name.
+// Requests of the page to its own server over HTTP. Scripts cannot read the cookie that sign-in sets. Every
+// change is a JSON request, which other sites cannot send in the user's name.
 
-import { Refusal, type Wanted } from "@vivavoce/client";
+import { Refusal, type TokenRequest } from "@vivavoce/client";
 
-/** Text, or text by language. */
-export type Text = string | Record<string, string>;
+/** One text, or one per language. */
+export type LocalizedText = string | Record<string, string>;
 
 export interface Assistant {
   name: string;
-  title: Text;
-  description?: Text;
+  title: LocalizedText;
+  description?: LocalizedText;
   languages: string[];
-  /** What people should know before they talk, as that the recogniser is for demonstration. */
-  notes?: Text[];
+  /** Shown before a call, for example that the recogniser is of demo quality. */
+  notes?: LocalizedText[];
 }
 
-export const say = (text: Text, language: string): string =>
+/** Return the text in `language`, otherwise in the first language that it has. */
+export const localize = (text: LocalizedText, language: string): string =>
   typeof text === "string" ? text : (text[language] ?? Object.values(text)[0] ?? "");
 
-/** Trades the code of a sign-in link for a cookie. False if the link is used up. */
+/** Exchange the code of a sign-in link for a cookie. False if the link was used or has expired. */
 export async function signIn(code: string): Promise<boolean> {
   const response = await post("api/sign-in", { code });
   if (response.status >= 500) throw new Error(`sign-in: ${response.status}`);
   return response.ok;
 }
 
-/** Ends the cookie, in every tab. */
+/** Revoke the cookie, in every tab. */
 export async function signOut(): Promise<void> {
   await post("api/sign-out", {});
 }
 
-export async function assistants(): Promise<Assistant[]> {
-  const { data } = await read<{ data: Assistant[] }>(await fetch("api/assistants"));
+/** List the assistants that the user may call. Throws a `Refusal`, or an `Error` if a retry may help. */
+export async function listAssistants(): Promise<Assistant[]> {
+  const { data } = await readJson<{ data: Assistant[] }>(await fetch("api/assistants"));
   return data;
 }
 
-/** A fresh client secret for one connection. Throws a `Refusal`: see there. */
-export async function secret(assistant: string, wanted: Wanted): Promise<string> {
-  const { conversationId, language, mode } = wanted;
+/** Create a client secret for one connection. Throws a `Refusal`, or an `Error` if a retry may help. */
+export async function createClientSecret(
+  assistant: string,
+  request: TokenRequest,
+): Promise<string> {
+  const { conversationId, language, mode } = request;
   const response = await post("v1/realtime/client_secrets", {
     session: { type: "realtime", ...(mode === "text" && { output_modalities: ["text"] }) },
     vivavoce: {
@@ -46,7 +51,7 @@ export async function secret(assistant: string, wanted: Wanted): Promise<string>
       ...(conversationId && { conversation_id: conversationId }),
     },
   });
-  const { value } = await read<{ value: string }>(response);
+  const { value } = await readJson<{ value: string }>(response);
   return value;
 }
 
@@ -57,9 +62,9 @@ const post = (path: string, body: object): Promise<Response> =>
     body: JSON.stringify(body),
   });
 
-async function read<T>(response: Response): Promise<T> {
+async function readJson<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
-  const { message, code } = await explanation(response);
+  const { message, code } = await readError(response);
   if (code === "conversation_not_found") throw new Refusal("new_conversation", message);
   if (response.status === 401 || response.status === 403)
     throw new Refusal("not_signed_in", message);
@@ -71,7 +76,7 @@ async function read<T>(response: Response): Promise<T> {
   throw new Error(message);
 }
 
-async function explanation(response: Response): Promise<{ message: string; code?: string }> {
+async function readError(response: Response): Promise<{ message: string; code?: string }> {
   try {
     const { error } = (await response.json()) as { error?: { message?: string; code?: string } };
     return { message: "", ...error };

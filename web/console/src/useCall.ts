@@ -1,23 +1,23 @@
-// A call as React sees it.
+// React's view of a call.
 
 import type { Call, Mode, State } from "@vivavoce/client";
 import { useCallback, useSyncExternalStore } from "react";
 
-const never = () => () => {};
+const subscribeToNothing = () => () => {};
 
-const beforeAny: Record<Mode, State> = {
-  open: before("open"),
-  "push-to-talk": before("push-to-talk"),
-  text: before("text"),
+const INITIAL: Record<Mode, State> = {
+  open: initialState("open"),
+  "push-to-talk": initialState("push-to-talk"),
+  text: initialState("text"),
 };
 
-function before(mode: Mode): State {
-  const off = { microphone: false, asking: false, hearing: false };
+function initialState(mode: Mode): State {
+  const off = { microphone: false, requestingMicrophone: false, userSpeaking: false };
   return { status: "idle", mode, items: [], lines: [], ...off };
 }
 
-/** The state of a call; where there is none yet, that of one in `mode` which has not begun. */
+/** Return the state of a call and render again when it changes. Without a call, return an idle state in `mode`. */
 export function useCall(call: Call | undefined, mode: Mode): State {
-  const read = useCallback(() => call?.state ?? beforeAny[mode], [call, mode]);
-  return useSyncExternalStore(call?.subscribe ?? never, read);
+  const read = useCallback(() => call?.state ?? INITIAL[mode], [call, mode]);
+  return useSyncExternalStore(call?.subscribe ?? subscribeToNothing, read);
 }

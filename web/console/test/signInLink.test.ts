@@ -1,8 +1,8 @@
 import { Refusal } from "@vivavoce/client";
 import { afterEach, expect, test, vi } from "vitest";
-import { arrive } from "../src/arrival";
-import { say, secret } from "../src/server";
-import { nameOf, spoken, words } from "../src/words";
+import { signInFromLink } from "../src/signInLink";
+import { createClientSecret, localize } from "../src/server";
+import { languageName, pageLanguages, stringsFor } from "../src/strings";
 
 interface Asked {
   path: string;
@@ -28,7 +28,7 @@ function visit(hash: string) {
   const shown: string[] = [];
   const address = { hash, pathname: "/", search: "" } as Location;
   const history = { replaceState: (_: unknown, __: string, url: string) => void shown.push(url) };
-  return { shown, arrival: arrive(address, history as unknown as History) };
+  return { shown, result: signInFromLink(address, history as unknown as History) };
 }
 
 const charlotte = { name: "charlotte", title: "Charlotte", languages: ["en"] };
@@ -41,8 +41,8 @@ const someone = { language: "en", conversationId: undefined, mode: "open" as con
 
 test("a link's code is traded for the cookie and leaves the address bar", async () => {
   const asked = server({ "api/sign-in": Response.json({}), "api/assistants": home });
-  const { arrival, shown } = visit("#code=abc");
-  expect(await arrival).toEqual({ at: "home", assistants: [charlotte] });
+  const { result, shown } = visit("#code=abc");
+  expect(await result).toEqual({ status: "signed_in", assistants: [charlotte] });
   expect(shown).toEqual(["/"]);
   expect(asked[0]).toEqual({
     path: "api/sign-in",
@@ -54,30 +54,30 @@ test("a link's code is traded for the cookie and leaves the address bar", async 
 
 test("who is signed in needs no link", async () => {
   const asked = server({ "api/assistants": home });
-  expect((await visit("").arrival).at).toBe("home");
+  expect((await visit("").result).status).toBe("signed_in");
   expect(asked).toHaveLength(1);
 });
 
 test("a used link does not shut out who is signed in already", async () => {
   server({ "api/sign-in": refused, "api/assistants": home });
-  expect((await visit("#code=old").arrival).at).toBe("home");
+  expect((await visit("#code=old").result).status).toBe("signed_in");
 });
 
 test("without a link, with a used one, and without a server: three doors", async () => {
   server({ "api/sign-in": refused, "api/assistants": refused });
-  expect(await visit("").arrival).toEqual({ at: "door", stale: false });
-  expect(await visit("#code=old").arrival).toEqual({ at: "door", stale: true });
+  expect(await visit("").result).toEqual({ status: "signed_out", linkExpired: false });
+  expect(await visit("#code=old").result).toEqual({ status: "signed_out", linkExpired: true });
   server({});
-  expect(await visit("").arrival).toEqual({ at: "nowhere" });
+  expect(await visit("").result).toEqual({ status: "unreachable" });
   server({ "api/sign-in": new Response("", { status: 502 }) });
-  expect(await visit("#code=abc").arrival).toEqual({ at: "nowhere" });
+  expect(await visit("#code=abc").result).toEqual({ status: "unreachable" });
 });
 
 test("a secret is asked for one assistant, language and conversation", async () => {
   const path = "v1/realtime/client_secrets";
   const asked = server({ [path]: Response.json({ value: "ek_1" }) });
-  const wanted = { language: "it", conversationId: "conv_1", mode: "open" as const };
-  expect(await secret("charlotte", wanted)).toBe("ek_1");
+  const request = { language: "it", conversationId: "conv_1", mode: "open" as const };
+  expect(await createClientSecret("charlotte", request)).toBe("ek_1");
   expect(asked[0]!.body).toEqual({
     session: { type: "realtime" },
     vivavoce: { assistant: "charlotte", language: "it", conversation_id: "conv_1" },
@@ -92,7 +92,7 @@ test.each([
 ])("status %i is final: %s", async (status, code) => {
   const answer = Response.json({ error: { message: "A sentence." } }, { status });
   server({ "v1/realtime/client_secrets": answer });
-  const error = await secret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", someone).catch((e) => e);
   expect(error).toBeInstanceOf(Refusal);
   expect(error).toMatchObject({ code, message: "A sentence." });
 });
@@ -101,14 +101,14 @@ test("a server that is busy says when to come again", async () => {
   const headers = { "Retry-After": "7" };
   const answer = Response.json({ error: { message: "A sentence." } }, { status: 429, headers });
   server({ "v1/realtime/client_secrets": answer });
-  const error = await secret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", someone).catch((e) => e);
   expect(error).toMatchObject({ code: "busy", message: "A sentence.", retryAfter: 7 });
 });
 
 test("who only writes asks for a session in text", async () => {
   const path = "v1/realtime/client_secrets";
   const asked = server({ [path]: Response.json({ value: "ek_1" }) });
-  await secret("a", { ...someone, mode: "text" });
+  await createClientSecret("a", { ...someone, mode: "text" });
   expect(asked[0]!.body).toMatchObject({
     session: { type: "realtime", output_modalities: ["text"] },
   });
@@ -117,27 +117,27 @@ test("who only writes asks for a session in text", async () => {
 test("a conversation that is gone is told apart from a refusal", async () => {
   const error = { code: "conversation_not_found", message: "A sentence." };
   server({ "v1/realtime/client_secrets": Response.json({ error }, { status: 404 }) });
-  const wanted = { ...someone, conversationId: "conv_1" };
-  expect(await secret("a", wanted).catch((e) => e)).toMatchObject({ code: "new_conversation" });
+  const request = { ...someone, conversationId: "conv_1" };
+  expect(await createClientSecret("a", request).catch((e) => e)).toMatchObject({ code: "new_conversation" });
 });
 
 test("a server that stumbles is asked again", async () => {
   server({ "v1/realtime/client_secrets": new Response("<html>", { status: 502 }) });
-  const error = await secret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", someone).catch((e) => e);
   expect(error).not.toBeInstanceOf(Refusal);
 });
 
 test("text comes in the language asked for, else in the first", () => {
-  expect(say("Charlotte", "it")).toBe("Charlotte");
-  expect(say({ en: "Desk", it: "Banco" }, "it")).toBe("Banco");
-  expect(say({ en: "Desk", it: "Banco" }, "es")).toBe("Desk");
+  expect(localize("Charlotte", "it")).toBe("Charlotte");
+  expect(localize({ en: "Desk", it: "Banco" }, "it")).toBe("Banco");
+  expect(localize({ en: "Desk", it: "Banco" }, "es")).toBe("Desk");
 });
 
 test("the page speaks the reader's language where it can, else English", () => {
-  expect(spoken).toEqual(["en", "it", "es"]);
-  expect(words(["de-DE", "es-MX"]).language).toBe("es");
-  expect(words(["de"]).language).toBe("en");
-  expect(nameOf("it")).toBe("Italiano");
+  expect(pageLanguages).toEqual(["en", "it", "es"]);
+  expect(stringsFor(["de-DE", "es-MX"]).language).toBe("es");
+  expect(stringsFor(["de"]).language).toBe("en");
+  expect(languageName("it")).toBe("Italiano");
 });
 
 test("every sentence is there in every language", () => {
@@ -147,9 +147,9 @@ test("every sentence is there in every language", () => {
         ? [[`${path}${key}`, value] as [string, string]]
         : leaves(value as object, `${path}${key}.`),
     );
-  const english = new Map(leaves(words(["en"]).words));
+  const english = new Map(leaves(stringsFor(["en"]).strings));
   for (const language of ["it", "es"])
-    for (const [path, text] of leaves(words([language]).words)) {
+    for (const [path, text] of leaves(stringsFor([language]).strings)) {
       expect(text, path).not.toBe("");
       if (text.length > 12) expect(text, path).not.toBe(english.get(path));
     }

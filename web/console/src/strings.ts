@@ -1,24 +1,24 @@
 // Every sentence of the page, in the languages it speaks.
 
-import type { Trouble } from "@vivavoce/client";
+import type { ErrorCode } from "@vivavoce/client";
 
 const en = {
   tagline: "by living voice",
-  with: "Talk with",
+  talkWith: "Talk with",
   language: "Language",
-  manner: "How",
+  mode: "How",
   modes: { open: "Hands-free", "push-to-talk": "Push to talk", text: "In writing" },
   headphones: "I wear headphones",
   headphonesWhy: "Echo cancellation off: interrupting works better.",
   settings: "Settings",
   call: "Call",
   microphone: "Microphone",
-  hold: "Hold to talk",
+  holdToTalk: "Hold to talk",
   stop: "Stop",
-  stopLong: "Stop the answer",
-  end: "Hang up",
-  fresh: "New conversation",
-  write: "Write instead of speaking",
+  stopResponse: "Stop the answer",
+  hangUp: "Hang up",
+  newConversation: "New conversation",
+  messageLabel: "Write instead of speaking",
   placeholder: "Write to {name}…",
   send: "Send",
   you: "You",
@@ -26,15 +26,15 @@ const en = {
   interrupted: "interrupted",
   notUnderstood: "(not understood)",
   unsent: "not sent yet",
-  leave: "Sign out",
-  note: "Good to know",
-  cannot: "this page cannot do that",
+  signOut: "Sign out",
+  notes: "Good to know",
+  toolUnavailable: "this page cannot do that",
   status: {
     idle: { open: "Press, and ask", "push-to-talk": "Hold, and ask", text: "Write, and ask" },
     connecting: "Connecting…",
     ready: { open: "Microphone off", "push-to-talk": "Hold to talk", text: "Ready" },
     listening: "Listening",
-    hearing: "I hear you…",
+    userSpeaking: "I hear you…",
     thinking: "Thinking…",
     speaking: "Speaking",
     reconnecting: "Reconnecting…",
@@ -44,12 +44,12 @@ const en = {
     open: "Speak any time, also over an answer.",
     "push-to-talk": "Hold the button or the space bar while you speak.",
     text: "Answers come in writing only.",
-    short: "That was too short. Hold the button while you speak.",
-    kept: "Your conversation is kept.",
-    asking: "The browser asks whether this page may listen.",
+    tooShort: "That was too short. Hold the button while you speak.",
+    conversationKept: "Your conversation is kept.",
+    requestingMicrophone: "The browser asks whether this page may listen.",
   },
-  again: "Try again",
-  now: "Try now",
+  retry: "Try again",
+  retryNow: "Try now",
   writeInstead: "Write instead",
   errors: {
     not_signed_in: "You are no longer signed in.",
@@ -59,10 +59,10 @@ const en = {
     unavailable: "The server cannot take this call just now. What you wrote is kept.",
     new_conversation:
       "The server no longer has the earlier conversation, so this is a new one.",
-    unheard: "I could not hear this. You can type it instead.",
+    transcription_failed: "I could not hear this. You can type it instead.",
     network: "The server cannot be reached. Check the network; your conversation is kept.",
     slow: "The network is slow: some of what you said did not arrive.",
-    answer: "That answer failed. Ask again.",
+    response_failed: "That answer failed. Ask again.",
     server: "The server reports a problem.",
     microphone_refused:
       "The browser does not let this page use the microphone. Allow it beside the address, then try again.",
@@ -70,37 +70,37 @@ const en = {
     microphone_busy: "The microphone cannot be opened. Does another program use it?",
     microphone_insecure:
       "Browsers open the microphone only over https or on localhost. Ask who runs this server.",
-  } satisfies Record<Trouble, string>,
+  } satisfies Record<ErrorCode, string>,
   signIn: {
     title: "A link opens this page",
-    stale: "That link was used already, or is older than ten minutes.",
-    how: "On the machine where Vivavoce runs, type",
-    then: "and open the link that it prints. It works once.",
+    linkExpired: "That link was used already, or is older than ten minutes.",
+    runCommand: "On the machine where Vivavoce runs, type",
+    thenOpenLink: "and open the link that it prints. It works once.",
     loading: "One moment…",
     unreachable: "The server does not answer.",
-    empty: "This server has no assistants yet.",
+    noAssistants: "This server has no assistants yet.",
   },
 };
 
-export type Words = typeof en;
+export type Strings = typeof en;
 
-const it: Words = {
+const it: Strings = {
   tagline: "a viva voce",
-  with: "Parla con",
+  talkWith: "Parla con",
   language: "Lingua",
-  manner: "Come",
+  mode: "Come",
   modes: { open: "Mani libere", "push-to-talk": "Premi e parla", text: "Per iscritto" },
   headphones: "Uso le cuffie",
   headphonesWhy: "Senza cancellazione dell’eco: interrompere riesce meglio.",
   settings: "Impostazioni",
   call: "Chiamata",
   microphone: "Microfono",
-  hold: "Tieni premuto per parlare",
+  holdToTalk: "Tieni premuto per parlare",
   stop: "Ferma",
-  stopLong: "Ferma la risposta",
-  end: "Riaggancia",
-  fresh: "Nuova conversazione",
-  write: "Scrivi invece di parlare",
+  stopResponse: "Ferma la risposta",
+  hangUp: "Riaggancia",
+  newConversation: "Nuova conversazione",
+  messageLabel: "Scrivi invece di parlare",
   placeholder: "Scrivi a {name}…",
   send: "Invia",
   you: "Tu",
@@ -108,15 +108,15 @@ const it: Words = {
   interrupted: "interrotta",
   notUnderstood: "(non capito)",
   unsent: "non ancora inviato",
-  leave: "Esci",
-  note: "Da sapere",
-  cannot: "questa pagina non sa farlo",
+  signOut: "Esci",
+  notes: "Da sapere",
+  toolUnavailable: "questa pagina non sa farlo",
   status: {
     idle: { open: "Premi e chiedi", "push-to-talk": "Tieni premuto e chiedi", text: "Scrivi" },
     connecting: "Mi collego…",
     ready: { open: "Microfono spento", "push-to-talk": "Tieni premuto", text: "Pronto" },
     listening: "In ascolto",
-    hearing: "Ti sento…",
+    userSpeaking: "Ti sento…",
     thinking: "Ci penso…",
     speaking: "Parlo",
     reconnecting: "Mi ricollego…",
@@ -126,12 +126,12 @@ const it: Words = {
     open: "Parla quando vuoi, anche sopra le risposte.",
     "push-to-talk": "Tieni premuto il pulsante o la barra spaziatrice mentre parli.",
     text: "Le risposte arrivano solo per iscritto.",
-    short: "Troppo breve. Tieni premuto il pulsante mentre parli.",
-    kept: "La conversazione è conservata.",
-    asking: "Il browser chiede se questa pagina può ascoltare.",
+    tooShort: "Troppo breve. Tieni premuto il pulsante mentre parli.",
+    conversationKept: "La conversazione è conservata.",
+    requestingMicrophone: "Il browser chiede se questa pagina può ascoltare.",
   },
-  again: "Riprova",
-  now: "Prova ora",
+  retry: "Riprova",
+  retryNow: "Prova ora",
   writeInstead: "Scrivi invece",
   errors: {
     not_signed_in: "L’accesso è scaduto.",
@@ -140,10 +140,10 @@ const it: Words = {
     busy: "Il server è occupato. Puoi aspettare, oppure scrivere.",
     unavailable: "Il server ora non può accettare la chiamata. Ciò che hai scritto è conservato.",
     new_conversation: "Il server non ha più la conversazione di prima: questa è nuova.",
-    unheard: "Non sono riuscito a sentirlo. Puoi scriverlo.",
+    transcription_failed: "Non sono riuscito a sentirlo. Puoi scriverlo.",
     network: "Il server non si raggiunge. Controlla la rete; la conversazione è conservata.",
     slow: "La rete è lenta: una parte di ciò che hai detto non è arrivata.",
-    answer: "Questa risposta non è riuscita. Chiedi di nuovo.",
+    response_failed: "Questa risposta non è riuscita. Chiedi di nuovo.",
     server: "Il server segnala un problema.",
     microphone_refused:
       "Il browser non concede il microfono a questa pagina. Consentilo accanto all’indirizzo e riprova.",
@@ -154,32 +154,32 @@ const it: Words = {
   },
   signIn: {
     title: "Questa pagina si apre con un link",
-    stale: "Quel link è già stato usato, o ha più di dieci minuti.",
-    how: "Sul computer dove gira Vivavoce, scrivi",
-    then: "e apri il link che appare. Vale una volta sola.",
+    linkExpired: "Quel link è già stato usato, o ha più di dieci minuti.",
+    runCommand: "Sul computer dove gira Vivavoce, scrivi",
+    thenOpenLink: "e apri il link che appare. Vale una volta sola.",
     loading: "Un momento…",
     unreachable: "Il server non risponde.",
-    empty: "Questo server non ha ancora assistenti.",
+    noAssistants: "Questo server non ha ancora assistenti.",
   },
 };
 
-const es: Words = {
+const es: Strings = {
   tagline: "de viva voz",
-  with: "Habla con",
+  talkWith: "Habla con",
   language: "Idioma",
-  manner: "Cómo",
+  mode: "Cómo",
   modes: { open: "Manos libres", "push-to-talk": "Al pulsar", text: "Por escrito" },
   headphones: "Llevo auriculares",
   headphonesWhy: "Sin cancelación de eco: interrumpir funciona mejor.",
   settings: "Ajustes",
   call: "Llamada",
   microphone: "Micrófono",
-  hold: "Mantén pulsado para hablar",
+  holdToTalk: "Mantén pulsado para hablar",
   stop: "Parar",
-  stopLong: "Parar la respuesta",
-  end: "Colgar",
-  fresh: "Nueva conversación",
-  write: "Escribe en vez de hablar",
+  stopResponse: "Parar la respuesta",
+  hangUp: "Colgar",
+  newConversation: "Nueva conversación",
+  messageLabel: "Escribe en vez de hablar",
   placeholder: "Escribe a {name}…",
   send: "Enviar",
   you: "Tú",
@@ -187,15 +187,15 @@ const es: Words = {
   interrupted: "interrumpida",
   notUnderstood: "(no se entendió)",
   unsent: "aún no enviado",
-  leave: "Salir",
-  note: "Conviene saber",
-  cannot: "esta página no sabe hacerlo",
+  signOut: "Salir",
+  notes: "Conviene saber",
+  toolUnavailable: "esta página no sabe hacerlo",
   status: {
     idle: { open: "Pulsa y pregunta", "push-to-talk": "Mantén y pregunta", text: "Escribe" },
     connecting: "Conectando…",
     ready: { open: "Micrófono apagado", "push-to-talk": "Mantén pulsado", text: "Listo" },
     listening: "Escuchando",
-    hearing: "Te oigo…",
+    userSpeaking: "Te oigo…",
     thinking: "Pensando…",
     speaking: "Hablando",
     reconnecting: "Reconectando…",
@@ -205,12 +205,12 @@ const es: Words = {
     open: "Habla cuando quieras, también por encima de una respuesta.",
     "push-to-talk": "Mantén pulsado el botón o la barra espaciadora mientras hablas.",
     text: "Las respuestas llegan solo por escrito.",
-    short: "Demasiado corto. Mantén pulsado el botón mientras hablas.",
-    kept: "La conversación se conserva.",
-    asking: "El navegador pregunta si esta página puede escuchar.",
+    tooShort: "Demasiado corto. Mantén pulsado el botón mientras hablas.",
+    conversationKept: "La conversación se conserva.",
+    requestingMicrophone: "El navegador pregunta si esta página puede escuchar.",
   },
-  again: "Reintentar",
-  now: "Probar ya",
+  retry: "Reintentar",
+  retryNow: "Probar ya",
   writeInstead: "Escribir",
   errors: {
     not_signed_in: "Tu sesión ha caducado.",
@@ -219,10 +219,10 @@ const es: Words = {
     busy: "El servidor está ocupado. Puedes esperar o escribir.",
     unavailable: "El servidor no puede atender ahora la llamada. Lo que escribiste se conserva.",
     new_conversation: "El servidor ya no tiene la conversación anterior: esta es nueva.",
-    unheard: "No he podido oír esto. Puedes escribirlo.",
+    transcription_failed: "No he podido oír esto. Puedes escribirlo.",
     network: "No se alcanza el servidor. Revisa la red; la conversación se conserva.",
     slow: "La red va lenta: parte de lo que dijiste no llegó.",
-    answer: "Esa respuesta falló. Pregunta otra vez.",
+    response_failed: "Esa respuesta falló. Pregunta otra vez.",
     server: "El servidor informa de un problema.",
     microphone_refused:
       "El navegador no deja usar el micrófono. Permítelo junto a la dirección y reintenta.",
@@ -233,27 +233,27 @@ const es: Words = {
   },
   signIn: {
     title: "Un enlace abre esta página",
-    stale: "Ese enlace ya se usó, o tiene más de diez minutos.",
-    how: "En la máquina donde corre Vivavoce, escribe",
-    then: "y abre el enlace que imprime. Sirve una sola vez.",
+    linkExpired: "Ese enlace ya se usó, o tiene más de diez minutos.",
+    runCommand: "En la máquina donde corre Vivavoce, escribe",
+    thenOpenLink: "y abre el enlace que imprime. Sirve una sola vez.",
     loading: "Un momento…",
     unreachable: "El servidor no responde.",
-    empty: "Este servidor aún no tiene asistentes.",
+    noAssistants: "Este servidor aún no tiene asistentes.",
   },
 };
 
-const TABLE: Record<string, Words> = { en, it, es };
+const TABLE: Record<string, Strings> = { en, it, es };
 
-export const spoken = Object.keys(TABLE);
+export const pageLanguages = Object.keys(TABLE);
 
 /** The page's words in the first of `languages` that it speaks. */
-export function words(languages: readonly string[]): { language: string; words: Words } {
+export function stringsFor(languages: readonly string[]): { language: string; strings: Strings } {
   const language = languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in TABLE) ?? "en";
-  return { language, words: TABLE[language]! };
+  return { language, strings: TABLE[language]! };
 }
 
 /** A language in its own name. */
-export function nameOf(language: string): string {
+export function languageName(language: string): string {
   const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
   return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
 }

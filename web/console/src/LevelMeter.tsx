@@ -37,7 +37,7 @@ function opening(status: Status, distance: number, angle: number, level: number,
   }
 }
 
-export function Grille({ status, call }: { status: Status; call?: Call | undefined }) {
+export function LevelMeter({ status, call }: { status: Status; call?: Call | undefined }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current!;
@@ -79,5 +79,5 @@ export function Grille({ status, call }: { status: Status; call?: Call | undefin
       scheme.removeEventListener("change", redraw);
     };
   }, [status, call]);
-  return <canvas ref={canvas} className="grille" data-status={status} aria-hidden="true" />;
+  return <canvas ref={canvas} className="level-meter" data-status={status} aria-hidden="true" />;
 }
