@@ -1,15 +1,34 @@
-// When to try again, and whether to.
+// Reconnecting: how long to wait before the next attempt, and after how many attempts to give up.
 
-/** Closes after which the same call can go on over a new connection. 3000 and 4000 are final. */
-const RETRYABLE = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1015]);
+import { type CallError, callError, isBusy } from "./errors";
+import type { ErrorBody } from "./protocol";
 
-export const mayRetry = (code: number): boolean => RETRYABLE.has(code);
+const FIRST_DELAY_MS = 400;
+const MAX_DELAY_MS = 10_000;
+const MAX_ATTEMPTS = 12; // about 90 s, for a network that was lost during a call
+const FEW_ATTEMPTS = 5; // about 10 s, for a server that sent an error or never opened a session
 
-const FIRST_MS = 400;
-const LONGEST_MS = 10_000;
-
-/** Milliseconds before attempt 0, 1, 2…: doubling, of which a random half is left out. */
+/** Milliseconds before attempt 0, 1, 2…: doubled each time, of which 50 % to 100 % by chance. */
 export function delay(attempt: number, random: () => number): number {
-  const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** attempt);
-  return whole * (0.5 + random() / 2);
+  const longest = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
+  return longest * (0.5 + random() / 2);
+}
+
+export type NextAttempt = { waitMs: number } | { giveUp: CallError };
+
+/** Decide on the next attempt after `attempts` failed ones. `error` is the last error of the server. */
+export function nextAttempt(
+  attempts: number,
+  hadSession: boolean,
+  error: ErrorBody | undefined,
+  random: () => number,
+): NextAttempt {
+  const message = error?.message;
+  if (attempts >= (hadSession && !message ? MAX_ATTEMPTS : FEW_ATTEMPTS)) {
+    const code = isBusy(error) ? "busy" : message ? "unavailable" : "network";
+    return { giveUp: callError(code, message) };
+  }
+  // Clients that got the same `retry_after` at the same time must not all come back at the same time.
+  const requestedMs = (error?.retry_after ?? 0) * 1000 * (1 + random() / 4);
+  return { waitMs: Math.max(requestedMs, delay(attempts, random)) };
 }

@@ -1,18 +1,25 @@
-// Words while they are being said. The conversation learns an item's text when it is finished; a caption
-// follows it word by word, and knows where in the sound each piece of text begins. So a page can show
-// what has been heard apart from what is still to come, and what remains of an answer that was cut.
+// Captions: the words of an item while they are spoken. The conversation learns the text of an item when the
+// item is done. A caption follows the text delta by delta, and knows at which position in the audio each
+// delta begins. So a page can show which words the user has heard, and which remain after an interruption.
+//
+// Captions are a fold over server events and playback, as the conversation is: values are replaced, never changed.
 
 import type { Conversation } from "./conversation";
 import type { PlayedPosition } from "./playout";
 import type { Message, ServerEvent } from "./protocol";
 
 interface Caption {
-  pieces: { text: string; at: number }[];
-  /** Milliseconds of sound received, and played. */
-  received: number;
-  played: number;
-  /** Nothing more of this is coming, or wanted. */
-  cut: boolean;
+  readonly pieces: readonly { readonly text: string; readonly atMs: number }[];
+  readonly receivedMs: number; // ms of audio received
+  readonly playedMs: number; // ms of audio played
+  /** The audio was truncated or its connection was lost: later deltas are ignored. */
+  readonly ended: boolean;
+}
+
+export interface Captions {
+  readonly byItem: ReadonlyMap<string, Caption>;
+  /** User items whose transcription failed. */
+  readonly untranscribed: ReadonlySet<string>;
 }
 
 /** One line of a transcript, as a page shows it. */
@@ -20,164 +27,160 @@ export interface Line {
   readonly id: string;
   readonly role: "user" | "assistant";
   readonly text: string;
-  /** How many characters of `text` have been heard; all of it where there is no sound. */
+  /** Number of characters of `text` that the user has heard. All of them where there is no audio. */
   readonly heard: number;
   /**
-   * `coming`: not finished. `cut`: interrupted, `text` is what was heard. `lost`: not understood.
-   * `unsent`: typed, and not with the server.
+   * `in_progress`: not finished. `interrupted`: `text` is the part that was heard. `untranscribed`: the
+   * transcription failed. `unsent`: typed, and not confirmed by the server.
    */
   readonly status: "in_progress" | "done" | "interrupted" | "untranscribed" | "unsent";
 }
 
-export class Captions {
-  readonly #captions = new Map<string, Caption>();
-  readonly #lost = new Set<string>();
+const LAST_WORD_MS = 400; // a short word and the silence after it
+const ROUNDING_MS = 1; // received audio is counted per delta, played audio as a whole
 
-  /** Takes the words and sounds of one event. True if a caption changed. */
-  apply(event: ServerEvent): boolean {
-    switch (event.type) {
-      case "input_audio_buffer.speech_started":
-        this.#of(event.item_id);
-        return true;
-      case "conversation.item.input_audio_transcription.delta":
-      case "response.output_text.delta":
-      case "response.output_audio_transcript.delta": {
-        const caption = this.#of(event.item_id);
-        if (caption.cut || !event.delta) return false;
-        caption.pieces.push({ text: event.delta, at: caption.received });
-        return true;
-      }
-      case "conversation.item.input_audio_transcription.failed":
-        this.#lost.add(event.item_id);
-        return true;
-      case "conversation.item.truncated":
-        this.#shorten(this.#of(event.item_id), event.audio_end_ms);
-        return true;
-      default:
-        return false;
-    }
-  }
+const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, ended: false };
 
-  /** `ms` more of an item's sound have come. */
-  receive(id: string, ms: number): void {
-    this.#of(id).received += ms;
-  }
+export const NO_CAPTIONS: Captions = { byItem: new Map(), untranscribed: new Set() };
 
-  /** An item has been played up to `ms`. True if that uncovered words. */
-  play(id: string, ms: number): boolean {
-    const caption = this.#of(id);
-    const before = heard(caption);
-    caption.played = Math.max(caption.played, ms);
-    return heard(caption) !== before;
-  }
-
-  /**
-   * An item's sound ends here: of its words remain those that began before `ms`. What was finished and
-   * stopped in its last word is `whole`: nobody would say that it was interrupted.
-   */
-  cut(id: string, ms: number, conversation: Conversation): "cut" | "whole" {
-    const caption = this.#of(id);
-    const finished = conversation.some(
-      (item) => item.id === id && item.type === "message" && item.status === "completed",
-    );
-    const begun = caption.pieces.every(({ at }) => at < ms);
-    if (finished && begun && caption.received - ms <= LAST_WORD_MS) {
-      caption.played = caption.received;
-      return "whole";
-    }
-    this.#shorten(caption, ms);
-    return "cut";
-  }
-
-  /** Items whose sound has not been played to its end, and how far it has. */
-  unheard(): PlayedPosition[] {
-    return [...this.#captions]
-      .filter(([, caption]) => !caption.cut && !played(caption))
-      .map(([item, { played }]) => ({ item, ms: played }));
-  }
-
-  /** The connection is gone: nothing more comes of what is unfinished, and of speech nothing at all. */
-  settle(conversation: Conversation): void {
-    const items = new Map(conversation.map((item) => [item.id, item]));
-    for (const [id, caption] of this.#captions) {
-      const item = items.get(id);
-      if (!item) this.#captions.delete(id);
-      else if (item.type === "message" && item.status === "in_progress") caption.cut = true;
-    }
-  }
-
-  /** The transcript: the conversation's messages, then what is being said just now. */
-  lines(conversation: Conversation): Line[] {
-    const lines: Line[] = [];
-    const known = new Set<string>();
-    for (const item of conversation) {
-      known.add(item.id);
-      if (item.type !== "message" || item.role === "system") continue;
-      const line = this.#line(item);
-      if (line) lines.push(line);
-    }
-    for (const [id, caption] of this.#captions) {
-      if (known.has(id)) continue;
-      const text = said(caption);
-      const status = this.#lost.has(id) ? "untranscribed" : "in_progress";
-      lines.push({ id, role: "user", text, heard: text.length, status });
-    }
-    return lines;
-  }
-
-  #line(item: Message): Line | undefined {
-    const { id } = item;
-    const caption = this.#captions.get(id);
-    const text = item.content.map((part) => part.text ?? part.transcript ?? "").join("");
-    if (item.role === "user") {
-      const unheard = item.content.some((part) => part.transcript === null);
-      const words = text || (caption ? said(caption) : "");
-      const status = this.#lost.has(id) ? "untranscribed" : unheard ? "in_progress" : "done";
-      return { id, role: "user", text: words, heard: words.length, status };
-    }
-    if (caption?.cut || (item.status === "incomplete" && !text)) {
-      const words = caption ? said(caption).trimEnd() : "";
-      return { id, role: "assistant", text: words, heard: words.length, status: "interrupted" };
-    }
-    const coming = item.status === "in_progress";
-    const words = coming && caption ? said(caption) : text;
-    if (coming && !words) return undefined;
-    const all = !caption || !caption.received || (!coming && played(caption));
-    const done = !coming && all;
-    return {
-      id,
-      role: "assistant",
-      text: words,
-      heard: all ? words.length : heard(caption),
-      status: item.status === "incomplete" ? "interrupted" : done ? "done" : "in_progress",
-    };
-  }
-
-  #shorten(caption: Caption, ms: number): void {
-    caption.pieces = caption.pieces.filter((piece) => piece.at < ms);
-    caption.received = caption.played = ms;
-    caption.cut = true;
-  }
-
-  #of(id: string): Caption {
-    let caption = this.#captions.get(id);
-    if (!caption) {
-      caption = { pieces: [], received: 0, played: 0, cut: false };
-      this.#captions.set(id, caption);
-    }
-    return caption;
+/** Fold one server event into the captions. */
+export function applyToCaptions(captions: Captions, event: ServerEvent): Captions {
+  switch (event.type) {
+    case "input_audio_buffer.speech_started":
+      return change(captions, event.item_id, (caption) => caption);
+    case "conversation.item.input_audio_transcription.delta":
+    case "response.output_text.delta":
+    case "response.output_audio_transcript.delta":
+      return change(captions, event.item_id, (caption) => append(caption, event.delta));
+    case "conversation.item.input_audio_transcription.failed":
+      return { ...captions, untranscribed: new Set([...captions.untranscribed, event.item_id]) };
+    case "conversation.item.truncated":
+      return change(captions, event.item_id, (caption) => shorten(caption, event.audio_end_ms));
+    default:
+      return captions;
   }
 }
 
-const LAST_WORD_MS = 400; // a short word, and the silence after it
-const ROUNDING_MS = 1; // pieces are counted one by one, what is played as a whole
+/** Count `ms` of audio that arrived for an item. */
+export const addReceivedAudio = (captions: Captions, id: string, ms: number): Captions =>
+  change(captions, id, (caption) => ({ ...caption, receivedMs: caption.receivedMs + ms }));
 
-const played = ({ played, received }: Caption): boolean => played >= received - ROUNDING_MS;
+/** Note that an item has been played up to `ms`. */
+export const markPlayed = (captions: Captions, { item, ms }: PlayedPosition): Captions =>
+  change(captions, item, (caption) =>
+    caption.playedMs >= ms ? caption : { ...caption, playedMs: ms },
+  );
 
-const said = (caption: Caption): string => caption.pieces.map((piece) => piece.text).join("");
-
-function heard({ pieces, played, received }: Caption): number {
-  let length = 0;
-  for (const { text, at } of pieces) if (at < played || !received) length += text.length;
-  return length;
+/**
+ * End an item's audio at `ms` and keep the words that began before it. Return `whole: true` if the item
+ * was finished and its playback stopped within the last word: such an answer was not interrupted.
+ */
+export function cutCaption(
+  captions: Captions,
+  { item: id, ms }: PlayedPosition,
+  conversation: Conversation,
+): { captions: Captions; whole: boolean } {
+  const caption = captions.byItem.get(id) ?? EMPTY;
+  const finished = conversation.some(
+    (item) => item.id === id && item.type === "message" && item.status === "completed",
+  );
+  const allBegun = caption.pieces.every(({ atMs }) => atMs < ms);
+  const whole = finished && allBegun && caption.receivedMs - ms <= LAST_WORD_MS;
+  const cut = whole ? { ...caption, playedMs: caption.receivedMs } : shorten(caption, ms);
+  return { captions: change(captions, id, () => cut), whole };
 }
+
+/** List the items whose audio has not been played to its end, each with its played position. */
+export const unplayedItems = ({ byItem }: Captions): PlayedPosition[] =>
+  [...byItem]
+    .filter(([, caption]) => !caption.ended && !isPlayed(caption))
+    .map(([item, { playedMs }]) => ({ item, ms: playedMs }));
+
+/** End the captions of unfinished items: their connection was lost. User speech without an item is dropped. */
+export function endUnfinished(captions: Captions, conversation: Conversation): Captions {
+  const items = new Map(conversation.map((item) => [item.id, item]));
+  const kept = [...captions.byItem].flatMap(([id, caption]): [string, Caption][] => {
+    const item = items.get(id);
+    if (!item) return [];
+    const unfinished = item.type === "message" && item.status === "in_progress";
+    return [[id, unfinished ? { ...caption, ended: true } : caption]];
+  });
+  return { ...captions, byItem: new Map(kept) };
+}
+
+/** Return the transcript: the messages of the conversation, then the user speech that is not an item yet. */
+export function transcriptLines(captions: Captions, conversation: Conversation): Line[] {
+  const lines = conversation.flatMap((item) => {
+    if (item.type !== "message" || item.role === "system") return [];
+    const line = item.role === "user" ? userLine(captions, item) : assistantLine(captions, item);
+    return line ? [line] : [];
+  });
+  const known = new Set(conversation.map((item) => item.id));
+  for (const [id, caption] of captions.byItem) {
+    if (known.has(id)) continue;
+    const text = captionText(caption);
+    const status = captions.untranscribed.has(id) ? "untranscribed" : "in_progress";
+    lines.push({ id, role: "user", text, heard: text.length, status });
+  }
+  return lines;
+}
+
+function userLine({ byItem, untranscribed }: Captions, item: Message): Line {
+  const { id } = item;
+  const caption = byItem.get(id);
+  const pending = item.content.some((part) => part.transcript === null);
+  const text = itemText(item) || (caption ? captionText(caption) : "");
+  const status = untranscribed.has(id) ? "untranscribed" : pending ? "in_progress" : "done";
+  return { id, role: "user", text, heard: text.length, status };
+}
+
+function assistantLine({ byItem }: Captions, item: Message): Line | undefined {
+  const { id } = item;
+  const line = { id, role: "assistant" } as const;
+  const caption = byItem.get(id);
+  const finalText = itemText(item);
+  if (caption?.ended || (item.status === "incomplete" && !finalText)) {
+    const text = caption ? captionText(caption).trimEnd() : "";
+    return { ...line, text, heard: text.length, status: "interrupted" };
+  }
+  const unfinished = item.status === "in_progress";
+  const text = unfinished && caption ? captionText(caption) : finalText;
+  if (unfinished && !text) return undefined;
+  const allHeard = !caption || !caption.receivedMs || (!unfinished && isPlayed(caption));
+  const heard = allHeard ? text.length : heardLength(caption);
+  if (item.status === "incomplete") return { ...line, text, heard, status: "interrupted" };
+  return { ...line, text, heard, status: !unfinished && allHeard ? "done" : "in_progress" };
+}
+
+function change(captions: Captions, id: string, edit: (caption: Caption) => Caption): Captions {
+  const before = captions.byItem.get(id);
+  const after = edit(before ?? EMPTY);
+  if (after === before) return captions;
+  return { ...captions, byItem: new Map(captions.byItem).set(id, after) };
+}
+
+function append(caption: Caption, delta: string | undefined): Caption {
+  if (caption.ended || !delta) return caption;
+  return { ...caption, pieces: [...caption.pieces, { text: delta, atMs: caption.receivedMs }] };
+}
+
+const shorten = (caption: Caption, ms: number): Caption => ({
+  pieces: caption.pieces.filter(({ atMs }) => atMs < ms),
+  receivedMs: ms,
+  playedMs: ms,
+  ended: true,
+});
+
+const isPlayed = ({ playedMs, receivedMs }: Caption): boolean =>
+  playedMs >= receivedMs - ROUNDING_MS;
+
+const itemText = (item: Message): string =>
+  item.content.map((part) => part.text ?? part.transcript ?? "").join("");
+
+const captionText = ({ pieces }: Caption): string => pieces.map(({ text }) => text).join("");
+
+const heardLength = ({ pieces, playedMs, receivedMs }: Caption): number =>
+  pieces.reduce(
+    (length, { text, atMs }) => (atMs < playedMs || !receivedMs ? length + text.length : length),
+    0,
+  );

@@ -1,16 +1,19 @@
-// A realtime voice call in the browser. No dependencies; talks to any server of the Realtime protocol.
+// A realtime voice call in the browser, for any server of the Realtime protocol. No dependencies.
 
 import { Call, type CallOptions } from "./call";
 import { BrowserSound, type SoundOptions } from "./sound";
 
-export { Call, type CallOptions, Refusal, type Tool, type TokenRequest } from "./call";
+export { Call, type CallOptions } from "./call";
 export type { Line } from "./captions";
+export type { TokenRequest } from "./connection";
 export type { Conversation } from "./conversation";
+export { type CallError, type ErrorCode, Refusal } from "./errors";
 export type { Item, ServerEvent } from "./protocol";
 export type { SoundOptions } from "./sound";
-export type { CallError, Mode, State, Status, ErrorCode } from "./state";
+export type { Mode, State, Status } from "./state";
+export type { Tool } from "./tools";
 
-/** Begins a call. Do it in a click: browsers play and record only then. */
+/** Start a call. Run it in a click: only then browsers play and record audio. */
 export function connect(options: CallOptions & SoundOptions): Call {
   const sound = new BrowserSound(options);
   const call = new Call(options, { sound, socket: WebSocket, random: Math.random });

@@ -1,4 +1,4 @@
-// The part of the Realtime protocol that a talking page needs. Whatever else a server sends is ignored.
+// The events of the Realtime protocol that a page needs for a call. Other server events are ignored.
 
 export interface Part {
   type: string;
@@ -36,7 +36,9 @@ export interface ErrorBody {
   type?: string;
   code?: string | null;
   message?: string;
-  /** Seconds after which it is worth trying again: said by a Vivavoce whose lines are busy. */
+  /** The client event that caused the error. */
+  event_id?: string | null;
+  /** Seconds until the next attempt: sent by a Vivavoce server that is overloaded. */
   retry_after?: number;
 }
 
@@ -78,3 +80,19 @@ export type ServerEvent =
   | ({ type: "response.output_audio_transcript.delta" } & Delta)
   | ({ type: "response.output_audio.delta" } & Delta)
   | { type: "error"; error: ErrorBody };
+
+export type ClientEvent =
+  | { type: "session.update"; session: object }
+  | { type: "input_audio_buffer.append"; audio: string }
+  | { type: "input_audio_buffer.commit"; event_id?: string }
+  | { type: "input_audio_buffer.clear" }
+  | { type: "conversation.item.create"; event_id?: string; item: object }
+  | {
+      type: "conversation.item.truncate";
+      event_id: string;
+      item_id: string;
+      content_index: number;
+      audio_end_ms: number;
+    }
+  | { type: "response.create" }
+  | { type: "response.cancel"; event_id: string };

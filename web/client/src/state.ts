@@ -1,10 +1,16 @@
-// What a page needs to know of a call, and how the many facts of a call become one word.
+// The state of a call as a page sees it, derived from the state of the turn.
 
-import type { Line } from "./captions";
+import { type Line, transcriptLines } from "./captions";
 import type { Conversation } from "./conversation";
+import { draftLines } from "./draftQueue";
+import type { CallError } from "./errors";
+import { isHeld } from "./microphone";
+import type { Turn } from "./turnState";
 
-/** Hands-free, hold to talk, or in writing only. */
+/** Hands-free, hold to talk, or text only. */
 export type Mode = "open" | "push-to-talk" | "text";
+
+export type Link = "idle" | "connecting" | "open" | "reconnecting" | "failed";
 
 export type Status =
   | "idle"
@@ -16,77 +22,71 @@ export type Status =
   | "reconnecting"
   | "failed";
 
-export type ErrorCode =
-  | "not_signed_in" // the token was refused, or nobody gives one
-  | "revoked" // whoever runs the server ended it: its key or secret is no good any more
-  | "refused" // the server will not have this call
-  | "busy" // too many calls, or too much used
-  | "unavailable" // the server says that it cannot serve the call now, again and again
-  | "new_conversation" // the one to be continued is not there any more; the call goes on in a new one
-  | "transcription_failed" // what was said could not be turned into words; the call goes on
-  | "network" // could not be reached, again and again
-  | "slow" // the network does not keep up; some of what was said was not sent
-  | "response_failed" // an answer failed; the call goes on
-  | "server" // the server complained; the call goes on
-  | "microphone_refused"
-  | "microphone_missing"
-  | "microphone_busy"
-  | "microphone_insecure"; // neither https nor localhost
-
-export interface CallError {
-  readonly code: ErrorCode;
-  /** The server's own words, if it had any. */
-  readonly message?: string;
-}
-
 export interface State {
   readonly status: Status;
   readonly mode: Mode;
   /** The conversation exactly as the protocol has it. */
   readonly items: Conversation;
-  /** The same for reading, with what is being said just now. */
+  /** The transcript, with the words that are being spoken and the messages that are not sent yet. */
   readonly lines: readonly Line[];
   /** The microphone is open. */
   readonly microphone: boolean;
-  /** It is being opened: the browser may be asking the person. */
+  /** The microphone is being opened: the browser may be asking the user. */
   readonly requestingMicrophone: boolean;
-  /** The person is speaking. */
   readonly userSpeaking: boolean;
   readonly conversationId?: string;
   readonly error?: CallError;
 }
 
-/** Facts that decide what a call is doing. */
-export interface Facts {
-  link: "idle" | "connecting" | "open" | "reconnecting" | "failed";
-  /** A response was asked for, or runs. */
-  answering: boolean;
-  /** It has begun to sound, or to be written. */
-  sounding: boolean;
-  userSpeaking: boolean;
-  /** What the microphone takes goes to the server. */
-  sending: boolean;
+/** Derive the state. Lines that did not change are taken from `before`, so a page renders only the others. */
+export function view(turn: Turn, before: readonly Line[] = []): State {
+  const { mode, link, items, captions, drafts, microphone, conversationId, error } = turn;
+  const lines = [...transcriptLines(captions, items), ...draftLines(drafts, link === "open")];
+  return {
+    status: status(turn),
+    mode,
+    items,
+    lines: reuse(before, lines),
+    microphone: microphone.phase === "open",
+    requestingMicrophone: microphone.phase === "requesting",
+    userSpeaking: turn.userSpeaking,
+    ...(conversationId && { conversationId }),
+    ...(error && { error }),
+  };
 }
 
-export function status({ link, answering, sounding, userSpeaking, sending }: Facts): Status {
-  if (link !== "open") return link;
-  if (sounding) return "speaking";
-  if (userSpeaking) return "listening";
-  if (answering) return "thinking";
-  return sending ? "listening" : "ready";
+/** True if a page has nothing to render again. */
+export const sameState = (a: State, b: State): boolean =>
+  a.status === b.status &&
+  a.mode === b.mode &&
+  a.items === b.items &&
+  a.lines === b.lines &&
+  a.microphone === b.microphone &&
+  a.requestingMicrophone === b.requestingMicrophone &&
+  a.userSpeaking === b.userSpeaking &&
+  a.conversationId === b.conversationId &&
+  a.error === b.error;
+
+/** True if the audio of the microphone goes to the server. */
+export const sendsAudio = ({ mode, microphone }: Turn): boolean =>
+  microphone.phase === "open" && (mode === "open" || isHeld(microphone));
+
+function status(turn: Turn): Status {
+  if (turn.link !== "open") return turn.link;
+  if (turn.playing || turn.response?.hasText) return "speaking";
+  if (turn.userSpeaking) return "listening";
+  if (turn.response || turn.request !== "none") return "thinking";
+  return sendsAudio(turn) ? "listening" : "ready";
 }
 
-export function microphoneErrorCode(error: unknown): ErrorCode {
-  switch (error instanceof Error ? error.name : "") {
-    case "NotAllowedError":
-    case "PermissionDeniedError":
-      return "microphone_refused";
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return "microphone_missing";
-    case "SecurityError":
-      return "microphone_insecure";
-    default:
-      return "microphone_busy";
-  }
+function reuse(before: readonly Line[], lines: readonly Line[]): readonly Line[] {
+  const reused = lines.map((line, i) => {
+    const old = before[i];
+    return old && sameLine(old, line) ? old : line;
+  });
+  const unchanged = reused.length === before.length && reused.every((line, i) => line === before[i]);
+  return unchanged ? before : reused;
 }
+
+const sameLine = (a: Line, b: Line): boolean =>
+  a.id === b.id && a.text === b.text && a.heard === b.heard && a.status === b.status;

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { delay, mayRetry } from "../src/backoff";
-import { Refusal, type TokenRequest } from "../src/call";
+import { delay } from "../src/backoff";
+import { mayRetry } from "../src/closeCodes";
+import type { TokenRequest } from "../src/connection";
+import { Refusal } from "../src/errors";
 import { spokenResponse, startCall, responseDone, ScriptedSocket, microtasks, openCall } from "./support";
 
 beforeEach(() => void vi.useFakeTimers());

@@ -19,11 +19,17 @@ export class ScriptedSocket {
     ScriptedSocket.opened.push(this);
   }
 
+  closed = false;
+  sentAfterClose = false;
+
   send(text: string): void {
+    this.sentAfterClose ||= this.closed;
     this.sent.push(JSON.parse(text));
   }
 
   close(code = 1006): void {
+    if (this.closed) return;
+    this.closed = true;
     this.onclose({ code });
   }
 
@@ -52,7 +58,10 @@ export class TestSound implements Sound {
 
   async wake(): Promise<void> {}
   async drain(): Promise<void> {}
-  close(): void {}
+  close(): void {
+    this.stopRecording();
+    this.playout.flush();
+  }
   play(item: string, pcm: Int16Array): void {
     this.playout.push(item, pcm);
   }
@@ -60,6 +69,7 @@ export class TestSound implements Sound {
     return this.playout.flush().map(({ item, ms }) => ({ item, ms: Math.floor(ms) }));
   }
   async record(): Promise<void> {
+    await Promise.resolve(); // the browser asks the user first
     if (this.refusal) throw this.refusal;
     this.recording = true;
   }
@@ -67,7 +77,14 @@ export class TestSound implements Sound {
     this.recording = false;
   }
 
-  /** Time passes for the ear. */
+  /** Take the microphone away, as when the user unplugs it. */
+  unplug(): void {
+    if (!this.recording) return;
+    this.stopRecording();
+    this.onMicrophoneLost();
+  }
+
+  /** Let the loudspeaker play for `ms`. */
   playFor(ms: number): void {
     this.playout.render(new Float32Array((RATE * ms) / 1000));
     const position = this.playout.position;

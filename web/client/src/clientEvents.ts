@@ -1,0 +1,59 @@
+// The client events that a call sends.
+
+import { RATE } from "./pcm";
+import type { PlayedPosition } from "./playout";
+import type { ClientEvent } from "./protocol";
+import type { Mode } from "./state";
+
+/**
+ * Prefix of the ids of events whose errors are not shown. They report something that may have happened too
+ * late, for example a cancel after the response was done. Such an error changes nothing for the user.
+ */
+const IGNORE_ERRORS = "quiet_";
+
+export const ignoresErrors = (eventId: string): boolean => eventId.startsWith(IGNORE_ERRORS);
+
+export const respond: ClientEvent = { type: "response.create" };
+export const clearAudio: ClientEvent = { type: "input_audio_buffer.clear" };
+export const commitAudio: ClientEvent = { type: "input_audio_buffer.commit" };
+export const commitUnfinishedAudio: ClientEvent = {
+  type: "input_audio_buffer.commit",
+  event_id: `${IGNORE_ERRORS}commit`,
+};
+export const cancel: ClientEvent = {
+  type: "response.cancel",
+  event_id: `${IGNORE_ERRORS}cancel`,
+};
+
+export const truncate = ({ item, ms }: PlayedPosition): ClientEvent => ({
+  type: "conversation.item.truncate",
+  event_id: `${IGNORE_ERRORS}truncate`,
+  item_id: item,
+  content_index: 0,
+  audio_end_ms: ms,
+});
+
+/** Return the result of a tool call as an item. */
+export const toolOutput = (call_id: string, output: string): ClientEvent => ({
+  type: "conversation.item.create",
+  item: { type: "function_call_output", call_id, output },
+});
+
+/** Configure the session for `mode`. `transcription` is undefined where the server has chosen one. */
+export function configure(mode: Mode, transcription: object | undefined): ClientEvent {
+  const format = { type: "audio/pcm", rate: RATE };
+  const turn_detection = mode === "open" ? { type: "semantic_vad" } : null;
+  return {
+    type: "session.update",
+    session: {
+      type: "realtime",
+      output_modalities: [mode === "text" ? "text" : "audio"],
+      audio: {
+        input: { format, turn_detection, ...(transcription && { transcription }) },
+        output: { format },
+      },
+    },
+  };
+}
+
+export const DEFAULT_TRANSCRIPTION = { model: "gpt-realtime-whisper" };

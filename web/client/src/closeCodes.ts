@@ -1,0 +1,61 @@
+// The meaning of WebSocket close codes. This is the one place that interprets them.
+
+import { type CallError, callError, type ErrorCode, isBusy } from "./errors";
+import type { ErrorBody } from "./protocol";
+
+/** The codes that the server sends with a meaning of its own. */
+export const CloseCode = {
+  normal: 1000,
+  unauthorized: 3000, // the secret was refused, or its credential has ended
+  refused: 4000, // the same call would be refused again
+} as const;
+
+/** Closes after which the same call can go on over a new connection. */
+const RETRYABLE: ReadonlySet<number> = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1015]);
+
+/** Credentials that have ended. The call must not reconnect by itself, not even with a new secret. */
+const ENDED: ReadonlyMap<string | null | undefined, ErrorCode> = new Map([
+  ["signed_out", "not_signed_in"],
+  ["key_revoked", "revoked"],
+  ["secret_revoked", "revoked"],
+]);
+
+export const mayRetry = (code: number): boolean => RETRYABLE.has(code);
+
+/** What is known of a connection that was closed. */
+export interface Close {
+  readonly code: number;
+  /** A session had been created on it. */
+  readonly wasOpen: boolean;
+  /** The last `error` event that arrived on it. */
+  readonly error: ErrorBody | undefined;
+  /** The call has not yet replaced its secret since the last session. */
+  readonly mayRenewSecret: boolean;
+  /** The call continues an existing conversation. */
+  readonly continuing: boolean;
+}
+
+export type AfterClose =
+  | { next: "end" }
+  | { next: "renew_secret" }
+  | { next: "retry"; error?: CallError }
+  | { next: "new_conversation" }
+  | { next: "fail"; error: CallError };
+
+/** Decide how a call goes on after its connection was closed. */
+export function afterClose({ code, wasOpen, error, mayRenewSecret, continuing }: Close): AfterClose {
+  if (code === CloseCode.normal) return { next: "end" };
+  const ended = code === CloseCode.unauthorized && ENDED.get(error?.code);
+  if (ended) return { next: "fail", error: callError(ended, error?.message) };
+  // The secret may have expired between its creation and its use.
+  if (code === CloseCode.unauthorized && !wasOpen && mayRenewSecret)
+    return { next: "renew_secret" };
+  if (mayRetry(code)) {
+    if (wasOpen || !error?.message) return { next: "retry" };
+    return { next: "retry", error: callError(isBusy(error) ? "busy" : "server", error.message) };
+  }
+  if (error?.code === "conversation_not_found" && continuing) return { next: "new_conversation" };
+  if (isBusy(error)) return { next: "fail", error: callError("busy", error?.message) };
+  const refusal = code === CloseCode.unauthorized ? "not_signed_in" : "refused";
+  return { next: "fail", error: callError(refusal, error?.message) };
+}

@@ -1,0 +1,172 @@
+// Rules for the commands of the page, and for news of the microphone and the loudspeaker.
+
+import { markPlayed, unplayedItems } from "./captions";
+import * as client from "./clientEvents";
+import { addDraft, createDraftItem, retryDrafts } from "./draftQueue";
+import { callError, type ErrorCode } from "./errors";
+import {
+  CLOSED,
+  countSent,
+  isHeld,
+  isLongEnough,
+  press,
+  release,
+  RELEASED,
+} from "./microphone";
+import { encode, milliseconds, RATE } from "./pcm";
+import {
+  configure,
+  cutPlayback,
+  endSession,
+  interrupt,
+  requestResponse,
+  send,
+} from "./responses";
+import type { PlaybackProgress } from "./sound";
+import { type Mode, sendsAudio } from "./state";
+import type { ToolResult } from "./tools";
+import type { Action, Turn } from "./turnState";
+
+const MAX_BUFFERED_BYTES = 4 * RATE * 2 * (4 / 3); // 4 s of audio in base64
+
+/** Start or continue the call: earlier errors no longer count, refused messages are sent again. */
+export const start = (turn: Turn): Turn => ({
+  ...turn,
+  error: undefined,
+  drafts: retryDrafts(turn.drafts),
+});
+
+/** End the call, and first tell the server which part of each answer was heard. */
+export function close(turn: Turn, out: Action[]): Turn {
+  const cut = cutPlayback(turn, unplayedItems(turn.captions), out);
+  out.push({ type: "disconnect" });
+  return endSession({
+    ...cut,
+    link: "idle",
+    microphone: CLOSED,
+    playing: false,
+    waiting: [],
+    error: undefined,
+  });
+}
+
+/** Keep a typed message until the server confirms it, and send it where there is a session. */
+export function enterText(turn: Turn, id: string, text: string, out: Action[]): Turn {
+  const drafts = addDraft(turn.drafts, id, text);
+  const error = turn.error?.code === "new_conversation" ? undefined : turn.error;
+  const next = { ...turn, drafts, error };
+  if (turn.link !== "open") return next;
+  return requestResponse(send(next, createDraftItem({ id, text, refused: false }), out), out);
+}
+
+/** Change the mode. What the user was saying in the old one is dropped. */
+export function changeMode(turn: Turn, mode: Mode, out: Action[]): Turn {
+  if (mode === turn.mode) return turn;
+  let next: Turn = { ...turn, mode, userSpeaking: false, microphone: release(turn.microphone) };
+  if (mode === "text") next = stopMicrophone(next, out);
+  if (next.link !== "open") return next;
+  return configure(send(next, client.clearAudio, out), out);
+}
+
+/** Change the language. A call that is under way continues over a new connection. */
+export function changeLanguage(turn: Turn, language: string, out: Action[]): Turn {
+  if (language === turn.language) return turn;
+  const next = { ...turn, language };
+  if (turn.link === "idle" || turn.link === "failed") return next;
+  const interrupted = interrupt(next, out);
+  out.push({ type: "reconnect" });
+  return endSession(interrupted);
+}
+
+/** Press the talk button: interrupt, and open the microphone if it is closed. */
+export function pressTalk(turn: Turn, out: Action[]): Turn {
+  if (turn.mode !== "push-to-talk" || isHeld(turn.microphone)) return turn;
+  const next = interrupt(turn, out);
+  if (next.microphone.phase === "closed") out.push({ type: "start_recording" });
+  return { ...next, microphone: press(next.microphone) };
+}
+
+/** Release the talk button: ask for a response, unless the utterance was too short. */
+export function releaseTalk(turn: Turn, out: Action[]): Turn {
+  if (!isHeld(turn.microphone)) return turn;
+  const next = { ...turn, microphone: release(turn.microphone) };
+  if (!isLongEnough(turn.microphone)) return send(next, client.clearAudio, out);
+  return requestResponse(send(next, client.commitAudio, out), out);
+}
+
+export function requestMicrophone(turn: Turn, out: Action[]): Turn {
+  if (turn.microphone.phase !== "closed") return turn;
+  out.push({ type: "start_recording" });
+  return { ...turn, microphone: { phase: "requesting", button: RELEASED } };
+}
+
+/** Note that the microphone is open. Close it again if it is no longer wanted. */
+export function openMicrophone(turn: Turn, out: Action[]): Turn {
+  const error = turn.error?.code.startsWith("microphone") ? undefined : turn.error;
+  if (turn.microphone.phase === "closed") {
+    out.push({ type: "stop_recording" });
+    return { ...turn, error };
+  }
+  return { ...turn, error, microphone: { ...turn.microphone, phase: "open" } };
+}
+
+export const failMicrophone = (turn: Turn, code: ErrorCode): Turn => ({
+  ...turn,
+  microphone: turn.microphone.phase === "requesting" ? CLOSED : turn.microphone,
+  error: callError(code),
+});
+
+export const loseMicrophone = (turn: Turn): Turn => ({
+  ...turn,
+  microphone: CLOSED,
+  error: callError("microphone_missing"),
+});
+
+/** Close the microphone. An utterance that has begun is committed and answered. */
+export function stopMicrophone(turn: Turn, out: Action[]): Turn {
+  out.push({ type: "stop_recording" });
+  const next = { ...turn, microphone: CLOSED };
+  if (turn.mode !== "open" || !turn.userSpeaking) return next;
+  const committed = send({ ...next, userSpeaking: false }, client.commitUnfinishedAudio, out);
+  return requestResponse(committed, out);
+}
+
+/** Send recorded audio. Drop it while more than 4 s wait in the socket. */
+export function sendAudio(
+  turn: Turn,
+  pcm: Int16Array,
+  bufferedBytes: number,
+  out: Action[],
+): Turn {
+  if (turn.link !== "open" || !sendsAudio(turn)) return turn;
+  const slow = bufferedBytes > MAX_BUFFERED_BYTES;
+  const changed = slow !== (turn.error?.code === "slow");
+  const next = changed ? { ...turn, error: slow ? callError("slow") : undefined } : turn;
+  if (slow) return next;
+  out.push({ type: "send", event: { type: "input_audio_buffer.append", audio: encode(pcm) } });
+  const microphone = countSent(next.microphone, milliseconds(pcm.length));
+  return microphone === next.microphone ? next : { ...next, microphone };
+}
+
+/** Follow playback. Reports that were sent before a flush are out of date. */
+export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
+  if (turn.flushes) return turn;
+  return {
+    ...turn,
+    playing: !progress.drained,
+    captions: markPlayed(turn.captions, { item: progress.item, ms: progress.ms }),
+  };
+}
+
+/** Return the results of tools to the server, and ask for the response that uses them. */
+export function returnToolResults(
+  turn: Turn,
+  results: readonly ToolResult[],
+  out: Action[],
+): Turn {
+  if (!results.length) return turn;
+  let next = turn;
+  for (const { callId, output } of results)
+    next = send(next, client.toolOutput(callId, output), out);
+  return requestResponse(next, out);
+}

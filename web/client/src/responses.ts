@@ -1,0 +1,77 @@
+// Rules that commands and server events share: sending, asking for a response, interrupting one.
+
+import { cutCaption, endUnfinished } from "./captions";
+import * as client from "./clientEvents";
+import type { PlayedPosition } from "./playout";
+import type { ClientEvent } from "./protocol";
+import type { Action, Turn } from "./turnState";
+
+const MAX_WAITING_EVENTS = 20; // further ones are dropped
+
+/** Send an event, or keep it until there is a session. */
+export function send(turn: Turn, event: ClientEvent, out: Action[]): Turn {
+  if (turn.link === "open") {
+    out.push({ type: "send", event });
+    return turn;
+  }
+  if (turn.waiting.length >= MAX_WAITING_EVENTS) return turn;
+  return { ...turn, waiting: [...turn.waiting, event] };
+}
+
+/** Configure the session for the mode of the call. */
+export const configure = (turn: Turn, out: Action[]): Turn =>
+  send(
+    turn,
+    client.configure(turn.mode, turn.serverTranscribes ? undefined : turn.transcription),
+    out,
+  );
+
+/** Ask the server for a response. */
+export const requestResponse = (turn: Turn, out: Action[]): Turn =>
+  send({ ...turn, request: "sent" }, client.respond, out);
+
+/** Stop the response: cancel it where the server is still making it, and stop its audio. */
+export function interrupt(turn: Turn, out: Action[]): Turn {
+  const request = turn.request === "deferred" ? "none" : turn.request;
+  let next: Turn = { ...turn, request };
+  if (turn.response || turn.request !== "none") next = send(next, client.cancel, out);
+  return isAnswering(next) ? stopPlayback(next, out) : next;
+}
+
+/** True if a response is being made or played. */
+export const isAnswering = ({ response, playing }: Turn): boolean => !!response || playing;
+
+/** Stop the audio of the response. The flush reports where each item was cut. */
+export function stopPlayback(turn: Turn, out: Action[]): Turn {
+  out.push({ type: "flush_playback" });
+  return {
+    ...turn,
+    interrupted: turn.response?.id,
+    playing: false,
+    flushes: turn.flushes + 1,
+  };
+}
+
+/** Cut the captions where playback stopped, and tell the server which part was heard. */
+export function cutPlayback(turn: Turn, positions: readonly PlayedPosition[], out: Action[]): Turn {
+  let next = turn;
+  for (const position of positions) {
+    const { captions, whole } = cutCaption(next.captions, position, next.items);
+    next = { ...next, captions };
+    if (!whole) next = send(next, client.truncate(position), out);
+  }
+  return next;
+}
+
+/** True if a request for a response waits for a session. */
+export const requestWaits = ({ waiting }: Turn): boolean => waiting.includes(client.respond);
+
+/** Forget what belonged to a session that is gone. Audio that has arrived plays on. */
+export const endSession = (turn: Turn): Turn => ({
+  ...turn,
+  response: undefined,
+  interrupted: undefined,
+  request: requestWaits(turn) ? "sent" : "none",
+  userSpeaking: false,
+  captions: endUnfinished(turn.captions, turn.items),
+});

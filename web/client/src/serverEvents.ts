@@ -1,0 +1,168 @@
+// Rules for the connection and for the events of the server.
+
+import { addReceivedAudio, applyToCaptions, NO_CAPTIONS } from "./captions";
+import { ignoresErrors } from "./clientEvents";
+import { apply } from "./conversation";
+import {
+  confirmDraft,
+  createDraftItem,
+  createsDraft,
+  holdsDraft,
+  refuseDraft,
+  unsentDrafts,
+} from "./draftQueue";
+import { type CallError, callError, type ErrorCode, isBusy } from "./errors";
+import { CLOSED } from "./microphone";
+import { decode, milliseconds } from "./pcm";
+import type { ErrorBody, Response, ServerEvent, Session } from "./protocol";
+import {
+  configure,
+  endSession,
+  isAnswering,
+  requestResponse,
+  requestWaits,
+  send,
+  stopPlayback,
+} from "./responses";
+import type { Action, Turn } from "./turnState";
+
+/** Note that a new connection is being opened. An earlier session ends. */
+export const openConnection = (turn: Turn, link: "connecting" | "reconnecting"): Turn =>
+  endSession({ ...turn, link });
+
+/** Note that the connection is gone. Without a new error an earlier one stays. */
+export const loseConnection = (
+  turn: Turn,
+  link: "idle" | "reconnecting",
+  error: CallError | undefined,
+): Turn => endSession({ ...turn, link, error: error ?? turn.error });
+
+/** End the call with an error. */
+export function failConnection(turn: Turn, error: CallError, out: Action[]): Turn {
+  out.push({ type: "stop_recording" });
+  return endSession({ ...turn, link: "failed", microphone: CLOSED, error });
+}
+
+/** Continue in a new conversation. Typed messages are kept; other waiting events were about the old one. */
+export const replaceConversation = (turn: Turn): Turn => ({
+  ...endSession({ ...turn, waiting: [] }),
+  conversationId: undefined,
+  items: [],
+  captions: NO_CAPTIONS,
+  error: callError("new_conversation"),
+});
+
+/** Apply one server event. Before `session.created` only that event counts. */
+export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]): Turn {
+  if (event.type === "session.created") return openSession(turn, event.session, out);
+  if (turn.link !== "open") return turn;
+  const late = "response_id" in event && event.response_id === turn.interrupted;
+  const captions = late ? turn.captions : applyToCaptions(turn.captions, event);
+  const next = { ...turn, items: apply(turn.items, event), captions };
+  switch (event.type) {
+    case "conversation.item.added":
+      return { ...next, drafts: confirmDraft(next.drafts, event.item.id) };
+    case "conversation.item.input_audio_transcription.failed":
+      return { ...next, error: callError("transcription_failed") };
+    case "input_audio_buffer.speech_started":
+      return startSpeech(next, out);
+    case "input_audio_buffer.speech_stopped":
+    case "input_audio_buffer.committed":
+      return { ...next, userSpeaking: false };
+    case "response.created":
+      return startResponse(next, event.response);
+    case "response.output_text.delta":
+      return receiveText(next);
+    case "response.output_audio.delta":
+      return late ? clearError(next, "transcription_failed") : play(next, event, out);
+    case "response.done":
+      return finishResponse(next, event.response, out);
+    case "error":
+      return receiveError(next, event.error);
+    default:
+      return next;
+  }
+}
+
+/** Configure a new session, and send what has been waiting for it. */
+function openSession(turn: Turn, session: Session, out: Action[]): Turn {
+  if (turn.link !== "connecting" && turn.link !== "reconnecting") return turn;
+  const staysShown = /^(microphone|new_conversation)/.test(turn.error?.code ?? "");
+  let next: Turn = {
+    ...turn,
+    link: "open",
+    waiting: [],
+    request: requestWaits(turn) ? "sent" : "none",
+    serverTranscribes: !!session.audio?.input?.transcription,
+    error: staysShown ? turn.error : undefined,
+  };
+  next = configure(next, out);
+  for (const event of turn.waiting) next = send(next, event, out);
+  const drafts = unsentDrafts(next.drafts);
+  for (const draft of drafts) next = send(next, createDraftItem(draft), out);
+  return drafts.length ? requestResponse(next, out) : next;
+}
+
+/** Note that the user speaks: an answer stops at once, and so does a message about the last utterance. */
+function startSpeech(turn: Turn, out: Action[]): Turn {
+  const next = clearError({ ...turn, userSpeaking: true }, "transcription_failed", "new_conversation");
+  return isAnswering(next) ? stopPlayback(next, out) : next;
+}
+
+/** Note the response that the server makes. A new response makes an error of an earlier one obsolete. */
+function startResponse(turn: Turn, response: Response): Turn {
+  const next: Turn = {
+    ...turn,
+    response: { id: response.id, hasText: false },
+    conversationId: response.conversation_id ?? turn.conversationId,
+    request: turn.request === "sent" ? "none" : turn.request,
+  };
+  return clearError(next, "response_failed", "server", "busy");
+}
+
+/** An answer shows that the model understood the user, whether or not there is a transcript. */
+function receiveText(turn: Turn): Turn {
+  const response = turn.response && { ...turn.response, hasText: true };
+  return clearError({ ...turn, response }, "transcription_failed");
+}
+
+function play(turn: Turn, { item_id, delta }: { item_id: string; delta: string }, out: Action[]): Turn {
+  const pcm = decode(delta);
+  out.push({ type: "play", item: item_id, pcm });
+  const captions = addReceivedAudio(turn.captions, item_id, milliseconds(pcm.length));
+  return clearError({ ...turn, captions, playing: true }, "transcription_failed");
+}
+
+/** End the response: report its failure, run its tools, and send a request that waited for its end. */
+function finishResponse(turn: Turn, response: Response, out: Action[]): Turn {
+  const running = turn.response?.id === response.id ? undefined : turn.response;
+  let next: Turn = { ...turn, response: running };
+  const failure = response.status_details?.error;
+  if (response.status === "failed" && turn.error?.code !== "transcription_failed") {
+    const code = isBusy(failure) ? "busy" : "response_failed";
+    next = { ...next, error: callError(code, failure?.message) };
+  }
+  if (response.status === "completed") {
+    const calls = response.output.filter((item) => item.type === "function_call");
+    if (calls.length) out.push({ type: "run_tools", calls });
+  }
+  return next.request === "deferred" ? requestResponse(next, out) : next;
+}
+
+/** Show an error of the server, unless the call knows how to go on. */
+function receiveError(turn: Turn, error: ErrorBody): Turn {
+  const eventId = error.event_id ?? "";
+  if (ignoresErrors(eventId)) return turn;
+  if (createsDraft(eventId) && !holdsDraft(turn.drafts, eventId)) return turn; // sent twice
+  const next = { ...turn, drafts: refuseDraft(turn.drafts, eventId) };
+  if (error.code === "session_expired") return next; // the server closes and the call reconnects
+  // The assistant began by itself, for example with a greeting.
+  if (error.code === "conversation_already_has_active_response")
+    return { ...next, request: "deferred" };
+  const request = next.request === "sent" ? "none" : next.request;
+  const code = isBusy(error) ? "busy" : "server";
+  return { ...next, request, error: callError(code, error.message) };
+}
+
+const clearError = (turn: Turn, ...codes: ErrorCode[]): Turn =>
+  turn.error && codes.includes(turn.error.code) ? { ...turn, error: undefined } : turn;

@@ -1,0 +1,66 @@
+// The rules of a call, pure: an input (a command of the page, a server event, news of the connection, the
+// microphone or the loudspeaker) leads to the next state and to actions that `call.ts` performs. The rules
+// know no sockets, no timers and no audio devices.
+//
+// `commands.ts` has the rules for the page, the microphone and the loudspeaker; `serverEvents.ts` those for
+// the connection and the server; `responses.ts` what both share.
+
+import * as commands from "./commands";
+import { cutPlayback, interrupt } from "./responses";
+import * as server from "./serverEvents";
+import type { Action, Input, Step, Turn } from "./turnState";
+
+/** Apply one input. The actions are to be performed in order. */
+export function reduce(turn: Turn, input: Input): Step {
+  const actions: Action[] = [];
+  return { turn: applyInput(turn, input, actions), actions };
+}
+
+function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
+  switch (input.type) {
+    case "started":
+      return commands.start(turn);
+    case "closed":
+      return commands.close(turn, out);
+    case "text_entered":
+      return commands.enterText(turn, input.id, input.text, out);
+    case "interrupted":
+      return interrupt(turn, out);
+    case "mode_changed":
+      return commands.changeMode(turn, input.mode, out);
+    case "language_changed":
+      return commands.changeLanguage(turn, input.language, out);
+    case "talk_pressed":
+      return commands.pressTalk(turn, out);
+    case "talk_released":
+      return commands.releaseTalk(turn, out);
+    case "microphone_requested":
+      return commands.requestMicrophone(turn, out);
+    case "microphone_opened":
+      return commands.openMicrophone(turn, out);
+    case "microphone_failed":
+      return commands.failMicrophone(turn, input.code);
+    case "microphone_stopped":
+      return commands.stopMicrophone(turn, out);
+    case "microphone_lost":
+      return commands.loseMicrophone(turn);
+    case "audio_recorded":
+      return commands.sendAudio(turn, input.pcm, input.bufferedBytes, out);
+    case "playback_progressed":
+      return commands.progressPlayback(turn, input);
+    case "playback_flushed":
+      return cutPlayback({ ...turn, flushes: Math.max(0, turn.flushes - 1) }, input.positions, out);
+    case "tools_finished":
+      return commands.returnToolResults(turn, input.results, out);
+    case "connection_opening":
+      return server.openConnection(turn, input.link);
+    case "connection_lost":
+      return server.loseConnection(turn, input.link, input.error);
+    case "connection_failed":
+      return server.failConnection(turn, input.error, out);
+    case "conversation_gone":
+      return server.replaceConversation(turn);
+    case "server_event":
+      return server.applyServerEvent(turn, input.event, out);
+  }
+}

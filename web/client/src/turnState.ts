@@ -1,0 +1,114 @@
+// The state of a call, the inputs that change it and the actions that follow from it. The rules are in
+// `turn.ts`.
+
+import { type Captions, NO_CAPTIONS } from "./captions";
+import { DEFAULT_TRANSCRIPTION } from "./clientEvents";
+import type { Conversation } from "./conversation";
+import type { DraftQueue } from "./draftQueue";
+import type { CallError, ErrorCode } from "./errors";
+import { CLOSED, type Microphone } from "./microphone";
+import type { PlayedPosition } from "./playout";
+import type { ClientEvent, FunctionCall, ServerEvent } from "./protocol";
+import type { PlaybackProgress } from "./sound";
+import type { Link, Mode } from "./state";
+import type { ToolResult } from "./tools";
+
+export interface Turn {
+  readonly mode: Mode;
+  readonly language: string | undefined;
+  readonly link: Link;
+  readonly conversationId: string | undefined;
+  readonly items: Conversation;
+  readonly captions: Captions;
+  readonly drafts: DraftQueue;
+  /** Client events that wait for a session. */
+  readonly waiting: readonly ClientEvent[];
+  /** To send as `audio.input.transcription`, where the server has not chosen one. */
+  readonly transcription: object;
+  readonly serverTranscribes: boolean;
+  /** The response that the server is making. */
+  readonly response: { readonly id: string; readonly hasText: boolean } | undefined;
+  /** The response that the user interrupted: what arrives of it later is dropped. */
+  readonly interrupted: string | undefined;
+  /** `sent`: a `response.create` has no response yet. `deferred`: it must be sent again after the response. */
+  readonly request: "none" | "sent" | "deferred";
+  /** The loudspeaker has audio to play. */
+  readonly playing: boolean;
+  /** Number of flushes of the loudspeaker that have not reported yet. */
+  readonly flushes: number;
+  readonly userSpeaking: boolean;
+  readonly microphone: Microphone;
+  readonly error: CallError | undefined;
+}
+
+/** News of the connection. */
+export type ConnectionInput =
+  | { type: "connection_opening"; link: "connecting" | "reconnecting" }
+  | { type: "connection_lost"; link: "idle" | "reconnecting"; error?: CallError }
+  | { type: "connection_failed"; error: CallError }
+  | { type: "conversation_gone" } // the connection opens again, for a new conversation
+  | { type: "server_event"; event: ServerEvent };
+
+export type Input =
+  | ConnectionInput
+  | { type: "started" }
+  | { type: "closed" }
+  | { type: "text_entered"; id: string; text: string }
+  | { type: "interrupted" }
+  | { type: "mode_changed"; mode: Mode }
+  | { type: "language_changed"; language: string }
+  | { type: "talk_pressed" }
+  | { type: "talk_released" }
+  | { type: "microphone_requested" }
+  | { type: "microphone_opened" }
+  | { type: "microphone_failed"; code: ErrorCode }
+  | { type: "microphone_stopped" }
+  | { type: "microphone_lost" } // unplugged, or the user took the permission back
+  | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // bytes that the socket has not sent yet
+  | ({ type: "playback_progressed" } & PlaybackProgress)
+  | { type: "playback_flushed"; positions: readonly PlayedPosition[] }
+  | { type: "tools_finished"; results: readonly ToolResult[] };
+
+export type Action =
+  | { type: "send"; event: ClientEvent }
+  | { type: "play"; item: string; pcm: Int16Array<ArrayBuffer> }
+  | { type: "flush_playback" } // reported back as `playback_flushed`
+  | { type: "start_recording" } // reported back as `microphone_opened` or `microphone_failed`
+  | { type: "stop_recording" }
+  | { type: "run_tools"; calls: readonly FunctionCall[] } // reported back as `tools_finished`
+  | { type: "reconnect" }
+  | { type: "disconnect" };
+
+export interface Step {
+  readonly turn: Turn;
+  readonly actions: readonly Action[];
+}
+
+export interface TurnOptions {
+  mode?: Mode | undefined;
+  language?: string | undefined;
+  conversationId?: string | undefined;
+  transcription?: object | undefined;
+}
+
+/** Return the state of a call that has not been started. */
+export const initialTurn = (options: TurnOptions): Turn => ({
+  mode: options.mode ?? "open",
+  language: options.language,
+  link: "idle",
+  conversationId: options.conversationId,
+  items: [],
+  captions: NO_CAPTIONS,
+  drafts: [],
+  waiting: [],
+  transcription: options.transcription ?? DEFAULT_TRANSCRIPTION,
+  serverTranscribes: false,
+  response: undefined,
+  interrupted: undefined,
+  request: "none",
+  playing: false,
+  flushes: 0,
+  userSpeaking: false,
+  microphone: CLOSED,
+  error: undefined,
+});
