@@ -12,6 +12,8 @@ interface Caption {
   readonly pieces: readonly { readonly text: string; readonly atMs: number }[];
   readonly receivedMs: number; // ms of audio received
   readonly playedMs: number; // ms of audio played
+  /** The user speaks: the caption is shown before its item exists. */
+  readonly userSpeech: boolean;
   /** The audio was truncated or its connection was lost: later deltas are ignored. */
   readonly ended: boolean;
 }
@@ -39,7 +41,7 @@ export interface Line {
 const LAST_WORD_MS = 400; // a short word and the silence after it
 const ROUNDING_MS = 1; // received audio is counted per delta, played audio as a whole
 
-const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, ended: false };
+const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, userSpeech: false, ended: false };
 
 export const NO_CAPTIONS: Captions = { byItem: new Map(), untranscribed: new Set() };
 
@@ -47,8 +49,11 @@ export const NO_CAPTIONS: Captions = { byItem: new Map(), untranscribed: new Set
 export function applyToCaptions(captions: Captions, event: ServerEvent): Captions {
   switch (event.type) {
     case "input_audio_buffer.speech_started":
-      return change(captions, event.item_id, (caption) => caption);
+      return change(captions, event.item_id, markUserSpeech);
     case "conversation.item.input_audio_transcription.delta":
+      return change(captions, event.item_id, (caption) =>
+        append(markUserSpeech(caption), event.delta),
+      );
     case "response.output_text.delta":
     case "response.output_audio_transcript.delta":
       return change(captions, event.item_id, (caption) => append(caption, event.delta));
@@ -56,6 +61,8 @@ export function applyToCaptions(captions: Captions, event: ServerEvent): Caption
       return { ...captions, untranscribed: new Set([...captions.untranscribed, event.item_id]) };
     case "conversation.item.truncated":
       return change(captions, event.item_id, (caption) => shorten(caption, event.audio_end_ms));
+    case "conversation.item.deleted":
+      return remove(captions, event.item_id);
     default:
       return captions;
   }
@@ -65,11 +72,13 @@ export function applyToCaptions(captions: Captions, event: ServerEvent): Caption
 export const addReceivedAudio = (captions: Captions, id: string, ms: number): Captions =>
   change(captions, id, (caption) => ({ ...caption, receivedMs: caption.receivedMs + ms }));
 
-/** Note that an item has been played up to `ms`. */
-export const markPlayed = (captions: Captions, { item, ms }: PlayedPosition): Captions =>
-  change(captions, item, (caption) =>
+/** Note that an item has been played up to `ms`. Items without a caption are of an earlier conversation. */
+export function markPlayed(captions: Captions, { item, ms }: PlayedPosition): Captions {
+  if (!captions.byItem.has(item)) return captions;
+  return change(captions, item, (caption) =>
     caption.playedMs >= ms ? caption : { ...caption, playedMs: ms },
   );
+}
 
 /**
  * End an item's audio at `ms` and keep the words that began before it. Return `whole: true` if the item
@@ -117,7 +126,7 @@ export function transcriptLines(captions: Captions, conversation: Conversation):
   });
   const known = new Set(conversation.map((item) => item.id));
   for (const [id, caption] of captions.byItem) {
-    if (known.has(id)) continue;
+    if (known.has(id) || !caption.userSpeech) continue;
     const text = captionText(caption);
     const status = captions.untranscribed.has(id) ? "untranscribed" : "in_progress";
     lines.push({ id, role: "user", text, heard: text.length, status });
@@ -159,12 +168,21 @@ function change(captions: Captions, id: string, edit: (caption: Caption) => Capt
   return { ...captions, byItem: new Map(captions.byItem).set(id, after) };
 }
 
+function remove(captions: Captions, id: string): Captions {
+  const byItem = new Map(captions.byItem);
+  return byItem.delete(id) ? { ...captions, byItem } : captions;
+}
+
+const markUserSpeech = (caption: Caption): Caption =>
+  caption.userSpeech ? caption : { ...caption, userSpeech: true };
+
 function append(caption: Caption, delta: string | undefined): Caption {
   if (caption.ended || !delta) return caption;
   return { ...caption, pieces: [...caption.pieces, { text: delta, atMs: caption.receivedMs }] };
 }
 
 const shorten = (caption: Caption, ms: number): Caption => ({
+  ...caption,
   pieces: caption.pieces.filter(({ atMs }) => atMs < ms),
   receivedMs: ms,
   playedMs: ms,

@@ -52,10 +52,14 @@ export function stopPlayback(turn: Turn, out: Action[]): Turn {
   };
 }
 
-/** Cut the captions where playback stopped, and tell the server which part was heard. */
+/**
+ * Cut the captions where playback stopped, and tell the server which part was heard. Items without a caption
+ * are of an earlier conversation: the server does not know them.
+ */
 export function cutPlayback(turn: Turn, positions: readonly PlayedPosition[], out: Action[]): Turn {
   let next = turn;
   for (const position of positions) {
+    if (!next.captions.byItem.has(position.item)) continue;
     const { captions, whole } = cutCaption(next.captions, position, next.items);
     next = { ...next, captions };
     if (!whole) next = send(next, client.truncate(position), out);

@@ -721,3 +721,43 @@ test("hanging up after the last word leaves an answer whole, however its sound w
   expect(socket.types).not.toContain("conversation.item.truncate");
   expect(call.state.lines[0]!.status).toBe("done");
 });
+
+test("an item that the server deletes leaves the transcript", async () => {
+  const { call, socket } = await openCall();
+  socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ")));
+  socket.deliver(...responseDone("resp_1", "item_1", "It is"));
+  socket.deliver({ type: "conversation.item.deleted", item_id: "item_1" });
+  expect(call.state.lines).toEqual([]);
+});
+
+test("words of a response outside of the conversation are not shown as the user's", async () => {
+  const { call, socket } = await openCall();
+  const delta = { response_id: "resp_1", item_id: "item_1", delta: "Noted." };
+  socket.deliver({ type: "response.created", response: { id: "resp_1", conversation_id: null } });
+  socket.deliver({ type: "response.output_text.delta", ...delta });
+  expect(call.state.lines).toEqual([]);
+});
+
+test("audio of an earlier conversation that plays on leaves no line and no truncation in the new one", async () => {
+  const { call, socket, sound } = await openCall();
+  socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ", "noon.")));
+  socket.close(1012);
+  await vi.advanceTimersByTimeAsync(400);
+  ScriptedSocket.last.deliver(failure("conversation_not_found"));
+  ScriptedSocket.last.close(4000);
+  await microtasks();
+  sound.playFor(50);
+  ScriptedSocket.last.deliver({ type: "session.created", session: {} });
+  expect(call.state.lines).toEqual([]);
+  await call.interrupt();
+  expect(call.state.lines).toEqual([]);
+  expect(ScriptedSocket.last.types).not.toContain("conversation.item.truncate");
+});
+
+test("a model that names a tool like a property of every object runs nothing", async () => {
+  const { socket } = await openCall({ tools: {} });
+  const call = { type: "function_call", id: "i", call_id: "c", name: "toString", arguments: "{}" };
+  socket.deliver({ type: "response.done", response: { id: "r", status: "completed", output: [call] } });
+  await microtasks();
+  expect(socket.types).toEqual(["session.update"]);
+});

@@ -118,16 +118,21 @@ const kinds: ((random: Random) => Input)[] = [
   () => ({ type: "tools_finished", results: [{ callId: "c", output: "1" }] }),
 ];
 
+const isSpeech = (event: ServerEvent) =>
+  event.type === "input_audio_buffer.speech_started" ||
+  event.type === "conversation.item.input_audio_transcription.delta";
+
 /** Make the inputs of a walk. Each walk uses some kinds of inputs only, so that it gets far into rare states. */
 function inputsOf(random: Random): Input[] {
   const used = [...newSession, ...kinds.filter(() => random() < 0.3)];
   return Array.from({ length: STEPS }, () => pick(random, used)(random));
 }
 
-/** List what is illegal in a state, whatever led to it. */
-function illegalState(turn: Turn): string[] {
+/** List what is illegal in a state. `said`: ids of items that the user has begun to say. */
+function illegalState(turn: Turn, said: ReadonlySet<string>): string[] {
   const open = turn.link === "open";
   const lines = view(turn).lines;
+  const known = new Set([...turn.items, ...turn.drafts].map(({ id }) => id));
   const rules: [name: string, holds: boolean][] = [
     ["nothing waits while there is a session", !open || turn.waiting.length === 0],
     ["at most 20 events wait", turn.waiting.length <= 20],
@@ -139,6 +144,7 @@ function illegalState(turn: Turn): string[] {
     ["the server hears the user only in a session", open || !turn.userSpeaking],
     ["the talk button is held only in push-to-talk", !isHeld(turn.microphone) || turn.mode === "push-to-talk"],
     ["flushes are counted", turn.flushes >= 0],
+    ["a line without an item is the user's speech", lines.every(({ id }) => known.has(id) || said.has(id))],
     ["no more is heard than said", lines.every(({ heard, text }) => heard >= 0 && heard <= text.length)],
   ];
   return rules.flatMap(([name, holds]) => (holds ? [] : [name]));
@@ -185,10 +191,12 @@ test("no sequence of inputs reaches an illegal state", () => {
     const random = seeded(seed);
     const mode = pick(random, ["open", "push-to-talk", "text"] as const);
     const inputs = inputsOf(random);
+    const said = new Set<string>();
     let turn = freeze(initialTurn({ mode }));
     for (const [i, input] of inputs.entries()) {
       const step = reduce(turn, input);
-      const illegal = [...illegalState(step.turn), ...illegalStep(turn, input, step)];
+      if (input.type === "server_event" && isSpeech(input.event)) said.add(input.event.item_id);
+      const illegal = [...illegalState(step.turn, said), ...illegalStep(turn, input, step)];
       if (illegal.length)
         expect.fail(`seed ${seed}, step ${i}: ${illegal} after ${JSON.stringify(inputs.slice(i - 3, i + 1))}`);
       turn = freeze(step.turn);
