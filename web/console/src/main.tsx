@@ -6,7 +6,7 @@ import { Loading, SignIn } from "./SignIn";
 import { signInFromLink } from "./signInLink";
 import { stringsFor } from "./strings";
 import { Talk } from "./Talk";
-import "./style.css";
+import "./style/index.css";
 
 const root = createRoot(document.getElementById("page")!);
 const { language, strings } = stringsFor(navigator.languages);
