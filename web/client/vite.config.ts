@@ -1,4 +1,4 @@
-// The client by itself, as two files: the module, and the worklets that a page serves beside it.
+// The build of the client alone: the module, and the worklets that a page serves as a second file.
 import { defineConfig } from "vite";
 
 export default defineConfig({

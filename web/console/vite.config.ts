@@ -1,9 +1,9 @@
-// The page, built into the Python package, which serves it. Everything is a file: the page's content
-// security policy allows no inline script, style or data address.
+// The build of the page into the Python package, which serves it. Scripts, styles and pictures are files: the
+// content security policy of the page allows neither inline code nor data URLs.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-const server = "http://localhost:8080"; // `npm run dev` talks to a running `make run`
+const server = "http://localhost:8080"; // `npm run dev` uses a server started with `make run`
 
 export default defineConfig({
   base: "./",

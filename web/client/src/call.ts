@@ -93,7 +93,7 @@ export class Call {
     void this.#feed({ type: "closed" });
   }
 
-  /** Send a message. What is heard of the last answer is reported first. */
+  /** Send a message. The call first reports which part of the last answer was heard. */
   async sendText(text: string): Promise<void> {
     await this.interrupt();
     const id = itemId(crypto.getRandomValues(new Uint8Array(12)));

@@ -2,7 +2,8 @@
 // item is done. A caption follows the text delta by delta, and knows at which position in the audio each
 // delta begins. So a page can show which words the user has heard, and which remain after an interruption.
 //
-// Captions are a fold over server events and playback, as the conversation is: values are replaced, never changed.
+// Captions are a fold over server events and playback, as the conversation is. Values are replaced, never
+// changed.
 
 import type { Conversation } from "./conversation";
 import type { PlayedPosition } from "./playout";
@@ -29,7 +30,7 @@ export interface Line {
   readonly id: string;
   readonly role: "user" | "assistant";
   readonly text: string;
-  /** Number of characters of `text` that the user has heard. All of them where there is no audio. */
+  /** Number of characters of `text` that the user has heard. Without audio, the whole length. */
   readonly heard: number;
   /**
    * `in_progress`: not finished. `interrupted`: `text` is the part that was heard. `untranscribed`: the
@@ -105,7 +106,7 @@ export const unplayedItems = ({ byItem }: Captions): PlayedPosition[] =>
     .filter(([, caption]) => !caption.ended && !isPlayed(caption))
     .map(([item, { playedMs }]) => ({ item, ms: playedMs }));
 
-/** End the captions of unfinished items: their connection was lost. User speech without an item is dropped. */
+/** End the captions of unfinished items after a lost connection. User speech without an item is dropped. */
 export function endUnfinished(captions: Captions, conversation: Conversation): Captions {
   const items = new Map(conversation.map((item) => [item.id, item]));
   const kept = [...captions.byItem].flatMap(([id, caption]): [string, Caption][] => {

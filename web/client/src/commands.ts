@@ -59,7 +59,7 @@ export function enterText(turn: Turn, id: string, text: string, out: Action[]): 
   return requestResponse(send(next, createDraftItem({ id, text, refused: false }), out), out);
 }
 
-/** Change the mode. What the user was saying in the old one is dropped. */
+/** Change the mode. Unfinished user speech is dropped. */
 export function changeMode(turn: Turn, mode: Mode, out: Action[]): Turn {
   if (mode === turn.mode) return turn;
   let next: Turn = { ...turn, mode, userSpeaking: false, microphone: release(turn.microphone) };
@@ -94,13 +94,14 @@ export function releaseTalk(turn: Turn, out: Action[]): Turn {
   return requestResponse(send(next, client.commitAudio, out), out);
 }
 
+/** Open the microphone, unless it is open or being opened. */
 export function requestMicrophone(turn: Turn, out: Action[]): Turn {
   if (turn.microphone.phase !== "closed") return turn;
   out.push({ type: "start_recording" });
   return { ...turn, microphone: { phase: "requesting", button: RELEASED } };
 }
 
-/** Note that the microphone is open. Close it again if it is no longer wanted. */
+/** Note that the microphone is open. Close it again if it was stopped in the meantime. */
 export function openMicrophone(turn: Turn, out: Action[]): Turn {
   const error = turn.error?.code.startsWith("microphone") ? undefined : turn.error;
   if (turn.microphone.phase === "closed") {
@@ -110,12 +111,14 @@ export function openMicrophone(turn: Turn, out: Action[]): Turn {
   return { ...turn, error, microphone: { ...turn.microphone, phase: "open" } };
 }
 
+/** Note that the microphone could not be opened. */
 export const failMicrophone = (turn: Turn, code: ErrorCode): Turn => ({
   ...turn,
   microphone: turn.microphone.phase === "requesting" ? CLOSED : turn.microphone,
   error: callError(code),
 });
 
+/** Note that the microphone ended by itself. */
 export const loseMicrophone = (turn: Turn): Turn => ({
   ...turn,
   microphone: CLOSED,

@@ -1,10 +1,11 @@
-// The same fold as the server's: what a server event means for the conversation. Both are held to the
-// same recordings. Items are replaced, never changed, so a page can compare them by identity.
+// The conversation as a fold over server events. The server has the same fold, and the same recordings test
+// both. Items are replaced, never changed, so a page can compare them by identity.
 
 import type { Item, ServerEvent } from "./protocol";
 
 export type Conversation = readonly Item[];
 
+/** Fold one server event into the conversation. Other events return it unchanged. */
 export function apply(conversation: Conversation, event: ServerEvent): Conversation {
   switch (event.type) {
     case "conversation.item.added":
@@ -22,7 +23,7 @@ export function apply(conversation: Conversation, event: ServerEvent): Conversat
   }
 }
 
-/** After `previous`; at the front when there is none; at the end when we never met it. */
+/** Insert an item after `previous`: first if that is null, last if that is unknown. */
 function insert(conversation: Conversation, item: Item, previous: string | null): Conversation {
   if (conversation.some((other) => other.id === item.id))
     return replace(conversation, item.id, () => item);

@@ -1,4 +1,4 @@
-// Typed messages that the server has not confirmed yet. They are kept while there is no connection and beyond a
+// Typed messages that the server has not confirmed yet. The queue keeps them without a connection and after a
 // failed call. The page chooses the id of each item. So it sees when the server has the item, and sending
 // the item again over a new connection does no harm.
 

@@ -6,7 +6,7 @@ export type ErrorCode =
   | "not_signed_in" // the server refused the token, or the page has none
   | "revoked" // an operator revoked the API key or the secret of this call
   | "refused" // the server refuses this call
-  | "busy" // the server has too many calls, or the user has used up a limit
+  | "busy" // the server is full, or a limit of the user is used up
   | "unavailable" // after several attempts the server still cannot serve the call
   | "new_conversation" // the conversation to continue was deleted; the call goes on in a new one
   | "transcription_failed" // the call goes on
@@ -39,10 +39,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Make an error. An empty message is left out. */
 export const callError = (code: ErrorCode, message?: string): CallError =>
   message ? { code, message } : { code };
 
-/** True if the error says that a limit is used up or the server has too many calls. */
+/** True if the error says that the server is full or a limit is used up. */
 export const isBusy = (error: ErrorBody | null | undefined): boolean =>
   /rate_limit|quota|too_many|busy/.test(`${error?.type} ${error?.code}`);
 

@@ -1,7 +1,8 @@
-// Sound on the wire: 16-bit samples, little endian, in base64.
+// Audio as the protocol sends it: 16-bit samples, little endian, in base64.
 
-export const RATE = 24_000;
+export const RATE = 24_000; // samples per second
 
+/** Encode samples as base64. */
 export function encode(pcm: Int16Array): string {
   const bytes = new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
   let text = "";
@@ -10,6 +11,7 @@ export function encode(pcm: Int16Array): string {
   return btoa(text);
 }
 
+/** Decode base64 to samples. An odd last byte is dropped. */
 export function decode(base64: string): Int16Array<ArrayBuffer> {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length & ~1);
@@ -19,10 +21,10 @@ export function decode(base64: string): Int16Array<ArrayBuffer> {
 
 export const milliseconds = (samples: number, rate = RATE): number => (samples * 1000) / rate;
 
-/** How loud a piece of sound is, 0 to 1, on a scale that suits speech: -50 dB is 0. */
-export function loudness(sound: ArrayLike<number>, full: number): number {
+/** Return the loudness of samples, from 0 (-50 dB and less) to 1 (-8 dB and more). `full` is full scale. */
+export function loudness(samples: ArrayLike<number>, full: number): number {
   let sum = 0;
-  for (let i = 0; i < sound.length; i++) sum += (sound[i]! / full) ** 2;
-  const db = 10 * Math.log10(sum / Math.max(1, sound.length) + 1e-9);
+  for (let i = 0; i < samples.length; i++) sum += (samples[i]! / full) ** 2;
+  const db = 10 * Math.log10(sum / Math.max(1, samples.length) + 1e-9);
   return Math.min(1, Math.max(0, (db + 50) / 42));
 }

@@ -1,7 +1,7 @@
-// What a loudspeaker does with sound that comes in pieces, and the arithmetic of what has been heard.
-// Runs inside the player's worklet; knows nothing of it.
+// The playback queue of the loudspeaker. It counts the samples of each item as it renders them, so it knows
+// how much of each item the user has heard. The player's worklet runs it.
 
-/** An item whose sound was cut: how much of it had been played, in milliseconds. */
+/** How much of an item has been played, in milliseconds. */
 export interface PlayedPosition {
   item: string;
   ms: number;
@@ -9,11 +9,11 @@ export interface PlayedPosition {
 
 interface Piece {
   item: string;
-  sound: Int16Array;
+  pcm: Int16Array;
 }
 
 const FADE_MS = 5; // a sudden stop clicks
-const LONGEST_S = 600; // what comes beyond ten minutes of unplayed sound is dropped
+const MAX_WAITING_S = 600; // further audio is dropped
 
 export class Playout {
   readonly #rate: number;
@@ -24,36 +24,37 @@ export class Playout {
   #last = 0;
   #fade = 0;
 
-  /** Sound comes in, and goes out, at `rate` samples per second. */
+  /** Take and render audio at `rate` samples per second. */
   constructor(rate: number) {
     this.#rate = rate;
   }
 
-  /** Samples that wait to be played. */
+  /** Number of samples that wait to be played. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  push(item: string, sound: Int16Array): void {
-    if (!sound.length || this.#waiting + sound.length > LONGEST_S * this.#rate) return;
+  /** Queue audio of an item. Beyond ten minutes it is dropped. */
+  push(item: string, pcm: Int16Array): void {
+    if (!pcm.length || this.#waiting + pcm.length > MAX_WAITING_S * this.#rate) return;
     if (!this.#queue.length && !this.#rendered.has(item)) this.#rendered.clear();
-    this.#queue.push({ item, sound });
-    this.#waiting += sound.length;
+    this.#queue.push({ item, pcm });
+    this.#waiting += pcm.length;
   }
 
-  /** Fills `out` with the next samples, silence where there are none. */
+  /** Fill `out` with the next samples, and with silence where there are none. */
   render(out: Float32Array): void {
     let at = 0;
     while (at < out.length) {
       const piece = this.#queue[0];
       if (!piece) break;
-      const count = Math.min(out.length - at, piece.sound.length - this.#offset);
-      for (let i = 0; i < count; i++) out[at + i] = piece.sound[this.#offset + i]! / 32768;
+      const count = Math.min(out.length - at, piece.pcm.length - this.#offset);
+      for (let i = 0; i < count; i++) out[at + i] = piece.pcm[this.#offset + i]! / 32768;
       at += count;
       this.#offset += count;
       this.#waiting -= count;
       this.#rendered.set(piece.item, (this.#rendered.get(piece.item) ?? 0) + count);
-      if (this.#offset === piece.sound.length) {
+      if (this.#offset === piece.pcm.length) {
         this.#queue.shift();
         this.#offset = 0;
       }
@@ -63,21 +64,21 @@ export class Playout {
     for (; at < out.length; at++) out[at] = this.#fade > 0 ? (this.#last * --this.#fade) / ramp : 0;
   }
 
-  /** The item that sounds now and how far it has been rendered, in milliseconds. */
+  /** The item that is playing, and how far it has been rendered. */
   get position(): PlayedPosition | undefined {
     const item = this.#queue[0]?.item ?? [...this.#rendered.keys()].at(-1);
     return item === undefined ? undefined : { item, ms: this.#ms(item) };
   }
 
-  /** Silence at once. Returns every item that had sound left, in the order of playing. */
+  /** Drop all audio. Return every item that had audio left, in the order of playback. */
   flush(): PlayedPosition[] {
     const items = new Set(this.#queue.map((piece) => piece.item));
-    const cuts = [...items].map((item) => ({ item, ms: this.#ms(item) }));
+    const positions = [...items].map((item) => ({ item, ms: this.#ms(item) }));
     this.#fade = this.#queue.length ? Math.round((FADE_MS * this.#rate) / 1000) : 0;
     this.#queue = [];
     this.#offset = this.#waiting = 0;
     this.#rendered.clear();
-    return cuts;
+    return positions;
   }
 
   #ms(item: string): number {
@@ -85,6 +86,6 @@ export class Playout {
   }
 }
 
-/** What reached the ear: rendered sound leaves the loudspeaker `latency` seconds later. */
+/** Return the ms that the user has heard: rendered audio leaves the loudspeaker `latency` seconds later. */
 export const heardMs = (renderedMs: number, latency: number): number =>
   Math.max(0, Math.floor(renderedMs - latency * 1000));

@@ -1,5 +1,5 @@
-// Changes the rate of a stream of samples, for browsers that will not run a context at 24 kHz. A
-// windowed sinc of 16 zero crossings: at 48 to 24 kHz it holds back a third of a millisecond.
+// Resampling of a stream, for browsers that do not run an audio context at 24 kHz. The filter is a windowed
+// sinc of 16 zero crossings. From 48 to 24 kHz it delays the audio by a third of a millisecond.
 
 const CROSSINGS = 8;
 
@@ -18,13 +18,13 @@ export class Resampler {
     this.#at = this.#reach;
   }
 
-  /** The samples that `input` completes. */
+  /** Return the samples that `input` completes. */
   push(input: Float32Array): Float32Array {
     const all = new Float32Array(this.#kept.length + input.length);
     all.set(this.#kept);
     all.set(input, this.#kept.length);
-    const room = all.length - this.#reach - this.#at;
-    const out = new Float32Array(Math.max(0, Math.ceil(room / this.#step)));
+    const available = all.length - this.#reach - this.#at;
+    const out = new Float32Array(Math.max(0, Math.ceil(available / this.#step)));
     for (let i = 0; i < out.length; i++, this.#at += this.#step) out[i] = this.#sample(all, this.#at);
     const start = Math.floor(this.#at) - this.#reach;
     this.#kept = all.slice(start);

@@ -1,47 +1,48 @@
-// Microphone and loudspeaker of a browser. Both must be opened inside a click: browsers insist.
+// The microphone and the loudspeaker of a browser. Browsers open them only inside a click.
 
 import { RATE } from "./pcm";
-import { type PlayedPosition, heardMs } from "./playout";
+import { heardMs, type PlayedPosition } from "./playout";
 
 export type ToRecorder = { drain: number };
 export type FromRecorder = { pcm: Int16Array; level: number; drain?: number };
 export type ToPlayer = { item: string; pcm: Int16Array } | { flush: number };
 export type FromPlayer =
   | { position: PlayedPosition; level: number; drained: boolean }
-  | { flush: number; cuts: PlayedPosition[] };
+  | { flush: number; positions: PlayedPosition[] };
 
-/** How an item's playing goes on: up to where it has been heard, and whether that was all for now. */
+/** How far an item has been played. `drained`: no more audio waits. */
 export interface PlaybackProgress extends PlayedPosition {
   drained: boolean;
 }
 
-/** What a call needs of the world of sound. */
+/** The audio devices, as a call uses them. */
 export interface Sound {
-  /** Wakes the loudspeaker; call it in a click. */
+  /** Open or resume the loudspeaker. Call it in a click. */
   wake(): Promise<void>;
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
-  /** Silence at once; tells which items were cut, and where. */
+  /** Stop playback at once. Return the items that had audio left, and where each was cut. */
   flush(): Promise<PlayedPosition[]>;
   onProgress: (progress: PlaybackProgress) => void;
-  /** Opens the microphone. Rejects as `getUserMedia` does. */
+  /** Open the microphone. Rejects as `getUserMedia` does. */
   record(): Promise<void>;
-  /** What is recorded, about every 20 ms. */
+  /** Receives the recorded audio, about every 20 ms. */
   onRecorded: (pcm: Int16Array) => void;
-  /** The microphone went away by itself: unplugged, or taken back by the person. */
+  /** Runs when the microphone ends by itself: unplugged, or its permission was taken back. */
   onMicrophoneLost: () => void;
-  /** Hands over the last unfinished piece. */
+  /** Deliver the last unfinished piece of recorded audio. */
   drain(): Promise<void>;
-  /** Closes the microphone. */
+  /** Close the microphone. */
   stopRecording(): void;
+  /** Close microphone and loudspeaker. */
   close(): void;
   /** Loudness of the microphone and of the loudspeaker now, 0 to 1. */
   readonly levels: { in: number; out: number };
 }
 
 export interface SoundOptions {
-  /** Where `@vivavoce/client/worklets` is served from. */
+  /** Address of `@vivavoce/client/worklets`. */
   worklets: string | URL;
-  /** Take the loudspeaker's echo out? Asked when the microphone opens; with headphones, better not. */
+  /** Whether to remove the loudspeaker's echo. Read when the microphone opens. Not needed with headphones. */
   echoCancellation?: () => boolean;
 }
 
@@ -54,8 +55,8 @@ export class BrowserSound implements Sound {
   readonly #options: SoundOptions;
   #speaker: Promise<Node> | undefined;
   #microphone: (Node & { stream: MediaStream }) | undefined;
-  #asked = new Map<number, (cuts: PlayedPosition[]) => void>();
-  #question = 0;
+  #pending = new Map<number, (positions: PlayedPosition[]) => void>();
+  #lastRequest = 0;
 
   constructor(options: SoundOptions) {
     this.#options = options;
@@ -77,11 +78,11 @@ export class BrowserSound implements Sound {
   async flush(): Promise<PlayedPosition[]> {
     if (!this.#speaker) return [];
     const { context, node } = await this.#speaker;
-    const flush = ++this.#question;
-    const answer = new Promise<PlayedPosition[]>((resolve) => this.#asked.set(flush, resolve));
+    const flush = ++this.#lastRequest;
+    const reply = this.#reply(flush);
     node.port.postMessage({ flush } satisfies ToPlayer);
-    const cuts = await answer;
-    return cuts.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
+    const positions = await reply;
+    return positions.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
   }
 
   async record(): Promise<void> {
@@ -106,10 +107,10 @@ export class BrowserSound implements Sound {
   async drain(): Promise<void> {
     const node = this.#microphone?.node;
     if (!node) return;
-    const drain = ++this.#question;
-    const answer = new Promise<PlayedPosition[]>((resolve) => this.#asked.set(drain, resolve));
+    const drain = ++this.#lastRequest;
+    const reply = this.#reply(drain);
     node.port.postMessage({ drain } satisfies ToRecorder);
-    await answer;
+    await reply;
   }
 
   stopRecording(): void {
@@ -118,14 +119,14 @@ export class BrowserSound implements Sound {
     void this.#microphone.context.close();
     this.#microphone = undefined;
     this.levels.in = 0;
-    this.#answerAll();
+    this.#resolveAll();
   }
 
   close(): void {
     this.stopRecording();
     void this.#speaker?.then(({ context }) => context.close());
     this.#speaker = undefined;
-    this.#answerAll();
+    this.#resolveAll();
   }
 
   async #openSpeaker(): Promise<Node> {
@@ -134,7 +135,7 @@ export class BrowserSound implements Sound {
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
     node.connect(context.destination);
     node.port.onmessage = ({ data }: MessageEvent<FromPlayer>) => {
-      if ("flush" in data) return this.#answer(data.flush, data.cuts);
+      if ("flush" in data) return this.#resolve(data.flush, data.positions);
       const { position, level, drained } = data;
       this.levels.out = drained ? 0 : level;
       const ms = drained ? position.ms : heardMs(position.ms, latency(context));
@@ -150,9 +151,9 @@ export class BrowserSound implements Sound {
     node.port.onmessage = ({ data }: MessageEvent<FromRecorder>) => {
       this.levels.in = data.level;
       if (data.pcm.length) this.onRecorded(data.pcm);
-      if (data.drain !== undefined) this.#answer(data.drain, []);
+      if (data.drain !== undefined) this.#resolve(data.drain, []);
     };
-    // Its output is silence, but a node that leads nowhere is not run everywhere.
+    // The output is silent, but some browsers do not run a node that is not connected.
     source.connect(node).connect(context.destination);
     stream.getTracks()[0]?.addEventListener("ended", () => {
       if (this.#microphone?.stream !== stream) return;
@@ -162,14 +163,19 @@ export class BrowserSound implements Sound {
     return { context, node, stream };
   }
 
-  #answer(question: number, cuts: PlayedPosition[]): void {
-    this.#asked.get(question)?.(cuts);
-    this.#asked.delete(question);
+  /** Wait for a worklet's reply to a request. */
+  #reply(request: number): Promise<PlayedPosition[]> {
+    return new Promise((resolve) => this.#pending.set(request, resolve));
   }
 
-  /** Nobody waits for a device that has gone. */
-  #answerAll(): void {
-    for (const question of [...this.#asked.keys()]) this.#answer(question, []);
+  #resolve(request: number, positions: PlayedPosition[]): void {
+    this.#pending.get(request)?.(positions);
+    this.#pending.delete(request);
+  }
+
+  /** Resolve all requests: the device is gone, so its worklet no longer replies. */
+  #resolveAll(): void {
+    for (const request of [...this.#pending.keys()]) this.#resolve(request, []);
   }
 }
 
@@ -178,7 +184,7 @@ interface Node {
   node: AudioWorkletNode;
 }
 
-/** A context at 24 kHz, or at the microphone's own rate where a browser does not convert. */
+/** Return a context at 24 kHz, or at the microphone's own rate where the browser does not convert. */
 function listen(stream: MediaStream): { context: AudioContext; source: AudioNode } {
   const context = new AudioContext({ sampleRate: RATE });
   try {

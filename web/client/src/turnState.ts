@@ -30,7 +30,10 @@ export interface Turn {
   readonly response: { readonly id: string; readonly hasText: boolean } | undefined;
   /** The response that the user interrupted: what arrives of it later is dropped. */
   readonly interrupted: string | undefined;
-  /** `sent`: a `response.create` has no response yet. `deferred`: it must be sent again after the response. */
+  /**
+   * `sent`: a `response.create` has no response yet. `deferred`: the server refused it because a response was
+   * active, so it is sent again after that response.
+   */
   readonly request: "none" | "sent" | "deferred";
   /** The loudspeaker has audio to play. */
   readonly playing: boolean;
@@ -64,7 +67,7 @@ export type Input =
   | { type: "microphone_failed"; code: ErrorCode }
   | { type: "microphone_stopped" }
   | { type: "microphone_lost" } // unplugged, or the user took the permission back
-  | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // bytes that the socket has not sent yet
+  | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // unsent bytes in the socket
   | ({ type: "playback_progressed" } & PlaybackProgress)
   | { type: "playback_flushed"; positions: readonly PlayedPosition[] }
   | { type: "tools_finished"; results: readonly ToolResult[] };

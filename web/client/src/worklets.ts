@@ -1,6 +1,6 @@
-// The two audio worklets: a microphone that hands over pieces of 24 kHz PCM16, and a loudspeaker that
-// knows exactly what it has played. One file, so that a page adds one module. No work here but copying
-// and arithmetic: it runs on the audio thread.
+// The two audio worklets. The recorder delivers pieces of 24 kHz PCM16, the player counts exactly what it has
+// played. Both are in one file, so that a page adds one module. They run on the audio thread, so they only
+// copy and calculate.
 
 import { loudness, RATE } from "./pcm";
 import { Playout } from "./playout";
@@ -24,24 +24,24 @@ class Recorder extends AudioWorkletProcessor {
   constructor() {
     super();
     this.port.onmessage = ({ data }: MessageEvent<ToRecorder>) => {
-      this.#hand(data.drain);
+      this.#deliver(data.drain);
     };
   }
 
   process([input]: Float32Array[][]): boolean {
     const channel = input?.[0];
     if (!channel) return true;
-    const sound = this.#resampler ? this.#resampler.push(channel) : channel;
-    for (let i = 0; i < sound.length; i++) {
-      const sample = Math.max(-1, Math.min(1, sound[i]!));
+    const samples = this.#resampler ? this.#resampler.push(channel) : channel;
+    for (let i = 0; i < samples.length; i++) {
+      const sample = Math.max(-1, Math.min(1, samples[i]!));
       this.#piece[this.#filled++] = sample * 32767;
-      if (this.#filled === this.#piece.length) this.#hand();
+      if (this.#filled === this.#piece.length) this.#deliver();
     }
     return true;
   }
 
-  /** Hands over what has been recorded; an answer to a drain carries its number. */
-  #hand(drain?: number): void {
+  /** Deliver the recorded audio. The reply to a drain carries the number of its request. */
+  #deliver(drain?: number): void {
     const pcm = this.#piece.slice(0, this.#filled);
     const message: FromRecorder = { pcm, level: loudness(pcm, 32768) };
     if (drain !== undefined) message.drain = drain;
@@ -60,7 +60,7 @@ class Player extends AudioWorkletProcessor {
     super();
     this.port.onmessage = ({ data }: MessageEvent<ToPlayer>) => {
       if ("flush" in data) {
-        this.#report({ flush: data.flush, cuts: this.#playout.flush() });
+        this.#report({ flush: data.flush, positions: this.#playout.flush() });
         this.#resampler.clear();
       } else this.#playout.push(data.item, this.#resample(data.item, data.pcm));
     };
@@ -89,8 +89,8 @@ class Player extends AudioWorkletProcessor {
       resampler = new Resampler(RATE, sampleRate);
       this.#resampler = new Map([[item, resampler]]);
     }
-    const sound = resampler.push(Float32Array.from(pcm));
-    return Int16Array.from(sound, (sample) => Math.max(-32768, Math.min(32767, sample)));
+    const samples = resampler.push(Float32Array.from(pcm));
+    return Int16Array.from(samples, (sample) => Math.max(-32768, Math.min(32767, sample)));
   }
 
   #report(message: FromPlayer): void {

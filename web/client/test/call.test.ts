@@ -18,7 +18,7 @@ const failure = (code: string, type = "invalid_request_error") => ({
 });
 const words = (...list: string[]): [string, number][] => list.map((word) => [word, 100]);
 
-test("a call connects with its secret as a subprotocol and asks for its mode", async () => {
+test("a call connects with its secret as a subprotocol and configures its mode", async () => {
   const { call, socket } = await startCall({ assistant: "charlotte", language: "it" });
   expect(call.state.status).toBe("connecting");
   expect(socket.url).toBe("wss://here.test/v1/realtime?assistant=charlotte&language=it");
@@ -34,7 +34,7 @@ test("a call connects with its secret as a subprotocol and asks for its mode", a
   });
 });
 
-test("a transcription that the server chose stays", async () => {
+test("a transcription that the server has chosen is kept", async () => {
   const { socket } = await startCall();
   const session = { audio: { input: { transcription: { model: "its-own" } } } };
   socket.deliver({ type: "session.created", session });
@@ -56,14 +56,14 @@ test("a spoken turn goes from listening through thinking to speaking and back", 
   socket.deliver(added!, ...rest);
   expect(call.state.status).toBe("speaking");
   socket.deliver(...responseDone("resp_1", "item_2", "Noon."));
-  expect(call.state.status, "made, but still being played").toBe("speaking");
+  expect(call.state.status, "done, but still playing").toBe("speaking");
   sound.playFor(100);
   expect(call.state.status).toBe("listening");
   const said = call.state.lines.find(({ role }) => role === "assistant");
   expect(said).toMatchObject({ text: "Noon.", heard: 5, status: "done" });
 });
 
-test("words are shown as heard when their sound has begun", async () => {
+test("words count as heard when their audio has begun to play", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ", "noon.")));
   const heard = () => call.state.lines[0]!.text.slice(0, call.state.lines[0]!.heard);
@@ -75,7 +75,7 @@ test("words are shown as heard when their sound has begun", async () => {
   expect(heard()).toBe("It is ");
 });
 
-test("what the person says appears word by word, before its item exists", async () => {
+test("user speech appears word by word before its item exists", async () => {
   const { call, socket } = await openCall();
   const type = "conversation.item.input_audio_transcription";
   socket.deliver(speech("speech_started", "item_1"));
@@ -90,12 +90,12 @@ test("what the person says appears word by word, before its item exists", async 
   expect(call.state.lines).toMatchObject([{ text: "When does it start?", status: "done" }]);
 });
 
-test("speaking over an answer silences it and tells the server what was heard", async () => {
+test("user speech stops an answer and reports how much of it was heard", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ", "noon.")));
   sound.playFor(150);
   socket.deliver(speech("speech_started", "item_2"));
-  expect(sound.playout.waiting, "silent before anything else").toBe(0);
+  expect(sound.playout.waiting, "playback stops before anything else").toBe(0);
   await microtasks();
   expect(socket.sent.at(-1)).toMatchObject({
     type: "conversation.item.truncate",
@@ -103,12 +103,12 @@ test("speaking over an answer silences it and tells the server what was heard", 
     content_index: 0,
     audio_end_ms: 150,
   });
-  expect(socket.types, "the server cancels by itself").not.toContain("response.cancel");
+  expect(socket.types, "the server cancels the response itself").not.toContain("response.cancel");
   expect(call.state.status).toBe("listening");
   expect(call.state.lines[0]).toMatchObject({ text: "It is", status: "interrupted" });
 });
 
-test("late sound and words of an interrupted answer are dropped", async () => {
+test("late audio and words of an interrupted answer are dropped", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ")));
   call.interrupt();
@@ -119,7 +119,7 @@ test("late sound and words of an interrupted answer are dropped", async () => {
   expect(call.state.lines[0]!.text).not.toContain("noon");
   expect(call.state.status).toBe("ready");
   socket.deliver(...spokenResponse("resp_2", "item_2", words("Yes.")));
-  expect(call.state.status, "the next answer is heard").toBe("speaking");
+  expect(call.state.status, "the next answer plays").toBe("speaking");
 });
 
 test("an answer that was played to its end is not truncated", async () => {
@@ -132,7 +132,7 @@ test("an answer that was played to its end is not truncated", async () => {
   expect(socket.types).not.toContain("conversation.item.truncate");
 });
 
-test("an answer that has made no sound yet is cancelled without truncation", async () => {
+test("an answer without audio is cancelled without a truncation", async () => {
   const { call, socket } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", []));
   call.interrupt();
@@ -149,7 +149,7 @@ test("the stop button cancels first, then truncates", async () => {
   expect(socket.types.slice(-2)).toEqual(["response.cancel", "conversation.item.truncate"]);
 });
 
-test("stopping what had been generated whole truncates without a cancel", async () => {
+test("stopping the playback of a response that is done truncates without a cancel", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ", "noon.")));
   socket.deliver(...responseDone("resp_1", "item_1", "It is noon."));
@@ -160,7 +160,7 @@ test("stopping what had been generated whole truncates without a cancel", async 
   expect(socket.types).not.toContain("response.cancel");
 });
 
-test("typing while it speaks interrupts, then asks", async () => {
+test("a message typed during an answer interrupts it, then asks", async () => {
   const { call, socket } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ")));
   await call.sendText("And tomorrow?");
@@ -173,7 +173,7 @@ test("typing while it speaks interrupts, then asks", async () => {
   expect(call.state.status).toBe("thinking");
 });
 
-test("what is typed while connecting is sent when the session is there", async () => {
+test("a message typed while connecting is sent when the session is created", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
   expect(socket.types).toEqual([]);
@@ -181,7 +181,7 @@ test("what is typed while connecting is sent when the session is there", async (
   expect(socket.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
 });
 
-test("a question that meets a greeting is asked after it", async () => {
+test("a question asked during a greeting is asked again after it", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
   socket.deliver({ type: "session.created", session: {} }, ...spokenResponse("resp_1", "item_1", words("Hi.")));
@@ -195,7 +195,7 @@ test("a question that meets a greeting is asked after it", async () => {
   ]);
 });
 
-test("push-to-talk sends only what is said while it is held", async () => {
+test("push-to-talk sends audio only while the button is held", async () => {
   const { call, socket, sound } = await openCall({ mode: "push-to-talk" });
   expect(JSON.stringify(socket.sent[0])).toContain('"turn_detection":null');
   await call.pushToTalk(true);
@@ -210,7 +210,7 @@ test("push-to-talk sends only what is said while it is held", async () => {
   ]);
 });
 
-test("a tap too short for a word is dropped, and said to be", async () => {
+test("an utterance under 100 ms is dropped, and the caller learns it", async () => {
   const { call, socket, sound } = await openCall({ mode: "push-to-talk" });
   await call.pushToTalk(true);
   sound.recordFor(40);
@@ -218,14 +218,14 @@ test("a tap too short for a word is dropped, and said to be", async () => {
   expect(socket.types.at(-1)).toBe("input_audio_buffer.clear");
 });
 
-test("pressing the talk button interrupts", async () => {
+test("pressing the talk button interrupts the answer", async () => {
   const { call, socket } = await openCall({ mode: "push-to-talk" });
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ")));
   await call.pushToTalk(true);
   expect(socket.types).toContain("response.cancel");
 });
 
-test("closing the microphone in mid-sentence has it answered", async () => {
+test("closing the microphone during an utterance commits it and asks for a response", async () => {
   const { call, socket } = await openCall();
   await call.startMic();
   socket.deliver(speech("speech_started", "item_1"));
@@ -233,7 +233,7 @@ test("closing the microphone in mid-sentence has it answered", async () => {
   expect(socket.types.slice(-2)).toEqual(["input_audio_buffer.commit", "response.create"]);
 });
 
-test("in writing, the answer is text and the microphone closes", async () => {
+test("text mode asks for text and closes the microphone", async () => {
   const { call, socket, sound } = await openCall();
   await call.startMic();
   call.setMode("text");
@@ -256,7 +256,7 @@ test.each([
   expect(call.state.error).toBeUndefined();
 });
 
-test("a microphone refused while the connection is being made stays said", async () => {
+test("an error of the microphone stays shown when the session is created", async () => {
   const { call, socket, sound } = await startCall();
   sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
   await call.startMic();
@@ -264,7 +264,7 @@ test("a microphone refused while the connection is being made stays said", async
   expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
 });
 
-test("a microphone that is granted after it is no longer wanted closes again", async () => {
+test("a microphone that opens after a change to text mode closes again", async () => {
   const { call, sound } = await openCall();
   const opening = call.startMic();
   expect(call.state.requestingMicrophone).toBe(true);
@@ -274,7 +274,7 @@ test("a microphone that is granted after it is no longer wanted closes again", a
   expect(call.state).toMatchObject({ microphone: false, requestingMicrophone: false });
 });
 
-test("a lost connection is made anew with a fresh secret and the same conversation", async () => {
+test("a lost connection is replaced, with a fresh secret and the same conversation", async () => {
   const asked: (string | undefined)[] = [];
   const token = async ({ conversationId }: TokenRequest) => {
     asked.push(conversationId);
@@ -290,11 +290,11 @@ test("a lost connection is made anew with a fresh secret and the same conversati
   expect(ScriptedSocket.last.url).toContain("conversation_id=conv_1");
   expect(ScriptedSocket.last.protocols[1]).toBe("openai-insecure-api-key.ek_2");
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(call.state.status).toBe("speaking"); // what had come plays on
+  expect(call.state.status).toBe("speaking"); // the received audio plays on
   expect(call.state.error).toBeUndefined();
 });
 
-test("attempts grow apart, with jitter, and end in a sentence and a way on", async () => {
+test("delays between attempts double, with jitter, and end in an error that a start clears", async () => {
   expect([0, 1, 2, 9].map((attempt) => delay(attempt, () => 1))).toEqual([400, 800, 1600, 10_000]);
   expect(delay(2, () => 0)).toBe(800);
   const { call } = await startCall({ token: () => Promise.reject(new TypeError("no network")) });
@@ -305,18 +305,18 @@ test("attempts grow apart, with jitter, and end in a sentence and a way on", asy
   expect(call.state.error).toBeUndefined();
 });
 
-test("a connection that never says hello is given up", async () => {
+test("a connection without a session is closed after 10 s", async () => {
   const { call } = await startCall();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(call.state.status).toBe("reconnecting");
 });
 
-test("which closes are worth another try", () => {
+test("close codes that allow a retry", () => {
   for (const code of [1001, 1005, 1006, 1011, 1012, 1013, 1015]) expect(mayRetry(code)).toBe(true);
   for (const code of [1000, 1008, 3000, 4000]) expect(mayRetry(code)).toBe(false);
 });
 
-test("a server that cannot serve just now is tried again, and what it says is shown", async () => {
+test("a server that cannot open a session is tried again, and its message is shown", async () => {
   const { call, socket } = await startCall();
   socket.deliver(failure("engine_failed", "server_error"));
   socket.close(1011);
@@ -329,7 +329,7 @@ test("a server that cannot serve just now is tried again, and what it says is sh
   expect(call.state.error).toBeUndefined();
 });
 
-test("a secret that expired on the way is replaced once, without a word", async () => {
+test("a secret that expired before its use is replaced once, without an error", async () => {
   let count = 0;
   const { call, socket } = await startCall({ token: async () => `ek_${++count}` });
   socket.deliver(failure("invalid_api_key"));
@@ -346,29 +346,29 @@ test.each([
   ["secret_revoked", "revoked"],
   ["key_revoked", "revoked"],
   ["signed_out", "not_signed_in"],
-])("a call whose credential ends (%s) says so and does not reconnect", async (code, trouble) => {
+])("a call whose credential has ended (%s) does not reconnect", async (code, shown) => {
   let count = 0;
-  const { call, line } = await begin({ token: async () => `ek_${++count}` });
-  line.tell({ type: "session.created", session: {} });
-  line.tell(failure(code));
-  line.close(3000);
+  const { call, socket } = await startCall({ token: async () => `ek_${++count}` });
+  socket.deliver({ type: "session.created", session: {} });
+  socket.deliver(failure(code));
+  socket.close(3000);
   await vi.advanceTimersByTimeAsync(600_000);
   expect(count).toBe(1);
   expect(call.state).toMatchObject({
     status: "failed",
-    error: { code: trouble, message: "A sentence." },
+    error: { code: shown, message: "A sentence." },
   });
-  call.start(); // somebody asks for it, and gets a new secret if they may
+  call.start(); // the user asks for a new secret
   await settled();
   expect(count).toBe(2);
-  Line.last.tell(failure(code)); // while it is being set up
-  Line.last.close(3000);
+  FakeSocket.last.deliver(failure(code)); // while the call is set up
+  FakeSocket.last.close(3000);
   await vi.advanceTimersByTimeAsync(600_000);
   expect(count).toBe(2);
-  expect(call.state).toMatchObject({ status: "failed", error: { code: trouble } });
+  expect(call.state).toMatchObject({ status: "failed", error: { code: shown } });
 });
 
-test("a refusal is final and says why", async () => {
+test("a refusal is final and has a reason", async () => {
   const refused = await startCall();
   refused.socket.deliver(failure("conversation_not_found"));
   refused.socket.close(4000);
@@ -384,7 +384,7 @@ test("a refusal is final and says why", async () => {
   expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
 });
 
-test("who is told when to try again waits so long, and not much longer", async () => {
+test("a client that gets retry_after waits for it, and up to a quarter longer", async () => {
   const { call, socket } = await startCall();
   const busy = failure("server_busy", "rate_limit_error");
   socket.deliver({ ...busy, error: { ...busy.error, retry_after: 20 } });
@@ -401,7 +401,7 @@ test("who is told when to try again waits so long, and not much longer", async (
   expect(call.state.error).toBeUndefined();
 });
 
-test("a token that can be had later is asked for later", async () => {
+test("a token refused with a retry time is requested again at that time", async () => {
   let asked = 0;
   const token = () => (asked++ ? Promise.resolve("ek_2") : Promise.reject(full));
   const full = new Refusal("busy", "A sentence.", 10);
@@ -416,7 +416,7 @@ test("a token that can be had later is asked for later", async () => {
   expect(asked).toBe(2);
 });
 
-test("a server that stays busy is called busy in the end", async () => {
+test("a server that stays busy ends the call with the error busy", async () => {
   const full = () => Promise.reject(new Refusal("busy", "A sentence.", 1));
   const { call } = await startCall({ token: full });
   await vi.advanceTimersByTimeAsync(60_000);
@@ -426,7 +426,7 @@ test("a server that stays busy is called busy in the end", async () => {
   });
 });
 
-test("who may only write is let in for writing", async () => {
+test("a full server that accepts text gets a text session", async () => {
   const modes: string[] = [];
   const token = async ({ mode }: TokenRequest) => {
     modes.push(mode);
@@ -442,7 +442,7 @@ test("who may only write is let in for writing", async () => {
   expect(call.state).toMatchObject({ status: "ready" });
 });
 
-test("what was written before a failure is sent when trying again succeeds", async () => {
+test("a message typed before a failure is sent when the next start succeeds", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
   socket.close(4000);
@@ -453,7 +453,7 @@ test("what was written before a failure is sent when trying again succeeds", asy
   expect(ScriptedSocket.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
 });
 
-test("a failed answer is said, and forgotten when the next one comes", async () => {
+test("a failed response shows an error until the next response begins", async () => {
   const { call, socket } = await openCall();
   const error = { type: "server_error", code: "x", message: "A sentence." };
   const status_details = { type: "failed", error };
@@ -467,7 +467,7 @@ test("a failed answer is said, and forgotten when the next one comes", async () 
   expect(call.state.error).toBeUndefined();
 });
 
-test("complaints about cancels and truncations that came too late are not shown", async () => {
+test("errors of late cancels and truncations are not shown", async () => {
   const { call, socket } = await openCall();
   const error = { code: "response_cancel_not_active", message: "…", event_id: "quiet_cancel" };
   socket.deliver({ type: "error", error });
@@ -476,7 +476,7 @@ test("complaints about cancels and truncations that came too late are not shown"
   expect(call.state.error).toMatchObject({ code: "server", message: "A sentence." });
 });
 
-test("a network that does not keep up loses sound and says so, until it does again", async () => {
+test("a slow network drops audio and shows an error until it recovers", async () => {
   const { call, socket, sound } = await openCall();
   await call.startMic();
   socket.bufferedAmount = 10_000_000;
@@ -489,7 +489,7 @@ test("a network that does not keep up loses sound and says so, until it does aga
   expect(call.state.error).toBeUndefined();
 });
 
-test("a tool of the page is run, its result sent, and the answer asked for", async () => {
+test("a tool of the page is run, its result is sent and a response is requested", async () => {
   const { socket } = await openCall({ tools: { show_map: ({ room }: any) => ({ shown: room }) } });
   const output = [
     {
@@ -508,7 +508,7 @@ test("a tool of the page is run, its result sent, and the answer asked for", asy
   ]);
 });
 
-test("a tool that the page does not have fails in words, where the page says so", async () => {
+test("a call without a tool is ignored, or fails with the error of the tool *", async () => {
   const output = [{ type: "function_call", id: "i", call_id: "c", name: "x", arguments: "{}" }];
   const done = { type: "response.done", response: { id: "r", status: "completed", output } };
   const silent = await openCall();
@@ -532,7 +532,7 @@ test("another language continues the conversation over a new connection", async 
   expect(ScriptedSocket.last.url).toContain("language=it&conversation_id=conv_1");
 });
 
-test("hanging up tells how much was heard, and nothing is retried", async () => {
+test("hanging up reports how much was heard, and nothing is retried", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ")));
   sound.playFor(50);
@@ -553,10 +553,10 @@ test("lines that did not change keep their identity", async () => {
   const again = call.state.lines[0];
   socket.deliver({ type: "rate_limits.updated" });
   expect(call.state.lines[0]).toBe(again);
-  expect(again).not.toBe(before); // it was cut by the speech
+  expect(again).not.toBe(before); // the speech cut it
 });
 
-test("sessions that end at once are tried less and less often, and then it is said why", async () => {
+test("sessions that end at once are retried with doubling delays, then fail with the server's message", async () => {
   const { call } = await startCall();
   const start = Date.now();
   const tries: number[] = [];
@@ -573,7 +573,7 @@ test("sessions that end at once are tried less and less often, and then it is sa
   expect(call.state.error).toEqual({ code: "unavailable", message: "A sentence." });
 });
 
-test("a server that never gets as far as a session is asked five times more", async () => {
+test("a server that never creates a session is tried five more times", async () => {
   const { call } = await startCall();
   await call.sendText("Hello?");
   for (let i = 0; i < 6; i++) {
@@ -589,7 +589,7 @@ test("a server that never gets as far as a session is asked five times more", as
   });
 });
 
-test("after a steady session patience begins anew", async () => {
+test("a session of 5 s resets the count of attempts", async () => {
   const { call } = await openCall();
   for (let i = 0; i < 20; i++) {
     await vi.advanceTimersByTimeAsync(5_000);
@@ -601,7 +601,7 @@ test("after a steady session patience begins anew", async () => {
   expect(call.state.status).toBe("ready");
 });
 
-test("what was typed stands in the transcript until the server has it", async () => {
+test("a typed message is in the transcript before the server confirms it", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
   const status = () => call.state.lines.map(({ text, status }) => [text, status]);
@@ -615,10 +615,10 @@ test("what was typed stands in the transcript until the server has it", async ()
   socket.close(1012);
   await vi.advanceTimersByTimeAsync(400);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(ScriptedSocket.last.types, "it is not said twice").toEqual(["session.update"]);
+  expect(ScriptedSocket.last.types, "it is not sent twice").toEqual(["session.update"]);
 });
 
-test("what was typed and got lost on the way is said again, under the same id", async () => {
+test("a typed message that the server has not confirmed is sent again with the same id", async () => {
   const { call, socket } = await openCall();
   await call.sendText("Hello?");
   socket.close(1011);
@@ -629,7 +629,7 @@ test("what was typed and got lost on the way is said again, under the same id", 
   expect(ScriptedSocket.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
 });
 
-test("what was typed and refused stays to be read, with the reason", async () => {
+test("a refused message stays in the transcript, with the reason", async () => {
   const { call, socket } = await openCall();
   await call.sendText("Hello?");
   const { event_id } = socket.sent[1]!;
@@ -640,7 +640,7 @@ test("what was typed and refused stays to be read, with the reason", async () =>
   });
 });
 
-test("a conversation that is gone is replaced by a new one, and what was typed is said there", async () => {
+test("a deleted conversation is replaced by a new one, which gets the typed messages", async () => {
   const { call, socket } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("Noon.")));
   socket.close(1012);
@@ -657,7 +657,7 @@ test("a conversation that is gone is replaced by a new one, and what was typed i
   expect(ScriptedSocket.last.types.slice(-2)).toEqual(["conversation.item.create", "response.create"]);
 });
 
-test("a conversation may be gone as early as when the secret is asked for", async () => {
+test("a conversation may be deleted before the secret is requested", async () => {
   const asked: (string | undefined)[] = [];
   const token = async ({ conversationId }: TokenRequest) => {
     asked.push(conversationId);
@@ -669,7 +669,7 @@ test("a conversation may be gone as early as when the secret is asked for", asyn
   expect(call.state).toMatchObject({ status: "connecting", error: { code: "new_conversation" } });
 });
 
-test("speech that could not be turned into words is said to be so, until it is tried again", async () => {
+test("a failed transcription shows an error until the user speaks again", async () => {
   const { call, socket } = await openCall();
   socket.deliver(speech("speech_started", "item_1"));
   socket.deliver({
@@ -683,12 +683,12 @@ test("speech that could not be turned into words is said to be so, until it is t
   socket.deliver({ type: "response.created", response: { id: "r", conversation_id: null } });
   const status_details = { type: "failed", error };
   socket.deliver({ type: "response.done", response: { id: "r", status: "failed", status_details, output: [] } });
-  expect(call.state.error, "one trouble, one sentence").toEqual({ code: "transcription_failed" });
+  expect(call.state.error, "one error at a time").toEqual({ code: "transcription_failed" });
   socket.deliver(speech("speech_started", "item_2"));
   expect(call.state.error).toBeUndefined();
 });
 
-test("a model that answers has heard, with or without a transcript", async () => {
+test("an answer clears the error of a failed transcription", async () => {
   const { call, socket } = await openCall();
   socket.deliver({
     type: "conversation.item.input_audio_transcription.failed",
@@ -699,7 +699,7 @@ test("a model that answers has heard, with or without a transcript", async () =>
   expect(call.state.error).toBeUndefined();
 });
 
-test("an answer stopped in its last word was not interrupted", async () => {
+test("an answer stopped within its last word is not interrupted", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ", "noon.")));
   socket.deliver(...responseDone("resp_1", "item_1", "It is noon."));
@@ -710,7 +710,7 @@ test("an answer stopped in its last word was not interrupted", async () => {
   expect(call.state.lines[0]).toMatchObject({ text: "It is noon.", heard: 11, status: "done" });
 });
 
-test("hanging up after the last word leaves an answer whole, however its sound was portioned", async () => {
+test("hanging up after the last word leaves an answer whole, whatever the size of its deltas", async () => {
   const { call, socket, sound } = await openCall();
   const odd = Array.from({ length: 30 }, (): [string, number] => ["la ", 33.375]);
   socket.deliver(...spokenResponse("resp_1", "item_1", odd));

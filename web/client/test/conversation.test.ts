@@ -19,7 +19,7 @@ const added = (id: string, previous_item_id: string | null): ServerEvent => ({
 const order = (...list: ServerEvent[]) =>
   list.reduce<Conversation>(apply, []).map((item) => item.id);
 
-test("a recorded call folds to the same conversation here as in the server", () => {
+test("a recorded call folds to the same conversation as in the server", () => {
   const items = events.reduce<Conversation>(apply, []);
   expect(items).toEqual(JSON.parse(folded));
 });
@@ -32,21 +32,21 @@ test("a call that plays the recording shows its conversation", async () => {
   expect(call.state.lines.map(({ role, text }) => [role, text])).toEqual([
     ["user", "what time is it"],
     ["assistant", "It is noon. Lunch?"],
-    ["user", ""], // what they said over it has not been understood yet
+    ["user", ""], // the speech that interrupted has no transcript yet
   ]);
 });
 
-test("an item goes where the server says", () => {
+test("an item is inserted after its previous item", () => {
   expect(order(added("a", null), added("b", "a"), added("c", "a"))).toEqual(["a", "c", "b"]);
   expect(order(added("a", null), added("b", null))).toEqual(["b", "a"]);
-  expect(order(added("a", null), added("b", "never met"))).toEqual(["a", "b"]);
+  expect(order(added("a", null), added("b", "unknown"))).toEqual(["a", "b"]);
 });
 
-test("an item told twice, as after a reconnection, is there once and keeps its place", () => {
+test("an item added twice, as after a reconnection, exists once and keeps its place", () => {
   expect(order(added("a", null), added("b", "a"), added("a", "b"))).toEqual(["a", "b"]);
 });
 
-test("what was deleted is gone, what is unknown changes nothing", () => {
+test("a deleted item is removed, an unknown item or event changes nothing", () => {
   const deleted: ServerEvent = { type: "conversation.item.deleted", item_id: "a" };
   expect(order(added("a", null), deleted)).toEqual([]);
   const items: Conversation = [message("a")];

@@ -16,14 +16,14 @@ test("the played position counts the samples of each item, not the clock", () =>
   playout.push("a", sound(100));
   render(playout, 40);
   expect(playout.position).toEqual({ item: "a", ms: 40 });
-  render(playout, 500); // the network was late: silence is not sound that was heard
+  render(playout, 500); // the network was late: silence does not count
   expect(playout.position).toEqual({ item: "a", ms: 100 });
   playout.push("a", sound(100));
   render(playout, 30);
   expect(playout.position).toEqual({ item: "a", ms: 130 });
 });
 
-test("a flush tells where each item was cut, and those that were never begun", () => {
+test("a flush reports where each item was cut, also items that had not begun", () => {
   const playout = new Playout(RATE);
   playout.push("a", sound(50));
   playout.push("b", sound(100));
@@ -37,7 +37,7 @@ test("a flush tells where each item was cut, and those that were never begun", (
   expect(playout.flush()).toEqual([]);
 });
 
-test("after a flush the sound fades within 5 ms and stays silent", () => {
+test("after a flush the audio fades within 5 ms and stays silent", () => {
   const playout = new Playout(RATE);
   playout.push("a", sound(100));
   render(playout, 10);
@@ -47,24 +47,24 @@ test("after a flush the sound fades within 5 ms and stays silent", () => {
   expect(out.slice((RATE * 5) / 1000).every((sample) => sample === 0)).toBe(true);
 });
 
-test("sound crosses from piece to piece without a gap", () => {
+test("audio continues from piece to piece without a gap", () => {
   const playout = new Playout(RATE);
   for (let i = 0; i < 10; i++) playout.push("a", sound(7));
   expect(render(playout, 70).every((sample) => sample === 0.5)).toBe(true);
 });
 
-test("more than ten minutes of unplayed sound are not kept", () => {
+test("unplayed audio beyond ten minutes is dropped", () => {
   const playout = new Playout(RATE);
   for (let i = 0; i < 700; i++) playout.push("a", sound(1000));
   expect(playout.waiting).toBe(600 * RATE);
 });
 
-test("what was heard lags behind what was rendered", () => {
+test("the heard position is the rendered position minus the latency", () => {
   expect(heardMs(1500.7, 0.05)).toBe(1450);
   expect(heardMs(20, 0.05)).toBe(0);
 });
 
-test("sound survives the wire", () => {
+test("samples survive encoding and decoding", () => {
   const pcm = Int16Array.from({ length: 20_000 }, (_, i) => (i * 7919) % 65536 - 32768);
   expect(decode(encode(pcm))).toEqual(pcm);
 });
@@ -85,7 +85,7 @@ test.each([
   [44_100, 24_000],
   [24_000, 48_000],
   [24_000, 44_100],
-])("resampling %i to %i keeps speech and its length", (from, to) => {
+])("resampling %i to %i Hz keeps speech and its length", (from, to) => {
   const resampler = new Resampler(from, to);
   const input = tone(1000, from, 1);
   const out: number[] = [];
@@ -94,7 +94,7 @@ test.each([
   expect(rms(Float32Array.from(out).slice(100))).toBeCloseTo(Math.SQRT1_2, 1);
 });
 
-test("what 24 kHz cannot carry is taken out, not folded back", () => {
+test("frequencies above 12 kHz are removed, not aliased", () => {
   const out = new Resampler(48_000, 24_000).push(tone(15_000, 48_000, 0.5));
   expect(rms(out.slice(100))).toBeLessThan(0.03);
 });

@@ -1,4 +1,4 @@
-// A small world for a call: a server that is played by the test, and a loudspeaker whose time is the test's.
+// The environment of a call under test: the test plays the server, and moves the time of the loudspeaker.
 
 import { Call, type CallOptions } from "../src/call";
 import { encode, RATE } from "../src/pcm";
@@ -33,7 +33,7 @@ export class ScriptedSocket {
     this.onclose({ code });
   }
 
-  /** The server says something. */
+  /** Deliver events of the server. */
   deliver(...events: object[]): void {
     for (const event of events) this.onmessage({ data: JSON.stringify(event) });
   }
@@ -91,16 +91,18 @@ export class TestSound implements Sound {
     if (position) this.onProgress({ ...position, drained: !this.playout.waiting });
   }
 
-  /** Somebody speaks into the microphone. */
+  /** Record `ms` of audio. */
   recordFor(ms: number): void {
     this.onRecorded(new Int16Array((RATE * ms) / 1000));
   }
 }
 
+/** Wait until all pending promises are settled. */
 export const microtasks = async (): Promise<void> => {
   for (let i = 0; i < 10; i++) await Promise.resolve();
 };
 
+/** Start a call. Its socket is open, without a session. */
 export async function startCall(options: Partial<CallOptions> = {}) {
   const sound = new TestSound();
   const call = new Call(
@@ -113,13 +115,14 @@ export async function startCall(options: Partial<CallOptions> = {}) {
   return { call, sound, socket };
 }
 
+/** Start a call and create its session. */
 export async function openCall(options: Partial<CallOptions> = {}) {
   const begun = await startCall(options);
   begun.socket.deliver({ type: "session.created", session: {} });
   return begun;
 }
 
-/** What the server sends while it answers aloud: one word, and its sound, per piece. */
+/** Return the events of a spoken response: the text and the audio of each word. */
 export function spokenResponse(response: string, item: string, pieces: [word: string, ms: number][]) {
   const message = { type: "message", id: item, role: "assistant" };
   const at = { response_id: response, item_id: item };
@@ -137,6 +140,7 @@ export function spokenResponse(response: string, item: string, pieces: [word: st
   ];
 }
 
+/** Return the events that end a response. */
 export function responseDone(response: string, item: string, transcript: string, status = "completed") {
   const message = { type: "message", id: item, role: "assistant" };
   const done = status === "completed" ? "completed" : "incomplete";

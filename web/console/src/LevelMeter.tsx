@@ -1,11 +1,11 @@
-// The face of the page: the holes of a loudspeaker, which swell with the voice that sounds. It is the
-// level meter of both sides, and shows by its movement what the call is doing.
+// The level meter of the call, drawn as the holes of a loudspeaker. The holes grow with the level of the
+// microphone or of the loudspeaker. Their movement shows the status of the call.
 
 import type { Call, Status } from "@vivavoce/client";
 import { useEffect, useRef } from "react";
 
 const RINGS = 7;
-const EMPTY_RINGS = 2; // room for the microphone in the middle
+const EMPTY_RINGS = 2; // space for the microphone icon
 
 const HOLES = Array.from({ length: RINGS - EMPTY_RINGS }, (_, i) => i + EMPTY_RINGS).flatMap((ring) =>
   Array.from({ length: ring * 6 }, (_, i) => ({
@@ -14,9 +14,9 @@ const HOLES = Array.from({ length: RINGS - EMPTY_RINGS }, (_, i) => i + EMPTY_RI
   })),
 );
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** How far open a hole is, 0 to 1. */
+/** Return how far a hole is open, 0 to 1. `t` is in seconds. */
 function opening(status: Status, distance: number, angle: number, level: number, t: number): number {
   const reach = (level * 1.2 - distance + 0.25) * 2;
   switch (status) {
@@ -24,12 +24,12 @@ function opening(status: Status, distance: number, angle: number, level: number,
     case "speaking":
       return 0.16 + 0.84 * Math.max(0, Math.min(1, reach)) * Math.min(1, level * 3);
     case "thinking": {
-      const sweep = still.matches ? 0.5 : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
+      const sweep = reducedMotion.matches ? 0.5 : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
       return 0.16 + 0.55 * ((sweep + 1) % 1) ** 3;
     }
     case "connecting":
     case "reconnecting": {
-      const wave = still.matches ? 0.5 : Math.sin((distance * 1.6 - t * 0.7) * 2 * Math.PI);
+      const wave = reducedMotion.matches ? 0.5 : Math.sin((distance * 1.6 - t * 0.7) * 2 * Math.PI);
       return 0.18 + 0.3 * Math.max(0, wave) ** 2;
     }
     default:
@@ -37,6 +37,7 @@ function opening(status: Status, distance: number, angle: number, level: number,
   }
 }
 
+/** Draw the level meter. It is animated while the status or the level asks for it. */
 export function LevelMeter({ status, call }: { status: Status; call?: Call | undefined }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
@@ -47,8 +48,8 @@ export function LevelMeter({ status, call }: { status: Status; call?: Call | und
     const draw = (time: number) => {
       const side = Math.round(element.clientWidth * devicePixelRatio);
       if (element.width !== side) element.width = element.height = side;
-      const wanted = call ? (status === "speaking" ? call.levels.out : call.levels.in) : 0;
-      level += (wanted - level) * (wanted > level ? 0.5 : 0.12);
+      const target = call ? (status === "speaking" ? call.levels.out : call.levels.in) : 0;
+      level += (target - level) * (target > level ? 0.5 : 0.12);
       context.clearRect(0, 0, side, side);
       context.fillStyle = getComputedStyle(element).color;
       const hole = (side / 2 / RINGS) * 0.46;
@@ -69,13 +70,13 @@ export function LevelMeter({ status, call }: { status: Status; call?: Call | und
       frame = requestAnimationFrame(draw);
     };
     redraw();
-    const watch = new ResizeObserver(redraw);
-    watch.observe(element);
+    const observer = new ResizeObserver(redraw);
+    observer.observe(element);
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", redraw);
     return () => {
       cancelAnimationFrame(frame);
-      watch.disconnect();
+      observer.disconnect();
       scheme.removeEventListener("change", redraw);
     };
   }, [status, call]);

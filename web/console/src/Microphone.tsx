@@ -1,5 +1,5 @@
-// The big button. Hands-free it switches the microphone; with push-to-talk it listens while it is held,
-// by pointer, Enter or the space bar.
+// The microphone button. In hands-free mode a click opens or closes the microphone. In push-to-talk mode the
+// microphone records while the user holds the button, Enter or the space bar.
 
 import type { Call, State } from "@vivavoce/client";
 import { useEffect } from "react";
@@ -14,12 +14,13 @@ interface Props {
   onHold: (down: boolean) => void;
 }
 
+/** Show the button with the level meter. In text mode, show the level meter only. */
 export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
   const { status, mode, microphone } = state;
   const held = mode === "push-to-talk";
   useSpaceBar(held, onHold);
-  const face = <LevelMeter status={status} call={call} />;
-  if (mode === "text") return <div className="microphone">{face}</div>;
+  const meter = <LevelMeter status={status} call={call} />;
+  if (mode === "text") return <div className="microphone">{meter}</div>;
   const on = held ? status === "listening" : microphone;
   const name = held ? strings.holdToTalk : strings.microphone;
   return (
@@ -36,7 +37,7 @@ export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
         onHold(true);
       }}
       onLostPointerCapture={() => held && onHold(false)}
-      onContextMenu={(event) => held && event.preventDefault()} // a long touch
+      onContextMenu={(event) => held && event.preventDefault()} // a long touch opens a menu
       onKeyDown={(event) => {
         if (!held || event.key !== "Enter") return;
         event.preventDefault();
@@ -44,37 +45,37 @@ export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
       }}
       onKeyUp={(event) => held && event.key === "Enter" && onHold(false)}
     >
-      {face}
+      {meter}
       <Symbol crossed={!on && !held && status !== "idle"} />
     </button>
   );
 }
 
-/** The space bar talks wherever it would not write or press something else. */
+/** Make the space bar a talk button, except where it types or presses another button. */
 function useSpaceBar(active: boolean, onHold: (down: boolean) => void): void {
   useEffect(() => {
     if (!active) return;
-    const meant = ({ code, target }: KeyboardEvent) =>
+    const isTalkKey = ({ code, target }: KeyboardEvent) =>
       code === "Space" &&
       !(target as Element).closest("input, textarea, select, button:not(.microphone)");
     const press = (event: KeyboardEvent) => {
-      if (!meant(event)) return;
+      if (!isTalkKey(event)) return;
       event.preventDefault();
       if (!event.repeat) onHold(true);
     };
     const release = (event: KeyboardEvent) => {
-      if (!meant(event)) return;
+      if (!isTalkKey(event)) return;
       event.preventDefault();
       onHold(false);
     };
-    const leave = () => onHold(false);
+    const releaseOnBlur = () => onHold(false);
     addEventListener("keydown", press);
     addEventListener("keyup", release);
-    addEventListener("blur", leave);
+    addEventListener("blur", releaseOnBlur);
     return () => {
       removeEventListener("keydown", press);
       removeEventListener("keyup", release);
-      removeEventListener("blur", leave);
+      removeEventListener("blur", releaseOnBlur);
     };
   }, [active, onHold]);
 }

@@ -1,10 +1,10 @@
-// A failure in one sentence, and the way on.
+// An error in one sentence, with buttons for what the user can do about it.
 
 import type { CallError, ErrorCode } from "@vivavoce/client";
 import type { Strings } from "./strings";
 
-/** After these the call stands still until somebody asks for it. */
-const AGAIN = new Set<ErrorCode>(["network", "unavailable", "revoked", "refused", "busy"]);
+/** Errors after which the call waits for the user to start it again. */
+const RESTARTABLE = new Set<ErrorCode>(["network", "unavailable", "revoked", "refused", "busy"]);
 
 interface Props {
   error: CallError;
@@ -15,10 +15,11 @@ interface Props {
   onSignedOut: () => void;
 }
 
+/** Show an error and the actions that fit it. */
 export function Notice({ error, strings, onRetry, onMicrophone, onWrite, onSignedOut }: Props) {
   const { code, message } = error;
-  const way = (does: () => void, name: string) => (
-    <button type="button" className="secondary" onClick={does}>
+  const button = (onClick: () => void, name: string) => (
+    <button type="button" className="secondary" onClick={onClick}>
       {name}
     </button>
   );
@@ -28,11 +29,11 @@ export function Notice({ error, strings, onRetry, onMicrophone, onWrite, onSigne
         {strings.errors[code]} {message && <q>{message}</q>}
       </p>
       <div>
-        {code.startsWith("microphone") && way(onMicrophone, strings.retry)}
-        {code.startsWith("microphone") && way(onWrite, strings.writeInstead)}
-        {code === "not_signed_in" && way(onSignedOut, strings.retry)}
-        {(code === "transcription_failed" || code === "busy") && way(onWrite, strings.writeInstead)}
-        {AGAIN.has(code) && way(onRetry, strings.retry)}
+        {code.startsWith("microphone") && button(onMicrophone, strings.retry)}
+        {code.startsWith("microphone") && button(onWrite, strings.writeInstead)}
+        {code === "not_signed_in" && button(onSignedOut, strings.retry)}
+        {(code === "transcription_failed" || code === "busy") && button(onWrite, strings.writeInstead)}
+        {RESTARTABLE.has(code) && button(onRetry, strings.retry)}
       </div>
     </div>
   );

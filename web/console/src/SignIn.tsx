@@ -14,7 +14,7 @@ export function Loading({ strings }: { strings: Strings }) {
   );
 }
 
-/** Explain how to sign in, or why there is no assistant to talk with. */
+/** Explain how to sign in, or why the page cannot list assistants. */
 export function SignIn(props: { result: SignInResult; strings: Strings; onRetry: () => void }) {
   const { result, onRetry } = props;
   const { signIn, retry } = props.strings;

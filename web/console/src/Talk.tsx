@@ -1,4 +1,4 @@
-// The page: on one side who to talk with, how, and the instrument; on the other what is said.
+// The talk page: settings and call controls on the left, the transcript on the right.
 
 import { type Call, connect, type Mode, type State } from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
@@ -10,15 +10,15 @@ import { Announcer, Transcript } from "./Transcript";
 import { useCall } from "./useCall";
 import { languageName, stringsFor, type Strings } from "./strings";
 
-/** More than these would push the settings under the instrument, so they fold into a list. */
-const CARDS = 3;
+/** The maximum shown as cards: with more, the settings would need scrolling, so the page shows a list. */
+const MAX_CARDS = 3;
 
 const MODES: Mode[] = ["open", "push-to-talk", "text"];
 
-/** The visitor's language where the assistant speaks it, else the assistant's first. */
+/** Return the first language of the user that the assistant has, otherwise its own first. */
 function firstLanguage({ languages }: Assistant, before?: string): string {
-  const wanted = [...(before ? [before] : []), ...navigator.languages.map((tag) => tag.slice(0, 2))];
-  return wanted.find((language) => languages.includes(language)) ?? languages[0] ?? "en";
+  const preferred = [...(before ? [before] : []), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  return preferred.find((language) => languages.includes(language)) ?? languages[0] ?? "en";
 }
 
 export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }) {
@@ -28,33 +28,32 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const [mode, setMode] = useState<Mode>("open");
   const [call, setCall] = useState<Call>();
   const [open, setOpen] = useState(true);
-  const [short, setShort] = useState(false);
+  const [tooShort, setTooShort] = useState(false);
   const headphones = useRef(false);
   const state = useCall(call, mode);
-  const reader = stringsFor([language, ...navigator.languages]);
-  const { strings } = reader;
+  const { language: pageLanguage, strings } = stringsFor([language, ...navigator.languages]);
   const name = localize(assistant.title, language);
 
   useEffect(() => {
-    document.documentElement.lang = reader.language;
+    document.documentElement.lang = pageLanguage;
     document.title = `${name} · Vivavoce`;
-  }, [reader.language, name]);
+  }, [pageLanguage, name]);
   useEffect(() => () => call?.close(), [call]);
 
   useEffect(() => {
-    const escape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
-    addEventListener("keydown", escape);
-    return () => removeEventListener("keydown", escape);
+    const interruptOnEscape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
+    addEventListener("keydown", interruptOnEscape);
+    return () => removeEventListener("keydown", interruptOnEscape);
   }, [call]);
 
-  /** The call that runs, or a new one. Only in a click: the browser lets sound begin there. */
-  const begin = useCallback((): Call => {
+  /** Return the running call, or start one. Run it in a click: only then browsers play audio. */
+  const ensureCall = useCallback((): Call => {
     setOpen(false);
     if (call) {
       if (call.state.status === "idle" || call.state.status === "failed") call.start();
       return call;
     }
-    const begun = connect({
+    const started = connect({
       assistant: assistant.name,
       language,
       url: new URL("v1/realtime", location.href),
@@ -64,52 +63,52 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       echoCancellation: () => !headphones.current,
       tools: {
         "*": () => {
-          throw new Error(strings.toolUnavailable); // better said than left waiting
+          throw new Error(strings.toolUnavailable); // an error reaches the model, which then says so
         },
       },
     });
-    setCall(begun);
-    return begun;
+    setCall(started);
+    return started;
   }, [call, assistant, language, mode, strings]);
 
   const hold = useCallback(
     (down: boolean) => {
       if (!down && !call) return;
-      setShort(false);
-      void (down ? begin() : call!).pushToTalk(down).then((enough) => {
-        if (!down && !enough) setShort(true);
+      setTooShort(false);
+      void (down ? ensureCall() : call!).pushToTalk(down).then((longEnough) => {
+        if (!down && !longEnough) setTooShort(true);
       });
     },
-    [begin, call],
+    [ensureCall, call],
   );
 
-  const choose = (next: Assistant) => {
+  const chooseAssistant = (next: Assistant) => {
     setAssistant(next);
     setLanguage(firstLanguage(next, language));
     setCall(undefined);
   };
-  const speak = (next: string) => {
+  const chooseLanguage = (next: string) => {
     setLanguage(next);
     call?.setLanguage(next);
   };
-  const use = (next: Mode) => {
+  const chooseMode = (next: Mode) => {
     setMode(next);
-    setShort(false);
+    setTooShort(false);
     call?.setMode(next);
   };
-  const wear = (worn: boolean) => {
+  const setHeadphones = (worn: boolean) => {
     headphones.current = worn;
     if (!call?.state.microphone) return;
     call.stopMic();
     void call.startMic();
   };
-  const leave = () => {
+  const leavePage = () => {
     call?.close();
     void signOut().finally(onSignedOut);
   };
   const toggle = () => {
     if (call?.state.microphone) call.stopMic();
-    else void begin().startMic();
+    else void ensureCall().startMic();
   };
 
   return (
@@ -133,35 +132,35 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       <section className="choices" id="choices" aria-label={strings.settings}>
         <Choice
           legend={strings.talkWith}
-          look={assistants.length > CARDS ? "list" : "cards"}
-          options={assistants.map((one) => ({ value: one.name, name: localize(one.title, language) }))}
+          variant={assistants.length > MAX_CARDS ? "list" : "cards"}
+          options={assistants.map(({ name, title }) => ({ value: name, name: localize(title, language) }))}
           chosen={assistant.name}
-          onChoose={(value) => choose(assistants.find((one) => one.name === value)!)}
+          onChoose={(value) => chooseAssistant(assistants.find(({ name }) => name === value)!)}
         />
         {assistant.languages.length > 1 && (
           <Choice
             legend={strings.language}
             options={assistant.languages.map((value) => ({ value, name: languageName(value) }))}
             chosen={language}
-            onChoose={speak}
+            onChoose={chooseLanguage}
           />
         )}
         <Choice
           legend={strings.mode}
-          look="segments"
+          variant="segments"
           options={MODES.map((value) => ({ value, name: strings.modes[value] }))}
           chosen={mode}
-          onChoose={use}
+          onChoose={chooseMode}
         />
         {mode !== "text" && (
           <label className="headphones">
-            <input type="checkbox" onChange={(event) => wear(event.target.checked)} />
+            <input type="checkbox" onChange={(event) => setHeadphones(event.target.checked)} />
             <span>
               {strings.headphones} <small>{strings.headphonesWhy}</small>
             </span>
           </label>
         )}
-        <button type="button" className="sign-out" onClick={leave}>
+        <button type="button" className="sign-out" onClick={leavePage}>
           {strings.signOut}
         </button>
       </section>
@@ -169,10 +168,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       <section className="controls" data-mode={mode} aria-label={strings.call}>
         <Microphone state={state} call={call} strings={strings} onSwitch={toggle} onHold={hold} />
         <p className="status" role="status" data-status={state.status}>
-          {statusWord(state, strings)}
+          {statusText(state, strings)}
         </p>
         {mode === "text" && <Announcer lines={state.lines} />}
-        <p className="hint">{short ? strings.hints.tooShort : hint(state, strings)}</p>
+        <p className="hint">{tooShort ? strings.hints.tooShort : hint(state, strings)}</p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
             <button
@@ -223,10 +222,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             error={state.error}
             strings={strings}
             onRetry={() => call?.start()}
-            onMicrophone={() => void begin().startMic()}
+            onMicrophone={() => void ensureCall().startMic()}
             onWrite={() => {
-              use("text");
-              call?.start(); // where no more voices are let in, who writes is
+              chooseMode("text");
+              call?.start(); // a server that is full still accepts text sessions
             }}
             onSignedOut={onSignedOut}
           />
@@ -235,14 +234,14 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           label={strings.messageLabel}
           placeholder={strings.placeholder.replace("{name}", name)}
           send={strings.send}
-          onSend={(text) => void begin().sendText(text)}
+          onSend={(text) => void ensureCall().sendText(text)}
         />
       </main>
     </div>
   );
 }
 
-function statusWord({ status, mode, userSpeaking }: State, strings: Strings): string {
+function statusText({ status, mode, userSpeaking }: State, strings: Strings): string {
   if (status === "listening" && userSpeaking) return strings.status.userSpeaking;
   const word = strings.status[status];
   return typeof word === "string" ? word : word[mode];
@@ -261,15 +260,15 @@ interface Option<T> {
 
 interface ChoiceProps<T> {
   legend: string;
-  look?: "cards" | "list" | "segments";
+  variant?: "cards" | "list" | "segments";
   options: Option<T>[];
   chosen: T;
   onChoose: (value: T) => void;
 }
 
-function Choice<T extends string>({ legend, look, options, chosen, onChoose }: ChoiceProps<T>) {
+function Choice<T extends string>({ legend, variant, options, chosen, onChoose }: ChoiceProps<T>) {
   const group = useId();
-  if (look === "list")
+  if (variant === "list")
     return (
       <label className="choice list">
         <span>{legend}</span>
@@ -283,7 +282,7 @@ function Choice<T extends string>({ legend, look, options, chosen, onChoose }: C
       </label>
     );
   return (
-    <fieldset className={`choice ${look ?? ""}`}>
+    <fieldset className={`choice ${variant ?? ""}`}>
       <legend>{legend}</legend>
       {options.map(({ value, name }) => (
         <label key={value}>

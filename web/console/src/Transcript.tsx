@@ -1,4 +1,4 @@
-// The conversation, set like the script of a play. Of an answer, the words already heard are in full ink.
+// The transcript, with the speaker beside each line. Words that the user has not heard yet are lighter.
 
 import type { Line } from "@vivavoce/client";
 import { memo, useEffect, useRef } from "react";
@@ -11,6 +11,7 @@ interface Props {
   strings: Strings;
 }
 
+/** Show the lines, and follow the last one unless the user has scrolled up. */
 export function Transcript({ lines, name, language, strings }: Props) {
   const end = useRef<HTMLDivElement>(null);
   const followed = useRef(true);
@@ -22,7 +23,7 @@ export function Transcript({ lines, name, language, strings }: Props) {
     <div
       className="transcript"
       role="log"
-      aria-live="off" // every word would be read aloud over the voice; `Announcer` speaks where needed
+      aria-live="off" // a screen reader would read every word over the voice: see `Announcer`
       aria-label={strings.transcript}
       tabIndex={0}
       onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
@@ -30,7 +31,7 @@ export function Transcript({ lines, name, language, strings }: Props) {
       }}
     >
       {lines.map((line) => (
-        <Spoken
+        <TranscriptLine
           key={line.id}
           line={line}
           name={line.role === "user" ? strings.you : name}
@@ -43,14 +44,14 @@ export function Transcript({ lines, name, language, strings }: Props) {
   );
 }
 
-interface SpokenProps {
+interface LineProps {
   line: Line;
   name: string;
   language: string;
   strings: Strings;
 }
 
-const Spoken = memo(function Spoken({ line, name, language, strings }: SpokenProps) {
+const TranscriptLine = memo(function TranscriptLine({ line, name, language, strings }: LineProps) {
   const { role, text, heard, status } = line;
   return (
     <article className={`line ${role}`} data-status={status} aria-label={name}>
@@ -75,7 +76,7 @@ const Dots = () => (
   </span>
 );
 
-/** Reads finished answers to screen readers where no voice does. */
+/** Make screen readers read finished answers, in text mode, where no voice does. */
 export function Announcer({ lines }: { lines: readonly Line[] }) {
   const done = lines.filter(({ role, status }) => role === "assistant" && status !== "in_progress");
   return (

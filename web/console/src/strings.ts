@@ -1,4 +1,4 @@
-// Every sentence of the page, in the languages it speaks.
+// All texts of the page, in each of its languages.
 
 import type { ErrorCode } from "@vivavoce/client";
 
@@ -55,21 +55,21 @@ const en = {
     not_signed_in: "You are no longer signed in.",
     revoked: "Access to this call was withdrawn. Your conversation is kept.",
     refused: "The server did not accept this call.",
-    busy: "The server is busy just now. You can wait, or write.",
-    unavailable: "The server cannot take this call just now. What you wrote is kept.",
+    busy: "The server is busy. You can wait, or write.",
+    unavailable: "The server cannot take this call now. Your messages are kept.",
     new_conversation:
       "The server no longer has the earlier conversation, so this is a new one.",
     transcription_failed: "I could not hear this. You can type it instead.",
     network: "The server cannot be reached. Check the network; your conversation is kept.",
-    slow: "The network is slow: some of what you said did not arrive.",
+    slow: "The network is slow. Part of your speech was not sent.",
     response_failed: "That answer failed. Ask again.",
     server: "The server reports a problem.",
     microphone_refused:
-      "The browser does not let this page use the microphone. Allow it beside the address, then try again.",
+      "The browser does not let this page use the microphone. Allow it next to the address bar, then try again.",
     microphone_missing: "No microphone was found. Plug one in and try again.",
     microphone_busy: "The microphone cannot be opened. Does another program use it?",
     microphone_insecure:
-      "Browsers open the microphone only over https or on localhost. Ask who runs this server.",
+      "Browsers open the microphone only over https or on localhost. Ask the person who runs this server.",
   } satisfies Record<ErrorCode, string>,
   signIn: {
     title: "A link opens this page",
@@ -246,13 +246,13 @@ const TABLE: Record<string, Strings> = { en, it, es };
 
 export const pageLanguages = Object.keys(TABLE);
 
-/** The page's words in the first of `languages` that it speaks. */
+/** Return the texts in the first of `languages` that the page has, otherwise in English. */
 export function stringsFor(languages: readonly string[]): { language: string; strings: Strings } {
   const language = languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in TABLE) ?? "en";
   return { language, strings: TABLE[language]! };
 }
 
-/** A language in its own name. */
+/** Return the name of a language in that language. */
 export function languageName(language: string): string {
   const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
   return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);

@@ -16,7 +16,7 @@ function initialState(mode: Mode): State {
   return { status: "idle", mode, items: [], lines: [], ...off };
 }
 
-/** Return the state of a call and render again when it changes. Without a call, return an idle state in `mode`. */
+/** Return the state of a call, and render after every change. Without a call, return an idle state. */
 export function useCall(call: Call | undefined, mode: Mode): State {
   const read = useCallback(() => call?.state ?? INITIAL[mode], [call, mode]);
   return useSyncExternalStore(call?.subscribe ?? subscribeToNothing, read);

@@ -4,27 +4,27 @@ import { signInFromLink } from "../src/signInLink";
 import { createClientSecret, localize } from "../src/server";
 import { languageName, pageLanguages, stringsFor } from "../src/strings";
 
-interface Asked {
+interface SentRequest {
   path: string;
   method: string;
   body: unknown;
   headers: unknown;
 }
 
-/** A server that answers by path; what was asked is returned. */
-function server(answers: Record<string, Response | Error>): Asked[] {
-  const asked: Asked[] = [];
+/** Stub a server that answers by path. Return the requests that it gets. */
+function server(answers: Record<string, Response | Error>): SentRequest[] {
+  const requests: SentRequest[] = [];
   vi.stubGlobal("fetch", async (path: string, init?: RequestInit) => {
     const { method = "GET", body, headers } = init ?? {};
-    asked.push({ path, method, body: body ? JSON.parse(body as string) : undefined, headers });
+    requests.push({ path, method, body: body ? JSON.parse(body as string) : undefined, headers });
     const answer = answers[path];
-    if (!answer || answer instanceof Error) throw answer ?? new Error(`nobody answers ${path}`);
+    if (!answer || answer instanceof Error) throw answer ?? new Error(`no answer for ${path}`);
     return answer.clone();
   });
-  return asked;
+  return requests;
 }
 
-function visit(hash: string) {
+function openLink(hash: string) {
   const shown: string[] = [];
   const address = { hash, pathname: "/", search: "" } as Location;
   const history = { replaceState: (_: unknown, __: string, url: string) => void shown.push(url) };
@@ -37,14 +37,14 @@ const refused = Response.json({ error: { message: "Sign in." } }, { status: 401 
 
 afterEach(() => vi.unstubAllGlobals());
 
-const someone = { language: "en", conversationId: undefined, mode: "open" as const };
+const request = { language: "en", conversationId: undefined, mode: "open" as const };
 
-test("a link's code is traded for the cookie and leaves the address bar", async () => {
-  const asked = server({ "api/sign-in": Response.json({}), "api/assistants": home });
-  const { result, shown } = visit("#code=abc");
+test("the code of a link is exchanged for the cookie and leaves the address bar", async () => {
+  const requests = server({ "api/sign-in": Response.json({}), "api/assistants": home });
+  const { result, shown } = openLink("#code=abc");
   expect(await result).toEqual({ status: "signed_in", assistants: [charlotte] });
   expect(shown).toEqual(["/"]);
-  expect(asked[0]).toEqual({
+  expect(requests[0]).toEqual({
     path: "api/sign-in",
     method: "POST",
     body: { code: "abc" },
@@ -52,33 +52,33 @@ test("a link's code is traded for the cookie and leaves the address bar", async 
   });
 });
 
-test("who is signed in needs no link", async () => {
-  const asked = server({ "api/assistants": home });
-  expect((await visit("").result).status).toBe("signed_in");
-  expect(asked).toHaveLength(1);
+test("a user who is signed in needs no link", async () => {
+  const requests = server({ "api/assistants": home });
+  expect((await openLink("").result).status).toBe("signed_in");
+  expect(requests).toHaveLength(1);
 });
 
-test("a used link does not shut out who is signed in already", async () => {
+test("a used link does not sign out a user who is signed in", async () => {
   server({ "api/sign-in": refused, "api/assistants": home });
-  expect((await visit("#code=old").result).status).toBe("signed_in");
+  expect((await openLink("#code=old").result).status).toBe("signed_in");
 });
 
-test("without a link, with a used one, and without a server: three doors", async () => {
+test("without a link, with a used link and without a server the result differs", async () => {
   server({ "api/sign-in": refused, "api/assistants": refused });
-  expect(await visit("").result).toEqual({ status: "signed_out", linkExpired: false });
-  expect(await visit("#code=old").result).toEqual({ status: "signed_out", linkExpired: true });
+  expect(await openLink("").result).toEqual({ status: "signed_out", linkExpired: false });
+  expect(await openLink("#code=old").result).toEqual({ status: "signed_out", linkExpired: true });
   server({});
-  expect(await visit("").result).toEqual({ status: "unreachable" });
+  expect(await openLink("").result).toEqual({ status: "unreachable" });
   server({ "api/sign-in": new Response("", { status: 502 }) });
-  expect(await visit("#code=abc").result).toEqual({ status: "unreachable" });
+  expect(await openLink("#code=abc").result).toEqual({ status: "unreachable" });
 });
 
-test("a secret is asked for one assistant, language and conversation", async () => {
+test("a client secret is bound to one assistant, language and conversation", async () => {
   const path = "v1/realtime/client_secrets";
-  const asked = server({ [path]: Response.json({ value: "ek_1" }) });
+  const requests = server({ [path]: Response.json({ value: "ek_1" }) });
   const request = { language: "it", conversationId: "conv_1", mode: "open" as const };
   expect(await createClientSecret("charlotte", request)).toBe("ek_1");
-  expect(asked[0]!.body).toEqual({
+  expect(requests[0]!.body).toEqual({
     session: { type: "realtime" },
     vivavoce: { assistant: "charlotte", language: "it", conversation_id: "conv_1" },
   });
@@ -89,58 +89,58 @@ test.each([
   [403, "not_signed_in"],
   [429, "busy"],
   [404, "refused"],
-])("status %i is final: %s", async (status, code) => {
+])("status %i is a refusal: %s", async (status, code) => {
   const answer = Response.json({ error: { message: "A sentence." } }, { status });
   server({ "v1/realtime/client_secrets": answer });
-  const error = await createClientSecret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", request).catch((e) => e);
   expect(error).toBeInstanceOf(Refusal);
   expect(error).toMatchObject({ code, message: "A sentence." });
 });
 
-test("a server that is busy says when to come again", async () => {
+test("a busy server names the seconds until a retry", async () => {
   const headers = { "Retry-After": "7" };
   const answer = Response.json({ error: { message: "A sentence." } }, { status: 429, headers });
   server({ "v1/realtime/client_secrets": answer });
-  const error = await createClientSecret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", request).catch((e) => e);
   expect(error).toMatchObject({ code: "busy", message: "A sentence.", retryAfter: 7 });
 });
 
-test("who only writes asks for a session in text", async () => {
+test("text mode requests a text session", async () => {
   const path = "v1/realtime/client_secrets";
-  const asked = server({ [path]: Response.json({ value: "ek_1" }) });
-  await createClientSecret("a", { ...someone, mode: "text" });
-  expect(asked[0]!.body).toMatchObject({
+  const requests = server({ [path]: Response.json({ value: "ek_1" }) });
+  await createClientSecret("a", { ...request, mode: "text" });
+  expect(requests[0]!.body).toMatchObject({
     session: { type: "realtime", output_modalities: ["text"] },
   });
 });
 
-test("a conversation that is gone is told apart from a refusal", async () => {
+test("a deleted conversation has an error code of its own", async () => {
   const error = { code: "conversation_not_found", message: "A sentence." };
   server({ "v1/realtime/client_secrets": Response.json({ error }, { status: 404 }) });
-  const request = { ...someone, conversationId: "conv_1" };
-  expect(await createClientSecret("a", request).catch((e) => e)).toMatchObject({ code: "new_conversation" });
+  const continued = { ...request, conversationId: "conv_1" };
+  expect(await createClientSecret("a", continued).catch((e) => e)).toMatchObject({ code: "new_conversation" });
 });
 
-test("a server that stumbles is asked again", async () => {
+test("a server error is not a refusal, so the call retries", async () => {
   server({ "v1/realtime/client_secrets": new Response("<html>", { status: 502 }) });
-  const error = await createClientSecret("a", someone).catch((e) => e);
+  const error = await createClientSecret("a", request).catch((e) => e);
   expect(error).not.toBeInstanceOf(Refusal);
 });
 
-test("text comes in the language asked for, else in the first", () => {
+test("a text is in the requested language, otherwise in its first", () => {
   expect(localize("Charlotte", "it")).toBe("Charlotte");
   expect(localize({ en: "Desk", it: "Banco" }, "it")).toBe("Banco");
   expect(localize({ en: "Desk", it: "Banco" }, "es")).toBe("Desk");
 });
 
-test("the page speaks the reader's language where it can, else English", () => {
+test("the page is in the first supported language of the browser, otherwise in English", () => {
   expect(pageLanguages).toEqual(["en", "it", "es"]);
   expect(stringsFor(["de-DE", "es-MX"]).language).toBe("es");
   expect(stringsFor(["de"]).language).toBe("en");
   expect(languageName("it")).toBe("Italiano");
 });
 
-test("every sentence is there in every language", () => {
+test("every text exists in every language", () => {
   const leaves = (table: object, path = ""): [string, string][] =>
     Object.entries(table).flatMap(([key, value]) =>
       typeof value === "string"
