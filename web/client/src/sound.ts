@@ -55,6 +55,7 @@ export class BrowserSound implements Sound {
   readonly #options: SoundOptions;
   #speaker: Promise<Node> | undefined;
   #microphone: (Node & { stream: MediaStream }) | undefined;
+  #opening: Promise<void> | undefined;
   #pending = new Map<number, (positions: PlayedPosition[]) => void>();
   #lastRequest = 0;
 
@@ -63,21 +64,21 @@ export class BrowserSound implements Sound {
   }
 
   async wake(): Promise<void> {
-    this.#speaker ??= this.#openSpeaker();
-    const { context } = await this.#speaker;
+    const { context } = await this.#useSpeaker();
     if (context.state !== "running") await context.resume();
   }
 
   play(item: string, pcm: Int16Array<ArrayBuffer>): void {
-    this.#speaker ??= this.#openSpeaker();
-    void this.#speaker.then(({ node }) => {
+    void this.#useSpeaker().then(({ node }) => {
       node.port.postMessage({ item, pcm } satisfies ToPlayer, [pcm.buffer]);
     });
   }
 
   async flush(): Promise<PlayedPosition[]> {
-    if (!this.#speaker) return [];
-    const { context, node } = await this.#speaker;
+    const opened = this.#speaker;
+    const speaker = await opened?.catch(() => undefined);
+    if (!speaker || this.#speaker !== opened) return []; // closed in the meantime
+    const { context, node } = speaker;
     const flush = ++this.#lastRequest;
     const reply = this.#reply(flush);
     node.port.postMessage({ flush } satisfies ToPlayer);
@@ -85,23 +86,10 @@ export class BrowserSound implements Sound {
     return positions.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
   }
 
-  async record(): Promise<void> {
-    if (this.#microphone) return;
-    if (!navigator.mediaDevices) throw new DOMException("no microphone here", "SecurityError");
-    const stream = await navigator.mediaDevices.getUserMedia({
-      audio: {
-        channelCount: 1,
-        echoCancellation: this.#options.echoCancellation?.() ?? true,
-        noiseSuppression: true,
-        autoGainControl: true,
-      },
-    });
-    try {
-      this.#microphone = await this.#openMicrophone(stream);
-    } catch (error) {
-      stop(stream);
-      throw error;
-    }
+  /** While the browser asks the user, further requests wait for the same answer. */
+  record(): Promise<void> {
+    this.#opening ??= this.#openStream().finally(() => void (this.#opening = undefined));
+    return this.#opening;
   }
 
   async drain(): Promise<void> {
@@ -129,9 +117,20 @@ export class BrowserSound implements Sound {
     this.#resolveAll();
   }
 
+  /** Open the loudspeaker once. A failure is forgotten, so that the next click tries again. */
+  #useSpeaker(): Promise<Node> {
+    if (this.#speaker) return this.#speaker;
+    const opening = this.#openSpeaker();
+    this.#speaker = opening;
+    opening.catch(() => {
+      if (this.#speaker === opening) this.#speaker = undefined;
+    });
+    return opening;
+  }
+
   async #openSpeaker(): Promise<Node> {
     const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-    await context.audioWorklet.addModule(this.#options.worklets);
+    await this.#addWorklets(context);
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
     node.connect(context.destination);
     node.port.onmessage = ({ data }: MessageEvent<FromPlayer>) => {
@@ -144,9 +143,37 @@ export class BrowserSound implements Sound {
     return { context, node };
   }
 
+  async #openStream(): Promise<void> {
+    if (this.#microphone) return;
+    if (!navigator.mediaDevices) throw new DOMException("no microphone here", "SecurityError");
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: {
+        channelCount: 1,
+        echoCancellation: this.#options.echoCancellation?.() ?? true,
+        noiseSuppression: true,
+        autoGainControl: true,
+      },
+    });
+    try {
+      this.#microphone = await this.#openMicrophone(stream);
+    } catch (error) {
+      stop(stream);
+      throw error;
+    }
+  }
+
+  async #addWorklets(context: AudioContext): Promise<void> {
+    try {
+      await context.audioWorklet.addModule(this.#options.worklets);
+    } catch (error) {
+      void context.close();
+      throw error;
+    }
+  }
+
   async #openMicrophone(stream: MediaStream): Promise<Node & { stream: MediaStream }> {
     const { context, source } = listen(stream);
-    await context.audioWorklet.addModule(this.#options.worklets);
+    await this.#addWorklets(context);
     const node = new AudioWorkletNode(context, "vivavoce-recorder");
     node.port.onmessage = ({ data }: MessageEvent<FromRecorder>) => {
       this.levels.in = data.level;
