@@ -34,6 +34,13 @@ test("a call connects with its secret as a subprotocol and configures its mode",
   });
 });
 
+test("the token callback gets the target of the session, and nothing else of the call", async () => {
+  const token = vi.fn(async () => "ek_1");
+  await startCall({ token, language: "it", conversationId: "conv_1", mode: "text" });
+  const target = { conversationId: "conv_1", language: "it", mode: "text" };
+  expect(token.mock.calls).toEqual([[target]]);
+});
+
 test("a transcription that the server has chosen is kept", async () => {
   const { socket } = await startCall();
   const session = { audio: { input: { transcription: { model: "its-own" } } } };
