@@ -366,10 +366,10 @@ test.each([
     error: { code: shown, message: "A sentence." },
   });
   call.start(); // the user asks for a new secret
-  await settled();
+  await microtasks();
   expect(count).toBe(2);
-  FakeSocket.last.deliver(failure(code)); // while the call is set up
-  FakeSocket.last.close(3000);
+  ScriptedSocket.last.deliver(failure(code)); // while the call is set up
+  ScriptedSocket.last.close(3000);
   await vi.advanceTimersByTimeAsync(600_000);
   expect(count).toBe(2);
   expect(call.state).toMatchObject({ status: "failed", error: { code: shown } });
