@@ -1,4 +1,4 @@
-"""The page that says what is tested of the protocol: complete, and true of the tests that ran."""
+"""The coverage page of the protocol is complete, and true of the tests that ran."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import re
 from ..support import catalogue, coverage
 from ..support.notes import notes
 
-MENDED_BY = "`make coverage` writes the page anew"
+ADVICE = "`make coverage` writes the page again"
 
 
-def test_everything_has_a_test() -> None:
+def test_every_row_has_a_test() -> None:
     flaws = list(coverage.flaws(coverage.read(coverage.PAGE.read_text("utf-8"))))
-    assert not flaws, MENDED_BY
+    assert not flaws, ADVICE
 
 
-def test_the_page_is_as_it_would_be_written() -> None:
+def test_the_page_equals_the_generated_one() -> None:
     page = coverage.PAGE.read_text("utf-8")
-    assert coverage.render(coverage.read(page)) == page, MENDED_BY
+    assert coverage.render(coverage.read(page)) == page, ADVICE
 
 
-def test_each_test_touches_what_it_stands_for() -> None:
-    """Runs last (see `conftest`), and judges what ran before."""
+def test_each_test_touches_its_rows() -> None:
+    """Compare with the tests that ran before; `conftest` puts this one last."""
     lies = list(coverage.lies(coverage.read(coverage.PAGE.read_text("utf-8")), notes))
-    assert not lies, MENDED_BY
+    assert not lies, ADVICE
 
 
-# The protocol's own document, where it is at hand
+# The protocol's own document, if it is available
 
 
 def test_every_event_of_the_document_is_in_the_catalogue(document: str) -> None:
@@ -43,7 +43,7 @@ BETA = {"response.audio_transcript.delta"}  # names of §8
 
 
 def _listed(document: str) -> set[str]:
-    """The names in the first column of §4.1 and in the headings of §3."""
+    """Return the names in the first column of §4.1 and in the headings of §3."""
     section = document.partition("### 4.1 ")[2].partition("\n### ")[0]
     found, before = set[str](), ""
     for cell in re.findall(r"^\| (`.+?) \|", section, re.M):
@@ -58,7 +58,7 @@ def _headings(document: str) -> str:
 
 
 def _spelled(name: str, before: str) -> list[str]:
-    """`a.started/stopped` are two; `.done` and `….completed` go on with the name before."""
+    """Split `a.started/stopped` in two; complete `.done` and `….completed` from `before`."""
     stem = before.rpartition(".")[0]
     name = re.sub(r"^(….|\.)", f"{stem}.", name)
     first, *others = name.split("/")
@@ -77,10 +77,10 @@ def test_every_code_of_the_document_is_in_the_catalogue(document: str) -> None:
     assert codes - known == set()
 
 
-# What was decided
+# Decisions
 
 
-def test_every_decision_names_a_test_that_is_there() -> None:
+def test_every_decision_names_a_test_that_exists() -> None:
     page = (coverage.PAGE.parents[1] / "decisions/protocol-uncertainties.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if re.match(r"\| (?!open|---)", line)]
     assert len(rows) > 40
@@ -90,10 +90,10 @@ def test_every_decision_names_a_test_that_is_there() -> None:
         assert all(map(coverage.exists, tests)), row
 
 
-# The checks can fail
+# The checks find mistakes
 
 
-def test_a_page_that_is_wrong_is_found_out() -> None:
+def test_a_wrong_page_is_found() -> None:
     table = coverage.read(coverage.PAGE.read_text("utf-8"))
     row, test = next(iter(table.items()))
     others = {other: name for other, name in table.items() if other != row}

@@ -1,4 +1,4 @@
-"""What the README shows is run as it stands."""
+"""The examples of the README run unchanged."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ..support.served import Served
 
 ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -31,7 +34,7 @@ def test_the_first_conversation_from_python(served: Served, key: str, tmp_path: 
     assert "9:30" in done.stdout
 
 
-def test_the_porter_is_a_whole_assistant(served: Served, tmp_path: Path) -> None:
+def test_the_porter_is_a_complete_assistant(served: Served, tmp_path: Path) -> None:
     found = re.search(r"```toml\n(# data/assistants/porter.*?)```", README, re.DOTALL)
     assert found
     folder = tmp_path / "porter"
@@ -41,13 +44,14 @@ def test_the_porter_is_a_whole_assistant(served: Served, tmp_path: Path) -> None
     assert "porter is right" in served.cli("assistants", "check", str(folder))
 
 
-def test_every_link_leads_somewhere() -> None:
-    for text in (README, (ROOT / "CONTRIBUTING.md").read_text()):
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert target.startswith("https://") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_has_a_target(page: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-def test_every_make_verb_that_is_named_exists() -> None:
+def test_every_make_target_in_the_text_exists() -> None:
     verbs = set(re.findall(r"make ([a-z-]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert verbs <= rules

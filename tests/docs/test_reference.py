@@ -1,4 +1,4 @@
-"""The reference is complete: what the code has, it names."""
+"""The reference is complete: it names every setting, command, path and metric of the code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from ..support.served import Served
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 
 
-def test_every_setting_is_told_with_its_default() -> None:
+def test_every_setting_has_a_row_with_its_default() -> None:
     text = (REFERENCE / "settings.md").read_text()
     for section, field in Settings.model_fields.items():
-        _, _, told = text.partition(f"## `[{section}]`")
-        told = told.partition("\n## ")[0]
-        assert told, section
+        _, _, documented = text.partition(f"## `[{section}]`")
+        documented = documented.partition("\n## ")[0]
+        assert documented, section
         for key, setting in field.annotation.model_fields.items():  # type: ignore[union-attr]
-            (row,) = [r for r in told.splitlines() if f"`{key}`" in r.split("|")[1:2].__str__()]
+            (row,) = [
+                r for r in documented.splitlines() if f"`{key}`" in r.split("|")[1:2].__str__()
+            ]
             default = setting.default
             if isinstance(default, bool):
                 assert f"`{str(default).lower()}`" in row, key
@@ -35,7 +37,7 @@ def test_every_setting_is_told_with_its_default() -> None:
                 assert f'`"{default}"`' in row, key
 
 
-def test_the_settings_that_are_shown_can_be_set(tmp_path: Path) -> None:
+def test_the_example_settings_can_be_loaded(tmp_path: Path) -> None:
     text = (REFERENCE / "settings.md").read_text()
     (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     file = tmp_path / "vivavoce.toml"
@@ -51,7 +53,7 @@ def test_the_settings_that_are_shown_can_be_set(tmp_path: Path) -> None:
     assert settings.openai.api_key.get_secret_value() == "sk-secret"
 
 
-def test_every_command_and_option_is_told() -> None:
+def test_every_command_is_documented() -> None:
     text = (REFERENCE / "commands.md").read_text()
     root = get_command(app)
     for name, command in root.commands.items():  # type: ignore[attr-defined]
@@ -60,17 +62,17 @@ def test_every_command_and_option_is_told() -> None:
             assert re.search(rf"{name} {inner}|`{inner} ", text), (name, inner)
 
 
-def test_every_path_is_told(served: Served) -> None:
+def test_every_path_is_documented(served: Served) -> None:
     text = (REFERENCE / "http.md").read_text()
     for path in httpx2.get(f"{served.url}/openapi.json").json()["paths"]:
         assert path in text, path
 
 
-def test_every_metric_is_told_and_no_other() -> None:
+def test_every_metric_has_a_row_and_no_other_has() -> None:
     metrics = Metrics(LoadMonitor())
     metrics.watch(lambda: 0.0, calls=lambda: 0, recognisers_busy=lambda: 0)
     text = (REFERENCE / "metrics.md").read_text()
-    told = set(re.findall(r"^\| `vivavoce_(\w+)", text, re.MULTILINE))
+    documented = set(re.findall(r"^\| `vivavoce_(\w+)", text, re.MULTILINE))
     families = [family.name for family in metrics.registry.collect()]
     there = {n.removeprefix("vivavoce_") for n in families if n.startswith("vivavoce_")}
-    assert {name.removesuffix("_total") for name in told} == there
+    assert {name.removesuffix("_total") for name in documented} == there
