@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ..errors import InvalidRequest
-from ..protocol.server import Error, ErrorBody, ServerEvent
+from ..protocol import error_body
+from ..protocol.server import Error, ServerEvent
 from . import effects as do
 from .conversation import Conversation
 from .effects import ClientId, Effect
@@ -34,14 +35,7 @@ class EffectQueue:
         self, error: InvalidRequest, event_id: str | None = None, client_id: ClientId | None = None
     ) -> None:
         """What cannot be had, told to `who` asked for it. `event_id`: their own, of the request."""
-        body = ErrorBody(
-            type="invalid_request_error",
-            code=error.code,
-            message=error.message,
-            param=error.param,
-            event_id=error.event_id or event_id,
-        )
-        self.send(Error(error=body), client_id)
+        self.send(Error(error=error_body.invalid_request(error, event_id)), client_id)
 
     def record(self, event: ServerEvent) -> None:
         self._effects.append(do.Record(self._stamp(event)))
