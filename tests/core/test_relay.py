@@ -7,95 +7,36 @@ import json
 import msgspec
 import pytest
 
-from vivavoce.core.effects import (
-    CloseCall,
-    CloseUpstream,
-    Effect,
-    ForwardToClients,
-    Record,
-    Send,
-    SendUpstream,
-)
+from vivavoce.core.effects import CloseCall, CloseUpstream, ForwardToClients, Send
 from vivavoce.core.error_routing import REMEMBERED
-from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, RelayInput, UpstreamLost
+from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, UpstreamLost
 from vivavoce.core.ledger import Ledger
-from vivavoce.core.relay import GIVES_WAY_S, OURS, WAITING, Direction, Relay, Verdict
+from vivavoce.core.relay import CANCEL_TIMEOUT_S, MAX_HELD_BYTES, OWN_EVENT, Verdict
 from vivavoce.core.upstream_session import TRANSCRIBER, upstream_session_update
 from vivavoce.protocol import server
-from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
 
-from ..support.scenario import numbered_ids
 from ..support.upstream import APPEND, CREATED, NEWS, SOUND, UPDATED, frame
-
-UP, DOWN = Direction.UP, Direction.DOWN
-ASSISTANTS = SessionConfig(instructions="Be brief.")
-RESPONSE = {"object": "realtime.response", "id": "r", "status": "in_progress",
-            "status_details": None, "output": [], "output_modalities": ["audio"]}  # fmt: skip
-ITEM = {"id": "i", "type": "message", "status": "in_progress", "role": "assistant", "content": []}
-SAID = ITEM | {"status": "completed",
-               "content": [{"type": "output_audio", "transcript": "It is noon."}]}  # fmt: skip
-BEGUN = frame("response.created", response=RESPONSE)
-ADDED = frame("conversation.item.added", previous_item_id=None, item=ITEM)
-DONE = frame("conversation.item.done", previous_item_id=None, item=SAID)
-ENDED = frame("response.done", response=RESPONSE | {"status": "completed", "output": [SAID]})
-CREATE = b'{"type": "response.create"}'
-
-
-class Story:
-    """A relay, and all that it ever asked for."""
-
-    def __init__(
-        self, *, opened: bool = True, locked: tuple[str, ...] = (), **more: object
-    ) -> None:
-        self.relay = Relay(
-            upstream_session_update(ASSISTANTS), now=0.0, new_id=numbered_ids(), locked=locked,
-            **more,  # type: ignore[arg-type]
-        )  # fmt: skip
-        self.log: list[Effect] = []
-        if opened:
-            self.hear(CREATED, UPDATED)
-            self.log.clear()
-
-    def tell(self, *events: RelayInput) -> None:
-        for event in events:
-            self.relay.receive(event, 0.0, 1)
-            self.log += self.relay.effects()
-
-    def hear(self, *frames: bytes) -> None:
-        """As the trunk does: what is forwarded does not come here."""
-        for data in frames:
-            if self.relay.glance(DOWN, memoryview(data)) is Verdict.TAKE:
-                self.tell(FromUpstream(data))
-
-    def say(self, *frames: bytes) -> None:
-        for data in frames:
-            if self.relay.glance(UP, memoryview(data)) is Verdict.TAKE:
-                self.tell(FromClient(data))
-
-    @property
-    def up(self) -> list[bytes]:
-        return [e.data for e in self.log if isinstance(e, SendUpstream)]
-
-    @property
-    def down(self) -> list[bytes]:
-        return [e.data for e in self.log if isinstance(e, ForwardToClients)]
-
-    @property
-    def errors(self) -> list[str | None]:
-        return [e.event.error.code for e in self.log
-                if isinstance(e, Send) and isinstance(e.event, server.Error)]  # fmt: skip
-
-    @property
-    def noted(self) -> list[server.ServerEvent]:
-        return [e.event for e in self.log if isinstance(e, Record)]
-
+from .relay_scenario import (
+    ADDED,
+    ASSISTANT_SESSION,
+    BEGUN,
+    CREATE,
+    DONE,
+    DOWN,
+    ENDED,
+    ITEM,
+    RESPONSE,
+    SAID,
+    UP,
+    RelayScenario,
+)
 
 # Opening
 
 
 def test_the_client_is_told_the_session_that_it_really_has() -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     story.hear(CREATED)
     assert not story.down
     (update,) = map(json.loads, story.up)
@@ -109,7 +50,7 @@ def test_the_client_is_told_the_session_that_it_really_has() -> None:
 
 
 def test_what_the_client_says_too_early_is_held_until_the_upstream_is_ready() -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     story.say(APPEND, CREATE)
     story.hear(CREATED)
     assert len(story.up) == 1
@@ -118,13 +59,13 @@ def test_what_the_client_says_too_early_is_held_until_the_upstream_is_ready() ->
 
 
 def test_what_the_upstream_says_too_early_comes_after_the_session() -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     story.hear(CREATED, NEWS, UPDATED)
     assert story.down[1:] == [NEWS]
 
 
 def test_words_are_asked_for_even_if_the_assistant_does_not() -> None:
-    asked = json.loads(msgspec.json.encode(upstream_session_update(ASSISTANTS)))
+    asked = json.loads(msgspec.json.encode(upstream_session_update(ASSISTANT_SESSION)))
     assert asked == {
         "type": "realtime",
         "instructions": "Be brief.",
@@ -149,7 +90,7 @@ def test_what_a_secret_was_minted_with_is_asked_for_as_well() -> None:
         "output_modalities": ["text"],
         "audio": {"input": {"transcription": {"model": "x"}, "turn_detection": None}},
     }
-    asked = upstream_session_update(ASSISTANTS.merged(patch))  # type: ignore[arg-type]
+    asked = upstream_session_update(ASSISTANT_SESSION.merged(patch))  # type: ignore[arg-type]
     assert asked["output_modalities"] == ("text",)
     input_audio = asked["audio"]["input"]  # type: ignore[index]
     assert input_audio["turn_detection"] is None
@@ -158,7 +99,7 @@ def test_what_a_secret_was_minted_with_is_asked_for_as_well() -> None:
 
 @pytest.mark.parametrize("before", [(), (CREATED,)])
 def test_an_upstream_that_refuses_the_session_gets_no_call(before: tuple[bytes, ...]) -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     said = "Incorrect API key provided: sk-secret"
     story.hear(*before, frame("error", error={"type": "invalid_request_error", "code": "x",
                                               "message": said}))  # fmt: skip
@@ -171,7 +112,7 @@ def test_an_upstream_that_refuses_the_session_gets_no_call(before: tuple[bytes, 
     ("code", "close"), [(1006, 1013), (1001, 1013), (1012, 1013), (3000, 4000), (1008, 4000)]
 )
 def test_an_upstream_lost_while_opening_says_whether_to_try_again(code: int, close: int) -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     story.tell(UpstreamLost(code, "sk-secret"))
     (last,) = [e for e in story.log if isinstance(e, CloseCall)]
     assert last.code == close
@@ -179,7 +120,7 @@ def test_an_upstream_lost_while_opening_says_whether_to_try_again(code: int, clo
 
 
 def test_an_upstream_that_never_answers_is_given_up_after_ten_seconds() -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     assert story.relay.next_deadline() == 10.0
     story.relay.on_deadline(10.0)
     story.log += story.relay.effects()
@@ -188,7 +129,7 @@ def test_an_upstream_that_never_answers_is_given_up_after_ten_seconds() -> None:
 
 
 def test_an_upstream_that_floods_instead_of_answering_is_given_up() -> None:
-    story = Story(opened=False)
+    story = RelayScenario(opened=False)
     for _ in range(3):
         if not story.relay.closed:
             story.hear(frame("news", text="x" * 600_000))
@@ -205,7 +146,7 @@ def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client(
                 content=(Part(type="output_audio", transcript="One two three four."),)),
         Message(id="item_3", role="user", content=(Part(type="input_audio", transcript=None),)),
     ]  # fmt: skip
-    story = Story(opened=False, history=history, ledger=ledger)
+    story = RelayScenario(opened=False, history=history, ledger=ledger)
     story.hear(CREATED, UPDATED)
     told = [json.loads(data)["item"] for data in story.up[1:]]
     assert [(item["id"], item["content"][0]) for item in told] == [
@@ -222,7 +163,7 @@ def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client(
 
 
 def test_a_greeting_is_asked_for_first() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     story.say(NEWS)
     story.hear(CREATED, UPDATED)
     assert "Welcome!" in json.loads(story.up[1])["response"]["instructions"]
@@ -233,7 +174,7 @@ def test_a_greeting_is_asked_for_first() -> None:
 
 
 def test_most_frames_are_forwarded_without_a_look_inside() -> None:
-    relay = Story().relay
+    relay = RelayScenario().relay
     for data in (SOUND, NEWS, frame("response.output_audio_transcript.delta", delta="a")):
         assert relay.glance(DOWN, memoryview(data)) is Verdict.FORWARD
     for data in (APPEND, CREATE, b"hello", NEWS):
@@ -241,7 +182,7 @@ def test_most_frames_are_forwarded_without_a_look_inside() -> None:
 
 
 def test_what_is_taken_passes_as_it_came() -> None:
-    story = Story()
+    story = RelayScenario()
     strange = b'{"event_id":"' + b"e" * 200 + b'", "type":"response.news","n":1.0}'
     story.hear(BEGUN, ADDED, SOUND, DONE, ENDED, strange, b"hello")
     assert story.down == [BEGUN, ADDED, SOUND, DONE, ENDED, strange, b"hello"]
@@ -249,7 +190,7 @@ def test_what_is_taken_passes_as_it_came() -> None:
 
 
 def test_only_the_first_sound_of_an_item_is_decoded_and_the_rest_is_counted() -> None:
-    story = Story()
+    story = RelayScenario()
     story.hear(BEGUN, ADDED, *[SOUND] * 10, DONE, ENDED)
     assert story.down.count(SOUND) == 1
     spoken = story.relay.ledger["i"]
@@ -257,7 +198,7 @@ def test_only_the_first_sound_of_an_item_is_decoded_and_the_rest_is_counted() ->
 
 
 def test_a_truncation_says_how_much_was_heard() -> None:
-    story = Story()
+    story = RelayScenario()
     story.hear(BEGUN, ADDED, *[SOUND] * 10, DONE, ENDED)
     story.hear(frame("conversation.item.truncated", item_id="i", content_index=0, audio_end_ms=120))
     assert story.relay.ledger["i"].heard_ms == 120
@@ -265,10 +206,10 @@ def test_a_truncation_says_how_much_was_heard() -> None:
 
 
 def test_an_upstream_lost_on_the_way_fails_what_it_was_saying() -> None:
-    story = Story()
+    story = RelayScenario()
     story.hear(BEGUN)
     story.tell(UpstreamLost(1011, "overloaded"))
-    (done,) = story.noted
+    (done,) = story.recorded
     assert isinstance(done, server.ResponseDone)
     assert (done.response.id, done.response.status) == ("r", "failed")
     assert story.log[-1] == CloseCall(1011, "overloaded")
@@ -279,7 +220,7 @@ def test_an_upstream_lost_on_the_way_fails_what_it_was_saying() -> None:
     ("code", "told"), [(4321, 4321), (3000, 3000), (1001, 1001), (1005, 1000), (1006, 1011)]
 )
 def test_close_codes_pass_if_a_close_frame_can_say_them(code: int, told: int) -> None:
-    story = Story()
+    story = RelayScenario()
     story.tell(UpstreamLost(code, "why"))
     assert story.log[-1] == CloseCall(told, "why")
     assert story.errors == (["upstream_lost"] if code == 1006 else [])
@@ -287,16 +228,16 @@ def test_close_codes_pass_if_a_close_frame_can_say_them(code: int, told: int) ->
 
 @pytest.mark.parametrize(("code", "told"), [(4111, 4111), (1000, 1000), (1006, 1001), (1005, 1000)])
 def test_the_upstream_hears_how_the_client_left(code: int, told: int) -> None:
-    story = Story()
+    story = RelayScenario()
     story.hear(BEGUN)
     story.tell(HungUp(code, "bye"))
     assert story.log[-2:] == [CloseUpstream(told, "bye"), CloseCall(1000, "hung up")]
-    assert [type(e) for e in story.noted] == [server.ResponseDone]
+    assert [type(e) for e in story.recorded] == [server.ResponseDone]
     assert story.relay.closed
 
 
 def test_a_call_ends_when_its_time_is_over() -> None:
-    story = Story(max_session_s=600.0)
+    story = RelayScenario(max_session_s=600.0)
     assert story.relay.next_deadline() == 600.0
     story.relay.on_deadline(600.0)
     story.log += story.relay.effects()
@@ -316,7 +257,7 @@ LOCKED = ("instructions", "tools", "audio.output.voice")
 
 
 def test_a_browser_cannot_change_what_is_locked() -> None:
-    story = Story(locked=LOCKED)
+    story = RelayScenario(locked=LOCKED)
     session = {"type": "realtime", "instructions": "Be rude.", "tools": [],
                "audio": {"output": {"voice": "ash", "speed": 1.25}}}  # fmt: skip
     story.say(frame("session.update", session=session))
@@ -325,7 +266,7 @@ def test_a_browser_cannot_change_what_is_locked() -> None:
 
 
 def test_what_is_locked_is_locked_in_a_single_response_too() -> None:
-    story = Story(locked=LOCKED)
+    story = RelayScenario(locked=LOCKED)
     wish = {"instructions": "Be rude.", "tools": [], "metadata": {"a": "1"},
             "audio": {"output": {"voice": "ash"}}}  # fmt: skip
     story.say(frame("response.create", response=wish), CREATE)
@@ -347,7 +288,7 @@ def test_what_is_locked_is_locked_in_a_single_response_too() -> None:
 )
 def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
     """Whichever of two equal keys an upstream believes."""
-    story = Story(locked=LOCKED)
+    story = RelayScenario(locked=LOCKED)
     story.say(trick % b'"session":{"type":"realtime","instructions":"Be rude."}')
     for data in story.up:
         said = json.loads(data, object_pairs_hook=_each_key_once)
@@ -358,7 +299,7 @@ def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
 # Control connections
 
 
-def control(story: Story, *frames: bytes, client_id: int = 2) -> None:
+def control(story: RelayScenario, *frames: bytes, client_id: int = 2) -> None:
     """As the trunk does: all that a control connection says is taken."""
     for data in frames:
         story.relay.receive(FromClient(data, sideband=True), 0.0, client_id)
@@ -366,7 +307,7 @@ def control(story: Story, *frames: bytes, client_id: int = 2) -> None:
 
 
 def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
-    story = Story()
+    story = RelayScenario()
     control(story, b'{"type":"response.cancel","event_id":"mine"}')
     (said,) = map(json.loads, story.up)
     assert said["type"] == "response.cancel"
@@ -379,7 +320,7 @@ def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
 
 
 def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> None:
-    story = Story()
+    story = RelayScenario()
     control(story, b'{"type":"response.cancel","event_id":"mine"}')
     for event_id in (None, "mine", "somebody's"):
         error = {"type": "x", "code": None, "message": "y", "param": None, "event_id": event_id}
@@ -399,7 +340,7 @@ def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> N
     ],
 )
 def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> None:
-    story = Story()
+    story = RelayScenario()
     control(story, said)
     assert not story.up
     assert [(e.to, e.event.error.code) for e in story.log if isinstance(e, Send)
@@ -407,26 +348,26 @@ def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> No
 
 
 def test_the_locks_are_for_browsers_and_not_for_who_controls_the_call() -> None:
-    story = Story(locked=LOCKED)
+    story = RelayScenario(locked=LOCKED)
     control(story, b'{"type":"session.update","session":{"type":"realtime","instructions":"New."}}')
     assert json.loads(story.up[0])["session"]["instructions"] == "New."
 
 
 def test_few_of_a_controllers_events_are_remembered() -> None:
-    story = Story()
+    story = RelayScenario()
     control(story, *[b'{"type":"response.cancel"}'] * 1000)
-    assert len(story.relay._sidebands._said) == REMEMBERED
+    assert len(story.relay._upstream.sideband_errors._said) == REMEMBERED
 
 
 def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:
-    story = Story(locked=LOCKED)
+    story = RelayScenario(locked=LOCKED)
     story.say(b'{"type":"session.update",}', b"[" * 100_000)
     assert story.errors == ["invalid_event", "invalid_event"]
     assert not story.up
 
 
 def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
-    relay = Story(locked=LOCKED).relay
+    relay = RelayScenario(locked=LOCKED).relay
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
@@ -437,7 +378,7 @@ def test_responses_name_our_conversation_and_are_else_untouched() -> None:
     begun = frame("response.created", response=theirs)
     done = theirs | {"output": [quoted], "status": "completed"}
     ended = frame("response.done", response=done)
-    story = Story(conversation_id="conv_ours")
+    story = RelayScenario(conversation_id="conv_ours")
     story.hear(begun, ended)
     named = b'"conversation_id": "conv_ours"'
     assert story.down == [
@@ -448,19 +389,19 @@ def test_responses_name_our_conversation_and_are_else_untouched() -> None:
 
 def test_an_out_of_band_response_belongs_to_no_conversation() -> None:
     begun = frame("response.created", response=RESPONSE | {"conversation_id": None})
-    story = Story(conversation_id="conv_ours")
+    story = RelayScenario(conversation_id="conv_ours")
     story.hear(begun)
     assert story.down == [begun]
 
 
-def greeting(story: Story) -> None:
+def greeting(story: RelayScenario) -> None:
     story.hear(CREATED, UPDATED)
     assert b"Welcome!" in story.up[-1]
     story.log.clear()
 
 
 def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
     story.say(APPEND, CREATE, APPEND)
@@ -475,13 +416,13 @@ def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
 
 
 def test_a_greeting_that_does_not_end_holds_up_nobody_for_long() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
     story.say(CREATE, APPEND)
     story.log.clear()
-    assert story.relay.next_deadline() == GIVES_WAY_S
-    story.relay.on_deadline(GIVES_WAY_S)
+    assert story.relay.next_deadline() == CANCEL_TIMEOUT_S
+    story.relay.on_deadline(CANCEL_TIMEOUT_S)
     story.log += story.relay.effects()
     assert story.up == [CREATE, APPEND]
     assert story.relay.next_deadline() == 3600.0
@@ -489,20 +430,20 @@ def test_a_greeting_that_does_not_end_holds_up_nobody_for_long() -> None:
 
 
 def test_what_waits_for_a_greeting_to_give_way_is_weighed() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
-    large = frame("input_audio_buffer.append", audio="A" * WAITING)
+    large = frame("input_audio_buffer.append", audio="A" * MAX_HELD_BYTES)
     story.say(large)
-    assert not story.relay.holds_much  # it did not wait: nobody has asked for anything yet
+    assert not story.relay.over_limit  # it did not wait: nobody has asked for anything yet
     story.say(CREATE, large)
-    assert story.relay.holds_much
+    assert story.relay.over_limit
     story.hear(ENDED)
-    assert not story.relay.holds_much
+    assert not story.relay.over_limit
 
 
 def test_who_has_asked_already_is_not_greeted() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     story.say(CREATE)
     story.hear(CREATED, UPDATED)
     assert not any(b"Welcome!" in data for data in story.up)
@@ -510,18 +451,18 @@ def test_who_has_asked_already_is_not_greeted() -> None:
 
 
 def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
-    story = Story(opened=False, greeting="Welcome!")
+    story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.say(CREATE)
     refused = {"type": "invalid_request_error", "code": "no", "message": "no", "param": None,
-               "event_id": f"{OURS}greeting"}  # fmt: skip
+               "event_id": f"{OWN_EVENT}greeting"}  # fmt: skip
     story.hear(frame("error", error=refused))
     assert story.up[-1] == CREATE
     assert not story.down
 
 
 def test_a_call_in_which_nobody_says_a_word_ends() -> None:
-    story = Story(idle_s=300.0)
+    story = RelayScenario(idle_s=300.0)
     user = ITEM | {"id": "u", "role": "user"}
     story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)
     story.relay.receive(FromUpstream(BEGUN), 110.0)

@@ -13,7 +13,7 @@ from ..config import CallsSection
 from ..core.ledger import Ledger
 from ..core.limits import Limits
 from ..core.locked_fields import strip_locked_fields, strip_locked_options
-from ..core.relay import PERMANENT, Relay
+from ..core.relay import Relay
 from ..core.session import Session
 from ..core.transcription import TranscriptionSession
 from ..core.upstream_session import upstream_session_update
@@ -22,6 +22,7 @@ from ..engines.boundary import contained
 from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import SessionConfig, TranscriptionConfig
 from ..runtime.call_request import CallSpec, now
 from ..runtime.call_setup import BuiltCall
@@ -39,8 +40,6 @@ from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
 from ..upstream import connection
 from .adapters import Adapters
-
-PROVIDER_DOWN = 1013
 
 
 class CallBuilder:
@@ -79,7 +78,7 @@ class CallBuilder:
             return await self._session(spec, config)
         except EngineError as error:
             raise CallRefused(
-                503, error.code, str(error), type="server_error", close=PROVIDER_DOWN
+                503, error.code, str(error), type="server_error", close=CloseCode.TRY_AGAIN_LATER
             ) from error
 
     async def _relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
@@ -99,7 +98,7 @@ class CallBuilder:
                 error.code,
                 str(error),
                 type="server_error",
-                close=PROVIDER_DOWN if error.retry else PERMANENT,
+                close=CloseCode.TRY_AGAIN_LATER if error.retry else CloseCode.DO_NOT_RETRY,
             ) from None
         ledger = _recall(spec.history)
         relay = Relay(

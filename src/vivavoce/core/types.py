@@ -10,6 +10,7 @@ import msgspec
 from ..protocol.server import Logprob
 
 JsonObject = dict[str, object]
+Frame = bytes | bytearray | memoryview  # one message of a connection, as it came
 IncompleteReason = Literal["max_output_tokens", "content_filter"]
 
 

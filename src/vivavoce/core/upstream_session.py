@@ -38,8 +38,7 @@ def _differences(told: JsonObject, default: JsonObject) -> JsonObject:
         usual = default.get(name)
         if value == usual:
             continue
-        same = isinstance(value, dict) and isinstance(usual, dict)
-        if same and cast("JsonObject", value).get("type") == cast("JsonObject", usual).get("type"):
+        if _same_object_type(value, usual):
             value = _differences(cast("JsonObject", value), cast("JsonObject", usual))
         found[name] = value
     return found
@@ -52,6 +51,35 @@ def _merged(one: JsonObject, other: JsonObject) -> JsonObject:
         if isinstance(value, dict) and isinstance(before, dict):
             merged[name] = _merged(before, value)
     return merged
+
+
+def with_session_changes(asked: JsonObject, before: JsonObject, after: JsonObject) -> JsonObject:
+    """Return what to ask of another upstream, with the changes that clients made to the session.
+
+    `before` and `after`: the session as the upstream confirmed it, at the opening and last. Only
+    fields that differ are taken over: what the upstream adds by itself, it adds again.
+    """
+    changes = {name: value for name, value in after.items() if name not in READ_ONLY}
+    return _with_changes(asked, before, changes)
+
+
+def _with_changes(asked: JsonObject, before: JsonObject, after: JsonObject) -> JsonObject:
+    changed = dict(asked)
+    for name, value in after.items():
+        old, wanted = before.get(name), asked.get(name)
+        if value == old:
+            continue
+        if _same_object_type(old, value) and isinstance(wanted, dict):
+            value = _with_changes(wanted, cast("JsonObject", old), cast("JsonObject", value))
+        changed[name] = value
+    return changed
+
+
+def _same_object_type(one: object, other: object) -> bool:
+    """True if both are objects of one `type`. Fields of different types do not mix."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return False
+    return one.get("type") == other.get("type")
 
 
 def as_upstream_item(item: Item) -> Item | None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 from ..core import effects as do
 from ..core.effects import Effect
 from ..core.inputs import FromClient, FromUpstream, UpstreamLost
-from ..core.relay import GOING_AWAY, TRY_AGAIN_LATER, WAITING, Direction, Relay, Verdict
+from ..core.relay import MAX_HELD_BYTES, Direction, Relay, Verdict
 from ..protocol import server
+from ..protocol.close_codes import CloseCode
 from .client import Client, Frame
 from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, Outbox, Transport
@@ -126,12 +127,14 @@ class UpstreamWork:
     def end(self) -> None:
         if self._timer:
             self._timer.cancel()
-        self.outbox.abort(GOING_AWAY, "the call is over")
+        self.outbox.abort(CloseCode.GOING_AWAY, "the call is over")
 
     def _too_slow(self) -> None:
         self._timer = None
-        self.outbox.abort(TRY_AGAIN_LATER, "too slow")
-        self._driver.feed(UpstreamLost(TRY_AGAIN_LATER, "the model's provider is too slow"))
+        self.outbox.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
+        self._driver.feed(
+            UpstreamLost(CloseCode.TRY_AGAIN_LATER, "the model's provider is too slow")
+        )
         self._driver.reconcile()
 
     def _clean(self, data: bytes) -> bytes:
@@ -168,8 +171,9 @@ class RelayReader:
     @property
     def is_behind(self) -> bool:
         full = self._outbox.full or (self._sideband and self._driver.over_high_water())
-        early = self._early > WAITING and not self._relay.flowing
-        return full or early or self._waiting_bytes > WAITING or self._relay.holds_much
+        early = self._early > MAX_HELD_BYTES and not self._relay.flowing
+        waits = self._waiting_bytes > MAX_HELD_BYTES
+        return full or early or waits or self._relay.over_limit
 
     def frame(self, data: Frame) -> None:
         if not self._takes_all and self._glance(_UP, data) is _FORWARD:
