@@ -18,6 +18,16 @@ CANCEL_TIMEOUT_S = 5.0  # an upstream that does not end a cancelled greeting del
 class Greeting:
     """The greeting on one upstream connection."""
 
+    __slots__ = (
+        "_cancel_id",
+        "_event_id",
+        "_held",
+        "_held_bytes",
+        "_response_id",
+        "deadline",
+        "running",
+    )
+
     def __init__(self, event_prefix: str) -> None:
         """`event_prefix`: begins the ids of the events that the relay itself sends upstream."""
         self.running = False
