@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.core.effects import CallTool
-from vivavoce.core.inputs import Input
+from vivavoce.core.inputs import SessionInput
 from vivavoce.core.session import Session
 from vivavoce.engines.cascade import PIECES_AHEAD, Cascade
 from vivavoce.protocol import client, codec, grammar, server
@@ -22,7 +22,7 @@ from vivavoce.protocol.client import ClientEvent
 from vivavoce.protocol.config import ServerVad, SessionConfig
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.driver import CallDriver, SessionDriver
 from vivavoce.runtime.engine_work import UTTERANCES, EngineWork, Tools
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.metrics import CallMetrics
@@ -86,7 +86,7 @@ class Call:
         grammar.check(event for _, event in self.wire.heard)
         return self
 
-    async def _run(self, begun: Callable[[CallDriver], None] = lambda driver: None) -> None:
+    async def _run(self, begun: Callable[[SessionDriver], None] = lambda driver: None) -> None:
         session = self.session(
             self.settings,
             now=0.0,
@@ -399,7 +399,7 @@ def test_nobody_gets_the_number_of_a_controller_who_has_left() -> None:
     wires = [FakeWire(), FakeWire(), FakeWire()]
     call = Call([], hang_up_at=4.0)
 
-    def come(driver: CallDriver, wire: FakeWire) -> None:
+    def come(driver: SessionDriver, wire: FakeWire) -> None:
         wire.client = driver.attach(wire, lambda c: SessionReader(driver, c, None), sideband=True)
 
     driver = ended_by(
@@ -454,11 +454,11 @@ def test_whenever_the_line_breaks_nothing_is_left_running(
 # Ended from our side
 
 
-def ended_by(call: Call, *steps: tuple[float, Callable[[CallDriver], object]]) -> CallDriver:
+def ended_by(call: Call, *steps: tuple[float, Callable[[SessionDriver], object]]) -> SessionDriver:
     """Live the call; at these times somebody does something to its line."""
-    lines: list[CallDriver] = []
+    lines: list[SessionDriver] = []
 
-    def take(step: Callable[[CallDriver], object]) -> None:
+    def take(step: Callable[[SessionDriver], object]) -> None:
         step(lines[0])
 
     async def story() -> None:
@@ -492,7 +492,7 @@ def test_who_reads_nothing_is_cut_off_when_nobody_can_wait() -> None:
 
 
 class BuggySession(Session):
-    def receive(self, event: Input, now: float, client_id: int | None = None) -> None:
+    def receive(self, event: SessionInput, now: float, client_id: int | None = None) -> None:
         if isinstance(event, client.AudioClear):
             raise ZeroDivisionError
         super().receive(event, now, client_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from vivavoce.core.inputs import FromClient, Input, RelayInput
+from vivavoce.core.inputs import FromClient, SessionInput, RelayInput
 from vivavoce.core.relay import Direction, Verdict
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.loop_share import TURN_S, LoopQueue, LoopShare
@@ -78,7 +78,7 @@ class FakeDriver:
     def crowded(self) -> bool:
         return False
 
-    def feed(self, event: Input | RelayInput, client_id: int | None = None) -> None:
+    def feed(self, event: SessionInput | RelayInput, client_id: int | None = None) -> None:
         assert isinstance(event, FromClient)
         self.told.append((self.turn, event.data))
         self.clock += 0.002

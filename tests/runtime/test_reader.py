@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from vivavoce.audio import pcm as audio
-from vivavoce.core.inputs import AudioReceived, Input, InvalidFrame
+from vivavoce.core.inputs import AudioReceived, InvalidFrame, SessionInput
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.items import Message, Part
 from vivavoce.runtime.client import Client
@@ -34,7 +34,7 @@ class PiecewiseDecoder:
 class FakeDriver:
     """A reader, and what it tells: in order, with the turn of the loop it was told in."""
 
-    told: list[tuple[int, Input]] = field(default_factory=list)
+    told: list[tuple[int, SessionInput]] = field(default_factory=list)
     wire: FakeWire = field(default_factory=FakeWire)
     turn: int = 0
     stop_at: int | None = None  # the client goes when so much has been told
@@ -56,7 +56,7 @@ class FakeDriver:
         )
         return self.reader
 
-    def feed(self, event: Input, client_id: int | None = None) -> None:
+    def feed(self, event: SessionInput, client_id: int | None = None) -> None:
         self.told.append((self.turn, event))
         self.clock += self.each_s
         if len(self.told) == self.stop_at:
@@ -293,7 +293,7 @@ def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
         assert desk.wire.reading
 
 
-def overtaking(*said: client.ClientEvent) -> list[Input]:
+def overtaking(*said: client.ClientEvent) -> list[SessionInput]:
     """What is told of it at once, while nobody can hear."""
     desk = FakeDriver(behind=lambda: True)
     for event in said:

@@ -15,7 +15,7 @@ from vivavoce.core.conversation import Conversation
 from vivavoce.core.relay import Relay
 from vivavoce.protocol import codec, server
 from vivavoce.protocol.items import Message
-from vivavoce.runtime.driver import CallDriver
+from vivavoce.runtime.driver import CallDriver, RelayDriver
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.upstream_work import RelayReader, UpstreamWork
@@ -53,7 +53,7 @@ class Call:
     secret: str = ""
     greeting: str | None = None
     ending: str = ""
-    driver: CallDriver | None = None
+    driver: RelayDriver | None = None
     upstream_work: UpstreamWork | None = None
 
     def live(self, plot: Plot = lambda call: None) -> Call:

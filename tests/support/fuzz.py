@@ -24,11 +24,11 @@ from vivavoce.core.inputs import (
     Failed,
     Finished,
     HungUp,
-    Input,
     InvalidFrame,
     NotTranscribed,
     OutputChunk,
     PartialTranscript,
+    SessionInput,
     ToolRequested,
     Transcribed,
 )
@@ -213,12 +213,12 @@ class Call:
         loud = self._dice.random() < 0.6
         self._tell(AudioReceived(pcm, (float(loud),) * frames))
 
-    def _work(self) -> Input:
+    def _work(self) -> SessionInput:
         dice = self._dice
         response = dice.choice([*self._asked, "resp_nothing"])
         item = dice.choice([*self._heard, "item_nothing"])
         call = FunctionCall(call_id=f"c{dice.random()}", name="lookup", arguments="{}")
-        happenings: list[Input] = [
+        happenings: list[SessionInput] = [
             OutputChunk(response, "word "), OutputChunk(response, "", bytes(4800)),
             OutputChunk(response, "w", bytes(9)),
             ToolRequested(response, call), Finished(response), Finished(response),
@@ -235,7 +235,7 @@ class Call:
             self.session.on_deadline(self._now)
             self._collect()
 
-    def _tell(self, event: Input, *, refused: bool = False) -> None:
+    def _tell(self, event: SessionInput, *, refused: bool = False) -> None:
         before = self._state()
         self.session.receive(event, self._now, 1)
         sent = self._collect()

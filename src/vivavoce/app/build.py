@@ -27,7 +27,7 @@ from ..protocol.config import SessionConfig, TranscriptionConfig
 from ..runtime.call_request import CallSpec, now
 from ..runtime.call_setup import BuiltCall
 from ..runtime.client import Client, Reader
-from ..runtime.driver import CallDriver, Machine, Work
+from ..runtime.driver import CallDriver, Eff, In, Machine, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
@@ -199,7 +199,7 @@ class CallBuilder:
         spec: CallSpec,
         machine: Session | TranscriptionSession,
         engine_work: EngineWork,
-        driver: CallDriver,
+        driver: SessionDriver,
         fixed: tuple[str, ...] = (),
     ) -> Callable[[Client], Reader]:
         """How each of the call's clients is read. `fixed`: what none of them may change."""
@@ -238,8 +238,8 @@ class CallBuilder:
         )
 
     def _driver(
-        self, machine: Machine, work: Work, recorder: Recorder, seen: CallMetrics
-    ) -> CallDriver:
+        self, machine: Machine[In, Eff], work: Work[In, Eff], recorder: Recorder, seen: CallMetrics
+    ) -> CallDriver[In, Eff]:
         return CallDriver(
             machine,
             work,

@@ -1,12 +1,13 @@
-"""What came of the last input, in order.
+"""The effects of a session's last input, in order.
 
-An event is stamped and folded into the conversation in the same breath as it is queued: what
-the client will be told and what the machine believes cannot differ.
+An event is stamped and folded into the conversation when it is queued. So the events that the
+client receives and the state that the machine believes cannot differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -15,35 +16,70 @@ from ..protocol import error_body
 from ..protocol.server import Error, ServerEvent
 from . import effects as do
 from .conversation import Conversation
-from .effects import ClientId, Effect
+from .effects import ClientId, EventEffect
+
+Eff = TypeVar("Eff")
+Eff_contra = TypeVar("Eff_contra", contravariant=True)
 
 
-class EffectQueue:
+class EffectSink(Protocol[Eff_contra]):
+    """The queue as a part of a machine sees it. `Eff_contra`: the effects that it may request."""
+
+    @property
+    def new_id(self) -> Callable[[str], str]:
+        """Makes ids, unique in the process. The argument is their kind: `item`."""
+
+    def send(self, event: ServerEvent, to: ClientId | None = None) -> None:
+        """Queue an event for one client. None: for all of them."""
+
+    def send_all(self, events: Iterable[ServerEvent]) -> None:
+        """Queue events for all clients."""
+
+    def send_error(
+        self, error: InvalidRequest, event_id: str | None = None, client_id: ClientId | None = None
+    ) -> None:
+        """Queue an error for the client that caused it. `event_id`: of the client's event."""
+
+    def record(self, event: ServerEvent) -> None:
+        """Queue an event for the store alone."""
+
+    def request(self, effect: Eff_contra) -> None:
+        """Queue any other effect."""
+
+
+class EffectQueue(Generic[Eff]):
+    """Effects wait here until the driver drains them. `Eff`: those that are not events."""
+
     def __init__(self, conversation: Conversation, new_id: Callable[[str], str]) -> None:
         self.new_id = new_id
         self._conversation = conversation
-        self._effects: list[Effect] = []
+        self._effects: list[EventEffect | Eff] = []
 
     def send(self, event: ServerEvent, to: ClientId | None = None) -> None:
+        """Queue an event for one client. None: for all of them."""
         self._effects.append(do.Send(self._stamp(event), to))
 
     def send_all(self, events: Iterable[ServerEvent]) -> None:
+        """Queue events for all clients."""
         for event in events:
             self.send(event)
 
     def send_error(
         self, error: InvalidRequest, event_id: str | None = None, client_id: ClientId | None = None
     ) -> None:
-        """What cannot be had, told to `who` asked for it. `event_id`: their own, of the request."""
+        """Queue an error for the client that caused it. `event_id`: of the client's event."""
         self.send(Error(error=error_body.invalid_request(error, event_id)), client_id)
 
     def record(self, event: ServerEvent) -> None:
+        """Queue an event for the store alone."""
         self._effects.append(do.Record(self._stamp(event)))
 
-    def request(self, effect: Effect) -> None:
+    def request(self, effect: Eff) -> None:
+        """Queue any other effect."""
         self._effects.append(effect)
 
-    def drain(self) -> list[Effect]:
+    def drain(self) -> list[EventEffect | Eff]:
+        """Return the effects since the last call, oldest first."""
         effects, self._effects = self._effects, []
         return effects
 

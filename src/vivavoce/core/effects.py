@@ -136,20 +136,22 @@ class CloseCall:
     reason: str
 
 
-Effect = (
-    Send
-    | Record
-    | Listen
-    | ListenTo
-    | ListenEnd
-    | ListenDrop
-    | ScoreEndOfTurn
-    | Respond
-    | Cancel
-    | Hush
-    | CallTool
-    | ForwardToClients
-    | SendUpstream
-    | CloseUpstream
-    | CloseCall
-)
+EventEffect = Send | Record
+"""Effects of every machine: an event that is true."""
+
+ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
+"""Work for a recogniser."""
+
+EngineEffect = ListeningEffect | Respond | CallTool
+"""Work for an engine and its tools."""
+
+UpstreamEffect = SendUpstream | CloseUpstream
+"""Work for the connection to an upstream."""
+
+DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall
+"""Effects that a driver performs itself, whichever machine it drives."""
+
+SessionEffect = EventEffect | EngineEffect | Cancel | Hush | CloseCall
+TranscriptionEffect = EventEffect | ListeningEffect | CloseCall
+RelayEffect = EventEffect | UpstreamEffect | ForwardToClients | CloseCall
+Effect = SessionEffect | TranscriptionEffect | RelayEffect

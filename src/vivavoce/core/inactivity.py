@@ -8,7 +8,7 @@ an hour. An open microphone alone is no sign of life.
 from __future__ import annotations
 
 from ..protocol.client import Command
-from .inputs import AudioReceived, Input
+from .inputs import AudioReceived, SessionInput
 
 NEVER = float("inf")
 
@@ -19,7 +19,7 @@ class InactivityTimeout:
         self._alive_at = now
         self._alone = False  # is what the assistant does its own idea?
 
-    def on_input(self, event: Input, now: float, *, speaking: bool) -> None:
+    def on_input(self, event: SessionInput, now: float, *, speaking: bool) -> None:
         """Something happened. `speaking`: the user does, or holds the button down."""
         if isinstance(event, AudioReceived):
             if speaking:

@@ -28,7 +28,7 @@ from . import effects as do
 from . import utterance_ending
 from .audio_cache import LONGEST_MS, ItemAudioCache
 from .conversation import Conversation
-from .effect_queue import EffectQueue
+from .effect_queue import EffectSink
 from .inputs import AudioReceived, EndOfTurnScored, NotTranscribed, PartialTranscript, Transcribed
 from .level_gate import LevelGate
 from .limits import ConversationQuota
@@ -42,7 +42,7 @@ JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
 class InputAudioBuffer:
     def __init__(
         self,
-        out: EffectQueue,
+        out: EffectSink[do.ListeningEffect],
         conversation: Conversation,
         settings: AudioInput,
         audio_cache: ItemAudioCache,

@@ -14,7 +14,7 @@ from . import effects as do
 from . import validation as judge
 from .audio_cache import ItemAudioCache
 from .conversation import Conversation
-from .effect_queue import EffectQueue
+from .effect_queue import EffectSink
 from .input_audio import InputAudioBuffer
 from .ledger import Ledger
 from .limits import ConversationQuota
@@ -26,7 +26,7 @@ ItemCommand = client.ItemCreate | client.ItemRetrieve | client.ItemDelete | clie
 class ItemEditor:
     def __init__(
         self,
-        out: EffectQueue,
+        out: EffectSink[do.ListenDrop],
         conversation: Conversation,
         ledger: Ledger,
         audio_cache: ItemAudioCache,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..protocol import server
 from . import effects as do
 from .conversation import Conversation
-from .effect_queue import EffectQueue
+from .effect_queue import EffectSink
 from .ledger import Ledger, SpokenItem
 
 
@@ -27,7 +27,9 @@ class _Sound:
 
 
 class Playout:
-    def __init__(self, out: EffectQueue, conversation: Conversation, ledger: Ledger) -> None:
+    def __init__(
+        self, out: EffectSink[do.Hush], conversation: Conversation, ledger: Ledger
+    ) -> None:
         self._effects = out
         self._conversation = conversation
         self._ledger = ledger

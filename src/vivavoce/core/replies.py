@@ -15,7 +15,7 @@ from . import effects as do
 from .audio_cache import ItemAudioCache
 from .context_window import ContextWindow
 from .conversation import Conversation
-from .effect_queue import EffectQueue
+from .effect_queue import EffectSink
 from .inputs import OutputChunk
 from .ledger import Ledger
 from .reply import Reply, ReplyOutcome
@@ -26,7 +26,7 @@ from .transcripts import TranscriptTracker
 class Replies:
     def __init__(
         self,
-        out: EffectQueue,
+        out: EffectSink[do.Respond | do.Cancel | do.ListenDrop],
         conversation: Conversation,
         conversation_id: str,
         ledger: Ledger,

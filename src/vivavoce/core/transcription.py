@@ -21,7 +21,7 @@ from . import validation as judge
 from .audio_cache import ItemAudioCache
 from .conversation import Conversation
 from .effect_queue import EffectQueue
-from .effects import ClientId, Effect
+from .effects import ClientId, TranscriptionEffect
 from .inactivity import NEVER, InactivityTimeout
 from .input_audio import InputAudioBuffer
 from .inputs import (
@@ -31,12 +31,12 @@ from .inputs import (
     Failed,
     Finished,
     HungUp,
-    Input,
     InvalidFrame,
     NotTranscribed,
     OutputChunk,
     PartialTranscript,
     Played,
+    SessionInput,
     ToolRequested,
     ToolReturned,
     Transcribed,
@@ -72,7 +72,7 @@ class TranscriptionSession:
         self.ledger = Ledger() if ledger is None else ledger
         self.closed = False
         self._default = config
-        self._effects = EffectQueue(self.conversation, new_id)
+        self._effects: EffectQueue[TranscriptionEffect] = EffectQueue(self.conversation, new_id)
         self._quota = ConversationQuota(limits, self.conversation)
         audio_cache = ItemAudioCache(limits.sound_bytes)
         self._input_audio = InputAudioBuffer(
@@ -98,7 +98,7 @@ class TranscriptionSession:
 
     # What happened
 
-    def receive(self, event: Input, now: float, client_id: ClientId | None = None) -> None:
+    def receive(self, event: SessionInput, now: float, client_id: ClientId | None = None) -> None:
         """Take one thing that happened. Collect the consequences with `effects`."""
         assert not self.closed, "the session is closed"
         try:
@@ -107,7 +107,7 @@ class TranscriptionSession:
             self._effects.send_error(error, getattr(event, "event_id", None), client_id)
         self._inactivity.on_input(event, now, speaking=self._input_audio.somebody_speaks)
 
-    def _dispatch(self, event: Input) -> None:
+    def _dispatch(self, event: SessionInput) -> None:
         match event:
             case AudioReceived():
                 for _ in self._input_audio.append(event):
@@ -185,6 +185,6 @@ class TranscriptionSession:
 
     # What to do about it
 
-    def effects(self) -> list[Effect]:
+    def effects(self) -> list[TranscriptionEffect]:
         """Take the consequences gathered since the last call, oldest first."""
         return self._effects.drain()

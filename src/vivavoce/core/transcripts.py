@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Never
 
 import msgspec
 from msgspec import UNSET
@@ -16,7 +17,7 @@ from msgspec import UNSET
 from ..protocol import server
 from ..protocol.config import Include, Transcription
 from ..protocol.items import Item, Message
-from .effect_queue import EffectQueue
+from .effect_queue import EffectSink
 from .inputs import NotTranscribed, PartialTranscript, Transcribed
 from .types import Segment
 
@@ -43,7 +44,7 @@ class TranscriptOptions:
 
 
 class TranscriptTracker:
-    def __init__(self, out: EffectQueue) -> None:
+    def __init__(self, out: EffectSink[Never]) -> None:
         self.wanted = TranscriptOptions()
         self._effects = out
         self._expected: dict[str, int] = {}  # committed item → its sound, ms

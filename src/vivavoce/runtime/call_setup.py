@@ -25,7 +25,7 @@ from .call_registry import CallRegistry, LiveCall
 from .call_request import CallRequest, CallResolver, CallSpec, check_dialect, now
 from .client import Client, Reader
 from .credentials_in_use import credential_ids
-from .driver import CallDriver
+from .driver import AnyDriver
 from .refusals import RATE, SERVER, CallRefused, no_call, not_stored
 
 log = logging.getLogger("vivavoce.calls")
@@ -44,7 +44,7 @@ class BuildCall(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuiltCall:
-    driver: CallDriver
+    driver: AnyDriver
     reader: Callable[[Client], Reader]
 
 
@@ -67,7 +67,7 @@ class AdmittedCall:
     """Admitted: attach a transport by `line` and `reader`, then `live` until it is over."""
 
     spec: CallSpec
-    driver: CallDriver
+    driver: AnyDriver
     reader: Callable[[Client], Reader]
     _reception: CallSetup
     _live: LiveCall

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..core.effects import ClientId
-from ..core.inputs import Input, Played
+from ..core.inputs import Played
 from ..protocol import server
 from ..protocol.peek import peek_type
 from .outbox import Outbox, Transport
@@ -36,7 +36,7 @@ class Reader(Protocol):
 class DriverPort(Protocol):
     """The line, as its clients see it."""
 
-    def feed(self, event: Input, client_id: ClientId | None = None) -> None: ...
+    def feed(self, event: Played, client_id: ClientId | None = None) -> None: ...
 
     def detach(self, client: Client, code: int, reason: str) -> None: ...
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from ..access.auth_failure import AuthFailure
 from ..core import effects as do
-from ..core.effects import ClientId, Effect
-from ..core.inputs import HungUp, Input, Played, RelayInput
+from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
+from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
 from ..protocol import codec, server
 from .client import Client, Frame, Reader
 from .mailbox import Mailbox
@@ -30,30 +30,40 @@ REVOKED = 3000
 HUNG_UP = "hung up"  # what a control connection reads at the end of its call
 
 
-class Machine(Protocol):
-    """The rules of a call: `core.session.Session` or `core.relay.Relay`."""
+In = TypeVar("In")
+In_contra = TypeVar("In_contra", contravariant=True)
+Eff = TypeVar("Eff")
+Eff_co = TypeVar("Eff_co", covariant=True)
+
+
+class Machine(Protocol[In_contra, Eff_co]):
+    """The rules of a call: `core.session.Session`, `core.relay.Relay`, …
+
+    `In_contra`: the inputs that it takes. `Eff_co`: the work that it requests.
+    """
 
     closed: bool
 
-    def receive(self, event: Any, now: float, client_id: ClientId | None = None) -> None:  # noqa: ANN401
-        """`Input`s or `Relayed`: each machine is told its own."""
+    def receive(
+        self, event: In_contra | DriverInput, now: float, client_id: ClientId | None = None
+    ) -> None: ...
 
-    def effects(self) -> list[Effect]: ...
+    def effects(self) -> Sequence[DriverEffect | Eff_co]: ...
 
     def next_deadline(self) -> float | None: ...
 
     def on_deadline(self, now: float) -> None: ...
 
 
-class Work(Protocol):
-    """Who does for the machine what takes time."""
+class Work(Protocol[In, Eff]):
+    """Performs the effects that take time, and feeds their results to the machine."""
 
-    def begin(self, driver: CallDriver, tasks: asyncio.TaskGroup) -> None: ...
+    def begin(self, driver: CallDriver[In, Eff], tasks: asyncio.TaskGroup) -> None: ...
 
     def stop(self, effect: do.Cancel) -> None:
         """Performed before anything else of its batch."""
 
-    def perform(self, effect: Effect) -> None: ...
+    def perform(self, effect: Eff) -> None: ...
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         """What goes onto the wire for this event (sound as G.711, say)."""
@@ -78,11 +88,11 @@ def ignore_written(event: server.ServerEvent, due: float, now: float, held: bool
     """Wants to know when anything was written."""
 
 
-class CallDriver:
+class CallDriver(Generic[In, Eff]):
     def __init__(
         self,
-        machine: Machine,
-        work: Work,
+        machine: Machine[In, Eff],
+        work: Work[In, Eff],
         recorder: Recorder,
         *,
         send_buffer_bytes: int = LIMIT,
@@ -106,7 +116,7 @@ class CallDriver:
         self._traffic = traffic
         self._clients: list[Client] = []
         self._seats = 0  # clients that ever came: nobody gets the number of who has left
-        self._inbox: deque[tuple[Input | RelayInput, ClientId | None]] = deque()
+        self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None  # when it rings; not every loop's handles know
@@ -233,7 +243,7 @@ class CallDriver:
 
     # What happened
 
-    def feed(self, event: Input | RelayInput, client_id: ClientId | None = None) -> None:
+    def feed(self, event: In | DriverInput, client_id: ClientId | None = None) -> None:
         self._inbox.append((event, client_id))
         if not self._busy:
             self._pump()
@@ -319,7 +329,7 @@ class CallDriver:
 
     # What to do about it
 
-    def _perform(self, effects: list[Effect]) -> None:
+    def _perform(self, effects: Sequence[DriverEffect | Eff]) -> None:
         for effect in effects:  # before the first word of the batch is sent
             if isinstance(effect, do.Cancel):
                 self._work.stop(effect)
@@ -430,3 +440,12 @@ def close_reason(why: AuthFailure) -> str:
 def _error(why: AuthFailure) -> bytes:
     body = server.ErrorBody(type=INVALID, code=why.code, message=why.message)
     return codec.encode(server.Error(event_id="event_revoked", error=body))
+
+
+SessionDriver = CallDriver[SessionInput, EngineEffect]
+"""Drives a call that an engine answers or transcribes."""
+
+RelayDriver = CallDriver[RelayInput, UpstreamEffect]
+"""Drives a call that an upstream answers."""
+
+AnyDriver = SessionDriver | RelayDriver

@@ -10,10 +10,10 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from ..core import effects as do
-from ..core.effects import Effect
+from ..core.effects import EngineEffect
 from ..core.inputs import (
     CutShort,
     EndOfTurnScored,
@@ -37,7 +37,7 @@ from .pacer import Pacer
 from .whole_sound import pieces
 
 if TYPE_CHECKING:
-    from .driver import CallDriver
+    from .driver import SessionDriver
 
 log = logging.getLogger("vivavoce.hearing")
 
@@ -118,10 +118,10 @@ class EngineWork:
         self._hearings: dict[str, _Hearing] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._judging: asyncio.Task[None] | None = None  # one pause at a time: the latest
-        self._driver: CallDriver
+        self._driver: SessionDriver
         self._tasks: asyncio.TaskGroup
 
-    def begin(self, driver: CallDriver, tasks: asyncio.TaskGroup) -> None:
+    def begin(self, driver: SessionDriver, tasks: asyncio.TaskGroup) -> None:
         self._driver = driver
         self._tasks = tasks
 
@@ -129,7 +129,7 @@ class EngineWork:
         if task := self._replies.pop(effect.response_id, None):
             task.cancel()
 
-    def perform(self, effect: Effect) -> None:
+    def perform(self, effect: EngineEffect) -> None:
         match effect:
             case do.Listen(item_id=item_id, pre_roll=pcm):
                 hearing = self._hearings[item_id] = _Hearing()
@@ -141,7 +141,8 @@ class EngineWork:
                 self._give(item_id, None)
             case do.ListenDrop(item_id=item_id):
                 self._drop(item_id)
-            case do.ScoreEndOfTurn() if self._judge is not None:
+            case do.ScoreEndOfTurn():
+                assert self._judge is not None, "the machine was told that no model scores turns"
                 if self._judging:
                     self._judging.cancel()
                 self._judging = self._tasks.create_task(self._judge_pause(self._judge, effect))
@@ -152,7 +153,7 @@ class EngineWork:
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
             case _:
-                raise AssertionError(f"nobody does {type(effect).__name__}")
+                assert_never(effect)
 
     @property
     def is_behind(self) -> bool:

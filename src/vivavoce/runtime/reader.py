@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
 from ..core.effects import ClientId
-from ..core.inputs import AudioReceived, Input, InvalidFrame
+from ..core.inputs import AudioReceived, ClientInput, InvalidFrame
 from ..core.validation import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
@@ -50,7 +50,7 @@ class InputDecoder(Protocol):
 
 
 class InputSink(Protocol):
-    def feed(self, event: Input, client_id: ClientId | None = None) -> None: ...
+    def feed(self, event: ClientInput, client_id: ClientId | None = None) -> None: ...
 
     def reconcile(self) -> None: ...
 

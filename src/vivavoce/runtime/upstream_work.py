@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from ..core import effects as do
-from ..core.effects import Effect
+from ..core.effects import UpstreamEffect
 from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import MAX_HELD_BYTES, Direction, Relay, Verdict
 from ..protocol import server
@@ -25,7 +25,7 @@ from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, Outbox, Transport
 
 if TYPE_CHECKING:
-    from .driver import CallDriver
+    from .driver import RelayDriver
 
 _UP, _DOWN, _FORWARD = Direction.UP, Direction.DOWN, Verdict.FORWARD
 
@@ -68,9 +68,9 @@ class UpstreamWork:
         self._glance = relay.glance
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
-        self._driver: CallDriver
+        self._driver: RelayDriver
 
-    def begin(self, driver: CallDriver, tasks: asyncio.TaskGroup) -> None:
+    def begin(self, driver: RelayDriver, tasks: asyncio.TaskGroup) -> None:
         self._driver = driver
         self._upstream.join(self)
 
@@ -97,14 +97,14 @@ class UpstreamWork:
     def stop(self, effect: do.Cancel) -> None:
         """A relay cancels nothing: its upstream does."""
 
-    def perform(self, effect: Effect) -> None:
+    def perform(self, effect: UpstreamEffect) -> None:
         match effect:
             case do.SendUpstream(data=data):
                 self.outbox.put(data)
             case do.CloseUpstream(code=code, reason=reason):
                 self.outbox.abort(code, reason)
             case _:
-                raise AssertionError(f"nobody does {effect}")
+                assert_never(effect)
 
     def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
         return (event,)
@@ -150,7 +150,7 @@ class RelayReader:
 
     def __init__(
         self,
-        driver: CallDriver,
+        driver: RelayDriver,
         upstream_work: UpstreamWork,
         client: Client,
         *,

@@ -9,7 +9,7 @@ import msgspec
 from ...protocol import codec, server
 from ...protocol.base import ClientMessage
 from .. import effects as do
-from ..effects import ClientId, Effect
+from ..effects import ClientId, RelayEffect
 
 
 class RelayEffectQueue:
@@ -17,7 +17,7 @@ class RelayEffectQueue:
 
     def __init__(self, new_id: Callable[[str], str]) -> None:
         self._new_id = new_id
-        self._effects: list[Effect] = []
+        self._effects: list[RelayEffect] = []
 
     def send_upstream(self, event: ClientMessage) -> None:
         """Send an event of the relay's own to the upstream."""
@@ -36,11 +36,11 @@ class RelayEffectQueue:
         """Send an error to one client. None: to all of them."""
         self.send(server.Error(error=body), client_id)
 
-    def request(self, effect: Effect) -> None:
+    def request(self, effect: RelayEffect) -> None:
         """Queue any other effect."""
         self._effects.append(effect)
 
-    def drain(self) -> list[Effect]:
+    def drain(self) -> list[RelayEffect]:
         """Return the effects since the last call, oldest first."""
         effects, self._effects = self._effects, []
         return effects

@@ -14,9 +14,9 @@ from ...protocol.items import Item, Message
 from ...protocol.peek import peek_type
 from .. import effects as do
 from ..conversation import Conversation
-from ..effects import ClientId, Effect
+from ..effects import ClientId, RelayEffect
 from ..inactivity import NEVER, InactivityTimeout
-from ..inputs import FromClient, FromUpstream, HungUp, RelayInput, UpstreamLost
+from ..inputs import FromClient, FromUpstream, HungUp, Played, RelayInput, UpstreamLost
 from ..ledger import Ledger
 from ..types import Frame, JsonObject
 from ..upstream_session import as_upstream_item, with_session_changes
@@ -132,6 +132,8 @@ class Relay:
                 code = sendable(code, CloseCode.GOING_AWAY)
                 self._effects.request(do.CloseUpstream(code, reason))
                 self._close(CloseCode.NORMAL, "hung up")
+            case Played():
+                pass  # the upstream learns it from the client's own `conversation.item.truncate`
             case _:
                 assert_never(event)
 
@@ -165,7 +167,7 @@ class Relay:
         """True if more client frames wait for the greeting to end than its limit allows."""
         return self._upstream.greeting.over_limit
 
-    def effects(self) -> list[Effect]:
+    def effects(self) -> list[RelayEffect]:
         """Return the consequences since the last call, oldest first."""
         return self._effects.drain()
 
