@@ -22,7 +22,7 @@ from ..audio import g711
 from ..audio import pcm as audio
 from ..audio.resample import Resampler
 from ..protocol import server
-from ..protocol.config import AudioInput, Format, Include, Pcm, Pcmu
+from ..protocol.config import AudioInput, Format, Include, Pcm
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import utterance_ending
@@ -239,7 +239,8 @@ class InputAudioBuffer:
 
     def _listen_whole(self, item_id: str, sound: bytes) -> None:
         """Leave G.711 as it is: the recogniser converts it, 0.15 s for a minute."""
-        law = _law(self._settings.format)
+        format = self._settings.format
+        law = None if isinstance(format, Pcm) else format.law
         if law is None:
             sound = _whole_samples(sound)
         self._ask_to_listen(item_id, sound, law)
@@ -328,15 +329,9 @@ def duration_ms(sound: bytes, format: Format) -> int:
 
 def _as_pcm(sound: bytes, format: Format) -> bytes:
     """A whole sound as PCM16 at 24 kHz."""
-    if (law := _law(format)) is None:
-        return _whole_samples(sound)
-    return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, law), last=True)
-
-
-def _law(format: Format) -> g711.Law | None:
     if isinstance(format, Pcm):
-        return None
-    return "ulaw" if isinstance(format, Pcmu) else "alaw"
+        return _whole_samples(sound)
+    return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, format.law), last=True)
 
 
 def _whole_samples(pcm: bytes) -> bytes:

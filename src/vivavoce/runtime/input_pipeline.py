@@ -24,7 +24,7 @@ from ..engines import checked
 from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
 from ..errors import EngineError
-from ..protocol.config import AudioInput, Format, NoiseReduction, Pcm, Pcmu
+from ..protocol.config import AudioInput, Format, NoiseReduction, Pcm
 
 PIECE_MS = 96  # three frames: nobody waits long for somebody else's backlog
 PIECE_BYTES = PIECE_MS * BYTES_PER_MS
@@ -73,10 +73,9 @@ class InputPipeline:
     def _decode(self, data: bytes, format: Format) -> Iterator[bytes]:
         if format != self._format:
             yield from self._change(format)
-        if self._upwards:
-            law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
+        if self._upwards and not isinstance(format, Pcm):
             for piece in _cut(data, G711_PIECE_BYTES):
-                if pcm := self._upwards.push(g711.decode(piece, law)):
+                if pcm := self._upwards.push(g711.decode(piece, format.law)):
                     yield pcm
         else:
             data = self._odd + data

@@ -40,9 +40,8 @@ class OutputEncoder:
                 audio = response.audio
                 format = audio.output.format if isinstance(audio, server.ResponseAudio) else None
                 if isinstance(format, Pcmu | Pcma):
-                    law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
                     down = Resampler(SAMPLE_RATE, g711.RATE)
-                    self._telephones[response.id] = _Telephone(law, down)
+                    self._telephones[response.id] = _Telephone(format.law, down)
             case server.ResponseDone(response=response):
                 self._telephones.pop(response.id, None)
             case server.AudioDelta(response_id=response_id) if self._telephones:
@@ -83,9 +82,8 @@ class OutputEncoder:
 def _in_format(part: Part, format: Format) -> Part:
     if isinstance(format, Pcm) or not part.audio:
         return part
-    law: g711.Law = "ulaw" if isinstance(format, Pcmu) else "alaw"
     pcm = Resampler(SAMPLE_RATE, g711.RATE).push(part.audio, last=True)
-    return msgspec.structs.replace(part, audio=g711.encode(pcm, law))
+    return msgspec.structs.replace(part, audio=g711.encode(pcm, format.law))
 
 
 def _delta(event: server.AudioDelta, pcm: bytes, law: g711.Law) -> tuple[server.ServerEvent, ...]:
