@@ -20,8 +20,9 @@ import numpy as np
 
 from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, duration_ms
 from vivavoce.audio.resample import Resampler
+from vivavoce.core.types import Frame
 from vivavoce.net.dial import dial
-from vivavoce.net.websocket import Frame, Socket
+from vivavoce.net.websocket import Socket
 from vivavoce.protocol.peek import peek_type
 
 FRAME_MS = 20

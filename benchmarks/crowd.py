@@ -17,8 +17,8 @@ import msgspec
 
 from vivavoce.audio.pcm import BYTES_PER_MS
 from vivavoce.cli.http_server import new_loop
+from vivavoce.core.types import Frame
 from vivavoce.net.dial import Unreachable
-from vivavoce.net.websocket import Frame
 
 from .caller import CLOCK, Caller, Sentence
 

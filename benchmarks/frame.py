@@ -17,9 +17,9 @@ from vivavoce.audio.resample import Resampler
 from vivavoce.core.ids import RANDOM_BYTES, new_id
 from vivavoce.core.inputs import AudioReceived
 from vivavoce.core.session import Session
+from vivavoce.core.types import Frame
 from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.vad.silero import Silero
-from vivavoce.net.websocket import Frame
 from vivavoce.protocol import codec
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.runtime.call_request import now

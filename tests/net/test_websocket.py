@@ -19,9 +19,10 @@ from picows import ws_create_server
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
+from vivavoce.core.types import Frame
 from vivavoce.net import websocket
 from vivavoce.net.dial import dial
-from vivavoce.net.websocket import FLOOD_BUFFER, Frame, Socket
+from vivavoce.net.websocket import FLOOD_BUFFER, Socket
 
 from ..support.endpoints import until
 from ..support.real_time import live

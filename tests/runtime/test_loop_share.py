@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from vivavoce.core.inputs import FromClient, SessionInput, RelayInput
+from vivavoce.core.inputs import FromClient, RelayInput, SessionInput
 from vivavoce.core.relay import Direction, Verdict
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.loop_share import TURN_S, LoopQueue, LoopShare

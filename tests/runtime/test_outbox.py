@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vivavoce.runtime.outbox import TRY_AGAIN_LATER, Outbox
+from vivavoce.protocol.close_codes import CloseCode
+from vivavoce.runtime.outbox import Outbox
 
 from ..support.fakes import FakeWire
 from ..support.upstream import RawWire
@@ -23,7 +24,7 @@ def test_one_that_overflowed_is_no_longer_late() -> None:
     outbox = Outbox(wire, lambda: 5.0, limit=100)
     for _ in range(50):
         outbox.put(b"x" * 10)
-    assert codes == [TRY_AGAIN_LATER]
+    assert codes == [CloseCode.TRY_AGAIN_LATER]
     outbox.committed(1)
     outbox.flush()
     assert outbox.deadline() is None

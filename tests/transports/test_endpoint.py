@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from vivavoce.core.types import Caller
-from vivavoce.net.websocket import Frame, Socket
+from vivavoce.core.types import Caller, Frame
+from vivavoce.net.websocket import Socket
+from vivavoce.protocol.close_codes import CloseCode
 from vivavoce.runtime.call_registry import CallRegistry, LiveCall
 from vivavoce.runtime.call_request import CallRequest
 from vivavoce.runtime.call_setup import SIDEBANDS, CallSetup
@@ -175,7 +176,7 @@ class Unsure(Slow):
     async def admit(self, knock: CallRequest, **ids: str | None) -> None:
         if knock.credential:
             await super().admit(knock)
-        raise CallRefused(401, "invalid_api_key", "Who are you?", close=3000)
+        raise CallRefused(401, "invalid_api_key", "Who are you?", close=CloseCode.UNAUTHORIZED)
 
 
 HEADERS = {"authorization": "Bearer vv_key"}

@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .pcm import SAMPLE_RATE
-
-Floats = NDArray[np.float32]
+from .pcm import SAMPLE_RATE, Floats
 
 HOP: Final = SAMPLE_RATE // 100
 FRAME: Final = 2 * HOP

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..store.sql.store import SqlStore
 
 FAILED, USAGE, UNREACHABLE, REFUSED, MISSING = 1, 2, 3, 4, 5
+RAW = (".pcm", ".raw")  # suffixes of audio files without a header
+TAIL_MS = 1500  # of silence behind a file, so that the server detects the end of speech
 
 DataDir = Annotated[
     Path | None,

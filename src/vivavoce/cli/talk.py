@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import FAILED, REFUSED, DataDir, JsonOption, err, escape_markup, fail, out, print_json
+from ..protocol.close_codes import REFUSALS
+from .common import (
+    FAILED,
+    RAW,
+    REFUSED,
+    DataDir,
+    JsonOption,
+    err,
+    escape_markup,
+    fail,
+    out,
+    print_json,
+)
 from .target import target
 
 if TYPE_CHECKING:
     from .talk_client import TalkClient
-
-
-RAW = (".pcm", ".raw")
 
 
 def talk(
@@ -100,7 +109,7 @@ def _report(turn: TalkClient, out_file: Path | None, as_json: bool, hint: str) -
         return
     if not as_json:
         err.print(f"[red]error:[/red] {escape_markup(why + hint)}")
-    refused = turn.closed is not None and turn.closed[0] in (3000, 4000)
+    refused = turn.closed is not None and turn.closed[0] in REFUSALS
     raise typer.Exit(REFUSED if refused else FAILED)
 
 

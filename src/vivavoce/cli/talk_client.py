@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..audio.pcm import BYTES_PER_MS, duration_ms
+from ..core.types import Frame
 from ..net.dial import dial
-from ..net.websocket import Frame
-from .common import err, escape_markup
+from ..protocol.close_codes import CloseCode
+from .common import TAIL_MS, err, escape_markup
 
 CHUNK_MS = 20
 SLOW_PEER_TIMEOUT_S = 30.0
-TAIL_MS = 1500  # of silence after the file, so that the server hears the end of speech
 
 
 @dataclass
@@ -165,7 +165,7 @@ async def hold(
     except TimeoutError:
         turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
     finally:
-        socket.close(1000, "")
+        socket.close(CloseCode.NORMAL, "")
         async with asyncio.timeout(6):
             while turn.closed is None:  # noqa: ASYNC110  # a few turns of the loop
                 await asyncio.sleep(0.01)

@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from .common import FAILED, REFUSED, USAGE, DataDir, JsonOption, err, escape_markup, fail, pluralise
+from ..protocol.close_codes import REFUSALS
+from .common import (
+    FAILED,
+    RAW,
+    REFUSED,
+    USAGE,
+    DataDir,
+    JsonOption,
+    err,
+    escape_markup,
+    fail,
+    pluralise,
+)
 from .target import target
 
 if TYPE_CHECKING:
     from .transcript_writer import TranscriptWriter
     from .transcription_client import AudioSource, TranscriptionClient
 
-RAW = (".pcm", ".raw")
 MODEL = "gpt-4o-mini-transcribe"
 
 
@@ -178,7 +189,7 @@ def _reason(dictating: TranscriptionClient, why: str) -> str:
 
 
 def _fail_because(dictating: TranscriptionClient, why: str, what: str = "") -> NoReturn:
-    refused = dictating.closed is not None and dictating.closed[0] in (3000, 4000)
+    refused = dictating.closed is not None and dictating.closed[0] in REFUSALS
     fail(f"{what}{why}", REFUSED if refused else FAILED)
 
 

@@ -17,14 +17,15 @@ from contextlib import suppress
 from typing import Any, Self
 
 from ..audio.pcm import duration_ms, silence
+from ..core.types import Frame
 from ..net.dial import dial
-from ..net.websocket import Frame
+from ..protocol.close_codes import CloseCode
 from .audio_file import PIECE_MS, UnsupportedAudio, pieces
+from .common import TAIL_MS
 from .transcript_log import TranscriptLog
 
 SLOW_PEER_TIMEOUT_S = 60.0  # without a word from a server that owes us one
 AWAITED = 8  # utterances that may wait for their words before more is sent
-TAIL_MS = 1_500  # of silence after the sound, so that the server hears the end of speech
 READ_AHEAD = 4  # pieces
 LEAVE_S = 6.0
 
@@ -152,7 +153,7 @@ class TranscriptionClient:
                 self.on_news()
             await self._finish()
         finally:
-            self._socket.close(1000, "")
+            self._socket.close(CloseCode.NORMAL, "")
             async with asyncio.timeout(LEAVE_S):
                 while self.closed is None:
                     self._news.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NEVER = float("inf")
+from .types import NEVER
 
 
 @dataclass(frozen=True, slots=True)

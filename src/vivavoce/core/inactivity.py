@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from ..protocol.client import Command
 from .inputs import AudioReceived, SessionInput
-
-NEVER = float("inf")
+from .types import NEVER
 
 
 class InactivityTimeout:

@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import InvalidRequest
 from ..protocol import client, server
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import JsonObject, TranscriptionConfig
 from ..protocol.items import Item
 from . import effects as do
@@ -22,7 +23,7 @@ from .audio_cache import ItemAudioCache
 from .conversation import Conversation
 from .effect_queue import EffectQueue
 from .effects import ClientId, TranscriptionEffect
-from .inactivity import NEVER, InactivityTimeout
+from .inactivity import InactivityTimeout
 from .input_audio import InputAudioBuffer
 from .inputs import (
     AudioReceived,
@@ -45,6 +46,7 @@ from .item_editor import ItemEditor
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S, Lifetime
 from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+from .types import NEVER
 
 
 class TranscriptionSession:
@@ -135,7 +137,7 @@ class TranscriptionSession:
             case InvalidFrame(error=error):
                 raise error
             case HungUp():
-                self._close(1000, "hung up")
+                self._close(CloseCode.NORMAL, "hung up")
             case client.PlayoutClear() | Played():
                 pass  # there is no loudspeaker
             case (
@@ -165,9 +167,9 @@ class TranscriptionSession:
 
     def on_deadline(self, now: float) -> None:
         if now >= self._lifetime.due:
-            self._end("session_expired", self._lifetime.message, 1001)
+            self._end("session_expired", self._lifetime.message, CloseCode.GOING_AWAY)
         elif now >= self._idle_at:
-            self._end("session_idle", self._inactivity.message, 1000)
+            self._end("session_idle", self._inactivity.message, CloseCode.NORMAL)
 
     @property
     def _idle_at(self) -> float:

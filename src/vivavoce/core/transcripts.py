@@ -19,9 +19,8 @@ from ..protocol.config import Include, Transcription
 from ..protocol.items import Item, Message
 from .effect_queue import EffectSink
 from .inputs import NotTranscribed, PartialTranscript, Transcribed
-from .types import Segment
+from .types import DIARIZES, Segment
 
-DIARIZES = "-diarize"  # how the models are called whose words come with who said them
 SOMEBODY = "A"  # says what nobody can tell apart
 
 

@@ -7,9 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from ..protocol.base import JsonObject as JsonObject
 from ..protocol.server import Logprob
 
-JsonObject = dict[str, object]
+DIARIZES = "-diarize"  # how the names of models end that tell speakers apart
+NEVER = float("inf")  # a deadline that does not come
+
 Frame = bytes | bytearray | memoryview  # one message of a connection, as it came
 IncompleteReason = Literal["max_output_tokens", "content_filter"]
 

@@ -18,15 +18,14 @@ from typing import Protocol, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from ..core.types import Frame
+from ..protocol.close_codes import CloseCode
 from .control_frames import ControlFrames
 from .graceful_close import CLOSE_WITHIN_S
-
-Frame = bytes | bytearray | memoryview
 
 SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that reads nothing while a control frame waits for it
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
-NO_CODE, LOST, TRY_AGAIN_LATER = 1005, 1006, 1013
 HEADER = 14  # bytes, the longest that a frame can have
 SHARE_S = 0.005  # of a turn of the loop, for the messages of one read
 LOOK_EVERY = 8  # messages, at the clock
@@ -80,7 +79,8 @@ class Socket(WSListener):
         self._flooded = False
         self._share_ends = 0.0
         self._unread = 0  # why this socket is not read; 0: it is
-        self._code, self._reason = LOST, ""
+        self._code: int = CloseCode.ABNORMAL
+        self._reason = ""
         self._closing: asyncio.TimerHandle | None = None
         self._ended = False
         self._told = False  # does `far` know that the connection is lost?
@@ -154,7 +154,9 @@ class Socket(WSListener):
                 self._stop_reading(_ANSWERED)
         elif kind is _CLOSE:
             code = frame.get_close_code()  # a plain int where picows has no name for it
-            number = int(code.value if isinstance(code, WSCloseCode) else code) or NO_CODE
+            number = (
+                int(code.value if isinstance(code, WSCloseCode) else code) or CloseCode.NO_STATUS
+            )
             reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
             self._farewell = number, reason
             if not self._held:
@@ -217,7 +219,7 @@ class Socket(WSListener):
         parts = self._parts if self._parts is not None else bytearray()
         parts += data
         if len(parts) > self._largest:
-            self.close(WSCloseCode.MESSAGE_TOO_BIG.value, "message too big")
+            self.close(CloseCode.MESSAGE_TOO_BIG, "message too big")
             return
         self._parts = None if fin else parts
         self._look_at_path()
@@ -257,7 +259,7 @@ class Socket(WSListener):
                 if monotonic() > ends:
                     break
         except Exception:  # as picows does with what a frame raises
-            self.close(WSCloseCode.INTERNAL_ERROR.value, "")
+            self.close(CloseCode.INTERNAL_ERROR, "")
             raise
         if self._held and self._closing is None:
             if self._may_take():
@@ -315,13 +317,13 @@ class Socket(WSListener):
     # The end
 
     def _too_slow(self) -> None:
-        self.close(TRY_AGAIN_LATER, "too slow")
+        self.close(CloseCode.TRY_AGAIN_LATER, "too slow")
         self._tell_lost()  # the CLOSE frame may never reach a peer that does not read
 
     def _closed_by_peer(self, transport: WSTransport) -> None:
         assert self._farewell is not None
         self._code, self._reason = self._farewell
-        code = WSCloseCode.OK.value if self._code == NO_CODE else self._code
+        code = WSCloseCode.OK.value if self._code == CloseCode.NO_STATUS else self._code
         transport.send_close(cast("WSCloseCode", code))
         self._leave(transport)
         transport.disconnect()

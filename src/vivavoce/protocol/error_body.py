@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from ..errors import InvalidRequest
 from .server import ErrorBody
@@ -25,6 +26,14 @@ def invalid_request(error: InvalidRequest, event_id: str | None = None) -> Error
 def server_error(code: str, message: str) -> ErrorBody:
     """Return the body for a failure that is not the client's fault."""
     return ErrorBody(type="server_error", code=code, message=message)
+
+
+def refusal(
+    type: str, code: str, message: str, param: str | None = None, retry_s: int | None = None
+) -> ErrorBody:
+    """Return the body for a call that the server refuses. `retry_s`: when to try again."""
+    retry_after = retry_s or UNSET
+    return ErrorBody(type=type, code=code, message=message, param=param, retry_after=retry_after)
 
 
 def envelope(type: str, code: str | None, message: str, param: str | None = None) -> bytes:

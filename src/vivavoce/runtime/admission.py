@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..assistants import Assistant
 from ..core.types import Caller
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
 from ..store.base import ConversationRow
 from .call_registry import CallRegistry
@@ -65,7 +66,7 @@ class Admission:
                 "rate_limit_exceeded",
                 "All lines are busy. Please try again in a minute.",
                 type=RATE,
-                close=1013,
+                close=CloseCode.TRY_AGAIN_LATER,
                 retry_s=60,
             )
 
@@ -81,7 +82,7 @@ class Admission:
                 f"This API key has {self._per_key} calls already, as many as it may. Please try "
                 "again in a minute.",
                 type=RATE,
-                close=1013,
+                close=CloseCode.TRY_AGAIN_LATER,
                 retry_s=60,
             )
 
@@ -109,7 +110,7 @@ class Admission:
                 "server_busy",
                 f"All lines are busy. Please try again in {seconds} seconds.",
                 type=RATE,
-                close=1013,
+                close=CloseCode.TRY_AGAIN_LATER,
                 retry_s=seconds,
             )
 

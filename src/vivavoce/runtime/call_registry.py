@@ -11,16 +11,14 @@ from typing import Any, Protocol, Self
 
 from ..access.auth_failure import AuthFailure, withdrawn
 from ..failures import log_failure
+from ..protocol.close_codes import CloseCode
 from .client import Client, Reader
 from .credentials_in_use import CredentialsInUse
-from .driver import REVOKED, close_reason
+from .driver import close_reason
 from .outbox import Transport
 
 log = logging.getLogger("vivavoce.hub")
 
-NORMAL = 1000
-SERVICE_RESTART = 1012
-TAKEN_OVER = 4000
 POLITE_S = 1.0  # for a call that is hung up on to write what still waits
 GONE_WITHIN_S = 5.0  # and then for its last words to be stored
 WAITERS = 200  # who wait for calls to begin; above it nobody waits
@@ -162,7 +160,7 @@ class CallRegistry:
         self._calls[call.id] = call
         call.release = self.in_use.hold(call.credential_ids, call)
         if self.shutting_down:
-            call.hang_up(SERVICE_RESTART, "service restart")
+            call.hang_up(CloseCode.SERVICE_RESTART, "service restart")
 
     def connect(self, call: LiveCall, driver: CallHandle, reader: Readers) -> None:
         """It is set up: who waits for it can attach."""
@@ -226,14 +224,14 @@ class CallRegistry:
             counts = {"calls": len(calls), "control_connections": len(controls)}
             log.info(why.code, extra={"credential": name, **counts})
             if calls:
-                self.spawn(_cut_off(calls, REVOKED, close_reason(why)), "ending")
+                self.spawn(_cut_off(calls, CloseCode.UNAUTHORIZED, close_reason(why)), "ending")
             if controls:
                 self.spawn(_see_off(controls, why), "ending")
         return ended
 
     async def hang_up(self, call: LiveCall) -> None:
         """Somebody who may ends the call. Returns when it is over, or nearly."""
-        await self._end([call], NORMAL, "hung_up")
+        await self._end([call], CloseCode.NORMAL, "hung_up")
 
     def excluding(self, conversation_id: str) -> list[LiveCall]:
         """All calls but those of this conversation: whoever continues it takes their place."""
@@ -251,7 +249,7 @@ class CallRegistry:
         """
         calls = self._calls.values()
         others = [c for c in calls if c.conversation_id == conversation_id and c is not by]
-        return await self._end(others, TAKEN_OVER, why)
+        return await self._end(others, CloseCode.DO_NOT_RETRY, why)
 
     def start_shutdown(self) -> None:
         """Say goodbye to all calls, and take no more. `leave` waits for them."""
@@ -273,7 +271,7 @@ class CallRegistry:
                 await asyncio.wait(late)
 
     async def _end_all(self) -> None:
-        await self._end(list(self._calls.values()), SERVICE_RESTART, "service restart")
+        await self._end(list(self._calls.values()), CloseCode.SERVICE_RESTART, "service restart")
 
     async def _end(self, calls: list[LiveCall], code: int, reason: str) -> bool:
         """End calls behind what waits, then at once.

@@ -15,6 +15,7 @@ from ..assistants import Assistant
 from ..core.ids import RANDOM_BYTES, new_id
 from ..core.types import Caller, JsonObject
 from ..errors import InvalidRequest
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
 from .refusals import CallRefused, no_assistant, no_translation
@@ -126,7 +127,10 @@ class CallResolver:
         if caller.assistant is not None:
             if asked not in (None, caller.assistant):
                 raise CallRefused(
-                    403, "assistant_not_allowed", "This key is for another assistant.", close=3000
+                    403,
+                    "assistant_not_allowed",
+                    "This key is for another assistant.",
+                    close=CloseCode.UNAUTHORIZED,
                 )
             asked = caller.assistant
         if asked is not None:

@@ -18,6 +18,7 @@ import msgspec
 
 from ..core.types import Caller
 from ..errors import StoreError
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession
 from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
@@ -135,7 +136,7 @@ class CallSetup:
                 403,
                 "forbidden",
                 "A client secret starts calls only. To control one, use an API key.",
-                close=3000,
+                close=CloseCode.UNAUTHORIZED,
             )
         async with self._registry.in_use.while_valid(caller):
             live = await self._registry.find(call_id, APPEARS_WITHIN_S)
@@ -211,7 +212,7 @@ class CallSetup:
                 "conversation_busy",
                 "The conversation is still in another call. Please try again in a minute.",
                 type=SERVER,
-                close=1013,
+                close=CloseCode.TRY_AGAIN_LATER,
             )
         history = tuple(await self._store.items(spec.conversation_id))
         return replace(spec, history=history, greet=spec.greet and not history)
@@ -273,7 +274,7 @@ def check_seat(live: LiveCall) -> None:
             "rate_limit_exceeded",
             f"This call has {SIDEBANDS} control connections already.",
             type=RATE,
-            close=1013,
+            close=CloseCode.TRY_AGAIN_LATER,
         )
 
 

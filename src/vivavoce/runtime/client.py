@@ -7,11 +7,10 @@ from typing import Protocol
 
 from ..core.effects import ClientId
 from ..core.inputs import Played
+from ..core.types import Frame
 from ..protocol import server
 from ..protocol.peek import peek_type
 from .outbox import Outbox, Transport
-
-Frame = bytes | bytearray | memoryview
 
 _HEAD = 96  # bytes of a frame in which its type stands
 _SOUND = b"response.output_audio.delta"

@@ -16,18 +16,17 @@ from ..access.auth_failure import AuthFailure
 from ..core import effects as do
 from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
 from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
-from ..protocol import codec, server
-from .client import Client, Frame, Reader
+from ..core.types import Frame
+from ..protocol import codec, error_body, server
+from ..protocol.close_codes import CloseCode
+from .client import Client, Reader
 from .mailbox import Mailbox
-from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, TRY_AGAIN_LATER, OnFrameWritten, Outbox, Transport
+from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, OnFrameWritten, Outbox, Transport
 from .recorder import Recorder
 from .refusals import INVALID
 from .traffic import TrafficCounters
 
-NORMAL = 1000
-INTERNAL_ERROR = 1011
-REVOKED = 3000
-HUNG_UP = "hung up"  # what a control connection reads at the end of its call
+HUNG_UP = "hung up"  # the close reason that a control connection reads at the end of its call
 
 
 In = TypeVar("In")
@@ -183,7 +182,9 @@ class CallDriver(Generic[In, Eff]):
             if self._timer:
                 self._timer.cancel()
             for client in self._attached():  # a bug, or a process that cannot wait
-                client.outbox.abort(*(self._goodbye or (INTERNAL_ERROR, "internal error")))
+                client.outbox.abort(
+                    *(self._goodbye or (CloseCode.INTERNAL_ERROR, "internal error"))
+                )
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
@@ -212,8 +213,8 @@ class CallDriver(Generic[In, Eff]):
         """
         if self._goodbye is None:
             self.ending = why.code
-            self._goodbye, self._revoked = (REVOKED, close_reason(why)), why
-        self.hang_up(NORMAL, HUNG_UP)
+            self._goodbye, self._revoked = (CloseCode.UNAUTHORIZED, close_reason(why)), why
+        self.hang_up(CloseCode.NORMAL, HUNG_UP)
 
     def dismiss(self, client: Client, why: AuthFailure, *, at_once: bool = False) -> None:
         """End one control connection, whose credential was revoked. The call goes on.
@@ -222,16 +223,18 @@ class CallDriver(Generic[In, Eff]):
         """
         client.take_no_more()
         if at_once:
-            client.outbox.abort(REVOKED, close_reason(why), _error(why))
+            client.outbox.abort(CloseCode.UNAUTHORIZED, close_reason(why), _error(why))
         else:
             client.outbox.put(_error(why))
-            client.outbox.close(REVOKED, close_reason(why))
+            client.outbox.close(CloseCode.UNAUTHORIZED, close_reason(why))
         self.reconcile()
 
     def _farewell(self, client: Client, code: int, reason: str) -> tuple[int, str]:
         if self._revoked is None:
             return code, reason
-        return (NORMAL, HUNG_UP) if client.sideband else (REVOKED, close_reason(self._revoked))
+        if client.sideband:
+            return CloseCode.NORMAL, HUNG_UP
+        return CloseCode.UNAUTHORIZED, close_reason(self._revoked)
 
     def _last_word(self, client: Client) -> bytes:
         return b"" if self._revoked is None or client.sideband else _error(self._revoked)
@@ -248,7 +251,7 @@ class CallDriver(Generic[In, Eff]):
         if not self._busy:
             self._pump()
 
-    def detach(self, client: Client, code: int = 1006, reason: str = "") -> None:
+    def detach(self, client: Client, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
         self._clients = [other for other in self._clients if other is not client]
         if not any(not other.sideband for other in self._attached()):
             if self.ending == "ended":
@@ -311,8 +314,8 @@ class CallDriver(Generic[In, Eff]):
         now = self.clock()
         for client in self._attached():
             if (at := client.outbox.deadline()) is not None and now >= at:
-                client.outbox.abort(TRY_AGAIN_LATER, "too slow")
-                self.detach(client, TRY_AGAIN_LATER, "too slow")
+                client.outbox.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
+                self.detach(client, CloseCode.TRY_AGAIN_LATER, "too slow")
         due = self.machine.next_deadline()
         self._pump(due=due is not None and now >= due)
 
@@ -415,14 +418,12 @@ class CallDriver(Generic[In, Eff]):
     def _not_committed(self) -> None:
         """What the client would have been told is not true. It is told so, and nothing else."""
         self.ending = "storage_unavailable"
-        body = server.ErrorBody(
-            type="server_error",
-            code="storage_unavailable",
-            message="The conversation could not be stored.",
+        body = error_body.server_error(
+            "storage_unavailable", "The conversation could not be stored."
         )
         error = codec.encode(server.Error(event_id="event_storage", error=body))
         for client in self._attached():
-            client.outbox.abort(INTERNAL_ERROR, "storage_unavailable", error)
+            client.outbox.abort(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
         self._kept.set()
         self.feed(HungUp())
 

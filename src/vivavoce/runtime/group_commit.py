@@ -13,12 +13,11 @@ from typing import Protocol, Self
 from ..errors import StoreError
 from ..failures import log_failure
 from ..store.base import Change
+from .recorder import Outcome
 
 log = logging.getLogger("vivavoce.writer")
 
 COMMIT_WITHIN_S = 5.0
-
-Outcome = Callable[[bool], None]
 
 
 class CommitStore(Protocol):

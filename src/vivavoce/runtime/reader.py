@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 
 from ..core.effects import ClientId
 from ..core.inputs import AudioReceived, ClientInput, InvalidFrame
+from ..core.types import Frame
 from ..core.validation import no_sound
 from ..errors import InvalidRequest
 from ..protocol import codec
@@ -30,7 +31,7 @@ from ..protocol.client import (
     ResponseCreate,
 )
 from ..protocol.items import Message
-from .client import Client, Frame
+from .client import Client
 from .loop_share import LARGE, LoopQueue, LoopShare
 
 # Of frames taken in, not yet told; above it we stop reading. That is half a minute of live sound:

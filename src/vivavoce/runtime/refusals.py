@@ -8,6 +8,7 @@ from ..access.auth_failure import AuthFailure
 from ..assistants import Assistant
 from ..core.types import Caller
 from ..errors import VivavoceError
+from ..protocol.close_codes import CloseCode
 
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
 NAMED = 20  # assistants in one sentence
@@ -24,7 +25,7 @@ class CallRefused(VivavoceError):
         *,
         param: str | None = None,
         type: str = INVALID,
-        close: int = 4000,
+        close: CloseCode = CloseCode.DO_NOT_RETRY,
         retry_s: int | None = None,
     ) -> None:
         """`retry_s`: in so many seconds it is worth trying again."""
@@ -40,12 +41,15 @@ class CallRefused(VivavoceError):
 
 def refused(refusal: AuthFailure) -> CallRefused:
     """In the words of whoever looked at the credential."""
-    return CallRefused(refusal.status, refusal.code, refusal.message, close=3000)
+    return CallRefused(refusal.status, refusal.code, refusal.message, close=CloseCode.UNAUTHORIZED)
 
 
 def no_translation() -> CallRefused:
     return CallRefused(
-        501, "translation_not_supported", "This server has no translation sessions.", close=4000
+        501,
+        "translation_not_supported",
+        "This server has no translation sessions.",
+        close=CloseCode.DO_NOT_RETRY,
     )
 
 
@@ -73,5 +77,9 @@ def no_call() -> CallRefused:
 
 def not_stored() -> CallRefused:
     return CallRefused(
-        503, "storage_unavailable", "The conversation could not be stored.", type=SERVER, close=1011
+        503,
+        "storage_unavailable",
+        "The conversation could not be stored.",
+        type=SERVER,
+        close=CloseCode.INTERNAL_ERROR,
     )

@@ -18,9 +18,10 @@ from ..core import effects as do
 from ..core.effects import UpstreamEffect
 from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import MAX_HELD_BYTES, Direction, Relay, Verdict
+from ..core.types import Frame
 from ..protocol import server
 from ..protocol.close_codes import CloseCode
-from .client import Client, Frame
+from .client import Client
 from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, Outbox, Transport
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from msgspec import UNSET
 from picows import (
     WSAutoPingStrategy,
     WSUpgradeRequest,
@@ -27,11 +26,13 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..access import request_credentials
+from ..core.types import Frame
 from ..net.graceful_close import GracefulClose
-from ..net.websocket import SLOW_PEER_TIMEOUT_S, Frame, Socket
-from ..protocol import codec, server
+from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
+from ..protocol import codec, error_body, server
+from ..protocol.close_codes import CloseCode
 from ..protocol.error_body import envelope
-from ..runtime.call_registry import SERVICE_RESTART, CallRegistry, LiveCall
+from ..runtime.call_registry import CallRegistry, LiveCall
 from ..runtime.call_request import CallRequest, Dialect
 from ..runtime.call_setup import CallSetup, check_seat
 from ..runtime.client import Client
@@ -170,12 +171,14 @@ class WebSocketEndpoint:
             self._reception.gave_up("server_busy")
             self._refuse(socket, CallRefused(
                 503, "server_busy", "The call could not be set up in time. Please try again in "
-                f"{AGAIN_S} seconds.", type="server_error", close=1013, retry_s=AGAIN_S,
+                f"{AGAIN_S} seconds.", type="server_error", close=CloseCode.TRY_AGAIN_LATER,
+                retry_s=AGAIN_S,
             ))  # fmt: skip
             return
         except Exception:
-            self._refuse(socket, CallRefused(500, "server_error", "The call could not be set up.",
-                                         type="server_error", close=1011))  # fmt: skip
+            message = "The call could not be set up."
+            self._refuse(socket, CallRefused(500, "server_error", message, type="server_error",
+                                             close=CloseCode.INTERNAL_ERROR))  # fmt: skip
             raise
         self._undecided.discard(socket)
         client = call.driver.attach(socket, call.reader)
@@ -247,12 +250,8 @@ class WebSocketEndpoint:
         if socket in self._undecided:  # and has not left by itself
             self._undecided.discard(socket)
             self._refused[socket] = None
-        body = server.ErrorBody(
-            type=refused.type,
-            code=refused.code,
-            message=refused.message,
-            param=refused.param,
-            retry_after=refused.retry_s or UNSET,
+        body = error_body.refusal(
+            refused.type, refused.code, refused.message, refused.param, refused.retry_s
         )
         log.info("refused", extra={"code": refused.code})
         socket.write(codec.encode(server.Error(event_id=self._make_id("event"), error=body)))
@@ -404,6 +403,6 @@ def protocol_class(
             """Uvicorn leaves, and waits until every connection is gone."""
             endpoint().start_shutdown()
             if isinstance(self.listener, Socket) and not isinstance(self.listener.receiver, Client):
-                self.listener.close(SERVICE_RESTART, "service restart")
+                self.listener.close(CloseCode.SERVICE_RESTART, "service restart")
 
     return PicowsOnUvicorn

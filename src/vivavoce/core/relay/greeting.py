@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ...protocol import client, server
 from ...protocol.peek import peek_type
-from ..inactivity import NEVER
 from ..inputs import FromClient
+from ..types import NEVER
 from .opening import MAX_HELD_BYTES, HeldFrame
 
 CANCEL_TIMEOUT_S = 5.0  # an upstream that does not end a cancelled greeting delays no client longer

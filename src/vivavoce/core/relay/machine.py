@@ -15,10 +15,10 @@ from ...protocol.peek import peek_type
 from .. import effects as do
 from ..conversation import Conversation
 from ..effects import ClientId, RelayEffect
-from ..inactivity import NEVER, InactivityTimeout
+from ..inactivity import InactivityTimeout
 from ..inputs import FromClient, FromUpstream, HungUp, Played, RelayInput, UpstreamLost
 from ..ledger import Ledger
-from ..types import Frame, JsonObject
+from ..types import NEVER, Frame, JsonObject
 from ..upstream_session import as_upstream_item, with_session_changes
 from .client_frames import without_locked_fields
 from .effect_queue import RelayEffectQueue

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from ...audio.pcm import SAMPLE_RATE
-from ...core.types import Segment, Transcript
+from ...core.types import DIARIZES, Segment, Transcript
 from ...errors import EngineError
 from ...net.http import Stream
 from ...protocol.server import Logprob
@@ -23,7 +23,6 @@ from ..openai_endpoint import Endpoint, in_stream
 
 PATH = "/audio/transcriptions"
 LONGEST = 24 * 1024 * 1024  # bytes: these endpoints take 25 MB, which is nearly nine minutes
-DIARIZES = "-diarize"  # how the models are called that tell voices apart
 
 
 class _Token(msgspec.Struct):

@@ -8,11 +8,14 @@ kept. The networks of this kind were trained on sound brought to mean 0 and vari
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ...audio.pcm import Floats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE = 16_000
 WINDOW = 400
