@@ -14,6 +14,7 @@ from collections.abc import Callable
 from vivavoce.audio.denoise import Denoiser, Depth
 from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, level_db
 from vivavoce.audio.resample import Resampler
+from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.ids import RANDOM_BYTES, new_id
 from vivavoce.core.inputs import AudioReceived
 from vivavoce.core.session import Session
@@ -60,7 +61,7 @@ class Call:
             return new_id(kind, time.time(), secrets.token_bytes(RANDOM_BYTES))
 
         clock = asyncio.get_running_loop().time
-        session = Session(SessionConfig(), now=clock(), new_id=make_id, gate_db=15)
+        session = Session(SessionConfig(), CallSettings(gate_db=15), now=clock(), new_id=make_id)
         recorder = Recorder("rtc_1", "conv_1", lambda _, outcome: outcome(True), wall=now)
         self.ears = InputPipeline(Silero, lambda: session.config.audio.input)
         self.line = CallDriver(session, EngineWork(scripted()), recorder)

@@ -9,7 +9,7 @@ from vivavoce.core.upstream_session import upstream_session_update
 from vivavoce.protocol import server
 from vivavoce.protocol.config import SessionConfig
 
-from ..support.scenario import numbered_ids
+from ..support.scenario import call_settings, numbered_ids
 from ..support.upstream import CREATED, UPDATED, frame
 
 UP, DOWN = Direction.UP, Direction.DOWN
@@ -29,15 +29,13 @@ CREATE = b'{"type": "response.create"}'
 class RelayScenario:
     """A relay, and all effects that it queued."""
 
-    def __init__(
-        self, *, opened: bool = True, locked: tuple[str, ...] = (), **more: object
-    ) -> None:
+    def __init__(self, *, opened: bool = True, **kwargs: object) -> None:
         self.relay = Relay(
             upstream_session_update(ASSISTANT_SESSION),
+            call_settings(kwargs),
             now=0.0,
             new_id=numbered_ids(),
-            locked=locked,
-            **more,  # type: ignore[arg-type]
+            **kwargs,  # type: ignore[arg-type]
         )
         self.log: list[Effect] = []
         if opened:

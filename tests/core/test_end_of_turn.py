@@ -19,7 +19,7 @@ AUTO = WAITS["auto"]
 
 
 def listened_to(vad: TurnDetection | None = None, *, judged: bool = True) -> Scenario:
-    return Scenario(config(vad or SemanticVad()), judges_pauses=judged)
+    return Scenario(config(vad or SemanticVad()), scores_end_of_turn=judged)
 
 
 def asked(s: Scenario) -> list[ScoreEndOfTurn]:
@@ -106,7 +106,7 @@ def test_an_answer_after_a_clear_or_a_commit_is_about_nobody() -> None:
 
 
 def test_words_still_count_beside_it() -> None:
-    s = Scenario(config(SemanticVad()), judges_pauses=True, language="en")
+    s = Scenario(config(SemanticVad()), scores_end_of_turn=True, language="en")
     s.hear(speech_ms=640)
     s.tell(PartialTranscript("item_1", "", "i would like to"))
     s.hear(silence_ms=JUDGED_AFTER_MS)
@@ -122,7 +122,7 @@ def test_words_still_count_beside_it() -> None:
 def test_nobody_is_asked_where_silence_alone_or_the_client_decides(
     vad: TurnDetection | None,
 ) -> None:
-    s = Scenario(config(vad), judges_pauses=True)
+    s = Scenario(config(vad), scores_end_of_turn=True)
     s.hear(speech_ms=640, silence_ms=960)
     assert asked(s) == []
 

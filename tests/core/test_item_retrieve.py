@@ -169,7 +169,7 @@ def test_what_was_thrown_away_takes_no_room(how: str) -> None:
         s.tell(client.AudioCommit(), client.ItemDelete(item_id="item_1"))
     else:
         s.tell(client.AudioClear())
-    assert kept(s.session._audio_cache) == (0, 0)
+    assert kept(s.session._input_audio._audio_cache) == (0, 0)
 
 
 def kept(of: ItemAudioCache) -> tuple[int, int]:

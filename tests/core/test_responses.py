@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivavoce.audio import pcm as audio
+from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.effects import CallTool, Cancel, Hush, Listen, ListenDrop, Respond
 from vivavoce.core.inputs import (
     CutShort,
@@ -661,7 +662,7 @@ def test_the_end_tells_the_true_number_of_minutes(minutes: int, told: str) -> No
 @pytest.mark.parametrize("seconds", [0, -1, 86_401])
 def test_no_session_lasts_longer_than_a_day(seconds: float) -> None:
     with pytest.raises(ValueError, match="at most a day"):
-        Session(SessionConfig(), now=0, new_id=numbered_ids(), max_session_s=seconds)
+        Session(SessionConfig(), CallSettings(max_session_s=seconds), now=0, new_id=numbered_ids())
 
 
 # What the session may not change

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.effects import CallTool
 from vivavoce.core.inputs import SessionInput
 from vivavoce.core.session import Session
@@ -89,12 +90,14 @@ class Call:
     async def _run(self, begun: Callable[[SessionDriver], None] = lambda driver: None) -> None:
         session = self.session(
             self.settings,
+            CallSettings(
+                server_tools=frozenset({"lookup"}),
+                thinks_in_text=True,
+                plays_out=self.plays_out,
+                scores_end_of_turn=self.judge is not None,
+            ),
             now=0.0,
             new_id=numbered_ids(),
-            server_tools=frozenset({"lookup"}),
-            thinks_in_text=True,
-            plays_out=self.plays_out,
-            judges_pauses=self.judge is not None,
         )
 
         async with GroupCommitter(self.store) as writer:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.conversation import Conversation
 from vivavoce.core.relay import Relay
 from vivavoce.protocol import codec, server
@@ -66,7 +67,10 @@ class Call:
 
     async def _run(self, plot: Plot) -> None:
         relay = Relay(
-            {"type": "realtime"}, now=now(), new_id=numbered_ids(), greeting=self.greeting
+            {"type": "realtime"},
+            CallSettings(greeting=self.greeting),
+            now=now(),
+            new_id=numbered_ids(),
         )
         async with GroupCommitter(self.store) as writer:
             upstream_work = UpstreamWork(

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.conversation import Conversation
 from vivavoce.core.effects import Listen, Record, Respond, Send
 from vivavoce.core.inputs import (
@@ -175,12 +176,16 @@ class Call:
         ids = numbered_ids()
         self.session = Session(
             config(),
+            CallSettings(
+                limits=SMALL,
+                thinks_in_text=True,
+                plays_out=dice.random() < 0.3,
+                greeting="Hello!" if dice.random() < 0.2 else None,
+                server_tools=frozenset({"lookup"}),
+            ),
             now=0.0,
             new_id=lambda kind: f"{ids(kind)}_{dice.randrange(2**32)}",  # nobody guesses the next
-            limits=SMALL, thinks_in_text=True,
-            plays_out=dice.random() < 0.3, greeting="Hello!" if dice.random() < 0.2 else None,
-            server_tools=frozenset({"lookup"}),
-        )  # fmt: skip
+        )
         self._collect()
 
     def take(self, frame: bytes) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from ..config import CallsSection
+from ..core.call_settings import CallSettings
 from ..core.ledger import Ledger
 from ..core.limits import Limits
 from ..core.locked_fields import strip_locked_fields, strip_locked_options
@@ -103,15 +104,11 @@ class CallBuilder:
         ledger = _recall(spec.history)
         relay = Relay(
             upstream_session_update(config),
+            self._call_settings(spec),
             now=asyncio.get_running_loop().time(),
             new_id=self._make_id,
-            conversation_id=spec.conversation_id,
             history=[row.item for row in spec.history],
             ledger=ledger,
-            greeting=spec.assistant.greeting(spec.language) if spec.greet else None,
-            locked=_locked(spec),
-            max_session_s=self._minutes(spec) * 60,
-            idle_s=spec.assistant.limits.idle_minutes * 60,
         )
         upstream_work = UpstreamWork(
             relay,
@@ -128,8 +125,21 @@ class CallBuilder:
             driver, lambda client: RelayReader(driver, upstream_work, client, queue=self._queue)
         )
 
-    def _minutes(self, spec: CallSpec) -> float:
-        return min(spec.assistant.limits.call_minutes, self._settings.max_minutes)
+    def _call_settings(self, spec: CallSpec, *, scores_end_of_turn: bool = False) -> CallSettings:
+        assistant = spec.assistant
+        minutes = min(assistant.limits.call_minutes, self._settings.max_minutes)
+        return CallSettings(
+            conversation_id=spec.conversation_id,
+            greeting=assistant.greeting(spec.language) if spec.greet else None,
+            language=spec.language,
+            gate_db=assistant.turns.gate_db,
+            locked=_locked(spec),
+            max_session_s=minutes * 60,
+            idle_s=assistant.limits.idle_minutes * 60,
+            thinks_in_text=True,
+            scores_end_of_turn=scores_end_of_turn,
+            limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
+        )
 
     async def _dictation(self, spec: CallSpec, config: TranscriptionConfig) -> BuiltCall:
         """Written down, with the assistant's ears and words."""
@@ -138,16 +148,12 @@ class CallBuilder:
             judge = await self._parts.end_of_turn_model()
         dictation = TranscriptionSession(
             config,
+            self._call_settings(spec, scores_end_of_turn=judge is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
             history=[row.item for row in spec.history],
             ledger=ledger,
-            language=spec.language,
-            max_session_s=self._minutes(spec) * 60,
-            idle_s=spec.assistant.limits.idle_minutes * 60,
-            limits=self._limits,
-            judges_pauses=judge is not None,
         )
         recorder = self._recorder(spec, ledger)
         seen = CallMetrics(self._metrics, ours=True)
@@ -170,20 +176,12 @@ class CallBuilder:
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
+            self._call_settings(spec, scores_end_of_turn=judge is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
-            conversation_id=spec.conversation_id,
             history=[row.item for row in spec.history],
             ledger=ledger,
-            greeting=assistant.greeting(spec.language) if spec.greet else None,
-            language=spec.language,
-            gate_db=assistant.turns.gate_db,
-            max_session_s=self._minutes(spec) * 60,
-            idle_s=spec.assistant.limits.idle_minutes * 60,
-            thinks_in_text=True,
-            judges_pauses=judge is not None,
-            limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
         )
         recorder = self._recorder(spec, ledger)
         seen = CallMetrics(self._metrics, ours=self._parts.is_local(assistant, spec.language))

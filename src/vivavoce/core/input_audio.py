@@ -26,12 +26,10 @@ from ..protocol.config import AudioInput, Format, Include, Pcm
 from ..protocol.items import Item, Message, Part
 from . import effects as do
 from . import utterance_ending
-from .audio_cache import LONGEST_MS, ItemAudioCache
-from .conversation import Conversation
-from .effect_queue import EffectSink
+from .audio_cache import LONGEST_MS
+from .call_settings import CallParts, CallSettings
 from .inputs import AudioReceived, EndOfTurnScored, NotTranscribed, PartialTranscript, Transcribed
 from .level_gate import LevelGate
-from .limits import ConversationQuota
 from .transcripts import TranscriptOptions, TranscriptTracker
 from .turns import Started, Stopped, TurnDetector, TurnSettings
 
@@ -42,25 +40,21 @@ JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
 class InputAudioBuffer:
     def __init__(
         self,
-        out: EffectSink[do.ListeningEffect],
-        conversation: Conversation,
+        parts: CallParts[do.ListeningEffect],
+        call: CallSettings,
         settings: AudioInput,
-        audio_cache: ItemAudioCache,
-        room: ConversationQuota,
-        *,
         include: tuple[Include, ...] | None = None,
+        *,
         gate_db: float = 0.0,
-        language: str | None = None,
-        judges_pauses: bool = False,
     ) -> None:
-        """`room`: for the items that turns become. `judges_pauses`: somebody does."""
-        self.item_id = out.new_id("item")  # what is heard now becomes this item
-        self.transcripts = TranscriptTracker(out)
-        self._effects = out
-        self._conversation = conversation
-        self._audio_cache = audio_cache
-        self._quota = room
-        self._language = language
+        """`settings` and `include`: what the session says at its start."""
+        self.item_id = parts.effects.new_id("item")  # of the item that comes of this audio
+        self.transcripts = TranscriptTracker(parts.effects)
+        self._effects = parts.effects
+        self._conversation = parts.conversation
+        self._audio_cache = parts.audio_cache
+        self._quota = parts.quota
+        self._language = call.language
         self._gate = LevelGate(gate_db)
         self._heard_bytes = 0  # all the sound there ever was: the clock of `audio_start_ms`
         self._buffered_bytes = 0  # of it, what no commit has taken yet
@@ -70,7 +64,7 @@ class InputAudioBuffer:
         self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
         self._turns: TurnDetector | None = None
         self._announced = False
-        self._judges_pauses = judges_pauses
+        self._scores_end_of_turn = call.scores_end_of_turn
         self._recent = bytearray()  # of this turn, for who judges its pauses
         self.configure(settings, include)
 
@@ -179,7 +173,11 @@ class InputAudioBuffer:
                 pass
 
     def _remember(self, pcm: bytes | bytearray) -> None:
-        if self._judges_pauses and self._turns is not None and self._turns.rules.over is not None:
+        if (
+            self._scores_end_of_turn
+            and self._turns is not None
+            and self._turns.rules.over is not None
+        ):
             self._recent += pcm
             del self._recent[: -JUDGED_MS * audio.BYTES_PER_MS]
 

@@ -12,33 +12,21 @@ from ..protocol import client, server
 from ..protocol.items import Item, Message
 from . import effects as do
 from . import validation as judge
-from .audio_cache import ItemAudioCache
-from .conversation import Conversation
-from .effect_queue import EffectSink
+from .call_settings import CallParts
 from .input_audio import InputAudioBuffer
-from .ledger import Ledger
-from .limits import ConversationQuota
 from .transcripts import unheard
 
 ItemCommand = client.ItemCreate | client.ItemRetrieve | client.ItemDelete | client.ItemTruncate
 
 
 class ItemEditor:
-    def __init__(
-        self,
-        out: EffectSink[do.ListenDrop],
-        conversation: Conversation,
-        ledger: Ledger,
-        audio_cache: ItemAudioCache,
-        input_audio: InputAudioBuffer,
-        room: ConversationQuota,
-    ) -> None:
-        self._effects = out
-        self._conversation = conversation
-        self._ledger = ledger
-        self._audio_cache = audio_cache
+    def __init__(self, parts: CallParts[do.ListenDrop], input_audio: InputAudioBuffer) -> None:
+        self._effects = parts.effects
+        self._conversation = parts.conversation
+        self._ledger = parts.ledger
+        self._audio_cache = parts.audio_cache
+        self._quota = parts.quota
         self._input_audio = input_audio
-        self._quota = room
 
     def edit(self, event: ItemCommand) -> None:
         """Raises `InvalidRequest`, and then nothing has changed."""

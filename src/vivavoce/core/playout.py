@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from ..protocol import server
 from . import effects as do
-from .conversation import Conversation
-from .effect_queue import EffectSink
-from .ledger import Ledger, SpokenItem
+from .call_settings import CallParts
+from .ledger import SpokenItem
 
 
 @dataclass(slots=True)
@@ -27,12 +26,10 @@ class _Sound:
 
 
 class Playout:
-    def __init__(
-        self, out: EffectSink[do.Hush], conversation: Conversation, ledger: Ledger
-    ) -> None:
-        self._effects = out
-        self._conversation = conversation
-        self._ledger = ledger
+    def __init__(self, parts: CallParts[do.Hush]) -> None:
+        self._effects = parts.effects
+        self._conversation = parts.conversation
+        self._ledger = parts.ledger
         self._queue: list[_Sound] = []
 
     def __bool__(self) -> bool:

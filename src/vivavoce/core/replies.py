@@ -13,11 +13,9 @@ from ..protocol.config import SessionConfig
 from ..protocol.items import Item
 from . import effects as do
 from .audio_cache import ItemAudioCache
+from .call_settings import CallParts, CallSettings
 from .context_window import ContextWindow
-from .conversation import Conversation
-from .effect_queue import EffectSink
 from .inputs import OutputChunk
-from .ledger import Ledger
 from .reply import Reply, ReplyOutcome
 from .token_bucket import TokenBucket
 from .transcripts import TranscriptTracker
@@ -26,26 +24,22 @@ from .transcripts import TranscriptTracker
 class Replies:
     def __init__(
         self,
-        out: EffectSink[do.Respond | do.Cancel | do.ListenDrop],
-        conversation: Conversation,
+        parts: CallParts[do.Respond | do.Cancel | do.ListenDrop],
+        call: CallSettings,
         conversation_id: str,
-        ledger: Ledger,
         transcripts: TranscriptTracker,
-        audio_cache: ItemAudioCache,
-        context: ContextWindow,
-        rate: TokenBucket,
-        *,
-        thinks_in_text: bool,
+        now: float,
     ) -> None:
-        self._effects = out
-        self._conversation = conversation
+        self._effects = parts.effects
+        self._conversation = parts.conversation
         self._conversation_id = conversation_id
-        self._ledger = ledger
+        self._ledger = parts.ledger
         self._transcripts = transcripts
-        self._audio_cache = audio_cache
-        self._context = context
-        self._rate = rate
-        self._thinks_in_text = thinks_in_text
+        # A server that paces the audio keeps none for `conversation.item.retrieve` (protocol §3.8).
+        self._audio_cache = ItemAudioCache(0) if call.plays_out else parts.audio_cache
+        self._context = ContextWindow(call.limits.context_tokens)
+        self._rate = TokenBucket(call.limits.tokens_per_minute, now)
+        self._thinks_in_text = call.thinks_in_text
         self._running: dict[str, Reply] = {}
 
     @property

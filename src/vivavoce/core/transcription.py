@@ -19,7 +19,7 @@ from ..protocol.config import JsonObject, TranscriptionConfig
 from ..protocol.items import Item
 from . import effects as do
 from . import validation as judge
-from .audio_cache import ItemAudioCache
+from .call_settings import DEFAULT_SETTINGS, CallSettings, make_parts
 from .conversation import Conversation
 from .effect_queue import EffectQueue
 from .effects import ClientId, TranscriptionEffect
@@ -44,8 +44,7 @@ from .inputs import (
 )
 from .item_editor import ItemEditor
 from .ledger import Ledger
-from .lifetime import MAX_SESSION_S, Lifetime
-from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+from .lifetime import Lifetime
 from .types import NEVER
 
 
@@ -53,20 +52,16 @@ class TranscriptionSession:
     def __init__(
         self,
         config: TranscriptionConfig,
+        call: CallSettings = DEFAULT_SETTINGS,
         *,
         now: float,
         new_id: Callable[[str], str],
         epoch: float = 0.0,
         history: Iterable[Item] = (),
         ledger: Ledger | None = None,
-        language: str | None = None,
-        max_session_s: float = MAX_SESSION_S,
-        idle_s: float | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        judges_pauses: bool = False,
     ) -> None:
-        """One call's session; `session.created` is its first effect. Arguments as `Session`'s."""
-        self._lifetime = Lifetime(max_session_s, now=now, epoch=epoch)
+        """Start a session; `session.created` is its first effect. Arguments as `Session`'s."""
+        self._lifetime = Lifetime(call.max_session_s, now=now, epoch=epoch)
         self.config = msgspec.structs.replace(
             config, id=new_id("sess"), expires_at=self._lifetime.expires_at
         )
@@ -75,27 +70,11 @@ class TranscriptionSession:
         self.closed = False
         self._default = config
         self._effects: EffectQueue[TranscriptionEffect] = EffectQueue(self.conversation, new_id)
-        self._quota = ConversationQuota(limits, self.conversation)
-        audio_cache = ItemAudioCache(limits.sound_bytes)
-        self._input_audio = InputAudioBuffer(
-            self._effects,
-            self.conversation,
-            config.audio.input,
-            audio_cache,
-            self._quota,
-            include=config.include,
-            language=language,
-            judges_pauses=judges_pauses,
-        )
-        self._editing = ItemEditor(
-            self._effects,
-            self.conversation,
-            self.ledger,
-            audio_cache,
-            self._input_audio,
-            self._quota,
-        )
-        self._inactivity = InactivityTimeout(idle_s, now)
+        parts = make_parts(self._effects, self.conversation, self.ledger, call.limits)
+        self._quota = parts.quota
+        self._input_audio = InputAudioBuffer(parts, call, config.audio.input, config.include)
+        self._editing = ItemEditor(parts, self._input_audio)
+        self._inactivity = InactivityTimeout(call.idle_s, now)
         self._effects.send(server.SessionCreated(session=self.config))
 
     # What happened

@@ -13,6 +13,7 @@ from ...protocol.close_codes import CloseCode, is_lost, is_retryable, sendable
 from ...protocol.items import Item, Message
 from ...protocol.peek import peek_type
 from .. import effects as do
+from ..call_settings import DEFAULT_SETTINGS, CallSettings
 from ..conversation import Conversation
 from ..effects import ClientId, RelayEffect
 from ..inactivity import InactivityTimeout
@@ -50,39 +51,32 @@ class Relay:
     def __init__(
         self,
         session: JsonObject,
+        call: CallSettings = DEFAULT_SETTINGS,
         *,
         now: float,
         new_id: Callable[[str], str],
-        conversation_id: str | None = None,
         history: Iterable[Item] = (),
         ledger: Ledger | None = None,
-        greeting: str | None = None,
-        locked: tuple[str, ...] = (),
-        max_session_s: float = 3600.0,
-        idle_s: float | None = None,
     ) -> None:
         """`session`: what the assistant asks of the upstream, as a `session.update` says it.
 
-        `conversation_id`: the id that the responses name, instead of the upstream's. Nothing else
-        in an upstream's frame is changed; a client needs this id to continue the conversation.
+        The responses name `call.conversation_id` instead of the upstream's. Nothing else in an
+        upstream's frame is changed; a client needs this id to continue the conversation.
         `history` and `ledger` continue a conversation: the relay sends it to the upstream, not to
-        the client.
-        `idle_s`: how long the user may do nothing (see `inactivity`). The relay learns what the
-        user does from the upstream's events.
-        `locked`: the fields of the session that this call's clients may not change.
+        the client. The relay learns what the user does from the upstream's events.
         """
         self.closed = False
         self.conversation = Conversation(history)
         self.ledger = Ledger() if ledger is None else ledger
         self._session = session
         self._new_id = new_id
-        self._conversation_id = conversation_id
-        self._inactivity = InactivityTimeout(idle_s, now)
+        self._conversation_id = call.conversation_id
+        self._inactivity = InactivityTimeout(call.idle_s, now)
         self._now = now
-        self._greeting = greeting
-        self._locked = locked
-        self._max_session_s = max_session_s
-        self._expires_at = now + max_session_s
+        self._greeting = call.greeting
+        self._locked = call.locked
+        self._max_session_s = call.max_session_s
+        self._expires_at = now + call.max_session_s
         self._announced = False  # has the client received `session.created`?
         self._latest_session: msgspec.Raw | None = None  # of the last `session.updated`
         self._effects = RelayEffectQueue(new_id)

@@ -1,0 +1,72 @@
+"""The settings of one call, and the parts that its collaborators share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic
+
+from .audio_cache import ItemAudioCache
+from .conversation import Conversation
+from .effect_queue import Eff, Eff_contra, EffectQueue, EffectSink
+from .ledger import Ledger
+from .lifetime import MAX_SESSION_S
+from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """What a call is set up with, whichever machine it gets. A machine ignores the rest.
+
+    `conversation_id`: the conversation that the call continues or begins. None: a new one.
+    `greeting`: what the assistant says first in a new conversation.
+    `language`: what the user speaks, unless the session says otherwise (`en`).
+    `gate_db`: how far below the user's voice other voices are ignored (see `level_gate`). 0: off.
+    `locked`: fields of the session that the call's own clients may not change.
+    `max_session_s`: when the call ends, whatever happens. `idle_s`: when it ends if the user does
+    nothing (see `inactivity`). None: never.
+    `server_tools`: names of the tools that the server calls itself.
+    `thinks_in_text`: the engine is asked when the user's words are known.
+    `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
+    `scores_end_of_turn`: a model answers `ScoreEndOfTurn`.
+    `limits`: how much a client may ask for.
+    """
+
+    conversation_id: str | None = None
+    greeting: str | None = None
+    language: str | None = None
+    gate_db: float = 0.0
+    locked: tuple[str, ...] = ()
+    max_session_s: float = MAX_SESSION_S
+    idle_s: float | None = None
+    server_tools: frozenset[str] = frozenset()
+    thinks_in_text: bool = False
+    plays_out: bool = False
+    scores_end_of_turn: bool = False
+    limits: Limits = DEFAULT_LIMITS
+
+
+DEFAULT_SETTINGS = CallSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts(Generic[Eff_contra]):
+    """What the collaborators of one machine share. `Eff_contra`: what they may request."""
+
+    effects: EffectSink[Eff_contra]
+    conversation: Conversation
+    ledger: Ledger
+    quota: ConversationQuota
+    audio_cache: ItemAudioCache
+
+
+def make_parts(
+    effects: EffectQueue[Eff], conversation: Conversation, ledger: Ledger, limits: Limits
+) -> CallParts[Eff]:
+    """Return the parts of a new machine."""
+    return CallParts(
+        effects,
+        conversation,
+        ledger,
+        ConversationQuota(limits, conversation),
+        ItemAudioCache(limits.sound_bytes),
+    )
