@@ -173,7 +173,7 @@ def test_what_was_thrown_away_takes_no_room(how: str) -> None:
 
 
 def kept(of: ItemAudioCache) -> tuple[int, int]:
-    return of._bytes, len(of._audio_cache) + len(of._full) + len(of._growing)
+    return of._bytes, len(of._audio) + len(of._full) + len(of._growing)
 
 
 def test_a_long_item_leaves_nothing_behind() -> None:

@@ -356,7 +356,7 @@ def test_the_locks_are_for_browsers_and_not_for_who_controls_the_call() -> None:
 def test_few_of_a_controllers_events_are_remembered() -> None:
     story = RelayScenario()
     control(story, *[b'{"type":"response.cancel"}'] * 1000)
-    assert len(story.relay._upstream.sideband_errors._said) == REMEMBERED
+    assert len(story.relay._upstream.sideband_errors._events) == REMEMBERED
 
 
 def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:

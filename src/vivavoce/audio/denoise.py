@@ -1,13 +1,13 @@
-"""Takes steady noise out of a voice: fans, hiss, hum, the murmur of a hall. 24 kHz, mono.
+"""Noise reduction: removes steady noise (fans, hiss, hum, a crowd) from a voice. 24 kHz, mono.
 
-Frames of 20 ms, one every 10, each frequency turned down by what it seems to hold besides noise
-(Ephraim and Malah's "decision-directed" estimate of that, 1984, with the square root of Wiener's
-gain). The noise is what is there while nothing speech-like is (Gerkmann and Hendriks 2012): it is
-learned in the first 80 ms, and followed from then on, within a second or so. Other people's voices
-are not noise to it.
+A frame of 20 ms starts every 10 ms. Each frequency is attenuated by its estimated ratio of speech
+to noise (the "decision-directed" estimate of Ephraim and Malah, 1984, with the square root of
+Wiener's gain). The noise is estimated while no speech is present (Gerkmann and Hendriks, 2012):
+from the first 80 ms, and then followed within about a second. Voices of other people are not noise.
 
-Gentle on purpose: gains that clean more (Wiener's own, Ephraim and Malah's logarithmic one) sound
-better to people and made the embedded recogniser understand less, see docs/decisions/listening.md.
+The gain is gentle on purpose. Gains that remove more (Wiener's own, Ephraim and Malah's logarithmic
+one) sound better to people, but the embedded recogniser understands less. See
+docs/decisions/listening.md.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .pcm import SAMPLE_RATE, Floats
 
 HOP: Final = SAMPLE_RATE // 100
 FRAME: Final = 2 * HOP
-DELAY_MS: Final = 20  # always: half of it to fill a hop, half until the next one overlaps
+DELAY_MS: Final = 20  # constant: 10 ms to fill a hop, 10 ms until the next one overlaps
 
-DEEPEST_DB = 30.0  # more would be heard as holes
-LOUD = np.float32(10**1.5)  # speech is looked for at 15 dB above the noise
+DEEPEST_DB = 30.0  # deeper attenuation is audible as holes
+LOUD = np.float32(10**1.5)  # speech is expected 15 dB above the noise
 SMOOTH = np.float32(0.8)  # of the noise, from frame to frame
-SURE = np.float32(0.99)  # speech that seems to last for ever is noise
+SURE = np.float32(0.99)  # a longer "speech" is noise
 KEPT = np.float32(0.96)  # of the last frame's estimate: less is quicker and rougher
 LEARNING_FRAMES = 8
-TALK = 0.23  # of the voice's frequencies seem to hold some: of steady noise never so many
+TALK = 0.23  # share of the voice's frequencies; steady noise stays below it
 FADE = np.float32(0.95)  # a frame: to a half in 130 ms
-QUIETEST = np.float32(1.0)  # the noise of 16 bits, about: nothing is divided by less
+QUIETEST = np.float32(1.0)  # about the noise of 16 bits: the smallest divisor
 
 _WINDOW: Floats = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype("f4")
 _VOICE = slice(4, 81)  # 200 Hz to 4 kHz
@@ -40,31 +40,35 @@ _HERTZ = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much is taken out."""
+    """How much noise is removed."""
 
-    floor_db: float  # as much at most, of any frequency, at any time
-    excess: float = 1.0  # how much louder than it seems the noise is taken for
-    rumble_hz: float = 80.0  # what lies below is no speech
-    pauses: bool = False  # is everything turned down to the floor while nobody speaks?
+    floor_db: float  # the most, of any frequency, at any time
+    excess: float = 1.0  # factor on the estimated noise
+    rumble_hz: float = 80.0  # lower frequencies are not speech
+    pauses: bool = False  # attenuate all frequencies to the floor while no speech is present?
 
     @classmethod
     def near(cls, strength: float = 1.0) -> Depth:
-        """A microphone at the mouth: little noise, and a voice that must not suffer. 12 dB."""
+        """Return a filter for a microphone near the speaker: it removes up to 12 dB of noise."""
         return cls(min(12 * strength, DEEPEST_DB), max(1.0, min(strength, 4.0)))
 
     @classmethod
     def far(cls, strength: float = 1.0) -> Depth:
-        """A microphone across the table: more noise than voice, and the table itself. 18 dB, and
-        all of that in pauses."""
+        """Return a filter for a microphone across the table: it removes up to 18 dB of noise.
+
+        In pauses it removes all of these 18 dB, because more noise than voice arrives.
+        """
         return cls(min(18 * strength, DEEPEST_DB), max(1.0, min(strength, 4.0)), 120.0, pauses=True)
 
 
 class Denoiser:
-    """One stream. As many samples come out as go in, `DELAY_MS` later; before them, silence."""
+    """Noise reduction of one stream. Its output is `DELAY_MS` behind its input."""
 
     def __init__(self, depth: Depth) -> None:
         self._noise = Noise(depth)
-        self._sound = np.zeros(HOP, np.float32)  # the last hop, and what is no whole one yet
+        self._sound = np.zeros(
+            HOP, np.float32
+        )  # the last hop, and the samples of the incomplete one
         self._overlap = np.zeros(HOP, np.float32)  # of the last frame, what the next one adds to
         self._ready = bytes(2 * HOP)
 
@@ -104,14 +108,14 @@ class Noise:
         rumble = np.clip(2 * _HERTZ / depth.rumble_hz - 1, self._floor, 1)
         self._shape = rumble.astype(np.float32)
         self._pauses = depth.pauses
-        self._talk = np.float32(0)  # 1 while somebody speaks, then less and less
+        self._talk = np.float32(0)  # 1 while a voice is present, then fading
         self._power = np.zeros(len(_HERTZ), np.float32)
         self._speech = np.full(len(_HERTZ), 0.5, np.float32)  # how much of late was speech
         self._voice = np.zeros(len(_HERTZ), np.float32)  # the last frame's, cleaned
         self._frames = 0
 
     def gain(self, power: Floats) -> Floats:
-        """The next frame's power, by frequency → what to multiply each with, 0 to 1."""
+        """Return the gain of each frequency, 0 to 1, for a frame with this power by frequency."""
         power = power.astype(np.float32)
         speech = self._follow(power)
         noise = self._power * self._excess

@@ -24,7 +24,7 @@ class Resampler:
         self._given = 0
 
     def push(self, pcm: bytes, last: bool = False) -> bytes:
-        """What of it, and of what came before, is ready. With `last`, everything that is left.
+        """Add samples and return those that are ready. `last`: return everything that is left.
 
         Whole samples only. Cutting a stream in other places changes nothing in what comes out.
         """

@@ -1,47 +1,58 @@
-"""The rules of a call. No tasks, no clock, no sockets: inputs and the time go in, effects come out.
+"""The rules of a call. They are pure: inputs and the time go in, effects come out.
 
-    inputs ──► session ──► effects       `receive`, `effects`, `next_deadline`, `on_deadline`
+    inputs ──► machine ──► effects       `receive`, `effects`, `next_deadline`, `on_deadline`
 
-`session` says what follows from what. What it composes, each in a page or two:
+There are three machines. `session` answers the user with an engine. `transcription` composes the
+same parts for input audio, and makes no responses. `relay` stands between a client and an upstream
+that holds the session; its package has a map of its own.
 
-    judgement     may the client have this, as things stand? Asked before anything changes
-    hearing       the input audio buffer: sound → turns → items, and what the recogniser gets
-      turns         when somebody starts and stops speaking      gate    whose voice counts
-      pauses        how does the sentence end, so far?           transcripts    the words of it
-    replies       the responses being made: begun, asked for, fed, ended
-      reply         the events of one in their order             usage   its tokens, and their limit
-      options       what it does otherwise than the session
-      context       what of a long conversation the engine reads     rates   tokens per minute
-    calls         function calls of the server's own tools, and when their outputs are complete
-    playout       the loudspeaker's queue, where it is ours (WebRTC, SIP)
-    patience      how long silence after a reply may last
-    idleness      how long nothing at all may happen
-    lifetime      how long it may last, whatever happens
-    limits        how much one call may hold
-    conversation  the items in order: a fold over server events, shared with relay and recorder
-    editing       what a client does to the items themselves
-    sounds        what items sound like, for who retrieves them
-    ledger        said, sent and heard: what the brain may believe was understood
-    ids           what things are called
-    outgoing      effects in order; stamps each event and folds it at once
+`inputs` and `effects` list what each machine takes and queues. `call_settings` has what a machine
+is set up with, and the parts that its collaborators share.
 
-A barge-in, from sound to silence:
+`session` decides what follows from each input. It composes:
 
- 1. `Heard` brings two frames in a row that `gate` lets pass and `turns` takes for speech.
- 2. `hearing` sends `speech_started` and asks to `Listen`, beginning before the first sound.
- 3. `session._interrupt`: where we feed the loudspeaker, `playout.clear` asks to `Hush`, and tells
-    the client and the ledger how much was heard. Over a WebSocket the client does that itself, with
-    `conversation.item.truncate`.
- 4. `session._end_reply`: `reply.end` closes what is open, status `cancelled`, reason
-    `turn_detected`; then `Cancel`. Whoever performs a batch of effects does its `Hush`es and
-    `Cancel`s first: silence comes before the news of it. What the engine still produces bears the
-    id of a response that is gone, and is ignored.
- 5. Silence: `turns` says so, `hearing` commits the turn as an item, `session._respond` begins the
-    next response. The brain is asked when the words are known, and remembers of its interrupted
-    answer what `ledger.as_heard` gives: the words that were heard, and a dash.
+    validation        validates client requests, before anything changes
+    input_audio       the input audio buffer: audio → turns → items, and the recogniser's input
+      turns             the start and the end of the user's turns
+      level_gate        ignores voices that are softer than the user's
+      utterance_ending  classifies the end of an utterance by its words
+      transcripts       the transcripts of the user's items
+    replies           the responses in progress: announced, requested, fed, ended
+      reply             the events of one response, in the protocol's order
+      usage             its tokens, and their limit
+      response_options  the options in which it differs from the session
+      context_window    the items that the brain reads, if the conversation is long
+      token_bucket      tokens per minute
+    tool_calls        calls of the server's own tools, until all outputs are known
+    playout           the playout queue, if the server paces the audio (WebRTC, telephone)
+    idle_prompt       answers a silence after a reply (`idle_timeout_ms`)
+    inactivity        ends a call in which the user does nothing
+    lifetime          ends a call at its maximum duration
+    limits            how much one call may hold
+    conversation      the items in order: a fold over server events, shared with relay and recorder
+    item_editor       commands of clients about items
+    audio_cache       the audio of items, for clients that retrieve them
+    ledger            how much of an answer was generated, sent and heard
+    effect_queue      effects in order; stamps each event and folds it into the conversation
+    locked_fields     removes fields that a browser may not change (in `app`, and in the relay)
+    upstream_session  what a relay sends to a new upstream
+    error_routing     routes an upstream's errors to the sideband that caused them
+    ids               ids as the protocol spells them
+    types             values and names that several packages share
 
-`dictation` is the second machine, a transcription session: the same parts without those that make
-responses. `relay` is the third: between a client and an upstream that has a session of its own,
-which it tells (`retelling`) whose assistant it is; what control connections say to it, and whose
-fault it is if it complains, is in `sidebands`. What a browser may not change is in `locks`.
+An interruption, step by step:
+
+ 1. `AudioReceived` brings two frames in a row that pass the gate and that `turns` takes for speech.
+ 2. `input_audio` sends `speech_started` and requests `Listen`, with the audio before the onset.
+ 3. `session._interrupt`: if the server paces the audio, `playout.clear` requests `Hush`, and sends
+    the client and the ledger how much was heard. Over a WebSocket the client reports that itself,
+    with `conversation.item.truncate`.
+ 4. `session._end_reply`: `reply.end` closes what is open, with status `cancelled` and reason
+    `turn_detected`; then `Cancel`. The driver performs the `Hush`es and `Cancel`s of a batch before
+    its events, so the audio stops first. Later results of the engine name a response that is over,
+    and are ignored.
+ 5. In the silence after the user's words, `turns` reports the end of the turn, `input_audio`
+    commits it as an item, and `session._respond` starts the next response. The brain is asked when
+    the transcript is known. Of the interrupted answer it reads what `ledger.as_heard` returns: the
+    words that were heard, and a dash.
 """

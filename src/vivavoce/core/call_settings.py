@@ -15,7 +15,7 @@ from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSettings:
-    """What a call is set up with, whichever machine it gets. A machine ignores the rest.
+    """The settings of a call, for each kind of machine. A machine ignores those it does not need.
 
     `conversation_id`: the conversation that the call continues or begins. None: a new one.
     `greeting`: what the assistant says first in a new conversation.

@@ -1,12 +1,12 @@
-"""What a brain is given to read, when the conversation has grown longer than it can take (§5.4).
+"""The items that a brain reads when the conversation is longer than its context window (§5.4).
 
-    auto             the oldest items are left out, as few as will do
-    retention_ratio  as many as leave only that share of the room filled, so that the next turns
-                     begin with the same words as this one and a prompt cache stays warm
-    disabled         nothing is left out: the response fails
+    auto             leave out the oldest items, as few as possible
+    retention_ratio  leave out items until only this share of the window is filled; the next turns
+                     then begin with the same words, so that the model's prompt cache is used
+    disabled         leave out no item: the response fails
 
-The turn under way is never left out: it is what the response answers. What was left out once stays
-left out. Nobody is told, and the items can still be retrieved; it is only the brain that forgets.
+The current turn is never left out, because the response answers it. An item that was left out once
+stays left out. Clients receive no event about it, and they can still retrieve the item.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
 from .usage import CHARACTERS_PER_TOKEN, asked_characters, characters
 
 CONTEXT_TOKENS = 28_672  # 32 768, less 4 096 for the answer (protocol §7.2)
-IMAGE_TOKENS = {"low": 85, "high": 765}  # what a picture of 1024 by 1024 costs hosted models
+IMAGE_TOKENS = {"low": 85, "high": 765}  # cost of an image of 1024 by 1024 at hosted models
 
 
 class ContextWindow:
     def __init__(self, tokens: int = CONTEXT_TOKENS) -> None:
-        """`tokens`: how much can be read at once, instructions and tools included."""
+        """`tokens`: the size of the window, instructions and tools included."""
         self._tokens = tokens
         self._left_out: set[str] = set()
 
     def fit(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
-        """What of the conversation is read. None: it does not fit, and may not be shortened."""
+        """Return the items to read. None: they do not fit, and none may be left out."""
         whole = tuple(items)
         if config.truncation == "disabled":
             return whole if self._excess(config, whole) <= 0 else None
@@ -45,7 +45,7 @@ class ContextWindow:
         return kept if self._excess(config, kept) <= 0 else None
 
     def fit_once(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
-        """The same for what one response was given to read; nothing of it is remembered."""
+        """Do the same for the input of one response, without remembering what was left out."""
         whole = tuple(items)
         if self._excess(config, whole) <= 0:
             return whole
@@ -55,7 +55,7 @@ class ContextWindow:
         return kept if self._excess(config, kept) <= 0 else None
 
     def forget(self, item_id: str) -> None:
-        """It was deleted. Another item may be called so, and was never left out."""
+        """Forget a deleted item: a new item with the same id was never left out."""
         self._left_out.discard(item_id)
 
     def _shortened(self, config: SessionConfig, items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -77,7 +77,7 @@ class ContextWindow:
         return sum(map(_tokens, items)) - self._quota(config)
 
     def _quota(self, config: SessionConfig) -> float:
-        """For items, in tokens: what instructions and tools leave, or less if the session says."""
+        """Return the tokens left for items. The session may set a lower limit."""
         room = self._tokens - asked_characters(config) / CHARACTERS_PER_TOKEN
         truncation = config.truncation
         limits = truncation.token_limits if isinstance(truncation, RetentionRatio) else None
@@ -86,7 +86,7 @@ class ContextWindow:
 
 
 def _turn_under_way(items: Sequence[Item]) -> int:
-    """Where it begins: with the last thing the user said, and what was called for it since."""
+    """Return the index of the current turn: of the user's last message."""
     backwards = range(len(items) - 1, -1, -1)
     for index in backwards:
         item = items[index]

@@ -1,4 +1,4 @@
-"""Everything a machine can ask of the outside world. Asking never waits."""
+"""The effects of the machines: what the driver and its work do for them. None of them waits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ClientId = int  # one of the clients attached to a call
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Tell one client, or all of them."""
+    """Send an event to one client. None: to all of them."""
 
     event: ServerEvent
     to: ClientId | None = None
@@ -22,48 +22,50 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """True, folded and stored like anything sent, but nobody asked to be told."""
+    """Store an event that no client receives."""
 
     event: ServerEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """The user may be speaking: hear this, and what `ListenTo` brings."""
+    """Start transcribing an utterance: this audio, then that of each `ListenTo`."""
 
     item_id: str
     pre_roll: bytes
-    language: str | None = None  # what the session says is spoken
-    logprobs: bool = False  # does the client want to know how sure each word is?
+    language: str | None = None  # that the session names
+    logprobs: bool = False  # with log probabilities?
     law: g711.Law | None = None  # `pre_roll` is a whole sound in G.711, at 8 kHz
 
 
 @dataclass(frozen=True, slots=True)
 class ListenTo:
+    """Transcribe more audio of this utterance."""
+
     item_id: str
     pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ListenEnd:
-    """That was all of it: what were the words?"""
+    """End the utterance and complete its transcript."""
 
     item_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListenDrop:
-    """Nobody wants the words any more."""
+    """Stop transcribing: the words are not needed any more."""
 
     item_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreEndOfTurn:
-    """The user falls silent: are they done, by the sound of it? `PauseJudged` answers.
+    """Score whether the user's turn is over. `EndOfTurnScored` brings the result.
 
-    `sound`: the last seconds, PCM16 at 24 kHz, with the pause so far. Asked anew at each pause:
-    who is still busy with an older one may stop.
+    `sound`: the last seconds, PCM16 at 24 kHz, up to now. It is requested at each
+    pause, and the work on an older pause may stop.
     """
 
     item_id: str
@@ -73,41 +75,45 @@ class ScoreEndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Make this response. Its sound is PCM16 at 24 kHz; whoever writes the `AudioDelta`s encodes
-    it to `config.audio.output.format`, which stays this response's even if the session moves on.
+    """Make this response. Its audio is PCM16 at 24 kHz.
+
+    The output encoder converts it to `config.audio.output.format`. That stays this response's
+    format, even if the session changes.
     """
 
     response_id: str
-    config: SessionConfig  # the session's, with what this response does otherwise
+    config: SessionConfig  # the session's, with this response's options
     history: tuple[Item, ...]
-    paced: bool = True  # somebody listens while it is made: do not run far ahead
-    verbatim: str | None = None  # say just this: nobody has to think
+    paced: bool = True  # the user listens while it is made: stay near real time
+    verbatim: str | None = None  # say exactly this, without a brain
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop work on this response. Whatever it still produces will be ignored."""
+    """Stop the work on this response. Results that still come are ignored."""
 
     response_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """Throw away what of this item waits to be played."""
+    """Discard the audio of this item that waits to be played."""
 
     item_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
+    """Call a tool of the server."""
+
     call: FunctionCall
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardToClients:
-    """Tell the clients what an upstream said, in its own bytes. `event`: what it means, if known.
+    """Forward a frame of the upstream to the clients. `event`: its decoded form, if known.
 
-    `sidebands`: the control connections too.
+    `sidebands`: also to sidebands.
     """
 
     data: bytes
@@ -117,7 +123,7 @@ class ForwardToClients:
 
 @dataclass(frozen=True, slots=True)
 class SendUpstream:
-    """Tell the upstream."""
+    """Send a frame to the upstream."""
 
     data: bytes
 
@@ -132,6 +138,8 @@ class CloseUpstream:
 
 @dataclass(frozen=True, slots=True)
 class CloseCall:
+    """End the call, and close the connections of its clients."""
+
     code: int
     reason: str
 

@@ -1,8 +1,8 @@
-"""What control connections say to an upstream, and whose fault it is if it complains.
+"""Routes an upstream's errors to the sideband whose event caused them.
 
-An error is for who caused it (protocol §3.1). The call's own client talks to the upstream in its
-own bytes. What a control connection says is written anew with an event id of ours: an error that
-names it goes to that connection alone, under the id that it gave its event itself.
+An error is for the client that caused it (protocol §3.1). The frames of the call's own client reach
+the upstream unchanged. A sideband's event is encoded again, with an event id of the relay's own. An
+error that names this id goes to that sideband alone, with the id that its own event had.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from ..protocol import codec, server
 from .effects import ClientId
 from .validation import no_sound
 
-REMEMBERED = 256  # events; an error that comes later than so many others is nobody's
+REMEMBERED = 256  # events of sidebands; an error about an older one goes to the call's client
 
 
 class SidebandErrors:
     def __init__(self, new_id: Callable[[str], str]) -> None:
         self._new_id = new_id
-        self._said: dict[str, tuple[ClientId | None, str | None]] = {}
+        self._events: dict[str, tuple[ClientId | None, str | None]] = {}
 
-    def upward(self, data: bytes, client_id: ClientId | None) -> bytes:
-        """The event as the upstream is told it, or `InvalidRequest`."""
+    def rename_event(self, data: bytes, client_id: ClientId | None) -> bytes:
+        """Return the event for the upstream. Raises `InvalidRequest`."""
         codec.judge_size(data)
         try:
-            said = msgspec.json.decode(data)
-            own = _event_id(said)
-            if said.get("type") == "input_audio_buffer.append":
+            event = msgspec.json.decode(data)
+            own = _event_id(event)
+            if event.get("type") == "input_audio_buffer.append":
                 raise no_sound(own)
             name = self._new_id("event")
-            upward = msgspec.json.encode(said | {"event_id": name})
+            renamed = msgspec.json.encode(event | {"event_id": name})
         except (ValueError, RecursionError):
             raise InvalidRequest("invalid_event", "Invalid JSON.") from None
-        self._said[name] = client_id, own
-        if len(self._said) > REMEMBERED:
-            del self._said[next(iter(self._said))]
-        return upward
+        self._events[name] = client_id, own
+        if len(self._events) > REMEMBERED:
+            del self._events[next(iter(self._events))]
+        return renamed
 
-    def blamed(self, error: server.Error) -> tuple[server.Error, ClientId | None] | None:
-        """The error as whoever caused it knows it; None: no control connection did."""
-        found = self._said.pop(error.error.event_id or "", None)
+    def route(self, error: server.Error) -> tuple[server.Error, ClientId | None] | None:
+        """Return the error with the sideband that caused it. None: no sideband did."""
+        found = self._events.pop(error.error.event_id or "", None)
         if found is None:
             return None
         client_id, own = found
@@ -51,10 +51,10 @@ class SidebandErrors:
         return msgspec.structs.replace(error, error=body), client_id
 
 
-def _event_id(said: object) -> str | None:
-    if not isinstance(said, dict):
+def _event_id(event: object) -> str | None:
+    if not isinstance(event, dict):
         raise InvalidRequest("invalid_event", "The event must be a JSON object.")
-    own = said.get("event_id")
+    own = event.get("event_id")
     if not isinstance(own, str | None):
         raise InvalidRequest("invalid_type", "Invalid type for 'event_id': expected string.",
                              "event_id")  # fmt: skip

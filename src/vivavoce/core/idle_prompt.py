@@ -1,8 +1,8 @@
-"""How long a silence after a reply may last until it is answered (protocol §4.12).
+"""The protocol's `idle_timeout_ms`: the assistant answers a silence after a reply (protocol §4.12).
 
-It counts from when the reply has been played, not from when it was made: as far as we can tell,
-its sound takes as long as it is long. Nothing is due while somebody speaks, while a reply is being
-made, or while a function is out to be called.
+The timer starts when the reply has been played, not when it was made. Without reports of playout
+the machine assumes that playing takes as long as the audio is. Nothing is due while the user
+speaks, a reply is being made, or a tool call has no output yet.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from .types import NEVER
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    since: float
-    audio_ms: int  # where in the user's sound that was
+    since: float  # seconds on the machine's clock
+    audio_ms: int  # the same moment, in ms of user audio received
 
 
 class IdlePromptTimer:
     def __init__(self) -> None:
         self._silence: Silence | None = None
 
-    def start(self, now: float, played_at: float, heard_ms: int) -> None:
-        """A reply ended; it will have been played at `played_at`."""
+    def start(self, now: float, played_at: float, received_ms: int) -> None:
+        """Start the timer for a reply that ended and will have been played at `played_at`."""
         ends = max(now, played_at)
-        self._silence = Silence(ends, heard_ms + round((ends - now) * 1000))
+        self._silence = Silence(ends, received_ms + round((ends - now) * 1000))
 
     def end(self) -> None:
         self._silence = None
@@ -35,9 +35,9 @@ class IdlePromptTimer:
             return NEVER
         return self._silence.since + timeout_ms / 1000
 
-    def fire(self, heard_ms: int) -> int:
-        """It lasted long enough. Returns where in the user's sound it began."""
+    def fire(self, received_ms: int) -> int:
+        """End a silence that was long enough. Return its start, in ms of user audio received."""
         assert self._silence is not None
-        began_ms = min(self._silence.audio_ms, heard_ms)  # who is muted sends no silence
+        began_ms = min(self._silence.audio_ms, received_ms)  # a muted client sends no audio
         self._silence = None
         return began_ms

@@ -1,8 +1,8 @@
-"""Ids as the protocol spells them: a kind, then base62. Pure: time and dice are arguments.
+"""Ids as the protocol spells them: a kind, then base62. Pure: time and random bytes are arguments.
 
 `item_1WbFd2kQm0TsLr8vXa3Zp`: seven characters of milliseconds since 1970, then 80 random bits. So
-ids of one kind sort by the time they were made, and nobody guesses the next one. They name
-things; they are no secrets.
+ids of one kind sort by the time at which they were made, and the next one cannot be guessed. They
+name things. They are not secrets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 
 
 def base62(number: int, length: int) -> str:
-    """`number` in `length` characters, filled up with zeros. Numbers compare as their texts do."""
+    """Return `number` in `length` digits, zero-padded: texts sort like their numbers."""
     pairs = []
     for _ in range((length + 1) // 2):
         number, pair = divmod(number, 3844)
@@ -24,7 +24,7 @@ def base62(number: int, length: int) -> str:
 
 
 def length_of(size: int) -> int:
-    """How many characters hold `size` bytes, whatever they are."""
+    """Return how many characters any `size` bytes need."""
     length = 0
     while 62**length < 256**size:
         length += 1
@@ -32,11 +32,14 @@ def length_of(size: int) -> int:
 
 
 def opaque(data: bytes) -> str:
-    """Bytes as base62, always equally long: 14 characters for 10 bytes, 43 for 32."""
+    """Return bytes as base62 of constant length: 14 characters for 10 bytes, 43 for 32."""
     return base62(int.from_bytes(data), length_of(len(data)))
 
 
-def new_id(kind: str, epoch: float, dice: bytes) -> str:
-    """`kind` is the prefix without its `_`; `epoch` unix seconds; `dice` ten random bytes."""
-    number = int.from_bytes(dice)
+def new_id(kind: str, epoch: float, random_bytes: bytes) -> str:
+    """Return a new id. `kind`: the prefix without `_`. `epoch`: unix seconds.
+
+    `random_bytes`: `RANDOM_BYTES` of them, from the operating system's generator.
+    """
+    number = int.from_bytes(random_bytes)
     return f"{kind}_{base62(int(epoch * 1000), TIME_LENGTH)}{base62(number, 14)}"

@@ -1,8 +1,8 @@
-"""How long a call may go on in which nobody does anything.
+"""Ends a call in which the user does nothing for a time.
 
-What counts is the user's: a word spoken, an event sent. What the assistant does in answer counts
-too; what it says into a silence (protocol §4.12) does not, or it would talk to an empty room for
-an hour. An open microphone alone is no sign of life.
+Speech and events of clients count as activity, and so do the assistant's answers to them. The
+assistant's words into a silence (protocol §4.12) do not count: otherwise it would talk to an absent
+user until the session expires. An open microphone alone does not count either.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ class InactivityTimeout:
     def __init__(self, limit_s: float | None, now: float) -> None:
         self._limit_s = limit_s
         self._alive_at = now
-        self._alone = False  # is what the assistant does its own idea?
+        self._unprompted = False  # does the assistant act without the user?
 
     def on_input(self, event: SessionInput, now: float, *, speaking: bool) -> None:
-        """Something happened. `speaking`: the user does, or holds the button down."""
+        """Note an input. `speaking`: the user speaks, or holds the push-to-talk button."""
         if isinstance(event, AudioReceived):
             if speaking:
                 self.user_did(now)
@@ -29,20 +29,22 @@ class InactivityTimeout:
             self.we_did(now)
 
     def user_did(self, now: float) -> None:
+        """Note activity of the user."""
         self._alive_at = now
-        self._alone = False
+        self._unprompted = False
 
     def we_did(self, now: float) -> None:
-        if not self._alone:
+        """Note activity of the server, which counts if the user caused it."""
+        if not self._unprompted:
             self._alive_at = now
 
     def prompted(self) -> None:
-        """The silence itself is being answered."""
-        self._alone = True
+        """Note that the assistant answers a silence: what follows does not count as activity."""
+        self._unprompted = True
 
     @property
     def message(self) -> str:
-        """What the client is told when the limit is reached."""
+        """The message of the error and the close frame when the limit is reached."""
         return f"Your session ended after {(self._limit_s or 0) / 60:g} minutes without a word."
 
     def due(self) -> float:

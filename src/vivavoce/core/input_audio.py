@@ -1,14 +1,14 @@
-"""The input audio buffer: from sound to a turn, and from a turn to an item.
+"""The input audio buffer: from audio to a turn, and from a turn to an item.
 
-    Heard ─► gate ─► turn detector ─► Started: speech_started, Listen(pre-roll)
-                                      Stopped: speech_stopped, then the turn is taken
-    commit ───────────────────────────────────────────────────► the turn is taken
-    clear ────────────────────────────────────────────────────► the turn is thrown away
+    AudioReceived ─► gate ─► turn detector ─► Started: speech_started, Listen(pre-roll)
+                                              Stopped: speech_stopped, then the turn is committed
+    commit ───────────────────────────────────────────────────────────► the turn is committed
+    clear ────────────────────────────────────────────────────────────► the turn is discarded
 
-The item's id is known before anybody speaks, and is the same in all events about the turn. Between
-turns only as much sound is kept as the next one may reach back for; from then on it goes straight
-to the recogniser, and to `sounds`, in case the client asks for the item. Where a model judges
-pauses, it hears the last seconds of the turn as soon as one begins.
+The item's id is known before the turn starts, and is the same in all events about the turn. Between
+turns the buffer keeps only the pre-roll of the next one. During a turn, audio goes straight to the
+recogniser, and to `audio_cache` for clients that retrieve the item. If a model scores the end of
+turns, it receives the last seconds of the turn at each pause.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from .level_gate import LevelGate
 from .transcripts import TranscriptOptions, TranscriptTracker
 from .turns import Started, Stopped, TurnDetector, TurnSettings
 
-JUDGED_AFTER_MS = 192  # of silence: shorter ones are between two words
-JUDGED_MS = 8_000  # how much of a turn a model that judges its pauses hears
+JUDGED_AFTER_MS = 192  # of silence; shorter pauses are between two words
+JUDGED_MS = 8_000  # of a turn's audio, for a model that scores its end
 
 
 class InputAudioBuffer:
@@ -47,7 +47,7 @@ class InputAudioBuffer:
         *,
         gate_db: float = 0.0,
     ) -> None:
-        """`settings` and `include`: what the session says at its start."""
+        """Start empty. `settings` and `include`: of the session at its start."""
         self.item_id = parts.effects.new_id("item")  # of the item that comes of this audio
         self.transcripts = TranscriptTracker(parts.effects)
         self._effects = parts.effects
@@ -56,26 +56,28 @@ class InputAudioBuffer:
         self._quota = parts.quota
         self._language = call.language
         self._gate = LevelGate(gate_db)
-        self._heard_bytes = 0  # all the sound there ever was: the clock of `audio_start_ms`
-        self._buffered_bytes = 0  # of it, what no commit has taken yet
-        self._listened_bytes = 0  # of it, what the recogniser got
-        self._pre_roll = bytearray()  # of it, what the next turn may reach back for
+        self._received_bytes = 0  # all audio since the start: the clock of `audio_start_ms`
+        self._buffered_bytes = 0  # received since the last commit
+        self._listened_bytes = 0  # of this turn, sent to the recogniser
+        self._pre_roll = bytearray()  # audio before a turn that belongs to it
         self._listening = False  # does the recogniser have this item?
-        self._known: Transcribed | NotTranscribed | None = None  # what it said before its end
+        self._known: Transcribed | NotTranscribed | None = (
+            None  # a result before the end of the turn
+        )
         self._turns: TurnDetector | None = None
         self._announced = False
         self._scores_end_of_turn = call.scores_end_of_turn
-        self._recent = bytearray()  # of this turn, for who judges its pauses
+        self._recent = bytearray()  # audio of this turn, for the model that scores its end
         self.configure(settings, include)
 
     @property
     def format(self) -> Format:
-        """What sound the client brings."""
+        """The format of the client's audio."""
         return self._settings.format
 
     @property
     def received_ms(self) -> int:
-        return self._heard_bytes // audio.BYTES_PER_MS
+        return self._received_bytes // audio.BYTES_PER_MS
 
     @property
     def buffered_ms(self) -> float:
@@ -87,56 +89,58 @@ class InputAudioBuffer:
 
     @property
     def unfinished(self) -> bool:
-        """Was it said that somebody began to speak, and not yet that they ended?"""
+        """True if clients received `speech_started` and not yet `speech_stopped`."""
         return self._announced
 
     @property
     def somebody_speaks(self) -> bool:
-        """Also who holds a button down: nobody else says when."""
+        """True if the user speaks. Without turn detection (push-to-talk) always."""
         return self._turns is None or self._turns.speaking
 
     def configure(self, settings: AudioInput, include: tuple[Include, ...] | None = None) -> None:
-        """New settings, same sound: what is being said goes on, and so does the clock."""
+        """Change the settings. A turn in progress goes on, and so does the clock."""
         self._settings = settings
         self.transcripts.wanted = TranscriptOptions.by(settings.transcription, include)
         if settings.turn_detection is None:
             self._turns = None
         elif self._turns is None:
             self._turns = TurnDetector(TurnSettings.of(settings.turn_detection), self.received_ms)
-            self._take_up()
+            self._resume_detection()
         else:
             self._turns.rules = TurnSettings.of(settings.turn_detection)
 
-    def _take_up(self) -> None:
-        """Turns are detected again. What had begun as speech goes on; what was only appended while
-        nobody detected anything is no turn, and nobody would ever end it."""
+    def _resume_detection(self) -> None:
+        """Resume turn detection: continue a turn that was announced, discard any other audio.
+
+        Audio that was appended without turn detection is not a turn, so it would never end.
+        """
         assert self._turns is not None
         if self._announced:
             self._turns.speaking = True
         elif self._listening:
             self.drop()
-            self._begin_anew()
+            self._begin_item()
 
-    def append(self, heard: AudioReceived) -> Iterator[Started | Stopped]:
-        """Take a piece of sound. Yields each boundary of a turn once its events are out.
+    def append(self, received: AudioReceived) -> Iterator[Started | Stopped]:
+        """Append audio. Yield each boundary of a turn after its events.
 
-        A turn that can be no item, for the conversation is full, is thrown away and said to be; it
-        has no end that anything follows from.
+        If the conversation is full, a turn cannot become an item. It is discarded with an error,
+        and its end is not yielded, so that no response follows from it.
         """
-        self._heard_bytes += len(heard.pcm)
-        self._buffered_bytes += len(heard.pcm)
+        self._received_bytes += len(received.pcm)
+        self._buffered_bytes += len(received.pcm)
         if self._listening:
-            self._listened_bytes += len(heard.pcm)
-            self._audio_cache.add(self.item_id, heard.pcm)
-            self._remember(heard.pcm)
-            self._effects.request(do.ListenTo(self.item_id, heard.pcm))
+            self._listened_bytes += len(received.pcm)
+            self._audio_cache.add(self.item_id, received.pcm)
+            self._remember(received.pcm)
+            self._effects.request(do.ListenTo(self.item_id, received.pcm))
         else:
-            self._pre_roll += heard.pcm
+            self._pre_roll += received.pcm
         if self._turns is None:
             self._listen()
             return
-        levels = heard.levels or (0.0,) * len(heard.probabilities)
-        for probability, level in zip(heard.probabilities, levels, strict=True):
+        levels = received.levels or (0.0,) * len(received.probabilities)
+        for probability, level in zip(received.probabilities, levels, strict=True):
             yield from self._judge(self._turns, probability, level)
         if not self._listening:
             keep_ms = self._turns.rules.padding_ms + 3 * audio.FRAME_MS  # and the onset itself
@@ -187,37 +191,40 @@ class InputAudioBuffer:
             self._listened_bytes = len(self._pre_roll)
             self._audio_cache.add(self.item_id, bytes(self._pre_roll))
             self._remember(self._pre_roll)
-            self._ask_to_listen(self.item_id, bytes(self._pre_roll))
+            self._request_listening(self.item_id, bytes(self._pre_roll))
             self._pre_roll.clear()
 
-    def _ask_to_listen(self, item_id: str, sound: bytes, law: g711.Law | None = None) -> None:
-        sure = self.transcripts.wanted.logprobs
-        self._effects.request(do.Listen(item_id, sound, self._language_told, sure, law))
+    def _request_listening(self, item_id: str, sound: bytes, law: g711.Law | None = None) -> None:
+        logprobs = self.transcripts.wanted.logprobs
+        self._effects.request(do.Listen(item_id, sound, self._session_language, logprobs, law))
 
     def commit(self) -> None:
-        """What was heard becomes an item, and its words are awaited."""
+        """Make an item of the audio in the buffer, and expect its transcript."""
         self._listen()
         item_id, ms = self.item_id, self._listened_bytes // audio.BYTES_PER_MS
         self._effects.request(do.ListenEnd(item_id))
         self.transcripts.expect(item_id, ms)
         self._gate.adapt()
         known = self._known
-        self._begin_anew()
+        self._begin_item()
         self._commit(item_id)
         if known is not None:
             self.transcripts.finish(known)
 
     def commit_silence(self) -> None:
-        """Nothing was said, and that is an answer too. Nobody has to listen to it."""
+        """Make an item of a silence, with an empty transcript. No recogniser is needed."""
         self.drop()
         item_id = self.item_id
-        self._begin_anew()
+        self._begin_item()
         self._commit(item_id)
         self.transcripts.expect(item_id, 0)
         self.transcripts.finish(Transcribed(item_id, ""))
 
     def transcribe_item(self, item_id: str, sound: bytes, part: int) -> None:
-        """Sound that came inside an item, in the session's format. `part`: where in it."""
+        """Transcribe audio that a client put into an item. `part`: the index of its part.
+
+        `sound`: in the session's format.
+        """
         ms = duration_ms(sound, self._settings.format)
         if ms <= LONGEST_MS:  # a longer one is not kept, so it need not be converted
             self._audio_cache.add(item_id, _as_pcm(sound, self._settings.format))
@@ -225,12 +232,14 @@ class InputAudioBuffer:
         self._listen_whole(item_id, sound)
         self.transcripts.expect(item_id, ms, part)
 
-    def listen_to_given(self, item: Item) -> Item:
-        """An item that one response is given to read: its words instead of its sound, later."""
+    def transcribe_given(self, item: Item) -> Item:
+        """Transcribe an item in the input of one response. Return it without its audio."""
         silent, sound = without_sound(item)
         if not sound:
             return item
-        silent = msgspec.structs.replace(silent, id=self._effects.new_id("item"))  # nobody else's
+        silent = msgspec.structs.replace(
+            silent, id=self._effects.new_id("item")
+        )  # the client's id may belong to another item
         self._listen_whole(silent.id, sound)
         self.transcripts.expect_given(silent.id, duration_ms(sound, self._settings.format))
         return silent
@@ -241,17 +250,18 @@ class InputAudioBuffer:
         law = None if isinstance(format, Pcm) else format.law
         if law is None:
             sound = _whole_samples(sound)
-        self._ask_to_listen(item_id, sound, law)
+        self._request_listening(item_id, sound, law)
         self._effects.request(do.ListenEnd(item_id))
 
     def clear(self) -> None:
+        """Discard the audio in the buffer: `input_audio_buffer.clear`."""
         self.drop()
         self._gate.forget()
-        self._begin_anew()
+        self._begin_item()
         self._effects.send(server.AudioCleared())
 
     def drop(self) -> None:
-        """Whoever listens to this turn may stop."""
+        """Stop transcribing this turn, and forget its audio."""
         if self._listening:
             self._effects.request(do.ListenDrop(self.item_id))
             self._audio_cache.drop(self.item_id)
@@ -260,14 +270,14 @@ class InputAudioBuffer:
     def on_transcript(
         self, event: PartialTranscript | Transcribed | NotTranscribed | EndOfTurnScored
     ) -> bool:
-        """What whoever listens knows by now. Are words known that were waited for?"""
+        """Take a result of the recogniser. Return True if a transcript is now complete."""
         match event:
             case PartialTranscript():
                 self._add_words(event)
             case EndOfTurnScored():
-                self._judge_pause(event)
+                self._score_end_of_turn(event)
             case Transcribed() | NotTranscribed():
-                return self._know_words(event)
+                return self._complete(event)
         return False
 
     def _add_words(self, partial: PartialTranscript) -> None:
@@ -276,18 +286,19 @@ class InputAudioBuffer:
         if self._turns is not None and partial.item_id == current:
             text = self.transcripts.latest(partial.item_id)
             self._turns.ending = utterance_ending.ending(
-                text, self._language_told or self._language
+                text, self._session_language or self._language
             )
 
-    def _judge_pause(self, event: EndOfTurnScored) -> None:
-        """Who listened to a pause has an opinion. About another one it is too late."""
+    def _score_end_of_turn(self, event: EndOfTurnScored) -> None:
+        """Pass the model's score to turn detection. A score for an earlier turn is ignored."""
         if self._turns is not None and event.item_id == self.item_id:
             self._turns.judge(event.pause, event.over)
 
-    def _know_words(self, event: Transcribed | NotTranscribed) -> bool:
-        """The words, or that there will be none. Does that answer something?
+    def _complete(self, event: Transcribed | NotTranscribed) -> bool:
+        """Complete a transcript. Return True if it was expected.
 
-        A recogniser may give up while the user still speaks; the turn is not an item until then.
+        A recogniser may give up while the user still speaks. Then the turn is not an item yet, and
+        the result is kept until it is.
         """
         if self._listening and event.item_id == self.item_id:
             self._known = event
@@ -295,11 +306,11 @@ class InputAudioBuffer:
         return self.transcripts.finish(event)
 
     @property
-    def _language_told(self) -> str | None:
+    def _session_language(self) -> str | None:
         transcription = self._settings.transcription
         return transcription.language if transcription else None
 
-    def _begin_anew(self) -> None:
+    def _begin_item(self) -> None:
         self._audio_cache.whole(self.item_id)
         self.item_id, self._listening = self._effects.new_id("item"), False
         self._announced = False
@@ -320,30 +331,30 @@ class InputAudioBuffer:
 
 
 def duration_ms(sound: bytes, format: Format) -> int:
-    """How long a sound is that came in this format."""
+    """Return the duration of a sound of this format."""
     bytes_per_ms = audio.BYTES_PER_MS if isinstance(format, Pcm) else g711.RATE // 1000
     return len(sound) // bytes_per_ms
 
 
 def _as_pcm(sound: bytes, format: Format) -> bytes:
-    """A whole sound as PCM16 at 24 kHz."""
+    """Return a whole sound as PCM16 at 24 kHz, without half a sample at its end."""
     if isinstance(format, Pcm):
         return _whole_samples(sound)
     return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, format.law), last=True)
 
 
 def _whole_samples(pcm: bytes) -> bytes:
-    """Half a sample at its end is nothing."""
+    """Return the audio without half a sample at its end."""
     return pcm[: len(pcm) & ~1]
 
 
 def without_sound(item: Item) -> tuple[Item, bytes]:
-    """The item as events show it, and the sound in it whose words nobody wrote down yet."""
+    """Return the item as events show it, and the audio in it that has no transcript."""
     if not isinstance(item, Message):
         return item, b""
-    unheard = [part.audio for part in item.content if part.audio and not part.transcript]
+    untranscribed = [part.audio for part in item.content if part.audio and not part.transcript]
     content = tuple(map(_silent, item.content))
-    sound = b"".join(unheard) if item.role == "user" else b""
+    sound = b"".join(untranscribed) if item.role == "user" else b""
     return msgspec.structs.replace(item, content=content), sound
 
 

@@ -1,7 +1,7 @@
-"""What a client does to the items themselves: adds one, looks at one, takes one away or cuts it.
+"""Performs `conversation.item.create`, `retrieve`, `delete` and `truncate`.
 
-Whoever composes this decides what follows from it. Sound inside an item is listened to like sound
-that was spoken.
+The machine decides what follows from a command. Audio inside a new item is transcribed like the
+user's speech.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import msgspec
 from ..protocol import client, server
 from ..protocol.items import Item, Message
 from . import effects as do
-from . import validation as judge
+from . import validation
 from .call_settings import CallParts
 from .input_audio import InputAudioBuffer
-from .transcripts import unheard
+from .transcripts import untranscribed_part
 
 ItemCommand = client.ItemCreate | client.ItemRetrieve | client.ItemDelete | client.ItemTruncate
 
@@ -29,7 +29,7 @@ class ItemEditor:
         self._input_audio = input_audio
 
     def edit(self, event: ItemCommand) -> None:
-        """Raises `InvalidRequest`, and then nothing has changed."""
+        """Perform a client's command. Raises `InvalidRequest`, and then nothing has changed."""
         match event:
             case client.ItemCreate():
                 self._create(event)
@@ -41,7 +41,7 @@ class ItemEditor:
                 self._truncate(event)
 
     def _create(self, event: client.ItemCreate) -> None:
-        new = judge.validate_item_create(
+        new = validation.validate_item_create(
             self._conversation, event, self._quota, self._input_audio.format
         )
         item = new.item
@@ -51,19 +51,19 @@ class ItemEditor:
         self._ledger.forget(item.id)
         self.add(item, new.previous)
         if new.sound and isinstance(item, Message):
-            self._input_audio.transcribe_item(item.id, new.sound, unheard(item))
+            self._input_audio.transcribe_item(item.id, new.sound, untranscribed_part(item))
 
     def add(self, item: Item, previous: str | None) -> None:
-        """An item that is whole. `previous`: the one it comes after; None: the first."""
+        """Add a complete item behind `previous`. None: at the front."""
         self._effects.send(server.ItemAdded(previous_item_id=previous, item=item))
         self._effects.send(server.ItemDone(previous_item_id=previous, item=item))
 
     def _retrieve(self, item_id: str) -> None:
-        item = judge.require_item(self._conversation, item_id, "retrieve")
+        item = validation.require_item(self._conversation, item_id, "retrieve")
         self._effects.send(server.ItemRetrieved(item=self._audio_cache.with_sound(item)))
 
     def _delete(self, item_id: str) -> None:
-        judge.require_item(self._conversation, item_id, "delete")
+        validation.require_item(self._conversation, item_id, "delete")
         if self._input_audio.transcripts.forget(item_id):
             self._effects.request(do.ListenDrop(item_id))
         self._audio_cache.drop(item_id)
@@ -71,7 +71,7 @@ class ItemEditor:
         self._effects.send(server.ItemDeleted(item_id=item_id))
 
     def _truncate(self, event: client.ItemTruncate) -> None:
-        judge.validate_truncate(self._conversation, self._ledger, event)
+        validation.validate_truncate(self._conversation, self._ledger, event)
         self._ledger.truncate(event.item_id, event.audio_end_ms)
         self._audio_cache.truncate(event.item_id, event.audio_end_ms)
         self._effects.send(

@@ -1,7 +1,7 @@
-"""How much one call may hold, so that a client without measure harms nobody but itself.
+"""How much one call may hold, so that an excessive client harms no other call.
 
-What a client asks for is judged by these before anything changes. What people say is never
-refused for its weight: an item of speech or of the engine is small, and only counted.
+Requests of clients are checked against these limits before anything changes. Speech is never
+refused for its size: an item of the user's speech or of the engine is small, and only counted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ MIB = 2**20
 NAME = 512  # characters of an item's id, as many as the protocol gives an event's (§3)
 
 SOUND_S = 300  # in one item; as PCM16 no frame brings more
-TELEPHONE_S = (
-    60  # … as G.711, which is brought to 24 kHz at once: 0.15 s in which nobody else is heard
-)
+TELEPHONE_S = 60  # … as G.711: the recogniser resamples it to 24 kHz, 0.15 s for a minute
 PARTS = 20_000  # of the content of all items that are read at once: each response goes through all
-ITEM_PARTS = 1_000  # of one item that a client writes
+ITEM_PARTS = 1_000  # of content in one item of a client
 SOUNDS = 8  # items with sound that one response is given to read
 MCP_SERVERS = 64  # that one update brings
 
@@ -37,9 +35,9 @@ class Limits:
     items: int = 10_000  # of a conversation
     item_bytes: int = 15 * MIB  # of one, as JSON: an image of 11 MB
     conversation_bytes: int = 64 * MIB  # of all items that clients wrote
-    session_bytes: int = MIB  # that updates add to what the session began with, as JSON
+    session_bytes: int = MIB  # that updates add to the session, as JSON
     responses: int = 8  # beside the conversation's own, at once
-    sound_bytes: int = KEPT_BYTES  # of the newest items, kept for who retrieves them
+    sound_bytes: int = KEPT_BYTES  # of the newest items, kept for clients that retrieve them
     context_tokens: int = CONTEXT_TOKENS  # that the engine can read at once
     tokens_per_minute: int = TOKENS_PER_MINUTE
 
@@ -49,14 +47,14 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What an item weighs: bytes of JSON, and parts of content."""
+    """The weight of an item: bytes of JSON, and parts of content."""
 
     bytes: int
     parts: int
 
 
 class ConversationQuota:
-    """What a conversation holds, and whether more goes in."""
+    """The size of a conversation, and the limits of what may be added."""
 
     def __init__(self, limits: Limits, conversation: Conversation) -> None:
         self._limits = limits
@@ -70,7 +68,7 @@ class ConversationQuota:
         return len(self._conversation) >= self._limits.items
 
     def judge(self) -> None:
-        """May there be one more item?"""
+        """Raise `InvalidRequest` if the conversation is full."""
         if self.full:
             raise self.no_room()
 
@@ -78,9 +76,10 @@ class ConversationQuota:
         return _full(f"it has {len(self._conversation)} items, as many as it may")
 
     def judge_item(self, item: Item, sound: bytes, format: Format) -> Weight:
-        """May this one be added? `sound`: what was in it, in the session's format.
+        """Raise `InvalidRequest` if this item may not be added.
 
-        Returns what it weighs, for `take`: weighing is dear (an image of 11 MB: 7 ms).
+        `sound`: the audio that was in it, in the session's format. Return the item's weight for
+        `take`, because weighing is expensive (an image of 11 MB: 7 ms).
         """
         self.judge()
         most = self._limits
@@ -120,7 +119,7 @@ class ConversationQuota:
                 "response",
             )
 
-    def judge_input(self, items: int, parts: int, audio_cache: list[bytes], format: Format) -> None:
+    def judge_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
         """Refuse an input of more items, parts or sound than one response reads.
 
         An item counts as often as it is referred to.
@@ -132,18 +131,18 @@ class ConversationQuota:
                 f"{PARTS} together).",
                 "response.input",
             )
-        if items > self._limits.items or len(audio_cache) > SOUNDS:
+        if items > self._limits.items or len(sounds) > SOUNDS:
             raise InvalidRequest(
                 "invalid_value",
                 f"Error creating response: its input has too many items (at most "
                 f"{self._limits.items}, of which {SOUNDS} with sound).",
                 "response.input",
             )
-        _judge_sound(b"".join(audio_cache), format, "Error creating response: its sound",
+        _judge_sound(b"".join(sounds), format, "Error creating response: its sound",
                      "response.input")  # fmt: skip
 
     def judge_tools(self, asked: int) -> None:
-        """`asked`: how many MCP servers are to be asked for their tools; each answer is an item."""
+        """Raise `InvalidRequest` if an update adds more than `MCP_SERVERS`. Each adds an item."""
         if asked > MCP_SERVERS:
             raise InvalidRequest(
                 "invalid_value",
@@ -154,7 +153,7 @@ class ConversationQuota:
             raise self.no_room()
 
     def take(self, item_id: str, weight: Weight) -> None:
-        """It was judged, and is there. An id that we gave it is not what a client wrote."""
+        """Count an item that was added, by its weight before the server gave it an id."""
         self._weights[item_id] = weight
         self._bytes += weight.bytes
         self._parts += weight.parts
@@ -165,6 +164,7 @@ class ConversationQuota:
             self._parts -= weight.parts
 
     def judge_session(self, changed: AnySession, began: AnySession) -> None:
+        """Raise `InvalidRequest` if updates have made the session too large."""
         if size(changed) - size(began) > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
@@ -174,7 +174,7 @@ class ConversationQuota:
             )
 
     def judge_responses(self, beside: int) -> None:
-        """`beside`: how many are being made that are not the conversation's."""
+        """Raise `InvalidRequest` if `beside` out-of-band responses leave no place for another."""
         if beside >= self._limits.responses:
             raise InvalidRequest(
                 "rate_limit_exceeded",

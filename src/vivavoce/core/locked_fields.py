@@ -1,8 +1,8 @@
-"""What a browser may not change: the session fields that its assistant has locked.
+"""Removes the session fields that an assistant has locked from the requests of a browser.
 
-They are left out like a foreign `model` is, and the echo tells the truth: stock browser SDKs send
-instructions and tools on every connect, and an error would lose the rest of the update. What one
-response does otherwise than the session (`response.create`) is held by the same locks.
+The fields are removed like an unknown `model` is, and `session.updated` shows the result. An error
+would be worse: stock browser SDKs send instructions and tools on every connect, and would lose the
+rest of the update. The same fields of a `response.create` are removed as well.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 
 from .types import JsonObject
 
-Wish = TypeVar("Wish", bound=msgspec.Struct)
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def strip_locked_fields(patch: JsonObject, locked: Iterable[str]) -> JsonObject:
-    """A `session.update`'s session that says nothing about these fields (`audio.output.voice`).
+    """Return the session of a `session.update` without these fields (`audio.output.voice`).
 
-    Or a `response.create`'s response, which has the session's fields in the session's places.
+    It works for the response of a `response.create` too, which has the same fields.
     """
     for path in locked:
         patch = _without(patch, path.split("."))
@@ -36,16 +36,18 @@ def _without(patch: JsonObject, path: list[str]) -> JsonObject:
     return kept | {first: _without(cast("JsonObject", inner), rest)} if rest else kept
 
 
-def strip_locked_options(wish: Wish, locked: Iterable[str]) -> Wish:
-    """A response's options, without a wish about any of these fields."""
+def strip_locked_options(options: T, locked: Iterable[str]) -> T:
+    """Return a response's options without these fields."""
     for path in locked:
-        wish = _unwished(wish, path.split("."))
-    return wish
+        options = _without_option(options, path.split("."))
+    return options
 
 
-def _unwished(wish: Wish, path: list[str]) -> Wish:
+def _without_option(options: T, path: list[str]) -> T:
     first, *rest = path
-    inner = getattr(wish, first, None)
+    inner = getattr(options, first, None)
     if inner is None:
-        return wish
-    return msgspec.structs.replace(wish, **{first: _unwished(inner, rest) if rest else None})
+        return options
+    return msgspec.structs.replace(
+        options, **{first: _without_option(inner, rest) if rest else None}
+    )

@@ -1,6 +1,6 @@
-"""The loudspeaker's queue, where it is ours: WebRTC and SIP, where we pace the sound (§4.9).
+"""The playout queue of a transport on which the server paces the audio: WebRTC, telephone (§4.9).
 
-Over a WebSocket only the client knows what was played; then nothing is ever put here.
+Over a WebSocket only the client knows what was played, and the queue stays empty.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from .ledger import SpokenItem
 
 
 @dataclass(slots=True)
-class _Sound:
+class _QueuedItem:
     response_id: str
     item_id: str
-    spoken: SpokenItem  # its own, whatever item may be called so by now
-    whole: bool = False  # no more of it will come
+    spoken: SpokenItem  # kept here, because a new item may have the same id
+    whole: bool = False  # is its audio complete?
 
     @property
     def over(self) -> bool:
@@ -30,26 +30,26 @@ class Playout:
         self._effects = parts.effects
         self._conversation = parts.conversation
         self._ledger = parts.ledger
-        self._queue: list[_Sound] = []
+        self._queue: list[_QueuedItem] = []
 
     def __bool__(self) -> bool:
-        """Is there anything to be heard?"""
+        """Return True if audio is still to be played."""
         return bool(self._queue)
 
     def add(self, response_id: str, item_id: str) -> None:
-        """The first sound of this response is on its way."""
-        self._queue.append(_Sound(response_id, item_id, self._ledger[item_id]))
+        """Queue an item whose first audio was sent."""
+        self._queue.append(_QueuedItem(response_id, item_id, self._ledger[item_id]))
         if len(self._queue) == 1:
             self._effects.send(server.PlayoutStarted(response_id=response_id))
 
     def close(self, response_id: str) -> None:
-        """The response is over: when what there is has been played, it has been played."""
+        """Note that the response's audio is complete, and end its playout if all was played."""
         for sound in self._queue:
             sound.whole = sound.whole or sound.response_id == response_id
         self._advance()
 
     def played(self, item_id: str, ms: int) -> None:
-        """Of sound that is no longer here, the ledger keeps it."""
+        """Record how far an item has been played, also of an item that left the queue."""
         queued = next((sound for sound in self._queue if sound.item_id == item_id), None)
         if queued:
             queued.spoken.report_played(ms)
@@ -64,7 +64,7 @@ class Playout:
                 self._effects.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
 
     def clear(self, *, truncate: bool) -> None:
-        """Throw away what waits. `truncate`: and say what of it was not heard."""
+        """Discard the queue. `truncate`: and truncate its items to what was heard."""
         queue, self._queue = self._queue, []
         for place, sound in enumerate(queue):
             heard_ms = sound.spoken.heard_ms or 0
@@ -80,6 +80,6 @@ class Playout:
                     )
                 )
 
-    def _is_there(self, sound: _Sound) -> bool:
+    def _is_there(self, sound: _QueuedItem) -> bool:
         same = self._ledger.get(sound.item_id) is sound.spoken
         return same and sound.item_id in self._conversation

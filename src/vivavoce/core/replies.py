@@ -1,6 +1,7 @@
-"""The responses that are being made: one for the conversation, any number beside it.
+"""The responses in progress: one of the conversation, and any number out of band.
 
-Each is begun, asked for once its words are known, fed with what the engine says, and ended.
+Each is announced, requested from the engine when all transcripts are known, fed with the engine's
+output, and ended.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ class Replies:
 
     @property
     def all(self) -> list[Reply]:
+        """All responses in progress, oldest first."""
         return list(self._running.values())
 
     def get(self, response_id: str) -> Reply | None:
-        """None: it is over, and this comes from before it was cancelled."""
+        """Return a response in progress. None: it is over, and a late result names it."""
         return self._running.get(response_id)
 
     def begin(self, config: SessionConfig, options: ResponseOptions, verbatim: str | None) -> None:
-        """It is announced; `ask` puts its question."""
+        """Announce a response. `start_ready` requests it from the engine."""
         reply = Reply(
             self._effects.new_id("resp"),
             self._conversation,
@@ -70,17 +72,17 @@ class Replies:
         self._effects.send_all(reply.begin())
 
     def start_ready(self, now: float) -> list[tuple[Reply, server.StatusDetails]]:
-        """Put the questions, once every word of them is known to those who think in words.
+        """Request all announced responses, unless the engine needs transcripts that are not known.
 
-        Returns the responses that cannot be made, each with the reason.
+        Return the responses that cannot be made, each with the reason.
         """
         if self._thinks_in_text and self._transcripts:
             return []
-        waiting = [reply for reply in self.all if not reply.asked]
-        return [(reply, why) for reply in waiting if (why := self._ask(reply, now))]
+        waiting = [reply for reply in self.all if not reply.requested]
+        return [(reply, why) for reply in waiting if (why := self._request(reply, now))]
 
-    def _ask(self, reply: Reply, now: float) -> server.StatusDetails | None:
-        reply.asked = True
+    def _request(self, reply: Reply, now: float) -> server.StatusDetails | None:
+        reply.requested = True
         history: tuple[Item, ...] = ()
         if reply.verbatim is None:
             if wait_s := self._rate.wait_s(now):
@@ -101,28 +103,28 @@ class Replies:
         return None
 
     def _read(self, reply: Reply) -> tuple[Item, ...] | None:
-        """What the brain is given of what there is. None: too much."""
+        """Return the items for the brain. None: they do not fit into its context window."""
         history = reply.history(self._ledger.as_heard)
         if reply.is_given_its_input:
             return self._context.fit_once(reply.config, map(self._transcripts.with_words, history))
         return self._context.fit(reply.config, history)
 
     def forget(self, item_id: str) -> None:
-        """An item of the conversation was deleted."""
+        """Forget a deleted item of the conversation."""
         self._context.forget(item_id)
 
-    def on_chunk(self, reply: Reply, said: OutputChunk, now: float) -> bool:
-        """A piece of it goes out. False: not all of it, for it has reached its limit."""
+    def on_chunk(self, reply: Reply, chunk: OutputChunk, now: float) -> bool:
+        """Send a chunk of output. Return False if it exceeded the response's token limit."""
         if not reply.spoken:
-            said = replace(said, pcm=b"", words=())
-        allowed, ms = reply.meter.add_output(said)
+            chunk = replace(chunk, pcm=b"", words=())
+        allowed, ms = reply.meter.add_output(chunk)
         self._effects.send_all(reply.add_chunk(allowed))
         if reply.in_conversation and reply.spoken and reply.item_id is not None:
             self._ledger.add_sent(reply.item_id, allowed.text, ms, allowed.words)
             self._audio_cache.add(reply.item_id, allowed.pcm)
         if allowed.pcm and reply.voiced_at is None:
             reply.voiced_at = now
-        return allowed is said
+        return allowed is chunk
 
     def end(
         self,
@@ -133,6 +135,7 @@ class Replies:
         *,
         now: float,
     ) -> None:
+        """End a response, whatever its status, and stop the engine if it still works on it."""
         del self._running[reply.id]
         if reply.item_id is not None:
             self._audio_cache.whole(reply.item_id)
@@ -149,14 +152,17 @@ class Replies:
 
 
 def cancelled(reason: str) -> server.StatusDetails:
+    """Return the details of a cancelled response."""
     return server.StatusDetails(type="cancelled", reason=reason)
 
 
 def incomplete(reason: str) -> server.StatusDetails:
+    """Return the details of an incomplete response."""
     return server.StatusDetails(type="incomplete", reason=reason)
 
 
 def failed(type: str, code: str, message: str) -> server.StatusDetails:
+    """Return the details of a failed response."""
     failure = server.Failure(type=type, code=code, message=message)
     return server.StatusDetails(type="failed", error=failure)
 

@@ -1,4 +1,4 @@
-"""What one response does otherwise than its session (`response.create`, protocol §3.10)."""
+"""The options in which one response differs from its session (protocol §3.10)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def with_options(config: SessionConfig, options: ResponseOptions) -> SessionConfig:
-    """The session's configuration, except where this response says otherwise."""
+    """Return the session's configuration with the options of one response."""
     return msgspec.structs.replace(
         config,
         instructions=_or(options.instructions, config.instructions),
@@ -40,5 +40,5 @@ def _audio(audio: Audio, options: AudioOptions | None) -> Audio:
     return Audio(input=audio.input, output=output)
 
 
-def _or(wish: T | None, otherwise: T) -> T:
-    return otherwise if wish is None else wish
+def _or(option: T | None, default: T) -> T:
+    return default if option is None else option

@@ -1,8 +1,7 @@
-"""Function calls: who answers them, and when their outputs are all there.
+"""Tool calls: which of them the server makes, and when all their outputs are known.
 
-A call of one of the server's own tools is made here, and its output is answered by another
-response without anybody asking. All others are the client's: it adds the outputs and asks for the
-response itself (protocol §4.6).
+The server makes calls of its own tools, and starts another response with their outputs. All other
+calls are the client's: it adds the outputs and asks for the response itself (protocol §4.6).
 """
 
 from __future__ import annotations
@@ -19,39 +18,39 @@ from .types import ToolSpec
 class PendingToolCalls:
     def __init__(self, server_tools: frozenset[str]) -> None:
         self._server_tools = server_tools
-        self._effects: set[str] = set()  # calls whose outputs are still to come
-        self._unanswered = False  # outputs came in that no response has seen yet
+        self._pending: set[str] = set()  # ids of calls without an output
+        self._unanswered = False  # are there outputs that no response has read?
 
     def __bool__(self) -> bool:
-        """Is somebody still working?"""
-        return bool(self._effects)
+        """Return True if an output is still to come."""
+        return bool(self._pending)
 
     @property
     def to_be_answered(self) -> bool:
-        """Is everything there, and nobody has said anything about it?"""
-        return self._unanswered and not self._effects
+        """True if all outputs are known and no response has read them."""
+        return self._unanswered and not self._pending
 
     def begin(self, calls: Iterable[FunctionCall]) -> list[FunctionCall]:
-        """A response made these calls. Returns those the server makes."""
+        """Take the calls of a response. Return those that the server makes."""
         ours = [call for call in calls if call.name in self._server_tools]
-        self._effects.update(call.call_id for call in ours)
+        self._pending.update(call.call_id for call in ours)
         return ours
 
     def end(self, call_id: str) -> bool:
-        """An output came. False if nobody waits for it."""
-        if call_id not in self._effects:
+        """Take an output. Return False if its call is not pending."""
+        if call_id not in self._pending:
             return False
-        self._effects.discard(call_id)
+        self._pending.discard(call_id)
         self._unanswered = True
         return True
 
     def answered(self) -> None:
-        """A response begins that sees all outputs there are."""
+        """Note that a response reads all known outputs."""
         self._unanswered = False
 
 
 def tool_specs(tools: Iterable[Tool]) -> tuple[ToolSpec, ...]:
-    """A session's tools as a brain takes them. What an MCP server offers is not known here."""
+    """Return a session's function tools for a brain. The tools of MCP servers are not known."""
     return tuple(_spec(tool) for tool in tools if isinstance(tool, FunctionTool))
 
 

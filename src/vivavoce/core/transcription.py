@@ -1,8 +1,8 @@
-"""The transcription session: it writes down what it hears, and never answers (protocol §1.8).
+"""The transcription session: it transcribes audio and never answers (protocol §1.8).
 
-The other machine that hears. It is told and asked like `session`, and composes what that composes
-of hearing; there are no responses in it, so nothing can be interrupted and silence means nothing.
-Everybody who speaks is meant to be written down, so no voice is kept out (see `gate`).
+It takes the same inputs as `session`, and composes the same parts for input audio. It has no
+responses, interruptions or idle prompts. It transcribes every speaker, so it has
+no level gate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..protocol.close_codes import CloseCode
 from ..protocol.config import JsonObject, TranscriptionConfig
 from ..protocol.items import Item
 from . import effects as do
-from . import validation as judge
+from . import validation
 from .call_settings import DEFAULT_SETTINGS, CallSettings, make_parts
 from .conversation import Conversation
 from .effect_queue import EffectQueue
@@ -49,6 +49,8 @@ from .types import NEVER
 
 
 class TranscriptionSession:
+    """The machine of a call that is only transcribed."""
+
     def __init__(
         self,
         config: TranscriptionConfig,
@@ -77,10 +79,10 @@ class TranscriptionSession:
         self._inactivity = InactivityTimeout(call.idle_s, now)
         self._effects.send(server.SessionCreated(session=self.config))
 
-    # What happened
+    # Inputs
 
     def receive(self, event: SessionInput, now: float, client_id: ClientId | None = None) -> None:
-        """Take one thing that happened. Collect the consequences with `effects`."""
+        """Take one input. Collect the consequences with `effects`."""
         assert not self.closed, "the session is closed"
         try:
             self._dispatch(event)
@@ -92,9 +94,9 @@ class TranscriptionSession:
         match event:
             case AudioReceived():
                 for _ in self._input_audio.append(event):
-                    pass  # nobody answers it
+                    pass  # no response follows from a turn
             case client.AudioCommit():
-                judge.commit(self._input_audio.buffered_ms, self._quota)
+                validation.commit(self._input_audio.buffered_ms, self._quota)
                 self._input_audio.commit()
             case client.AudioClear():
                 self._input_audio.clear()
@@ -108,9 +110,9 @@ class TranscriptionSession:
             ):
                 self._editing.edit(event)
             case client.ResponseCreate():
-                raise judge.no_response()
+                raise validation.no_response()
             case client.ResponseCancel():
-                judge.validate_cancel(None)
+                validation.validate_cancel(None)
             case PartialTranscript() | Transcribed() | NotTranscribed() | EndOfTurnScored():
                 self._input_audio.on_transcript(event)
             case InvalidFrame(error=error):
@@ -118,7 +120,7 @@ class TranscriptionSession:
             case HungUp():
                 self._close(CloseCode.NORMAL, "hung up")
             case client.PlayoutClear() | Played():
-                pass  # there is no loudspeaker
+                pass  # nothing is played
             case (
                 OutputChunk()
                 | ToolRequested()
@@ -127,7 +129,7 @@ class TranscriptionSession:
                 | CutShort()
                 | Failed()
             ):
-                pass  # nobody was asked
+                pass  # the machine requests no responses
             case _:
                 assert_never(event)
 
@@ -138,13 +140,14 @@ class TranscriptionSession:
         self._input_audio.configure(changed.audio.input, changed.include)
         self._effects.send(server.SessionUpdated(session=self.config))
 
-    # What should happen later
+    # Deadlines
 
     def next_deadline(self) -> float | None:
         """When to call `on_deadline`, or None if nothing is due."""
         return None if self.closed else min(self._lifetime.due, self._idle_at)
 
     def on_deadline(self, now: float) -> None:
+        """Do what is due at this time."""
         if now >= self._lifetime.due:
             self._end("session_expired", self._lifetime.message, CloseCode.GOING_AWAY)
         elif now >= self._idle_at:
@@ -152,7 +155,7 @@ class TranscriptionSession:
 
     @property
     def _idle_at(self) -> float:
-        """Not while words are still to come."""
+        """When the session ends for inactivity. Never while a transcript is expected."""
         return NEVER if self._input_audio.transcripts else self._inactivity.due()
 
     def _end(self, code: str, message: str, close: int) -> None:
@@ -164,8 +167,8 @@ class TranscriptionSession:
         self.closed = True
         self._effects.request(do.CloseCall(code, reason))
 
-    # What to do about it
+    # Consequences
 
     def effects(self) -> list[TranscriptionEffect]:
-        """Take the consequences gathered since the last call, oldest first."""
+        """Return the consequences since the last call, oldest first."""
         return self._effects.drain()

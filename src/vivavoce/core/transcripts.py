@@ -1,8 +1,8 @@
-"""The words of what the user said: expected, told as they become certain, known at last.
+"""Transcripts of the user's items: expected, sent as words become stable, completed.
 
-Words are always wanted, because the brain and the store live on them; whether the client is told,
-and what besides (how sure each word is, who said what), is the session's choice. Until it is known
-what was said, or that nobody could understand it, who thinks in words waits.
+Every item is transcribed, because the brain and the store need its words. The session decides
+whether clients receive them, and whether with log probabilities and speakers. An engine that reads
+text waits until each transcript is completed or has failed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .effect_queue import EffectSink
 from .inputs import NotTranscribed, PartialTranscript, Transcribed
 from .types import DIARIZES, Segment
 
-SOMEBODY = "A"  # says what nobody can tell apart
+ONLY_SPEAKER = "A"  # without diarization
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptOptions:
-    """What a session asks to be told of the user's words."""
+    """Which events about transcripts a session asks for."""
 
     words: bool = False
     logprobs: bool = False
@@ -46,54 +46,56 @@ class TranscriptTracker:
     def __init__(self, out: EffectSink[Never]) -> None:
         self.wanted = TranscriptOptions()
         self._effects = out
-        self._expected: dict[str, int] = {}  # committed item → its sound, ms
-        self._stable: dict[str, str] = {}  # item → its words that can no longer change
-        self._tokens: dict[str, int] = {}  # item → how many tokens those are, if anybody knows
-        self._latest: dict[str, str] = {}  # item → those, and a guess at the rest
-        self._uncounted: dict[str, int] = {}  # item → its sound, ms, until a response counts it
-        self._part: dict[str, int] = {}  # item → which of its parts is the sound, if not the first
-        self._given: dict[str, str] = {}  # item that no conversation has → its words
+        self._expected: dict[str, int] = {}  # committed item → ms of its audio
+        self._stable: dict[str, str] = {}  # item → its stable words
+        self._tokens: dict[
+            str, int
+        ] = {}  # item → the number of their tokens, if the recogniser reports it
+        self._latest: dict[str, str] = {}  # item → its stable words and a guess at the rest
+        self._uncounted: dict[str, int] = {}  # item → ms of its audio that no response has counted
+        self._part: dict[str, int] = {}  # item → index of its audio part, if not 0
+        self._given: dict[str, str] = {}  # item of a response's own input → its words
 
     def __bool__(self) -> bool:
-        """Are there words we do not know yet?"""
+        """Return True if a transcript is still to come."""
         return bool(self._expected)
 
     def latest(self, item_id: str) -> str:
-        """The words so far, the uncertain ones too."""
+        """Return the latest words, including the uncertain ones."""
         return self._latest.get(item_id, "")
 
     def expect(self, item_id: str, ms: int, part: int = 0) -> None:
-        """`part`: which of the item's parts is the sound."""
+        """Expect the transcript of an item. `part`: the index of its audio part."""
         self._expected[item_id] = self._uncounted[item_id] = ms
         if part:
             self._part[item_id] = part
 
     def expect_given(self, item_id: str, ms: int) -> None:
-        """Of an item that one response is given to read: nobody is told of its words."""
+        """Expect the transcript of an item in a response's own input, without any events."""
         self.expect(item_id, ms)
         self._given[item_id] = ""
 
     def with_words(self, item: Item) -> Item:
-        """An item that one response was given, with what is known by now of its sound."""
+        """Return an item of a response's own input with its transcript, if that is known."""
         if not isinstance(item, Message) or not (words := self._given.get(item.id)):
             return item
-        heard = unheard(item)
+        index_of_audio = untranscribed_part(item)
         content = tuple(
-            msgspec.structs.replace(part, transcript=words) if index == heard else part
+            msgspec.structs.replace(part, transcript=words) if index == index_of_audio else part
             for index, part in enumerate(item.content)
         )
         return msgspec.structs.replace(item, content=content)
 
     def forget_given(self, item_id: str) -> bool:
-        """The response that was given it is over. Were its words still expected?"""
+        """Forget an item of an ended response. Return True if its transcript was still expected."""
         return self._given.pop(item_id, None) is not None and self.forget(item_id)
 
     def count(self, history: Iterable[Item]) -> int:
-        """How much sound a response with this history is the first to know of, in ms."""
+        """Return the ms of audio in this history that no earlier response has counted."""
         return sum(self._uncounted.pop(item.id, 0) for item in history)
 
     def forget(self, item_id: str) -> bool:
-        """Nobody wants its words any more. Were they still expected?"""
+        """Forget an item. Return True if its transcript was still expected."""
         self._uncounted.pop(item_id, None)
         return self._settle(item_id)
 
@@ -105,15 +107,15 @@ class TranscriptTracker:
         return self._expected.pop(item_id, None) is not None
 
     def add(self, partial: PartialTranscript, *, current: str | None) -> None:
-        """`current`: the item being spoken right now, not yet committed."""
+        """Take a partial transcript. `current`: the item of the turn in progress."""
         item_id = partial.item_id
         if (item_id not in self._expected and item_id != current) or item_id in self._given:
             return
         self._latest[item_id] = partial.guess or partial.stable_text
-        self._tell(item_id, partial.stable_text, partial.logprobs)
+        self._send_words(item_id, partial.stable_text, partial.logprobs)
 
     def finish(self, event: Transcribed | NotTranscribed) -> bool:
-        """False if they were not expected: deleted, or thrown away, while being listened to."""
+        """Complete a transcript. Return False if it was not expected: its item was deleted."""
         item_id, ms = event.item_id, self._expected.get(event.item_id)
         if ms is None:
             return False
@@ -122,14 +124,14 @@ class TranscriptTracker:
             return self._settle(item_id)
         outcome: server.TranscriptionCompleted | server.TranscriptionFailed
         if isinstance(event, Transcribed):
-            self._tell(item_id, event.text, event.logprobs)
-            self._tell_segments(event, ms)
+            self._send_words(item_id, event.text, event.logprobs)
+            self._send_segments(event, ms)
             outcome = server.TranscriptionCompleted(
                 item_id=item_id,
                 content_index=self._part.get(item_id, 0),
                 transcript=event.text,
                 usage=server.Duration(seconds=ms / 1000),
-                languages=tuple(map(_heard, event.languages)) or UNSET,
+                languages=tuple(map(_language, event.languages)) or UNSET,
                 logprobs=(self.wanted.logprobs and event.logprobs) or UNSET,
             )
         else:
@@ -142,10 +144,14 @@ class TranscriptTracker:
         (self._effects.send if self.wanted.words else self._effects.record)(outcome)
         return True
 
-    def _tell(self, item_id: str, text: str, logprobs: tuple[server.Logprob, ...]) -> None:
-        """Deltas only ever append (protocol §4.13): what contradicts them waits for the end."""
-        told = self._stable.get(item_id, "")
-        if not self.wanted.words or len(text) <= len(told) or not text.startswith(told):
+    def _send_words(self, item_id: str, text: str, logprobs: tuple[server.Logprob, ...]) -> None:
+        """Send the new words as a delta.
+
+        Deltas only append (protocol §4.13). Words that contradict earlier deltas wait for the
+        complete transcript.
+        """
+        sent = self._stable.get(item_id, "")
+        if not self.wanted.words or len(text) <= len(sent) or not text.startswith(sent):
             return
         new = logprobs[self._tokens.get(item_id, 0) :] if self.wanted.logprobs else ()
         self._stable[item_id], self._tokens[item_id] = text, len(logprobs)
@@ -153,16 +159,16 @@ class TranscriptTracker:
             server.TranscriptionDelta(
                 item_id=item_id,
                 content_index=self._part.get(item_id, 0),
-                delta=text[len(told) :],
+                delta=text[len(sent) :],
                 logprobs=new or UNSET,
             )
         )
 
-    def _tell_segments(self, event: Transcribed, ms: int) -> None:
-        """Whose ears cannot tell voices apart heard one: it said everything."""
+    def _send_segments(self, event: Transcribed, ms: int) -> None:
+        """Send segments. Without diarization, send one segment with one speaker."""
         if not self.wanted.segments or not event.text:
             return
-        whole = Segment(text=event.text, speaker=SOMEBODY, start_ms=0, end_ms=ms)
+        whole = Segment(text=event.text, speaker=ONLY_SPEAKER, start_ms=0, end_ms=ms)
         for segment in event.segments or (whole,):
             self._effects.send(
                 server.TranscriptionSegment(
@@ -177,12 +183,12 @@ class TranscriptTracker:
             )
 
 
-def _heard(code: str) -> server.DetectedLanguage:
+def _language(code: str) -> server.DetectedLanguage:
     return server.DetectedLanguage(code=code)
 
 
-def unheard(item: Message) -> int:
-    """Its first part of sound whose words nobody wrote down; the first of all if there is none."""
+def untranscribed_part(item: Message) -> int:
+    """Return the index of the first audio part without a transcript. 0: no part is one."""
     parts = enumerate(item.content)
-    audio_cache = (i for i, part in parts if part.type == "input_audio" and not part.transcript)
-    return next(audio_cache, 0)
+    indices = (i for i, part in parts if part.type == "input_audio" and not part.transcript)
+    return next(indices, 0)

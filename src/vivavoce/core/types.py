@@ -1,4 +1,4 @@
-"""Small facts that several rooms share. Frozen, and without behaviour."""
+"""Small value types that several packages share. They are frozen and have no behaviour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from ..protocol.base import JsonObject as JsonObject
 from ..protocol.server import Logprob
 
-DIARIZES = "-diarize"  # how the names of models end that tell speakers apart
+DIARIZES = "-diarize"  # suffix of the names of models that tell speakers apart
 NEVER = float("inf")  # a deadline that does not come
 
 Frame = bytes | bytearray | memoryview  # one message of a connection, as it came
@@ -18,7 +18,7 @@ IncompleteReason = Literal["max_output_tokens", "content_filter"]
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool as a brain sees it: what it is called, what it does, what it takes (JSON Schema)."""
+    """A tool as a brain sees it: name, description and parameters (JSON Schema)."""
 
     name: str
     description: str = ""
@@ -26,7 +26,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one voice in an item. Times count from where the item's sound begins."""
+    """A passage of one speaker. Times count from the start of the item's audio."""
 
     text: str
     speaker: str
@@ -35,16 +35,16 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """What was said, and what its recogniser knows besides. Each may be empty: it knows nothing."""
+    """The words of an utterance. A recogniser may leave the other fields empty."""
 
     text: str
-    logprobs: tuple[Logprob, ...] = ()  # of its tokens, which joined are the text
-    languages: tuple[str, ...] = ()  # that were heard: `en`, `it`
-    segments: tuple[Segment, ...] = ()  # who said what
+    logprobs: tuple[Logprob, ...] = ()  # of its tokens; joined, the tokens are the text
+    languages: tuple[str, ...] = ()  # detected: `en`, `it`
+    segments: tuple[Segment, ...] = ()  # by speaker
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is on the other end, and what they were granted. Never holds a secret."""
+    """The caller of a call, and what its credential grants. It never holds a secret."""
 
     credential: Literal["key", "secret", "cookie"]
     key_id: str | None = None  # of the key, or of the key that minted the secret
@@ -62,9 +62,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class TurnTimes:
-    """When things of one turn were written to the client, and how long its stages took.
+    """When the audio of one turn was written to the client, and how long its stages took.
 
-    Stamped by the outbox and the engines, folded by the recorder; the core measures nothing.
+    The outbox and the engines measure, the recorder stores. The core has no clock.
     """
 
     first_audio: float | None = None  # seconds of the process's monotonic clock

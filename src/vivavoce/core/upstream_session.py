@@ -1,4 +1,4 @@
-"""What an upstream is told when a call opens: the assistant's session, and what was said before."""
+"""The session and the conversation, as a relay sends them to a new upstream."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from ..protocol.config import READ_ONLY, SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from .types import JsonObject
 
-TRANSCRIBER = "gpt-realtime-whisper"  # who is asked for the user's words, if nobody else is
+TRANSCRIBER = "gpt-realtime-whisper"  # the model, if the assistant names none
 
 
 def upstream_session_update(session: SessionConfig) -> JsonObject:
-    """What a session asks of an upstream, as a `session.update`: what it says, not what it leaves
-    to the server; and the user's words, which are always stored."""
+    """Return the session of a `session.update` that asks an upstream for this session.
+
+    It has the fields that differ from the defaults, and always a transcription model, because the
+    user's words are stored.
+    """
     asked = _differences(msgspec.to_builtins(session), msgspec.to_builtins(SessionConfig()))
     for name in READ_ONLY:
         asked.pop(name, None)
@@ -32,14 +35,14 @@ def upstream_session_update(session: SessionConfig) -> JsonObject:
     return _merged(asked, always)
 
 
-def _differences(told: JsonObject, default: JsonObject) -> JsonObject:
+def _differences(config: JsonObject, default: JsonObject) -> JsonObject:
     found: JsonObject = {}
-    for name, value in told.items():
-        usual = default.get(name)
-        if value == usual:
+    for name, value in config.items():
+        standard = default.get(name)
+        if value == standard:
             continue
-        if _same_object_type(value, usual):
-            value = _differences(cast("JsonObject", value), cast("JsonObject", usual))
+        if _same_object_type(value, standard):
+            value = _differences(cast("JsonObject", value), cast("JsonObject", standard))
         found[name] = value
     return found
 
@@ -76,14 +79,14 @@ def _with_changes(asked: JsonObject, before: JsonObject, after: JsonObject) -> J
 
 
 def _same_object_type(one: object, other: object) -> bool:
-    """True if both are objects of one `type`. Fields of different types do not mix."""
+    """Return True if both are objects of one `type`: fields of different types do not mix."""
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return False
     return one.get("type") == other.get("type")
 
 
 def as_upstream_item(item: Item) -> Item | None:
-    """An item as a new upstream can be told it: sound is gone, its words are left."""
+    """Return an item for a new upstream: its words without its audio. None: it has none."""
     match item:
         case Message(role=role, content=content):
             kind: Literal["input_text", "output_text"]

@@ -1,14 +1,13 @@
-"""What a response took in and gave out, in tokens (protocol §6.1).
+"""The tokens that a response read and generated (protocol §6.1).
 
-    input   text   as the brain reports it; else estimated from instructions, tools and items
-            audio  1 token per 100 ms of the user's sound, once: in the first response that
-                   could hear it. (A cascade recognises speech once; later it is text.)
-    output  text   as the brain reports it; else estimated from what was said and called
-            audio  1 token per 50 ms of sound that was sent
+    input   text   as the brain reports it; otherwise estimated from instructions, tools, items
+            audio  1 token per 100 ms of the user's audio, once: in the first response that
+                   reads it. (A cascade recognises speech once; later it is text.)
+    output  text   as the brain reports it; otherwise estimated from text and function calls
+            audio  1 token per 50 ms of audio that was sent
 
-An estimate is four characters to a token. Pictures cost what the brain reports for them; one that
-does not look at them reads nothing. A response that was cancelled counts what had come of it
-by then; one that failed counts nothing.
+An estimate takes four characters for a token. Images count as the brain reports them. A cancelled
+response counts the output until then, a failed one counts nothing.
 """
 
 from __future__ import annotations
@@ -25,57 +24,59 @@ from ..protocol.server import Usage
 from .inputs import OutputChunk
 
 CHARACTERS_PER_TOKEN = 4
-HEARD_MS_PER_TOKEN = 100
-SAID_MS_PER_TOKEN = 50
+INPUT_MS_PER_TOKEN = 100
+OUTPUT_MS_PER_TOKEN = 50
 
 
 @dataclass
 class UsageMeter:
-    """Counts one response while it is made, and says when it may go no further."""
+    """Counts one response while it is made, and cuts its output at its limit."""
 
-    limit: int | None = None  # tokens of output, sound included
+    limit: int | None = None  # tokens of output, audio included
     in_characters: int = 0
     in_ms: int = 0
     out_characters: int = 0
     out_bytes: int = 0
 
-    def add_input(self, config: SessionConfig, history: Iterable[Item], heard_ms: int) -> None:
+    def add_input(self, config: SessionConfig, history: Iterable[Item], audio_ms: int) -> None:
+        """Count what the response reads. `audio_ms`: of audio that no earlier one counted."""
         self.in_characters = asked_characters(config) + sum(map(characters, history))
-        self.in_ms = heard_ms
+        self.in_ms = audio_ms
 
     def call(self, call: FunctionCall) -> None:
+        """Count a function call as output."""
         self.out_characters += characters(call)
 
-    def add_output(self, said: OutputChunk) -> tuple[OutputChunk, int]:
-        """As much of this as may still be said, and how much longer its sound made the reply.
+    def add_output(self, chunk: OutputChunk) -> tuple[OutputChunk, int]:
+        """Return the chunk, cut at the limit, and by how many ms its audio extends the reply.
 
-        A millisecond that has begun counts here: clients that truncate round up as well (§9.3).
+        A started millisecond counts, because clients that truncate round up as well (§9.3).
         """
-        said = self._fit(said)
+        chunk = self._fit(chunk)
         before_ms = _begun_ms(self.out_bytes)
-        self.out_characters += len(said.text)
-        self.out_bytes += len(said.pcm)
-        return said, _begun_ms(self.out_bytes) - before_ms
+        self.out_characters += len(chunk.text)
+        self.out_bytes += len(chunk.pcm)
+        return chunk, _begun_ms(self.out_bytes) - before_ms
 
     @property
     def out_ms(self) -> int:
         return self.out_bytes // BYTES_PER_MS
 
-    def _fit(self, said: OutputChunk) -> OutputChunk:
-        cost = len(said.text) / CHARACTERS_PER_TOKEN + duration_ms(said.pcm) / SAID_MS_PER_TOKEN
+    def _fit(self, chunk: OutputChunk) -> OutputChunk:
+        cost = len(chunk.text) / CHARACTERS_PER_TOKEN + duration_ms(chunk.pcm) / OUTPUT_MS_PER_TOKEN
         if self.limit is None or not cost:
-            return said
-        spent = self.out_characters / CHARACTERS_PER_TOKEN + self.out_ms / SAID_MS_PER_TOKEN
+            return chunk
+        spent = self.out_characters / CHARACTERS_PER_TOKEN + self.out_ms / OUTPUT_MS_PER_TOKEN
         share = max(0.0, self.limit - spent) / cost
-        return said if share >= 1 else _cut(said, share)
+        return chunk if share >= 1 else _cut(chunk, share)
 
     def usage(self, reported: Usage | None = None) -> Usage:
-        """`reported`: the brain's own count of its text, with its details."""
+        """Return the usage. `reported`: the brain's own count of its text, with details."""
         known = reported or Usage()
         text_in = known.input_tokens or _tokens(self.in_characters, CHARACTERS_PER_TOKEN)
         text_out = known.output_tokens or _tokens(self.out_characters, CHARACTERS_PER_TOKEN)
-        audio_in = _tokens(self.in_ms, HEARD_MS_PER_TOKEN)
-        audio_out = _tokens(self.out_ms, SAID_MS_PER_TOKEN)
+        audio_in = _tokens(self.in_ms, INPUT_MS_PER_TOKEN)
+        audio_out = _tokens(self.out_ms, OUTPUT_MS_PER_TOKEN)
         return Usage(
             total_tokens=text_in + audio_in + text_out + audio_out,
             input_tokens=text_in + audio_in,
@@ -93,23 +94,24 @@ def _begun_ms(size: int) -> int:
     return -(-size // BYTES_PER_MS)
 
 
-def _cut(said: OutputChunk, share: float) -> OutputChunk:
-    """The first part of it. Words are whole; text without sound or word times is cut anywhere."""
-    ms = int(duration_ms(said.pcm) * share)
-    words = tuple(word for word in said.words if word.at_ms < ms)
-    text = said.text[: int(len(said.text) * share)]
-    if said.words:
+def _cut(chunk: OutputChunk, share: float) -> OutputChunk:
+    """Return the first part of a chunk. Words with times stay whole; other text is cut anywhere."""
+    ms = int(duration_ms(chunk.pcm) * share)
+    words = tuple(word for word in chunk.words if word.at_ms < ms)
+    text = chunk.text[: int(len(chunk.text) * share)]
+    if chunk.words:
         text = "".join(word.text for word in words)
-    return replace(said, text=text, pcm=said.pcm[: ms * BYTES_PER_MS], words=words)
+    return replace(chunk, text=text, pcm=chunk.pcm[: ms * BYTES_PER_MS], words=words)
 
 
 def asked_characters(config: SessionConfig) -> int:
-    """Of what is read before any item: instructions and tools."""
+    """Return the characters of instructions and tools, which a brain reads before the items."""
     tools = len(msgspec.json.encode(config.tools)) if config.tools else 0
     return len(config.instructions) + tools
 
 
 def characters(item: Item) -> int:
+    """Return the characters of an item that a brain reads."""
     match item:
         case Message(content=content):
             count = 0

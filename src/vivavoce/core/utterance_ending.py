@@ -1,13 +1,12 @@
-"""How does what was said so far end? The text rule of `semantic_vad`.
+"""Classifies the end of an utterance by its words: the text rule of `semantic_vad`.
 
-Nobody ends a question with "and", "the" or "um": who pauses there is thinking. Who says "please" or
-"thank you" has said it; so has who is written down with a full stop. And who has said two digits is
-probably reading a number out, in groups. The rule looks at the last words only, so it needs no
-model, costs nothing and can be read here in full. It knows English, Italian and Spanish; of other
-languages only what is written: punctuation and numerals.
+A sentence does not end with "and", "the" or "um": a user who pauses there goes on. It does end with
+"please", "thank you" or a full stop. After two digits the user is probably reading out a number in
+groups. The rule reads the last words only, so it needs no model and takes no time. It knows
+English, Italian and Spanish. Of other languages it knows punctuation and numerals.
 
-What can well be a last word is not unfinished ("where it is", "who do I pay for", "¿qué hora es?"):
-to wait seconds after a finished question is worse than to answer half of one.
+A word that can end a sentence never counts as unfinished ("where it is", "who do I pay for", "¿qué
+hora es?"): a long wait after a complete question is worse than an early answer.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 def ending(text: str, language: str | None) -> UtteranceEnding:
-    """How does `text` end, in `language` (`en`, `it-IT`, …)?"""
+    """Return how `text` ends, in `language` (`en`, `it-IT`, …)."""
     text = text.casefold().strip()
     words = [word.replace("’", "'") for word in _WORD.findall(text)]
     if not words:

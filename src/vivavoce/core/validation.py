@@ -1,8 +1,8 @@
-"""What a client may ask for, given how things stand: judged here, before anything changes.
+"""Validates client requests against the state of the session, before anything changes.
 
-Each function answers one kind of request. It raises `InvalidRequest` in the protocol's words
-(§3.2), or returns what shall happen; it changes nothing itself. What a single message can get
-wrong all by itself is in the types of `protocol`.
+Each function validates one kind of request. It raises `InvalidRequest` in the protocol's words
+(§3.2), or returns what to do; it changes nothing. Errors that a message has by itself are found by
+the types of `protocol`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def validate_session_update(
     voiced: bool,
     replying: bool,
 ) -> SessionConfig:
-    """`session.update`. `voiced`: the assistant's voice has been heard; `replying`: is talking."""
+    """Validate a `session.update`, and return the changed session.
+
+    `voiced`: audio of the assistant was sent. `replying`: a response is in progress.
+    """
     changed = _keep_tracing(config, config.merged(patch, default))
     room.judge_session(changed, default)
     room.judge_tools(len(new_mcp_tools(changed.tools, config.tools)))
@@ -69,7 +72,7 @@ def new_mcp_tools(tools: Iterable[Tool], before: Iterable[Tool]) -> list[McpTool
 
 
 def _keep_tracing(config: SessionConfig, changed: SessionConfig) -> SessionConfig:
-    """Once enabled it stays as it is; clients that ask for the usual thing again mean no harm."""
+    """Keep tracing once it is enabled. Asking for `auto` again is not an error: clients do."""
     if config.tracing is None or changed.tracing == config.tracing:
         return changed
     if changed.tracing not in (None, "auto"):
@@ -91,6 +94,7 @@ def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) ->
 
 
 def commit(buffered_ms: float, room: ConversationQuota) -> None:
+    """Validate an `input_audio_buffer.commit`."""
     if buffered_ms < MINIMUM_COMMIT_MS:
         raise InvalidRequest(
             "input_audio_buffer_commit_empty",
@@ -101,7 +105,7 @@ def commit(buffered_ms: float, room: ConversationQuota) -> None:
 
 
 def no_sound(event_id: str | None = None) -> InvalidRequest:
-    """For a control connection that appends audio."""
+    """Return the error for a sideband that appends audio."""
     return InvalidRequest(
         "invalid_value",
         "Invalid value: 'input_audio_buffer.append'. A control connection brings no audio: the "
@@ -124,7 +128,7 @@ class ValidatedItem:
 def validate_item_create(
     conversation: Conversation, event: ItemCreate, room: ConversationQuota, format: Format
 ) -> ValidatedItem:
-    """`conversation.item.create`."""
+    """Validate a `conversation.item.create`."""
     item, after = event.item, event.previous_item_id or conversation.last_id
     if item.id and item.id in conversation:
         raise InvalidRequest(
@@ -145,7 +149,7 @@ def validate_item_create(
 
 
 def _as_events_show_it(item: Item) -> Item:
-    """Whole, whatever the client says, and without keys that only clients send (§3.7, §5.1)."""
+    """Return the item as completed, without keys that only clients send (§3.7, §5.1)."""
     match item:
         case Message() | FunctionCall():
             return msgspec.structs.replace(item, status="completed", object=UNSET)
@@ -158,6 +162,7 @@ def _as_events_show_it(item: Item) -> Item:
 def require_item(
     conversation: Conversation, item_id: str, verb: Literal["retrieve", "delete", "truncate"]
 ) -> Item:
+    """Return an item of the conversation. `verb`: the command that needs it."""
     item = conversation.get(item_id)
     if item is None or (verb == "delete" and _in_progress(item)):
         raise InvalidRequest(
@@ -169,6 +174,7 @@ def require_item(
 
 
 def validate_truncate(conversation: Conversation, ledger: Ledger, event: ItemTruncate) -> None:
+    """Validate a `conversation.item.truncate`."""
     require_item(conversation, event.item_id, "truncate")
     if event.item_id not in ledger or not ledger[event.item_id].sent_ms:
         raise InvalidRequest(
@@ -200,8 +206,11 @@ def validate_response_create(
     room: ConversationQuota,
     voiced: bool,
 ) -> None:
-    """`response.create`. `active`: the conversation's response that is being made; `beside`: how
-    many others are; `asked`: a client wants it."""
+    """Validate a `response.create`, of a client or of the server itself.
+
+    `active`: the conversation's response in progress. `beside`: the number of out-of-band ones.
+    `asked`: a client asked for it.
+    """
     for index, item in enumerate(options.input or ()):
         if isinstance(item, ItemReference) and item.id not in conversation:
             raise InvalidRequest(
@@ -220,14 +229,14 @@ def validate_response_create(
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )
-    if asked:  # an answer to what was said, or to a tool, is as little refused as that
+    if asked:  # answers to speech and to tool outputs are never refused
         room.judge()
     voice = with_options(config, options).audio.output.voice
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
 
 
 def no_response() -> InvalidRequest:
-    """`response.create` in a session that never answers: there is no such event in it."""
+    """Return the error for a `response.create` in a transcription session."""
     return InvalidRequest(
         "invalid_value",
         "Invalid value: 'response.create'. A session of type 'transcription' makes no responses.",
@@ -249,7 +258,7 @@ def _input(
 
 
 def validate_cancel(reply: Reply | None) -> Reply:
-    """`response.cancel`: it must be running still."""
+    """Validate a `response.cancel`: the response must be in progress."""
     if reply is None:
         raise InvalidRequest(
             "response_cancel_not_active", "Cancellation failed: no active response found"

@@ -32,14 +32,16 @@ from .config import (
 from .validation_errors import complaint
 
 FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-TEMPERATURE = 0.8  # what is said of it, whatever was asked: it is gone
+TEMPERATURE = (
+    0.8  # the value that the server shows, whatever the client asked: the field was removed
+)
 
 FlatFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 Modalities = Annotated[tuple[Literal["text", "audio"], ...], Meta(min_length=1, max_length=2)]
 
 
 class FlatTranscription(Strict, frozen=True, kw_only=True):
-    """`POST /v1/realtime/transcription_sessions`. A null is no wish, except where it means off."""
+    """`POST /v1/realtime/transcription_sessions`. A null means off, or sets nothing."""
 
     modalities: Modalities | UnsetType | None = UNSET
     input_audio_format: FlatFormat | UnsetType | None = UNSET
@@ -70,7 +72,7 @@ _SAME = ("model", "instructions", "tools", "tool_choice", "tracing", "prompt", "
 
 
 def nested(flat: JsonObject, kind: SessionType) -> JsonObject:
-    """What a flat session asks for, as a `session.update` says it.
+    """Return the `session.update` that asks for the same as this flat session.
 
     Or `InvalidRequest`, whose `param` is the flat one's own.
     """
@@ -120,7 +122,7 @@ def _in_its_words(error: msgspec.ValidationError, of: type) -> InvalidRequest:
 
 
 def flattened(session: AnySession) -> JsonObject:
-    """A session as the beta showed it, without its `client_secret`."""
+    """Return the session in the shape of the beta, without its `client_secret`."""
     hearing = session.audio.input
     flat: JsonObject = {"id": session.id, "object": session.object, "expires_at": 0}
     if isinstance(session, SessionConfig):
@@ -147,10 +149,10 @@ def flattened(session: AnySession) -> JsonObject:
         "turn_detection": hearing.turn_detection,
         "include": session.include,
     }
-    told: JsonObject = msgspec.to_builtins(flat)
-    if isinstance(detection := told["turn_detection"], dict):
+    shown: JsonObject = msgspec.to_builtins(flat)
+    if isinstance(detection := shown["turn_detection"], dict):
         detection.pop("idle_timeout_ms", None)  # the beta had none
-    return told
+    return shown
 
 
 def _named(format: Format) -> str:

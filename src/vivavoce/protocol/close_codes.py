@@ -56,12 +56,12 @@ _RETRYABLE = frozenset(
 
 
 def is_retryable(code: int) -> bool:
-    """True if a new connection may succeed after the peer closed with this code."""
+    """Return True if a new connection may succeed after the peer closed with this code."""
     return code in _RETRYABLE
 
 
 def is_lost(code: int) -> bool:
-    """True if the connection ended without a close frame, so that no peer gave a reason."""
+    """Return True if the connection ended without a close frame: the peer gave no reason."""
     return code in (CloseCode.ABNORMAL, CloseCode.TLS_HANDSHAKE)
 
 

@@ -21,7 +21,7 @@ _NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 
 
 def crowded(data: bytes | bytearray | memoryview | str) -> bool:
-    """Does it hold more than we take? Costs nothing for a frame that is too short to."""
+    """Return whether a frame holds more than the server decodes. A short frame costs nothing."""
     return len(data) > 2 * min(OBJECTS, VALUES) and _crowded(_bytes(data))
 
 
@@ -56,5 +56,5 @@ def _bytes(data: bytes | bytearray | memoryview | str) -> bytes:
 
 
 def _unescaped(data: bytes) -> bytes:
-    """The same without escapes that end no string, and backslashes that escape no quote."""
+    """Drop escapes that do not end a string, and backslashes that do not escape a quote."""
     return data.replace(rb"\\", b"").replace(rb"\"", b"")

@@ -1,8 +1,8 @@
 """The `type` of a frame, without decoding the frame.
 
-A relay looks at every frame of a call and opens few of them. Everybody we have met writes the type
-first, or after the `event_id`; for anybody else the frame is parsed, because a search would find
-the `type` of something inside it.
+A relay looks at every frame of a call and decodes few of them. All known peers write the type
+first, or after the `event_id`. Any other frame is parsed, because a search could find the `type` of
+an object inside it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(_Typed).decode
 
 
 def peek_type(data: bytes | bytearray | memoryview) -> bytes | None:
-    """What a frame says it is, or None if that cannot be found out. The frame may be cut off."""
+    """Return the `type` of a frame, which may be cut off. None: it is not visible."""
     if found := _first(data) or _near_the_front(data):
         return found[1]
     try:

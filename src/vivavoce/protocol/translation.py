@@ -57,7 +57,7 @@ class SoundAppend(
 
 
 class SessionClose(ClientMessage, frozen=True, kw_only=True, tag="session.close"):
-    """Say what is still to be said, then `session.closed`."""
+    """Ask for the rest of the translation, then `session.closed`."""
 
 
 TranslationClientEvent = SessionUpdate | SoundAppend | SessionClose

@@ -1,4 +1,4 @@
-"""What is wrong with an event, in the protocol's words (protocol §3.2).
+"""The errors of invalid events, in the protocol's words (protocol §3.2).
 
 msgspec checks; it says what it found in sentences. This table is the one place that reads them,
 and `tests/protocol/test_validation_errors.py` holds one of each kind, so that an upgrade that
@@ -61,7 +61,7 @@ class Unsupported(ValueError):
 def complaint(
     error: msgspec.ValidationError, root: str = "", event_id: str | None = None, of: object = None
 ) -> InvalidRequest:
-    """The protocol's words for what msgspec says.
+    """Return the protocol's error for one of msgspec's.
 
     `root` is where in the event the value stood, `of` the type it was to be: that knows which
     values are supported.
@@ -89,7 +89,7 @@ def complaint(
 
 
 def split(error: msgspec.ValidationError) -> tuple[str, str]:
-    """What msgspec says, and of which place: `.item.content[0]`, or nothing for the whole."""
+    """Split an error into msgspec's sentence and the path of its value (`.item.content[0]`)."""
     return _split(str(error))
 
 
@@ -108,13 +108,13 @@ def _clipped(text: str) -> str:
 
 
 def steps(place: str) -> Iterator[str | int]:
-    """The way to a place: keys, indices, and `...` for any value of a free mapping."""
+    """Return the steps of a path: keys, indices, and `...` for any value of a free mapping."""
     for name, index in _STEP.findall(place):
         yield name or (index if index == "..." else int(index))
 
 
 def wrong_value(value: str, supported: Sequence[object]) -> str:
-    """The sentence of `invalid_value`, as long as the client's value is not."""
+    """Return the message of `invalid_value`, with the client's value shortened."""
     sentence = f"Invalid value: '{shorten(value)}'."
     match [f"'{name}'" for name in supported]:
         case []:
@@ -148,7 +148,7 @@ def _names(types: str) -> str:
 
 
 def _supported(of: object, place: str) -> list[object]:
-    """The values that a place in a type may have, if they can be counted."""
+    """Return the values that a place in a type allows, if the type lists them."""
     if of is None:
         return []
     *way, last = list(steps(place)) or [""]

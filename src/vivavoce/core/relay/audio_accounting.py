@@ -36,7 +36,7 @@ class ItemAudio:
 
     @property
     def ms(self) -> int:
-        """The duration of all frames so far."""
+        """The duration of all frames that were counted."""
         base64_bytes = self.total_bytes - self.frames * self.envelope_bytes
         return base64_bytes * 3 // 4 // self.bytes_per_ms
 

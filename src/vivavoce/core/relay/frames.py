@@ -55,7 +55,7 @@ TAKEN_WITH_AUDIO = TAKEN | {AUDIO_DELTA}
 
 
 def is_only_append(frame: Frame) -> bool:
-    """True if the frame is an `input_audio_buffer.append` and cannot be anything else.
+    """Return True if the frame is an `input_audio_buffer.append` and cannot be anything else.
 
     A second `type` in the same object could make it another event. Any event that locks apply to
     needs an object inside, so a frame without a second brace is harmless.

@@ -51,7 +51,7 @@ class Greeting:
         return self._held_bytes > MAX_HELD_BYTES
 
     def delays(self, frame: FromClient) -> bool:
-        """True if this frame has to wait until the greeting has ended."""
+        """Return True if this frame has to wait until the greeting has ended."""
         if not self.running:
             return False
         return bool(self._held) or peek_type(frame.data) == b"response.create"
@@ -72,7 +72,7 @@ class Greeting:
             self._response_id = response_id
 
     def is_ended_by(self, event: server.ServerEvent) -> bool:
-        """True if this event ends the greeting: its response is done, or it was refused."""
+        """Return True if this event ends the greeting: its response is done, or it was refused."""
         if not self.running:
             return False
         match event:

@@ -60,8 +60,8 @@ class Relay:
     ) -> None:
         """`session`: what the assistant asks of the upstream, as a `session.update` says it.
 
-        The responses name `call.conversation_id` instead of the upstream's. Nothing else in an
-        upstream's frame is changed; a client needs this id to continue the conversation.
+        The responses name `call.conversation_id` instead of the upstream's: a client needs it to
+        continue the conversation. The relay changes nothing else in an upstream's frame.
         `history` and `ledger` continue a conversation: the relay sends it to the upstream, not to
         the client. The relay learns what the user does from the upstream's events.
         """
@@ -267,7 +267,7 @@ class Relay:
     def _forward_upstream(self, frame: FromClient, client_id: ClientId | None) -> None:
         try:
             if frame.sideband:  # it came with an API key, so no field is locked for it
-                allowed = self._upstream.sideband_errors.upward(frame.data, client_id)
+                allowed = self._upstream.sideband_errors.rename_event(frame.data, client_id)
             else:
                 allowed = without_locked_fields(frame.data, self._locked)
         except InvalidRequest as error:
@@ -298,7 +298,7 @@ class Relay:
 
     def _route_error(self, error: server.Error, data: bytes) -> None:
         """Send an error to the sideband whose event caused it, otherwise to the call's client."""
-        if routed := self._upstream.sideband_errors.blamed(error):
+        if routed := self._upstream.sideband_errors.route(error):
             self._effects.request(do.Send(*routed))
         else:
             self._effects.request(do.ForwardToClients(data, error, sidebands=False))

@@ -58,7 +58,7 @@ class UpstreamState:
         return self.opening.release_client_frames() + self.greeting.end()
 
     def answers_relay(self, event: server.ServerEvent) -> bool:
-        """True if this event answers one that the relay sent by itself: no client expects it."""
+        """Return True if this event answers one that the relay sent by itself."""
         match event:
             case server.ItemAdded(item=item) | server.ItemCreated(item=item):
                 return item.id in self.retold
