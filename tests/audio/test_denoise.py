@@ -69,7 +69,7 @@ def test_the_noise_becomes_less_and_the_voice_stays_itself(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", STEADY)
-def test_across_a_table_more_is_taken_out_than_at_the_mouth(kind: str) -> None:
+def test_far_field_removes_more_noise_than_near_field(kind: str) -> None:
     assert gained(kind, FAR) >= gained(kind, NEAR) + 2
 
 
@@ -100,7 +100,7 @@ def test_a_voice_without_noise_is_left_alone(depth: Depth) -> None:
         assert abs(level_db(heard) - level_db(voice)) < 0.6
 
 
-def test_a_noise_that_changes_is_learned_anew() -> None:
+def test_the_filter_adapts_to_changed_noise() -> None:
     faint = NOISES["white"](48_000 * 2) * db(-60)
     loud = NOISES["white"](24_000 * 4) * db(-35)
     pcm = np.rint(np.concatenate([faint, loud]) * 32768).astype("<i2").tobytes()

@@ -38,7 +38,7 @@ def test_the_decision_values_of_a_law() -> None:
 
 
 @both
-def test_what_has_been_through_it_once_is_not_changed_again(law: Law) -> None:
+def test_a_second_conversion_changes_nothing(law: Law) -> None:
     once = decode(encode(ALL_SAMPLES.tobytes(), law), law)
     assert decode(encode(once, law), law) == once
 

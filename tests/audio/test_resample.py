@@ -29,7 +29,7 @@ def test_a_tone_stays_that_tone_at_its_time(from_hz: int, to_hz: int) -> None:
     assert np.abs(numbers(out) - expected)[200:-200].max() <= 1
 
 
-def test_what_the_lower_rate_cannot_hold_does_not_come_back_as_something_else() -> None:
+def test_downsampling_does_not_alias() -> None:
     out = Resampler(24_000, 16_000).push(tone(10_000, 24_000, 0.5), last=True)
     assert np.abs(numbers(out))[200:-200].max() <= 1
 

@@ -34,7 +34,7 @@ def names(items: tuple[Item, ...] | None) -> str:
 TALK = [said(name, 100, "assistant" if name in "bdf" else "user") for name in "abcdefg"]
 
 
-def test_what_fits_is_read_whole() -> None:
+def test_a_conversation_that_fits_is_read_whole() -> None:
     assert names(ContextWindow(700).fit(session(), TALK)) == "abcdefg"
 
 
@@ -83,13 +83,13 @@ def test_the_output_of_a_call_that_is_left_out_is_left_out_too() -> None:
     assert names(ContextWindow(400).fit(session(), items)) == "bc"
 
 
-def test_what_was_left_out_stays_out_even_if_there_is_room_again() -> None:
+def test_items_left_out_once_stay_left_out() -> None:
     context = ContextWindow(500)
     assert names(context.fit(session(), TALK)) == "cdefg"
     assert names(context.fit(session(), [i for i in TALK if i.id != "d"])) == "cefg"
 
 
-def test_what_one_response_is_given_is_not_remembered() -> None:
+def test_the_input_of_one_response_is_not_remembered() -> None:
     context = ContextWindow(300)
     assert names(context.fit_once(session(), TALK)) == "efg"
     assert names(context.fit_once(session("disabled"), TALK)) == "nothing"
@@ -117,7 +117,7 @@ def test_pictures_take_room() -> None:
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(1, 600), st.floats(0, 1))
-def test_what_is_read_fits_and_is_the_end_of_it(sizes: list[int], room: int, ratio: float) -> None:
+def test_the_items_read_fit_and_are_the_latest(sizes: list[int], room: int, ratio: float) -> None:
     items = [said(str(n), size, "user") for n, size in enumerate(sizes)]
     read = ContextWindow(room).fit(session(RetentionRatio(retention_ratio=ratio)), items)
     if read is None:
@@ -192,7 +192,7 @@ def test_every_response_is_followed_by_what_is_left() -> None:
     s.check()
 
 
-def test_who_has_used_up_the_minute_is_told_so_and_when_to_come_again() -> None:
+def test_a_response_over_the_rate_limit_fails_and_says_when_to_retry() -> None:
     s = Scenario(silent(), limits=Limits(tokens_per_minute=60))
     cost(s, "word" * 65)  # what it costs is known afterwards
     assert told(s).remaining == 0
@@ -213,7 +213,7 @@ def test_who_has_used_up_the_minute_is_told_so_and_when_to_come_again() -> None:
 
 
 @pytest.mark.parametrize("end", [Failed("resp_1", "on fire"), client.ResponseCancel()])
-def test_what_came_to_nothing_costs_nothing(end: Failed | client.ResponseCancel) -> None:
+def test_a_response_without_output_costs_no_tokens(end: Failed | client.ResponseCancel) -> None:
     s = Scenario(silent(), limits=Limits(tokens_per_minute=600))
     s.tell(client.ResponseCreate(), end)
     (limits,) = [e for e in s.sent if isinstance(e, server.RateLimitsUpdated)]

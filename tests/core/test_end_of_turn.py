@@ -80,7 +80,7 @@ def test_its_answer_makes_the_turn_end_sooner_or_later(over: float | None, wait_
     s.check()
 
 
-def test_an_answer_that_comes_too_late_changes_nothing() -> None:
+def test_a_late_score_is_ignored() -> None:
     s = listened_to()
     s.hear(speech_ms=640, silence_ms=JUDGED_AFTER_MS)
     s.hear(speech_ms=320, silence_ms=64)
@@ -94,7 +94,7 @@ def test_an_answer_that_comes_too_late_changes_nothing() -> None:
     assert s.story.count(STOPPED) == 1
 
 
-def test_an_answer_after_a_clear_or_a_commit_is_about_nobody() -> None:
+def test_a_score_after_a_clear_or_a_commit_is_ignored() -> None:
     for end in (client.AudioClear(), client.AudioCommit()):
         s = listened_to()
         s.hear(speech_ms=640, silence_ms=JUDGED_AFTER_MS)
@@ -119,15 +119,13 @@ def test_words_still_count_beside_it() -> None:
 
 
 @pytest.mark.parametrize("vad", [ServerVad(silence_duration_ms=992), None])
-def test_nobody_is_asked_where_silence_alone_or_the_client_decides(
-    vad: TurnDetection | None,
-) -> None:
+def test_no_score_is_requested_under_server_vad_or_push_to_talk(vad: TurnDetection | None) -> None:
     s = Scenario(config(vad), scores_end_of_turn=True)
     s.hear(speech_ms=640, silence_ms=960)
     assert asked(s) == []
 
 
-def test_nobody_is_asked_where_nobody_listens() -> None:
+def test_no_score_is_requested_without_a_model() -> None:
     s = listened_to(judged=False)
     s.hear(speech_ms=640, silence_ms=AUTO.plain)
     assert asked(s) == []

@@ -243,7 +243,7 @@ ITEMS: list[Item] = [
 ]
 
 
-def test_every_kind_of_item_may_be_written_and_is_told_and_retrieved_as_it_is(s: Scenario) -> None:
+def test_every_kind_of_item_can_be_created_and_retrieved_unchanged(s: Scenario) -> None:
     """Without what only clients say: `object`, and a status that is not the server's (§5.1)."""
     s.tell(*(client.ItemCreate(item=item) for item in ITEMS))
     told = [e.item for e in s.sent if isinstance(e, server.ItemDone)]

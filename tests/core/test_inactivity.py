@@ -45,7 +45,7 @@ def test_an_open_microphone_is_no_sign_of_life() -> None:
 
 
 @pytest.mark.parametrize("manual", [False, True])
-def test_who_speaks_is_there(manual: bool) -> None:
+def test_speech_counts_as_activity(manual: bool) -> None:
     s = Scenario(config(None) if manual else config(ServerVad(create_response=False)), idle_s=10)
     s.hear(silence_ms=8_000)
     s.hear(speech_ms=4_000)
@@ -53,7 +53,7 @@ def test_who_speaks_is_there(manual: bool) -> None:
     assert wait_for_the_end(s, 20) == pytest.approx(22, abs=1.5)
 
 
-def test_who_writes_is_there() -> None:
+def test_events_of_a_client_count_as_activity() -> None:
     s = Scenario(idle_s=10)
     for _ in range(5):
         s.wait(9)

@@ -61,7 +61,7 @@ def test_a_pause_after_and_is_no_end() -> None:
 
 
 @pytest.mark.parametrize(("eagerness", "seconds"), [("low", 8), ("medium", 4), ("high", 2)])
-def test_nobody_is_waited_for_forever(eagerness: str, seconds: int) -> None:
+def test_an_unfinished_sentence_is_not_waited_for_forever(eagerness: str, seconds: int) -> None:
     s = semantic(eagerness, language="it")
     s.hear(speech_ms=800)
     s.tell(PartialTranscript("item_1", "vorrei un caffè e"))
@@ -143,7 +143,7 @@ def test_a_television_does_not_interrupt() -> None:
     assert s.responses == []
 
 
-def test_without_a_gate_everybody_is_heard() -> None:
+def test_without_a_gate_soft_voices_count() -> None:
     s = Scenario()
     s.hear(speech_ms=800, silence_ms=512, level=TALKER)
     s.forget()
@@ -235,7 +235,7 @@ def test_switching_off_detection_mid_sentence_keeps_the_sound() -> None:
     s.check()
 
 
-def test_tuning_the_detection_does_not_interrupt_who_is_speaking() -> None:
+def test_tuning_turn_detection_does_not_end_a_turn_in_progress() -> None:
     s = Scenario()
     s.hear(speech_ms=800)
     s.tell(detection(silence_duration_ms=992))
@@ -311,7 +311,7 @@ def test_silence_as_an_answer_has_no_words() -> None:
     s.check()
 
 
-def test_nobody_goes_on_listening_to_a_silence_that_was_answered() -> None:
+def test_transcription_stops_for_a_silence_that_was_answered() -> None:
     s = Scenario(config(None))
     s.hear(silence_ms=960)  # push-to-talk: somebody listens at once
     s.tell(detection(idle_timeout_ms=5_000), client.ResponseCreate())
@@ -321,7 +321,7 @@ def test_nobody_goes_on_listening_to_a_silence_that_was_answered() -> None:
     s.check()
 
 
-def test_what_was_said_before_detection_went_off_and_on_is_not_taken_for_silence() -> None:
+def test_speech_before_detection_was_switched_off_and_on_is_not_a_silence() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.hear(speech_ms=500)
     s.tell(PUSH_TO_TALK, detection(idle_timeout_ms=5_000), client.ResponseCreate())
@@ -333,7 +333,7 @@ def test_what_was_said_before_detection_went_off_and_on_is_not_taken_for_silence
     s.check()
 
 
-def test_who_commits_is_not_prompted() -> None:
+def test_a_commit_stops_the_idle_timer() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.tell(client.ResponseCreate())
     s.tell(Finished(s.request.response_id))
@@ -373,7 +373,7 @@ def test_sound_in_an_item_whose_words_are_known_is_not_listened_to() -> None:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_recogniser_that_gives_up_early_keeps_nobody_waiting(told: bool) -> None:
+def test_a_recogniser_that_fails_early_does_not_delay_the_response(told: bool) -> None:
     s = Scenario(config(transcribe=told), thinks_in_text=True)
     s.hear(speech_ms=320)
     s.tell(NotTranscribed("item_1", "it understands English only"))
@@ -385,7 +385,7 @@ def test_a_recogniser_that_gives_up_early_keeps_nobody_waiting(told: bool) -> No
     s.check()
 
 
-def test_what_was_said_of_a_turn_that_was_cleared_is_forgotten() -> None:
+def test_transcripts_of_a_cleared_turn_are_ignored() -> None:
     s = Scenario(thinks_in_text=True)
     s.hear(speech_ms=320)
     s.tell(NotTranscribed("item_1", "too noisy"), client.AudioClear())
@@ -397,7 +397,7 @@ def test_what_was_said_of_a_turn_that_was_cleared_is_forgotten() -> None:
 # Turn detection switched off, and on again
 
 
-def test_what_was_appended_while_nobody_detected_turns_is_no_turn_later() -> None:
+def test_audio_appended_without_turn_detection_does_not_become_a_turn() -> None:
     s = Scenario(config(None))
     s.tell(AudioReceived(audio.silence(96)))
     s.tell(update(audio={"input": {"turn_detection": {"type": "server_vad"}}}))
@@ -410,7 +410,7 @@ def test_what_was_appended_while_nobody_detected_turns_is_no_turn_later() -> Non
     s.check()
 
 
-def test_who_speaks_while_detection_is_switched_off_and_on_has_begun_once() -> None:
+def test_speech_started_is_sent_once_if_detection_is_switched_off_and_on() -> None:
     s = Scenario()
     s.hear(speech_ms=320)
     s.tell(update(audio={"input": {"turn_detection": None}}))
@@ -426,7 +426,7 @@ def test_who_speaks_while_detection_is_switched_off_and_on_has_begun_once() -> N
 # Several parts
 
 
-def test_the_words_of_a_sound_are_told_of_the_part_that_it_is() -> None:
+def test_a_transcript_names_the_content_part_of_its_audio() -> None:
     s = Scenario()
     parts = (
         Part(type="input_text", text="look"),

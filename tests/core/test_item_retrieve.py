@@ -49,14 +49,14 @@ def spoken(s: Scenario, *pieces: bytes, finish: bool = True) -> str:
     return item_id
 
 
-def test_what_the_user_said_under_push_to_talk() -> None:
+def test_a_retrieved_item_has_the_audio_of_push_to_talk() -> None:
     s = Scenario(config(None))
     first, second = sound(200), sound(300)
     s.tell(AudioReceived(first), AudioReceived(second), client.AudioCommit())
     assert heard(s, "item_1") == first + second
 
 
-def test_what_the_user_said_from_before_it_was_noticed() -> None:
+def test_a_retrieved_item_has_the_audio_from_before_the_onset() -> None:
     """All that the recogniser got: the sound before the onset, and the silence at the end."""
     s = Scenario()
     s.hear(silence_ms=400, speech_ms=0)
@@ -69,7 +69,7 @@ def test_what_the_user_said_from_before_it_was_noticed() -> None:
     assert heard(s, "item_1") == listened
 
 
-def test_what_the_assistant_said() -> None:
+def test_a_retrieved_item_has_the_assistants_audio() -> None:
     s = Scenario()
     first, second = sound(500), sound(500)
     item_id = spoken(s, first, second)
@@ -93,7 +93,7 @@ def test_no_sound_is_in_other_events_about_the_item() -> None:
     assert not any(part.audio for part in parts)
 
 
-def test_what_is_left_of_a_truncated_answer() -> None:
+def test_a_retrieved_item_has_the_rest_of_a_truncated_answer() -> None:
     s = Scenario()
     pcm = sound(1000)
     item_id = spoken(s, pcm)
@@ -132,7 +132,7 @@ def test_telephone_sound_inside_an_item_is_heard_too() -> None:
     assert heard(s, "mine") == audio.silence(200)
 
 
-def test_an_item_whose_frame_would_be_too_large_is_told_without_its_sound() -> None:
+def test_an_item_whose_frame_exceeds_the_limit_is_retrieved_without_audio() -> None:
     """Four client stacks close on a frame of a mebibyte (protocol §0, rule 10)."""
     s = Scenario(config(None))
     for _ in range(16):
@@ -162,7 +162,7 @@ def test_where_we_feed_the_loudspeaker_an_answer_is_its_words() -> None:
 
 
 @pytest.mark.parametrize("how", ["clear", "delete"])
-def test_what_was_thrown_away_takes_no_room(how: str) -> None:
+def test_discarded_audio_does_not_count_towards_the_limit(how: str) -> None:
     s = Scenario(config(None))
     s.tell(AudioReceived(sound(200)))
     if how == "delete":
@@ -184,7 +184,7 @@ def test_a_long_item_leaves_nothing_behind() -> None:
     assert kept(of) == (0, 0)
 
 
-def test_what_made_room_for_others_does_not_come_back_as_its_end() -> None:
+def test_evicted_audio_is_not_cached_again_from_its_end() -> None:
     of = ItemAudioCache(500 * audio.BYTES_PER_MS)
     growing = Message(id="a", role="user", content=(Part(type="input_audio", transcript="hm"),))
     of.add("a", sound(300))

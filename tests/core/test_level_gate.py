@@ -23,7 +23,7 @@ def test_it_is_open_until_the_first_turn() -> None:
     assert LevelGate(15).passes(-90)
 
 
-def test_who_is_much_softer_is_somebody_else() -> None:
+def test_a_much_softer_voice_is_ignored() -> None:
     gate = after(TALKER)
     assert gate.passes(TALKER - 14)
     assert not gate.passes(TALKER - 16)

@@ -101,7 +101,7 @@ def test_a_turn_by_voice_that_finds_no_room_is_thrown_away_and_said_to_be() -> N
         FunctionOutput(call_id="x" * 1000, output=""),
     ],
 )
-def test_an_item_that_is_too_large_is_refused(item: Item) -> None:
+def test_an_item_over_the_size_limit_is_refused(item: Item) -> None:
     error = refused(limited(item_bytes=1000), client.ItemCreate(item=item))
     assert (error.code, error.param) == ("invalid_value", "item")
     assert error.message.endswith("too much for one item (at most 1000).")
@@ -140,7 +140,7 @@ def test_an_item_weighs_what_its_client_wrote() -> None:
     assert refused(s, text("")).code == "conversation_full"
 
 
-def test_what_earlier_calls_left_counts() -> None:
+def test_items_of_earlier_calls_count_towards_the_limit() -> None:
     part = Part(type="input_text", text="x" * 1000)
     history = (Message(id="old", role="user", content=(part,)),)
     s = Scenario(history=history, limits=Limits(conversation_bytes=2000))
@@ -177,7 +177,7 @@ def test_a_session_that_was_large_from_the_start_can_still_be_changed() -> None:
     assert s.errors == []
 
 
-def test_so_many_responses_run_beside_the_conversations_own_and_no_more() -> None:
+def test_out_of_band_responses_are_limited() -> None:
     s = limited(responses=2)
     error = refused(s, client.ResponseCreate(), OUT_OF_BAND, OUT_OF_BAND, OUT_OF_BAND)
     assert (error.code, error.param) == ("rate_limit_exceeded", "response.conversation")
@@ -204,7 +204,7 @@ def given(*parts: Part) -> client.ResponseCreate:
     return client.ResponseCreate(response=ResponseOptions(conversation="none", input=items))
 
 
-def test_what_one_response_is_given_to_hear_is_bounded() -> None:
+def test_the_audio_in_the_input_of_a_response_is_limited() -> None:
     s = limited(items=20)
     sound = Part(type="input_audio", audio=bytes(4800))
     s.tell(given(*[sound] * 8))

@@ -35,7 +35,7 @@ from .relay_scenario import (
 # Opening
 
 
-def test_the_client_is_told_the_session_that_it_really_has() -> None:
+def test_session_created_shows_the_session_that_the_upstream_confirmed() -> None:
     story = RelayScenario(opened=False)
     story.hear(CREATED)
     assert not story.down
@@ -49,7 +49,7 @@ def test_the_client_is_told_the_session_that_it_really_has() -> None:
     assert b"1.5" in created
 
 
-def test_what_the_client_says_too_early_is_held_until_the_upstream_is_ready() -> None:
+def test_client_frames_are_held_until_the_upstream_is_ready() -> None:
     story = RelayScenario(opened=False)
     story.say(APPEND, CREATE)
     story.hear(CREATED)
@@ -58,7 +58,7 @@ def test_what_the_client_says_too_early_is_held_until_the_upstream_is_ready() ->
     assert story.up[1:] == [APPEND, CREATE]
 
 
-def test_what_the_upstream_says_too_early_comes_after_the_session() -> None:
+def test_early_frames_of_the_upstream_follow_session_created() -> None:
     story = RelayScenario(opened=False)
     story.hear(CREATED, NEWS, UPDATED)
     assert story.down[1:] == [NEWS]
@@ -84,7 +84,7 @@ def test_words_are_asked_for_even_if_the_assistant_does_not() -> None:
     }  # fmt: skip
 
 
-def test_what_a_secret_was_minted_with_is_asked_for_as_well() -> None:
+def test_the_session_of_a_client_secret_is_asked_of_the_upstream() -> None:
     patch = {
         "type": "realtime",
         "output_modalities": ["text"],
@@ -136,7 +136,7 @@ def test_an_upstream_that_floods_instead_of_answering_is_given_up() -> None:
     assert story.errors == ["upstream_unavailable"]
 
 
-def test_a_continued_conversation_is_told_to_the_upstream_and_not_to_the_client() -> None:
+def test_a_continued_conversation_is_sent_to_the_upstream_and_not_to_the_client() -> None:
     ledger = Ledger()
     ledger.restore("item_2", "One two three four.", 4000, 1500)
     history = [
@@ -181,7 +181,7 @@ def test_most_frames_are_forwarded_without_a_look_inside() -> None:
         assert relay.glance(UP, memoryview(data)) is Verdict.FORWARD
 
 
-def test_what_is_taken_passes_as_it_came() -> None:
+def test_a_decoded_frame_is_forwarded_unchanged() -> None:
     story = RelayScenario()
     strange = b'{"event_id":"' + b"e" * 200 + b'", "type":"response.news","n":1.0}'
     story.hear(BEGUN, ADDED, SOUND, DONE, ENDED, strange, b"hello")
@@ -265,7 +265,7 @@ def test_a_browser_cannot_change_what_is_locked() -> None:
     assert said["session"] == {"type": "realtime", "audio": {"output": {"speed": 1.25}}}
 
 
-def test_what_is_locked_is_locked_in_a_single_response_too() -> None:
+def test_locked_fields_are_removed_from_response_create() -> None:
     story = RelayScenario(locked=LOCKED)
     wish = {"instructions": "Be rude.", "tools": [], "metadata": {"a": "1"},
             "audio": {"output": {"voice": "ash"}}}  # fmt: skip
@@ -306,7 +306,7 @@ def control(story: RelayScenario, *frames: bytes, client_id: int = 2) -> None:
         story.log += story.relay.effects()
 
 
-def test_a_controllers_mistake_is_told_to_that_controller_alone() -> None:
+def test_an_error_caused_by_a_sideband_goes_to_that_sideband_alone() -> None:
     story = RelayScenario()
     control(story, b'{"type":"response.cancel","event_id":"mine"}')
     (said,) = map(json.loads, story.up)
@@ -339,7 +339,7 @@ def test_an_error_that_names_no_controllers_event_is_for_the_calls_client() -> N
         (APPEND, "invalid_value"),
     ],
 )
-def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> None:
+def test_an_invalid_event_of_a_sideband_is_not_sent_upstream(said: bytes, code: str) -> None:
     story = RelayScenario()
     control(story, said)
     assert not story.up
@@ -347,7 +347,7 @@ def test_what_a_controller_cannot_say_goes_nowhere(said: bytes, code: str) -> No
             and isinstance(e.event, server.Error)] == [(2, code)]  # fmt: skip
 
 
-def test_the_locks_are_for_browsers_and_not_for_who_controls_the_call() -> None:
+def test_locked_fields_do_not_apply_to_sidebands() -> None:
     story = RelayScenario(locked=LOCKED)
     control(story, b'{"type":"session.update","session":{"type":"realtime","instructions":"New."}}')
     assert json.loads(story.up[0])["session"]["instructions"] == "New."
@@ -359,14 +359,14 @@ def test_few_of_a_controllers_events_are_remembered() -> None:
     assert len(story.relay._upstream.sideband_errors._events) == REMEMBERED
 
 
-def test_what_a_browser_says_that_is_no_json_goes_nowhere() -> None:
+def test_a_browsers_frame_that_is_not_json_is_not_sent_upstream() -> None:
     story = RelayScenario(locked=LOCKED)
     story.say(b'{"type":"session.update",}', b"[" * 100_000)
     assert story.errors == ["invalid_event", "invalid_event"]
     assert not story.up
 
 
-def test_a_browsers_sound_is_forwarded_like_everybodys() -> None:
+def test_audio_of_a_browser_is_forwarded_without_decoding() -> None:
     relay = RelayScenario(locked=LOCKED).relay
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
@@ -400,7 +400,7 @@ def greeting(story: RelayScenario) -> None:
     story.log.clear()
 
 
-def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
+def test_response_create_cancels_the_greeting() -> None:
     story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
@@ -415,7 +415,7 @@ def test_a_greeting_gives_way_to_who_asks_for_something() -> None:
     assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
-def test_a_greeting_that_does_not_end_holds_up_nobody_for_long() -> None:
+def test_held_frames_are_sent_if_a_cancelled_greeting_does_not_end() -> None:
     story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
@@ -429,7 +429,7 @@ def test_a_greeting_that_does_not_end_holds_up_nobody_for_long() -> None:
     assert story.relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
-def test_what_waits_for_a_greeting_to_give_way_is_weighed() -> None:
+def test_frames_held_for_a_greeting_count_towards_the_limit() -> None:
     story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.hear(BEGUN)
@@ -442,7 +442,7 @@ def test_what_waits_for_a_greeting_to_give_way_is_weighed() -> None:
     assert not story.relay.over_limit
 
 
-def test_who_has_asked_already_is_not_greeted() -> None:
+def test_there_is_no_greeting_after_an_early_response_create() -> None:
     story = RelayScenario(opened=False, greeting="Welcome!")
     story.say(CREATE)
     story.hear(CREATED, UPDATED)
@@ -450,7 +450,7 @@ def test_who_has_asked_already_is_not_greeted() -> None:
     assert story.up[-1] == CREATE
 
 
-def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
+def test_a_greeting_that_the_upstream_refuses_releases_the_held_frames() -> None:
     story = RelayScenario(opened=False, greeting="Welcome!")
     greeting(story)
     story.say(CREATE)
@@ -461,7 +461,7 @@ def test_a_greeting_that_the_upstream_refuses_holds_up_nobody() -> None:
     assert not story.down
 
 
-def test_a_call_in_which_nobody_says_a_word_ends() -> None:
+def test_an_inactive_relayed_call_ends() -> None:
     story = RelayScenario(idle_s=300.0)
     user = ITEM | {"id": "u", "role": "user"}
     story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)

@@ -92,7 +92,7 @@ def test_a_response_may_do_everything_otherwise(s: Scenario) -> None:
     assert session.audio.output.format == Pcm()
 
 
-def test_what_it_does_not_say_is_the_sessions(s: Scenario) -> None:
+def test_options_that_a_response_omits_are_the_sessions(s: Scenario) -> None:
     s.tell(client.ResponseCreate(response=ResponseOptions(instructions=None)))
     assert s.request.config == s.session.config
 
@@ -136,7 +136,7 @@ def test_sound_that_one_response_is_given_is_listened_to_first() -> None:
     s.check()
 
 
-def test_who_waits_for_the_words_of_a_response_that_is_cancelled_waits_no_more() -> None:
+def test_cancelling_a_response_starts_others_that_waited_for_its_transcript() -> None:
     s = Scenario(thinks_in_text=True)
     s.tell(client.ResponseCreate(response=spoken_input()), client.ResponseCreate())
     assert "<respond>" not in s.story
@@ -145,7 +145,7 @@ def test_who_waits_for_the_words_of_a_response_that_is_cancelled_waits_no_more()
     s.check()
 
 
-def test_what_a_response_is_given_is_nobodys_memory(s: Scenario) -> None:
+def test_the_input_of_a_response_is_not_in_later_context(s: Scenario) -> None:
     """An item that it is given may bear the name of one that was only half heard."""
     s.tell(client.ResponseCreate())
     say(s, "hello world", SECOND, (Word("hello ", 0), Word("world", 500)))
@@ -158,7 +158,7 @@ def test_what_a_response_is_given_is_nobodys_memory(s: Scenario) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_sound_given_to_a_response_that_is_cancelled_is_wanted_by_nobody(known: bool) -> None:
+def test_cancelling_a_response_drops_the_transcription_of_its_input(known: bool) -> None:
     s = Scenario(thinks_in_text=True)
     s.tell(client.ResponseCreate(response=spoken_input()))
     listened = next(e.item_id for e in s.log if isinstance(e, Listen))
@@ -184,7 +184,7 @@ def test_another_voice_only_beside_the_conversation(s: Scenario) -> None:
     assert s.request.config.audio.output.voice == "cedar"
 
 
-def test_a_brain_is_told_of_functions_only() -> None:
+def test_a_brain_receives_function_tools_only() -> None:
     tools = (
         FunctionTool(name="a", description="does a", parameters={"type": "object", "x": 1}),
         FunctionTool(name="b", description=None, parameters=None),
@@ -244,7 +244,7 @@ def test_a_cancelled_call_is_incomplete_and_never_made() -> None:
     s.check()
 
 
-def test_an_output_is_never_answered_into_somebodys_sentence() -> None:
+def test_a_tool_output_is_not_answered_while_the_user_speaks() -> None:
     s = Scenario(server_tools=frozenset({"lookup"}))
     s.tell(client.ResponseCreate())
     rid = s.request.response_id
@@ -283,7 +283,7 @@ def test_but_after_it_was_thrown_away() -> None:
     assert s.story[-1] == "<respond>"
 
 
-def test_nobody_is_prompted_while_a_function_is_out() -> None:
+def test_there_is_no_idle_prompt_while_a_tool_call_is_pending() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.tell(client.ResponseCreate())
     rid = s.request.response_id
@@ -388,7 +388,7 @@ def test_a_limit_that_is_just_met_is_no_limit(s: Scenario) -> None:
     assert s.responses[0].status == "completed"
 
 
-def test_sound_counts_too_and_words_are_not_cut(s: Scenario) -> None:
+def test_audio_counts_towards_the_limit_and_words_stay_whole(s: Scenario) -> None:
     s.tell(client.ResponseCreate(response=ResponseOptions(max_output_tokens=12)))
     words = (Word("one ", 0), Word("two ", 300), Word("three", 600))
     say(s, "one two three", SECOND, words)
@@ -461,7 +461,7 @@ def test_clients_round_up_where_they_truncate(s: Scenario) -> None:
 @pytest.mark.parametrize(
     ("content_index", "audio_end_ms", "param"), [(1, 0, "content_index"), (0, 1501, "audio_end_ms")]
 )
-def test_what_was_cut_off_cannot_be_cut_again(
+def test_truncated_audio_cannot_be_truncated_again(
     s: Scenario, content_index: int, audio_end_ms: int, param: str
 ) -> None:
     s.tell(client.ResponseCreate())
@@ -577,7 +577,7 @@ def test_a_new_conversation_begins_with_a_greeting() -> None:
     assert usage(s) == (0, 0, 6, 20)
 
 
-def test_who_speaks_interrupts_it() -> None:
+def test_speech_interrupts_the_greeting() -> None:
     s = greeted()
     s.tell(OutputChunk(s.opening_request.response_id, "Hello", SECOND))
     s.hear(speech_ms=64)
@@ -637,7 +637,7 @@ def test_its_old_voice_does_not_bind_the_new_session() -> None:
 
 
 @given(st.text(alphabet="ab \n"), st.integers(0, 5_000))
-def test_what_is_recalled_is_what_was_said(text: str, sent_ms: int) -> None:
+def test_a_restored_item_has_the_words_that_were_generated(text: str, sent_ms: int) -> None:
     ledger = Ledger()
     ledger.restore("a", text, sent_ms, None)
     assert ledger["a"].said == (text if text.strip() else "")

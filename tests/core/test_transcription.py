@@ -44,7 +44,7 @@ def detect(vad: dict[str, object] | None) -> client.SessionUpdate:
 # Turns
 
 
-def test_what_is_said_is_written_down_while_it_is_said() -> None:
+def test_words_are_sent_while_the_user_speaks() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=800)
     s.tell(PartialTranscript("item_1", "good morning"))
@@ -106,7 +106,7 @@ def test_semantic_detection_waits_for_a_sentence_that_wants_to_go_on() -> None:
     assert s.story[-1] == "conversation.item.done"
 
 
-def test_nobodys_voice_is_kept_out() -> None:
+def test_soft_voices_are_transcribed_too() -> None:
     """Three loud turns would close a gate to whoever sits farther away."""
     s = Scenario(dictation())
     for level in (-20.0, -20.0, -20.0, -45.0):
@@ -124,7 +124,7 @@ def test_a_silence_is_never_answered() -> None:
     assert s.story == []
 
 
-def test_what_was_not_understood_is_said_to_be() -> None:
+def test_a_failed_transcription_is_reported() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=300, silence_ms=600)
     s.tell(NotTranscribed("item_1", "too noisy"))
@@ -154,7 +154,7 @@ def test_a_session_without_transcription_keeps_words_to_itself() -> None:
         (client.ItemDelete(event_id="mine", item_id="x"), "item_delete_invalid_item_id", "item_id"),
     ],
 )
-def test_what_cannot_be_had_is_told_to_who_asked(
+def test_an_invalid_request_is_answered_to_the_client_that_sent_it(
     command: client.Command, code: str, param: str | None
 ) -> None:
     s = Scenario(dictation())
@@ -164,7 +164,7 @@ def test_what_cannot_be_had_is_told_to_who_asked(
     assert (error.error.code, error.error.param, error.error.event_id) == (code, param, "mine")
 
 
-def test_nobody_is_ever_asked_to_answer() -> None:
+def test_a_transcription_session_requests_no_responses() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=300, silence_ms=600)
     s.tell(Transcribed("item_1", "what time is it"))
@@ -177,7 +177,7 @@ def test_nobody_is_ever_asked_to_answer() -> None:
 # The session object
 
 
-def test_the_whole_session_is_told_and_told_again() -> None:
+def test_session_events_show_the_whole_session() -> None:
     s = Scenario(dictation(ServerVad()), epoch=1_000)
     (created,) = s.opening
     shown = json.loads(codec.encode(created))["session"]
@@ -231,7 +231,7 @@ def test_it_stays_what_it_is(session: dict[str, object], code: str, param: str) 
 # Items
 
 
-def test_what_was_heard_can_be_looked_up_and_forgotten() -> None:
+def test_a_transcribed_item_can_be_retrieved_and_deleted() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=300, silence_ms=600)
     s.tell(Transcribed("item_1", "hello"))
@@ -245,7 +245,7 @@ def test_what_was_heard_can_be_looked_up_and_forgotten() -> None:
     s.check(whole=True)
 
 
-def test_who_forgets_an_item_does_not_wait_for_its_words() -> None:
+def test_deleting_an_item_drops_its_transcription() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=300, silence_ms=600)
     s.tell(client.ItemDelete(item_id="item_1"))
@@ -266,7 +266,7 @@ def test_a_recording_can_be_brought_as_an_item() -> None:
     s.check(whole=True)
 
 
-def test_what_an_assistant_once_said_can_be_cut() -> None:
+def test_an_answer_of_an_earlier_call_can_be_truncated() -> None:
     """A conversation that is continued as a dictation brings its earlier items along."""
     ledger = Ledger()
     ledger.restore("item_a", "It is noon", 1_000, None)
@@ -294,7 +294,7 @@ def test_it_ends_when_its_time_is_over() -> None:
     assert s.session.next_deadline() is None
 
 
-def test_it_ends_when_nobody_has_spoken_for_long() -> None:
+def test_an_inactive_transcription_session_ends() -> None:
     s = Scenario(dictation(ServerVad()), idle_s=10)
     s.hear(silence_ms=9_000)
     s.hear(speech_ms=300)
@@ -317,7 +317,7 @@ def test_it_does_not_leave_while_words_are_still_to_come() -> None:
     assert s.session.closed
 
 
-def test_who_hangs_up_in_the_middle_is_not_listened_to_any_more() -> None:
+def test_hanging_up_during_a_turn_stops_its_transcription() -> None:
     s = Scenario(dictation())
     s.hear(speech_ms=300)
     s.hang_up()
@@ -374,7 +374,7 @@ def test_any_script_is_grammatical_and_makes_no_response(script: list[str]) -> N
 
 @settings(max_examples=100)
 @given(steps)
-def test_who_is_refused_has_changed_nothing(script: list[str]) -> None:
+def test_a_refused_request_changes_nothing(script: list[str]) -> None:
     s = play(script)
     unreadable = InvalidFrame(InvalidRequest("invalid_event", "Invalid JSON."))
     for name, event in [*COMMANDS.items(), ("unreadable", unreadable)]:
@@ -394,7 +394,7 @@ def test_who_is_refused_has_changed_nothing(script: list[str]) -> None:
 
 @settings(max_examples=100)
 @given(steps)
-def test_whoever_is_asked_to_listen_is_told_when_to_stop(script: list[str]) -> None:
+def test_requested_transcription_is_ended_or_dropped(script: list[str]) -> None:
     s = play(script)
     s.hang_up()
     listening = [e.item_id for e in s.log if isinstance(e, Listen)]

@@ -65,7 +65,7 @@ def test_each_delta_brings_its_own_tokens_and_the_whole_brings_all(
     assert next(e for e in s.log if isinstance(e, Listen)).logprobs
 
 
-def test_nobody_is_told_who_did_not_ask() -> None:
+def test_no_transcript_is_sent_that_the_session_does_not_ask_for() -> None:
     s = spoken(dictation(), sure=False)
     s.tell(PartialTranscript("item_1", "what", "", tokens("what")))
     s.tell(Transcribed("item_1", "what time", tokens("what", " time")))
@@ -88,7 +88,7 @@ def test_words_that_contradict_the_deltas_are_all_in_the_whole() -> None:
     assert words(s) == [("what tie", "what", " tie"), ("what time", "what", " time")]
 
 
-def test_the_languages_that_were_heard_are_told() -> None:
+def test_detected_languages_are_sent() -> None:
     s = spoken(dictation())
     s.tell(Transcribed("item_1", "ciao", languages=("it", "en")))
     (done,) = [e for e in s.sent if isinstance(e, server.TranscriptionCompleted)]
@@ -119,7 +119,7 @@ def segments(s: Scenario) -> list[tuple[str, str, float, float]]:
     ],
     ids=["dictation", "session"],
 )  # fmt: skip
-def test_a_model_that_tells_voices_apart_says_who_said_what(
+def test_a_diarizing_model_sends_segments_with_speakers(
     settings: SessionConfig | TranscriptionConfig,
 ) -> None:
     s = spoken(settings)
@@ -136,7 +136,7 @@ def test_a_model_that_tells_voices_apart_says_who_said_what(
     s.check()
 
 
-def test_who_cannot_tell_voices_apart_heard_one() -> None:
+def test_without_diarization_one_segment_has_one_speaker() -> None:
     s = spoken(dictation(UNPADDED, "any-diarize"))
     s.tell(Transcribed("item_1", "hello"))
     (done,) = [e for e in s.sent if isinstance(e, server.TranscriptionCompleted)]
@@ -151,7 +151,7 @@ def test_no_other_model_has_segments_and_silence_has_none(model: str, said: str)
     assert segments(s) == []
 
 
-def test_who_changes_their_mind_while_somebody_speaks_is_told_from_then_on() -> None:
+def test_transcription_settings_changed_during_a_turn_apply_from_then_on() -> None:
     s = spoken(dictation(), sure=False)
     s.tell(PartialTranscript("item_1", "what", "", tokens("what")))
     s.tell(client.SessionUpdate(session={"type": "transcription", "include": [LOGPROBS]}))

@@ -47,7 +47,7 @@ def test_before_an_item_at_the_root_there_is_nothing(s: Scenario) -> None:
     assert order(s) == ["b", "a"]
 
 
-def test_an_output_of_a_call_that_nobody_made_is_taken_however_it_is_called(s: Scenario) -> None:
+def test_an_output_of_an_unknown_call_is_accepted_with_any_call_id(s: Scenario) -> None:
     s.tell(client.ItemCreate(item=FunctionOutput(id="a", call_id="x" * 100, output="12")))
     assert order(s) == ["a"]
 
@@ -71,7 +71,7 @@ def test_no_conversation_is_announced(s: Scenario) -> None:
 # Responses
 
 
-def test_what_is_not_committed_is_not_asked_about(s: Scenario) -> None:
+def test_uncommitted_audio_is_not_part_of_the_input(s: Scenario) -> None:
     s.tell(update(audio={"input": {"turn_detection": None}}))
     s.tell(AudioReceived(audio.silence(400)))
     s.tell(client.ResponseCreate())
@@ -80,7 +80,7 @@ def test_what_is_not_committed_is_not_asked_about(s: Scenario) -> None:
     assert "input_audio_buffer.committed" in s.story
 
 
-def test_the_silence_after_a_prompt_is_counted_anew() -> None:
+def test_the_idle_timer_restarts_after_a_prompt() -> None:
     s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
     s.hear(speech_ms=320, silence_ms=512)
     s.tell(Transcribed("item_1", "hello"))

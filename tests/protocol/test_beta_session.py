@@ -118,7 +118,7 @@ def test_types_that_went_without_saying_are_said() -> None:
         ({"max_response_output_tokens": 0}, "invalid_value", "max_response_output_tokens"),
     ],
 )
-def test_what_is_wrong_is_said_in_the_flat_ones_own_words(
+def test_an_error_names_the_field_of_the_flat_session(
     flat: JsonObject, code: str, param: str
 ) -> None:
     with pytest.raises(InvalidRequest) as error:

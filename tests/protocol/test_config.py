@@ -143,7 +143,7 @@ def test_a_transcriber_is_shown_with_what_was_asked_of_it() -> None:
     assert msgspec.to_builtins(fancy) == {"language": None, "prompt": None, **asked}
 
 
-def test_what_opens_an_mcp_server_is_kept_but_not_shown() -> None:
+def test_credentials_of_an_mcp_server_are_kept_and_not_shown() -> None:
     tool = {"type": "mcp", "server_label": "docs", "server_url": "https://x", "headers": {"a": "b"}}
     config = merged(tools=[{**tool, "authorization": "secret"}, {"type": "function", "name": "f"}])
     assert isinstance(config.tools[0], McpTool)
@@ -157,7 +157,7 @@ def test_what_opens_an_mcp_server_is_kept_but_not_shown() -> None:
 # Merging
 
 
-def test_what_is_not_said_stays() -> None:
+def test_fields_that_an_update_omits_stay() -> None:
     once = merged(audio={"input": {"transcription": {"model": "m", "language": "it"}}}, tools=[])
     twice = once.merged({"type": "realtime", "audio": {"output": {"speed": 1.25}}})
     assert twice.audio.input == once.audio.input
@@ -185,7 +185,7 @@ def test_no_instructions_are_the_first_ones(nothing: str | None) -> None:
     assert merged(config, instructions=nothing) == BEGAN
 
 
-def test_a_detector_of_the_same_type_merges_and_another_begins_anew() -> None:
+def test_turn_detection_of_the_same_type_merges_and_of_another_replaces() -> None:
     quick = with_input(turn_detection={"type": "server_vad", "silence_duration_ms": 200})
     assert quick.turn_detection == ServerVad(silence_duration_ms=200)
     config = msgspec.structs.replace(BEGAN, audio=Audio(input=quick))

@@ -221,7 +221,7 @@ def test_words_are_final_once() -> None:
     refuse([completed, *heard])
 
 
-def test_what_the_loudspeaker_plays() -> None:
+def test_playout_events_follow_the_grammar() -> None:
     started: Events = [server.PlayoutStarted(response_id="r1")]
     stopped: Events = [server.PlayoutStopped(response_id="r1")]
     cleared: Events = [server.PlayoutCleared(response_id="r1")]

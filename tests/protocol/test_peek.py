@@ -37,7 +37,7 @@ def test_a_frame_may_be_cut_off_behind_its_type() -> None:
      b'{"type":"respon', b"[" * 100_000, b'{"a":' * 100_000],
     ids=lambda frame: repr(frame[:20]),
 )  # fmt: skip
-def test_what_has_no_type_has_none(frame: bytes) -> None:
+def test_a_frame_without_a_type_has_none(frame: bytes) -> None:
     assert peek_type(frame) is None
 
 

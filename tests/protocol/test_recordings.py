@@ -31,7 +31,7 @@ def events(name: str) -> Events:
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-def test_what_a_service_said_comes_out_as_it_went_in(name: str) -> None:
+def test_a_recorded_server_event_is_encoded_unchanged(name: str) -> None:
     """Strictly, key by key and in order; only Azure's doubled `content` of a part is not ours."""
     for frame in frames(name, "received"):
         event = codec.decode_server(json.dumps(frame))
@@ -43,7 +43,7 @@ def test_what_a_service_said_comes_out_as_it_went_in(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-def test_what_a_client_said_is_understood(name: str) -> None:
+def test_a_recorded_client_event_decodes(name: str) -> None:
     for frame in frames(name, "sent"):
         event = codec.decode(json.dumps(frame))
         if isinstance(event, client.SessionUpdate):

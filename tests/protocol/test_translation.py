@@ -46,7 +46,7 @@ def test_the_official_client_takes_every_event(event: translation.TranslationSer
     assert {type(event) for event in EVENTS} == set(get_args(translation.TranslationServerEvent))
 
 
-def test_what_a_client_says() -> None:
+def test_translation_events_of_a_client_decode() -> None:
     append = codec.decode_translation(
         '{"type":"session.input_audio_buffer.append","event_id":"a","audio":"AAECAw=="}'
     )

@@ -117,7 +117,7 @@ def test_every_kind_of_mistake(event: object, code: str, param: str | None, text
     assert error.message == text or text.endswith(": ")
 
 
-def test_all_events_are_offered_to_who_asked_for_none() -> None:
+def test_the_error_for_an_unknown_type_lists_all_events() -> None:
     offered = refusal({"type": "scooby.dooby.doo"}).message
     assert all(f"'{kind.__struct_config__.tag}'" in offered for kind in get_args(ClientEvent))
 
@@ -176,7 +176,7 @@ def test_words_that_look_like_a_sentence_of_msgspec_cost_nothing(words: str) -> 
     ],
     ids=lambda data: repr(data[:40]),
 )
-def test_what_is_not_an_event_is_called_that(data: bytes | str) -> None:
+def test_a_frame_that_is_not_an_event_is_refused(data: bytes | str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         codec.decode(data)
     assert caught.value.code == "invalid_event"
