@@ -61,7 +61,7 @@ class Relay:
         """`session`: what the assistant asks of the upstream, as a `session.update` says it.
 
         The responses name `call.conversation_id` instead of the upstream's: a client needs it to
-        continue the conversation. The relay changes nothing else in an upstream's frame.
+        continue the conversation. Other fields of an upstream's frame stay as they are.
         `history` and `ledger` continue a conversation: the relay sends it to the upstream, not to
         the client. The relay learns what the user does from the upstream's events.
         """
