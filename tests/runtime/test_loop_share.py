@@ -75,7 +75,7 @@ class FakeDriver:
     def glance(self, direction: Direction, data: bytes) -> Verdict:
         return Verdict.TAKE
 
-    def crowded(self) -> bool:
+    def over_high_water(self) -> bool:
         return False
 
     def feed(self, event: SessionInput | RelayInput, client_id: int | None = None) -> None:
@@ -187,3 +187,25 @@ def test_whoever_has_taken_much_queues_until_it_has_taken_little_for_a_while() -
         assert work(TURN_S)
 
     live(story())
+
+
+def test_a_client_whose_turn_fails_stops_no_other_clients_turn() -> None:
+    queue = LoopQueue(lambda: 0.0)
+    served: list[str] = []
+    caught: list[object] = []
+
+    def fail() -> None:
+        raise RecursionError
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: caught.append(context["exception"]))
+        LoopShare(fail, queue).turn()
+        LoopShare(lambda: served.append("in the queue already"), queue).turn()
+        await asyncio.sleep(1)
+        LoopShare(lambda: served.append("later"), queue).turn()
+        await asyncio.sleep(1)
+
+    live(story())
+    assert served == ["in the queue already", "later"]
+    assert [type(error) for error in caught] == [RecursionError]

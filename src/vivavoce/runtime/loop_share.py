@@ -44,14 +44,16 @@ class LoopQueue:
 
     def _work(self) -> None:
         began = self.exact()
-        while self._waiting and self.exact() - began <= TURN_S:
-            following = min(self._waiting, key=_spent_s)
-            self._waiting.remove(following)
-            following.turned()
-        self._due = bool(self._waiting)
-        if self._due:
-            rest_s = min(self.exact() - began, LONGEST_REST_S)
-            asyncio.get_running_loop().call_later(rest_s, self._work)
+        try:
+            while self._waiting and self.exact() - began <= TURN_S:
+                following = min(self._waiting, key=_spent_s)
+                self._waiting.remove(following)
+                following.turned()
+        finally:  # one client's bug; the loop logs it, and all others still need the queue
+            self._due = bool(self._waiting)
+            if self._due:
+                rest_s = min(self.exact() - began, LONGEST_REST_S)
+                asyncio.get_running_loop().call_later(rest_s, self._work)
 
 
 class LoopShare:
@@ -110,8 +112,10 @@ class LoopShare:
         self.turning = False
         self.spent_s = min(self.spent_s, REMEMBERED_S)
         self._granted_s = self.spent_s + TURN_S
-        self._go_on()
-        self._granted_s = 0.0
+        try:
+            self._go_on()
+        finally:
+            self._granted_s = 0.0
 
 
 def _spent_s(share: LoopShare) -> float:
