@@ -13,16 +13,19 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from vivavoce.cli import logs
 from vivavoce.failures import describe, leaves, log_failure, trace
+from vivavoce.net.dial import dial
+from vivavoce.net.websocket import Frame
 
 SECRET = "my grandmother's maiden name"
 
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    names = ("vivavoce", "uvicorn", "uvicorn.error", "vivavoce.picows", "asyncio")
+    names = ("vivavoce", "uvicorn", "uvicorn.error", "vivavoce.picows", "asyncio", None)
     loggers = [logging.getLogger(name) for name in names]
     kept = [(each, each.handlers[:], each.level, each.propagate) for each in loggers]
     hooks = sys.unraisablehook, threading.excepthook, warnings.showwarning
@@ -94,8 +97,57 @@ def test_our_own_and_other_peoples_loggers_write_no_words(lines: Lines) -> None:
     assert all(line["trace"].startswith("Traceback: ValueError") for line in [ours, *others])
 
 
+def test_the_values_in_a_librarys_message_are_not_logged(lines: Lines) -> None:
+    library = logging.getLogger("a.library")
+    library.warning("it failed: %s", SECRET)
+    library.warning(f"it failed: {SECRET}", extra={"about": SECRET})
+    library.error("it failed", exc_info=failed())
+    pattern, formatted, with_error = lines.all()
+    assert (pattern["logger"], pattern["event"]) == ("a.library", "it failed: %s")
+    assert formatted["event"] == "logged_by_library"
+    assert formatted["place"].startswith("test_logs:")
+    assert (with_error["error"], with_error["event"]) == ("ValueError", "logged_by_library")
+
+
+def test_a_bug_in_what_an_upstream_brings_is_logged_without_its_words(lines: Lines) -> None:
+    """picows formats the exception into its own message, on the side that connects."""
+
+    class Broken:
+        def __init__(self) -> None:
+            self.gone = asyncio.Event()
+
+        def frame(self, data: Frame) -> None:
+            fail()
+
+        def writable(self) -> None: ...
+
+        def lost(self, code: int, reason: str) -> None:
+            self.gone.set()
+
+    async def greet(peer: ServerConnection) -> None:
+        await peer.send(await peer.recv())
+        await peer.wait_closed()
+
+    async def story() -> None:
+        logs.watch(asyncio.get_running_loop())
+        async with serve(greet, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            socket = await dial(f"ws://127.0.0.1:{port}/", subprotocol=None)
+            receiver = Broken()
+            socket.join(receiver)
+            socket.write(b"hello")
+            await receiver.gone.wait()
+
+    asyncio.run(story())
+    gc.collect()  # picows keeps the exception for somebody who waits
+    (line,) = [each for each in lines.all() if each["logger"].startswith("picows")]
+    assert "exception from WSListener.on_ws_frame" in line["event"]
+
+
 def test_lines_for_people_have_no_words_either() -> None:
-    record = logging.makeLogRecord({"msg": "call_failed", "exc_info": (None, failed(), None)})
+    record = logging.makeLogRecord(
+        {"name": "vivavoce.hub", "msg": "call_failed", "exc_info": (None, failed(), None)}
+    )
     line = logs.ConsoleFormatter().format(record)
     assert SECRET not in line
     assert "error=ValueError" in line

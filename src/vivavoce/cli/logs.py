@@ -1,7 +1,8 @@
 """Logs on stderr: lines for people at a terminal, JSON for everybody else. Never what was said.
 
 The message of an exception may quote a caller. So no line has such a message, and that holds for
-the web server, the event loop, threads and the interpreter itself.
+the web server, the event loop, threads and the interpreter itself. A library may format such a
+message into its own: of a library's record a line has the pattern and the place alone.
 """
 
 from __future__ import annotations
@@ -25,10 +26,24 @@ log = logging.getLogger("vivavoce")
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OTHERS = ("uvicorn", "asyncio")  # they log what they catch
+_READ = ("vivavoce", *_OTHERS)  # we know what these write
+
+
+def _event(record: logging.LogRecord) -> str:
+    """Without its arguments a library's pattern quotes nobody; without a pattern it may."""
+    if _is_read(record):
+        return record.getMessage()
+    return str(record.msg) if record.args else "logged_by_library"
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
+    if not _is_read(record):
+        return {"place": f"{record.module}:{record.lineno}"}
     return {key: value for key, value in vars(record).items() if key not in _PLAIN}
+
+
+def _is_read(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _READ
 
 
 def _failure(record: logging.LogRecord) -> dict[str, str]:
@@ -41,7 +56,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "logger": record.name,
-                "event": record.getMessage()} | _extra(record) | _failure(record)  # fmt: skip
+                "event": _event(record)} | _extra(record) | _failure(record)  # fmt: skip
         return _writable(json.dumps(line, default=str, ensure_ascii=False))
 
 
@@ -50,9 +65,7 @@ class ConsoleFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = _extra(record) | _failure(record)
         extra = " ".join(f"{key}={value}" for key, value in fields.items())
-        return _writable(
-            f"{at} {record.levelname.lower():7} {record.getMessage()} {extra}"
-        ).rstrip()
+        return _writable(f"{at} {record.levelname.lower():7} {_event(record)} {extra}").rstrip()
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -76,6 +89,7 @@ def set_up(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
+    _catch_libraries(handler)
     for name in ("uvicorn", "uvicorn.error", "vivavoce.picows"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _OTHERS:
@@ -84,6 +98,13 @@ def set_up(level: int = logging.INFO) -> None:
     sys.unraisablehook = _unraisable
     threading.excepthook = _of_a_thread
     warnings.showwarning = _warned
+
+
+def _catch_libraries(handler: _Handler) -> None:
+    """Write what has no handler of its own: Python would print it as it is."""
+    every = logging.getLogger()
+    every.handlers[:] = [each for each in every.handlers if not isinstance(each, _Handler)]
+    every.addHandler(handler)
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
