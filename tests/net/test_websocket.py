@@ -348,3 +348,38 @@ def test_a_fragment_out_of_place_is_a_protocol_error(wrong: bytes) -> None:
             assert (peer.close_code, ours.messages) == (1002, [])
 
     live(story(), uvloop.new_event_loop)
+
+
+async def lose(ours: Connected, peer: Connection, *, goodbye: bytes = b"") -> None:
+    """Everything comes before anybody joined, and then the connection is gone."""
+    peer.transport.write(by_hand(0x81, b"one") + by_hand(0x81, b"two") + goodbye)
+    await until(lambda: len(ours._held) == 2)
+    ours.abort()
+    await ours.gone.wait()
+
+
+def test_the_peers_goodbye_counts_also_if_the_connection_ends_before_it_is_heard() -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            await lose(ours, peer, goodbye=by_hand(0x88, b"\x03\xe8bye"))
+            ours.join(ours)
+            assert ours.messages == [b"one", b"two"]
+            assert await ours.lost_by == (1000, "bye")
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_a_receiver_that_fails_after_the_connection_is_gone_is_told_so() -> None:
+    class Broken(Connected):
+        def frame(self, data: Frame) -> None:
+            raise RecursionError
+
+    async def story() -> None:
+        async with client_leg(Broken) as (ours, peer):
+            await lose(ours, peer)
+            with pytest.raises(RecursionError):
+                ours.join(ours)
+            async with asyncio.timeout(5):
+                assert (await ours.lost_by)[0] == 1006
+
+    live(story(), uvloop.new_event_loop)

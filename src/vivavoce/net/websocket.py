@@ -71,7 +71,7 @@ class Socket(WSListener):
         self._control = ControlFrames(timeout_s, self._too_slow)
         self._parts: bytearray | None = None
         self._held: deque[tuple[WSMsgType, bool, bytes]] = deque()  # kind, `fin` and payload
-        self._farewell: tuple[int, str] | None = None  # the peer's CLOSE, behind what is held
+        self._farewell = False  # did the peer send CLOSE? It counts behind what is held
         self._next_turn: asyncio.Handle | None = None
         self._direct = False  # may a message go to `far` as it comes?
         self._messages = 0  # of the current read
@@ -158,7 +158,8 @@ class Socket(WSListener):
                 int(code.value if isinstance(code, WSCloseCode) else code) or CloseCode.NO_STATUS
             )
             reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
-            self._farewell = number, reason
+            self._code, self._reason = number, reason  # also if the connection ends before ours
+            self._farewell = True
             if not self._held:
                 self._closed_by_peer(transport)
         elif kind is _PONG or (kind is _CONTINUATION and not (frame.payload_size or frame.fin)):
@@ -259,7 +260,10 @@ class Socket(WSListener):
                 if monotonic() > ends:
                     break
         except Exception:  # as picows does with what a frame raises
+            self._held.clear()
             self.close(CloseCode.INTERNAL_ERROR, "")
+            if self._ended:  # nothing else will come of it
+                self._tell_lost()
             raise
         if self._held and self._closing is None:
             if self._may_take():
@@ -270,7 +274,7 @@ class Socket(WSListener):
         self._messages = 0
         if self._ended:
             self._tell_lost()
-        elif self._farewell is not None and self._closing is None:
+        elif self._farewell and self._closing is None:
             assert self._wire is not None
             self._closed_by_peer(self._wire)
         else:
@@ -321,8 +325,6 @@ class Socket(WSListener):
         self._tell_lost()  # the CLOSE frame may never reach a peer that does not read
 
     def _closed_by_peer(self, transport: WSTransport) -> None:
-        assert self._farewell is not None
-        self._code, self._reason = self._farewell
         code = WSCloseCode.OK.value if self._code == CloseCode.NO_STATUS else self._code
         transport.send_close(cast("WSCloseCode", code))
         self._leave(transport)
