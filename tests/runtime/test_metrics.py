@@ -94,7 +94,7 @@ def test_labels_stay_few_whatever_an_upstream_says(metrics: Metrics) -> None:
     for number in range(1000):
         metrics.refused(f"code_{number}")
     lines = metrics.exposition().decode().splitlines()
-    codes = [driver for driver in lines if driver.startswith("vivavoce_calls_refused_total{")]
+    codes = [line for line in lines if line.startswith("vivavoce_calls_refused_total{")]
     assert len(codes) == WORDS + 1
     assert value(metrics, "calls_refused_total", code="other") == 1000 - WORDS
 

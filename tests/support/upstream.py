@@ -32,8 +32,8 @@ NEWS = frame("response.telepathy.delta", thought=1.0)
 
 def recorded(name: str, direction: str) -> Iterator[bytes]:
     """The frames of one side of a recorded session, as they were written."""
-    for driver in (REAL / f"{name}.jsonl").read_text().splitlines():
-        entry = json.loads(driver)
+    for line in (REAL / f"{name}.jsonl").read_text().splitlines():
+        entry = json.loads(line)
         if entry["kind"] == "message" and entry["direction"] == direction:
             yield json.dumps(entry["data"]).encode()
 

@@ -325,7 +325,7 @@ def _no(
 def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
     """Target and headers of a request in uvicorn's own writing."""
     first, *lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    fields = (driver.decode("latin-1").partition(":") for driver in lines)
+    fields = (line.decode("latin-1").partition(":") for line in lines)
     return first.split(b" ")[1], {name: value.strip() for name, _, value in fields}
 
 
