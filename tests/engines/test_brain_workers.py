@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive import wire
+from vivavoce.engines.brain.extractive import wire, worker
 from vivavoce.engines.brain.extractive.brain import WAITING, ExtractiveBrain
 from vivavoce.engines.brain.extractive.excerpt import Excerpt, excerpt
 from vivavoce.engines.brain.extractive.worker import Responders
@@ -399,5 +400,38 @@ def test_a_request_that_breaks_the_rules_fails_its_response_and_not_the_process(
                 await brains.workers.reply(brains.knowledge, excerpt(TOMORROW), dt.datetime.max)
             assert await brains.text(KEYNOTE) == expected(KEYNOTE)
             assert processes() == [before]
+
+    live(story())
+
+
+STRANGER = """
+import sys
+from vivavoce.engines.brain.extractive.wire import HEADER
+(size,) = HEADER.unpack(sys.stdin.buffer.read(HEADER.size))
+sys.stdin.buffer.read(size)
+sys.stdout.buffer.write({answer})
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    "answer", ["HEADER.pack(3) + b'???'", "bytes([255]) * 100"], ids=["no message", "no length"]
+)
+def test_a_process_whose_answer_cannot_be_read_is_replaced(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stranger.py").write_text(STRANGER.format(answer=answer))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def story() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(worker, "__name__", "stranger")
+            workers = Workers(1)
+        async with workers:
+            with pytest.raises(EngineError, match="cannot be read"):
+                await workers.prepare(fair())
+            (one,) = workers._workers
+            assert not one.running
 
     live(story())

@@ -17,6 +17,8 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from ....errors import EngineError
 from ....knowledge.chunks import Chunk
 from ...child_process import ChildProcess, Stopped
@@ -27,6 +29,7 @@ from .utterance import BrainReply
 
 SIZE = 2  # one answers while the other is replaced
 WAIT_S = 5.0  # how long a request waits for a free process
+LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; a reply has a few thousand
 LATE = "It took too long to find an answer."
 
 log = logging.getLogger("vivavoce.brain")
@@ -203,12 +206,17 @@ class Worker:
                     return wire.answers.decode(answer)
         except IncompleteReadError:
             raise (await self._ended()) from None
+        except msgspec.DecodeError:
+            raise self._child.garbled() from None
 
     async def _frame(self) -> bytes:
         """May be cancelled, and called again: what was read of a frame is not lost."""
         reader = self._child.answers
         if self._size is None:
-            (self._size,) = wire.HEADER.unpack(await reader.readexactly(wire.HEADER.size))
+            (size,) = wire.HEADER.unpack(await reader.readexactly(wire.HEADER.size))
+            if size > LONGEST_ANSWER:
+                raise self._child.garbled()
+            self._size = size
         frame = await reader.readexactly(self._size)
         self._size = None
         return frame
