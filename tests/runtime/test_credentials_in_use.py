@@ -69,6 +69,32 @@ def test_every_link_of_the_chain_ends_what_depends_on_it(revoked: str, code: str
     assert in_use.ids == ("cs_2", "key_2", "si_2")
 
 
+class Broken(Connection):
+    def revoke(self, why: AuthFailure) -> None:
+        raise RuntimeError("its own bug")
+
+
+def test_a_dependent_that_fails_keeps_no_other_alive_and_the_store_is_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        store, in_use = Asked(), CredentialsInUse()
+        older, broken, newer, later = Connection(), Broken(), Connection(), Connection()
+        for dependent in (older, broken, newer):
+            in_use.hold(("key_1",), dependent)
+        in_use.hold(("key_2",), later)
+        watching = await watched(store, in_use)
+        for number, key in enumerate(("key_1", "key_2")):
+            await store.revoke_key(key, NOON)
+            await asyncio.sleep(CHECK_EVERY_S + 0.02)
+            assert [d.told for d in (older, newer)] == [["key_revoked"]] * 2
+            assert later.told == ["key_revoked"] * number
+        await stop(watching)
+
+    live(story())
+    assert [record.getMessage() for record in caplog.records] == ["revocation_failed"]
+
+
 def test_what_has_ended_by_itself_is_forgotten() -> None:
     in_use, one, other = CredentialsInUse(), Connection(), Connection()
     release = in_use.hold(("cs_1", "key_1"), one)

@@ -20,6 +20,7 @@ from typing import NoReturn, Protocol
 from ..access.auth_failure import AuthFailure, withdrawn
 from ..core.types import Caller
 from ..errors import StoreError
+from ..failures import log_failure
 from ..store.base import Store
 from .refusals import refused
 
@@ -87,7 +88,10 @@ class CredentialsInUse:
         for hold in holds:  # first: nothing ends twice
             self._release(hold)
         for hold in holds:
-            hold.dependent.revoke(withdrawn(credential_id))
+            try:
+                hold.dependent.revoke(withdrawn(credential_id))
+            except Exception as bug:  # one dependent's; all others must end too
+                log_failure(log, "revocation_failed", bug, credential=credential_id)
         return [hold.dependent for hold in holds]
 
     @asynccontextmanager
