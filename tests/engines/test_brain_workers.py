@@ -406,7 +406,7 @@ def test_a_request_that_breaks_the_rules_fails_its_response_and_not_the_process(
 
 STRANGER = """
 import sys
-from vivavoce.engines.brain.extractive.wire import HEADER
+from vivavoce.engines.brain.extractive.wire import HEADER, Failed, frame
 (size,) = HEADER.unpack(sys.stdin.buffer.read(HEADER.size))
 sys.stdin.buffer.read(size)
 sys.stdout.buffer.write({answer})
@@ -416,7 +416,13 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize(
-    "answer", ["HEADER.pack(3) + b'???'", "bytes([255]) * 100"], ids=["no message", "no length"]
+    "answer",
+    [
+        "HEADER.pack(3) + b'???'",
+        "frame(Failed('?', '')).replace(b'?', bytes([255]))",
+        "bytes([255]) * 100",
+    ],
+    ids=["no message", "no UTF-8", "no length"],
 )
 def test_a_process_whose_answer_cannot_be_read_is_replaced(
     answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -166,6 +166,7 @@ ONE = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
     [
         (b"data: no json\n\n", "engine_failed"),
         (b"<html>", "engine_failed"),
+        (b'data: {"error": "\xff"}\n\n', "engine_failed"),
         (b"", "engine_failed"),
         (b'data: {"choices": 7}\n\n', "engine_failed"),
         (ONE, "engine_failed"),

@@ -153,6 +153,7 @@ ANSWERS = {
     "another type": "print('[1, \"final\", 5, null]')",
     "a line without an end": "sys.stdout.write('x' * 200_000)",
     "not UTF-8": "sys.stdout.buffer.write(bytes([255, 10]))",
+    "words that are not UTF-8": 'sys.stdout.buffer.write(b\'[1, "final", "\\xff", null]\\n\')',
     "half a pair": 'print(\'[1, "final", "\\\\ud800", null]\')',
     "nothing, and it ends": "sys.exit(3)",
 }

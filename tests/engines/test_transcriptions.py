@@ -166,14 +166,17 @@ def test_a_server_that_cannot_tell_how_sure_it_is_is_asked_without() -> None:
     hear_from([refusal, whole, whole], story)
 
 
-def test_a_wrong_key_is_not_tried_twice() -> None:
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"error": "\xff"}', b"[" * 100_000], ids=["JSON", "no UTF-8", "too deep"]
+)
+def test_a_wrong_key_is_not_tried_twice_whatever_is_said_of_it(body: bytes) -> None:
     async def story(stt: OpenAIStt, asked: list[str]) -> None:
         with pytest.raises(EngineError) as caught:
             await stt.listen(sound(), Told(), logprobs=True)
         assert caught.value.code == "invalid_api_key"
         assert len(asked) == 1
 
-    hear_from([(401, JSON, b"{}")], story)
+    hear_from([(401, JSON, body)], story)
 
 
 ONE = b'data: {"type":"transcript.text.delta","delta":"Hi"}\n\n'
@@ -189,7 +192,9 @@ ONE = b'data: {"type":"transcript.text.delta","delta":"Hi"}\n\n'
         (STREAM, ONE + b'data: {"type":"transcript.text.done"}\n\n', "engine_failed"),
         (STREAM, ONE + b'data: {"error":{"code":"rate_limit_exceeded"}}\n\n',
          "rate_limit_exceeded"),
+        (STREAM, b'data: {"type":"\xff"}\n\n', "engine_failed"),
         (JSON, b"<html>", "engine_failed"),
+        (JSON, b'{"text": "\xff"}', "engine_failed"),
         (JSON, b'{"text": 7}', "engine_failed"),
     ],
 )  # fmt: skip

@@ -93,7 +93,7 @@ def _engine_error(path: str, error: NetError) -> EngineError:
         case "status":
             try:
                 said = msgspec.json.decode(error.body)
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 said = None
             detail = said.get("error") if isinstance(said, dict) else None
             code = _code(error.status, detail)

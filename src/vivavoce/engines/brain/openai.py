@@ -204,7 +204,7 @@ def _tool_choice(choice: str | JsonObject) -> str | JsonObject:
 def _read(data: bytes) -> _Chunk:
     try:
         chunk = _decoder.decode(data)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise EngineError(f"{PATH}: the server sent what is no answer") from None
     if chunk.error:
         raise in_stream(PATH, chunk.error)

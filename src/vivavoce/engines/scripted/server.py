@@ -227,7 +227,7 @@ async def _while_there(request: Request, work: Coroutine[object, object, T]) -> 
 async def _decode(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.body(), type=kind)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ScriptedRefusal(400, "invalid_value", str(error)) from None
 
 

@@ -131,14 +131,14 @@ async def _streamed(stream: Stream, stable: OnTranscript) -> Transcript:
 def _read(data: bytes) -> _Event:
     try:
         return msgspec.json.decode(data, type=_Event)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise EngineError(f"{PATH}: the server sent what is no transcript") from None
 
 
 def _understood(data: bytes) -> Transcript:
     try:
         heard = msgspec.json.decode(data, type=_Transcript)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise EngineError(f"{PATH}: the server sent what is no transcript") from None
     return Transcript(
         heard.text.strip(),

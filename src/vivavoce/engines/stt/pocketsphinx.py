@@ -194,7 +194,7 @@ class Worker:
     def _read(self, line: bytes) -> _Line:
         try:
             return _answers.decode(line)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             raise self._child.garbled() from None
 
     async def _send(self, kind: bytes, payload: bytes = b"") -> None:

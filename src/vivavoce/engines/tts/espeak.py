@@ -313,7 +313,7 @@ class _Process(asyncio.SubprocessProtocol):
     def _take(self, head: bytes, pcm: bytes) -> None:
         try:
             message = _decoder.decode(head)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             self.kill()
             return
         match message:

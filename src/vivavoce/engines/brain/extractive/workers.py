@@ -17,8 +17,6 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from ....errors import EngineError
 from ....knowledge.chunks import Chunk
 from ...child_process import ChildProcess, Stopped
@@ -206,7 +204,7 @@ class Worker:
                     return wire.answers.decode(answer)
         except IncompleteReadError:
             raise (await self._ended()) from None
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             raise self._child.garbled() from None
 
     async def _frame(self) -> bytes:
