@@ -22,8 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MIB = 2**20
 MEMORY = 5 * MIB
-MESSAGES = 24 * MIB  # 2,048 events of a client wait, and garbage that is not collected yet
-LATE_S = 0.05  # 19 of 20 answers to the bystander come sooner
+ANSWERED = 24 * MIB  # if each frame has an answer: mistakes and answers wait, a few MiB of both
+LATE_S = 0.025  # 19 of 20 answers to the bystander come sooner
 BOUND = 256 * MIB  # of memory, in which a server that fails is stopped
 
 
@@ -43,7 +43,6 @@ FLOODS = {
     "CLOSE": frame(0x88, b"\x03\xe8"),
     "unknown": frame(0x83),
 }
-EVENTS = {"empty message", "empty binary message", "mistake"}  # each of them gets an error event
 
 
 class Flood:
@@ -148,50 +147,67 @@ def p95(took: list[float]) -> float:
     return took[len(took) * 95 // 100]
 
 
-@pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
+async def judge(
+    house: House, piece: bytes, timed: bool, *, most: int = MEMORY, reads: bool = False,
+    query: str | None = None, key: str = "",
+) -> None:  # fmt: skip
+    """Look at the memory, or at the time: the best of three, as other programs run too."""
+    if not timed:
+        memory, _ = await flooded(house, piece, reads=reads, query=query, key=key)
+        assert memory <= most
+        return
+    floods = [await flooded(house, piece, reads=reads, query=query, key=key) for _ in range(3)]
+    assert min(p95(took) for _, took in floods) < LATE_S
+
+
+COST = pytest.mark.parametrize(
+    "timed", [False, pytest.param(True, marks=pytest.mark.long)], ids=["memory", "time"]
+)
+READS = pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
+
+
+@COST
+@READS
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_costs_no_memory_and_no_time_of_others(
-    house: House, name: str, reads: bool
+    house: House, name: str, reads: bool, timed: bool
 ) -> None:
     async def story(house: House) -> None:
-        memory, took = await flooded(house, FLOODS[name], reads=reads)
-        assert memory <= (MESSAGES if name in EVENTS else MEMORY)
-        assert p95(took) < LATE_S
+        answered = name in ("empty message", "empty binary message", "mistake")
+        most = ANSWERED if answered else MEMORY
+        await judge(house, FLOODS[name], timed, most=most, reads=reads)
 
     house.story(story)
 
 
-def test_a_flood_on_a_control_connection(house: House) -> None:
+@COST
+def test_a_flood_on_a_control_connection(house: House, timed: bool) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             assert caller.socket.response is not None
             call_id = caller.socket.response.headers["Vivavoce-Call-Id"]
             query = f"call_id={call_id}"
-            memory, took = await flooded(house, FLOODS["PING"], reads=False, query=query)
-            assert memory <= MEMORY
-            assert p95(took) < LATE_S
+            await judge(house, FLOODS["PING"], timed, query=query)
             assert await caller.turn() == "You said: are you there"
 
     house.story(story)
 
 
-def test_a_flood_on_a_connection_that_was_refused(house: House) -> None:
+@COST
+def test_a_flood_on_a_connection_that_was_refused(house: House, timed: bool) -> None:
     async def story(house: House) -> None:
-        memory, took = await flooded(house, FLOODS["PING"], reads=False, key="vv_wrong")
-        assert memory <= MEMORY
-        assert p95(took) < LATE_S
+        await judge(house, FLOODS["PING"], timed, key="vv_wrong")
 
     house.story(story)
 
 
-@pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
-def test_a_flood_of_http_requests(house: House, reads: bool) -> None:
+@COST
+@READS
+def test_a_flood_of_http_requests(house: House, reads: bool, timed: bool) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
     async def story(house: House) -> None:
-        memory, took = await flooded(house, request, reads=reads, query="")
-        assert memory <= MEMORY
-        assert p95(took) < LATE_S
+        await judge(house, request, timed, reads=reads, query="")
 
     house.story(story)
 
