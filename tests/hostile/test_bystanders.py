@@ -183,6 +183,7 @@ def test_beside_an_event_of_nothing_but(beside: Watched, name: str) -> None:
     judge(beside, attack)
 
 
+@pytest.mark.long
 def test_beside_fifteen_megabytes_of_sound(beside: Watched) -> None:
     frame = wide('{"type":"input_audio_buffer.append","audio":"', "MBAw" * (15 * MIB // 4), '"}')
 
@@ -316,7 +317,9 @@ def test_beside_a_conversation_that_an_upstream_is_told(beside: Watched) -> None
     judge(beside, lambda house: _flood(house, [], "", f"{RELAYED}&conversation_id=conv_relayed"))
 
 
-@pytest.mark.parametrize("name", ["many", "large", "escapes"])
+@pytest.mark.parametrize(
+    "name", ["escapes", *(pytest.param(name, marks=pytest.mark.long) for name in ("many", "large"))]
+)
 def test_beside_a_conversation_that_is_read(beside: Watched, name: str) -> None:
     async def attack(house: House) -> None:
         headers = {"Authorization": f"Bearer {house.key}"}
@@ -397,10 +400,11 @@ def test_beside_control_connections_of_a_relayed_call(beside: Watched, frame: by
     ("frames", "answer"),
     [
         ([update(tool_choice="auto")] * 100, "session.updated"),
-        ([update(tools=tools(4_000, parameters={"a": {}}))], "session.updated"),
+        pytest.param([update(tools=tools(4_000, parameters={"a": {}}))], "session.updated",
+                     marks=pytest.mark.long),
     ],
     ids=["small", "large"],
-)
+)  # fmt: skip
 def test_beside_fifteen_who_ask_for_much(beside: Watched, frames: list[bytes], answer: str) -> None:
     async def attack(house: House) -> None:
         async with calls(house, 15) as callers:
