@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.access.auth_failure import withdrawn
 from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.effects import CallTool
 from vivavoce.core.inputs import SessionInput
@@ -34,6 +35,7 @@ from vivavoce.runtime.traffic import TrafficCounters
 from ..support.fakes import (
     BROKEN,
     LOUD,
+    WINDOW,
     ExactDecoder,
     FakeBrain,
     FakeJudge,
@@ -513,6 +515,36 @@ def test_a_bug_in_the_rules_ends_the_call_loudly(script: list[tuple[float, Clien
     assert caught.group_contains(ZeroDivisionError)
     assert call.wire.closed is not None
     assert call.wire.closed[1] == 1011
+
+
+def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
+    """A revocation finds it here. It goes on, with the other calls of that credential."""
+    went_on: list[float] = []
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    def begun(driver: CallDriver) -> None:
+        def revoke() -> None:
+            client, sideband = driver._clients
+            for outbox in (client.outbox, sideband.outbox) * (WINDOW + 1):
+                outbox.put(b"more than it reads")
+            client.update_backpressure = break_down  # type: ignore[method-assign]
+            driver.revoke(withdrawn("key_1"))
+            went_on.append(now())
+
+        asyncio.get_running_loop().call_later(1.0, revoke)
+
+    call = Call([], wire=FakeWire(100.0), sideband=FakeWire(100.0))
+    with pytest.raises(ExceptionGroup) as caught:
+        live(call._run(begun))
+    assert caught.group_contains(ZeroDivisionError)
+    assert went_on == [1.0]
+    assert call.wire.closed is not None
+    assert call.wire.closed[1:] == (3000, "invalid_request_error.key_revoked")
+    assert call.sideband is not None
+    assert call.sideband.closed is not None
+    assert call.sideband.closed[1:] == (1000, "hung up")
 
 
 # More than anybody could hear

@@ -181,10 +181,9 @@ class CallDriver(Generic[In, Eff]):
             self._work.end()
             if self._timer:
                 self._timer.cancel()
+            goodbye = self._goodbye or (CloseCode.INTERNAL_ERROR, "internal error")
             for client in self._attached():  # a bug, or a process that cannot wait
-                client.outbox.abort(
-                    *(self._goodbye or (CloseCode.INTERNAL_ERROR, "internal error"))
-                )
+                client.outbox.abort(*self._farewell(client, *goodbye), self._last_word(client))
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
@@ -277,16 +276,30 @@ class CallDriver(Generic[In, Eff]):
                 if isinstance(event, Played):
                     self.recorder.mark_played(event.item_id)
         except Exception as bug:
-            self._bug = bug
-            self._over.set()
-            return  # busy for good: nothing more is told to a machine that is broken
+            self._break(bug)
+            return
         self._busy = False
         self.reconcile()
 
+    def _break(self, bug: Exception) -> None:
+        """End the call. It stays busy: nothing more is told to a machine that is broken."""
+        self._busy = True
+        self._bug = bug
+        self._over.set()
+
     def reconcile(self) -> None:
-        """After anything at all: who may breathe, what is due, are we done?"""
+        """After anything at all: who may breathe, what is due, are we done?
+
+        What goes wrong in it is this call's bug too, and no other call's.
+        """
         if self._busy:
             return
+        try:
+            self._reconcile()
+        except Exception as bug:
+            self._break(bug)
+
+    def _reconcile(self) -> None:
         for client in self._clients:
             client.update_backpressure()
         self._work.update_backpressure()
