@@ -16,9 +16,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from vivavoce.cli import logs
+from vivavoce.core.types import Frame
 from vivavoce.failures import describe, leaves, log_failure, trace
 from vivavoce.net.dial import dial
-from vivavoce.net.websocket import Frame
 
 SECRET = "my grandmother's maiden name"
 

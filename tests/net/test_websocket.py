@@ -383,3 +383,59 @@ def test_a_receiver_that_fails_after_the_connection_is_gone_is_told_so() -> None
                 assert (await ours.lost_by)[0] == 1006
 
     live(story(), uvloop.new_event_loop)
+
+
+class Slow(Connected):
+    """Takes a millisecond for each message."""
+
+    def frame(self, data: Frame) -> None:
+        super().frame(data)
+        ends = time.monotonic() + 0.001
+        while time.monotonic() < ends:
+            pass
+
+
+@pytest.mark.parametrize("bits", [0x40, 0x20, 0x10, 0x70])
+@pytest.mark.parametrize("kind", [0x81, 0x82, 0x01, 0x89, 0x8A])
+def test_a_reserved_bit_is_a_protocol_error(kind: int, bits: int) -> None:
+    """They belong to extensions, such as compression. The server has agreed to none."""
+
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            peer.transport.write(by_hand(kind | bits, b"x") + by_hand(0x81, b"later"))
+            async with asyncio.timeout(5):
+                await peer.wait_closed()
+            assert (peer.close_code, ours.messages) == (1002, [])
+
+    live(story(), uvloop.new_event_loop)
+
+
+@pytest.mark.parametrize("code", [1006, 5000, 65535])
+def test_a_close_code_that_no_frame_may_carry_is_answered_as_a_protocol_error(code: int) -> None:
+    async def story() -> None:
+        async with client_leg() as (ours, peer):
+            ours.join(ours)
+            peer.transport.write(by_hand(0x88, code.to_bytes(2) + b"why"))
+            await peer.wait_closed()
+            assert peer.close_code == 1002
+            assert (await ours.lost_by)[0] == 1002
+
+    live(story(), uvloop.new_event_loop)
+
+
+def test_what_follows_a_close_frame_is_not_taken() -> None:
+    """The messages before it wait for the next turns of the loop. Those behind it do not."""
+
+    async def story() -> None:
+        async with client_leg(Slow) as (ours, peer):
+            ours.join(ours)
+            said = [b"%d" % number for number in range(50)]
+            goodbye = by_hand(0x88, b"\x03\xe8")
+            pieces = [by_hand(0x81, data) for data in said]
+            peer.transport.write(b"".join(pieces) + goodbye + by_hand(0x81, b"later") * 50)
+            async with asyncio.timeout(10):
+                assert (await ours.lost_by)[0] == 1000
+            assert ours.messages == said
+
+    live(story(), uvloop.new_event_loop)

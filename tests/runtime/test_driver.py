@@ -524,7 +524,7 @@ def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
     def break_down() -> None:
         raise ZeroDivisionError
 
-    def begun(driver: CallDriver) -> None:
+    def begun(driver: SessionDriver) -> None:
         def revoke() -> None:
             client, sideband = driver._clients
             for outbox in (client.outbox, sideband.outbox) * (WINDOW + 1):

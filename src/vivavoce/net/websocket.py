@@ -26,6 +26,7 @@ from .graceful_close import CLOSE_WITHIN_S
 SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that reads nothing while a control frame waits for it
 RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
+LARGEST_CODE = 4999  # RFC 6455 §7.4.2
 HEADER = 14  # bytes, the longest that a frame can have
 SHARE_S = 0.005  # of a turn of the loop, for the messages of one read
 LOOK_EVERY = 8  # messages, at the clock
@@ -137,14 +138,16 @@ class Socket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is _TEXT and frame.fin and self._direct:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # belong to extensions, and there are none
+            self.close(WSCloseCode.PROTOCOL_ERROR.value, "reserved bit")
+        elif kind is _TEXT and frame.fin and self._direct:
             if frame.last_in_buffer:
                 self._messages = self._empty = 0
             elif self._share_is_used():
                 self._hold(kind, frame)
                 return
             self.receiver.frame(frame.get_payload_as_memoryview())  # type: ignore[union-attr]
-        elif self._closing is not None:
+        elif self._closing is not None or self._farewell:
             self._count_empty(frame)
             if kind is _CLOSE:
                 transport.disconnect()
@@ -153,12 +156,7 @@ class Socket(WSListener):
             if not self._control.answer(frame.get_payload_as_bytes()):
                 self._stop_reading(_ANSWERED)
         elif kind is _CLOSE:
-            code = frame.get_close_code()  # a plain int where picows has no name for it
-            number = (
-                int(code.value if isinstance(code, WSCloseCode) else code) or CloseCode.NO_STATUS
-            )
-            reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
-            self._code, self._reason = number, reason  # also if the connection ends before ours
+            self._code, self._reason = _goodbye(frame)  # also if the connection ends before ours
             self._farewell = True
             if not self._held:
                 self._closed_by_peer(transport)
@@ -342,6 +340,18 @@ class Socket(WSListener):
         if self.receiver is not None and not self._told:
             self._told = True
             self.receiver.lost(self._code, self._reason)
+
+
+def _goodbye(frame: WSFrame) -> tuple[int, str]:
+    """Read code and reason of a CLOSE frame. A code that no frame may carry is a mistake.
+
+    picows refuses other invalid codes by itself.
+    """
+    code = frame.get_close_code()  # a plain int where picows has no name for it
+    number = int(code.value if isinstance(code, WSCloseCode) else code) or CloseCode.NO_STATUS
+    if number == CloseCode.ABNORMAL or number > LARGEST_CODE:
+        return WSCloseCode.PROTOCOL_ERROR.value, "invalid close code"
+    return number, (frame.get_close_message() or b"").decode("utf-8", "replace")
 
 
 def _cut(reason: str) -> bytes:
