@@ -108,6 +108,20 @@ def test_many_stars_look_at_each_directory_once(tmp_path: Path) -> None:
     assert "Inside." in known(load(folder, KNOWN))
 
 
+def test_a_tree_that_is_too_deep_or_too_wide_is_said_and_not_walked_through(tmp_path: Path) -> None:
+    """To open a directory costs a step for each one above it."""
+    folder = write(tmp_path, PATTERNS, knowledge__a_md="# A\nInside.")
+    (folder / "knowledge" / "/".join("d" * 41)).mkdir(parents=True)
+    (mistake,) = wrong(folder)
+    assert mistake.endswith("looks through directories that are more than 40 deep")
+
+    other = write(tmp_path, 'name = "eve"\nknowledge.paths = ["**/*.md"]\n', "eve")
+    for number in range(2_001):
+        (other / f"d{number}").mkdir()
+    (mistake,) = wrong(other)
+    assert mistake.endswith("looks through more than 2000 directories")
+
+
 def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path, NAME, knowledge__a_md="# A\nInside.", knowledge__big_md=b"x")
     (folder / "knowledge/big.md").write_bytes(b"x" * (FILE_BYTES + 1))

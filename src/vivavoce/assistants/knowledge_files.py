@@ -23,6 +23,8 @@ FILE_BYTES = 2 * 1024 * 1024
 BYTES = 32 * 1024 * 1024  # of all of them
 FILES = 1000
 ENTRIES = 100_000  # of directories, looked at for one pattern
+DIRECTORIES = 2_000  # listed for one pattern: each costs a millisecond
+DEPTH = 40  # directories inside each other: to open one costs a step for each above it
 KINDS = (".md", ".csv")
 WILD = re.compile(r"[*?\[]")
 
@@ -61,6 +63,7 @@ class _Search:
         self._ahead: list[tuple[str, int]] = [("", 0)]  # directories, and the step to take there
         self._seen: set[tuple[str, int]] = set()
         self._left = ENTRIES
+        self._listed = 0
 
     def run(self) -> set[str]:
         while self._ahead:
@@ -104,6 +107,11 @@ class _Search:
             self._found.add(name)
 
     def _list(self, directory: str) -> Iterator[tuple[str, bool, bool]]:
+        self._listed += 1
+        if self._listed > DIRECTORIES:
+            raise UnreadableFile(f"looks through more than {DIRECTORIES} directories")
+        if directory.count("/") >= DEPTH:
+            raise UnreadableFile(f"looks through directories that are more than {DEPTH} deep")
         try:
             listed = entries(self._folder, directory)
         except MissingFile:  # or a link to a file, where the pattern has a directory
