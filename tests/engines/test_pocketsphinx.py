@@ -317,6 +317,30 @@ def test_who_has_fallen_quiet_and_ends_is_heard(congress: ModelFiles) -> None:
     assert "keynote" in live(story())
 
 
+def test_a_call_has_one_worker_however_much_it_sends(congress: ModelFiles) -> None:
+    async def story() -> None:
+        ends: list[int] = []
+        async with Pool(4) as pool, asyncio.TaskGroup() as tasks:
+            call, talker = Pocketsphinx(pool, congress), Talker()
+
+            async def listen(number: int) -> str:
+                sound = pieces(REGISTRATION) if number else talker.sound()
+                text = (await call.listen(sound, nobody)).text
+                ends.append(number)
+                return text
+
+            heard = [tasks.create_task(listen(number)) for number in range(4)]
+            await talker.heard.wait()
+            other = await Pocketsphinx(pool, congress).listen(pieces(KEYNOTE), nobody)
+            assert "keynote" in other.text
+            assert (pool.busy, ends) == (1, [])
+            talker.done.set()
+        assert ends == [0, 1, 2, 3]
+        assert all("registration" in task.result() for task in heard[1:])
+
+    live(story())
+
+
 def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
     async def story() -> None:
         async with Pool(1, wait_s=0.05) as pool:

@@ -212,13 +212,18 @@ def _asked_to_end() -> int:
 
 
 class Pocketsphinx:
-    """Hears the talker of one call (a `SpeechToText`), and gets used to their voice."""
+    """Hears the talker of one call (a `SpeechToText`), and gets used to their voice.
+
+    A call has one worker at a time: its utterances wait for each other. A client that sends
+    minutes of speech at once would otherwise occupy all workers, and all processors with them.
+    """
 
     def __init__(self, pool: Pool, model: ModelFiles | None = None) -> None:
         """`model`: from `lm.prepare`. None: pocketsphinx's own, larger and without our words."""
         self._pool = pool
         self._model = model
         self._voice: str | None = None
+        self._one_worker = asyncio.Lock()
 
     async def listen(
         self,
@@ -265,7 +270,11 @@ class Pocketsphinx:
         return said
 
     async def _hear(self, tape: _Tape, stable: OnTranscript) -> tuple[str, str | None]:
-        async with self._pool.lease(self._model) as worker, aclosing(tape.play()) as sound:
+        async with (
+            self._one_worker,
+            self._pool.lease(self._model) as worker,
+            aclosing(tape.play()) as sound,
+        ):
             return await worker.hear(self._model, self._voice, sound, stable)
 
 
