@@ -180,6 +180,17 @@ def test_what_is_of_another_type_is_a_failure_too(adapter: str, what: str) -> No
     assert call.wire.all(server.ResponseDone)
 
 
+def test_the_id_that_an_adapter_gives_a_function_call_is_not_taken() -> None:
+    """It could be that of another item, also of one that the client made."""
+    mine = Message(id="mine", role="user", content=(HELLO,))
+    calls = [FunctionCall(id="mine", call_id=f"c{n}", name="f", arguments="{}") for n in range(2)]
+    script: list[tuple[float, ClientEvent]] = [(0.0, client.ItemCreate(item=mine)), *ASK]
+    call = Call(script, brain=FakeBrain(calls)).live()
+    ids = [event.item.id for _, event in call.wire.all(server.ItemAdded)]
+    assert call.statuses == ["completed"]
+    assert len(ids) == len(set(ids)) == 3
+
+
 # All of Unicode
 
 

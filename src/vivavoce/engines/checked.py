@@ -64,11 +64,16 @@ def emitted(event: object) -> OutputChunk | ToolRequested | CutShort:
         case OutputChunk(response_id, said, bytes(pcm), words):
             return OutputChunk(response_id, text(said), pcm, tuple(map(_word, words)))
         case ToolRequested(response_id, call):
-            return ToolRequested(response_id, _struct(call, FunctionCall))
+            return ToolRequested(response_id, _unnamed(_struct(call, FunctionCall)))
         case CutShort(response_id, "max_output_tokens" | "content_filter" as reason, spent):
             return CutShort(response_id, reason, usage(spent))
         case _:
             raise TypeError("a piece of an answer expected")
+
+
+def _unnamed(call: FunctionCall) -> FunctionCall:
+    """Take the item's id away: an adapter's could be another item's. The machine gives one."""
+    return msgspec.structs.replace(call, id="")
 
 
 def _word(value: object) -> Word:
