@@ -12,6 +12,7 @@ from tests.support.virtual_time import live
 from vivavoce.access import authentication, client_secrets, keys, sign_in, tokens
 from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.access.client_secrets import ClientSecret
+from vivavoce.access.credential_policy import CredentialPolicy
 from vivavoce.core.types import Caller
 from vivavoce.errors import InvalidRequest
 from vivavoce.store.base import Grant, KeyRow, SecretRow
@@ -19,6 +20,7 @@ from vivavoce.store.memory import MemoryStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+POLICY = CredentialPolicy()
 OWNER = Caller(credential="cookie", sign_in_id="si_1", subject=sign_in.OWNER, browser=True)
 
 Story = Callable[[MemoryStore], Awaitable[None]]
@@ -55,7 +57,7 @@ async def owner(store: MemoryStore) -> Caller:
 async def minted(
     store: MemoryStore, caller: Caller, grant: Grant, seconds: int = 600
 ) -> ClientSecret:
-    secret = await client_secrets.mint(store, caller, grant, NOW, seconds)
+    secret = await client_secrets.mint(store, POLICY, caller, grant, NOW, seconds)
     assert isinstance(secret, ClientSecret), secret
     return secret
 
@@ -259,7 +261,7 @@ def test_a_client_secret_lives_as_long_as_was_asked(seconds: int) -> None:
 def test_a_client_secret_lives_ten_seconds_to_two_hours(seconds: int) -> None:
     async def story(store: MemoryStore) -> None:
         with pytest.raises(InvalidRequest) as refused:
-            await client_secrets.mint(store, OWNER, Grant(), NOW, seconds)
+            await client_secrets.mint(store, POLICY, OWNER, Grant(), NOW, seconds)
         assert refused.value.param == "expires_after.seconds"
 
     tell(story)
@@ -283,10 +285,12 @@ def test_a_revoked_secret_starts_no_call() -> None:
         caller = await enters(store, key)
         secret, other = await minted(store, caller, GRANT), await minted(store, caller, GRANT)
         assert secret.id.startswith("cs_")
-        assert await client_secrets.revoke(store, caller, secret.id, NOW)
+        assert await client_secrets.revoke(store, POLICY, caller, secret.id, NOW)
         assert "client secret has been revoked" in (await is_refused(store, secret.value)).message
         await enters(store, other.value)
-        assert await client_secrets.revoke(store, caller, secret.id, NOW)  # twice does no harm
+        assert await client_secrets.revoke(
+            store, POLICY, caller, secret.id, NOW
+        )  # twice does no harm
 
     tell(story)
 
@@ -312,7 +316,7 @@ def test_only_who_minted_a_secret_revokes_it() -> None:
             (mine, mine.key_id or ""),
             (await enters(store, secret.value), secret.id),
         ):
-            assert not await client_secrets.revoke(store, caller, name, NOW), (caller, name)
+            assert not await client_secrets.revoke(store, POLICY, caller, name, NOW), (caller, name)
         await enters(store, secret.value)
         await enters(store, pages.value)
 
@@ -351,7 +355,7 @@ def test_a_secret_that_is_minted_while_its_cookie_signs_out_is_no_good() -> None
 def test_a_secret_does_not_outlive_the_cookie_that_minted_it() -> None:
     async def story(store: MemoryStore) -> None:
         caller, ends = await owner(store), NOW + sign_in.COOKIE_LIVES
-        secret = await client_secrets.mint(store, caller, Grant(), ends - SECOND)
+        secret = await client_secrets.mint(store, POLICY, caller, Grant(), ends - SECOND)
         assert isinstance(secret, ClientSecret)
         await enters(store, secret.value, ends - SECOND)
         await is_refused(store, secret.value, ends)
@@ -374,14 +378,16 @@ def test_a_secret_is_found_by_itself() -> None:
 def test_nobody_gives_away_more_than_they_have() -> None:
     async def story(store: MemoryStore) -> None:
         bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
-        other = await client_secrets.mint(store, bound, Grant(assistant="coach"), NOW)
+        other = await client_secrets.mint(store, POLICY, bound, Grant(assistant="coach"), NOW)
         assert isinstance(other, AuthFailure)
         assert other.status == 403
-        elses = await client_secrets.mint(store, OWNER, Grant(subject="ann"), NOW)
+        elses = await client_secrets.mint(store, POLICY, OWNER, Grant(subject="ann"), NOW)
         assert isinstance(elses, AuthFailure)
         assert elses.status == 403
         secret = await minted(store, await owner(store), Grant())
-        again = await client_secrets.mint(store, await enters(store, secret.value), Grant(), NOW)
+        again = await client_secrets.mint(
+            store, POLICY, await enters(store, secret.value), Grant(), NOW
+        )
         assert isinstance(again, AuthFailure)
         assert again.status == 403
 
@@ -390,12 +396,12 @@ def test_nobody_gives_away_more_than_they_have() -> None:
 
 def test_what_the_caller_is_bound_to_is_filled_in() -> None:
     bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
-    narrowed = client_secrets.narrow(bound, Grant(subject="ann"))
+    narrowed = POLICY.may_mint(bound, Grant(subject="ann"))
     assert narrowed == Grant(assistant="charlotte", subject="ann")
-    assert client_secrets.narrow(OWNER, Grant(assistant="coach")) == Grant(
+    assert POLICY.may_mint(OWNER, Grant(assistant="coach")) == Grant(
         assistant="coach", subject=sign_in.OWNER
     )
-    assert client_secrets.narrow(KEY, Grant()) == Grant()
+    assert POLICY.may_mint(KEY, Grant()) == Grant()
 
 
 # Signing in

@@ -19,6 +19,7 @@ from vivavoce import __version__
 from vivavoce.access import client_secrets, keys, sign_in
 from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.access.client_secrets import ClientSecret
+from vivavoce.access.credential_policy import CredentialPolicy
 from vivavoce.app import data_folder
 from vivavoce.app.data_folder import DataFolder
 from vivavoce.cli.common import command
@@ -98,7 +99,7 @@ def test_a_key_lives_from_its_making_to_its_revocation(terminal: Terminal) -> No
 
 async def mint(store: SqlStore, caller: Caller) -> ClientSecret:
     grant = Grant(assistant="charlotte", subject="ann", session={"instructions": "Be kind."})
-    minted = await client_secrets.mint(store, caller, grant, NOW)
+    minted = await client_secrets.mint(store, CredentialPolicy(), caller, grant, NOW)
     assert isinstance(minted, ClientSecret)
     return minted
 

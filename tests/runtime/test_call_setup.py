@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from vivavoce.access.credential_policy import CredentialPolicy
+from vivavoce.access.policy import Policy
 from vivavoce.app.adapters import Adapters, known
 from vivavoce.app.build import CallBuilder
 from vivavoce.app.data_folder import DataFolder
@@ -31,6 +33,7 @@ from vivavoce.store.memory import MemoryStore
 
 from ..support.fakes import FakeWire
 from ..support.folders import write
+from ..support.token_policy import Claims, TokenPolicy
 from ..support.virtual_time import live
 from .test_driver import HELLO
 
@@ -49,6 +52,9 @@ default = "Say it again."
 calls_at_once = 2
 locked = ["instructions", "tools", "audio.output.voice"]
 """
+
+
+CREDENTIALS = CredentialPolicy()
 
 
 class FullDisk(MemoryStore):
@@ -88,6 +94,7 @@ def place(
     load: LoadMonitor | None = None,
     needs_stt_worker: bool = True,
     per_key: int | None = None,
+    policy: Policy = CREDENTIALS,
 ) -> None:
     write(folder, ECHO, "echo")
     kept = store or MemoryStore()
@@ -117,8 +124,13 @@ def place(
 
             reception = CallSetup(
                 identify=identify,
+                policy=policy,
                 resolver=CallResolver(
-                    Catalogue([folder], known()), kept, default_assistant="echo", make_id=ids()
+                    Catalogue([folder], known()),
+                    kept,
+                    policy=policy,
+                    default_assistant="echo",
+                    make_id=ids(),
                 ),
                 admission=Admission(
                     registry,
@@ -448,7 +460,48 @@ def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path)
     place(tmp_path, story, load=late(recognisers=True))
 
 
-@pytest.mark.parametrize("kind", ["pauses", "engine"])
+USERS = TokenPolicy({"ann": Claims("user", ("echo", "other")), "bob": Claims("user", ("other",))})
+
+
+@pytest.mark.parametrize("asked", [{"assistant": "echo"}, {"model": "echo"}, {}])
+def test_a_policy_refuses_an_assistant_however_the_request_names_it(
+    tmp_path: Path, asked: dict[str, str]
+) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire(), **asked)
+        at.client_id = Caller(credential="token", subject="bob")
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire(), **asked)
+        assert (refused.value.status, refused.value.code) == (403, "assistant_not_allowed")
+
+    place(tmp_path, story, caller=Caller(credential="token", subject="ann"), policy=USERS)
+
+
+def test_a_secret_is_not_previewed_for_an_assistant_that_its_minter_may_not_start(
+    tmp_path: Path,
+) -> None:
+    """The grant names none, so that the server picks: from the model, or the default."""
+
+    async def story(at: Place) -> None:
+        holder = Caller(credential="secret", browser=True)
+        minter = Caller(credential="token", subject="bob")
+        for asked in ({"model": "echo"}, {}):
+            with pytest.raises(CallRefused) as refused:
+                await at.reception.preview(holder, CallRequest(None, "http", asked), minter)
+            assert refused.value.code == "assistant_not_allowed"
+
+    place(tmp_path, story, policy=USERS)
+
+
+def test_the_policy_decides_which_fields_are_locked(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        assert at.built[-1].locked == ("instructions", "tools", "audio.output.voice")
+
+    place(tmp_path, story, caller=Caller(credential="token", subject="ann"), policy=USERS)
+
+
+@pytest.mark.parametrize("kind", ["end_of_turn_model", "engine"])
 def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

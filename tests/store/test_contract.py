@@ -281,11 +281,14 @@ def test_conversations_are_found_by_assistant_and_by_person(make: Make) -> None:
                     subject=["ann", None][number // 4],
                 )
             )
-        of_coach = await store.conversations(assistant="coach")
+        of_coach = await store.conversations(assistants=["coach"])
         assert [row.id for row in of_coach.data] == ["conv_7", "conv_5", "conv_3", "conv_1"]
-        of_ann = await store.conversations(assistant="charlotte", subject="ann", limit=1)
+        of_both = await store.conversations(assistants=["coach", "charlotte"], subject="ann")
+        assert [row.id for row in of_both.data] == ["conv_3", "conv_2", "conv_1", "conv_0"]
+        assert (await store.conversations(assistants=[])).data == []
+        of_ann = await store.conversations(assistants=["charlotte"], subject="ann", limit=1)
         assert ([row.id for row in of_ann.data], of_ann.has_more) == (["conv_2"], True)
-        rest = await store.conversations(assistant="charlotte", subject="ann", before="conv_2")
+        rest = await store.conversations(assistants=["charlotte"], subject="ann", before="conv_2")
         assert ([row.id for row in rest.data], rest.has_more) == (["conv_0"], False)
         assert (await store.conversations(subject="' OR 1=1 --")).data == []
 
@@ -333,11 +336,23 @@ def test_calls_of_one_assistant_fill_a_page(make: Make) -> None:
         for number in range(6):
             assistant = "coach" if number % 2 else "charlotte"
             await store.begin_call(replace(call(f"rtc_{number}"), assistant=assistant))
-        page = await store.calls(assistant="coach", limit=2)
+        page = await store.calls(assistants=["coach"], limit=2)
         assert [row.id for row in page] == ["rtc_5", "rtc_3"]
-        page = await store.calls(assistant="coach", before="rtc_3", limit=2)
+        page = await store.calls(assistants=["coach"], before="rtc_3", limit=2)
         assert [row.id for row in page] == ["rtc_1"]
-        assert await store.calls(assistant="nobody") == []
+        page = await store.calls(assistants=["coach", "charlotte", "mentor"], limit=3)
+        assert [row.id for row in page] == ["rtc_5", "rtc_4", "rtc_3"]
+        for nothing in (["mentor"], []):
+            assert await store.calls(assistants=nothing) == []
+
+
+def test_calls_of_one_user_are_listed_without_the_others(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        for number, user in enumerate(("ann", "bob", None)):
+            await store.begin_call(replace(call(f"rtc_{number}"), subject=user))
+        assert [row.id for row in await store.calls(subject="bob")] == ["rtc_1"]
+        assert await store.calls(subject="bob", assistants=["mentor"]) == []
 
     tell(make, story)
 

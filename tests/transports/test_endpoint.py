@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from vivavoce.access.credential_policy import CredentialPolicy
 from vivavoce.core.types import Caller, Frame
 from vivavoce.net.websocket import Socket
 from vivavoce.protocol.close_codes import CloseCode
@@ -125,6 +126,7 @@ def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
         async with CallRegistry() as registry:
             reception = CallSetup(
                 identify=known,
+                policy=CredentialPolicy(),
                 resolver=nobody,
                 admission=nobody,
                 store=nobody,

@@ -11,14 +11,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import msgspec
-
 from ..core import ids
 from ..core.types import Caller
 from ..errors import InvalidRequest
 from ..store.base import Grant, SecretRow, Store
 from . import keys, sign_in, tokens
-from .auth_failure import AuthFailure, expired, not_yours, revoked
+from .auth_failure import AuthFailure, expired, revoked
+from .policy import Policy
 
 PREFIX = "ek_"
 ID_KIND = "cs"
@@ -32,24 +31,6 @@ class ClientSecret:
     id: str
     value: str
     expires_at: datetime
-
-
-def narrow(caller: Caller, grant: Grant) -> Grant | AuthFailure:
-    """The grant, with what the caller is bound to filled in; a refusal if it asks for more."""
-    if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
-        return not_yours("assistant")
-    if caller.credential == "cookie" and grant.subject not in (None, caller.subject):
-        return not_yours("user")
-    return msgspec.structs.replace(
-        grant,
-        assistant=grant.assistant or caller.assistant,
-        subject=caller.subject if caller.credential == "cookie" else grant.subject,
-    )
-
-
-def minter(caller: Caller) -> str | None:
-    """Name the key or the sign-in that a caller mints by. None: the operator's command line."""
-    return caller.key_id or caller.sign_in_id
 
 
 def holder(row: SecretRow) -> Caller:
@@ -88,24 +69,31 @@ def granted(
 
 
 async def mint(
-    store: Store, caller: Caller, grant: Grant, now: datetime, seconds: int = DEFAULT_S
+    store: Store,
+    policy: Policy,
+    caller: Caller,
+    grant: Grant,
+    now: datetime,
+    seconds: int = DEFAULT_S,
 ) -> ClientSecret | AuthFailure:
-    """Raises `InvalidRequest` for a time to live that the protocol does not allow."""
-    if caller.credential == "secret":
-        return AuthFailure("forbidden", "A client secret cannot mint another one.", status=403)
+    """Make a client secret, with what of the grant the policy allows this caller to give.
+
+    Raises `InvalidRequest` for a time to live that the protocol does not allow.
+    """
+    narrowed = policy.may_mint(caller, grant)
+    if isinstance(narrowed, AuthFailure):
+        return narrowed
     if not SHORTEST_S <= seconds <= LONGEST_S:
         raise InvalidRequest(
             "invalid_value",
             f"Invalid value: {seconds}. A client secret lives {SHORTEST_S} to {LONGEST_S} seconds.",
             "expires_after.seconds",
         )
-    narrowed = narrow(caller, grant)
-    if isinstance(narrowed, AuthFailure):
-        return narrowed
     name = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
     secret = ClientSecret(name, tokens.make(PREFIX), now + timedelta(seconds=seconds))
     hash = tokens.digest(secret.value)
-    await store.add_secret(SecretRow(name, hash, secret.expires_at, narrowed, minter(caller)))
+    minted_by = policy.minter_id(caller)
+    await store.add_secret(SecretRow(name, hash, secret.expires_at, narrowed, minted_by))
     return secret
 
 
@@ -143,12 +131,14 @@ async def of_value(store: Store, value: str) -> SecretRow | None:
     return await store.secret_by_hash(tokens.digest(value))
 
 
-async def revoke(store: Store, caller: Caller, secret_id: str, now: datetime) -> bool:
-    """Revoke a secret of one's own: of this key, or of this sign-in. False: it is not.
+async def revoke(
+    store: Store, policy: Policy, caller: Caller, secret_id: str, now: datetime
+) -> bool:
+    """Revoke a secret that this caller minted. Return False if the caller did not mint it.
 
-    One that was revoked already is one's own still.
+    To revoke a secret a second time changes nothing, and returns True.
     """
-    minted_by = None if caller.credential == "secret" else minter(caller)
+    minted_by = policy.minter_id(caller)
     if minted_by is None or not await store.has_minted(minted_by, secret_id):
         return False
     await store.revoke_secret(secret_id, now)

@@ -133,7 +133,7 @@ class CallBuilder:
             greeting=assistant.greeting(spec.language) if spec.greet else None,
             language=spec.language,
             gate_db=assistant.turns.gate_db,
-            locked=_locked(spec),
+            locked=spec.locked,
             max_session_s=minutes * 60,
             idle_s=assistant.limits.idle_minutes * 60,
             thinks_in_text=True,
@@ -217,7 +217,7 @@ class CallBuilder:
                     queue=self._queue,
                 )
             pipeline = InputPipeline(self._parts.detector, lambda: machine.config.audio.input)
-            allow = _keeping((*_locked(spec), *fixed))
+            allow = _keeping((*spec.locked, *fixed))
             voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)
             return voice
@@ -248,11 +248,6 @@ class CallBuilder:
             on_written=seen.written,
             traffic=self._metrics.traffic,
         )
-
-
-def _locked(spec: CallSpec) -> tuple[str, ...]:
-    """What of the session the call's own client may not change."""
-    return spec.assistant.limits.locked if spec.browser else ()
 
 
 def _recall(history: tuple[ItemRow, ...]) -> Ledger:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..access import authentication
+from ..access.credential_policy import CredentialPolicy
 from ..access.maintenance import CredentialMaintenance
 from ..assistants import SHIPPED, Assistant, Catalogue
 from ..config import Settings
@@ -110,10 +111,16 @@ class Server:
             maintenance.note(caller)
             return caller
 
+        policy = CredentialPolicy()
         reception = CallSetup(
             identify=identify,
+            policy=policy,
             resolver=CallResolver(
-                catalogue, store, default_assistant=calls.default_assistant, make_id=make_id
+                catalogue,
+                store,
+                policy=policy,
+                default_assistant=calls.default_assistant,
+                make_id=make_id,
             ),
             admission=Admission(
                 registry,
@@ -144,6 +151,7 @@ class Server:
 
         return Services(
             store=store,
+            policy=policy,
             catalogue=catalogue,
             reception=reception,
             registry=registry,

@@ -40,7 +40,8 @@ def listed(
     async def work() -> ConversationPage:
         kept = await store(data_folder_of(data_dir))
         try:
-            return await kept.conversations(assistant=assistant, subject=user, limit=limit)
+            assistants = None if assistant is None else [assistant]
+            return await kept.conversations(assistants=assistants, subject=user, limit=limit)
         finally:
             await kept.close()
 

@@ -115,6 +115,7 @@ def _here(data: DataFolder) -> str:
 async def _secret(data: DataFolder, assistant: str | None, session: JsonObject | None) -> str:
     """Whoever can read the data folder may talk with its server."""
     from ..access import client_secrets
+    from ..access.credential_policy import CredentialPolicy
     from ..core.types import Caller
     from ..store.base import Grant
 
@@ -122,7 +123,7 @@ async def _secret(data: DataFolder, assistant: str | None, session: JsonObject |
     try:
         caller = Caller(credential="key", subject=os.environ.get("USER"))
         grant = Grant(assistant=assistant, session=session)
-        minted = await client_secrets.mint(kept, caller, grant, now(), 60)
+        minted = await client_secrets.mint(kept, CredentialPolicy(), caller, grant, now(), 60)
         assert isinstance(minted, client_secrets.ClientSecret)
         return minted.value
     finally:

@@ -46,7 +46,7 @@ class Transcript(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The caller of a call, and what its credential grants. It never holds a secret."""
 
-    credential: Literal["key", "secret", "cookie"]
+    credential: str  # its kind, as the policy knows it: `key`, `secret`, `cookie`
     key_id: str | None = None  # of the key, or of the key that minted the secret
     secret_id: str | None = None
     sign_in_id: str | None = None  # of the cookie, or of the cookie that minted the secret

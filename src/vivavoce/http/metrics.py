@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from ..access.policy import EVERYTHING
 from ..runtime.metrics import TYPE
 from ..runtime.refusals import CallRefused
 from .services import At, by_key
@@ -14,6 +15,6 @@ router = APIRouter(tags=["health"])
 @router.get("/metrics", summary="Counts and times of the whole server, for Prometheus")
 async def metrics(request: Request, at: At) -> Response:
     """By a key that is not bound to one assistant, unless `server.public_metrics`."""
-    if not at.public_metrics and (await by_key(request, at)).assistant is not None:
+    if not at.public_metrics and at.policy.scope(await by_key(request, at)) != EVERYTHING:
         raise CallRefused(403, "forbidden", "Metrics are of all assistants; this key is for one.")
     return Response(at.metrics(), media_type=TYPE)

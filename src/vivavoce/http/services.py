@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from ..access import authentication, request_credentials, sign_in
 from ..access.auth_failure import AuthFailure
 from ..access.maintenance import CredentialMaintenance
+from ..access.policy import Policy
 from ..assistants import Assistant, Catalogue
 from ..core.types import Caller
 from ..runtime.call_registry import CallRegistry
@@ -23,6 +24,7 @@ from ..store.base import Store
 @dataclass(frozen=True, slots=True)
 class Services:
     store: Store
+    policy: Policy
     catalogue: Catalogue
     reception: CallSetup
     registry: CallRegistry
@@ -70,7 +72,7 @@ async def by_key(request: Request, at: At) -> Caller:
         authorization=request.headers.get("authorization"), api_key=request.headers.get("api-key")
     )
     caller = admitted(await authentication.identify(at.store, key, at.now()))
-    if caller.credential != "key":
+    if not at.policy.may_use_api(caller):
         raise CallRefused(
             403, "forbidden", "This takes an API key; a client secret starts calls only."
         )

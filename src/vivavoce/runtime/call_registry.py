@@ -58,6 +58,7 @@ class LiveCall:
     key_id: str | None = None  # the API key it came by, or that minted its secret
     transport: str = "websocket"
     credential_ids: tuple[str, ...] = ()  # all that it depends on
+    subject: str | None = None  # the user of its conversation
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _driver: CallHandle | None = None
     _reader: Readers | None = None

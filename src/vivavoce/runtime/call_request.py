@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from ..access.policy import Policy
 from ..assistants import Assistant
 from ..core.ids import RANDOM_BYTES, new_id
 from ..core.types import Caller, JsonObject
 from ..errors import InvalidRequest
-from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
 from .refusals import CallRefused, no_assistant, no_translation
@@ -54,7 +54,7 @@ class CallSpec:
     role: str
     session: AnySession
     history: tuple[ItemRow, ...] = ()
-    browser: bool = False
+    locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
 
 
@@ -80,11 +80,13 @@ class CallResolver:
         assistants: Assistants,
         store: Store,
         *,
+        policy: Policy,
         default_assistant: str,
         make_id: Callable[[str], str],
     ) -> None:
         self._assistants = assistants
         self._store = store
+        self._policy = policy
         self._default = default_assistant
         self._make_id = make_id
 
@@ -122,26 +124,29 @@ class CallResolver:
     def _assistant(self, request: CallRequest, caller: Caller, asks: Caller) -> Assistant:
         """Who answers. `asks`: who reads why nobody does."""
         asked = None
-        if caller.credential != "secret":
+        if self._policy.may_choose(caller, "assistant"):
             asked = request.asked("assistant", "agent", "agent_id")
-        if caller.assistant is not None:
-            if asked not in (None, caller.assistant):
-                raise CallRefused(
-                    403,
-                    "assistant_not_allowed",
-                    "This key is for another assistant.",
-                    close=CloseCode.UNAUTHORIZED,
-                )
-            asked = caller.assistant
-        if asked is not None:
-            if (found := self._assistants.get(asked)) is None:
-                raise no_assistant(asked, asks, self._assistants, "assistant")
+        if (named := asked or caller.assistant) is not None:
+            self._require_start(named, caller, asks)
+            if (found := self._assistants.get(named)) is None:
+                raise no_assistant(named, asks, self._assistants, self._policy, "assistant")
             return found
         model = request.asked("model")
         found = self._assistants.get(model) if model else None
         if found := found or self._assistants.get(self._default):
+            self._require_start(found.name, caller, asks)
             return found
-        raise no_assistant(self._default, asks, self._assistants)
+        raise no_assistant(self._default, asks, self._assistants, self._policy)
+
+    def _require_start(self, assistant: str, *callers: Caller) -> None:
+        """Refuse an assistant that one of the callers may not start a call with."""
+        if not all(self._policy.may_start(caller, assistant) for caller in callers):
+            raise CallRefused(
+                403,
+                "assistant_not_allowed",
+                "This key is for another assistant.",
+                close=CloseCode.UNAUTHORIZED,
+            )
 
     async def _found(
         self, request: CallRequest, caller: Caller, assistant: Assistant, by: Caller | None = None
@@ -151,7 +156,11 @@ class CallResolver:
         if asked is None:
             return None
         found = await self._store.conversation(asked)
-        if found is None or found.assistant != assistant.name or not _may_see(by or caller, found):
+        if (
+            found is None
+            or found.assistant != assistant.name
+            or not self._policy.may_see(by or caller, found)
+        ):
             raise CallRefused(
                 404,
                 "conversation_not_found",
@@ -180,8 +189,9 @@ class CallResolver:
         """The session as it begins: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
         role = caller.role
-        if caller.credential == "key":
+        if self._policy.may_choose(caller, "role"):
             role = request.asked("role") or role
+        if self._policy.may_choose(caller, "variables"):
             variables |= {
                 name.removeprefix("var."): value
                 for name, value in request.query.items()
@@ -212,7 +222,7 @@ class CallResolver:
             language,
             role,
             session,
-            browser=caller.browser,
+            locked=self._policy.locked_fields(caller, assistant.limits.locked),
             # Programs written for other servers speak first, and count responses.
             greet=isinstance(session, SessionConfig)
             and (caller.browser or request.query.get("greeting") == "true"),
@@ -270,15 +280,3 @@ def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
         "transcription": {"model": pipeline, "language": language},
     }
     return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
-
-
-def _may_see(caller: Caller, conversation: ConversationRow) -> bool:
-    """A key sees all of its assistants' conversations; a user only their own.
-
-    A client secret may name one: whoever minted it was asked then.
-    """
-    if caller.credential == "key":
-        return True
-    if caller.credential == "secret" and caller.conversation_id == conversation.id:
-        return True
-    return caller.subject is not None and caller.subject == conversation.subject

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..access.policy import Policy
 from ..core.types import Caller
 from ..errors import StoreError
 from ..protocol.close_codes import CloseCode
@@ -82,6 +83,7 @@ class CallSetup:
         self,
         *,
         identify: Callable[[str | None], Awaitable[Caller]],
+        policy: Policy,
         resolver: CallResolver,
         admission: Admission,
         store: Store,
@@ -92,6 +94,7 @@ class CallSetup:
     ) -> None:
         """`identify` raises `Refused` for a credential that is none."""
         self._identify = identify
+        self._policy = policy
         self._resolver = resolver
         self._admission = admission
         self._store = store
@@ -131,7 +134,7 @@ class CallSetup:
         except StoreError as error:
             raise not_stored() from error
         check_dialect(request)
-        if caller.credential != "key":
+        if not self._policy.may_control(caller):
             raise CallRefused(
                 403,
                 "forbidden",
@@ -140,7 +143,7 @@ class CallSetup:
             )
         async with self._registry.in_use.while_valid(caller):
             live = await self._registry.find(call_id, APPEARS_WITHIN_S)
-        if live is None or not _may_join(caller, live):
+        if live is None or not self._policy.may_control(caller, live):
             raise no_call()
         check_seat(live)
         return live, credential_ids(caller)
@@ -152,7 +155,7 @@ class CallSetup:
     def find(self, caller: Caller, call_id: str) -> LiveCall:
         """A call that this caller may end. Raises `Refused` as if there were no other."""
         live = self._registry.get(call_id)
-        if live is None or not _may_join(caller, live):
+        if live is None or not self._policy.may_control(caller, live):
             raise no_call()
         return live
 
@@ -174,6 +177,7 @@ class CallSetup:
             caller.key_id,
             request.transport,
             credential_ids(caller),
+            subject=conversation.subject,
         )
         self._registry.add(
             live
@@ -276,7 +280,3 @@ def check_seat(live: LiveCall) -> None:
             type=RATE,
             close=CloseCode.TRY_AGAIN_LATER,
         )
-
-
-def _may_join(caller: Caller, live: LiveCall) -> bool:
-    return caller.assistant in (None, live.assistant)

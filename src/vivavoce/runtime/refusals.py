@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..access.auth_failure import AuthFailure
+from ..access.policy import Policy
 from ..assistants import Assistant
 from ..core.types import Caller
 from ..errors import VivavoceError
@@ -54,18 +55,18 @@ def no_translation() -> CallRefused:
 
 
 def no_assistant(
-    name: str, caller: Caller, assistants: Iterable[Assistant], param: str | None = None
+    name: str,
+    caller: Caller,
+    assistants: Iterable[Assistant],
+    policy: Policy,
+    param: str | None = None,
 ) -> CallRefused:
-    """Who may list the assistants is told whom they can have; a client secret may not."""
-    there = [one.name for one in assistants if may_list(caller, one)]
+    """Refuse an unknown assistant. The message names those that the caller may list."""
+    there = [one.name for one in assistants if policy.may_list(caller, one.name)]
     message = f"There is no assistant named '{name[:40]}'."
     if there:
         message += f" There are: {', '.join(there[:NAMED])}{' …' if there[NAMED:] else '.'}"
     return CallRefused(404, "assistant_not_found", message, param=param)
-
-
-def may_list(caller: Caller, assistant: Assistant) -> bool:
-    return caller.credential != "secret" and caller.assistant in (None, assistant.name)
 
 
 def no_call() -> CallRefused:

@@ -163,11 +163,12 @@ class Store(Protocol):
     async def conversations(
         self,
         *,
-        assistant: str | None = None,
+        assistants: Collection[str] | None = None,
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
-    ) -> ConversationPage: ...
+    ) -> ConversationPage:
+        """List the conversations with one of these assistants, and of this user. None: any."""
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         """With its items, calls and responses. False: there was none."""
@@ -184,9 +185,14 @@ class Store(Protocol):
     async def call(self, call_id: str) -> CallRow | None: ...
 
     async def calls(
-        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+        self,
+        *,
+        assistants: Collection[str] | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
     ) -> list[CallRow]:
-        """Newest first, as `conversations`."""
+        """List calls, newest first, with the filters of `conversations`."""
 
     async def responses(self, call_id: str) -> list[ResponseRow]: ...
 

@@ -76,18 +76,14 @@ class MemoryStore:
     async def conversations(
         self,
         *,
-        assistant: str | None = None,
+        assistants: Collection[str] | None = None,
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
         rows = _older(self._conversations, lambda row: row.created_at, before)
-        rows = [
-            row
-            for row in rows
-            if assistant in (None, row.assistant) and subject in (None, row.subject)
-        ]
+        rows = [row for row in rows if _selected(row, assistants, subject)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
@@ -118,10 +114,15 @@ class MemoryStore:
         return self._calls.get(call_id)
 
     async def calls(
-        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+        self,
+        *,
+        assistants: Collection[str] | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
     ) -> list[CallRow]:
         rows = _older(self._calls, lambda row: row.started_at, before)
-        rows = [row for row in rows if assistant in (None, row.assistant)]
+        rows = [row for row in rows if _selected(row, assistants, subject)]
         return rows[: page_size(limit)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
@@ -220,6 +221,13 @@ class MemoryStore:
 def _require(fine: bool, otherwise: str) -> None:
     if not fine:
         raise StoreError(f"the store refuses {otherwise}")
+
+
+def _selected(
+    row: ConversationRow | CallRow, assistants: Collection[str] | None, subject: str | None
+) -> bool:
+    """Return whether a row has one of these assistants and this user. None: any."""
+    return (assistants is None or row.assistant in assistants) and subject in (None, row.subject)
 
 
 def _older(rows: dict[str, R], at: Callable[[R], datetime], before: str | None) -> list[R]:

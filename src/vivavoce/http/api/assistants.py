@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ...assistants import Assistant
-from ...runtime.refusals import may_list, no_assistant
+from ...runtime.refusals import no_assistant
 from ..services import At, ByEither, Services
 
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])
@@ -31,14 +31,15 @@ class AssistantList(BaseModel):
 
 @router.get("", summary="The assistants one may talk with")
 async def listed(at: At, caller: ByEither) -> AssistantList:
-    return AssistantList(data=[_about(at, a) for a in at.catalogue if may_list(caller, a)])
+    allowed = [one for one in at.catalogue if at.policy.may_list(caller, one.name)]
+    return AssistantList(data=[_about(at, one) for one in allowed])
 
 
 @router.get("/{name}", summary="One assistant")
 async def one(at: At, caller: ByEither, name: str) -> AssistantInfo:
     found = at.catalogue.get(name)
-    if found is None or not may_list(caller, found):
-        raise no_assistant(name, caller, at.catalogue)
+    if found is None or not at.policy.may_list(caller, name):
+        raise no_assistant(name, caller, at.catalogue, at.policy)
     return _about(at, found)
 
 

@@ -56,7 +56,10 @@ class Responses(BaseModel):
 async def listed(
     at: At, caller: ByKey, before: str | None = None, limit: int = Query(20, ge=1, le=100)
 ) -> CallList:
-    rows = await at.store.calls(assistant=caller.assistant, before=before, limit=limit + 1)
+    scope = at.policy.scope(caller)
+    rows = await at.store.calls(
+        assistants=scope.assistants, subject=scope.subject, before=before, limit=limit + 1
+    )
     data = [_call(at, row) for row in rows[:limit]]
     return CallList(data=data, has_more=len(rows) > limit, last_id=data[-1].id if data else None)
 
@@ -74,7 +77,7 @@ async def events(at: At, caller: ByKey, call_id: str) -> Responses:
 
 async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
     row = await at.store.call(call_id)
-    if row is None or caller.assistant not in (None, row.assistant):
+    if row is None or not at.policy.scope(caller).covers(row):
         raise CallRefused(404, "call_id_not_found", f"There is no call '{call_id[:60]}'.")
     return row
 

@@ -62,14 +62,9 @@ async def listed(
     before: str | None = None,
     limit: int = Query(20, ge=1, le=100),
 ) -> Conversations:
-    if caller.assistant is not None:
-        if assistant not in (None, caller.assistant):
-            return Conversations(data=[], has_more=False, last_id=None)
-        assistant = caller.assistant
-    if caller.credential == "cookie":
-        user = caller.subject
+    scope = at.policy.scope(caller).narrowed(assistant, user)
     page = await at.store.conversations(
-        assistant=assistant, subject=user, before=before, limit=limit
+        assistants=scope.assistants, subject=scope.subject, before=before, limit=limit
     )
     data = [ConversationInfo(**_told(row)) for row in page.data]
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
@@ -101,12 +96,7 @@ async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
 
 async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRow:
     row = await at.store.conversation(conversation_id)
-    theirs = row is not None and (
-        caller.assistant in (None, row.assistant)
-        if caller.credential == "key"
-        else caller.subject == row.subject
-    )
-    if row is None or not theirs:
+    if row is None or not at.policy.may_see(caller, row):
         raise CallRefused(
             404, "conversation_not_found", f"There is no conversation '{conversation_id[:60]}'."
         )

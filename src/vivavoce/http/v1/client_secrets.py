@@ -104,7 +104,7 @@ async def create(
     summary="Revoke a client secret of one's own, and end its calls",
 )
 async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
-    if not await client_secrets.revoke(at.store, caller, secret_id, at.now()):
+    if not await client_secrets.revoke(at.store, at.policy, caller, secret_id, at.now()):
         raise CallRefused(
             404, "client_secret_not_found", f"There is no client secret '{secret_id[:60]}'."
         )
@@ -130,9 +130,10 @@ async def mint(
         session=asked,
     )
     request = CallRequest(None, "http", {"model": str((asked or {}).get("model") or "")})
-    grant = admitted(client_secrets.narrow(caller, grant))  # first: a preview tells what there is
+    # Before the preview, which tells which assistants and conversations exist.
+    grant = admitted(at.policy.may_mint(caller, grant))
     holder = client_secrets.granted(grant)
     session, assistant = await at.reception.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
-    minted = await client_secrets.mint(at.store, caller, grant, at.now(), seconds)
+    minted = await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
     return admitted(minted), session

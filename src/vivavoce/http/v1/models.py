@@ -7,7 +7,6 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ...runtime.refusals import may_list
 from ..services import At, ByKey
 
 router = APIRouter(tags=["v1"])
@@ -27,4 +26,5 @@ class Models(BaseModel):
 
 @router.get("/v1/models", summary="The assistants, as models")
 async def models(at: At, caller: ByKey) -> Models:
-    return Models(data=[Model(id=one.name) for one in at.catalogue if may_list(caller, one)])
+    allowed = [one.name for one in at.catalogue if at.policy.may_list(caller, one.name)]
+    return Models(data=[Model(id=name) for name in allowed])

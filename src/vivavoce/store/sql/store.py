@@ -95,17 +95,14 @@ class SqlStore:
     async def conversations(
         self,
         *,
-        assistant: str | None = None,
+        assistants: Collection[str] | None = None,
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
         query = _newest_first(conversations, "created_at", before, size + 1)
-        if assistant is not None:
-            query = query.where(conversations.c.assistant == assistant)
-        if subject is not None:
-            query = query.where(conversations.c.subject == subject)
+        query = _selected(query, conversations, assistants, subject)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
@@ -141,11 +138,15 @@ class SqlStore:
         return None if found is None else CallRow(**found._mapping)
 
     async def calls(
-        self, *, assistant: str | None = None, before: str | None = None, limit: int = 20
+        self,
+        *,
+        assistants: Collection[str] | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
     ) -> list[CallRow]:
         query = _newest_first(calls, "started_at", before, page_size(limit))
-        if assistant is not None:
-            query = query.where(calls.c.assistant == assistant)
+        query = _selected(query, calls, assistants, subject)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
@@ -389,6 +390,17 @@ def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Sele
     last = table.alias("last")
     there = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
     return query.where(key < there)
+
+
+def _selected(
+    query: Select[Any], table: Table, assistants: Collection[str] | None, subject: str | None
+) -> Select[Any]:
+    """Keep the rows with one of these assistants and of this user. None: any."""
+    if assistants is not None and len(assistants) == 1:  # an index has these in their order
+        query = query.where(table.c.assistant == next(iter(assistants)))
+    elif assistants is not None:
+        query = query.where(table.c.assistant.in_(sorted(assistants)))
+    return query if subject is None else query.where(table.c.subject == subject)
 
 
 def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:

@@ -1,0 +1,79 @@
+"""The rules for API keys, client secrets and sign-in cookies.
+
+- An API key is for programs. It may do everything, with one assistant if it is bound to one.
+- A cookie is for the person who signed in. It sees that person's own conversations only.
+- A client secret is for a browser. It starts calls with what it was granted, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from ..core.types import Caller
+from ..store.base import ConversationRow, Grant
+from .auth_failure import AuthFailure, not_yours
+from .policy import NOTHING, Owned, RequestField, Scope
+
+
+class CredentialPolicy:
+    def may_use_api(self, caller: Caller) -> bool:
+        """Allow keys. Routes that take a cookie authenticate it without asking this."""
+        return caller.credential == "key"
+
+    def may_start(self, caller: Caller, assistant: str) -> bool:
+        """Allow the assistant that the credential is bound to, or every assistant."""
+        return caller.assistant in (None, assistant)
+
+    def may_choose(self, caller: Caller, field: RequestField) -> bool:
+        """Allow keys. A page could change its own query, so a secret's grant decides."""
+        return caller.credential == "key"
+
+    def may_list(self, caller: Caller, assistant: str) -> bool:
+        """Allow keys and cookies what they may start."""
+        return caller.credential != "secret" and self.may_start(caller, assistant)
+
+    def may_see(self, caller: Caller, conversation: ConversationRow) -> bool:
+        """Allow what the scope covers, and to a secret the conversation that it was granted.
+
+        The credential that minted the secret was allowed to see that conversation.
+        """
+        granted = caller.credential == "secret" and caller.conversation_id == conversation.id
+        return granted or self.scope(caller).covers(conversation)
+
+    def may_control(self, caller: Caller, call: Owned | None = None) -> bool:
+        """Allow keys the calls of their assistants, whoever started them."""
+        if caller.credential != "key":
+            return False
+        return call is None or self.may_start(caller, call.assistant)
+
+    def scope(self, caller: Caller) -> Scope:
+        """Return everything of its assistants for a key, and the user's own for other callers."""
+        bound = None if caller.assistant is None else frozenset({caller.assistant})
+        if caller.credential == "key":
+            return Scope(bound)
+        return NOTHING if caller.subject is None else Scope(bound, caller.subject)
+
+    def may_mint(self, caller: Caller, grant: Grant) -> Grant | AuthFailure:
+        """Allow keys and cookies. A cookie mints for its own user only."""
+        if caller.credential == "secret":
+            return AuthFailure("forbidden", "A client secret cannot mint another one.", status=403)
+        if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
+            return not_yours("assistant")
+        subject = grant.subject
+        if caller.credential == "cookie":
+            if subject not in (None, caller.subject):
+                return not_yours("user")
+            subject = caller.subject
+        return msgspec.structs.replace(
+            grant, assistant=grant.assistant or caller.assistant, subject=subject
+        )
+
+    def minter_id(self, caller: Caller) -> str | None:
+        """Return the id of the key or the sign-in. The operator's command line has neither."""
+        return None if caller.credential == "secret" else caller.key_id or caller.sign_in_id
+
+    def locked_fields(self, caller: Caller, locked: Collection[str]) -> tuple[str, ...]:
+        """Lock the fields for browsers: whoever reads a page can change what it sends."""
+        return tuple(locked) if caller.browser else ()
