@@ -1,11 +1,26 @@
-"""What can go wrong on purpose. Anything else that is raised is a bug, and stays loud.
+"""Every error that the product raises on purpose. Any other exception is a bug, and stays loud.
+
+The type says whose fault it is. Modules in brackets define the types that are not defined here.
 
 VivavoceError
-├── InvalidRequest      the client's fault: an `error` event or a 4xx, never a crash
-├── EngineError         an engine's fault: the reply or the transcript fails, the call lives
-├── StoreError          the disk's fault: nobody is told what was to be kept
-├── AssistantError      the author's fault: the folder has mistakes, all of them listed
-└── ConfigError         the operator's fault: a setting is wrong or a file is missing
+├── InvalidRequest      the client's: an `error` event or a 4xx, and the call goes on
+├── CallRefused         the server says no: a 4xx or 5xx, or `error` and a close (runtime.refusals)
+├── EngineError         an engine's: the response or the transcript fails, and the call goes on
+│   └── Stopped         its process ended or did not answer in time (engines.child_process)
+├── NotConnected        a hosted model's: no call begins (upstream.connection)
+├── Unreachable         a WebSocket server's: it cannot be reached (net.dial)
+├── NetError            an HTTP server's: a request did not succeed (net.errors)
+├── StoreError          the disk's: nothing that it should keep is confirmed to a client
+├── UnreadableFile      a file's: it cannot be read, or must not be (file_reading)
+│   ├── MissingFile     it does not exist
+│   └── LeadsOut        it lies outside of the folder
+└── MistakesError       an author's: everything that is wrong in a file that a person wrote
+    ├── AssistantError  the author's: the assistant's folder
+    └── ConfigError     the operator's: the settings
+
+Access returns a credential that it does not accept as a value (`access.auth_failure.AuthFailure`),
+because a revoked credential is also a fact about a running call. `runtime.refusals.refused` makes a
+`CallRefused` of it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..errors import InvalidRequest
-from ..protocol.error_body import envelope
+from ..runtime.refusals import CallRefused
 from . import errors, health, metrics, static_page
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
@@ -96,10 +96,8 @@ class BodySizeLimit:
 
         declared = next((v for k, v in scope.get("headers", ()) if k == b"content-length"), b"0")
         if scope["type"] == "http" and _length(declared) > LARGEST_BODY:
-            body = envelope("invalid_request_error", "request_too_large", "The body is too large.")
-            headers = [(b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": 413, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            refused = CallRefused(413, "request_too_large", "The body is too large.")
+            await errors.response(refused)(scope, receive, send)
             return
         await self._app(scope, counted, send)
 

@@ -1,4 +1,4 @@
-"""Every error leaves in one envelope, whoever raised it."""
+"""Turn every exception of a route into an error response in the protocol's shape."""
 
 from __future__ import annotations
 
@@ -11,58 +11,61 @@ from starlette.exceptions import HTTPException
 from ..errors import InvalidRequest, StoreError
 from ..failures import log_failure
 from ..protocol.error_body import envelope
-from ..runtime.refusals import CallRefused
+from ..runtime.refusals import INVALID, SERVER, CallRefused, http_answer, invalid
 
 log = logging.getLogger("vivavoce.http")
 
-JSON = "application/json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
-_UNREADABLE = {  # what pydantic calls it → the protocol's code and words (§1.2, §3.2)
+_VALIDATION_ERRORS = {  # pydantic's type of error → the protocol's code and words (§1.2, §3.2)
     "missing": ("missing_required_parameter", "Missing required parameter"),
     "extra_forbidden": ("unknown_parameter", "Unknown parameter"),
 }
 
 
 def install(app: FastAPI) -> None:
+    """Add a handler for each kind of exception."""
+
     @app.exception_handler(CallRefused)
-    async def refused(request: Request, error: CallRefused) -> Response:
-        body = envelope(error.type, error.code, error.message, error.param)
-        headers = {"Retry-After": str(error.retry_s)} if error.retry_s else None
-        return Response(body, error.status, headers, JSON)
+    async def on_refusal(request: Request, error: CallRefused) -> Response:
+        return response(error)
 
     @app.exception_handler(InvalidRequest)
-    async def invalid(request: Request, error: InvalidRequest) -> Response:
-        body = envelope("invalid_request_error", error.code, error.message, error.param)
-        return Response(body, 400, media_type=JSON)
+    async def on_invalid_request(request: Request, error: InvalidRequest) -> Response:
+        return response(invalid(error))
 
     @app.exception_handler(RequestValidationError)
-    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+    async def on_invalid_body(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         param = ".".join(str(part) for part in first["loc"][1:]) or None
-        code, sentence = _UNREADABLE.get(first["type"], ("invalid_value", first["msg"]))
+        code, sentence = _VALIDATION_ERRORS.get(first["type"], ("invalid_value", first["msg"]))
         message = f"{sentence}: '{param}'." if param else f"{sentence}."
-        return Response(
-            envelope("invalid_request_error", code, message, param), 400, media_type=JSON
-        )
+        return response(CallRefused(400, code, message, param=param))
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
+    async def on_http_exception(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code)
-        body = envelope("invalid_request_error", code, f"{error.detail}.")
-        return Response(body, error.status_code, error.headers, JSON)
+        body = envelope(INVALID, code, f"{error.detail}.")
+        return Response(body, error.status_code, error.headers, "application/json")
 
     @app.exception_handler(StoreError)
-    async def store(request: Request, error: StoreError) -> Response:
-        body = envelope("server_error", "storage_unavailable", "The store is unavailable.")
-        return Response(body, 503, media_type=JSON)
+    async def on_store_error(request: Request, error: StoreError) -> Response:
+        return response(
+            CallRefused(503, "storage_unavailable", "The store is unavailable.", type=SERVER)
+        )
 
     @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
+    async def on_bug(request: Request, error: Exception) -> Response:
         log_failure(log, "request_failed", error, route=_route(request))
-        body = envelope("server_error", "internal_error", "Something went wrong on the server.")
-        return Response(body, 500, media_type=JSON)
+        message = "Something went wrong on the server."
+        return response(CallRefused(500, "internal_error", message, type=SERVER))
+
+
+def response(refused: CallRefused) -> Response:
+    """Return the response that tells a client of a refusal."""
+    status, headers, body = http_answer(refused)
+    return Response(body, status, headers)
 
 
 def _route(request: Request) -> str:
-    """Name the path as it is declared: the client's own may hold a user's name."""
+    """Return the path as it is declared. The path of the request may contain a user's name."""
     return str(getattr(request.scope.get("route"), "path", "unknown"))

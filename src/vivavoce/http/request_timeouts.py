@@ -14,7 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..net.graceful_close import GracefulClose, unsent
-from ..protocol.error_body import envelope
+from ..runtime.refusals import CallRefused, http_answer
 
 REQUEST_WITHIN_S = 10.0  # from its first byte, or from connecting, to its last
 HEAD_BYTES = 64 * 1024  # of a request before its body
@@ -156,12 +156,11 @@ class TimedHttpProtocol(HttpToolsProtocol):
         if self._may_answer():
             if self.cycle is not None:
                 self.cycle.disconnected = True  # what the application answers now is not sent
-            body = envelope("invalid_request_error", "invalid_request", message)
-            head = (
-                f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
+            _, headers, body = http_answer(CallRefused(status, "invalid_request", message))
+            headers |= {"content-length": str(len(body)), "connection": "close"}
+            lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
+            lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
+            self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
         self.transport.close()
 
     def _may_answer(self) -> bool:

@@ -16,9 +16,10 @@ from ..assistants import Assistant
 from ..core.ids import RANDOM_BYTES, new_id
 from ..core.types import Caller, JsonObject
 from ..errors import InvalidRequest
+from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
-from .refusals import CallRefused, no_assistant, no_translation
+from .refusals import CallRefused, invalid, no_assistant, no_translation
 
 Dialect = Literal["ga", "beta", "translation"]
 
@@ -213,7 +214,7 @@ class CallResolver:
                     output: JsonObject = {"voice": voice}
                     session = session.merged({"type": "realtime", "audio": {"output": output}})
         except InvalidRequest as error:
-            raise CallRefused(400, error.code, error.message, param=error.param) from None
+            raise invalid(error) from None
         return CallSpec(
             call_id,
             conversation.id,

@@ -19,11 +19,11 @@ from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
 from ..core.types import Frame
 from ..protocol import codec, error_body, server
 from ..protocol.close_codes import CloseCode
+from . import refusals
 from .client import Client, Reader
 from .mailbox import Mailbox
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, OnFrameWritten, Outbox, Transport
 from .recorder import Recorder
-from .refusals import INVALID
 from .traffic import TrafficCounters
 
 HUNG_UP = "hung up"  # the close reason that a control connection reads at the end of its call
@@ -448,12 +448,11 @@ class CallDriver(Generic[In, Eff]):
 
 def close_reason(why: AuthFailure) -> str:
     """What stands beside 3000 in the close frame, as with a credential that is not taken."""
-    return f"{INVALID}.{why.code}"
+    return refusals.close_reason(refusals.refused(why))
 
 
 def _error(why: AuthFailure) -> bytes:
-    body = server.ErrorBody(type=INVALID, code=why.code, message=why.message)
-    return codec.encode(server.Error(event_id="event_revoked", error=body))
+    return refusals.error_event(refusals.refused(why), "event_revoked")
 
 
 SessionDriver = CallDriver[SessionInput, EngineEffect]

@@ -1,22 +1,32 @@
-"""What comes of a knock that gets no call: said by each transport in its own way."""
+"""Why the server refuses a call or a request, and the one place that tells the client so.
+
+Whoever refuses raises `CallRefused`. Over HTTP it becomes `http_answer`. On a WebSocket it becomes
+`error_event`, and then a close with its close code and `close_reason`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
 from ..assistants import Assistant
 from ..core.types import Caller
-from ..errors import VivavoceError
+from ..errors import InvalidRequest, VivavoceError
+from ..protocol import codec, error_body, server
 from ..protocol.close_codes import CloseCode
 
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
-NAMED = 20  # assistants in one sentence
+MAX_NAMES = 20  # assistants that one message lists
 
 
 class CallRefused(VivavoceError):
-    """No call comes of it. `status` is HTTP's; `close` is the WebSocket's close code."""
+    """The server does not start this call, or does not do what this request asks for.
+
+    `status` is the HTTP status, `close` the close code of a WebSocket. `retry_s` is the number of
+    seconds after which a new attempt may succeed.
+    """
 
     def __init__(
         self,
@@ -29,7 +39,6 @@ class CallRefused(VivavoceError):
         close: CloseCode = CloseCode.DO_NOT_RETRY,
         retry_s: int | None = None,
     ) -> None:
-        """`retry_s`: in so many seconds it is worth trying again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -40,18 +49,53 @@ class CallRefused(VivavoceError):
         self.retry_s = retry_s
 
 
-def refused(refusal: AuthFailure) -> CallRefused:
-    """In the words of whoever looked at the credential."""
-    return CallRefused(refusal.status, refusal.code, refusal.message, close=CloseCode.UNAUTHORIZED)
+# What the client reads
+
+
+class HttpAnswer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def http_answer(refused: CallRefused) -> HttpAnswer:
+    """Return the HTTP response that tells a client of a refusal (protocol §1.2)."""
+    headers = {"Content-Type": "application/json"}
+    if refused.retry_s:
+        headers["Retry-After"] = str(refused.retry_s)
+    body = error_body.envelope(refused.type, refused.code, refused.message, refused.param)
+    return HttpAnswer(refused.status, headers, body)
+
+
+def error_event(refused: CallRefused, event_id: str) -> bytes:
+    """Return the `error` event that tells a WebSocket client of a refusal (protocol §3.1)."""
+    body = error_body.refusal(
+        refused.type, refused.code, refused.message, refused.param, refused.retry_s
+    )
+    return codec.encode(server.Error(event_id=event_id, error=body))
+
+
+def close_reason(refused: CallRefused) -> str:
+    """Return the text beside the close code, for clients that read nothing else."""
+    return f"{refused.type}.{refused.code}"
+
+
+# Why
+
+
+def refused(failure: AuthFailure) -> CallRefused:
+    """Refuse a credential with the words of the module that checked it."""
+    return CallRefused(failure.status, failure.code, failure.message, close=CloseCode.UNAUTHORIZED)
+
+
+def invalid(error: InvalidRequest) -> CallRefused:
+    """Refuse a request that is wrong, where no call exists yet that could answer it."""
+    return CallRefused(400, error.code, error.message, param=error.param)
 
 
 def no_translation() -> CallRefused:
-    return CallRefused(
-        501,
-        "translation_not_supported",
-        "This server has no translation sessions.",
-        close=CloseCode.DO_NOT_RETRY,
-    )
+    """Refuse a translation session."""
+    return CallRefused(501, "translation_not_supported", "This server has no translation sessions.")
 
 
 def no_assistant(
@@ -62,21 +106,22 @@ def no_assistant(
     param: str | None = None,
 ) -> CallRefused:
     """Refuse an unknown assistant. The message names those that the caller may list."""
-    there = [one.name for one in assistants if policy.may_list(caller, one.name)]
+    names = [one.name for one in assistants if policy.may_list(caller, one.name)]
     message = f"There is no assistant named '{name[:40]}'."
-    if there:
-        message += f" There are: {', '.join(there[:NAMED])}{' …' if there[NAMED:] else '.'}"
+    if names:
+        message += f" There are: {', '.join(names[:MAX_NAMES])}{' …' if names[MAX_NAMES:] else '.'}"
     return CallRefused(404, "assistant_not_found", message, param=param)
 
 
 def no_call() -> CallRefused:
-    """In the protocol's words, which are the same for a call that is somebody else's (§1.2)."""
+    """Refuse an unknown call, and in the same words a call of another caller (protocol §1.2)."""
     return CallRefused(
         404, "call_id_not_found", "No session found for the provided call_id", param=""
     )
 
 
 def not_stored() -> CallRefused:
+    """Refuse a call because the store failed to record its beginning."""
     return CallRefused(
         503,
         "storage_unavailable",

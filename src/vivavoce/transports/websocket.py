@@ -29,14 +29,12 @@ from ..access import request_credentials
 from ..core.types import Frame
 from ..net.graceful_close import GracefulClose
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
-from ..protocol import codec, error_body, server
 from ..protocol.close_codes import CloseCode
-from ..protocol.error_body import envelope
 from ..runtime.call_registry import CallRegistry, LiveCall
 from ..runtime.call_request import CallRequest, Dialect
 from ..runtime.call_setup import CallSetup, check_seat
 from ..runtime.client import Client
-from ..runtime.refusals import CallRefused
+from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer
 
 log = logging.getLogger("vivavoce.websocket")
 picows_log = logging.getLogger("vivavoce.picows")
@@ -114,19 +112,22 @@ class WebSocketEndpoint:
             url = urlsplit(target.decode("latin-1"))
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
-            return _no(400, "invalid_value", "This address cannot be read.")
+            return _no(CallRefused(400, "invalid_value", "This address cannot be read."))
         if len(self._undecided) >= self._room:
-            return _no(503, "server_busy", "Too many connections wait at the door. Please try "
-                       f"again in {AGAIN_S} seconds.", retry_s=AGAIN_S)  # fmt: skip
+            message = (
+                f"Too many connections wait at the door. Please try again in {AGAIN_S} seconds."
+            )
+            return _no(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
         headers = {name.lower(): value for name, value in headers.items()}
         dialect = PATHS.get(url.path.rstrip("/"))
         if dialect is None:
-            return _no(404, "not_found", "There is nothing at this address.")
+            return _no(CallRefused(404, "not_found", "There is nothing at this address."))
         origin, host = headers.get("origin"), headers.get("host")
         if not request_credentials.origin_allowed(
             origin, host=host, secure=self._secure, allowed=self._origins
         ):
-            return _no(403, "origin_not_allowed", "This page may not connect: unknown Origin.")
+            message = "This page may not connect: unknown Origin."
+            return _no(CallRefused(403, "origin_not_allowed", message))
         offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
         credential = request_credentials.extract_credential(
             authorization=headers.get("authorization"),
@@ -193,7 +194,7 @@ class WebSocketEndpoint:
             live, credentials = await self._reception.join(upgrade.request, upgrade.call_id or "")
         except CallRefused as refused:
             if refused.status == 404:
-                return _no(404, refused.code, refused.message, refused.param)
+                return _no(refused)
             why = refused
             return self._yes(upgrade, lambda socket: self._refuse(socket, why))
         return self._yes(upgrade, lambda socket: self._attach(socket, live, credentials))
@@ -250,12 +251,9 @@ class WebSocketEndpoint:
         if socket in self._undecided:  # and has not left by itself
             self._undecided.discard(socket)
             self._refused[socket] = None
-        body = error_body.refusal(
-            refused.type, refused.code, refused.message, refused.param, refused.retry_s
-        )
         log.info("refused", extra={"code": refused.code})
-        socket.write(codec.encode(server.Error(event_id=self._make_id("event"), error=body)))
-        socket.close(refused.close, f"{refused.type}.{refused.code}")
+        socket.write(error_event(refused, self._make_id("event")))
+        socket.close(refused.close, close_reason(refused))
         socket.join(_Deaf())
 
 
@@ -311,13 +309,8 @@ class Mistakes:
         self._on_mistake()
 
 
-def _no(
-    status: int, code: str, message: str, param: str | None = None, retry_s: int | None = None
-) -> UpgradeResponse:
-    body = envelope("invalid_request_error", code, message, param)
-    headers = {"Content-Type": "application/json"}
-    if retry_s is not None:
-        headers["Retry-After"] = str(retry_s)
+def _no(refused: CallRefused) -> UpgradeResponse:
+    status, headers, body = http_answer(refused)
     response = WSUpgradeResponse.create_error_response(status, body, headers)
     return WSUpgradeResponseWithListener(response, None)
 
