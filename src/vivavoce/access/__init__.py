@@ -1,1 +1,1 @@
-"""Who may do what: keys, client secrets, sign-in links. Nothing is open without a credential."""
+"""Authentication and policy. Only sign-in and the health checks work without a credential."""

@@ -1,4 +1,4 @@
-"""A credential that was not taken, in the protocol's words. The credential is never repeated."""
+"""Why a credential is not accepted, in the protocol's words. No message repeats the credential."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AuthFailure:
-    """`status` is for HTTP, `code` and `message` for the error envelope or event."""
+    """`status` is the HTTP status. `code` and `message` go into the error body or event."""
 
     code: str
     message: str
@@ -15,6 +15,7 @@ class AuthFailure:
 
 
 def missing() -> AuthFailure:
+    """Refuse a request without a credential."""
     return AuthFailure(
         "invalid_api_key",
         "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.",
@@ -22,27 +23,31 @@ def missing() -> AuthFailure:
 
 
 def unknown() -> AuthFailure:
+    """Refuse a credential that the store does not have."""
     return AuthFailure(
         "invalid_api_key", "Incorrect API key provided. `vivavoce keys create` makes a new one."
     )
 
 
-def expired(what: str) -> AuthFailure:
-    return AuthFailure("invalid_api_key", f"This {what} has expired.")
+def expired(kind: str) -> AuthFailure:
+    """Refuse an expired credential of this kind, such as "API key"."""
+    return AuthFailure("invalid_api_key", f"This {kind} has expired.")
 
 
-def revoked(what: str) -> AuthFailure:
-    return AuthFailure("invalid_api_key", f"This {what} has been revoked.")
+def revoked(kind: str) -> AuthFailure:
+    """Refuse a revoked credential of this kind."""
+    return AuthFailure("invalid_api_key", f"This {kind} has been revoked.")
 
 
 def signed_out() -> AuthFailure:
+    """Refuse a request whose cookie is missing, expired or revoked."""
     return AuthFailure(
         "not_signed_in", "You are not signed in. `vivavoce link` prints a new sign-in link."
     )
 
 
 def withdrawn(credential_id: str) -> AuthFailure:
-    """Say which credential of a running call, or of a request that waits, has just ended."""
+    """End a running call, or refuse a waiting request, because this credential was revoked."""
     match credential_id.partition("_")[0]:
         case "key":
             return AuthFailure(
@@ -56,5 +61,6 @@ def withdrawn(credential_id: str) -> AuthFailure:
             return AuthFailure("signed_out", "You have signed out, and this connection with you.")
 
 
-def not_yours(what: str) -> AuthFailure:
-    return AuthFailure("forbidden", f"This credential is not good for another {what}.", status=403)
+def not_yours(kind: str) -> AuthFailure:
+    """Refuse a grant for an assistant or a user other than the caller's own."""
+    return AuthFailure("forbidden", f"This credential is not good for another {kind}.", status=403)

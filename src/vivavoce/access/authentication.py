@@ -1,4 +1,4 @@
-"""The one question every entrance asks: who is this?"""
+"""Authenticate a request: find the caller that its credential belongs to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .auth_failure import AuthFailure, missing, signed_out, unknown
 
 
 async def identify(store: Store, credential: str | None, now: datetime) -> Caller | AuthFailure:
-    """Whoever holds this API key or client secret. A cookie is not taken here: it is no key."""
+    """Return the caller with this API key or client secret.
+
+    A cookie is not accepted here, because browsers send it without being asked.
+    """
     if not credential:
         return missing()
     if credential.startswith(keys.PREFIX):
@@ -24,7 +27,7 @@ async def identify(store: Store, credential: str | None, now: datetime) -> Calle
 
 
 async def identify_cookie(store: Store, cookie: str | None, now: datetime) -> Caller | AuthFailure:
-    """Whoever signed in with this browser."""
+    """Return the person that signed in with this browser."""
     if not cookie:
         return signed_out()
     row = await sign_in.check(store, cookie, now)

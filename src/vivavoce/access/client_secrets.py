@@ -1,8 +1,9 @@
-"""Client secrets: `ek_…`, what a browser starts its calls with instead of a key.
+"""Client secrets: `ek_…`. A browser starts its calls with one instead of a key.
 
-Whoever mints one gives away no more than they have. It may start any number of calls until it
-expires (protocol §1.3); a call that has begun goes on. A revoked one starts no call, and the calls
-that it began end. It ends with the key or the sign-in that minted it.
+The policy lets a caller grant no more than the caller itself may do. A secret may start any number
+of calls until it expires (protocol §1.3), and a call that has begun goes on. A revoked secret
+starts no call, and the calls that it began end. A secret ends with the key or the sign-in that
+minted it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .policy import Policy
 
 PREFIX = "ek_"
 ID_KIND = "cs"
-_KEY, _SIGN_IN = "key_", "si_"  # how the id of a minter begins
+_KEY, _SIGN_IN = "key_", "si_"  # prefixes of a minter's id
 DEFAULT_S = 600
 SHORTEST_S, LONGEST_S = 10, 7200
 
@@ -34,7 +35,7 @@ class ClientSecret:
 
 
 def holder(row: SecretRow) -> Caller:
-    """Make the caller of a client secret."""
+    """Return the caller of a stored client secret."""
     minted_by = row.minted_by or ""
     return granted(
         row.grant,
@@ -51,7 +52,7 @@ def granted(
     key_id: str | None = None,
     sign_in_id: str | None = None,
 ) -> Caller:
-    """Make the caller of a secret that holds this grant."""
+    """Return the caller of a secret with this grant."""
     return Caller(
         credential="secret",
         key_id=key_id,
@@ -89,15 +90,19 @@ async def mint(
             f"Invalid value: {seconds}. A client secret lives {SHORTEST_S} to {LONGEST_S} seconds.",
             "expires_after.seconds",
         )
-    name = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
-    secret = ClientSecret(name, tokens.make(PREFIX), now + timedelta(seconds=seconds))
+    secret_id = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
+    secret = ClientSecret(secret_id, tokens.make(PREFIX), now + timedelta(seconds=seconds))
     hash = tokens.digest(secret.value)
     minted_by = policy.minter_id(caller)
-    await store.add_secret(SecretRow(name, hash, secret.expires_at, narrowed, minted_by))
+    await store.add_secret(SecretRow(secret_id, hash, secret.expires_at, narrowed, minted_by))
     return secret
 
 
 async def check(store: Store, secret: str, now: datetime) -> SecretRow | AuthFailure:
+    """Return the row of a valid secret, or why it is not valid.
+
+    An unknown secret counts as expired, because expired rows are deleted after a day.
+    """
     if not tokens.looks_like(PREFIX, secret):
         return expired("client secret")
     row = await store.secret_by_hash(tokens.digest(secret))
@@ -107,7 +112,7 @@ async def check(store: Store, secret: str, now: datetime) -> SecretRow | AuthFai
 
 
 async def refusal_of(store: Store, row: SecretRow, now: datetime) -> AuthFailure | None:
-    """Why this secret starts no call (any more): for its own sake, or for its minter's."""
+    """Return why this secret starts no call: its own state, or its minter's. None: it is valid."""
     if row.revoked_at is not None:
         return revoked("client secret")
     if row.expires_at <= now:
@@ -124,7 +129,7 @@ async def refusal_of(store: Store, row: SecretRow, now: datetime) -> AuthFailure
 
 
 async def of_value(store: Store, value: str) -> SecretRow | None:
-    """Find the row of a secret by the secret itself, for an operator that found a leaked one."""
+    """Find the row of a secret by its value, for an operator that found a leaked secret."""
     value = value.strip()
     if not tokens.looks_like(PREFIX, value):
         return None

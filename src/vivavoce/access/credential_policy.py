@@ -43,7 +43,7 @@ class CredentialPolicy:
         return granted or self.scope(caller).covers(conversation)
 
     def may_control(self, caller: Caller, call: Owned | None = None) -> bool:
-        """Allow keys the calls of their assistants, whoever started them."""
+        """Allow keys the calls of their assistants, also those that other keys started."""
         if caller.credential != "key":
             return False
         return call is None or self.may_start(caller, call.assistant)
@@ -75,5 +75,5 @@ class CredentialPolicy:
         return None if caller.credential == "secret" else caller.key_id or caller.sign_in_id
 
     def locked_fields(self, caller: Caller, locked: Collection[str]) -> tuple[str, ...]:
-        """Lock the fields for browsers: whoever reads a page can change what it sends."""
+        """Lock the fields for browsers, because a person can change what a page sends."""
         return tuple(locked) if caller.browser else ()

@@ -1,7 +1,7 @@
-"""API keys: `vv_…`, for programs. Shown once, when they are made; the store has only the hash.
+"""API keys: `vv_…`, for programs. The server shows a key once, and stores only its hash.
 
-Every use looks the key up: a key that is revoked, by whichever process, is refused at the next
-use. That costs an indexed read in a thread, a fraction of a millisecond per connection.
+Every use reads the key's row, so that a key that another process revokes is refused at its next
+use. That costs an indexed read in a thread, less than a millisecond per connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def create(
     assistant: str | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[str, KeyRow]:
-    """The key itself, which nobody can show again, and its row."""
+    """Make a key. Return its value, which cannot be shown again, and its row."""
     key = tokens.make(PREFIX)
     row = KeyRow(
         id=ids.new_id("key", now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES)),
@@ -40,6 +40,7 @@ async def create(
 
 
 async def check(store: Store, key: str, now: datetime) -> KeyRow | AuthFailure:
+    """Return the row of a valid key, or why it is not valid."""
     if not tokens.looks_like(PREFIX, key):
         return unknown()
     digest = tokens.digest(key)
@@ -50,6 +51,7 @@ async def check(store: Store, key: str, now: datetime) -> KeyRow | AuthFailure:
 
 
 def refusal_of(row: KeyRow, now: datetime) -> AuthFailure | None:
+    """Return why this key is not valid. None: it is."""
     if row.revoked_at is not None:
         return revoked("API key")
     if row.expires_at is not None and row.expires_at <= now:

@@ -1,4 +1,4 @@
-"""What an authenticated caller may do: the one place that every route and every call setup asks.
+"""Decide what an authenticated caller may do. Every route and every call setup asks here.
 
 Authentication finds out who the caller is, and a `Policy` decides what that caller may do. It is
 pure: it reads the caller and facts about what the caller asks for, and waits for nothing.
@@ -59,6 +59,8 @@ NOTHING = Scope(assistants=frozenset())
 
 
 class Policy(Protocol):
+    """Answer each question about a caller. Answers do not change while a request is served."""
+
     def may_use_api(self, caller: Caller) -> bool:
         """Return whether the caller may use HTTP routes other than those that start calls."""
 

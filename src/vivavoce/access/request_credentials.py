@@ -1,7 +1,7 @@
-"""Where a request carries its credential, and where a page may come from. Pure.
+"""Extract the credential from a request, and check the origin of the page that sent it. Pure.
 
-The carriers are those of protocol §1.10.2: two headers, and for browsers, which cannot set headers
-on a WebSocket, one of the offered subprotocols.
+A credential arrives in one of two headers, or in an offered subprotocol, because browsers cannot
+set headers on a WebSocket (protocol §1.10.2).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_subprotocols(header: str | None) -> tuple[str, ...]:
-    """The subprotocols in a `Sec-WebSocket-Protocol` header, in their order."""
+    """Return the subprotocols in a `Sec-WebSocket-Protocol` header, in their order."""
     return tuple(name for part in (header or "").split(",") if (name := part.strip()))
 
 
 def select_subprotocol(subprotocols: Sequence[str]) -> str | None:
-    """What to answer: `realtime` if it was offered, never the one with the key, else nothing."""
+    """Return `realtime` if the client offers it. The subprotocol with the key is never selected."""
     return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
 
@@ -31,7 +31,7 @@ def extract_credential(
     api_key: str | None = None,
     subprotocols: Sequence[str] = (),
 ) -> str | None:
-    """The first credential that a request carries, untested. None: it carries none."""
+    """Return the first credential that the request carries, without checking it."""
     match (authorization or "").split():
         case [scheme, token] if scheme.lower() == "bearer":
             return token
@@ -44,7 +44,7 @@ def extract_credential(
 
 
 def speaks_beta(header: str | None, subprotocols: Sequence[str] = ()) -> bool:
-    """Does a client opt in to the protocol's beta, by `OpenAI-Beta` or a subprotocol (§1.9)?"""
+    """Return whether the client opts in to the beta, by `OpenAI-Beta` or a subprotocol (§1.9)."""
     features = (name.strip() for name in (header or "").split(","))
     return _BETA in features or _BETA_SUBPROTOCOL in subprotocols
 
@@ -52,11 +52,12 @@ def speaks_beta(header: str | None, subprotocols: Sequence[str] = ()) -> bool:
 def origin_allowed(
     origin: str | None, *, host: str | None, secure: bool, allowed: Iterable[str] = ()
 ) -> bool:
-    """May a page of this `Origin` talk to us? Ours may, those on the list, and who is no page.
+    """Return whether a page from this origin may use the server.
 
-    `host` is the request's `Host` header, `secure` whether it came over TLS. `allowed` holds
-    origins (`https://example.org`, and the server's public URL if a proxy stands before it), or
-    `*` for all. Programs send no `Origin`; they have to bring a key like everybody else.
+    The server's own page and the origins in `allowed` may. `host` is the request's `Host` header,
+    and `secure` is true if the request came over TLS. `allowed` contains origins, such as
+    `https://example.org` or the server's public URL behind a proxy, or `*` for all of them.
+    A request without `Origin` comes from a program, and its credential is enough.
     """
     if origin is None:
         return True

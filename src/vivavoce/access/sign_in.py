@@ -1,8 +1,9 @@
-"""How a person comes in: a link with a code that works once, then a cookie.
+"""Sign a person in: a link contains a code that works once, and the code is exchanged for a cookie.
 
-The link is printed where only the operator reads it. The code stands in its fragment, which no
-browser sends and no server logs; the page posts it. The cookie is a random token whose hash is in
-the store (docs/decisions/sign-in.md), so that signing out really ends it, everywhere.
+The command line prints the link, so that only the operator reads it. The code is in the link's
+fragment, which browsers do not send and servers do not log. The page posts the code. The cookie is
+a random token whose hash is in the store (docs/decisions/sign-in.md), so that signing out ends the
+cookie in every browser that has a copy.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ COOKIE = "vivavoce"
 COOKIE_PREFIX = "vs_"
 ID_KIND = "si"
 COOKIE_LIVES = timedelta(days=30)
-OWNER = "owner"  # whoever holds a sign-in link: this server's own person
+OWNER = "owner"  # the user of every sign-in link: the person whose server this is
 
 
 async def new_code(store: Store, now: datetime) -> str:
+    """Make a code that signs in once, within `CODE_LIVES`."""
     code = tokens.make("")
     await store.add_code(tokens.digest(code), now + CODE_LIVES)
     return code
 
 
 def link(base_url: str, code: str) -> str:
+    """Return the sign-in link with this code."""
     return f"{base_url.rstrip('/')}/#code={code}"
 
 
 async def sign_in(store: Store, code: str, now: datetime) -> str | AuthFailure:
-    """The value of the cookie. Set it HttpOnly, SameSite=Strict, and Secure over TLS."""
+    """Use up the code and return the value of a new cookie.
+
+    Set the cookie HttpOnly, SameSite=Strict, and Secure over TLS.
+    """
     if not tokens.looks_like("", code) or not await store.use_code(tokens.digest(code), now):
         return AuthFailure(
             "invalid_code",
@@ -52,6 +58,7 @@ async def sign_in(store: Store, code: str, now: datetime) -> str | AuthFailure:
 
 
 async def check(store: Store, cookie: str, now: datetime) -> SecretRow | AuthFailure:
+    """Return the row of a valid cookie, or why it is not valid."""
     if not tokens.looks_like(COOKIE_PREFIX, cookie):
         return signed_out()
     row = await store.secret_by_hash(tokens.digest(cookie))
@@ -59,13 +66,14 @@ async def check(store: Store, cookie: str, now: datetime) -> SecretRow | AuthFai
 
 
 def is_valid(row: SecretRow, now: datetime) -> bool:
+    """Return whether the sign-in is neither revoked nor expired."""
     return row.revoked_at is None and now < row.expires_at
 
 
 async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:
-    """End a sign-in and the secrets that it minted, also where the cookie was copied to.
+    """End a sign-in and the secrets that it minted. Copies of the cookie end too.
 
-    Returns the id of the sign-in. None: there was none, or it had ended already.
+    Return the id of the sign-in. None: the cookie is unknown, or its sign-in has already ended.
     """
     row = await check(store, cookie, now)
     if isinstance(row, AuthFailure) or not await store.revoke_secret(row.id, now):

@@ -1,8 +1,7 @@
-"""Credentials as text: made of dice, kept as hashes.
+"""Make the text of credentials from random bytes, and hash it for the store.
 
-A token is 256 random bits, so a plain SHA-256 is the right hash: there is nothing to guess that a
-slow hash with a salt would have to protect, and a fast one can be looked up by an index at every
-call. (Passwords are another matter. There are none here.)
+A token has 256 random bits and cannot be guessed. It therefore needs no slow hash with a salt, as
+a password would. A plain SHA-256 can be looked up by an index at every call.
 """
 
 from __future__ import annotations
@@ -19,20 +18,23 @@ _BODY = f"[0-9A-Za-z]{{{ids.length_of(BYTES)}}}"
 
 
 def make(prefix: str) -> str:
-    """A new token: `prefix`, then 43 characters that nobody has seen before."""
+    """Return a new token: `prefix`, then 43 random characters."""
     return prefix + ids.opaque(secrets.token_bytes(BYTES))
 
 
 def looks_like(prefix: str, token: str) -> bool:
-    """Could this be one of ours? If not, it costs neither a hash nor a look at the disk."""
+    """Return whether the text has the form of a token.
+
+    Other text is refused without a hash and without a read of the store.
+    """
     return re.fullmatch(re.escape(prefix) + _BODY, token) is not None
 
 
 def digest(token: str) -> str:
-    """What is kept of a token, in hexadecimal."""
+    """Return the hash of a token for the store, in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def same(one: str, other: str) -> bool:
-    """Compares digests, in a time that does not tell where they differ."""
+    """Compare two digests in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())
