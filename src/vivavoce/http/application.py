@@ -1,4 +1,4 @@
-"""All routes in one application. `app` gives it the services; nothing here makes any."""
+"""Assemble all routes into one application. Package `app` constructs the services they use."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 
 
 def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
+    """Return the application. `origins`: pages of other origins that may use the `/v1` routes."""
+
     @asynccontextmanager
-    async def living(app: FastAPI) -> AsyncIterator[None]:
+    async def on_lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with lifespan() as services:
             app.state.services = services
             yield
@@ -38,23 +40,23 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         title="Vivavoce",
         version=__version__,
         summary="Realtime voice assistants, self-hosted",
-        lifespan=living,
+        lifespan=on_lifespan,
         dependencies=[Depends(whole_text)],
-        docs_url=None,  # the usual pages load their scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load their scripts from other servers
         redoc_url=None,
     )
     errors.install(app)
-    for room in (health, metrics, sign_in, assistants, conversations, calls, *V1):
-        app.include_router(room.router)
-    for room in V1:  # where Azure has them (protocol §1.12)
-        app.include_router(room.router, prefix="/openai", include_in_schema=False)
+    for module in (health, metrics, sign_in, assistants, conversations, calls, *V1):
+        app.include_router(module.router)
+    for module in V1:  # the paths that Azure uses (protocol §1.12)
+        app.include_router(module.router, prefix="/openai", include_in_schema=False)
     static_page.install(app)
     app.add_middleware(BodySizeLimit)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["*"],  # the SDKs send a dozen of their own; no cookie comes this way
+        allow_headers=["*"],  # the SDKs send about twelve; cookies are not allowed here
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
     app.add_middleware(static_page.SecurityHeaders)
@@ -62,9 +64,10 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
 
 
 async def whole_text(request: Request) -> None:
-    """Refuse a body with half a surrogate pair. Python's JSON takes it; no answer and no store do.
+    """Refuse a body with half of a surrogate pair.
 
-    Only a body that may hold one is decoded a second time.
+    Python's JSON decoder accepts it, but neither a response nor the store can encode it. Only a
+    body that may contain one is decoded a second time.
     """
     body = await request.body()
     if _HALVES.search(body):
@@ -78,19 +81,19 @@ _HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class BodySizeLimit:
-    """Refuses bodies larger than anything we take, before reading them."""
+    """Refuse a body that is larger than every route allows, without reading all of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seen = 0
+        received = 0  # bytes of the body
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal received
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > LARGEST_BODY:
+            received += len(message.get("body", b""))
+            if received > LARGEST_BODY:
                 raise HTTPException(413, "The body is too large")
             return message
 
@@ -103,7 +106,7 @@ class BodySizeLimit:
 
 
 def _length(declared: bytes) -> int:
-    """Read the bytes of a body from its header. A number of more than 20 digits is too large."""
-    if not declared.isdigit():  # of ASCII alone, as these are bytes
+    """Return the body's length in bytes. A number of more than 20 digits is too large."""
+    if not declared.isdigit():  # `bytes.isdigit` knows ASCII digits only
         return 0
     return int(declared[:20]) if len(declared) <= 20 else LARGEST_BODY + 1

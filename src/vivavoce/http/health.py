@@ -1,4 +1,4 @@
-"""Is the process there, and could it serve a call?"""
+"""Report whether the process answers, and whether it could serve a call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", summary="A call could be served: the store keeps, the engines stand")
+@router.get("/readyz", summary="The server can serve a call: the store writes")
 async def readyz(at: At) -> Health:
     await at.ready()
     return Health()

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what Prometheus reads. Docs: docs/reference/metrics.md."""
+"""Serve `GET /metrics` for Prometheus (docs/reference/metrics.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", summary="Counts and times of the whole server, for Prometheus")
 async def metrics(request: Request, at: At) -> Response:
-    """By a key that is not bound to one assistant, unless `server.public_metrics`."""
+    """Require a key that sees every assistant, unless `server.public_metrics` is set."""
     if not at.public_metrics and at.policy.scope(await by_key(request, at)) != EVERYTHING:
-        raise CallRefused(403, "forbidden", "Metrics are of all assistants; this key is for one.")
+        raise CallRefused(403, "forbidden", "Metrics cover all assistants; this key is for one.")
     return Response(at.metrics(), media_type=TYPE)

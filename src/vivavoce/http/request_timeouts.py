@@ -1,7 +1,7 @@
-"""What a stranger may cost before anybody can ask who they are: a little time, a little memory.
+"""Limit the time and the memory that a client costs before it is authenticated.
 
-uvicorn waits for ever for a request that does not come, and keeps headers of any size. Bodies are
-bounded by the application itself.
+uvicorn waits without a limit for a request that does not come, and keeps headers of any size. The
+application itself limits the size of bodies.
 """
 
 from __future__ import annotations
@@ -16,57 +16,57 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ..net.graceful_close import GracefulClose, unsent
 from ..runtime.refusals import CallRefused, http_answer
 
-REQUEST_WITHIN_S = 10.0  # from its first byte, or from connecting, to its last
-HEAD_BYTES = 64 * 1024  # of a request before its body
-PIPELINED = 100  # requests that wait because an earlier one is still being answered
-READ_WITHIN_S = 10.0  # with a client that takes no byte of its answer
+REQUEST_WITHIN_S = 10.0  # from the first byte, or from connecting, to the last byte
+HEAD_BYTES = 64 * 1024  # bytes of a request before its body
+PIPELINED = 100  # requests that wait for the response to an earlier one
+READ_WITHIN_S = 10.0  # without the client reading a byte of the response
 
 _REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class TooManyRequests(Exception):
-    """A client asks for more and does not wait for answers."""
+    """Report a client that pipelines more than `PIPELINED` requests."""
 
 
 class Flow(FlowControl):
-    """uvicorn's flow control, which does not read on while requests wait for their turn."""
+    """Pause reading in uvicorn's flow control while pipelined requests wait."""
 
     def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
         super().__init__(transport)
         self._pipeline = pipeline
 
     def resume_reading(self) -> None:
-        """uvicorn asks for this after each answer, and whenever a body is wanted."""
+        """Read on if no request waits. uvicorn calls this after a response, and for a body."""
         if not self._pipeline:
             super().resume_reading()
 
 
 class TimedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's connection, with an end to its patience."""
+    """Add timeouts and a limit for headers to uvicorn's HTTP connection."""
 
     def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **more)
-        self._coming = False  # is a request on its way: begun, and not whole
-        self._head: int | None = 0  # bytes of a head that is not whole yet; None: it is
-        self._timer: asyncio.TimerHandle | None = None
-        self._reader: asyncio.TimerHandle | None = None  # rings when the client reads nothing
-        self._unsent = 0  # bytes, when the client was last looked at
+        self._receiving = False  # a request has begun and is not complete
+        self._head: int | None = 0  # bytes of an incomplete head; None: it is complete
+        self._timer: asyncio.TimerHandle | None = None  # for the request to be complete
+        self._read_timer: asyncio.TimerHandle | None = None  # for the client to read
+        self._unsent = 0  # bytes, when `_read_timer` was started
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._leaving = GracefulClose.of(transport)
         transport = cast("asyncio.Transport", self._leaving)
         super().connection_made(transport)
         self.flow = Flow(transport, self.pipeline)
-        self._be_patient()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_no_more()
-        self._stop_watch()
+        self._stop_timer()
+        self._stop_read_timer()
         self._leaving.left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._be_patient()
+        self._start_timer()
         if self._head is not None:
             self._head += len(data)
         super().data_received(data)
@@ -74,79 +74,80 @@ class TimedHttpProtocol(HttpToolsProtocol):
             self._refuse(431, "The request's headers are too large.")
 
     def handle_websocket_upgrade(self) -> None:
-        self._wait_no_more()
-        self._stop_watch()
+        self._stop_timer()
+        self._stop_read_timer()
         self._head = None
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._coming = True
-        self._be_patient()
+        self._receiving = True
+        self._start_timer()
 
     def on_headers_complete(self) -> None:
         self._head = None
         super().on_headers_complete()
         if len(self.pipeline) > PIPELINED:
-            raise TooManyRequests  # the parser cannot be paused
+            raise TooManyRequests  # because the parser cannot be paused
 
     def on_message_complete(self) -> None:
-        self._wait_no_more()
-        self._coming = False
-        self._head = 0  # of the next
+        self._stop_timer()
+        self._receiving = False
+        self._head = 0  # bytes of the next request
         super().on_message_complete()
-        self._be_patient()  # if its answer went ahead of it, the next one is waited for
+        self._start_timer()  # the next request: this one may already have its response
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self.flow.resume_reading()  # uvicorn did so before it took the next one out
-        if self._coming:  # the next one: perhaps it is its turn now
-            self._unset_keepalive_if_required()  # that one waits for requests that have not begun
-            self._be_patient()
+        # uvicorn resumed too early, when the next request was still in the pipeline.
+        self.flow.resume_reading()
+        if self._receiving:  # the next request, whose turn it may be now
+            self._unset_keepalive_if_required()  # this timer is for requests that have not begun
+            self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
-        if self._is_behind():  # another request's answer would be taken for this one's
+        if self._is_behind():  # the client would take it for the response to another request
             self.transport.close()
         else:
             super().send_400_response(msg)
 
-    # A client that does not read
+    # A client that does not read its response
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch()
+        self._start_read_timer()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_watch()
+        self._stop_read_timer()
 
-    def _watch(self) -> None:
+    def _start_read_timer(self) -> None:
         self._unsent = unsent(self.transport)
-        self._reader = self.loop.call_later(READ_WITHIN_S, self._look)
+        self._read_timer = self.loop.call_later(READ_WITHIN_S, self._on_read_timeout)
 
-    def _look(self) -> None:
+    def _on_read_timeout(self) -> None:
         if unsent(self.transport) < self._unsent:
-            self._watch()
+            self._start_read_timer()
         else:
             self.transport.abort()
 
-    def _stop_watch(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            self._reader = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    # A client that does not finish its request
+    # A client that does not complete its request
 
-    def _be_patient(self) -> None:
+    def _start_timer(self) -> None:
         if self._timer is None and not self._is_behind():
-            self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._give_up)
+            self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._on_timeout)
 
-    def _wait_no_more(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
+    def _on_timeout(self) -> None:
         self._timer = None
         self._refuse(408, "No whole request came.")
 
@@ -155,7 +156,7 @@ class TimedHttpProtocol(HttpToolsProtocol):
             return
         if self._may_answer():
             if self.cycle is not None:
-                self.cycle.disconnected = True  # what the application answers now is not sent
+                self.cycle.disconnected = True  # discards the application's own response
             _, headers, body = http_answer(CallRefused(status, "invalid_request", message))
             headers |= {"content-length": str(len(body)), "connection": "close"}
             lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
@@ -164,13 +165,16 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _may_answer(self) -> bool:
-        """Is it this request's turn, and has nobody begun to answer it?"""
+        """Return whether it is this request's turn and its response has not begun."""
         if self._is_behind():
             return False
         return self._head is not None or not self.cycle.response_started
 
     def _is_behind(self) -> bool:
-        """Is a request before it still being answered? What comes may not be read then."""
-        if self._head is None:  # the newest cycle is its own
+        """Return whether an earlier request still waits for its response.
+
+        The server may then have paused reading, so that its timeout must not run.
+        """
+        if self._head is None:  # the newest cycle is this request's own
             return bool(self.pipeline)
         return self.cycle is not None and not self.cycle.response_complete

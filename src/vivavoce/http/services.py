@@ -1,4 +1,4 @@
-"""What the routes work with, made by `app` and found on the application's state."""
+"""Hold the services that routes use. Package `app` constructs them for the application's state."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ class Services:
     maintenance: CredentialMaintenance
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
-    notes: Callable[[Assistant], list[dict[str, str]]]  # what to know before talking, by language
-    ready: Callable[[], Awaitable[None]]  # raises if a call could not be served now
-    metrics: Callable[[], bytes]  # as Prometheus reads them
-    public_metrics: bool  # for anybody who can reach us
-    secure: bool  # is this TLS, here or at a proxy before us?
+    notes: Callable[[Assistant], list[dict[str, str]]]  # of an assistant, each by language
+    ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
+    metrics: Callable[[], bytes]  # in the text format of Prometheus
+    public_metrics: bool  # /metrics needs no credential
+    secure: bool  # clients connect over TLS, to this server or to a proxy in front of it
     origins: tuple[str, ...]
 
 
 def services(request: Request) -> Services:
+    """Return the services of the application that serves this request."""
     found: Services = request.app.state.services
     return found
 
@@ -51,14 +52,14 @@ T = TypeVar("T")
 
 
 def admitted(outcome: T | AuthFailure) -> T:
-    """What was granted; or raises `Refused` in the words of the refusal."""
+    """Return the outcome if it is not a failure. Raises `CallRefused` for an `AuthFailure`."""
     if isinstance(outcome, AuthFailure):
         raise refused(outcome)
     return outcome
 
 
-def _same_site(request: Request, at: Services) -> None:
-    """A cookie is sent by the browser, whoever asks: then the asking page must be ours."""
+def _require_allowed_origin(request: Request, at: Services) -> None:
+    """Refuse a page of another origin, because a browser sends the cookie for every page."""
     origin, host = request.headers.get("origin"), request.headers.get("host")
     if not request_credentials.origin_allowed(
         origin, host=host, secure=at.secure, allowed=at.origins
@@ -67,11 +68,11 @@ def _same_site(request: Request, at: Services) -> None:
 
 
 async def by_key(request: Request, at: At) -> Caller:
-    """Whoever brings an API key."""
-    key = request_credentials.extract_credential(
+    """Return the caller with the request's API key."""
+    credential = request_credentials.extract_credential(
         authorization=request.headers.get("authorization"), api_key=request.headers.get("api-key")
     )
-    caller = admitted(await authentication.identify(at.store, key, at.now()))
+    caller = admitted(await authentication.identify(at.store, credential, at.now()))
     if not at.policy.may_use_api(caller):
         raise CallRefused(
             403, "forbidden", "This takes an API key; a client secret starts calls only."
@@ -81,14 +82,15 @@ async def by_key(request: Request, at: At) -> Caller:
 
 
 async def by_cookie(request: Request, at: At) -> Caller:
+    """Return the person that the request's cookie belongs to."""
     cookie = request.cookies.get(sign_in.COOKIE, "")
     caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
-    _same_site(request, at)
+    _require_allowed_origin(request, at)
     return caller
 
 
 async def by_either(request: Request, at: At) -> Caller:
-    """An API key if one is brought, else the cookie."""
+    """Return the caller of the API key if the request has one, otherwise of the cookie."""
     if request.headers.get("authorization") or request.headers.get("api-key"):
         return await by_key(request, at)
     return await by_cookie(request, at)

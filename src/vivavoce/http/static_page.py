@@ -1,4 +1,4 @@
-"""The page, as `web/` was built into the package. It loads nothing from anywhere else."""
+"""Serve the web page that is built from `web/`. It loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """Adds the headers that keep other pages out of ours to every answer."""
+    """Add headers to every response that protect the page from other pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def tell(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        await self._app(scope, receive, tell if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 def install(app: FastAPI) -> None:
-    """Last of all: it takes every path that nobody else took."""
+    """Serve the page. Call this last, because it matches every path that has no other route."""
     if (STATIC / "index.html").is_file():
         app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     else:

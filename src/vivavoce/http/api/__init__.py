@@ -1,1 +1,1 @@
-"""Our own API: plain JSON, RFC 3339 times."""
+"""Serve Vivavoce's own API: plain JSON, with times as in RFC 3339."""

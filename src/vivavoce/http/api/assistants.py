@@ -1,4 +1,4 @@
-"""Whom one can talk with. Never their instructions."""
+"""Serve the list of assistants, without their instructions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AssistantInfo(BaseModel):
     engine: str
     voice: str
     notes: list[dict[str, str]] = Field(
-        description="What a person should know before they talk; each by language, English always"
+        description="Notices to read before a call, each by language; English is always present"
     )
 
 
@@ -29,10 +29,10 @@ class AssistantList(BaseModel):
     data: list[AssistantInfo]
 
 
-@router.get("", summary="The assistants one may talk with")
+@router.get("", summary="The assistants that the caller may list")
 async def listed(at: At, caller: ByEither) -> AssistantList:
     allowed = [one for one in at.catalogue if at.policy.may_list(caller, one.name)]
-    return AssistantList(data=[_about(at, one) for one in allowed])
+    return AssistantList(data=[_info(at, one) for one in allowed])
 
 
 @router.get("/{name}", summary="One assistant")
@@ -40,10 +40,10 @@ async def one(at: At, caller: ByEither, name: str) -> AssistantInfo:
     found = at.catalogue.get(name)
     if found is None or not at.policy.may_list(caller, name):
         raise no_assistant(name, caller, at.catalogue, at.policy)
-    return _about(at, found)
+    return _info(at, found)
 
 
-def _about(at: Services, assistant: Assistant) -> AssistantInfo:
+def _info(at: Services, assistant: Assistant) -> AssistantInfo:
     return AssistantInfo(
         name=assistant.name,
         title={language: assistant.title(language) for language in assistant.languages},

@@ -1,4 +1,4 @@
-"""The session log: each call, its responses with their latency and usage."""
+"""Serve the log of calls, and of each call's responses with their latency and usage."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def one(at: At, caller: ByKey, call_id: str) -> CallInfo:
     return _call(at, await _found(at, caller, call_id))
 
 
-@router.get("/{call_id}/events", summary="A call's responses: latency of each turn, and usage")
+@router.get("/{call_id}/events", summary="A call's responses: the latency of each turn, and usage")
 async def events(at: At, caller: ByKey, call_id: str) -> Responses:
     await _found(at, caller, call_id)
     return Responses(data=[_response(row) for row in await at.store.responses(call_id)])

@@ -1,4 +1,4 @@
-"""What was said: conversations and their items. A user sees and deletes their own."""
+"""Serve conversations and their items. A user reads and deletes only their own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def listed(
     page = await at.store.conversations(
         assistants=scope.assistants, subject=scope.subject, before=before, limit=limit
     )
-    data = [ConversationInfo(**_told(row)) for row in page.data]
+    data = [ConversationInfo(**_about(row)) for row in page.data]
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
 
 
@@ -82,13 +82,13 @@ async def one(at: At, caller: ByEither, conversation_id: str) -> StreamingRespon
     return StreamingResponse(_pieces(row, items), media_type="application/json")
 
 
-@router.delete("/{conversation_id}", status_code=204, summary="Forget a conversation")
+@router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")
 async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
     await _found(at, caller, conversation_id)
     async with at.registry.in_use.while_valid(caller):
-        # A call would go on writing to it.
-        gone = await at.registry.take_over(conversation_id, why="conversation_deleted")
-    if not gone:
+        # A running call would write to the deleted conversation.
+        ended = await at.registry.take_over(conversation_id, why="conversation_deleted")
+    if not ended:
         raise CallRefused(409, "conversation_busy", "A call in this conversation does not end.",
                       type="server_error")  # fmt: skip
     await at.store.delete_conversation(conversation_id)
@@ -103,7 +103,7 @@ async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRo
     return row
 
 
-def _told(row: ConversationRow) -> dict[str, Any]:
+def _about(row: ConversationRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "assistant": row.assistant,
@@ -115,18 +115,21 @@ def _told(row: ConversationRow) -> dict[str, Any]:
 
 
 async def _pieces(row: ConversationRow, items: list[ItemRow]) -> AsyncIterator[bytes]:
-    """A `Whole` as JSON, in pieces. It may have 64 MiB; others are served while it is written."""
-    yield msgspec.json.encode(_told(row))[:-1] + b',"items":['
+    """Yield a `ConversationDetail` as JSON, in pieces.
+
+    It may have 64 MiB, and the server handles other requests between two pieces.
+    """
+    yield msgspec.json.encode(_about(row))[:-1] + b',"items":['
     piece = b""
     for number, item in enumerate(items):
         piece += (b"," if number else b"") + msgspec.json.encode(_item(item))
         if len(piece) >= PIECE_BYTES:
             yield piece
-            await asyncio.sleep(0)  # sending does not wait while the socket takes everything
+            await asyncio.sleep(0)  # because sending to a socket with room does not wait
             piece = b""
     yield piece + b"]}"
 
 
 def _item(row: ItemRow) -> dict[str, Any]:
-    """As `Item` describes it."""
+    """Return the fields of `ItemInfo`."""
     return {name: getattr(row, name) for name in ItemInfo.model_fields}

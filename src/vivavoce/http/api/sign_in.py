@@ -1,4 +1,4 @@
-"""From the printed link to a cookie, and out again."""
+"""Exchange the code of a sign-in link for a cookie, and sign out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api", tags=["sign-in"])
 
 
 class Code(BaseModel):
-    code: str = Field(max_length=200, description="From the link's fragment; good once")
+    code: str = Field(max_length=200, description="From the link's fragment; works once")
 
 
 @router.post("/sign-in", status_code=204, summary="Exchange a sign-in code for a cookie")

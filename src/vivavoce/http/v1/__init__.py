@@ -1,1 +1,1 @@
-"""The OpenAI-compatible API: its shapes, its error envelope, unix seconds."""
+"""Serve the OpenAI-compatible API, with OpenAI's shapes, error bodies and Unix times."""

@@ -1,4 +1,4 @@
-"""Control of running calls by whoever holds a key (protocol §1.5)."""
+"""Control running calls over HTTP, with an API key (protocol §1.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..services import At, ByKey
 router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])
 
 
-@router.post("/hangup", summary="End a running call, on whatever transport")
+@router.post("/hangup", summary="End a running call, on any transport")
 async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
     live = at.reception.find(caller, call_id)
     async with at.registry.in_use.while_valid(caller):
@@ -21,22 +21,22 @@ async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
     return Response()
 
 
-@router.post("/accept", summary="Answer a telephone that rings")
+@router.post("/accept", summary="Answer a ringing telephone call")
 async def accept(at: At, caller: ByKey, call_id: str) -> Response:
-    _no_telephone(at, caller, call_id, "accepted")
+    _not_a_telephone_call(at, caller, call_id, "accepted")
 
 
-@router.post("/reject", summary="Do not answer a telephone that rings")
+@router.post("/reject", summary="Decline a ringing telephone call")
 async def reject(at: At, caller: ByKey, call_id: str) -> Response:
-    _no_telephone(at, caller, call_id, "rejected")
+    _not_a_telephone_call(at, caller, call_id, "rejected")
 
 
-@router.post("/refer", summary="Send a telephone call on to another number")
+@router.post("/refer", summary="Transfer a telephone call to another number")
 async def refer(at: At, caller: ByKey, call_id: str) -> Response:
-    _no_telephone(at, caller, call_id, "referred")
+    _not_a_telephone_call(at, caller, call_id, "referred")
 
 
-def _no_telephone(at: At, caller: Caller, call_id: str, done: str) -> NoReturn:
+def _not_a_telephone_call(at: At, caller: Caller, call_id: str, done: str) -> NoReturn:
     live = at.reception.find(caller, call_id)
     raise CallRefused(
         400, "not_a_sip_call", f"Only SIP calls can be {done}; this one came by {live.transport}."

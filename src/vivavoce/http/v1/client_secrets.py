@@ -1,4 +1,4 @@
-"""`POST /v1/realtime/client_secrets`: what a browser starts its calls with (protocol §1.3)."""
+"""Mint and revoke the secrets that browsers start their calls with (protocol §1.3)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from ..services import At, ByEither, Services, admitted
 
 router = APIRouter(tags=["v1"])
 
-VARIABLES = 100  # that a secret fills into its assistant's prompt
+MAX_VARIABLES = 100  # of a prompt that one secret may set
 
 
 class Strict(BaseModel):
-    """Takes known keys only."""
+    """Refuse unknown keys."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _one_unknown_key(cls, body: object) -> object:
-        """Keep the first unknown key alone: pydantic makes an error of each.
+        """Drop every unknown key but the first.
 
-        The server reports one of them, and 90,000 errors take a quarter of a second.
+        pydantic makes an error of each unknown key, which takes 250 ms for 90,000 of them, and the
+        server reports only the first.
         """
         if not isinstance(body, dict) or len(body) <= len(cls.model_fields):
             return body
@@ -39,10 +40,10 @@ class Strict(BaseModel):
         return {k: v for k, v in body.items() if k in cls.model_fields} | {unknown: body[unknown]}
 
 
-def _few(variables: object) -> object:
-    """More are refused before each of them is looked at."""
-    if isinstance(variables, dict) and len(variables) > VARIABLES:
-        raise ValueError(f"there are more than {VARIABLES}")
+def _at_most_max(variables: object) -> object:
+    """Refuse more than `MAX_VARIABLES` before pydantic validates each of them."""
+    if isinstance(variables, dict) and len(variables) > MAX_VARIABLES:
+        raise ValueError(f"there are more than {MAX_VARIABLES}")
     return variables
 
 
@@ -52,14 +53,14 @@ class ExpiresAfter(Strict):
 
 
 class SecretBinding(Strict):
-    """Whom the secret is for, and what it is bound to. All optional."""
+    """Bind the secret to a user, an assistant and settings of its calls. All are optional."""
 
     assistant: str | None = None
-    user: str | None = Field(None, max_length=200, description="The user, in your own words")
+    user: str | None = Field(None, max_length=200, description="The user, by the id that you use")
     role: str | None = None
     language: str | None = None
-    variables: Annotated[dict[str, str], BeforeValidator(_few)] = Field(
-        default_factory=dict, max_length=VARIABLES
+    variables: Annotated[dict[str, str], BeforeValidator(_at_most_max)] = Field(
+        default_factory=dict, max_length=MAX_VARIABLES
     )
     conversation_id: str | None = None
 
@@ -71,9 +72,9 @@ class Request(Strict):
 
 
 class About(BaseModel):
-    """What this server adds to OpenAI's shape."""
+    """Hold what this server adds to OpenAI's shape."""
 
-    id: str = Field(description="`cs_…`: names the secret, to revoke it")
+    id: str = Field(description="`cs_…`: the id by which the secret is revoked")
 
 
 class ClientSecretBody(BaseModel):
@@ -101,7 +102,7 @@ async def create(
 @router.delete(
     "/v1/realtime/client_secrets/{secret_id}",
     status_code=204,
-    summary="Revoke a client secret of one's own, and end its calls",
+    summary="Revoke a client secret that the caller minted, and end its calls",
 )
 async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
     if not await client_secrets.revoke(at.store, at.policy, caller, secret_id, at.now()):
@@ -114,22 +115,25 @@ async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
 async def mint(
     at: Services,
     caller: Caller,
-    whom: SecretBinding | None,
-    asked: dict[str, Any] | None,
+    binding: SecretBinding | None,
+    requested: dict[str, Any] | None,
     seconds: int,
 ) -> tuple[client_secrets.ClientSecret, AnySession]:
-    """A secret, and the session that it opens. Raises `Refused` and `InvalidRequest`."""
-    wish = whom or SecretBinding()
+    """Mint a secret. Return it with the session that it opens.
+
+    Raises `CallRefused` and `InvalidRequest`.
+    """
+    binding = binding or SecretBinding()
     grant = Grant(
-        subject=wish.user,
-        assistant=wish.assistant,
-        role=wish.role,
-        language=wish.language,
-        variables=wish.variables,
-        conversation_id=wish.conversation_id,
-        session=asked,
+        subject=binding.user,
+        assistant=binding.assistant,
+        role=binding.role,
+        language=binding.language,
+        variables=binding.variables,
+        conversation_id=binding.conversation_id,
+        session=requested,
     )
-    request = CallRequest(None, "http", {"model": str((asked or {}).get("model") or "")})
+    request = CallRequest(None, "http", {"model": str((requested or {}).get("model") or "")})
     # Before the preview, which tells which assistants and conversations exist.
     grant = admitted(at.policy.may_mint(caller, grant))
     holder = client_secrets.granted(grant)

@@ -1,6 +1,6 @@
-"""How secrets were minted in the protocol's beta: a flat session in, the same with a secret out.
+"""Mint secrets as in the protocol's beta: a flat session in, the same session with a secret out.
 
-For back ends that still do it (protocol §1.9). What the secret opens is a call of today.
+Some back ends still do this (protocol §1.9). Calls that the secret starts use the current protocol.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Expiry(Strict):
 
 
 class BetaClientSecretOptions(Strict):
-    """Both spellings were documented."""
+    """Accept both spellings that were documented."""
 
     expires_at: Expiry | None = None
     expires_after: Expiry | None = None
 
 
 class BetaSessionBody(BaseModel):
-    """The beta's flat session, and beside it:"""
+    """Hold the beta's flat session as extra fields, and two fields that are not part of it."""
 
     model_config = ConfigDict(extra="allow")
     client_secret: BetaClientSecretOptions | None = None
@@ -47,7 +47,8 @@ async def session(at: At, caller: ByKey, body: BetaSessionBody | None = None) ->
 
 
 @router.post(
-    "/transcription_sessions", summary="The same for a session that only writes down what it hears"
+    "/transcription_sessions",
+    summary="Mint a secret for a transcription session, as in the protocol's beta",
 )
 async def transcription(
     at: At, caller: ByKey, body: BetaSessionBody | None = None
@@ -58,10 +59,10 @@ async def transcription(
 async def _minted(
     at: Services, caller: Caller, body: BetaSessionBody, kind: SessionType
 ) -> dict[str, Any]:
-    wish = body.client_secret or BetaClientSecretOptions()
-    expiry = wish.expires_at or wish.expires_after or Expiry(seconds=LIVES_S)
-    asked = nested(body.model_extra or {}, kind)
-    secret, session = await mint(at, caller, body.vivavoce, asked, expiry.seconds)
+    options = body.client_secret or BetaClientSecretOptions()
+    expiry = options.expires_at or options.expires_after or Expiry(seconds=LIVES_S)
+    requested = nested(body.model_extra or {}, kind)
+    secret, session = await mint(at, caller, body.vivavoce, requested, expiry.seconds)
     expires_at = int(secret.expires_at.timestamp())
     return flattened(session) | {
         "client_secret": {"value": secret.value, "expires_at": expires_at},

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: the assistants, because a client that knows only models may name one."""
+"""Serve the assistants as models, for clients that can name only a model."""
 
 from __future__ import annotations
 

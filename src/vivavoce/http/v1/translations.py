@@ -1,4 +1,4 @@
-"""What this server does not do is refused by name: translation sessions (protocol §1.7)."""
+"""Refuse translation sessions with their own error code (protocol §1.7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..services import ByKey
 router = APIRouter(prefix="/v1/realtime/translations", tags=["v1"])
 
 
-@router.post("/client_secrets", summary="Not here: 501")
-@router.post("/calls", summary="Not here: 501")
+@router.post("/client_secrets", summary="Not supported: 501")
+@router.post("/calls", summary="Not supported: 501")
 async def translate(caller: ByKey) -> Response:
     raise no_translation()
