@@ -284,7 +284,7 @@ def test_a_disk_that_may_only_be_read_is_said(
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda file: file.write_bytes(b"these are my memoirs" * 500), "is no database"),
+        (lambda file: file.write_bytes(b"these are my memoirs" * 500), "is not a database"),
         (lambda file: file.mkdir(), "cannot be opened"),
         (lambda file: file.parent.rmdir() or file.parent.write_text(""), "cannot be opened"),
     ],
@@ -366,7 +366,7 @@ def test_a_closed_store_is_a_store_error_too(make: Make) -> None:
 def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
     async def main() -> None:
         narrow = database_threads.DatabaseThreads(
-            create_engine("sqlite://"), "narrow", threads=1, room=2
+            create_engine("sqlite://"), "narrow", threads=1, capacity=2
         )
         gate = threading.Event()
 
@@ -388,7 +388,7 @@ def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
 def test_a_caller_that_gives_up_leaves_the_lane_in_order() -> None:
     async def main() -> None:
         narrow = database_threads.DatabaseThreads(
-            create_engine("sqlite://"), "narrow", threads=1, room=2
+            create_engine("sqlite://"), "narrow", threads=1, capacity=2
         )
         gate, done = threading.Event(), threading.Event()
 

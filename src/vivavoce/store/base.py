@@ -1,9 +1,9 @@
-"""What is kept, and the verbs that keep it. Tables as in the public contract.
+"""Define the rows of the store and its verbs. The tables are those of the public contract.
 
-Two implementations, `memory` and `sql`, pass one contract suite. All times are aware UTC
-datetimes. Every verb is atomic, raises `StoreError` when the disk fails or when a row would
-contradict the others (an id that is taken, an item without its conversation), and nothing else
-on purpose; what is not there is None or an empty list, never an exception.
+Two implementations, `memory` and `sql`, pass one contract suite. All times are aware UTC datetimes.
+Every verb is atomic. It raises `StoreError` if the disk fails, or if a row contradicts the others:
+an id that is taken, or an item without its conversation. Every other exception is a bug. A verb
+that finds nothing returns None or an empty list.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ..protocol.items import Item
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """One conversation item as stored: the item as the wire has it, and what is true besides."""
+    """Hold one conversation item: the item of the protocol, and what the server knows about it."""
 
     item: Item
     position: float  # leaves room for insertion
     created_at: datetime
-    generated: str | None = None  # what the engine said
-    sent_ms: int | None = None  # how much sound of it went out
-    heard_ms: int | None = None  # how much was played; None: nobody reported
+    generated: str | None = None  # the engine's whole text, also beyond a truncation
+    sent_ms: int | None = None  # ms of audio sent to the client
+    heard_ms: int | None = None  # ms of audio played; None: the client has not reported
     input_method: str | None = None  # voice | text
     model: str | None = None
     voice: str | None = None
@@ -43,7 +43,7 @@ class ResponseRow:
     usage: JsonObject | None
     created_at: datetime
     speech_stopped_at: datetime | None = None
-    first_audio_ms: float | None = None  # after the end of speech was decided
+    first_audio_ms: float | None = None  # ms after the server decided that speech has ended
     stt_ms: float | None = None
     brain_ms: float | None = None
     tts_ms: float | None = None
@@ -51,7 +51,7 @@ class ResponseRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one call wants on disk, all of it in one commit with whoever else waits."""
+    """Hold what one call stores in one commit. The commit may hold changes of other calls too."""
 
     conversation_id: str
     items: tuple[ItemRow, ...] = ()
@@ -85,7 +85,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """An API key. The key itself is nowhere: only its hash."""
+    """Hold an API key's hash and state. The key itself is not stored."""
 
     id: str
     name: str
@@ -98,7 +98,7 @@ class KeyRow:
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client secret is good for. Kept as JSON."""
+    """Hold what a client secret allows. It is stored as JSON."""
 
     subject: str | None = None
     assistant: str | None = None
@@ -111,7 +111,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class SecretRow:
-    """A client secret, or a sign-in (a cookie). The secret itself is nowhere: only its hash.
+    """Hold the hash and state of a client secret or of a sign-in. The secret is not stored.
 
     `minted_by` is the id of the key or sign-in that minted a client secret. None: the operator's
     command line did, or this is a sign-in.
@@ -127,33 +127,35 @@ class SecretRow:
 
 @dataclass(frozen=True, slots=True)
 class ConversationPage:
-    """Newest first. `has_more`: ask again with `before` = the last one's id.
+    """Hold conversations, the newest first. `before` = the last one's id gives the next page.
 
-    A `before` that is not there (any more) leaves nothing to tell: the page is empty.
+    A page before an unknown or deleted conversation is empty.
     """
 
     data: list[ConversationRow] = field(default_factory=list)
     has_more: bool = False
 
 
-PAGE = 1000  # rows, at most
+PAGE = 1000  # rows of one page, the maximum
 
 KEPT_FOR_CALLS = timedelta(hours=24)
-"""How long a secret is kept beyond its end: as long as a call that it began may last, at most."""
+"""How long the store keeps a secret that has ended: the longest time that its calls may last."""
 
 
 def page_size(limit: int) -> int:
-    """As many as asked for, within reason."""
+    """Return the number of rows asked for, between 1 and `PAGE`."""
     return max(1, min(limit, PAGE))
 
 
 class Store(Protocol):
+    """Keep conversations, calls and credentials."""
+
     # Conversations, items, responses, calls
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """All of it or none of it, and on disk when this returns.
+        """Store all changes, in their order, or none. They are on disk when this returns.
 
-        A row replaces what was kept under its id. Several changes are taken in their order.
+        A row replaces the stored row with the same id.
         """
 
     async def create_conversation(self, row: ConversationRow) -> None: ...
@@ -171,16 +173,16 @@ class Store(Protocol):
         """List the conversations with one of these assistants, and of this user. None: any."""
 
     async def delete_conversation(self, conversation_id: str) -> bool:
-        """With its items, calls and responses. False: there was none."""
+        """Delete it with its items, calls and responses. Return False if it does not exist."""
 
     async def items(self, conversation_id: str) -> list[ItemRow]:
-        """In the conversation's order."""
+        """Return the items in the conversation's order."""
 
     async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
-        """`new`: the conversation that begins with this call; both are kept, or neither."""
+        """Store a call, and in the same commit the new conversation that begins with it."""
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
-        """The first ending stays."""
+        """Store how the call ended. If its ending is already stored, this changes nothing."""
 
     async def call(self, call_id: str) -> CallRow | None: ...
 
@@ -205,54 +207,54 @@ class Store(Protocol):
     async def key(self, key_id: str) -> KeyRow | None: ...
 
     async def keys(self) -> list[KeyRow]:
-        """Oldest first, the revoked ones too."""
+        """List all keys, the oldest first, with the revoked ones."""
 
     async def revoke_key(self, key_id: str, at: datetime) -> bool:
-        """Valid at once. False: there is no such key that was not revoked already."""
+        """Revoke a key at once. Return False if the id is unknown or its key is already revoked."""
 
     async def touch_key(self, key_id: str, at: datetime) -> None:
-        """Remember that it was used. An older `at` than the one that is kept changes nothing."""
+        """Store when the key was last used. A time before the stored one changes nothing."""
 
     async def add_secret(self, row: SecretRow) -> None: ...
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
-        """Find it by what is kept of it. Expired and revoked ones are found too, for a day."""
+        """Find a secret by its hash. Expired and revoked secrets are found for a day."""
 
     async def secret(self, secret_id: str) -> SecretRow | None: ...
 
     async def secrets(self) -> list[SecretRow]:
-        """List client secrets and sign-ins, oldest first, the expired and revoked ones too."""
+        """List client secrets and sign-ins, the oldest first, with the expired and revoked ones."""
 
     async def has_minted(self, minter_id: str, secret_id: str) -> bool:
-        """Tell whether this key or sign-in minted this secret.
+        """Return whether this key or sign-in minted this secret.
 
-        A secret of another minter and an unknown id take the same time.
+        The answer takes the same time for an unknown id and for another minter's secret.
         """
 
     async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
-        """Revoke it, and what it minted (a sign-in mints). Valid at once.
+        """Revoke a secret or a sign-in at once, and the secrets that the sign-in minted.
 
-        False: the id is unknown, or the secret was revoked already.
+        Return False if the id is unknown or already revoked.
         """
 
     async def revoked(self, credential_ids: Collection[str]) -> set[str]:
-        """Find out which of these keys, secrets and sign-ins were revoked.
+        """Return which of these keys, secrets and sign-ins are revoked.
 
-        What has only expired is not among them, and neither is what was never there.
+        Expired credentials and unknown ids are not among them.
         """
 
     async def add_code(self, hash: str, expires_at: datetime) -> None: ...
 
     async def use_code(self, hash: str, now: datetime) -> bool:
-        """True once, and only before it expires."""
+        """Use up the code. Return True the first time, if the code has not expired."""
 
     async def sweep(self, now: datetime) -> None:
-        """Forget used or expired codes, and secrets that ended a day ago.
+        """Delete used and expired codes, and secrets that ended a day ago.
 
-        Until then a call that a secret began may still run, and end by its revocation.
+        Until then a secret's call may still run, and revoking the secret must end it.
         """
 
     async def ping(self) -> None:
-        """Raises `StoreError` if nothing could be kept now, or in the last second."""
+        """Prove that the store can write, at most once a second. Raises `StoreError`."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What a batch of changes comes to: the last word about each row wins. Pure, for both stores."""
+"""Merge a batch of changes, and encode rows for both stores. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .base import Change, Grant, ItemRow, ResponseRow
 
 T = TypeVar("T")
 
-ITEM_BYTES = 16 * 1024 * 1024  # as much as the largest message of a client
+ITEM_BYTES = 16 * 1024 * 1024  # bytes, as in the largest message of a client
 
-_items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # making one is expensive
+_items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # building one is expensive
 
-_OF_THE_ITEM = ("id", "type", "role", "status")
-_BESIDES = [column.name for column in fields(ItemRow) if column.name != "item"]
+_ITEM_COLUMNS = ("id", "type", "role", "status")
+_OTHER_COLUMNS = [column.name for column in fields(ItemRow) if column.name != "item"]
 
 
 @dataclass(slots=True)
 class MergedChanges:
-    """Each item by conversation and id (None: gone), each response, each conversation's time."""
+    """Hold the final state of each row. An item that is None is deleted."""
 
     items: dict[tuple[str, str], ItemRow | None] = field(default_factory=dict)
     responses: dict[str, ResponseRow] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class MergedChanges:
 
 
 def merge(changes: Sequence[Change]) -> MergedChanges:
-    """One change after the other; within a change, what is deleted is deleted last."""
+    """Apply the changes in order. Within one change, deletions come last."""
     merged = MergedChanges()
     for change in changes:
         for row in change.items:
@@ -50,38 +50,39 @@ def merge(changes: Sequence[Change]) -> MergedChanges:
 
 
 def encode_row(row: ItemRow) -> dict[str, Any]:
-    """A row as columns. Of the item: id, type, role, status, and the rest as JSON in `content`.
+    """Return a row as columns. `content` contains the item as JSON, without its other columns.
 
-    Raises `StoreError` for what cannot be written down.
+    Raises `StoreError` for an item that is too large or is not valid Unicode.
     """
     item = msgspec.to_builtins(row.item)
-    columns = {name: item.pop(name, None) for name in _OF_THE_ITEM}
+    columns = {name: item.pop(name, None) for name in _ITEM_COLUMNS}
     columns["content"] = encode(item, ITEM_BYTES)
-    columns |= {name: getattr(row, name) for name in _BESIDES}
+    columns |= {name: getattr(row, name) for name in _OTHER_COLUMNS}
     if row.generated is not None:
-        encode({"generated": row.generated}, ITEM_BYTES)  # can it be written, and is there room?
+        encode({"generated": row.generated}, ITEM_BYTES)  # raises if it is invalid or too large
     return columns
 
 
 def decode_row(columns: Mapping[str, Any]) -> ItemRow:
-    """The inverse of `encode_row`. Raises `StoreError` for what no version of us wrote."""
-    of_the_item = {name: columns[name] for name in _OF_THE_ITEM if columns[name] is not None}
-    head, rest = msgspec.json.encode(of_the_item), columns["content"]
+    """Return the row of stored columns. Raises `StoreError` for columns that are damaged."""
+    stored = {name: columns[name] for name in _ITEM_COLUMNS if columns[name] is not None}
+    head, rest = msgspec.json.encode(stored), columns["content"]
     try:
         data = rest.encode()
         if not data.startswith(b"{"):
-            raise StoreError("a stored item cannot be read: its content is no object")
+            raise StoreError("a stored item cannot be read: its content is not an object")
         item: Item = _items.decode(head if data == b"{}" else head[:-1] + b"," + data[1:])
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise StoreError(f"a stored item cannot be read ({type(error).__name__})") from None
-    return ItemRow(item=item, **{name: columns[name] for name in _BESIDES})
+    return ItemRow(item=item, **{name: columns[name] for name in _OTHER_COLUMNS})
 
 
 def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:
+    """Return the value as JSON of at most `limit` bytes. Raises `StoreError`."""
     try:
         data = msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        # The message of an encoding error quotes what was said: its name must do.
+        # The message of an encoding error quotes the value, which may be a person's words.
         raise StoreError(f"this cannot be written as JSON ({type(error).__name__})") from None
     if len(data) > limit:
         raise StoreError(f"{len(data)} bytes are too much for one row (at most {limit})")
@@ -89,6 +90,7 @@ def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:
 
 
 def decode(text: str, kind: type[T]) -> T:
+    """Return the value of stored JSON. Raises `StoreError` if it is damaged."""
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeEncodeError):

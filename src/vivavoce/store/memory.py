@@ -1,6 +1,6 @@
-"""The store that forgets: for tests, and for who wants to keep nothing.
+"""Keep everything in memory, for tests and for servers that must not store anything.
 
-It says yes and no exactly where `sql` does, and hands out what it was given: rows are frozen.
+It accepts and refuses exactly what `sql` does. It returns the rows it was given, which are frozen.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class MemoryStore:
         self._responses: dict[str, ResponseRow] = {}
         self._keys: dict[str, KeyRow] = {}
         self._secrets: dict[str, SecretRow] = {}
-        self._codes: dict[str, tuple[datetime, bool]] = {}  # and: was it used
+        self._codes: dict[str, tuple[datetime, bool]] = {}  # expiry, and whether it was used
 
     # Conversations, items, responses, calls
 
     async def commit(self, changes: Sequence[Change]) -> None:
         merged = merge(changes)
-        self._judge(merged)
+        self._validate(merged)
         for (conversation_id, item_id), row in merged.items.items():
             rows = self._items.get(conversation_id, {})
             rows.pop(item_id, None)
@@ -54,8 +54,8 @@ class MemoryStore:
                 latest = max(at, conversation.updated_at)
                 self._conversations[conversation_id] = replace(conversation, updated_at=latest)
 
-    def _judge(self, merged: MergedChanges) -> None:
-        """Raises before anything changes."""
+    def _validate(self, merged: MergedChanges) -> None:
+        """Refuse rows that contradict others, before anything changes. Raises `StoreError`."""
         for (conversation_id, _), row in merged.items.items():
             if row is not None:
                 _require(conversation_id in self._items, "an item without its conversation")
@@ -133,7 +133,7 @@ class MemoryStore:
 
     async def add_key(self, row: KeyRow) -> None:
         _require(row.id not in self._keys, "a key's id that is taken")
-        _require(await self.key_by_hash(row.hash) is None, "a key that is there already")
+        _require(await self.key_by_hash(row.hash) is None, "a key that already exists")
         self._keys[row.id] = row
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
@@ -159,7 +159,7 @@ class MemoryStore:
 
     async def add_secret(self, row: SecretRow) -> None:
         _require(row.id not in self._secrets, "a secret's id that is taken")
-        _require(await self.secret_by_hash(row.hash) is None, "a secret that is there already")
+        _require(await self.secret_by_hash(row.hash) is None, "a secret that already exists")
         encode(row.grant)
         self._secrets[row.id] = row
 
@@ -192,7 +192,7 @@ class MemoryStore:
         return {row.id for row in rows if row is not None and row.revoked_at is not None}
 
     async def add_code(self, hash: str, expires_at: datetime) -> None:
-        _require(hash not in self._codes, "a code that is there already")
+        _require(hash not in self._codes, "a code that already exists")
         self._codes[hash] = (expires_at, False)
 
     async def use_code(self, hash: str, now: datetime) -> bool:
@@ -218,9 +218,9 @@ class MemoryStore:
         pass
 
 
-def _require(fine: bool, otherwise: str) -> None:
-    if not fine:
-        raise StoreError(f"the store refuses {otherwise}")
+def _require(valid: bool, problem: str) -> None:
+    if not valid:
+        raise StoreError(f"the store refuses {problem}")
 
 
 def _selected(
@@ -231,7 +231,7 @@ def _selected(
 
 
 def _older(rows: dict[str, R], at: Callable[[R], datetime], before: str | None) -> list[R]:
-    """Newest first, from behind `before` on."""
+    """Return the rows that are older than `before`, the newest first."""
     found = sorted(rows.values(), key=lambda row: (at(row), row.id), reverse=True)
     if before is None:
         return found

@@ -1,10 +1,9 @@
-"""Where items stand, as numbers that leave room between them. Pure.
+"""Compute the positions of items as numbers with room between them. Pure.
 
-A conversation's order is known to the call; the store only needs numbers that sort the same way.
-An item that comes between two others takes the middle, so that nothing else has to be written.
-After some fifty insertions at one spot there is no number left between the neighbours: then, and
-only then, the items around that spot get new numbers. The fewer the better: each of them is a row
-to write, and a conversation has up to ten thousand.
+The call knows the order of its conversation, and the store needs numbers that sort the same way.
+An item between two others gets the middle, so that no other row changes. After about fifty
+insertions at one spot, no number is left between the neighbours. Only then the items around that
+spot get new numbers. Each of them is a row to write, and a conversation has up to 10,000 items.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-STEP = 1024.0  # an exact power of two: halving it stays exact
-REACH = 8  # the minimum of items on either side that get new numbers
-NEAR = 2.0**-16  # how far apart those stand afterwards, for each one that there is of them
+STEP = 1024.0  # a power of two, so that halves are exact
+REACH = 8  # items on either side that get new numbers, the minimum
+MIN_GAP = 2.0**-16  # between two new numbers, times the number of items that get one
 
 
 def between(before: float | None, after: float | None) -> float | None:
-    """A position after `before` and before `after`; either may be missing. None: no room."""
+    """Return a position between two others, of which either may be missing. None: no room."""
     if before is None and after is None:
         return STEP
     if before is None:
@@ -30,14 +29,14 @@ def between(before: float | None, after: float | None) -> float | None:
     return middle if before < middle < after else None
 
 
-def make_room(order: Sequence[str], known: Mapping[str, float], newcomer: str) -> dict[str, float]:
-    """The positions of an item that found no room, and of the neighbours that make it some.
+def make_room(order: Sequence[str], known: Mapping[str, float], new_id: str) -> dict[str, float]:
+    """Return new positions for an item without room, and for the neighbours that make room.
 
-    `order` is every id of the conversation, once; `known` has the positions of all but the
-    newcomer. A wider and wider stretch is looked at, until its items can stand far enough apart:
-    the more of them, the farther, so that a wide one is rarely needed again.
+    `order` contains every id of the conversation, and `known` the positions of all items but the
+    new one. The range doubles until its items fit with enough room between them. More items need
+    more room each, so that a wide range is rarely needed again.
     """
-    where, reach = order.index(newcomer), REACH
+    where, reach = order.index(new_id), REACH
     while True:
         first, end = max(where - reach, 0), min(where + reach + 1, len(order))
         before = known[order[first - 1]] if first else None
@@ -48,7 +47,7 @@ def make_room(order: Sequence[str], known: Mapping[str, float], newcomer: str) -
 
 
 def _spread(count: int, before: float | None, after: float | None) -> list[float] | None:
-    """`count` positions between two neighbours, evenly where both exist. None: too near."""
+    """Return `count` positions between two neighbours. None: the neighbours are too close."""
     if before is None and after is not None:
         positions = [after - STEP * (count - i) for i in range(count)]
     elif after is None:
@@ -57,8 +56,8 @@ def _spread(count: int, before: float | None, after: float | None) -> list[float
     else:
         assert before is not None
         share = (after - before) / (count + 1)
-        if share < NEAR * count:
+        if share < MIN_GAP * count:
             return None
         positions = [before + share * (i + 1) for i in range(count)]
-    met = [position for position in (before, *positions, after) if position is not None]
-    return positions if all(a < b for a, b in pairwise(met)) else None
+    sequence = [position for position in (before, *positions, after) if position is not None]
+    return positions if all(a < b for a, b in pairwise(sequence)) else None

@@ -1,4 +1,4 @@
-"""The store on disk: SQLAlchemy Core, no ORM; SQLite in WAL mode."""
+"""Keep everything on disk, by SQLAlchemy Core without an ORM, in SQLite in WAL mode."""
 
 from .store import SqlStore
 

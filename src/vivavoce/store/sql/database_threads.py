@@ -1,7 +1,7 @@
-"""Where the disk is waited for: threads with their own connections, so that the loop never is.
+"""Run database work in threads with their own connections, so that the event loop never waits.
 
-The store has two lanes: one thread that writes, and a few that read. A lane that is full, or a
-disk that fails, is a `StoreError` that says in a sentence what is wrong.
+The store has one thread that writes, and three that read. A full queue or a failing disk raises a
+`StoreError` whose message says what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...errors import StoreError
 
 T = TypeVar("T")
 
-BUSY_MS = 4000  # how long another process may hold the database; less than a commit may take
+BUSY_MS = 4000  # ms that another process may lock the database; less than a commit may take
 
 _SENTENCES = {
     "SQLITE_FULL": "the disk is full",
@@ -34,15 +34,15 @@ _SENTENCES = {
     "SQLITE_AUTH": "the database may not be written: check the owner of the data folder",
     "SQLITE_CANTOPEN": "the database cannot be opened: check the owner of the data folder",
     "SQLITE_CORRUPT": "the database is damaged: restore it from a backup",
-    "SQLITE_NOTADB": "the database file is no database: move it away, or restore a backup",
-    "SQLITE_IOERR": "the disk does not work as it should",
+    "SQLITE_NOTADB": "the database file is not a database: move it away, or restore a backup",
+    "SQLITE_IOERR": "the disk reports an input or output error",
     "SQLITE_TOOBIG": "a row is too large",
     "SQLITE_CONSTRAINT": "the store refuses a row that contradicts the others",
 }
 
 
 def store_error(error: sqlite3.Error | DBAPIError) -> StoreError:
-    """What went wrong, without any of the values it went wrong with."""
+    """Return the error as a sentence, without any value of a row."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     name = str(getattr(cause, "sqlite_errorname", None) or type(cause).__name__)
     primary = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE is a SQLITE_IOERR
@@ -50,26 +50,29 @@ def store_error(error: sqlite3.Error | DBAPIError) -> StoreError:
 
 
 class DatabaseThreads:
-    """Runs work in `threads` threads, each piece in a transaction of its own.
+    """Run each piece of work in a transaction, in one of `threads` threads.
 
-    At most `room` pieces run or wait; whoever comes then is refused.
+    At most `capacity` pieces run or wait. More are refused.
     """
 
-    def __init__(self, engine: Engine, name: str, *, threads: int, room: int) -> None:
+    def __init__(self, engine: Engine, name: str, *, threads: int, capacity: int) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(threads, f"store-{name}")
-        self._room = threading.Semaphore(room)
+        self._free = threading.Semaphore(capacity)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Raises `StoreError`. If the caller is cancelled, work that has begun still ends."""
-        if not self._room.acquire(blocking=False):
+        """Run the work and return its result. Raises `StoreError`.
+
+        Work that has begun continues if the caller is cancelled.
+        """
+        if not self._free.acquire(blocking=False):
             raise StoreError("the disk is too far behind")
         try:
             job = self._threads.submit(self._perform, work)
         except RuntimeError:
-            self._room.release()
+            self._free.release()
             raise StoreError("the store is closed") from None
-        job.add_done_callback(lambda _: self._room.release())
+        job.add_done_callback(lambda _: self._free.release())
         return await asyncio.wrap_future(job)
 
     def _perform(self, work: Callable[[Connection], T]) -> T:
@@ -82,25 +85,28 @@ class DatabaseThreads:
             raise StoreError(f"the store refuses a value ({type(error).__name__})") from None
 
     async def close(self) -> None:
-        """Waits for what is under way."""
+        """Wait for the work that has begun, and close the connections."""
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
 
 def sqlite_writer(path: Path) -> DatabaseThreads:
-    """One thread, one connection, and every transaction a writing one from its first moment."""
+    """Make one thread with one connection, whose transactions lock for writing at their start."""
     engine = _sqlite(path, 1, "BEGIN IMMEDIATE", ["journal_size_limit=67108864"])
-    return DatabaseThreads(engine, "write", threads=1, room=256)
+    return DatabaseThreads(engine, "write", threads=1, capacity=256)
 
 
 def sqlite_readers(path: Path) -> DatabaseThreads:
-    """Readers see the last commit and are never in the writer's way."""
+    """Make three threads that read the last commit, and never delay the writer."""
     engine = _sqlite(path, 3, "BEGIN", ["query_only=ON"])
-    return DatabaseThreads(engine, "read", threads=3, room=1024)
+    return DatabaseThreads(engine, "read", threads=3, capacity=1024)
 
 
 def make_private(path: Path) -> None:
-    """What people said is in there: the file is its owner's only. Raises `StoreError`."""
+    """Create the file for its owner only, because it will contain what people said.
+
+    Raises `StoreError`.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -114,10 +120,10 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
         connect_args={"check_same_thread": False, "isolation_level": None},
         pool_size=connections,
         max_overflow=0,
-        hide_parameters=True,  # an error's text is logged, what people said is not
+        hide_parameters=True,  # errors are logged, and values may be what people said
     )
 
-    # pysqlite would begin transactions by itself, and too late: we say when, and how.
+    # pysqlite begins a transaction only at the first write. The listener below begins it at once.
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _: object) -> None:
         for pragma in (f"busy_timeout={BUSY_MS}", *pragmas, "synchronous=FULL", "foreign_keys=ON"):
@@ -132,13 +138,16 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait its `busy_timeout` for this one: of two who start at once, one fails."""
-    give_up = time.monotonic() + BUSY_MS / 1000
+    """Switch to WAL mode.
+
+    SQLite ignores `busy_timeout` here: of two processes that start together, one fails at once.
+    """
+    deadline = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

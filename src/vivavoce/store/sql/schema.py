@@ -1,6 +1,6 @@
-"""The tables, as the public contract names them. A change here needs a migration beside it.
+"""Define the tables of the public contract. A change here needs a migration beside it.
 
-What is JSON is text here: we write it with msgspec, and nobody searches in it.
+JSON is stored as text, because msgspec writes it and no query searches in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime. SQLite knows no zones: there it is UTC, as text that sorts by time."""
+    """Store an aware datetime. SQLite has no time zones and gets UTC, as text in order of time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -31,7 +31,7 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        assert value.tzinfo is not None, "times of the store are aware"
+        assert value.tzinfo is not None, "times of the store have a zone"
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -98,7 +98,7 @@ conversations = Table(
 
 
 def _of(column: str, **more: bool) -> Column[str]:
-    """A reference whose rows go when what they belong to goes."""
+    """Return a foreign key. Deleting the row that it names deletes the rows that have it."""
     table, _ = column.split(".")
     name = f"{table.removesuffix('s')}_id"
     return Column(name, Text, ForeignKey(column, ondelete="CASCADE"), nullable=False, **more)  # type: ignore[arg-type]

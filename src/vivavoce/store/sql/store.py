@@ -1,4 +1,4 @@
-"""The verbs of the store in SQL. Each is one transaction in the writing or a reading thread."""
+"""Implement the store in SQL. Each verb is one transaction in the writing or a reading thread."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 PING_EVERY_S = 1.0
-IDS_AT_ONCE = 500  # in one statement: it takes a millisecond, and the loop turns after it
+IDS_AT_ONCE = 500  # ids in one statement, which takes about 1 ms
 
 
 class SqlStore:
-    """`await SqlStore.open(path)` makes one; `close` it when the last call has ended."""
+    """Open it with `await SqlStore.open(path)`. Close it when the last call has ended."""
 
     def __init__(
         self, writer: database_threads.DatabaseThreads, readers: database_threads.DatabaseThreads
@@ -66,9 +66,10 @@ class SqlStore:
 
     @classmethod
     async def open(cls, path: Path) -> SqlStore:
-        """The SQLite file at `path`, made or brought up to date if need be.
+        """Open the SQLite file at `path`. Create it or migrate it if necessary.
 
-        Raises `StoreError`; a database that a newer version has used is refused untouched.
+        Raises `StoreError`, also for a database that a newer version has used, and does not change
+        it then.
         """
         database_threads.make_private(path)
         store = cls(database_threads.sqlite_writer(path), database_threads.sqlite_readers(path))
@@ -117,7 +118,7 @@ class SqlStore:
         )
 
         def read(connection: Connection) -> list[ItemRow]:
-            """Decodes in this thread, too: ten thousand rows take 0.2 s, and so do 60 MiB."""
+            """Decode in this thread too, because 10,000 rows or 60 MiB take 0.2 s."""
             return [decode_row(found._asdict()) for found in connection.execute(query)]
 
         return await self._readers.run(read)
@@ -230,23 +231,23 @@ class SqlStore:
         keys = [name for name in credential_ids if name.startswith("key_")]
         others = [name for name in credential_ids if not name.startswith("key_")]
         for query, ids in ((_REVOKED_KEYS, keys), (_REVOKED_SECRETS, others)):
-            for at in range(0, len(ids), IDS_AT_ONCE):
-                few = {"ids": ids[at : at + IDS_AT_ONCE]}
-                found |= {row.id for row in await self._all(query, few)}
+            for start in range(0, len(ids), IDS_AT_ONCE):
+                batch = {"ids": ids[start : start + IDS_AT_ONCE]}
+                found |= {row.id for row in await self._all(query, batch)}
         return found
 
     async def add_code(self, hash: str, expires_at: datetime) -> None:
         await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at})
 
     async def use_code(self, hash: str, now: datetime) -> bool:
-        good = and_(
+        is_valid = and_(
             sign_in_codes.c.hash == hash,
             sign_in_codes.c.used_at.is_(None),
             sign_in_codes.c.expires_at > now,
         )
-        # Judged again inside the write: of two who come at once, one finds it used.
-        return await self._is_there(select(sign_in_codes.c.hash).where(good)) and (
-            await self._write(update(sign_in_codes).where(good).values(used_at=now))
+        # The write checks again: of two requests with one code, only one may succeed.
+        return await self._is_there(select(sign_in_codes.c.hash).where(is_valid)) and (
+            await self._write(update(sign_in_codes).where(is_valid).values(used_at=now))
         )
 
     async def sweep(self, now: datetime) -> None:
@@ -263,8 +264,8 @@ class SqlStore:
         await self._writer.run(work)
 
     async def ping(self) -> None:
-        # A real write of a row that stays as it is: nothing less proves that the disk takes one.
-        # One at a time and one a second: who asks may be a stranger, and calls have to write.
+        # This writes a row without changing it: only a write proves that the disk can write.
+        # One write a second is enough. Requests without a credential must not delay calls.
         clock = asyncio.get_running_loop().time
         async with self._pinging:
             if self._pinged is None or clock() - self._pinged > PING_EVERY_S:
@@ -279,14 +280,17 @@ class SqlStore:
     # One statement, one transaction
 
     async def _write(self, statement: Executable, values: dict[str, Any] | None = None) -> bool:
-        """Did it change a row?"""
+        """Execute the statement, and return whether it changed a row."""
         return await self._writer.run(lambda connection: _execute(connection, statement, values))
 
     async def _insert(self, table: Table, values: dict[str, Any]) -> None:
         await self._write(_into(table), values)
 
     async def _is_there(self, query: Select[Any]) -> bool:
-        """For what strangers may ask for: they only ever read, and hold up no commit."""
+        """Return whether the query finds a row.
+
+        Requests without a valid credential are answered by this: reading delays no commit.
+        """
         return await self._one(query) is not None
 
     async def _one(
@@ -306,7 +310,7 @@ def _execute(connection: Connection, statement: Executable, values: dict[str, An
     return result.rowcount > 0
 
 
-# What every call says, made once: SQLAlchemy takes longer to write a statement than to run it
+# Statements of every call are built once: SQLAlchemy takes longer to build one than to run it
 
 
 @cache
@@ -316,7 +320,8 @@ def _into(table: Table) -> Executable:
 
 @cache
 def upsert(table: Table, dialect: str) -> Executable:
-    if dialect == "postgresql":  # its import costs a tenth of a second, so nobody else pays it
+    """Return the statement that inserts a row, or replaces the row with the same key."""
+    if dialect == "postgresql":  # imported here because it takes 100 ms
         from sqlalchemy.dialects import postgresql
 
         return _replacing(postgresql.insert(table), table)
@@ -382,21 +387,21 @@ def _commit(connection: Connection, merged: MergedChanges) -> None:
 
 
 def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Select[Any]:
-    """By time, then by id, so that no two pages overlap however many rows share a moment."""
+    """Select a page by time and then by id, so that pages with equal times do not overlap."""
     key = tuple_(table.c[at], table.c.id)
     query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
     if before is None:
         return query
     last = table.alias("last")
-    there = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
-    return query.where(key < there)
+    position = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
+    return query.where(key < position)
 
 
 def _selected(
     query: Select[Any], table: Table, assistants: Collection[str] | None, subject: str | None
 ) -> Select[Any]:
     """Keep the rows with one of these assistants and of this user. None: any."""
-    if assistants is not None and len(assistants) == 1:  # an index has these in their order
+    if assistants is not None and len(assistants) == 1:  # `=` uses an index and needs no sorting
         query = query.where(table.c.assistant == next(iter(assistants)))
     elif assistants is not None:
         query = query.where(table.c.assistant.in_(sorted(assistants)))
@@ -404,7 +409,7 @@ def _selected(
 
 
 def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:
-    """By name, without the deep copy that `asdict` makes of everything inside."""
+    """Return the fields by name. `asdict` would copy every value deeply."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 
 

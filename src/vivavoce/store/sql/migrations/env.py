@@ -1,4 +1,4 @@
-"""Run by Alembic, which hands over the connection and the transaction that `upgrade` began."""
+"""Run the steps for Alembic, in the transaction that `upgrade` began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client secrets and sign-ins have ids, know who minted them, and can be revoked."""
+"""Give client secrets and sign-ins an id, a minter and a time of revocation."""
 
 from __future__ import annotations
 
