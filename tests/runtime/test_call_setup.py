@@ -134,8 +134,8 @@ def place(
                 ),
                 admission=Admission(
                     registry,
-                    calls_at_once=3,
-                    calls_per_key=per_key,
+                    max_calls=3,
+                    max_calls_per_key=per_key,
                     load=load,
                     needs_stt_worker=lambda assistant, language: needs_stt_worker,
                 ),
@@ -268,7 +268,7 @@ def test_one_key_does_not_take_all_lines(tmp_path: Path) -> None:
         with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire())
         assert (refused.value.code, refused.value.close) == ("rate_limit_exceeded", 1013)
-        assert refused.value.message.startswith("This API key has 1 calls already")
+        assert refused.value.message.startswith("This API key already has 1 calls")
         at.client_id = Caller(
             credential="secret", key_id="key_1", browser=True
         )  # minted by that key

@@ -124,8 +124,8 @@ class Server:
             ),
             admission=Admission(
                 registry,
-                calls_at_once=calls.max_calls,
-                calls_per_key=calls.max_calls_per_key,
+                max_calls=calls.max_calls,
+                max_calls_per_key=calls.max_calls_per_key,
                 load=load,
                 needs_stt_worker=parts.needs_stt_worker,
             ),

@@ -1,4 +1,4 @@
-"""Is there room for one more call? Asked when it is planned, before it costs anything."""
+"""Decide whether the server has capacity for one more call, before the call costs anything."""
 
 from __future__ import annotations
 
@@ -17,49 +17,60 @@ from .call_request import CallSpec, now
 from .load import LoadMonitor
 from .refusals import RATE, CallRefused
 
-RETURNS = timedelta(minutes=2)  # who lost the connection and comes back
+RECONNECT_WITHIN = timedelta(minutes=2)  # of a client that lost its connection
 
 
 class LoadCheck(Protocol):
-    """`Load.admit`, or `Load.busy`: in how many seconds to try again; None: come in."""
+    """Return the seconds after which to try again. None: the load allows a new call.
+
+    `LoadMonitor.admit` counts the call, and `LoadMonitor.busy` does not.
+    """
 
     def __call__(self, now: float, *, needs_stt_worker: bool) -> int | None: ...
 
 
 class Admission:
+    """Refuse calls that exceed a limit, or that would make running calls worse."""
+
     def __init__(
         self,
         registry: CallRegistry,
         *,
-        calls_at_once: int,
-        calls_per_key: int | None = None,
+        max_calls: int,
+        max_calls_per_key: int | None = None,
         load: LoadMonitor | None = None,
         needs_stt_worker: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
-        """`hears`: would a call with this assistant, in this language, need an ear of ours?"""
+        """`needs_stt_worker`: whether a call with this assistant in this language needs one."""
         self._registry = registry
-        self._at_once = calls_at_once
-        self._per_key = calls_per_key
+        self._max_calls = max_calls
+        self._per_key = max_calls_per_key
         self._load = load or LoadMonitor()
         self._needs_stt_worker = needs_stt_worker
 
-    def judge(self, spec: CallSpec, caller: Caller, found: ConversationRow | None) -> None:
-        """May this call begin now? `found`: the conversation that it continues.
+    def admit(self, spec: CallSpec, caller: Caller, found: ConversationRow | None) -> None:
+        """Admit this call and count it. `found`: the conversation that it continues.
 
-        Whoever may is counted as one who came. Raises `Refused`.
+        Raises `CallRefused`.
         """
-        self._check_room(spec)
+        self._check_limits(spec)
         self._check_share(spec, caller)
         self._check_load(spec, found, self._load.admit)
 
-    def foresee(self, spec: CallSpec, found: ConversationRow | None) -> None:
-        """The same for a call that may come soon: better told now than when it does."""
+    def preview(self, spec: CallSpec, found: ConversationRow | None) -> None:
+        """Check the load for a call that may start soon, without counting it.
+
+        A client learns that the server is busy when it mints a secret, and not only at its call.
+        Raises `CallRefused`.
+        """
         self._check_load(spec, found, self._load.busy)
 
-    def _check_room(self, spec: CallSpec) -> None:
+    def _check_limits(self, spec: CallSpec) -> None:
         others = self._registry.excluding(spec.conversation_id)
-        theirs = sum(call.assistant == spec.assistant.name for call in others)
-        full = len(others) >= self._at_once or theirs >= spec.assistant.limits.calls_at_once
+        with_assistant = sum(call.assistant == spec.assistant.name for call in others)
+        full = (
+            len(others) >= self._max_calls or with_assistant >= spec.assistant.limits.calls_at_once
+        )
         if full or self._registry.shutting_down:
             raise CallRefused(
                 429,
@@ -71,7 +82,7 @@ class Admission:
             )
 
     def _check_share(self, spec: CallSpec, caller: Caller) -> None:
-        """One key must not take all lines. A browser that is signed in has none, and few calls."""
+        """Refuse a call beyond its API key's share, so that one key cannot use all calls."""
         if caller.key_id is None or self._per_key is None:
             return
         others = self._registry.excluding(spec.conversation_id)
@@ -79,25 +90,25 @@ class Admission:
             raise CallRefused(
                 429,
                 "rate_limit_exceeded",
-                f"This API key has {self._per_key} calls already, as many as it may. Please try "
-                "again in a minute.",
+                f"This API key already has {self._per_key} calls, the maximum. Please try again in "
+                "a minute.",
                 type=RATE,
                 close=CloseCode.TRY_AGAIN_LATER,
                 retry_s=60,
             )
 
     def _check_load(self, spec: CallSpec, found: ConversationRow | None, ask: LoadCheck) -> None:
-        """A new voice does not come in where it would ruin those that are there.
+        """Refuse a new voice call while it would make the audio of running calls late.
 
-        Nobody is there to be ruined, or it is no voice, or it is the voice of a conversation that
-        goes on: then it may.
+        A call is not refused if no other call is running, if it has no audio, or if it continues a
+        conversation that was active in the last two minutes.
         """
         others = self._registry.excluding(spec.conversation_id)
         alone = not others
-        goes_on = len(others) < len(self._registry) or (
-            found and now() - found.updated_at < RETURNS
+        continues = len(others) < len(self._registry) or (
+            found and now() - found.updated_at < RECONNECT_WITHIN
         )
-        if alone or goes_on or not _by_voice(spec.session):
+        if alone or continues or not _has_audio(spec.session):
             return
         clock = asyncio.get_running_loop().time
         if (
@@ -115,6 +126,6 @@ class Admission:
             )
 
 
-def _by_voice(session: AnySession) -> bool:
-    """Does somebody speak in it? A transcription session is nothing else."""
+def _has_audio(session: AnySession) -> bool:
+    """Return whether the session has audio. A transcription session always does."""
     return not isinstance(session, SessionConfig) or "audio" in session.output_modalities

@@ -169,7 +169,7 @@ class CallSetup:
         self, request: CallRequest, caller: Caller, call_id: str, new: str | None
     ) -> AdmittedCall:
         spec, conversation, found = await self._resolver.spec(request, caller, call_id, new)
-        self._admission.judge(spec, caller, found)
+        self._admission.admit(spec, caller, found)
         live = LiveCall(
             call_id,
             conversation.id,
@@ -229,7 +229,7 @@ class CallSetup:
         A conversation that `minter` may not see is given to nobody else either.
         """
         spec, _, found = await self._resolver.spec(request, caller, "", by=minter)
-        self._admission.foresee(spec, found)
+        self._admission.preview(spec, found)
         session = msgspec.structs.replace(spec.session, id=self._make_id("sess"), expires_at=0)
         return session.without_secrets(), spec.assistant.name
 

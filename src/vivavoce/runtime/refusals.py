@@ -1,7 +1,7 @@
 """Why the server refuses a call or a request, and the one place that tells the client so.
 
-Whoever refuses raises `CallRefused`. Over HTTP it becomes `http_answer`. On a WebSocket it becomes
-`error_event`, and then a close with its close code and `close_reason`.
+The code that refuses raises `CallRefused`. An HTTP client reads it as `http_answer`. A WebSocket
+client reads it as `error_event`, and then as a close with its close code and `close_reason`.
 """
 
 from __future__ import annotations
