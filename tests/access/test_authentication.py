@@ -1,4 +1,4 @@
-"""Who comes in, who does not, and what they are told."""
+"""Accept valid credentials, and refuse all others with an exact reason."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def is_refused(store: MemoryStore, credential: str | None, at: datetime = 
 
 
 async def owner(store: MemoryStore) -> Caller:
-    """Somebody who has signed in."""
+    """Return the caller of a person who has signed in."""
     caller = await authentication.identify_cookie(store, await signed_in(store), NOW)
     assert isinstance(caller, Caller)
     return caller
@@ -65,7 +65,7 @@ async def minted(
 # API keys
 
 
-def test_a_key_opens_the_door() -> None:
+def test_a_valid_key_is_accepted() -> None:
     async def story(store: MemoryStore) -> None:
         key, row = await keys.create(store, "laptop", NOW)
         assert await enters(store, key) == Caller(credential="key", key_id=row.id)
@@ -73,7 +73,7 @@ def test_a_key_opens_the_door() -> None:
     tell(story)
 
 
-def test_a_key_that_is_bound_to_an_assistant_stays_so() -> None:
+def test_a_key_for_one_assistant_makes_a_caller_bound_to_it() -> None:
     async def story(store: MemoryStore) -> None:
         key, row = await keys.create(store, "laptop", NOW, assistant="charlotte")
         caller = await enters(store, key)
@@ -82,7 +82,7 @@ def test_a_key_that_is_bound_to_an_assistant_stays_so() -> None:
     tell(story)
 
 
-def test_a_key_is_nowhere_but_in_the_hands_of_who_made_it() -> None:
+def test_a_key_is_not_in_the_store() -> None:
     async def story(store: MemoryStore) -> None:
         key, row = await keys.create(store, "laptop", NOW)
         assert key.startswith("vv_")
@@ -95,7 +95,7 @@ def test_a_key_is_nowhere_but_in_the_hands_of_who_made_it() -> None:
     tell(story)
 
 
-def test_a_revoked_key_is_refused_from_the_next_use_on() -> None:
+def test_a_revoked_key_is_refused_at_its_next_use() -> None:
     async def story(store: MemoryStore) -> None:
         key, row = await keys.create(store, "laptop", NOW)
         await enters(store, key)
@@ -114,7 +114,7 @@ def test_a_key_expires_to_the_second() -> None:
     tell(story)
 
 
-def test_without_a_credential_nothing_is_open() -> None:
+def test_a_missing_credential_is_refused() -> None:
     async def story(store: MemoryStore) -> None:
         for nothing in (None, ""):
             assert "didn't provide" in (await is_refused(store, nothing)).message
@@ -126,7 +126,7 @@ def test_without_a_credential_nothing_is_open() -> None:
 
 
 class Unreachable(MemoryStore):
-    """A store that is never asked."""
+    """Fail at every use of the store."""
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
         raise AssertionError("nobody should look this up")
@@ -150,7 +150,7 @@ BODY = "0" * 43
         " vv_" + BODY,
         "vv_" + BODY + "\n",
         "vv_" + BODY[1:] + "é",
-        "vv_" + BODY[1:] + "٣",  # a digit, but none of ours
+        "vv_" + BODY[1:] + "٣",  # a digit, but not an ASCII digit
         "vv_" + BODY[1:] + "\x00",
         "vv_" + BODY[1:] + "\ud800",
         "vv_" + "' OR '1'='1" + BODY,
@@ -162,7 +162,7 @@ BODY = "0" * 43
     ],
     ids=lambda text: ascii(text[:24]),
 )
-def test_what_cannot_be_a_credential_never_reaches_the_store(hostile: str) -> None:
+def test_a_malformed_credential_is_refused_without_reading_the_store(hostile: str) -> None:
     async def main() -> None:
         await is_refused(Unreachable(), hostile)
         as_cookie = hostile.replace("vv_", "vs_").replace("ek_", "vs_")
@@ -173,7 +173,7 @@ def test_what_cannot_be_a_credential_never_reaches_the_store(hostile: str) -> No
     live(main())
 
 
-def test_keys_that_were_never_made_are_refused() -> None:
+def test_an_unknown_key_is_refused() -> None:
     async def story(store: MemoryStore) -> None:
         key, _ = await keys.create(store, "laptop", NOW)
         for wrong in ("vv_" + BODY, "ek_" + key[3:], key[:-1] + ("0" if key[-1] != "0" else "1")):
@@ -182,7 +182,7 @@ def test_keys_that_were_never_made_are_refused() -> None:
     tell(story)
 
 
-def test_a_hash_is_no_key() -> None:
+def test_the_hash_of_a_key_is_refused_as_a_key() -> None:
     async def story(store: MemoryStore) -> None:
         _, row = await keys.create(store, "laptop", NOW)
         await is_refused(store, row.hash)
@@ -192,13 +192,13 @@ def test_a_hash_is_no_key() -> None:
 
 
 class Careless(MemoryStore):
-    """A store that finds a key for everybody."""
+    """Find the same key for every hash."""
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
         return next(iter(await self.keys()), None)
 
 
-def test_the_door_does_not_take_the_stores_word_for_it() -> None:
+def test_a_row_with_another_hash_is_refused() -> None:
     async def main() -> None:
         store = Careless()
         await keys.create(store, "laptop", NOW)
@@ -222,7 +222,7 @@ GRANT = Grant(
 )
 
 
-def test_a_client_secret_carries_all_that_it_was_minted_with() -> None:
+def test_a_client_secret_makes_a_caller_with_its_whole_grant() -> None:
     async def story(store: MemoryStore) -> None:
         key, row = await keys.create(store, "laptop", NOW)
         secret = await minted(store, await enters(store, key), GRANT)
@@ -247,7 +247,7 @@ def test_a_client_secret_carries_all_that_it_was_minted_with() -> None:
 
 
 @pytest.mark.parametrize("seconds", [10, 600, 7200])
-def test_a_client_secret_lives_as_long_as_was_asked(seconds: int) -> None:
+def test_a_client_secret_expires_after_the_requested_time(seconds: int) -> None:
     async def story(store: MemoryStore) -> None:
         secret = await minted(store, await owner(store), Grant(), seconds)
         await enters(store, secret.value, NOW + (seconds - 1) * SECOND)
@@ -258,7 +258,7 @@ def test_a_client_secret_lives_as_long_as_was_asked(seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 9, 7201, 10**30])
-def test_a_client_secret_lives_ten_seconds_to_two_hours(seconds: int) -> None:
+def test_a_lifetime_below_ten_seconds_or_above_two_hours_is_refused(seconds: int) -> None:
     async def story(store: MemoryStore) -> None:
         with pytest.raises(InvalidRequest) as refused:
             await client_secrets.mint(store, POLICY, OWNER, Grant(), NOW, seconds)
@@ -290,12 +290,12 @@ def test_a_revoked_secret_starts_no_call() -> None:
         await enters(store, other.value)
         assert await client_secrets.revoke(
             store, POLICY, caller, secret.id, NOW
-        )  # twice does no harm
+        )  # a second time changes nothing
 
     tell(story)
 
 
-def test_only_who_minted_a_secret_revokes_it() -> None:
+def test_a_secret_is_revoked_only_by_its_minter() -> None:
     async def story(store: MemoryStore) -> None:
         key, _ = await keys.create(store, "laptop", NOW)
         another, _ = await keys.create(store, "phone", NOW)
@@ -340,7 +340,7 @@ def test_signing_out_ends_the_secrets_that_were_minted_by_this_cookie() -> None:
     tell(story)
 
 
-def test_a_secret_that_is_minted_while_its_cookie_signs_out_is_no_good() -> None:
+def test_a_secret_minted_while_its_cookie_signs_out_is_refused() -> None:
     async def story(store: MemoryStore) -> None:
         cookie = await signed_in(store)
         caller = await authentication.identify_cookie(store, cookie, NOW)
@@ -363,7 +363,7 @@ def test_a_secret_does_not_outlive_the_cookie_that_minted_it() -> None:
     tell(story)
 
 
-def test_a_secret_is_found_by_itself() -> None:
+def test_a_secret_is_found_by_its_value() -> None:
     async def story(store: MemoryStore) -> None:
         secret = await minted(store, await owner(store), Grant())
         found = await client_secrets.of_value(store, f" {secret.value}\n")
@@ -375,7 +375,7 @@ def test_a_secret_is_found_by_itself() -> None:
     tell(story)
 
 
-def test_nobody_gives_away_more_than_they_have() -> None:
+def test_a_grant_beyond_the_minters_own_rights_is_refused() -> None:
     async def story(store: MemoryStore) -> None:
         bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
         other = await client_secrets.mint(store, POLICY, bound, Grant(assistant="coach"), NOW)
@@ -394,7 +394,7 @@ def test_nobody_gives_away_more_than_they_have() -> None:
     tell(story)
 
 
-def test_what_the_caller_is_bound_to_is_filled_in() -> None:
+def test_a_grant_is_filled_in_with_the_minters_own_bounds() -> None:
     bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
     narrowed = POLICY.may_mint(bound, Grant(subject="ann"))
     assert narrowed == Grant(assistant="charlotte", subject="ann")
@@ -433,7 +433,7 @@ def test_a_link_signs_in_once() -> None:
     tell(story)
 
 
-def test_a_link_is_good_for_ten_minutes() -> None:
+def test_a_link_expires_after_ten_minutes() -> None:
     async def story(store: MemoryStore) -> None:
         for after, good in ((599 * SECOND, True), (600 * SECOND, False)):
             code = await sign_in.new_code(store, NOW)
@@ -443,7 +443,7 @@ def test_a_link_is_good_for_ten_minutes() -> None:
 
 
 @pytest.mark.parametrize("code", ["", "0", BODY, BODY + "\n", "é" * 43, "\ud800", "0" * 10**7])
-def test_no_code_is_guessed(code: str) -> None:
+def test_a_wrong_code_is_refused(code: str) -> None:
     async def story(store: MemoryStore) -> None:
         await sign_in.new_code(store, NOW)
         assert isinstance(await sign_in.sign_in(store, code, NOW), AuthFailure)
@@ -451,7 +451,7 @@ def test_no_code_is_guessed(code: str) -> None:
     tell(story)
 
 
-def test_a_cookie_lasts_thirty_days() -> None:
+def test_a_cookie_expires_after_thirty_days() -> None:
     async def story(store: MemoryStore) -> None:
         cookie = await signed_in(store)
         just_before = NOW + timedelta(days=30) - SECOND
@@ -462,7 +462,7 @@ def test_a_cookie_lasts_thirty_days() -> None:
     tell(story)
 
 
-def test_signing_out_ends_this_cookie_also_for_who_copied_it() -> None:
+def test_signing_out_ends_copies_of_the_cookie() -> None:
     async def story(store: MemoryStore) -> None:
         mine, another = await signed_in(store), await signed_in(store)
         ended = await sign_in.sign_out(store, mine, NOW)
@@ -472,13 +472,13 @@ def test_signing_out_ends_this_cookie_also_for_who_copied_it() -> None:
         assert isinstance(refused, AuthFailure)
         assert (refused.status, refused.code) == (401, "not_signed_in")
         assert isinstance(await authentication.identify_cookie(store, another, NOW), Caller)
-        assert await sign_in.sign_out(store, mine, NOW) is None  # twice does no harm
+        assert await sign_in.sign_out(store, mine, NOW) is None  # a second time changes nothing
         assert await sign_in.sign_out(store, "nonsense", NOW) is None
 
     tell(story)
 
 
-def test_a_cookie_is_no_key_and_a_key_no_cookie() -> None:
+def test_a_cookie_is_refused_as_a_key_and_a_key_as_a_cookie() -> None:
     async def story(store: MemoryStore) -> None:
         cookie = await signed_in(store)
         key, _ = await keys.create(store, "laptop", NOW)
@@ -487,13 +487,13 @@ def test_a_cookie_is_no_key_and_a_key_no_cookie() -> None:
             await is_refused(store, disguise)
         for other in (key, secret, "vs_" + secret[3:]):
             assert isinstance(await authentication.identify_cookie(store, other, NOW), AuthFailure)
-        await sign_in.sign_out(store, secret, NOW)  # nor does signing out end a secret
+        await sign_in.sign_out(store, secret, NOW)  # signing out does not revoke a secret
         await enters(store, secret)
 
     tell(story)
 
 
-def test_no_token_stands_in_the_store() -> None:
+def test_the_store_contains_hashes_instead_of_tokens() -> None:
     async def story(store: MemoryStore) -> None:
         code = await sign_in.new_code(store, NOW)
         cookie = await signed_in(store)

@@ -1,4 +1,4 @@
-"""Uses of keys are noted at once and written down later, out of everybody's way."""
+"""Note uses of keys at once, and store them later without delaying a call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 class Counting(MemoryStore):
-    """Counts what is written, and is broken at times."""
+    """Count the writes, and fail while `broken` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ async def stop(task: asyncio.Task[None]) -> None:
     assert task.cancelled()
 
 
-def test_a_busy_key_is_written_once_a_minute() -> None:
+def test_a_key_in_frequent_use_is_stored_once_a_minute() -> None:
     async def story() -> None:
         store = Counting()
         _, row = await keys.create(store, "busy", now())
@@ -61,7 +61,7 @@ def test_a_busy_key_is_written_once_a_minute() -> None:
     live(story())
 
 
-def test_a_key_that_is_used_while_it_is_written_holds_up_no_other() -> None:
+def test_a_key_used_during_a_write_does_not_delay_other_keys() -> None:
     async def story() -> None:
         store = Counting()
         rows = [(await keys.create(store, name, now()))[1] for name in ("busy", "quiet")]
@@ -83,7 +83,7 @@ def test_a_key_that_is_used_while_it_is_written_holds_up_no_other() -> None:
     live(story())
 
 
-def test_a_disk_that_fails_loses_no_note() -> None:
+def test_a_failing_disk_loses_no_note() -> None:
     async def story() -> None:
         store = Counting()
         store.broken = True
@@ -102,7 +102,7 @@ def test_a_disk_that_fails_loses_no_note() -> None:
     live(story())
 
 
-def test_what_ended_a_day_ago_is_forgotten_within_the_hour() -> None:
+def test_secrets_that_ended_a_day_ago_are_deleted_within_an_hour() -> None:
     async def story() -> None:
         store = MemoryStore()
         task: asyncio.Task[None] = asyncio.create_task(CredentialMaintenance(store, now).run())
@@ -115,7 +115,7 @@ def test_what_ended_a_day_ago_is_forgotten_within_the_hour() -> None:
     live(story())
 
 
-def test_cookies_and_more_keys_than_anybody_has_take_no_room() -> None:
+def test_notes_are_bounded_and_cookies_make_none() -> None:
     async def story() -> None:
         store = Counting()
         upkeep = CredentialMaintenance(store, now)

@@ -1,4 +1,4 @@
-"""The contract of a policy, told to two: the credentials of today, and users with roles.
+"""Run the contract of a policy on two policies: credentials, and users with roles.
 
 The second (`tests/support/token_policy.py`) shows that the questions suffice for another kind of
 caller.
@@ -39,7 +39,7 @@ class Rig:
     callers: dict[str, Caller]  # that authentication makes
 
     def secrets(self) -> list[tuple[Caller, Caller]]:
-        """Mint a secret by every caller for every assistant and user: minter and secret."""
+        """Mint a secret by every caller for every assistant and user. Return minter and secret."""
         made = []
         for minter, assistant, user in product(self.callers.values(), ASSISTANTS, USERS):
             grant = self.policy.may_mint(minter, Grant(assistant=assistant, subject=user))
@@ -168,10 +168,10 @@ def test_only_fields_of_the_assistant_are_locked(rig: Rig) -> None:
         assert set(rig.policy.locked_fields(caller, LOCKED)) <= set(LOCKED)
 
 
-# What is particular to each
+# Rules of one policy
 
 
-def test_a_key_sees_everything_of_its_assistants_whoever_the_user_is() -> None:
+def test_a_key_sees_its_assistants_records_of_every_user() -> None:
     policy, callers = CREDENTIALS.policy, CREDENTIALS.callers
     assert policy.scope(callers["key"]) == EVERYTHING
     bound = callers["key for one assistant"]

@@ -22,50 +22,52 @@ def test_programs_send_a_bearer_token(header: str) -> None:
     assert extract_credential(authorization=header) == KEY
 
 
-def test_programs_written_for_azure_send_a_header_of_their_own() -> None:
+def test_an_azure_client_sends_its_key_in_the_api_key_header() -> None:
     assert extract_credential(api_key=" vv_abc ") == KEY
 
 
-def test_browsers_hide_it_among_the_subprotocols() -> None:
+def test_a_browser_sends_its_credential_as_a_subprotocol() -> None:
     names = parse_subprotocols("realtime, openai-insecure-api-key.vv_abc,openai-beta.realtime-v1")
     assert names == ("realtime", "openai-insecure-api-key.vv_abc", "openai-beta.realtime-v1")
     assert extract_credential(subprotocols=names) == KEY
     assert select_subprotocol(names) == "realtime"
 
 
-def test_the_subprotocol_with_the_key_is_never_answered() -> None:
+def test_the_subprotocol_with_the_key_is_never_selected() -> None:
     assert select_subprotocol(parse_subprotocols("openai-insecure-api-key.vv_abc")) is None
     assert select_subprotocol(parse_subprotocols(None)) is None
     assert select_subprotocol(parse_subprotocols("graphql-ws")) is None
 
 
-def test_the_authorization_header_wins() -> None:
+def test_the_authorization_header_comes_before_other_credentials() -> None:
     names = ["openai-insecure-api-key.c"]
     assert extract_credential(authorization="Bearer a", api_key="b", subprotocols=names) == "a"
     assert extract_credential(api_key="b", subprotocols=names) == "b"
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic dmk6dm9jZQ==", "vv_abc"])
-def test_other_authorization_is_none(header: str | None) -> None:
+def test_an_authorization_that_is_not_bearer_is_ignored(header: str | None) -> None:
     assert extract_credential(authorization=header) is None
     assert extract_credential(authorization=header, api_key=KEY) == KEY
 
 
-def test_an_empty_key_is_none() -> None:
+def test_an_empty_key_is_ignored() -> None:
     assert extract_credential(api_key="  ", subprotocols=["openai-insecure-api-key."]) is None
     assert parse_subprotocols(" , ,,") == ()
 
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.text())
-def test_no_header_breaks_the_door(authorization: str, api_key: str, subprotocols: str) -> None:
+def test_any_header_is_parsed_without_an_exception(
+    authorization: str, api_key: str, subprotocols: str
+) -> None:
     extract_credential(
         authorization=authorization, api_key=api_key, subprotocols=parse_subprotocols(subprotocols)
     )
     origin_allowed(authorization, host=api_key, secure=True, allowed=[subprotocols])
 
 
-def test_our_own_page_is_welcome() -> None:
+def test_the_servers_own_origin_is_allowed() -> None:
     assert origin_allowed("http://localhost:8080", host="localhost:8080", secure=False)
     assert origin_allowed("https://voce.example", host="voce.example", secure=True)
     assert origin_allowed("https://voce.example", host="voce.example:443", secure=True)
@@ -91,7 +93,7 @@ def test_our_own_page_is_welcome() -> None:
         "https://[::1",
     ],
 )
-def test_other_pages_are_not(origin: str) -> None:
+def test_another_origin_is_refused(origin: str) -> None:
     assert not origin_allowed(origin, host="voce.example", secure=True)
     assert not origin_allowed(
         origin, host="voce.example", secure=True, allowed=["https://a.example"]
@@ -99,7 +101,7 @@ def test_other_pages_are_not(origin: str) -> None:
     assert not origin_allowed(origin, host=None, secure=True)
 
 
-def test_pages_on_the_list_are_welcome() -> None:
+def test_a_listed_origin_is_allowed() -> None:
     allowed = ["https://a.example", "http://b.example:3000/"]
     for origin in ("https://a.example", "https://a.example:443", "http://b.example:3000"):
         assert origin_allowed(origin, host="voce.example", secure=True, allowed=allowed)
@@ -108,7 +110,7 @@ def test_pages_on_the_list_are_welcome() -> None:
     assert not origin_allowed("null", host="voce.example", secure=True, allowed=["*", "null"])
 
 
-def test_programs_that_are_no_page_are_welcome() -> None:
+def test_a_request_without_origin_is_allowed() -> None:
     assert origin_allowed(None, host="voce.example", secure=True)
 
 
@@ -122,7 +124,7 @@ def test_programs_that_are_no_page_are_welcome() -> None:
         (None, ("realtime", "openai-beta.realtime-v1"), True),
     ],
 )
-def test_who_opts_in_to_the_beta(
+def test_a_client_opts_in_to_the_beta_by_header_or_subprotocol(
     header: str | None, subprotocols: tuple[str, ...], beta: bool
 ) -> None:
     assert speaks_beta(header, subprotocols) is beta

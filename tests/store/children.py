@@ -1,4 +1,4 @@
-"""Other processes of the stories about one file: `python -m tests.store.children VERB FILE`."""
+"""Use a store from another process: `python -m tests.store.children VERB FILE`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GO_ON = 100_000
 
 
 async def write(file: Path) -> None:
-    """Commits item after item, and says so each time: until somebody kills it."""
+    """Commit one item after the other, and print each id after its commit, until it is killed."""
     store = await SqlStore.open(file)
     await store.create_conversation(conversation())
     await store.begin_call(call())

@@ -1,4 +1,4 @@
-"""Rows to keep, and a way to tell a story to a store."""
+"""Make rows for tests of the store, and run a story on a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store does. A new one joins by a line in `STORES`."""
+"""Run the contract of the store on every implementation. A new one joins by a line in `STORES`."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return lambda: request.param(tmp_path)
 
 
-# Conversations and what was said
+# Conversations and items
 
 
-def test_what_is_committed_comes_back_as_it_was(make: Make) -> None:
+def test_committed_rows_are_read_unchanged(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.begin_call(call())
@@ -67,7 +67,7 @@ def test_what_is_committed_comes_back_as_it_was(make: Make) -> None:
     tell(make, story)
 
 
-def test_items_come_in_the_conversations_order_not_in_that_of_writing(make: Make) -> None:
+def test_items_are_listed_in_the_conversations_order(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.commit([change(said("item_c", position=3.0), said("item_a", position=-1.0))])
@@ -78,7 +78,7 @@ def test_items_come_in_the_conversations_order_not_in_that_of_writing(make: Make
     tell(make, story)
 
 
-def test_the_last_word_about_an_item_wins(make: Make) -> None:
+def test_the_last_change_of_an_item_counts(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.commit([change(said("item_1", "one")), change(said("item_1", "two"))])
@@ -107,7 +107,7 @@ def test_two_conversations_may_use_the_same_item_id(make: Make) -> None:
     tell(make, story)
 
 
-def test_a_conversation_never_becomes_older(make: Make) -> None:
+def test_updated_at_never_decreases(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation(at=NOON))
         await store.commit([Change("conv_1", at=LATER), Change("conv_1", at=NOON)])
@@ -148,7 +148,7 @@ LOOP["loop"] = LOOP
         "no JSON",
     ],
 )
-def test_one_bad_change_leaves_nothing_of_its_batch(make: Make, bad: Change) -> None:
+def test_one_invalid_change_stores_nothing_of_its_batch(make: Make, bad: Change) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.begin_call(call())
@@ -176,7 +176,7 @@ def test_an_item_may_be_as_large_as_a_message(make: Make) -> None:
     tell(make, story)
 
 
-def test_an_empty_commit_is_fine(make: Make) -> None:
+def test_an_empty_commit_succeeds(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.commit([])
         await store.commit([Change("conv_nobody")])
@@ -184,7 +184,7 @@ def test_an_empty_commit_is_fine(make: Make) -> None:
     tell(make, story)
 
 
-def test_commits_of_many_calls_at_once_all_arrive(make: Make) -> None:
+def test_concurrent_commits_of_many_calls_are_all_stored(make: Make) -> None:
     async def story(store: Store) -> None:
         for number in range(20):
             await store.create_conversation(conversation(f"conv_{number}"))
@@ -201,7 +201,7 @@ def test_commits_of_many_calls_at_once_all_arrive(make: Make) -> None:
     tell(make, story)
 
 
-def test_what_is_not_there_is_none_or_nothing(make: Make) -> None:
+def test_an_unknown_id_returns_none_or_an_empty_list(make: Make) -> None:
     async def story(store: Store) -> None:
         assert await store.conversation("conv_1") is None
         assert await store.items("conv_1") == []
@@ -228,7 +228,7 @@ def test_what_is_not_there_is_none_or_nothing(make: Make) -> None:
     tell(make, story)
 
 
-def test_an_id_is_taken_once(make: Make) -> None:
+def test_an_id_that_is_taken_is_refused(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation(subject="ann"))
         with pytest.raises(StoreError):
@@ -245,9 +245,9 @@ def test_an_id_is_taken_once(make: Make) -> None:
     tell(make, story)
 
 
-def test_conversations_are_leafed_through_newest_first(make: Make) -> None:
+def test_conversations_are_paged_newest_first(make: Make) -> None:
     async def story(store: Store) -> None:
-        # Some share a moment: no page may lose or repeat one of them.
+        # Some have equal times. A page must neither lose nor repeat one of them.
         for number in range(7):
             at = NOON + timedelta(seconds=number // 3)
             await store.create_conversation(conversation(f"conv_{number}", at))
@@ -270,7 +270,7 @@ def test_conversations_are_leafed_through_newest_first(make: Make) -> None:
     tell(make, story)
 
 
-def test_conversations_are_found_by_assistant_and_by_person(make: Make) -> None:
+def test_conversations_are_listed_by_assistant_and_by_user(make: Make) -> None:
     async def story(store: Store) -> None:
         for number in range(8):
             await store.create_conversation(
@@ -357,7 +357,7 @@ def test_calls_of_one_user_are_listed_without_the_others(make: Make) -> None:
     tell(make, story)
 
 
-def test_a_response_is_written_again_as_more_of_it_is_known(make: Make) -> None:
+def test_a_response_is_stored_again_with_more_fields(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.begin_call(call())
@@ -400,7 +400,7 @@ def test_no_two_keys_share_an_id_or_a_hash(make: Make, twin: object) -> None:
     tell(make, story)
 
 
-def test_the_last_use_of_a_key_is_the_latest(make: Make) -> None:
+def test_the_latest_use_of_a_key_is_kept(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_key(key())
         for at in (NOON, LATER, NOON):
@@ -447,7 +447,7 @@ def test_a_secret_is_revoked_once(make: Make) -> None:
     tell(make, story)
 
 
-def test_revoking_a_sign_in_revokes_what_it_minted(make: Make) -> None:
+def test_revoking_a_sign_in_revokes_its_secrets(make: Make) -> None:
     async def story(store: Store) -> None:
         rows = [
             secret("cs_1", "aa", minted_by="si_1"),
@@ -469,7 +469,7 @@ def test_revoking_a_sign_in_revokes_what_it_minted(make: Make) -> None:
     tell(make, story)
 
 
-def test_a_minter_knows_its_own_secrets_and_no_others(make: Make) -> None:
+def test_a_minter_has_minted_only_its_own_secrets(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_secret(secret())
         await store.add_secret(secret("cs_2", "bb", minted_by=None))
@@ -483,14 +483,14 @@ def test_a_minter_knows_its_own_secrets_and_no_others(make: Make) -> None:
     tell(make, story)
 
 
-def test_the_store_tells_which_credentials_were_revoked(make: Make) -> None:
+def test_revoked_credentials_are_found_among_others(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_key(key("key_1", "aa"))
         await store.add_key(replace(key("key_2", "bb"), expires_at=NOON))
         for row in (secret(), secret("cs_2", "bb", NOON), secret("si_1", "cc", minted_by=None)):
             await store.add_secret(row)
         asked = {"key_1", "key_2", "key_never", "cs_1", "cs_2", "cs_never", "si_1"}
-        assert await store.revoked(asked) == set()  # what has expired is not revoked
+        assert await store.revoked(asked) == set()  # an expired secret is not revoked
         await store.revoke_key("key_1", NOON)
         await store.revoke_secret("cs_2", NOON)
         await store.revoke_secret("si_1", NOON)
@@ -502,7 +502,7 @@ def test_the_store_tells_which_credentials_were_revoked(make: Make) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 5000])
-def test_the_store_tells_of_as_many_credentials_as_there_are_calls(make: Make, count: int) -> None:
+def test_revoked_credentials_are_found_among_thousands(make: Make, count: int) -> None:
     async def story(store: Store) -> None:
         await store.add_key(key())
         await store.revoke_key("key_1", NOON)
@@ -512,7 +512,7 @@ def test_the_store_tells_of_as_many_credentials_as_there_are_calls(make: Make, c
     tell(make, story)
 
 
-def test_a_code_works_once_and_in_time(make: Make) -> None:
+def test_a_code_works_once_before_it_expires(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_code("aa", LATER)
         await store.add_code("bb", LATER)
@@ -526,7 +526,7 @@ def test_a_code_works_once_and_in_time(make: Make) -> None:
     tell(make, story)
 
 
-def test_of_many_who_use_a_code_at_once_one_comes_in(make: Make) -> None:
+def test_concurrent_uses_of_one_code_succeed_once(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_code("aa", LATER)
         came_in = await asyncio.gather(*(store.use_code("aa", NOON) for _ in range(20)))
@@ -535,7 +535,7 @@ def test_of_many_who_use_a_code_at_once_one_comes_in(make: Make) -> None:
     tell(make, story)
 
 
-def test_sweeping_forgets_codes_that_are_no_use_any_more(make: Make) -> None:
+def test_sweeping_deletes_used_and_expired_codes(make: Make) -> None:
     async def story(store: Store) -> None:
         for name, expires in (("old", NOON), ("good", LATER)):
             await store.add_code(name, expires)
@@ -543,7 +543,7 @@ def test_sweeping_forgets_codes_that_are_no_use_any_more(make: Make) -> None:
         await store.use_code("used", NOON)
         await store.sweep(NOON)
         assert not await store.use_code("old", NOON - timedelta(hours=1))
-        # What is forgotten may come again; what is not, may not.
+        # A deleted code may be added again, and a stored one may not.
         await store.add_code("used", LATER)
         await store.add_code("old", LATER)
         with pytest.raises(StoreError):
@@ -554,7 +554,7 @@ def test_sweeping_forgets_codes_that_are_no_use_any_more(make: Make) -> None:
 
 
 def test_sweeping_keeps_a_secret_for_as_long_as_its_calls_may_last(make: Make) -> None:
-    """A call that it began may run for a day after it expired, and be ended by its revocation."""
+    """Its call may run for a day after it expired, and revoking the secret must end the call."""
 
     async def story(store: Store) -> None:
         month = NOON + timedelta(days=30)

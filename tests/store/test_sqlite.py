@@ -1,4 +1,4 @@
-"""What only a store on disk can get wrong."""
+"""Test what only the store on disk does: durability, processes, failing disks, migrations."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def make(file: Path) -> Make:
 
 @pytest.fixture
 def connections() -> Iterator[list[sqlite3.Connection]]:
-    """Every connection to a database that the story opens, the writer's first."""
+    """Return the connections that the story opens to a database, the writer's first."""
     opened: list[sqlite3.Connection] = []
 
     def remember(connection: sqlite3.Connection, _: object) -> None:
@@ -93,17 +93,17 @@ def pragma(connection: sqlite3.Connection, name: str) -> object:
     return value
 
 
-# The first promise
+# Durability
 
 
-def test_what_was_committed_survives_a_kill(file: Path, make: Make) -> None:
+def test_committed_rows_survive_a_kill(file: Path, make: Make) -> None:
     writer = child("write", file)
     assert writer.stdout is not None
     try:
         promised = [writer.stdout.readline().strip() for _ in range(40)]
     finally:
         writer.send_signal(signal.SIGKILL)
-    promised += writer.stdout.read().split()  # what it said until it died
+    promised += writer.stdout.read().split()  # the ids that it printed before it was killed
     writer.stdout.close()
     assert writer.wait() == -signal.SIGKILL
 
@@ -111,7 +111,7 @@ def test_what_was_committed_survives_a_kill(file: Path, make: Make) -> None:
         kept = [row.item.id for row in await store.items("conv_1")]
         assert len(promised) >= 40
         assert kept[: len(promised)] == promised
-        assert len(kept) <= len(promised) + 1  # the one that it had no time to speak of
+        assert len(kept) <= len(promised) + 1  # the one that it committed and did not print
         await store.commit([change(said("item_after"))])
 
     tell(make, story)
@@ -132,7 +132,7 @@ def test_a_commit_waits_for_the_disk(make: Make, connections: list[sqlite3.Conne
     tell(make, story)
 
 
-def test_everything_is_there_after_a_restart(make: Make) -> None:
+def test_every_row_is_found_after_a_restart(make: Make) -> None:
     async def before(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.begin_call(call())
@@ -153,9 +153,7 @@ def test_everything_is_there_after_a_restart(make: Make) -> None:
 # Several processes, one file
 
 
-def test_a_key_made_by_another_process_is_good_at_once_and_so_is_its_end(
-    file: Path, make: Make
-) -> None:
+def test_a_key_made_or_revoked_by_another_process_counts_at_once(file: Path, make: Make) -> None:
     async def story(store: Store) -> None:
         assert await store.key_by_hash("the other process's") is None
         with child("add_key", file) as other:
@@ -172,7 +170,7 @@ def test_a_key_made_by_another_process_is_good_at_once_and_so_is_its_end(
     tell(make, story)
 
 
-def test_of_two_processes_with_one_code_one_comes_in(file: Path, make: Make) -> None:
+def test_two_processes_use_a_code_only_once(file: Path, make: Make) -> None:
     async def story(store: Store) -> None:
         twin = await SqlStore.open(file)
         try:
@@ -188,7 +186,7 @@ def test_of_two_processes_with_one_code_one_comes_in(file: Path, make: Make) -> 
     tell(make, story)
 
 
-def test_two_who_start_at_once_share_one_new_database(file: Path) -> None:
+def test_two_processes_that_start_together_share_a_new_database(file: Path) -> None:
     async def main() -> None:
         stores = await asyncio.gather(*(SqlStore.open(file) for _ in range(4)))
         await stores[0].add_key(key())
@@ -199,7 +197,7 @@ def test_two_who_start_at_once_share_one_new_database(file: Path) -> None:
     asyncio.run(main())
 
 
-def test_while_another_process_writes_we_read_and_the_loop_runs(
+def test_reads_continue_while_another_process_writes(
     file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_threads, "BUSY_MS", 200)
@@ -224,7 +222,7 @@ def test_while_another_process_writes_we_read_and_the_loop_runs(
     tell(make, story)
 
 
-def test_strangers_only_read_and_hold_up_no_commit(
+def test_unknown_credentials_delay_no_commit(
     file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_threads, "BUSY_MS", 100)
@@ -236,7 +234,9 @@ def test_strangers_only_read_and_hold_up_no_commit(
         assert not await store.use_code("a guess", NOON)
         assert not await store.has_minted("key_1", "cs_guessed")
         assert await store.revoked(["key_1", "cs_guessed"]) == set()
-        await asyncio.gather(*(store.ping() for _ in range(1000)))  # more than a lane has room for
+        await asyncio.gather(
+            *(store.ping() for _ in range(1000))
+        )  # more than the threads' capacity
         other.execute("ROLLBACK")
         other.close()
 
@@ -246,7 +246,7 @@ def test_strangers_only_read_and_hold_up_no_commit(
 # When the disk fails
 
 
-def test_a_full_disk_is_said_and_survived(
+def test_a_full_disk_is_reported_and_survived(
     make: Make, connections: list[sqlite3.Connection]
 ) -> None:
     async def story(store: Store) -> None:
@@ -267,9 +267,7 @@ def test_a_full_disk_is_said_and_survived(
     tell(make, story)
 
 
-def test_a_disk_that_may_only_be_read_is_said(
-    make: Make, connections: list[sqlite3.Connection]
-) -> None:
+def test_a_read_only_disk_is_reported(make: Make, connections: list[sqlite3.Connection]) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         connections[0].execute("PRAGMA query_only=ON").close()
@@ -290,7 +288,7 @@ def test_a_disk_that_may_only_be_read_is_said(
     ],
     ids=["another file", "a folder", "no folder"],
 )
-def test_what_cannot_be_opened_is_said(
+def test_a_file_that_cannot_be_opened_is_reported(
     file: Path, damage: Callable[[Path], object], sentence: str
 ) -> None:
     file.parent.mkdir()
@@ -299,7 +297,7 @@ def test_what_cannot_be_opened_is_said(
         asyncio.run(SqlStore.open(file))
 
 
-def test_a_damaged_page_is_said_and_the_rest_goes_on(file: Path, make: Make) -> None:
+def test_a_damaged_page_is_reported_and_other_rows_are_read(file: Path, make: Make) -> None:
     async def before(store: Store) -> None:
         await store.create_conversation(conversation())
         await store.commit([change(said(f"item_{n}", "words " * 2000)) for n in range(20)])
@@ -327,7 +325,7 @@ def test_a_damaged_page_is_said_and_the_rest_goes_on(file: Path, make: Make) -> 
         replace(said("item_1"), voice="\ud800"),
     ],
 )
-def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: ItemRow) -> None:
+def test_a_value_that_cannot_be_stored_is_reported(make: Make, row: ItemRow) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         with pytest.raises(StoreError, match="the store refuses"):
@@ -337,7 +335,7 @@ def test_a_value_that_the_disk_has_no_form_for_is_said(make: Make, row: ItemRow)
     tell(make, story)
 
 
-def test_an_error_never_repeats_what_was_said(make: Make) -> None:
+def test_an_error_does_not_quote_a_value(make: Make) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(StoreError) as refused:
             await store.commit([change(said("item_1", "my secret illness"))])
@@ -349,7 +347,7 @@ def test_an_error_never_repeats_what_was_said(make: Make) -> None:
     tell(make, story)
 
 
-def test_a_closed_store_is_a_store_error_too(make: Make) -> None:
+def test_a_closed_store_raises_a_store_error(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
@@ -360,10 +358,10 @@ def test_a_closed_store_is_a_store_error_too(make: Make) -> None:
     tell(make, story)
 
 
-# The lanes
+# Database threads
 
 
-def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
+def test_full_database_threads_refuse_work_until_some_has_ended() -> None:
     async def main() -> None:
         narrow = database_threads.DatabaseThreads(
             create_engine("sqlite://"), "narrow", threads=1, capacity=2
@@ -385,7 +383,7 @@ def test_a_lane_that_is_full_refuses_at_once_and_goes_on_later() -> None:
     asyncio.run(main())
 
 
-def test_a_caller_that_gives_up_leaves_the_lane_in_order() -> None:
+def test_a_cancelled_caller_leaves_the_threads_usable() -> None:
     async def main() -> None:
         narrow = database_threads.DatabaseThreads(
             create_engine("sqlite://"), "narrow", threads=1, capacity=2
@@ -396,7 +394,7 @@ def test_a_caller_that_gives_up_leaves_the_lane_in_order() -> None:
             gate.wait(10)
             done.set()
 
-        for _ in range(2):  # one that has begun, one that has not
+        for _ in range(2):  # one piece of work has begun, one has not
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(narrow.run(wait), 0.02)
         gate.set()
@@ -419,7 +417,7 @@ async def _open_and_close(file: Path) -> None:
     await (await SqlStore.open(file)).close()
 
 
-def test_the_steps_lead_to_the_tables_that_the_verbs_use(file: Path) -> None:
+def test_migrations_lead_to_the_declared_tables(file: Path) -> None:
     engine = migrated(file)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
@@ -434,7 +432,7 @@ def test_the_steps_lead_to_the_tables_that_the_verbs_use(file: Path) -> None:
 
 
 def test_a_database_of_the_first_version_keeps_its_secrets_and_sign_ins(file: Path) -> None:
-    """What a page minted is left out: it does not say which sign-in it belongs to."""
+    """Secrets minted by a page are dropped, because their rows do not name the sign-in."""
     folder = Path(migrations.__file__).parent
     database_threads.make_private(file)
     engine = create_engine(f"sqlite:///{file}")
@@ -470,8 +468,8 @@ def test_a_database_of_the_first_version_keeps_its_secrets_and_sign_ins(file: Pa
     assert {row.revoked_at for row in rows.values()} == {None}
 
 
-def test_revocations_are_looked_up_by_index(file: Path, make: Make) -> None:
-    """They are asked for twice a second, as long as there is a call."""
+def test_revocations_are_queried_by_index(file: Path, make: Make) -> None:
+    """The server queries them twice a second while a call is running."""
     asked: list[tuple[str, Any]] = []
 
     def listen(_: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:  # noqa: ANN401
@@ -497,12 +495,12 @@ def test_revocations_are_looked_up_by_index(file: Path, make: Make) -> None:
     assert all(step.startswith("SEARCH") and "(id=?)" in step for step in steps), steps
 
 
-def test_the_newest_step_is_the_one_that_is_expected() -> None:
+def test_the_last_migration_is_the_expected_one() -> None:
     folder = Path(migrations.__file__).parent
     assert ScriptDirectory(str(folder)).get_current_head() == migrations.HEAD
 
 
-def test_a_database_of_a_newer_version_is_refused_untouched(file: Path) -> None:
+def test_a_database_of_a_newer_version_is_refused_unchanged(file: Path) -> None:
     engine = migrated(file)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -515,7 +513,7 @@ def test_a_database_of_a_newer_version_is_refused_untouched(file: Path) -> None:
     engine.dispose()
 
 
-def test_another_programs_database_is_refused_untouched(file: Path) -> None:
+def test_another_programs_database_is_refused_unchanged(file: Path) -> None:
     file.parent.mkdir()
     database = sqlite3.connect(file)
     database.execute("CREATE TABLE recipes (name)")
@@ -527,7 +525,7 @@ def test_another_programs_database_is_refused_untouched(file: Path) -> None:
     database.close()
 
 
-def test_a_step_that_fails_leaves_no_half_of_it(file: Path, make: Make) -> None:
+def test_a_failed_migration_changes_nothing(file: Path, make: Make) -> None:
     def fail(connection: Connection) -> None:
         migrations.upgrade(connection)
         assert migrations.version(connection) == migrations.HEAD
@@ -549,7 +547,7 @@ def test_a_step_that_fails_leaves_no_half_of_it(file: Path, make: Make) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
-def test_only_the_owner_reads_what_people_said(file: Path, make: Make) -> None:
+def test_only_the_owner_may_read_the_database_file(file: Path, make: Make) -> None:
     async def story(store: Store) -> None:
         await store.create_conversation(conversation())
         for path in file.parent.iterdir():
@@ -559,7 +557,7 @@ def test_only_the_owner_reads_what_people_said(file: Path, make: Make) -> None:
     tell(make, story)
 
 
-# The other dialect
+# PostgreSQL
 
 
 def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
