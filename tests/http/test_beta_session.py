@@ -1,4 +1,4 @@
-"""Secrets minted as in the protocol's beta open the calls of today."""
+"""Mint secrets as in the protocol's beta, and start calls of the current protocol with them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_official_client_mints_a_flat_transcription_session(served: Served, 
     visit(served, story, "?intent=transcription", **with_key(asyncio.run(mint())))
 
 
-def test_an_empty_body_is_a_session_as_the_assistant_has_it(served: Served, key: str) -> None:
+def test_an_empty_body_mints_the_assistants_own_session(served: Served, key: str) -> None:
     for content in (None, b"{}"):
         made = httpx2.post(
             f"{served.url}/v1/realtime/sessions",
@@ -88,9 +88,7 @@ def test_an_empty_body_is_a_session_as_the_assistant_has_it(served: Served, key:
         assert made["client_secret"]["value"].startswith("ek_")
 
 
-def test_the_official_client_is_told_what_is_wrong_in_the_flat_words(
-    served: Served, key: str
-) -> None:
+def test_an_error_in_a_flat_session_names_the_flat_field(served: Served, key: str) -> None:
     async def mint() -> None:
         async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key) as client:
             with pytest.raises(BadRequestError) as wrong:
@@ -111,7 +109,7 @@ def test_the_official_client_is_told_what_is_wrong_in_the_flat_words(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["sessions", "transcription_sessions"])
-def test_what_cannot_be_minted_is_said_exactly(
+def test_a_secret_that_cannot_be_minted_has_an_exact_error(
     served: Served, key: str, path: str, body: dict[str, object], code: str, param: str
 ) -> None:
     answer = httpx2.post(f"{served.url}/v1/realtime/{path}", json=body, headers=bearer(key))

@@ -1,4 +1,4 @@
-"""A body that is wrong in a hundred thousand places is refused for the first of them."""
+"""Report only the first of 90,000 errors in a body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = {f"key_{number}": number for number in range(90_000)}
     ],
     ids=["unknown", "beside a session", "of an expiry", "of whom", "variables"],
 )
-def test_a_secrets_body_of_unknown_keys_has_one_mistake(
+def test_many_unknown_keys_in_a_secrets_body_are_one_error(
     body: dict[str, object], place: tuple[str, ...], kind: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -32,13 +32,13 @@ def test_a_secrets_body_of_unknown_keys_has_one_mistake(
 
 
 @pytest.mark.parametrize("field", ["client_secret", "vivavoce"])
-def test_a_flat_sessions_body_too(field: str) -> None:
+def test_many_unknown_keys_in_a_flat_session_are_one_error(field: str) -> None:
     with pytest.raises(ValidationError) as caught:
         BetaSessionBody.model_validate({field: MANY})
     assert caught.value.error_count() == 1
 
 
-def test_as_many_variables_as_are_allowed_are_taken() -> None:
+def test_a_hundred_variables_are_accepted_and_one_more_is_refused() -> None:
     hundred = {f"key_{number}": "x" for number in range(100)}
     assert SecretBinding.model_validate({"variables": hundred}).variables == hundred
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""Ending somebody's call over HTTP: who may, and what the one in the call sees."""
+"""End a call over HTTP: the callers that may, and the events that the client in the call reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Story = Callable[[ClientConnection, str], Coroutine[Any, Any, None]]
 
 
 def in_a_call(served: Served, key: str, story: Story) -> None:
-    """A story told while a call goes on, with its id."""
+    """Run a story during a call, with the call's id."""
 
     async def main() -> None:
         async with connect(served.ws + "?model=echo", **with_key(key)) as socket:
@@ -35,9 +35,7 @@ async def post(served: Served, key: str, path: str, **more: Any) -> httpx2.Respo
         return await http.post(f"/v1/realtime/calls/{path}", **more)
 
 
-def test_the_official_client_hangs_up_and_the_call_has_an_honest_ending(
-    served: Served, key: str
-) -> None:
+def test_a_call_ended_by_the_official_client_is_stored_as_hung_up(served: Served, key: str) -> None:
     async def story(socket: ClientConnection, call_id: str) -> None:
         text = {"type": "input_text", "text": "one two three four five six seven " * 20}
         item = {"type": "message", "role": "user", "content": [text]}
@@ -55,7 +53,7 @@ def test_the_official_client_hangs_up_and_the_call_has_an_honest_ending(
                 await client.realtime.calls.hangup(call_id)
             assert again.value.code == "call_id_not_found"
         async with httpx2.AsyncClient(base_url=served.url, headers=bearer(key)) as http:
-            for _ in range(100):  # it is being stored
+            for _ in range(100):  # the ending is being stored
                 kept = (await http.get(f"/api/calls/{call_id}")).json()
                 if kept["ending"]:
                     break
@@ -85,7 +83,7 @@ def test_a_key_for_another_assistant_finds_no_call_to_end(served: Served, key: s
     in_a_call(served, key, story)
 
 
-def test_who_is_in_a_call_by_a_secret_cannot_end_it_over_http(served: Served, key: str) -> None:
+def test_a_client_secret_cannot_end_its_call_over_http(served: Served, key: str) -> None:
     minted = httpx2.post(
         f"{served.url}/v1/realtime/client_secrets", json={}, headers=bearer(key)
     ).json()["value"]
@@ -105,7 +103,7 @@ def test_who_is_in_a_call_by_a_secret_cannot_end_it_over_http(served: Served, ke
         ("refer", {"target_uri": "tel:+14155550123"}),
     ],
 )
-def test_what_only_a_telephone_can_do_is_refused_exactly(
+def test_telephone_commands_are_refused_for_a_websocket_call(
     served: Served, key: str, verb: str, body: dict[str, object]
 ) -> None:
     async def story(socket: ClientConnection, call_id: str) -> None:
@@ -119,7 +117,9 @@ def test_what_only_a_telephone_can_do_is_refused_exactly(
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "calls"])
-def test_translations_are_refused_by_name(served: Served, key: str, path: str) -> None:
+def test_translation_sessions_are_refused_with_their_own_code(
+    served: Served, key: str, path: str
+) -> None:
     url = f"{served.url}/v1/realtime/translations/{path}"
     answer = httpx2.post(url, json={"session": {}}, headers=bearer(key))
     assert answer.status_code == 501
@@ -127,7 +127,7 @@ def test_translations_are_refused_by_name(served: Served, key: str, path: str) -
 
 
 @pytest.mark.parametrize("path", ["models", "realtime/client_secrets"])
-def test_azures_paths_lead_to_the_same_rooms(served: Served, key: str, path: str) -> None:
+def test_azures_paths_lead_to_the_same_routes(served: Served, key: str, path: str) -> None:
     method = "GET" if path == "models" else "POST"
     url = f"{served.url}/openai/v1/{path}"
     assert httpx2.request(method, url).status_code == 401

@@ -1,4 +1,4 @@
-"""Conversations and calls over HTTP: one's own, and nobody else's."""
+"""Serve each caller its own conversations and calls over HTTP, and no others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .test_routes import bearer, code_of
 
 @dataclass
 class Talked:
-    """A conversation of Ada's, held with the assistant `echo`, and its call."""
+    """Hold the ids of Ada's conversation with the assistant `echo` and of its call."""
 
     conversation: str
     call: str
-    of_another_key: dict[str, str]  # a key that is good for `charlotte` only
+    of_another_key: dict[str, str]  # an API key for `charlotte` only
 
 
 async def _talk(served: Served, credential: str, query: str = "?model=echo") -> str:
-    """One typed turn. Returns the conversation."""
+    """Type one turn. Return the conversation."""
     async with connect(served.ws + query, **with_key(credential)) as socket:
         assert (await hear(socket))["type"] == "session.created"
         part = {"type": "input_text", "text": "Hello."}
@@ -39,13 +39,13 @@ async def _talk(served: Served, credential: str, query: str = "?model=echo") -> 
 
 
 async def _call(served: Served, credential: str, assistant: str) -> None:
-    """A call in which nothing is said."""
+    """Start and end a call without a turn."""
     async with connect(f"{served.ws}?assistant={assistant}", **with_key(credential)) as socket:
         assert (await hear(socket))["type"] == "session.created"
 
 
 def _pages(served: Served, credential: dict[str, str], limit: int) -> list[dict[str, Any]]:
-    """Of calls."""
+    """Return the ids of calls."""
     pages: list[dict[str, Any]] = []
     before = ""
     while not pages or pages[-1]["has_more"]:
@@ -70,7 +70,7 @@ def talked(served: Served, key: str) -> Talked:
     return Talked(conversation, call, bearer(served.key("--assistant", "charlotte")))
 
 
-def test_a_key_sees_what_was_said_and_what_was_generated(
+def test_a_key_reads_items_with_their_generated_text(
     served: Served, key: str, talked: Talked
 ) -> None:
     url = f"{served.url}/api/conversations/{talked.conversation}"
@@ -82,7 +82,7 @@ def test_a_key_sees_what_was_said_and_what_was_generated(
     assert answered["item"]["role"] == "assistant"
 
 
-def test_a_call_is_logged_with_its_turns(served: Served, key: str, talked: Talked) -> None:
+def test_a_call_is_listed_with_its_responses(served: Served, key: str, talked: Talked) -> None:
     url = f"{served.url}/api/calls/{talked.call}"
     call = httpx2.get(url, headers=bearer(key)).json()
     assert (call["user"], call["transport"], call["engine"]) == ("ada", "websocket", "scripted")
@@ -100,14 +100,14 @@ def test_a_key_for_another_assistant_finds_nothing(
     assert httpx2.get(url, headers=talked.of_another_key).status_code == 404
 
 
-def test_lists_leave_out_what_is_another_keys(served: Served, talked: Talked) -> None:
+def test_lists_omit_conversations_of_another_assistants_key(served: Served, talked: Talked) -> None:
     for path in ("conversations", "calls"):
         url = f"{served.url}/api/{path}?limit=100&assistant=echo"
         ids = [one["id"] for one in httpx2.get(url, headers=talked.of_another_key).json()["data"]]
         assert not {talked.conversation, talked.call} & set(ids)
 
 
-def test_a_key_for_one_assistant_pages_through_its_calls_and_hears_of_no_others(
+def test_pages_of_calls_contain_only_the_keys_assistant(
     served: Served, key: str, talked: Talked
 ) -> None:
     for assistant in ("charlotte", "echo", "charlotte"):
@@ -124,7 +124,7 @@ def test_a_key_for_one_assistant_pages_through_its_calls_and_hears_of_no_others(
     assert all(len(page["data"]) == 2 for page in pages[:-1])
 
 
-def test_a_key_for_one_assistant_that_asks_for_another_is_shown_no_conversations(
+def test_a_list_for_another_assistant_than_the_keys_is_empty(
     served: Served, key: str, talked: Talked
 ) -> None:
     asyncio.run(_call(served, key, "charlotte"))
@@ -161,7 +161,7 @@ def test_a_client_secret_reads_no_conversations(served: Served, key: str, talked
     assert answer.status_code == 403
 
 
-def test_pages_of_a_list_join_without_a_gap(served: Served, key: str, talked: Talked) -> None:
+def test_pages_of_a_list_have_no_gap(served: Served, key: str, talked: Talked) -> None:
     asyncio.run(_talk(served, key))
     with httpx2.Client(base_url=served.url, headers=bearer(key)) as http:
         whole = [one["id"] for one in http.get("/api/conversations?limit=100").json()["data"]]
@@ -175,7 +175,7 @@ def test_pages_of_a_list_join_without_a_gap(served: Served, key: str, talked: Ta
         assert http.get("/api/conversations?limit=0").status_code == 400
 
 
-def test_deleting_a_conversation_ends_the_call_that_is_in_it(served: Served, key: str) -> None:
+def test_deleting_a_conversation_ends_its_running_call(served: Served, key: str) -> None:
     async def story() -> None:
         async with connect(served.ws + "?model=echo", **with_key(key)) as socket:
             await welcomed(socket)
@@ -194,14 +194,14 @@ def test_deleting_a_conversation_ends_the_call_that_is_in_it(served: Served, key
 def test_a_secret_that_names_a_conversation_continues_it(
     served: Served, key: str, talked: Talked
 ) -> None:
-    """Whoever minted it was asked whether they may see it; who calls needs no user."""
+    """The minter had to be allowed to see it. The secret itself needs no user."""
     wish = {"assistant": "echo", "conversation_id": talked.conversation}
     url = f"{served.url}/v1/realtime/client_secrets"
     minted = httpx2.post(url, json={"vivavoce": wish}, headers=bearer(key)).json()
     assert asyncio.run(_talk(served, minted["value"])) == talked.conversation
 
 
-def test_a_browser_mints_nothing_for_somebody_elses_conversation(
+def test_a_cookie_cannot_mint_for_another_users_conversation(
     served: Served, talked: Talked
 ) -> None:
     with httpx2.Client(base_url=served.url) as browser:

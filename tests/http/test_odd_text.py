@@ -1,4 +1,4 @@
-"""Text and numbers that Python can hold and JSON, UTF-8 or SQLite cannot, in bodies and queries."""
+"""Refuse text and numbers that Python accepts, and JSON, UTF-8 or SQLite does not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def post(served: Served, key: str, path: str, body: bytes) -> httpx2.Response:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", SECRETS, ids=str)
-def test_half_a_surrogate_pair_in_a_body_is_the_clients_mistake(
+def test_half_a_surrogate_pair_in_a_body_is_an_invalid_request(
     served: Served, key: str, path: str, body: dict[str, Any]
 ) -> None:
     answer = post(served, key, path, json.dumps(body).encode())
@@ -57,14 +57,14 @@ def test_a_whole_surrogate_pair_is_a_character(served: Served, key: str, path: s
 @pytest.mark.parametrize(
     "body", [b'{"a": ' + b"9" * 5000 + b"}", b"[" * 50_000, b"\xff", b'{"a": "\xed\xa0\x80"}']
 )
-def test_a_body_that_cannot_be_read_is_the_clients_mistake(
+def test_an_unreadable_body_is_an_invalid_request(
     served: Served, key: str, path: str, body: bytes
 ) -> None:
     assert post(served, key, path, body).status_code == 400
 
 
 @pytest.mark.parametrize("limit", ["٣", "9" * 400, "1e3", "nan"])
-def test_a_number_in_a_query_is_of_ascii_digits_and_small(
+def test_a_number_in_a_query_must_have_ascii_digits_and_be_small(
     served: Served, key: str, limit: str
 ) -> None:
     answer = httpx2.get(

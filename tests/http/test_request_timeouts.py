@@ -1,4 +1,4 @@
-"""Who is slow with a request is told so once, where it is their turn, and then let go."""
+"""Send a slow client one 408 if it is the request's turn, and then close the connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Wire(asyncio.Transport):
-    """A connection, and what was said on it before it was closed."""
+    """Record the bytes that the server writes to a connection before it is closed."""
 
     def __init__(self, app: App) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Wire(asyncio.Transport):
         loop = asyncio.get_running_loop()
         if self.closed_at is None:
             self.closed_at = loop.time()
-            loop.call_later(1, self._lose)  # when all is written
+            loop.call_later(1, self._lose)  # when the socket has taken all bytes
 
     def _lose(self) -> None:
         self.lost = True
@@ -85,7 +85,7 @@ class Wire(asyncio.Transport):
 
 
 async def _read(receive: Receive) -> str:
-    """How it ends: the last message's type."""
+    """Return the type of the last message."""
     while True:
         message = await receive()
         if not message.get("more_body"):
@@ -105,7 +105,7 @@ async def late(scope: Message, receive: Receive, send: Send) -> None:
 
 
 def drip(app: App, *pieces: bytes) -> Wire:
-    """What is said to somebody who says so much, a piece a second, and then falls silent."""
+    """Send the pieces, one a second, and return the response after the client falls silent."""
 
     async def story() -> Wire:
         wire = Wire(app)
@@ -128,14 +128,14 @@ def is_timeout(told: bytes) -> bool:
 
 
 @pytest.mark.parametrize("pieces", [(), (b"GET / HT", b"TP/1.1\r\nHost: x\r\n")])
-def test_a_request_that_never_comes(pieces: tuple[bytes, ...]) -> None:
+def test_a_request_that_never_comes_gets_408(pieces: tuple[bytes, ...]) -> None:
     wire = drip(at_once, *pieces)
     assert is_timeout(wire.told)
     assert wire.closed_at == REQUEST_WITHIN_S
 
 
-def test_a_body_that_trickles() -> None:
-    """Whoever waited for it hears that nobody is there."""
+def test_a_body_that_arrives_too_slowly_gets_408() -> None:
+    """The application that waits for the body reads that the client has disconnected."""
     ends: list[str] = []
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -148,7 +148,7 @@ def test_a_body_that_trickles() -> None:
     assert ends == ["http.disconnect"]
 
 
-def test_what_is_answered_a_moment_too_late_is_not_sent() -> None:
+def test_a_response_after_the_timeout_is_not_sent() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await asyncio.sleep(REQUEST_WITHIN_S + 0.5)
         await at_once(scope, receive, send)
@@ -156,7 +156,7 @@ def test_what_is_answered_a_moment_too_late_is_not_sent() -> None:
     assert is_timeout(drip(app, HEAD, b"x").told)
 
 
-def test_a_body_that_takes_its_time_and_comes() -> None:
+def test_a_slow_body_within_the_limit_is_accepted() -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         assert await _read(receive) == "http.request"
         await at_once(scope, receive, send)
@@ -164,12 +164,12 @@ def test_a_body_that_takes_its_time_and_comes() -> None:
     assert drip(app, HEAD, *[b"x" * 20] * 5).told == DONE
 
 
-def test_who_was_answered_before_their_body_came_is_not_answered_twice() -> None:
+def test_a_request_answered_before_its_body_gets_no_second_response() -> None:
     wire = drip(at_once, HEAD, b"x")
     assert wire.told == DONE
 
 
-def test_who_was_answered_before_their_body_came_has_no_more_time_for_the_next() -> None:
+def test_a_request_answered_before_its_body_gives_the_next_no_extra_time() -> None:
     wire = drip(at_once, HEAD, b"x" * 100)
     assert is_timeout(wire.told.removeprefix(DONE))
     assert wire.closed_at == 1 + REQUEST_WITHIN_S
@@ -180,7 +180,7 @@ def test_who_was_answered_before_their_body_came_has_no_more_time_for_the_next()
 
 
 @pytest.mark.parametrize("pieces", [(HEAD, b"x"), (WHOLE, b"GET / HTTP/1.1\r\nx: ", ENDLESS)])
-def test_nothing_is_said_into_an_answer_that_has_begun(pieces: tuple[bytes, ...]) -> None:
+def test_a_timeout_during_a_response_closes_without_408(pieces: tuple[bytes, ...]) -> None:
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -202,10 +202,8 @@ def test_nothing_is_said_into_an_answer_that_has_begun(pieces: tuple[bytes, ...]
         (WHOLE + WHOLE, HEAD[:10], HEAD[10:]),
     ],
 )
-def test_a_request_behind_others_has_as_long_from_when_it_is_its_turn(
-    pieces: tuple[bytes, ...],
-) -> None:
-    """In however many pieces it came: what they are answered is not lost."""
+def test_a_pipelined_requests_time_starts_at_its_turn(pieces: tuple[bytes, ...]) -> None:
+    """The earlier responses are complete, for any number of pieces."""
     before = b"".join(pieces).count(b"GET")
     wire = drip(late, *pieces)
     assert wire.told.startswith(DONE * before)
@@ -214,12 +212,12 @@ def test_a_request_behind_others_has_as_long_from_when_it_is_its_turn(
 
 
 @pytest.mark.parametrize("pieces", [(WHOLE + HEAD,), (WHOLE, HEAD[:10], HEAD[10:])])
-def test_a_body_that_could_not_be_read_before(pieces: tuple[bytes, ...]) -> None:
+def test_a_body_that_waited_while_reading_was_paused_is_accepted(pieces: tuple[bytes, ...]) -> None:
     assert drip(late, *pieces, b"x" * 100).told == DONE + DONE
 
 
-def test_a_client_that_does_not_wait_for_its_answers_is_not_read() -> None:
-    """uvicorn would read on after each answer, however many requests wait."""
+def test_reading_pauses_while_pipelined_requests_wait() -> None:
+    """uvicorn alone would resume reading after each response, whatever waits in the pipeline."""
 
     async def story() -> None:
         wire = Wire(late)
@@ -236,7 +234,7 @@ def test_a_client_that_does_not_wait_for_its_answers_is_not_read() -> None:
     live(story())
 
 
-def test_a_client_with_too_many_requests_at_once_is_let_go() -> None:
+def test_a_client_that_pipelines_too_many_requests_is_disconnected() -> None:
     async def story() -> None:
         wire = Wire(late)
         wire.http.data_received(WHOLE * 10_000)
@@ -249,7 +247,7 @@ def test_a_client_with_too_many_requests_at_once_is_let_go() -> None:
 
 
 @pytest.mark.parametrize(("reads", "stays"), [(True, True), (False, False)])
-def test_a_client_that_reads_nothing_of_its_answer_is_cut_off(reads: bool, stays: bool) -> None:
+def test_a_client_that_does_not_read_its_response_is_disconnected(reads: bool, stays: bool) -> None:
     async def story() -> None:
         wire = Wire(late)
         wire.http.data_received(WHOLE)

@@ -1,4 +1,4 @@
-"""The HTTP API as its users meet it: a real server, real requests."""
+"""Use the HTTP API of a real server with real requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def code_of(link: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/"])
-def test_what_needs_no_credential(served: Served, path: str) -> None:
+def test_open_routes_need_no_credential(served: Served, path: str) -> None:
     assert httpx2.get(served.url + path).status_code == 200
 
 
@@ -30,7 +30,7 @@ OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("POST", "/api/sign-in"),  # takes a code
-    ("POST", "/api/sign-out"),  # of whoever holds the cookie
+    ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
 }
 CLOSED = {
     ("GET", "/metrics"),
@@ -58,7 +58,7 @@ CLOSED = {
 
 @pytest.mark.parametrize(("method", "path"), sorted(CLOSED))
 @pytest.mark.parametrize("credential", [None, "vv_wrong", "ek_wrong", "sk-of-somebody-else"])
-def test_nothing_else_is_open(
+def test_every_other_route_needs_a_credential(
     served: Served, method: str, path: str, credential: str | None
 ) -> None:
     headers = bearer(credential) if credential else {}
@@ -89,7 +89,9 @@ def test_a_key_for_one_assistant_sees_that_one(served: Served) -> None:
     assert other.json()["error"]["message"].endswith("named 'charlotte'. There are: echo.")
 
 
-def test_who_may_list_the_assistants_is_told_whom_they_can_have(served: Served, key: str) -> None:
+def test_the_error_for_an_unknown_assistant_lists_the_allowed_ones(
+    served: Served, key: str
+) -> None:
     mint = f"{served.url}/v1/realtime/client_secrets"
     wish = {"vivavoce": {"assistant": "nobody"}}
     for answer in (
@@ -102,7 +104,7 @@ def test_who_may_list_the_assistants_is_told_whom_they_can_have(served: Served, 
 
 
 def test_a_key_for_one_assistant_cannot_find_out_about_others(served: Served) -> None:
-    """What is there is refused in the same words as what is not."""
+    """An existing assistant is refused with the same body as an unknown one."""
     bound = bearer(served.key("--assistant", "echo"))
     for path in ("client_secrets", "sessions", "transcription_sessions"):
         answers = set()
@@ -123,7 +125,7 @@ def test_a_browser_never_sees_instructions(served: Served, key: str) -> None:
     assert "Say it again." not in text
 
 
-def test_what_people_read_of_an_assistant_comes_in_its_languages(served: Served, key: str) -> None:
+def test_an_assistants_texts_are_listed_in_its_languages(served: Served, key: str) -> None:
     about = httpx2.get(f"{served.url}/api/assistants/charlotte", headers=bearer(key)).json()
     for text in (about["description"], *about["notes"]):
         assert set(text) == {"en", "it", "es"}
@@ -142,7 +144,7 @@ def test_a_link_signs_one_browser_in_once(served: Served) -> None:
         assert browser.get("/api/assistants").status_code == 200
         minted = browser.post("/v1/realtime/client_secrets", json={})
         assert minted.json()["value"].startswith("ek_")
-        assert browser.get("/api/calls").status_code == 401  # a cookie is no key
+        assert browser.get("/api/calls").status_code == 401  # a cookie is not a key
         copied = dict(browser.cookies)
         assert browser.post("/api/sign-out").status_code == 204
     again = httpx2.post(f"{served.url}/api/sign-in", json={"code": code_of(link)})
@@ -151,7 +153,7 @@ def test_a_link_signs_one_browser_in_once(served: Served) -> None:
     assert httpx2.get(f"{served.url}/api/assistants", cookies=copied).status_code == 401
 
 
-def test_a_body_without_what_it_needs_is_refused_in_the_protocols_words(served: Served) -> None:
+def test_a_missing_field_has_the_protocols_error(served: Served) -> None:
     answer = httpx2.post(f"{served.url}/api/sign-in", json={})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "missing_required_parameter")
@@ -186,7 +188,7 @@ def test_a_client_secret_has_the_protocols_shape(served: Served, key: str) -> No
     assert session["id"].startswith("sess_")
 
 
-def test_the_official_client_mints_too(served: Served, key: str) -> None:
+def test_the_official_client_mints_a_client_secret(served: Served, key: str) -> None:
     async def story() -> None:
         async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key) as client:
             secret = await client.realtime.client_secrets.create(session={"type": "realtime"})
@@ -210,7 +212,7 @@ def test_the_official_client_mints_too(served: Served, key: str) -> None:
         ({"colour": 1}, "unknown_parameter", "colour"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_minted_is_said_exactly(
+def test_a_secret_that_cannot_be_minted_has_an_exact_error(
     served: Served, key: str, body: dict[str, object], code: str, param: str
 ) -> None:
     answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", json=body, headers=bearer(key))
@@ -219,14 +221,14 @@ def test_what_cannot_be_minted_is_said_exactly(
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
-def test_broken_bodies_are_the_clients_fault(served: Served, key: str, body: bytes) -> None:
+def test_an_invalid_body_is_an_invalid_request(served: Served, key: str, body: bytes) -> None:
     headers = bearer(key) | {"Content-Type": "application/json"}
     answer = httpx2.post(f"{served.url}/v1/realtime/client_secrets", content=body, headers=headers)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_a_huge_body_is_not_read(served: Served, key: str) -> None:
+def test_a_body_declared_too_large_is_not_read(served: Served, key: str) -> None:
     answer = httpx2.post(
         f"{served.url}/v1/realtime/client_secrets", content=b" " * 2_000_000, headers=bearer(key)
     )
@@ -241,13 +243,13 @@ def test_a_huge_body_of_unknown_length_is_not_read_to_its_end(served: Served, ke
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
 
 
-def test_the_page_may_load_nothing_from_elsewhere(served: Served) -> None:
+def test_the_page_loads_nothing_from_other_servers(served: Served) -> None:
     headers = httpx2.get(served.url).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_unknown_paths_are_told_in_the_envelope(served: Served) -> None:
+def test_an_unknown_path_has_an_error_body(served: Served) -> None:
     answer = httpx2.get(f"{served.url}/v1/nothing")
     assert answer.status_code == 404
     assert json.loads(answer.content)["error"]["code"] == "not_found"
