@@ -1,15 +1,14 @@
-"""Somebody asks for the worst that the limits allow: a bystander waits no longer than 250 ms.
+"""Send the most expensive requests that the limits allow: a bystander waits at most 250 ms.
 
-The rule. A bystander in a process of its own asks the server something small every 20 ms in a
-running call, in a relayed call, and over HTTP on a fresh connection (`tests.support.bystander`).
-Each wait is counted without the time in which the main thread of the server, or of the bystander,
-was ready to run and got no processor: that time is the machine's. Before the first case the
-longest wait is measured while nothing else happens. A case may add 250 ms to it. A case that fails
-is tried once more alone, after another quiet measurement, because other processes may have delayed
-the server's threads or its disk: it fails if it fails twice. Every case is bounded in time and
-size.
+The rule. A bystander in a process of its own sends a small request every 20 ms in a running call,
+in a relayed call, and over HTTP on a fresh connection (`tests.support.bystander`). Each wait is
+counted without the time in which the main thread of the server, or of the bystander, was ready to
+run and got no processor, because the machine caused that time. Before the first case the longest
+wait is measured while nothing else happens. A case may add 250 ms to it. A case that fails is tried
+once more alone, after another quiet measurement, because other processes may have delayed the
+server's threads or its disk. It fails if it fails twice. Every case is bounded in time and size.
 
-Not here: instructions of an assistant whose template never ends.
+Not covered: an assistant whose instructions template never ends.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 async def _fill(data: Path) -> None:
-    """What long calls have left in the store."""
+    """Store the conversations of long calls."""
     await store(data, "conv_many", ["hello"] * 9_990, crowded=True)
     await store(data, "conv_parts", ["x"] * 9_990, parts=2)
     await store(data, "conv_large", ["x" * (14 * MIB + MIB // 2)] * 4)
@@ -93,7 +92,7 @@ def _late(server: Watched, attack: Attack) -> dict[str, float]:
 
 TWICE = 2
 HUGE: dict[str, tuple[Frame, str]] = {
-    # what is sent, and what answers it
+    # the event, and the type of its answer
     "base64 that is none": (
         lambda: wide('{"type":"input_audio_buffer.append","audio":"', "A" * (15 * MIB - 1), '*"}'),
         "error",
@@ -171,7 +170,7 @@ HUGE: dict[str, tuple[Frame, str]] = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_beside_an_event_of_nothing_but(beside: Watched, name: str) -> None:
+def test_beside_an_event_full_of(beside: Watched, name: str) -> None:
     make, answer = HUGE[name]
     frame = make()
 
@@ -184,7 +183,7 @@ def test_beside_an_event_of_nothing_but(beside: Watched, name: str) -> None:
 
 
 @pytest.mark.long
-def test_beside_fifteen_megabytes_of_sound(beside: Watched) -> None:
+def test_beside_fifteen_megabytes_of_audio(beside: Watched) -> None:
     frame = wide('{"type":"input_audio_buffer.append","audio":"', "MBAw" * (15 * MIB // 4), '"}')
 
     async def attack(house: House) -> None:
@@ -204,7 +203,7 @@ async def _flood(house: House, frames: list[bytes], answer: str, query: str = ""
 
 
 FLOODS: dict[str, tuple[Callable[[], list[bytes]], str, str]] = {
-    # what is sent at once, what answers each of it, and where
+    # the events, the type of each answer, and the assistant
     "errors": (lambda: [event("response.cancel")] * 3_000, "error", ""),
     "errors of a transcription": (
         lambda: [event("conversation.item.retrieve", item_id="x")] * 2_000,
@@ -255,7 +254,7 @@ def test_beside_a_flood_of(beside: Watched, name: str) -> None:
     judge(beside, lambda house: _flood(house, frames, answer, query))
 
 
-def test_beside_tools_that_are_exchanged_for_others(beside: Watched) -> None:
+def test_beside_tools_that_are_replaced(beside: Watched) -> None:
     servers = [{"type": "mcp", "server_label": f"s{n}"} for n in range(64)]
     frames = [update(tools=tools(12_000, letter) + servers) for letter in "aba"]
     judge(beside, lambda house: _flood(house, frames, "session.updated"))
@@ -274,13 +273,13 @@ def test_beside_an_answer_that_is_cut_into_sentences(beside: Watched, text: str)
     judge(beside, attack)
 
 
-# A telephone's sound
+# G.711 audio
 
 
 TELEPHONE = {"input": {"format": {"type": "audio/pcmu"}}}
 
 
-def test_beside_four_minutes_of_a_telephone_inside_items(beside: Watched) -> None:
+def test_beside_items_with_four_minutes_of_g711(beside: Watched) -> None:
     minute = created(spoken(b"\x20" * 480_000))
 
     async def attack(house: House) -> None:
@@ -293,7 +292,7 @@ def test_beside_four_minutes_of_a_telephone_inside_items(beside: Watched) -> Non
     judge(beside, attack)
 
 
-def test_beside_sound_that_a_telephone_retrieves(beside: Watched) -> None:
+def test_beside_retrieved_items_in_g711(beside: Watched) -> None:
     async def attack(house: House) -> None:
         async with call(house) as caller:
             sound = spoken(b"\x20\x10" * (24_000 * 14), id="sound")
@@ -313,7 +312,7 @@ def test_beside_a_conversation_that_is_continued(beside: Watched, name: str) -> 
     judge(beside, lambda house: _flood(house, [], "", f"&conversation_id=conv_{name}"))
 
 
-def test_beside_a_conversation_that_an_upstream_is_told(beside: Watched) -> None:
+def test_beside_a_conversation_that_is_sent_upstream(beside: Watched) -> None:
     judge(beside, lambda house: _flood(house, [], "", f"{RELAYED}&conversation_id=conv_relayed"))
 
 
@@ -393,7 +392,7 @@ def test_beside_control_connections_of_a_relayed_call(beside: Watched, frame: by
     judge(beside, lambda house: _controlled(house, RELAYED, attack))
 
 
-# Several who ask for much
+# Several large requests
 
 
 @pytest.mark.parametrize(
@@ -405,7 +404,9 @@ def test_beside_control_connections_of_a_relayed_call(beside: Watched, frame: by
     ],
     ids=["small", "large"],
 )  # fmt: skip
-def test_beside_fifteen_who_ask_for_much(beside: Watched, frames: list[bytes], answer: str) -> None:
+def test_beside_fifteen_calls_with_large_requests(
+    beside: Watched, frames: list[bytes], answer: str
+) -> None:
     async def attack(house: House) -> None:
         async with calls(house, 15) as callers:
             await asyncio.gather(*(caller.ask(frames, answer) for caller in callers))
@@ -414,7 +415,7 @@ def test_beside_fifteen_who_ask_for_much(beside: Watched, frames: list[bytes], a
 
 
 @pytest.mark.long
-def test_beside_large_images_that_many_retrieve(beside: Watched) -> None:
+def test_beside_many_clients_that_retrieve_large_images(beside: Watched) -> None:
     async def attack(house: House) -> None:
         async with calls(house, 6) as callers:
             for caller in callers:
@@ -431,7 +432,7 @@ def test_beside_large_images_that_many_retrieve(beside: Watched) -> None:
 
 
 def _wide_tools(word: str) -> list[dict[str, object]]:
-    """112 kB of them, in one. `word`: what is known of other tools is of no use."""
+    """Return 112 kB of tools. `word` makes them differ, so that no cache of other tools helps."""
     values = [f"{word} {n}" for n in range(500)]
     fields = {f"field_{n}": {"type": "string", "enum": values} for n in range(16)}
     tool: dict[str, object] = {
@@ -452,7 +453,7 @@ def _wide_tools(word: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("worst", ["tools", "text"])
 def test_beside_the_embedded_brain(beside: Watched, worst: str) -> None:
     beside.house.server.await_charlotte(beside.house.key)
-    words = iter(("value", "choice"))  # of the first attempt, and of the second
+    words = iter(("value", "choice"))  # of the first attempt and of the second
 
     async def attack(house: House) -> None:
         async with call(house, "&assistant=charlotte") as caller:

@@ -1,4 +1,4 @@
-"""Connections that are used as nobody should use them: they end, and others notice nothing."""
+"""Misuse connections: the server ends them, and other calls are not affected."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..support.served import TAKES_ALL, serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # nothing is warmed
+QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}  # no warm-up
 PUSH_TO_TALK = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 
 async def ending(house: House, number: int = 0) -> str:
-    """How the newest call but so many ended, by the server's own account."""
+    """Return the stored ending of a call, counted from the newest."""
     headers = {"Authorization": f"Bearer {house.key}"}
     async with httpx2.AsyncClient(base_url=house.server.url, headers=headers) as http:
         for _ in range(200):
@@ -37,7 +37,7 @@ async def ending(house: House, number: int = 0) -> str:
 
 
 class Raw:
-    """A WebSocket by hand: its bytes are nobody's business but ours."""
+    """Speak WebSocket by hand, to send bytes that no library sends."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -45,7 +45,7 @@ class Raw:
 
     @classmethod
     async def open(cls, house: House, key: str | None = None) -> Raw | str:
-        """A string: the server's answer, which was another."""
+        """Return the server's answer as text if it is not a WebSocket handshake."""
         url = urlsplit(house.server.url)
         link = await asyncio.open_connection(url.hostname, url.port, limit=2**22)
         raw = cls(*link)
@@ -74,7 +74,7 @@ class Raw:
         self.writer.write(head + (bytes(4) if masked else b"") + data)
 
     async def over(self, within_s: float = 20.0) -> bytes:
-        """All that still comes, until the server closes."""
+        """Read everything until the server closes."""
         async with asyncio.timeout(within_s):
             try:
                 return await self.reader.read()
@@ -84,7 +84,7 @@ class Raw:
                 self.writer.close()
 
 
-def test_who_vanishes_in_the_middle_of_a_word(house: House) -> None:
+def test_a_client_vanishes_in_the_middle_of_an_utterance(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             await caller.say("session.update", session=PUSH_TO_TALK)
@@ -93,14 +93,14 @@ def test_who_vanishes_in_the_middle_of_a_word(house: House) -> None:
             await caller.hear("input_audio_buffer.cleared")
             await caller.append(b"\x30\x10" * 24_000)
             frame = json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 90_000})
-            caller.socket.transport.write(frame.encode()[:10_000])  # half of it
+            caller.socket.transport.write(frame.encode()[:10_000])  # half of a frame
             await caller.vanish()
         assert (await ending(house)).startswith("client_closed_1006")
 
     house.story(story)
 
 
-def test_who_vanishes_while_they_are_answered(house: House) -> None:
+def test_a_client_vanishes_during_a_response(house: House) -> None:
     async def story(house: House) -> None:
         for _ in range(10):
             async with house.welcome() as caller:
@@ -112,8 +112,8 @@ def test_who_vanishes_while_they_are_answered(house: House) -> None:
     house.story(story)
 
 
-def test_half_closed_is_closed(house: House) -> None:
-    """TCP lets one side stop talking and go on listening; a WebSocket does not."""
+def test_a_half_closed_connection_is_closed(house: House) -> None:
+    """TCP allows one side to stop writing and still read, and WebSocket does not."""
 
     async def story(house: House) -> None:
         raw = await Raw.enter(house)
@@ -137,7 +137,7 @@ def test_half_closed_is_closed(house: House) -> None:
     ],
     ids=["unmasked", "unknown kind", "long ping", "huge", "HTTP", "noise"],
 )
-def test_what_is_no_websocket_is_closed(house: House, wrong: object) -> None:
+def test_bytes_that_are_not_websocket_close_the_connection(house: House, wrong: object) -> None:
     async def story(house: House) -> None:
         raw = await Raw.enter(house)
         assert callable(wrong)
@@ -147,7 +147,7 @@ def test_what_is_no_websocket_is_closed(house: House, wrong: object) -> None:
     house.story(story)
 
 
-def test_a_fragment_without_end_is_too_big_at_last(house: House) -> None:
+def test_an_endless_fragmented_message_is_closed_as_too_big(house: House) -> None:
     async def story(house: House) -> None:
         raw = await Raw.enter(house)
         raw.frame(0x01, b'{"type":"')
@@ -183,7 +183,7 @@ def test_a_client_that_never_reads_is_closed_and_costs_no_memory(house: House) -
     house.story(story)
 
 
-def test_two_on_one_conversation_the_newer_has_it(house: House) -> None:
+def test_the_newer_of_two_calls_keeps_the_conversation(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as first:
             conversation = first.conversation
@@ -198,7 +198,7 @@ def test_two_on_one_conversation_the_newer_has_it(house: House) -> None:
     house.story(story)
 
 
-def test_twenty_at_once_on_one_conversation_leave_one(house: House) -> None:
+def test_twenty_concurrent_calls_on_one_conversation_leave_one(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as first:
             conversation = first.conversation
@@ -224,7 +224,9 @@ def test_twenty_at_once_on_one_conversation_leave_one(house: House) -> None:
     house.story(story)
 
 
-def test_five_hundred_at_once_are_calls_or_are_told_that_all_lines_are_busy(house: House) -> None:
+def test_five_hundred_concurrent_connections_become_calls_or_are_refused_as_busy(
+    house: House,
+) -> None:
     async def story(house: House) -> None:
         came, busy, away = 0, 0, 0
         gone = asyncio.Event()
@@ -257,8 +259,8 @@ def test_five_hundred_at_once_are_calls_or_are_told_that_all_lines_are_busy(hous
 
 
 @pytest.mark.long
-def test_a_stranger_who_says_nothing_does_not_stay(house: House) -> None:
-    """Connected, and not a byte; or a request that never ends, in its head or in its body."""
+def test_a_silent_connection_is_closed(house: House) -> None:
+    """It connects and sends nothing, or a request whose head or body never ends."""
 
     async def story(house: House) -> None:
         url = urlsplit(house.server.url)
@@ -284,7 +286,7 @@ def test_a_stranger_who_says_nothing_does_not_stay(house: House) -> None:
     house.story(story)
 
 
-def test_headers_without_end(house: House) -> None:
+def test_endless_headers_are_refused(house: House) -> None:
     async def story(house: House) -> None:
         url = urlsplit(house.server.url)
         _, writer = await asyncio.open_connection(url.hostname, url.port)
@@ -302,8 +304,8 @@ def test_headers_without_end(house: House) -> None:
     house.story(story)
 
 
-def test_strangers_who_stay_lock_nobody_out(tmp_path: Path) -> None:
-    """They are told to go and stay. Who comes next takes the place of the first of them."""
+def test_refused_connections_that_stay_open_do_not_block_new_ones(tmp_path: Path) -> None:
+    """They stay open after their refusal. A new connection replaces the oldest of them."""
 
     async def story(house: House) -> None:
         stayed = []
@@ -311,13 +313,13 @@ def test_strangers_who_stay_lock_nobody_out(tmp_path: Path) -> None:
             raw = await Raw.open(house, "vv_guess")
             assert isinstance(raw, Raw), raw
             stayed.append(raw)
-            async with asyncio.timeout(5):  # until it was told
+            async with asyncio.timeout(5):  # until it read the refusal
                 told = await raw.reader.readuntil(b"invalid_request_error.invalid_api_key")
             assert b'"invalid_api_key"' in told
         began = time.monotonic()
         async with house.welcome() as caller:
             assert await caller.turn()
-        for raw in stayed[:25]:  # cut off, and not by the time that an answer to a close may take
+        for raw in stayed[:25]:  # disconnected before the close handshake's timeout
             await raw.over(1.0)
         assert time.monotonic() - began < 4
 
@@ -326,12 +328,14 @@ def test_strangers_who_stay_lock_nobody_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_ten_minutes_of_silence_and_sound_at_fifty_times_its_speed(house: House) -> None:
+def test_ten_minutes_of_silence_and_audio_at_fifty_times_real_time(house: House) -> None:
     async def story(house: House) -> None:
         before = Costs.of(house.server)
         async with house.welcome() as caller:
             for _ in range(600):
-                await caller.append(bytes(48_000))  # a second, 600 times, as fast as it goes
+                await caller.append(
+                    bytes(48_000)
+                )  # one second of audio, 600 times, as fast as possible
             await caller.say("input_audio_buffer.clear")
             await caller.hear("input_audio_buffer.cleared")
             assert [e["type"] for e in caller.heard] == [
@@ -343,8 +347,8 @@ def test_ten_minutes_of_silence_and_sound_at_fifty_times_its_speed(house: House)
     house.story(story)
 
 
-def test_sound_that_is_never_committed_is_not_kept(house: House) -> None:
-    """Push-to-talk with the button stuck: fifty minutes of it, in a minute."""
+def test_audio_that_is_never_committed_is_discarded(house: House) -> None:
+    """A push-to-talk button is stuck: fifty minutes of audio arrive in one minute."""
 
     async def story(house: House) -> None:
         async with house.welcome() as caller:

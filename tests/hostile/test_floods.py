@@ -1,4 +1,4 @@
-"""Frames without end: they cost no memory, and others are answered as before."""
+"""Send endless frames: memory does not grow, and other calls are answered as before."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MIB = 2**20
 MEMORY = 5 * MIB
-ANSWERED = 24 * MIB  # if each frame has an answer: mistakes and answers wait, a few MiB of both
-LATE_S = 0.025  # 19 of 20 answers to the bystander come sooner
-BOUND = 256 * MIB  # of memory, in which a server that fails is stopped
+ANSWERED = 24 * MIB  # if each frame has an answer: 2,048 events and their answers wait
+LATE_S = 0.025  # seconds; 95 % of the bystander's answers arrive within
+BOUND = 256 * MIB  # of memory; a server that exceeds this is stopped
 
 
 def frame(kind: int, data: bytes = b"") -> bytes:
-    """A client's frame. Its mask is zero."""
+    """Return a client's frame, with a mask of zero."""
     return bytes([kind, 0x80 | len(data)]) + bytes(4) + data
 
 
@@ -46,7 +46,7 @@ FLOODS = {
 
 
 class Flood:
-    """One connection that sends the same bytes again and again, from a thread of its own."""
+    """Send the same bytes repeatedly on one connection, from a thread."""
 
     def __init__(self, house: House, piece: bytes, query: str, key: str) -> None:
         url = urlsplit(house.server.url)
@@ -79,16 +79,16 @@ class Flood:
                 pass
 
     def end(self) -> None:
-        """Reset it: what our kernel still holds would go on for seconds."""
+        """Reset the connection, because the kernel would send buffered bytes for seconds."""
         self._link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with suppress(OSError):
-            self._link.shutdown(socket.SHUT_RD)  # wakes our own reader
+            self._link.shutdown(socket.SHUT_RD)  # wakes this test's reader
         self._link.close()
 
 
 @contextmanager
 def memory_of(house: House) -> Iterator[list[int]]:
-    """The most that the server's memory grows meanwhile. It is stopped if that is too much."""
+    """Measure the growth of the server's memory, and stop the server if it exceeds the limit."""
     process, most, over = psutil.Process(house.server.process.pid), [0], threading.Event()
     before = Costs.of(house.server).memory
 
@@ -109,7 +109,7 @@ def memory_of(house: House) -> Iterator[list[int]]:
 
 
 async def latency(bystander: Caller, done: asyncio.Future[None]) -> list[float]:
-    """How long the server takes to answer a short event, in seconds, the longest last."""
+    """Return the latencies of a short event in seconds, the longest last."""
     took: list[float] = []
     while not done.done() or len(took) < 100:
         began = time.monotonic()
@@ -124,7 +124,7 @@ async def flooded(
     house: House, piece: bytes, *, reads: bool, query: str | None = None, key: str = "",
     size: int = 64 * MIB, within_s: float = 1.5,
 ) -> tuple[int, list[float]]:  # fmt: skip
-    """Returns bytes of memory and the bystander's latencies."""
+    """Return bytes of memory and the bystander's latencies."""
     asked = f"model={house.assistant}" if query is None else query
     flood = Flood(house, piece, asked, key or house.key)
     if piece == FLOODS["empty part"]:
@@ -169,7 +169,7 @@ READS = pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads not
 @COST
 @READS
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_costs_no_memory_and_no_time_of_others(
+def test_a_flood_costs_no_memory_and_delays_no_other_call(
     house: House, name: str, reads: bool, timed: bool
 ) -> None:
     async def story(house: House) -> None:
@@ -224,8 +224,8 @@ def test_four_hundred_mebibytes_of_pings(house: House) -> None:
     house.story(story)
 
 
-def test_a_deaf_client_that_pings_is_closed_as_too_slow(house: House) -> None:
-    """Its socket is full of what it asked for; then it only pings, once in a while."""
+def test_a_client_that_pings_and_does_not_read_is_closed_as_too_slow(house: House) -> None:
+    """Its socket is full of responses, and then it sends only PINGs."""
 
     async def story(house: House) -> None:
         link = socket.socket()
@@ -241,7 +241,7 @@ def test_a_deaf_client_that_pings_is_closed_as_too_slow(house: House) -> None:
             began = time.monotonic()
             async with house.welcome() as other:
                 while time.monotonic() - began < 15:
-                    if await _calls(house) <= 2:  # the bystander's and this one
+                    if await _calls(house) <= 2:  # the bystander's call and this one
                         break
                     await asyncio.sleep(0.1)
                 assert await other.turn()

@@ -1,4 +1,4 @@
-"""Frames that are wrong, each in its own way: an exact error, and the call goes on."""
+"""Send invalid frames: each gets an exact error, and the call goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def says(part: object, role: str = "user") -> str:
 
 
 WRONG: dict[str, tuple[str | bytes, str, str | None, str | None]] = {
-    # what is sent, the error's code, its param, and the event it is about
+    # the frame, the error's code, its param, and the event id that it names
     "no JSON": ("hello", "invalid_event", None, None),
     "half of it": ('{"type":"input_audio_buffer.clear"', "invalid_event", None, None),
     "two at once": ('{"type":"response.cancel"}{}', "invalid_event", None, None),
@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[str | bytes, str, str | None, str | None]] = {
 }  # fmt: skip
 
 
-def test_each_gets_its_error_and_the_call_goes_on(house: House) -> None:
+def test_an_invalid_frame_gets_its_error_and_the_call_goes_on(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             for name, (frame, code, param, blamed) in WRONG.items():
@@ -104,7 +104,7 @@ def test_each_gets_its_error_and_the_call_goes_on(house: House) -> None:
     house.story(story)
 
 
-def test_the_same_in_binary_frames_and_in_pieces(house: House) -> None:
+def test_invalid_frames_in_binary_and_in_fragments_get_the_same_errors(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             for name, (frame, code, param, blamed) in WRONG.items():
@@ -134,8 +134,8 @@ def test_a_thousand_mistakes_at_once_get_a_thousand_errors(house: House) -> None
     house.story(story)
 
 
-def test_odd_bytes_are_put_together_again(house: House) -> None:
-    """Half a sample waits for its other half (protocol §3.4)."""
+def test_odd_numbers_of_bytes_are_joined_to_samples(house: House) -> None:
+    """The server keeps half a sample until its other half arrives (protocol §3.4)."""
 
     async def story(house: House) -> None:
         async with house.welcome() as caller:
@@ -152,7 +152,7 @@ def test_odd_bytes_are_put_together_again(house: House) -> None:
     house.story(story)
 
 
-def test_an_image_of_ten_megabytes_is_taken_told_and_shown_again(house: House) -> None:
+def test_an_image_of_ten_megabytes_is_accepted_and_retrieved(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             await caller.send(says({"type": "input_image", "image_url": IMAGE}))
@@ -160,7 +160,7 @@ def test_an_image_of_ten_megabytes_is_taken_told_and_shown_again(house: House) -
             done = await caller.hear("conversation.item.done")
             assert done["item"]["content"][0]["image_url"] == IMAGE
             assert (await caller.hear("response.done"))["response"]["status"] == "completed"
-            for _ in range(3):  # sixty bytes that ask for ten megabytes each
+            for _ in range(3):  # sixty bytes that request ten megabytes each
                 await caller.say("conversation.item.retrieve", item_id=done["item"]["id"])
             for _ in range(3):
                 shown = await caller.hear("conversation.item.retrieved")
@@ -172,7 +172,7 @@ def test_an_image_of_ten_megabytes_is_taken_told_and_shown_again(house: House) -
     house.story(story)
 
 
-def test_images_are_taken_until_the_conversation_is_full(house: House) -> None:
+def test_images_are_accepted_until_the_conversation_is_full(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             for number in range(8):
@@ -186,7 +186,7 @@ def test_images_are_taken_until_the_conversation_is_full(house: House) -> None:
     house.story(story)
 
 
-def test_a_thousand_items_come_and_go(house: House) -> None:
+def test_a_thousand_items_are_created_and_deleted(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as caller:
             for number in range(1000):
@@ -223,12 +223,12 @@ def test_a_flood_of_session_updates(house: House) -> None:
 
 
 def test_a_flood_of_responses(house: House) -> None:
-    """One of the conversation's, eight beside it, an exact error for each of the others."""
+    """One response of the conversation and eight out-of-band ones run; each other gets an error."""
 
     async def story(house: House) -> None:
         beside = {"conversation": "none", "output_modalities": ["text"], "instructions": "beside"}
         async with house.welcome() as caller:
-            await caller.add("a tale " * 400)  # whose echo takes its time
+            await caller.add("a tale " * 400)  # whose echo takes long to write
             for _ in range(100):
                 await caller.say("response.create", event_id="beside", response=beside)
                 await caller.say("response.create", event_id="main")

@@ -1,4 +1,4 @@
-"""Hundreds of thousands of frames that nobody would send on purpose; see `support/fuzz.py`."""
+"""Send hundreds of thousands of random frames (`support/fuzz.py`)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PROVOKED = {
 
 
 def seed() -> int:
-    """`FUZZ_SEED`, else another each time; a failure names it, and the frame."""
+    """Return `FUZZ_SEED`, or a random seed. A failure names the seed and the frame."""
     return int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
 
 
-def test_some_thousand_frames_that_are_always_the_same() -> None:
+def test_thousands_of_frames_from_a_fixed_seed() -> None:
     assert set(fuzz(seed=1, frames=4000)) > PROVOKED
 
 
@@ -64,7 +64,7 @@ CALLERS, PROBE_EVERY = 4, 100
 
 @pytest.mark.parametrize("frames", [200, pytest.param(2000, marks=pytest.mark.long)])
 def test_frames_over_several_sockets_at_once(house: House, frames: int) -> None:
-    """After each hundred the call still answers, exactly; somebody else's goes on all the while."""
+    """After each hundred frames the call answers exactly, and another call goes on."""
 
     async def abuse(house: House, number: int) -> None:
         fuzzer = Fuzzer(number)

@@ -1,4 +1,4 @@
-"""A recogniser, a brain or a voice that dies or hangs: an exact event, and the next turn works."""
+"""Kill or stop a recogniser, a brain or a voice: an exact event, and the next turn works."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEARD = ("conversation.item.input_audio_transcription.completed",
 
 @pytest.fixture(scope="module")
 def charlotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The embedded engine, with less patience than usual."""
+    """Serve the embedded engine with short timeouts."""
     data = tmp_path_factory.mktemp("processes")
     hasty = {"VIVAVOCE_SPEECH__WORKER_TIMEOUT_S": "2", "VIVAVOCE_SPEECH__STT_WORKERS": "2"}
     with serve(data, **TAKES_ALL, **hasty) as server:
@@ -63,9 +63,7 @@ async def answered(caller: Caller) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_recogniser_that_is_gone_costs_one_transcript(
-    charlotte: House, by: signal.Signals
-) -> None:
+def test_a_killed_recogniser_costs_one_transcript(charlotte: House, by: signal.Signals) -> None:
     async def story() -> None:
         async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
             await caller.say("session.update", session=PUSH_TO_TALK)
@@ -86,7 +84,7 @@ def test_a_recogniser_that_is_gone_costs_one_transcript(
             assert await bystander.turn("where is the keynote")
             for worker in processes(charlotte, "sphinx_worker"):
                 if worker.status() == psutil.STATUS_STOPPED:
-                    worker.kill()  # the other one, which nobody had asked anything
+                    worker.kill()  # the other worker, which had no request
             await understood(caller)
             assert len(processes(charlotte, "sphinx_worker")) <= 2
 
@@ -97,7 +95,7 @@ def test_a_recogniser_that_is_gone_costs_one_transcript(
 @pytest.mark.parametrize(
     ("kills", "code"), [(True, "engine_failed"), (False, "engine_timeout")], ids=["dies", "hangs"]
 )
-def test_a_voice_that_is_gone_costs_one_answer(charlotte: House, kills: bool, code: str) -> None:
+def test_a_killed_voice_costs_one_response(charlotte: House, kills: bool, code: str) -> None:
     async def story() -> None:
         async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
             await caller.add("where is the keynote")
@@ -131,7 +129,7 @@ async def healthy(house: House) -> None:
     assert await asyncio.to_thread(ask) == 200
 
 
-def test_a_brain_that_dies_is_asked_again_and_costs_nothing(charlotte: House) -> None:
+def test_a_killed_brain_is_asked_again_and_costs_nothing(charlotte: House) -> None:
     async def story() -> None:
         async with charlotte.welcome() as caller:
             before = await caller.turn("where is the keynote")
@@ -142,7 +140,7 @@ def test_a_brain_that_dies_is_asked_again_and_costs_nothing(charlotte: House) ->
     asyncio.run(story())
 
 
-def test_a_brain_that_hangs_costs_one_answer(charlotte: House) -> None:
+def test_a_brain_that_hangs_costs_one_response(charlotte: House) -> None:
     async def story() -> None:
         async with charlotte.welcome() as caller, charlotte.welcome() as bystander:
             stuck = processes(charlotte, BRAIN)
@@ -150,12 +148,12 @@ def test_a_brain_that_hangs_costs_one_answer(charlotte: House) -> None:
                 brain.suspend()
             await caller.add("where is the keynote")
             await caller.say("response.create")
-            await healthy(charlotte)  # nobody else waits
+            await healthy(charlotte)  # no other call waits
             failed = (await caller.hear("response.done"))["response"]
             assert failed["status"] == "failed"
             assert failed["status_details"]["error"]["code"] == "brain_timeout"
             for brain in processes(charlotte, BRAIN):
-                brain.resume()  # one of them, which nobody had asked anything
+                brain.resume()  # one of the workers, which had no request
             assert (await answered(caller))["status"] == "completed"
             assert await bystander.turn("where is the keynote")
             assert len(set(stuck) & set(processes(charlotte, BRAIN))) < len(stuck)
@@ -163,8 +161,8 @@ def test_a_brain_that_hangs_costs_one_answer(charlotte: House) -> None:
     asyncio.run(story())
 
 
-def test_tools_that_take_all_that_is_allowed_stop_nobody(charlotte: House) -> None:
-    """73 kB: sixteen enums of five hundred values, and three hundred examples."""
+def test_the_largest_allowed_tools_delay_no_other_call(charlotte: House) -> None:
+    """Return 73 kB of tools: sixteen enums of five hundred values, and three hundred examples."""
     values = [f"value {number}" for number in range(500)]
     properties = {f"p{number}": {"type": "string", "enum": values} for number in range(16)}
     examples = [f"show me value {number}" for number in range(300)]
@@ -192,7 +190,7 @@ def test_tools_that_take_all_that_is_allowed_stop_nobody(charlotte: House) -> No
     asyncio.run(story())
 
 
-def test_a_server_whose_brain_hangs_hears_that_it_is_to_end(tmp_path: Path) -> None:
+def test_a_server_whose_brain_hangs_still_handles_sigterm(tmp_path: Path) -> None:
     with serve(tmp_path, **TAKES_ALL) as server:
         house = House(server, server.key(), "charlotte")
 

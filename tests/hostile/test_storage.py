@@ -1,4 +1,4 @@
-"""A disk that is full, a database that is locked or damaged: nobody is told what is not true."""
+"""Fill the disk, lock or damage the database: the server confirms only what is stored."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..support.calls import House
 from ..support.served import TAKES_ALL, Served, serve
 
 QUIET = TAKES_ALL | {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}
-LONG = "words " * 100_000  # more than any disk below has left
+LONG = "words " * 100_000  # larger than the free space of each disk below
 
 
 @dataclass
 class Disk:
-    """A server on a disk that can be filled up and emptied."""
+    """Run a server on a disk that can be filled and emptied."""
 
     house: House
     fill: Callable[[], None]
@@ -34,7 +34,7 @@ class Disk:
 
 @contextmanager
 def limited(data: Path) -> Iterator[Disk]:
-    """No file may grow any further."""
+    """Limit the size of files instead of the disk."""
     with serve(data, **QUIET) as server:
         process = psutil.Process(server.process.pid)
         _, hard = process.rlimit(resource.RLIMIT_FSIZE)
@@ -52,7 +52,7 @@ def limited(data: Path) -> Iterator[Disk]:
 
 @contextmanager
 def mounted(data: Path) -> Iterator[Disk]:
-    """A real one, of eight megabytes, if we may have it."""
+    """Mount a disk of eight megabytes, where the test may do so."""
     data.mkdir()
     tmpfs = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(data)]
     if (
@@ -93,7 +93,9 @@ def ready(server: Served) -> int:
 
 
 @pytest.mark.parametrize("disk", [limited, mounted])
-def test_a_full_disk(tmp_path: Path, disk: Callable[[Path], AbstractContextManager[Disk]]) -> None:
+def test_a_full_disk_ends_calls_with_storage_unavailable(
+    tmp_path: Path, disk: Callable[[Path], AbstractContextManager[Disk]]
+) -> None:
     async def story(at: Disk) -> None:
         house = at.house
         async with house.welcome() as caller, house.welcome() as idle:
@@ -104,7 +106,7 @@ def test_a_full_disk(tmp_path: Path, disk: Callable[[Path], AbstractContextManag
             item = {"type": "message", "role": "user", "id": "lost", "content": [part]}
             await caller.say("conversation.item.create", item=item)
             event = await caller.hear("conversation.item.done", "error")
-            assert event["type"] == "error", "nobody was told that it was kept"
+            assert event["type"] == "error", "the client reads no confirmation"
             assert event["error"]["code"] == "storage_unavailable"
             assert event["error"]["type"] == "server_error"
             assert await caller.end() == (1011, "storage_unavailable")
@@ -125,7 +127,7 @@ def test_a_full_disk(tmp_path: Path, disk: Callable[[Path], AbstractContextManag
         unharmed(at.house.server)
 
 
-def test_a_locked_database(tmp_path: Path) -> None:
+def test_a_locked_database_delays_receipts_and_then_refuses(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         other = sqlite3.connect(house.server.data / "vivavoce.db", isolation_level=None)
         async with house.welcome() as patient, house.welcome() as caller:
@@ -136,7 +138,7 @@ def test_a_locked_database(tmp_path: Path) -> None:
             await patient.hear("conversation.item.added")
             await asyncio.sleep(1)
             other.execute("ROLLBACK")
-            await patient.hear("conversation.item.done")  # a little late, and true
+            await patient.hear("conversation.item.done")  # late, and only after the commit
 
             other.execute("BEGIN EXCLUSIVE")
             part = {"type": "input_text", "text": "lost"}
@@ -152,7 +154,7 @@ def test_a_locked_database(tmp_path: Path) -> None:
             assert ready(house.server) == 503
             other.execute("ROLLBACK")
             other.close()
-            assert await patient.turn(), "who had nothing to store has noticed nothing"
+            assert await patient.turn(), "a call without changes is not affected"
         async with house.welcome() as caller:
             assert await caller.turn()
 
@@ -172,7 +174,7 @@ def test_a_database_that_is_damaged_while_it_is_used(tmp_path: Path) -> None:
                     file.write(b"\xff" * size)
             part = {"type": "input_text", "text": "after"}
             item = {"type": "message", "role": "user", "content": [part]}
-            for _ in range(3):  # what the server still remembers of the file may hold for a while
+            for _ in range(3):  # SQLite may answer from its cache for a while
                 await caller.say("conversation.item.create", item=item)
                 event = await caller.hear("conversation.item.done", "error")
                 if event["type"] == "error":

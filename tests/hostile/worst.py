@@ -1,4 +1,4 @@
-"""The worst that the limits allow, as frames and as attackers: what `test_bystanders` tells."""
+"""Make the most expensive frames that the limits allow, and clients that send them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXT = {"output_modalities": ["text"]}
 BESIDE = {"conversation": "none"} | TEXT
 
 
-# What is sent
+# Frames
 
 
 def event(kind: str, **fields: object) -> bytes:
@@ -39,12 +39,12 @@ def update(**session: object) -> bytes:
 
 
 def wide(before: str, middle: str, after: str) -> bytes:
-    """A frame of almost 16 MiB is put together faster than `json` writes it."""
+    """Return a frame of almost 16 MiB, joined because `json` would take longer."""
     return (before + middle + after).encode()
 
 
 def session_of(middle: str) -> bytes:
-    """`middle`: as many of anything, each with a comma behind it."""
+    """Return a frame with `middle` repeated up to the limit, each followed by a comma."""
     return wide('{"type":"session.update","session":{"type":"realtime","x":[', middle, "1]}}")
 
 
@@ -71,12 +71,12 @@ def tools(count: int, letter: str = "a", **each: object) -> list[dict[str, objec
     return [{"type": "function", "name": f"{letter}{n}", **each} for n in range(count)]
 
 
-# Who sends it
+# Clients
 
 
 @dataclass
 class Attacker:
-    """One connection, by somebody who neither looks at nor keeps what it is told."""
+    """Hold one connection whose received events are discarded."""
 
     socket: ClientConnection
 
@@ -97,7 +97,7 @@ class Attacker:
                 times -= any(name in data[:100] for name in names)
 
     async def ask(self, frames: Sequence[bytes], *kinds: str) -> None:
-        """Send them all at once, and wait for so many answers."""
+        """Send all events at once, and wait for this number of answers."""
         await asyncio.gather(self.send(*frames), self.until(*kinds, times=len(frames)))
 
 
@@ -125,7 +125,7 @@ async def store(
     data: Path, name: str, texts: list[str], *, parts: int = 1, assistant: str = "echo",
     crowded: bool = False,
 ) -> None:  # fmt: skip
-    """Keep a conversation, as if somebody had held it. `crowded`: no item goes behind the first."""
+    """Store a conversation as if it had been held. `crowded`: no position follows item one."""
     opened = await SqlStore.open(data / "vivavoce.db")
     at = datetime.now(UTC)
     places = [1024.0 * (n + 1) for n in range(len(texts))]
