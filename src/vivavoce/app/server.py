@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..access import authentication
 from ..access.credential_policy import CredentialPolicy
-from ..access.maintenance import CredentialMaintenance
 from ..assistants import SHIPPED, Assistant, Catalogue
 from ..config import Settings
 from ..core.types import Caller
@@ -24,6 +23,7 @@ from ..runtime.admission import Admission
 from ..runtime.call_registry import CallRegistry
 from ..runtime.call_request import CallResolver, ids, now
 from ..runtime.call_setup import CallSetup
+from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.credentials_in_use import watch
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.load import LoadMonitor, LoadThresholds

@@ -11,12 +11,12 @@ from fastapi import Depends, Request
 
 from ..access import authentication, request_credentials, sign_in
 from ..access.auth_failure import AuthFailure
-from ..access.maintenance import CredentialMaintenance
 from ..access.policy import Policy
 from ..assistants import Assistant, Catalogue
 from ..core.types import Caller
 from ..runtime.call_registry import CallRegistry
 from ..runtime.call_setup import CallSetup
+from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.refusals import CallRefused, refused
 from ..store.base import Store
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from tests.support.virtual_time import live
 from vivavoce.access import keys
-from vivavoce.access.maintenance import NOTES, CredentialMaintenance
 from vivavoce.core.types import Caller
 from vivavoce.errors import StoreError
+from vivavoce.runtime.credential_maintenance import NOTES, CredentialMaintenance
 from vivavoce.store.base import Grant, SecretRow
 from vivavoce.store.memory import MemoryStore
 
