@@ -153,7 +153,7 @@ class Server:
             store=store,
             policy=policy,
             catalogue=catalogue,
-            reception=reception,
+            call_setup=reception,
             registry=registry,
             maintenance=maintenance,
             now=now,

@@ -26,7 +26,7 @@ class Services:
     store: Store
     policy: Policy
     catalogue: Catalogue
-    reception: CallSetup
+    call_setup: CallSetup
     registry: CallRegistry
     maintenance: CredentialMaintenance
     now: Callable[[], datetime]

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/realtime/calls/{call_id}", tags=["v1"])
 
 @router.post("/hangup", summary="End a running call, on any transport")
 async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
-    live = at.reception.find(caller, call_id)
+    live = at.call_setup.find(caller, call_id)
     async with at.registry.in_use.while_valid(caller):
         await at.registry.hang_up(live)
     return Response()
@@ -37,7 +37,7 @@ async def refer(at: At, caller: ByKey, call_id: str) -> Response:
 
 
 def _not_a_telephone_call(at: At, caller: Caller, call_id: str, done: str) -> NoReturn:
-    live = at.reception.find(caller, call_id)
+    live = at.call_setup.find(caller, call_id)
     raise CallRefused(
         400, "not_a_sip_call", f"Only SIP calls can be {done}; this one came by {live.transport}."
     )

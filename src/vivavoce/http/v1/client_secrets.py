@@ -137,7 +137,7 @@ async def mint(
     # Before the preview, which tells which assistants and conversations exist.
     grant = admitted(at.policy.may_mint(caller, grant))
     holder = client_secrets.granted(grant)
-    session, assistant = await at.reception.preview(holder, request, caller)
+    session, assistant = await at.call_setup.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
     minted = await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
     return admitted(minted), session
