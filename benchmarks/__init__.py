@@ -1,1 +1,1 @@
-"""What Vivavoce costs and how quick it is. `python -m benchmarks --help`."""
+"""Measure the costs and delays of Vivavoce. `python -m benchmarks --help`."""

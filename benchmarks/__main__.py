@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the tables of docs/performance.md, in one run of under three minutes."""
+"""`python -m benchmarks`: measure the tables of docs/performance.md, in less than three minutes."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def main() -> None:
     words.add_argument("--write", action="store_true", help="put the tables into the document")
     chosen = words.parse_args()
     name = chosen.small or "benchmark"
-    if chosen.write:  # it takes minutes to measure what cannot be written
+    if chosen.write:  # before the measurements, which take minutes
         try:
             figures.between(DOCUMENT.read_text("utf-8"), "", name)
         except ValueError as error:

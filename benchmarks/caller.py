@@ -1,8 +1,7 @@
-"""A person with a headset: a microphone that never stops, and ears that know when sound ended.
+"""A simulated caller with a headset: an open microphone, and a loudspeaker.
 
-Sound leaves in pieces of 20 ms, each when its last sample would have been recorded. The moment
-of an onset is that of the first loud sample, not of the frame that carries it: what the frame
-costs is part of what a person feels.
+Audio is sent in frames of 20 ms, each when its last sample would have been recorded. An onset is
+the time of the first loud sample, not of its frame: the delay of the frame counts too.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from vivavoce.protocol.peek import peek_type
 
 FRAME_MS = 20
 SLOW_PEER_TIMEOUT_S = 20.0
-LOUD = 600  # of 32768: where a recording's speech begins
+LOUD = 600  # of 32768: the amplitude at which speech begins in a recording
 SOUNDS = Path(__file__).parent.parent / "tests" / "sounds"
 
 HEAD = b'{"type":"input_audio_buffer.append","audio":"'
 SILENCE = HEAD + base64.b64encode(bytes(FRAME_MS * BYTES_PER_MS)) + b'"}'
 CLOCK = time.perf_counter
-# Like our page, they want to see their words: those are a receipt, which waits for the disk, and
-# the answer's first sound waits behind it.
+# Like our page, callers ask for transcripts. A transcript is a receipt, which waits for the disk,
+# and the first audio of the response waits behind it.
 SESSION = {
     "type": "realtime",
     "audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}},
@@ -42,7 +41,7 @@ SESSION = {
 
 
 class Sentence:
-    """Something to say, said by flite (see tests/sounds)."""
+    """A recorded sentence, spoken by flite (see tests/sounds)."""
 
     def __init__(self, name: str) -> None:
         with wave.open(str(SOUNDS / f"{name}.wav")) as file:
@@ -63,7 +62,7 @@ class _Error(msgspec.Struct):
 
 
 class Caller:
-    """`async with`; a `Far` of its socket. `late_ms`: how late our own frames left."""
+    """The `FrameReceiver` of its socket; `async with`. `late_ms`: the delay of our own frames."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url = url
@@ -94,7 +93,7 @@ class Caller:
         async with asyncio.timeout(10):
             await self._lost.wait()
 
-    # A `Far`
+    # Called by the socket
 
     def frame(self, data: Frame) -> None:
         at = CLOCK()
@@ -118,19 +117,19 @@ class Caller:
         self._lost.set()
         self._seen.put_nowait((CLOCK(), f"error: lost {code} {reason}"))
 
-    # What a person does
+    # Actions of a caller
 
     def open_microphone(self) -> None:
         self._next = CLOCK() + FRAME_MS / 1000
         self._microphone = asyncio.create_task(self._record())
 
     def say(self, sentence: Sentence) -> float:
-        """Returns the moment of its first loud sample."""
+        """Speak, and return the time of the first loud sample."""
         self._speech.extend(sentence.frames)
         return self._next - FRAME_MS / 1000 + sentence.onset_s
 
     def hum(self, frame: bytes) -> None:
-        """One frame, out of time."""
+        """Send one frame at once."""
         self._socket.write(frame)
 
     def send(self, kind: str, **fields: object) -> float:
@@ -138,7 +137,7 @@ class Caller:
         return CLOCK()
 
     async def until(self, *kinds: str) -> float:
-        """When the first of these came. What came before it is forgotten."""
+        """Wait for one of these events, and return its time. Earlier events are dropped."""
         async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while True:
                 at, kind = await self._seen.get()

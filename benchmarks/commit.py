@@ -1,8 +1,8 @@
-"""A turn on disk: how long `commit` takes, from the loop and back, and how much of it is the disk.
+"""Measure `commit` of one turn, from the event loop and back, and the part of the disk.
 
-A turn is what a spoken exchange comes to: two items, one response, the conversation's time. The
-floor is the same rows through `sqlite3` alone, in the same file system. Run it where the data
-folder will be: `python -m benchmarks commit [FOLDER]`.
+A turn is two items, one response and the conversation's time. The lower bound is the same rows
+through `sqlite3` alone, in the same file system. Run it where the data folder will be:
+`python -m benchmarks commit [FOLDER]`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""People who come one after the other and stay: a process of them, for `benchmarks.ramp`.
+"""Callers that arrive one after the other and stay: one process of `benchmarks.ramp`.
 
-Each asks, hears the answer to its end, thinks, and asks again, until the time is over. Who is told
-that all lines are busy comes again when they were told to. What they found is printed as JSON.
+Each caller asks, plays the whole answer, pauses, and asks again, until the time is over. A caller
+that is refused because the server is busy retries after the time that the server names. The
+results are printed as JSON.
 
     python -m benchmarks.crowd URL KEY FIRST STEP LAST EVERY_S BEGIN END
 """
@@ -18,40 +19,40 @@ import msgspec
 from vivavoce.audio.pcm import BYTES_PER_MS
 from vivavoce.cli.http_server import new_loop
 from vivavoce.core.types import Frame
-from vivavoce.net.dial import Unreachable
+from vivavoce.net.dial import UnreachableError
 
 from .caller import CLOCK, Caller, Sentence
 
 THINK_S = (0.5, 3.0)
 ANSWER_WITHIN_S = 15.0
 AUDIO, DONE = "response.output_audio.delta", "response.done"
-EARLY_S = 0.2  # nobody is answered before their question is over
+EARLY_S = 0.2  # before the end of the question an answer belongs to an earlier one
 _DELTA = b'"delta":"'
 
 
 class Turn(msgspec.Struct):
-    """One question. Times are of the machine's monotonic clock, in seconds."""
+    """One question. Times are seconds of the monotonic clock."""
 
-    at: float  # when its last word was spoken
-    first_ms: float | None = None  # until the first sound of its answer; None: there was none
+    at: float  # the time of its last word
+    first_ms: float | None = None  # until the first audio of the answer; None: there was none
     silent_ms: float = 0.0  # in the middle of the answer
 
 
 class Found(msgspec.Struct):
     turns: list[Turn] = []
     came: list[float] = []
-    busy: list[float] = []  # seconds told, each time
+    busy: list[float] = []  # the `Retry-After` of each refusal
     lost: list[str] = []
-    late_ms: list[float] = []  # how late our own frames left
+    late_ms: list[float] = []  # the delay of our own frames
 
 
-class _Busy(Exception):
+class _BusyError(Exception):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
 
 class Person(Caller):
-    """Knows when its loudspeaker had nothing to play."""
+    """A caller that measures when its loudspeaker had nothing to play."""
 
     def __init__(self, url: str, key: str) -> None:
         super().__init__(url, key)
@@ -61,7 +62,7 @@ class Person(Caller):
         self.retry_s: float | None = None
 
     def forget(self) -> None:
-        """What was heard until now."""
+        """Return the answer that was received until now."""
         self.silent_s = 0.0
         while not self._seen.empty():
             _, kind = self._seen.get_nowait()
@@ -90,10 +91,10 @@ async def live(url: str, key: str, place: int, end: float, found: Found) -> None
     while CLOCK() < end:
         try:
             await _call(Person(url, key), dice, questions, end, found)
-        except _Busy as busy:
+        except _BusyError as busy:
             found.busy.append(busy.seconds)
             await asyncio.sleep(busy.seconds + dice.uniform(0, 1))
-        except (RuntimeError, TimeoutError, OSError, Unreachable) as error:
+        except (RuntimeError, TimeoutError, OSError, UnreachableError) as error:
             found.lost.append(f"{type(error).__name__}: {error}"[:200])
             await asyncio.sleep(1)
 
@@ -106,7 +107,7 @@ async def _call(
     except RuntimeError:
         if person.retry_s is None:
             raise
-        raise _Busy(person.retry_s) from None
+        raise _BusyError(person.retry_s) from None
     try:
         found.came.append(CLOCK())
         person.open_microphone()
@@ -126,7 +127,7 @@ async def _ask(person: Person, question: Sentence, found: Found) -> None:
     try:
         async with asyncio.timeout(question.seconds + ANSWER_WITHIN_S):
             while (at := await person.until(AUDIO)) < turn.at - EARLY_S:
-                pass  # an answer to half of it
+                pass  # an answer to half of the question
             turn.first_ms = (at - turn.at) * 1000
             while person.replying:
                 await person.until(DONE)

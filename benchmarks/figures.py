@@ -1,4 +1,4 @@
-"""Many measurements become a table. Pure: nothing here measures anything."""
+"""Turn measurements into tables. This module is pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Target:
-    """Good is at or below this."""
+    """A target that is met at or below this value."""
 
     median: float
     p95: float | None = None
@@ -22,12 +22,12 @@ class Target:
 
 
 def p95(values: Sequence[float]) -> float:
-    """The smallest value that 95 of 100 do not exceed. Of few values, the largest."""
+    """Return the smallest value that 95 % do not exceed; of few values, the largest."""
     return sorted(values)[math.ceil(len(values) * 0.95) - 1]
 
 
 def figure(values: Sequence[float]) -> str:
-    """Median and p95; one value stands for itself."""
+    """Format median and p95, or a single value."""
     if not values:
         return NONE
     if len(values) == 1:
@@ -36,7 +36,7 @@ def figure(values: Sequence[float]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits are more than we know."""
+    """Format with one decimal below 20: the measurements are not more exact."""
     return f"{value:.0f}" if abs(value) >= 20 else f"{value:.1f}"
 
 
@@ -48,7 +48,7 @@ def verdict(values: Sequence[float], target: Target | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """In Markdown; all columns but the first are numbers."""
+    """Format a Markdown table. All columns except the first are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -58,7 +58,7 @@ def marks(name: str) -> tuple[str, str]:
 
 
 def between(text: str, made: str, name: str = "benchmark") -> str:
-    """The text with what is between its markers replaced. Raises `ValueError` without them."""
+    """Replace the text between two markers. Raises `ValueError` if they are missing."""
     first, last = marks(name)
     before, begin, rest = text.partition(first)
     _, end, after = rest.partition(last)

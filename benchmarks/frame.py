@@ -1,7 +1,7 @@
-"""A microphone's frame on its way to the machine: CPU microseconds, best of five.
+"""Measure a microphone's frame on its way to the machine: CPU microseconds, best of five.
 
-`python -m benchmarks frame`. A frame is 20 ms of sound, so a call whose microphone is open takes
-fifty times the last line in every second, before anybody listens to its words.
+`python -m benchmarks frame`. A frame is 20 ms of audio, so a call with an open microphone uses
+fifty times the last line per second, before recognition.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PCM = bytes(FRAME_MS * BYTES_PER_MS)
 
 
 class Nowhere:
-    """A transport that takes everything."""
+    """A transport that discards everything."""
 
     full = False
 
@@ -54,7 +54,7 @@ class Nowhere:
 
 
 class Call:
-    """All but the socket, as `app.build` puts it together."""
+    """Build everything except the socket, as `app.build` does."""
 
     def __init__(self) -> None:
         def make_id(kind: str) -> str:

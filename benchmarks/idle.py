@@ -1,4 +1,4 @@
-"""What a call costs that only waits: one of our own, and one that is relayed to a provider."""
+"""Measure the costs of an idle call: one of our own engine, and one that is relayed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ calls_at_once = 1000
 class Idle:
     server_kb: float
     call_kb: float
-    microphone_kb: float  # the call's, and what it takes to listen
+    microphone_kb: float  # the call's memory, with voice detection
     relayed_kb: float
 
 
 async def measure(served: Served, key: str) -> Idle:
-    """What the calls between the 50th and the 250th take: the first ones warm the allocator."""
+    """Measure the calls between the 50th and the 250th: earlier ones warm the allocator."""
     await startup.first_answer(served, key)
     await asyncio.sleep(SETTLE_S)
     server_kb = served.memory_kb()
@@ -58,7 +58,7 @@ async def measure(served: Served, key: str) -> Idle:
 
 
 async def _relayed(provider: Served, key: str) -> float:
-    """A second server in front of the first, which plays the provider."""
+    """Start a second server in front of the first, which acts as the provider."""
     with folder() as data:
         (data / "assistants" / "through").mkdir()
         text = THROUGH.format(url=provider.url, model=ASSISTANT)

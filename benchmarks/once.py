@@ -1,4 +1,4 @@
-"""One measurement of talking calls, as JSON: what `pairs` runs in each of two checkouts.
+"""Measure talking calls once, and print JSON: `pairs` runs it in each of two checkouts.
 
     PYTHONPATH=CHECKOUT/src:CHECKOUT python benchmarks/once.py CALLS CYCLES
 
@@ -18,7 +18,7 @@ from benchmarks.talk import RUN_AHEAD_S, talk
 
 
 async def once(calls: int, cycles: int) -> dict[str, float]:
-    """Medians in ms; CPU in % of a core for a call."""
+    """Medians in ms, and CPU in % of a core per call."""
     with folder() as data, serve(data, VIVAVOCE_CALLS__RUN_AHEAD_S=RUN_AHEAD_S) as served:
         key = served.key()
         await startup.first_answer(served, key)

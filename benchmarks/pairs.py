@@ -1,10 +1,10 @@
-"""Two checkouts, one after the other, again and again: which of them is faster?
+"""Compare the speed of two checkouts, by running them in turns.
 
-`python -m benchmarks pairs OTHER [CALLS [PAIRS]]`. A machine that others share is up to half again
-as fast in one minute as in the next, so that single runs of two versions say nothing about them;
-what the two of a pair have in common falls out of their ratio. OTHER is a checkout of this
-project (`git worktree add --detach ../before TAG`) with the same dependencies; each measures
-itself, with the interpreter and the libraries of whoever runs this.
+`python -m benchmarks pairs OTHER [CALLS [PAIRS]]`. The speed of a shared machine varies by half
+within minutes, so single runs of two versions cannot be compared. The ratio within a pair cancels
+most of that. OTHER is a checkout of this project (`git worktree add --detach ../before TAG`) with
+the same dependencies. Each checkout measures itself, with the interpreter and libraries of this
+process.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from statistics import median
 from .figures import NONE, number, table
 
 HERE = Path(__file__).resolve().parent.parent
-CYCLES = 2  # that every caller asks, interrupts and cancels
-WITHIN_S = 300  # one of a pair; it takes about 25 s
+CYCLES = 2  # of a question, an interruption and a cancellation, per caller
+WITHIN_S = 300  # for one run of a pair, which takes about 25 s
 
 
 def once(checkout: Path, calls: int) -> dict[str, float]:
@@ -52,7 +52,7 @@ def _ratio(ratios: list[float]) -> tuple[str, str]:
 
 
 def main(other: str, calls: str = "4", pairs: str = "5") -> str:
-    """Who is first changes from pair to pair: the first finds a cooler machine."""
+    """Alternate the order of the checkouts: the first one of a pair finds a cooler machine."""
     befores: list[dict[str, float]] = []
     nows: list[dict[str, float]] = []
     for place in range(int(pairs)):

@@ -1,7 +1,7 @@
-"""More and more people talk, until newcomers are told that all lines are busy, and without that.
+"""Add callers until the server refuses new calls, with and without that limit.
 
-`python -m benchmarks ramp [PEOPLE]`. A newcomer every two seconds; then all stay for half a minute,
-which is what is measured. Two processes of callers, because one would be late itself.
+`python -m benchmarks ramp [PEOPLE]`. A new caller arrives every two seconds. Then all stay for half
+a minute, which is measured. There are two processes of callers, because one would be late itself.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ OFF = {"VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0", "VIVAVOCE_CALLS__OVERLOAD_WAIT_S"
 class Ramp:
     found: Found
     talking: int
-    cpu_main: float  # of one core, while all stay
+    cpu_main: float  # of one core, while all callers stay
     cpu_children: float
-    stay: float  # since when
+    stay: float  # the time at which the last caller has arrived
     strained: str
 
 
@@ -78,7 +78,7 @@ def _wait(until: float) -> None:
 
 
 def _scrape(served: Served, key: str) -> tuple[int, str]:
-    """How many calls the server has, and what strains it."""
+    """Return the number of calls on the server, and its load signals."""
     headers = {"Authorization": f"Bearer {key}"}
     text = httpx2.get(f"{served.url}/metrics", headers=headers, timeout=60).text
     live = re.search(r"^vivavoce_calls_live (\S+)", text, re.MULTILINE)

@@ -1,11 +1,11 @@
-"""How well and how fast the embedded brain answers.
+"""Measure how well and how fast the embedded brain answers.
 
-    python -m benchmarks responder [SET …]     (lists what went wrong in a set)
+    python -m benchmarks responder [SET …]     (lists the wrong answers of a set)
 
 Every question is asked without a history. It is right if the answer holds the expected words,
 wrong if it says something else, and honest if it says that it does not know.
 The rules were tuned with `dev` and `noisy`. `held_out` was written with `dev`, before any tuning,
-and only its totals were looked at.
+and only its totals were read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def cases(name: str) -> list[tuple[str, str, str]]:
 
 
 def score(brain: Responder, name: str, show: bool = False) -> dict[str, Counter[str]]:
-    """For each language, and for questions that nobody can answer, how many went how."""
+    """Count the outcomes for each language, and for questions without an answer."""
     table: dict[str, Counter[str]] = {}
     for language, text, expected in cases(name):
         reply = brain.reply(excerpt(asked(text)))
@@ -67,7 +67,7 @@ def score(brain: Responder, name: str, show: bool = False) -> dict[str, Counter[
 
 
 async def asked_in_a_process() -> list[float]:
-    """What the same questions take in ms when another process answers, as it does for calls."""
+    """Measure the same questions in ms in a worker process, as for calls."""
     times: list[float] = []
     async with Workers(1) as workers:
         knowledge = Knowledge(known(), LANGUAGES, "Aurora")

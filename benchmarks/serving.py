@@ -1,4 +1,4 @@
-"""A real server: a process of its own, a data folder of its own, a free port, and its costs."""
+"""Start a real server as a process with its own data folder and port, and measure its costs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _URL = re.compile(r"http://\S+")
 
 @dataclass
 class Cost:
-    """CPU seconds used so far: by the server itself, and by its recognisers and voices."""
+    """CPU seconds since the start: of the server, and of its recogniser and voice processes."""
 
     main: float
     children: float
@@ -46,7 +46,7 @@ class Cost:
 class Served:
     url: str
     data: Path
-    listening_s: float  # from the beginning of the process
+    listening_s: float  # from the start of the process
     process: subprocess.Popen[str] = field(repr=False)
 
     def ws(self, assistant: str = ASSISTANT) -> str:
@@ -65,11 +65,11 @@ class Served:
         return Cost(own.user + own.system, children)
 
     def memory_kb(self) -> float:
-        """Of the server alone: recognisers are counted by their number, not by calls."""
+        """Return the memory of the server alone, without recogniser and voice processes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1024
 
     def responses(self) -> list[dict[str, float | None]]:
-        """What the server itself wrote down about each spoken answer."""
+        """Read the server's own figures for each spoken response."""
         names = ("first_audio_ms", "stt_ms", "brain_ms", "tts_ms")
         query = f"SELECT {', '.join(names)} FROM responses WHERE first_audio_ms IS NOT NULL"
         database = sqlite3.connect(f"file:{self.data / 'vivavoce.db'}?mode=ro", uri=True)
@@ -81,7 +81,7 @@ class Served:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """As somebody who uses it has it, who keeps compiled modules."""
+    """Return an environment that keeps compiled modules, as an installation does."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "COLUMNS": "200", **UNLIMITED, **more}
 
@@ -98,7 +98,7 @@ def run(*arguments: str, data: Path) -> str:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A data folder whose Charlotte takes as many calls as we like."""
+    """Make a data folder whose Charlotte has no limit on calls."""
     with tempfile.TemporaryDirectory(prefix="vivavoce-bench-") as name:
         data = Path(name)
         shutil.copytree(SHIPPED / ASSISTANT, data / "assistants" / ASSISTANT)
@@ -110,7 +110,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def serve(data: Path, **environ: str) -> Iterator[Served]:
-    """It ends with us, whatever happens."""
+    """Run the server until the block ends, for any reason."""
     log = data / "server.log"
     began = time.perf_counter()
     with log.open("a") as errors:

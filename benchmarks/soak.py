@@ -1,7 +1,7 @@
-"""`make bench ARGS=soak`: two thousand short calls, a third of them ended rudely; what is left?
+"""`make bench ARGS=soak`: measure the memory after 2,000 short calls, a third of them aborted.
 
-Each call updates its session, sends a piece of sound and a sentence, and is answered aloud. Every
-third vanishes in the middle of the answer. Memory is that of the server alone.
+Each call updates its session, sends some audio and a sentence, and gets a spoken response. Every
+third call is aborted during the response. Memory is that of the server alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Left:
 
 
 async def call(url: str, key: str, number: int) -> None:
-    """One of them. `number` decides how it ends."""
+    """Make one call. `number` decides how it ends."""
     socket = await connect(url, additional_headers={"Authorization": f"Bearer {key}"})
     part = {"type": "input_text", "text": f"call number {number}"}
     item = {"type": "message", "role": "user", "content": [part]}

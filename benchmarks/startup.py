@@ -1,4 +1,4 @@
-"""From `vivavoce serve` to a server that listens, that takes a call, that answers at once."""
+"""Measure the time from `vivavoce serve` to listening, to a call and to full speed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .caller import Caller, Sentence
 from .serving import Served, run, serve
 
 TIMES = 3
-QUIET_S = 0.3  # a server that has used next to nothing for so long has nothing left to load
+QUIET_S = 0.3  # without CPU use: then the server has loaded everything
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Start:
 
 
 async def measure(data: Path) -> list[Start]:
-    """The first start makes the database and the recogniser's model; it is not counted."""
+    """Start once without measuring: that makes the database and the recogniser's model."""
     with serve(data) as served:
         await first_answer(served, served.key())
     return [await _start(data) for _ in range(TIMES)]
@@ -51,7 +51,7 @@ async def _start(data: Path) -> Start:
 
 
 async def _settled(served: Served) -> float:
-    """When it stopped loading."""
+    """Return the time at which the server has loaded everything."""
     since, used = time.perf_counter(), served.cost()
     while True:
         await asyncio.sleep(0.02)

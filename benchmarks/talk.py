@@ -1,4 +1,4 @@
-"""Calls that talk: how soon they are answered, how soon we are silent, and what each costs.
+"""Measure talking calls: delays of responses and interruptions, and CPU per call.
 
 Every caller asks, is answered, speaks into the answer, is answered again, and cancels that. The
 answers are spoken without running ahead of real time, so that there is always something to stop.
@@ -23,7 +23,7 @@ SILENT = ("response.output_audio.done",)
 
 @dataclass
 class Talk:
-    """All measurements of so many calls, in ms; CPU in seconds of one core for a second's call."""
+    """The measurements with one number of calls, in ms; CPU in core seconds per call second."""
 
     calls: int
     first_audio_server: list[float] = field(default_factory=list)

@@ -1,12 +1,13 @@
-"""How often somebody who only pauses is taken for done, and how long who is done waits.
+"""Measure how often a pause is taken for the end of a turn, and how long a real end waits.
 
     python -m benchmarks turns [MODEL.onnx]
 
-People who pause in the middle of a sentence, and people who do not, said by flite. Each is listened
-to once, in real time: by the speech model, by the embedded recogniser, whose words come when they
-come, and, if its file is given, by smart-turn at each pause. Then every setting decides about the
-same recordings. A pause in which a turn ended is a cut-off; the delay is from the last sound of the
-whole to the end of the turn. Flite's voices say half a sentence as if it were one; people do not.
+The recordings are sentences with and without a pause in the middle, spoken by flite. Each is
+processed once, in real time: by voice detection, by the embedded recogniser, and, if its file is
+given, by smart-turn at each pause. Then the rules of each setting are applied to the same results.
+A pause in which a turn ended is a cut-off. The delay is the time from the last audio of the
+sentence to the end of the turn. Flite speaks half a sentence as if it were a whole one; people do
+not.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.adapters import Adapters
+from vivavoce.app.catalogue import load_shipped
 from vivavoce.app.data_folder import DataFolder
-from vivavoce.assistants import SHIPPED, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.audio.pcm import BYTES_PER_MS, FRAME_MS
 from vivavoce.config import Settings, SpeechSection
@@ -77,7 +78,7 @@ WHOLE: tuple[Text, ...] = (
 
 @dataclass(slots=True)
 class Heard:
-    """One recording, as everybody who listened to it understood it."""
+    """One recording, with the results of all models."""
 
     edges: list[tuple[int, int]]  # where each part begins and ends, ms
     probabilities: list[float] = field(default_factory=list)  # one a frame
@@ -134,7 +135,7 @@ def _read(file: Path) -> bytes:
 
 
 def _without_silence(pcm: bytes, level_db: float = -45.0) -> bytes:
-    """Flite leaves some before and after."""
+    """Cut the silence that flite adds before and after."""
     size = 10 * BYTES_PER_MS
     loud = [i for i in range(0, len(pcm), size) if audio.level_db(pcm[i : i + size]) > level_db]
     return pcm[loud[0] : loud[-1] + size]
@@ -191,8 +192,7 @@ async def listen(
 
 
 async def record(model: Path | None) -> list[Heard]:
-    assistant = Catalogue([SHIPPED], known()).get("charlotte")
-    assert assistant is not None
+    assistant = load_shipped("charlotte")
     settings = Settings(speech=SpeechSection(smart_turn_model=model))
     room = asyncio.Semaphore(AT_ONCE)
     with TemporaryDirectory() as folder:
@@ -211,11 +211,11 @@ async def record(model: Path | None) -> list[Heard]:
             return list(await asyncio.gather(*(one(n, *what) for n, what in enumerate(said))))
 
 
-# What each setting makes of it
+# The decisions of each setting
 
 
 def decide(heard: Heard, setting: Setting) -> list[int]:
-    """When turns end, ms."""
+    """Return the times in ms at which turns end."""
     turns = TurnDetector(setting.rules)
     words = list(heard.words) if setting.words else []
     opinions = list(heard.opinions) if setting.model else []
@@ -241,7 +241,7 @@ def decide(heard: Heard, setting: Setting) -> list[int]:
 
 
 def score(recordings: Sequence[Heard], setting: Setting) -> tuple[Score, Score]:
-    """Of those who pause, and of those who do not."""
+    """Count cut-offs and delays: for recordings with a pause, and for those without."""
     scores = (Score(), Score())
     for heard in recordings:
         kept = scores[not heard.pausing]

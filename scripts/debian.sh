@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Has the Debian packages that are named, or says exactly what to install.
-#   scripts/debian.sh PROGRAM…              packages that bring a program of their own name, if it is missing
-#   scripts/debian.sh --packages PACKAGE…   these, whatever they bring
+# Install the named Debian packages if they are missing, or print the command that does.
+#   scripts/debian.sh PROGRAM…              packages that contain a program of the same name
+#   scripts/debian.sh --packages PACKAGE…   packages without such a program
 set -eu
 missing=()
 if [ "$1" = --packages ]; then

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes folder $1 hold `node` and `npm`: the machine's, if it is Node 22 or newer, else a pinned wheel's.
+# Put `node` and `npm` into the folder $1: the installed ones if they are Node 22 or newer,
+# otherwise those of a pinned wheel, installed with the Python in $2.
 set -eu
 folder=$1 bin=$2
 rm -rf "$folder" && mkdir -p "$folder"

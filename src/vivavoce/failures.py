@@ -58,7 +58,7 @@ def _type(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost frame of ours; of others if none is ours."""
+    """Return the innermost frame of our own code; of other code if none is ours."""
     frames = list(_frames(error.__traceback__))
     ours = [each for each in frames if _module(each).partition(".")[0] in OURS]
     return _named((ours or frames)[-1]) if frames else "nowhere"

@@ -1,6 +1,6 @@
-"""Read a named file: a regular file, up to a size, and never one that blocks.
+"""Read a regular file up to a size, without blocking on a pipe or a device.
 
-A `Path` is the operator's own word and may lead anywhere. A `FolderFile` stays inside its folder.
+A `Path` comes from the operator and may lead anywhere. A `FolderFile` stays inside its folder.
 The reader applies all rules to the descriptor that it then reads. A link that appears after that
 changes nothing.
 
@@ -27,7 +27,7 @@ from .errors import VivavoceError
 
 ATTEMPTS = 5  # at a path whose links change while it is opened
 CHUNK = 256 * 1024  # bytes
-NO_FILE = "and no regular file"
+NO_FILE = "not a regular file"
 
 _PLAIN = (
     os.O_RDONLY
@@ -44,8 +44,8 @@ _STEPWISE = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _LINK_CAME = (errno.ELOOP, errno.ENOTDIR, getattr(errno, "EMLINK", errno.ELOOP))
 
 
-class UnreadableFile(VivavoceError):
-    """Say why a file is not read, as the rest of a sentence that begins with its name."""
+class UnreadableFileError(VivavoceError):
+    """A file cannot be read. `reason` is the rest of a sentence that begins with its name."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(reason)
@@ -53,11 +53,11 @@ class UnreadableFile(VivavoceError):
         self.line = line
 
 
-class MissingFile(UnreadableFile):
+class MissingFileError(UnreadableFileError):
     """The path leads to a file that does not exist."""
 
 
-class LeadsOut(UnreadableFile):
+class OutsideFolderError(UnreadableFileError):
     """A link leads out of the folder."""
 
     def __init__(self) -> None:
@@ -66,14 +66,14 @@ class LeadsOut(UnreadableFile):
 
 @dataclass(frozen=True, slots=True, order=True)
 class FolderFile:
-    """Name a file of a folder. The folder itself may be a link; `name` has slashes."""
+    """A file inside a folder. The folder itself may be a link; `name` has slashes."""
 
     folder: Path
     name: str
 
     @property
     def path(self) -> PurePosixPath:
-        """Where it stands in the folder."""
+        """The path inside the folder."""
         return PurePosixPath(self.name)
 
     def __str__(self) -> str:
@@ -84,42 +84,42 @@ class Entry(NamedTuple):
     """One name in a directory."""
 
     name: str
-    directory: bool  # a link to a directory is none
+    directory: bool  # False for a link to a directory
     link: bool
 
 
 def shown(name: str) -> str:
-    """Make a name fit for a sentence, a log and a terminal: other characters as escapes."""
+    """Escape the characters of a name that a log or a terminal cannot show."""
     if name.isprintable():
         return name
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def read_bytes(file: Path | FolderFile, limit: int) -> bytes:
-    """Read the whole file. Raises `UnreadableFile`, also for one of more than `limit` bytes."""
+    """Read a file of at most `limit` bytes. Raises `UnreadableFileError`."""
     with _explained():
         if isinstance(file, FolderFile):
             return _read(_open_inside(file, _open_file), limit)
-        _check_kind(os.stat(file))  # before it is opened: opening some devices does something
+        _check_kind(os.stat(file))  # before opening it: that has an effect on some devices
         return _read(os.open(file, _PLAIN), limit)
 
 
 def read_text(file: Path | FolderFile, limit: int) -> str:
-    """Read the whole file as UTF-8. Raises `UnreadableFile`, with the line that is not text."""
+    """Read a file as UTF-8. Raises `UnreadableFileError`, with the line that is not UTF-8."""
     data = read_bytes(file, limit)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableFile(f"is not UTF-8 ({error.reason})", line) from None
+        raise UnreadableFileError(f"is not UTF-8 ({error.reason})", line) from None
 
 
 def entries(folder: Path, name: str) -> list[Entry]:
-    """List a directory inside the folder, in order of name. Raises `UnreadableFile`."""
+    """List a directory inside the folder, in order of name. Raises `UnreadableFileError`."""
     directory = FolderFile(folder, name)
     with _explained():
         if os.scandir not in os.supports_fd:
-            # The directory may be exchanged now, and the names come from elsewhere. The reader
+            # If another directory takes its place now, the names come from there. `read_bytes`
             # still refuses every file that is not inside.
             return _list(os.path.join(*_resolve(directory)))
         descriptor = _open_inside(directory, _open_directory)
@@ -139,15 +139,15 @@ def _list(directory: int | str) -> list[Entry]:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Make one kind of error of all that the system raises."""
+    """Turn the system's errors into `UnreadableFileError`."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingFile("there is no such file") from None
+        raise MissingFileError("there is no such file") from None
     except OSError as error:
-        raise UnreadableFile(_reason(error)) from None
+        raise UnreadableFileError(_reason(error)) from None
     except ValueError:  # a NUL character, or one that the file system cannot write
-        raise UnreadableFile("is no path of a file") from None
+        raise UnreadableFileError("is not the path of a file") from None
 
 
 def _reason(error: OSError) -> str:
@@ -160,7 +160,7 @@ def _reason(error: OSError) -> str:
 
 
 def _open_inside(file: FolderFile, open_below: Callable[[str, tuple[str, ...]], int]) -> int:
-    """Open what the path leads to, and follow no link on the way: all of them are resolved before.
+    """Resolve all links of the path, then open it without following a link.
 
     A link that appears in between fails the open; then the path is resolved again.
     """
@@ -171,28 +171,28 @@ def _open_inside(file: FolderFile, open_below: Callable[[str, tuple[str, ...]], 
         except OSError as error:
             if error.errno not in _LINK_CAME or attempt == ATTEMPTS - 1:
                 raise
-        except _Moved:
+        except _MovedError:
             pass
-    raise UnreadableFile("is another file each time it is looked for")
+    raise UnreadableFileError("changes each time it is opened")
 
 
-class _Moved(Exception):
-    """The path led elsewhere when it was opened than when it was resolved."""
+class _MovedError(Exception):
+    """The path changed after it was resolved."""
 
 
 def _resolve(file: FolderFile) -> tuple[str, ...]:
-    """The folder without links, and the steps from there down to the file, without links."""
+    """Return the folder and the steps down to the file, both without links."""
     home = os.path.realpath(file.folder)
     target = os.path.realpath(os.path.join(home, file.name), strict=True)
     try:
         return (home, *Path(target).relative_to(home).parts)
     except ValueError:
-        raise LeadsOut from None
+        raise OutsideFolderError from None
 
 
 def _open_file(home: str, below: tuple[str, ...]) -> int:
     if not below:
-        raise UnreadableFile(f"is a directory, {NO_FILE}")
+        raise UnreadableFileError(f"is a directory, {NO_FILE}")
     if not _STEPWISE:
         return _open_and_compare(home, below)
     parent = _descend(home, below[:-1])
@@ -204,7 +204,7 @@ def _open_file(home: str, below: tuple[str, ...]) -> int:
 
 
 def _open_and_compare(home: str, below: tuple[str, ...]) -> int:
-    """Where a system cannot open step by step: open it, and look whether it still stands there."""
+    """Open the whole path, and compare it with the result: for systems without `dir_fd`."""
     target = os.path.join(home, *below)
     _check_entry(os.stat(target, follow_symlinks=False))
     descriptor = os.open(target, _NO_LINK)
@@ -212,7 +212,7 @@ def _open_and_compare(home: str, below: tuple[str, ...]) -> int:
         there = os.stat(target, follow_symlinks=False)
         moved = os.path.realpath(target) != target
         if moved or not os.path.samestat(os.fstat(descriptor), there):
-            raise _Moved
+            raise _MovedError
     except BaseException:
         os.close(descriptor)
         raise
@@ -248,14 +248,14 @@ def _read(descriptor: int, limit: int) -> bytes:
         status = os.fstat(descriptor)
         _check_kind(status)
         if status.st_size > limit:
-            raise UnreadableFile(f"has {status.st_size} bytes; at most {limit} are read")
+            raise UnreadableFileError(f"has {status.st_size} bytes; at most {limit} are read")
         data = bytearray()
         while len(data) <= limit and (
             more := os.read(descriptor, min(CHUNK, limit + 1 - len(data)))
         ):
             data += more
-        if len(data) > limit:  # it grows, or it is one of those that do not know their size
-            raise UnreadableFile(f"has more than {limit} bytes; at most {limit} are read")
+        if len(data) > limit:  # it grows, or it is a file whose size the system does not report
+            raise UnreadableFileError(f"has more than {limit} bytes; at most {limit} are read")
         return bytes(data)
     finally:
         os.close(descriptor)
@@ -272,11 +272,11 @@ _KINDS = (
 
 def _check_entry(status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise _Moved
+        raise _MovedError
     _check_kind(status)
 
 
 def _check_kind(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         named = [name for is_kind, name in _KINDS if is_kind(status.st_mode)]
-        raise UnreadableFile(f"{named[0] if named else 'is something else'}, {NO_FILE}")
+        raise UnreadableFileError(f"{named[0] if named else 'is not a file'}, {NO_FILE}")

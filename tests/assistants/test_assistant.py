@@ -82,7 +82,7 @@ def test_a_language_is_the_nearest_one_or_the_first(
     assert ada.pick_language(asked) == picked
 
 
-def test_what_is_not_said_in_a_language_is_said_in_the_first(ada: Assistant) -> None:
+def test_missing_translation_falls_back_on_the_first_language(ada: Assistant) -> None:
     assert [ada.greeting(language) for language in ("it", "pt-BR", None)] == [
         "Ciao",
         "Hello",
@@ -171,7 +171,7 @@ def test_an_unknown_role_is_the_callers_fault(ada: Assistant) -> None:
     assert caught.value.param == "role"
 
 
-def test_its_turns_are_what_a_session_may_have(ada: Assistant) -> None:
+def test_turn_detection_is_valid_in_a_session(ada: Assistant) -> None:
     patch: JsonObject = {"audio": {"input": {"turn_detection": ada.turn_detection()}}}
     config = SessionConfig().merged({"type": "realtime", **patch})
     assert msgspec.to_builtins(config.audio.input.turn_detection) == ada.turn_detection()
@@ -206,14 +206,14 @@ def test_the_providers_key_is_read_when_it_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
-def test_a_providers_key_that_is_no_regular_file_is_none_at_once(tmp_path: Path) -> None:
+def test_provider_key_file_that_is_not_regular_gives_no_key(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         ada = load(write(tmp_path, f'name = "ada"\nupstream.key.file = "{path}"'), KNOWN)
         assert ada.upstream_key({}) is None
 
 
-def test_a_voice_of_another_server_is_not_judged(tmp_path: Path) -> None:
+def test_voice_of_an_upstream_is_not_checked(tmp_path: Path) -> None:
     folder = write(tmp_path, 'name = "ada"\nvoice.name = "af_heart"\ncascade.tts = "openai"')
     assert load(folder, KNOWN).voice.name == "af_heart"
 

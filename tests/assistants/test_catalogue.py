@@ -32,7 +32,7 @@ def test_a_broken_own_one_does_not_become_the_shipped_one(tmp_path: Path) -> Non
     assert list(catalogue.broken) == ["ada"]
 
 
-def test_what_was_good_serves_on_until_it_is_mended(tmp_path: Path) -> None:
+def test_broken_assistant_keeps_its_last_valid_version(tmp_path: Path) -> None:
     folder = write(tmp_path, 'name = "ada"\ntitle = "One"')
     catalogue = Catalogue([tmp_path], KNOWN)
     (folder / "assistant.toml").write_text('name = "ada"\ntitle = "Tw')

@@ -66,7 +66,7 @@ def test_every_talk_is_complete_in_every_language() -> None:
             assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
-def test_nobody_and_no_room_is_needed_twice_at_once() -> None:
+def test_no_speaker_and_no_room_is_booked_twice_at_once() -> None:
     for one, other in combinations(agenda(), 2):
         together = one["start"] < other["end"] and other["start"] < one["end"]
         if together and one["date"] == other["date"]:
@@ -135,7 +135,7 @@ def test_prose_agrees_with_the_programme() -> None:
         ("Friday", ["11:15", "12:30", "15:45"]),
     ],
 )
-def test_coffee_and_lunch_are_when_nobody_speaks(day: str, breaks: list[str]) -> None:
+def test_breaks_do_not_overlap_talks(day: str, breaks: list[str]) -> None:
     """Times as practical.md has them: each begins when talks end and nothing else is on."""
     rows = [row for row in agenda() if row["day"] == day]
     for time in breaks:
@@ -186,8 +186,7 @@ BRAIN = Responder(
 
 
 def ask(words: str, language: str) -> str:
-    """The answer of the embedded brain; of a tool call, its arguments."""
-
+    """Return the embedded brain's answer, or the arguments of its tool call."""
     history = (Message(role="user", content=(Part(type="input_text", text=words),)),)
     question = GenerateRequest(
         instructions=CHARLOTTE.instructions(None, language),

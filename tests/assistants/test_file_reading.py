@@ -14,9 +14,9 @@ import pytest
 from vivavoce import file_reading
 from vivavoce.file_reading import (
     FolderFile,
-    LeadsOut,
-    MissingFile,
-    UnreadableFile,
+    MissingFileError,
+    OutsideFolderError,
+    UnreadableFileError,
     entries,
     read_bytes,
     read_text,
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["step by step", "by comparing"])
 def folder_and_way(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Some systems can open a path step by step; the others compare afterwards."""
+    """Run a test for both ways to open a path: step by step, and by comparing afterwards."""
     able = file_reading._STEPWISE
     file_reading._STEPWISE = able and request.param == "step by step"
     yield folder
@@ -50,7 +50,7 @@ def folder_and_way(folder: Path, request: pytest.FixtureRequest) -> Iterator[Pat
 
 
 def refused(folder: Path, name: str, limit: int = LIMIT) -> str:
-    with pytest.raises(UnreadableFile) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         read_bytes(FolderFile(folder, name), limit)
     return caught.value.reason
 
@@ -78,19 +78,19 @@ def test_a_link_is_followed_as_long_as_it_stays_inside(folder_and_way: Path) -> 
         ("by.md", "knowledge/by.md", "by.md"),
     ],
 )
-def test_a_link_that_leads_out_is_not_followed(
+def test_link_out_of_the_folder_is_refused(
     folder_and_way: Path, link: str, target: str, name: str
 ) -> None:
     folder = folder_and_way
     (folder / "knowledge/by.md").symlink_to("../../secret.md")
     (folder / link).symlink_to(target)
-    with pytest.raises(LeadsOut):
+    with pytest.raises(OutsideFolderError):
         read_bytes(FolderFile(folder, name), LIMIT)
 
 
-def test_a_name_that_leads_out_by_itself_is_not_read(folder_and_way: Path) -> None:
+def test_name_that_leads_out_of_the_folder_is_refused(folder_and_way: Path) -> None:
     for name in ("../secret.md", str(folder_and_way.parent / "secret.md"), "knowledge/../../x"):
-        with pytest.raises((LeadsOut, MissingFile)):
+        with pytest.raises((OutsideFolderError, MissingFileError)):
             read_bytes(FolderFile(folder_and_way, name), LIMIT)
 
 
@@ -122,7 +122,7 @@ def exchanged(path: Path, *targets: str) -> Iterator[None]:
         ("shelf", ("knowledge", "../elsewhere"), "shelf/a.md"),
     ],
 )
-def test_a_link_exchanged_while_it_is_read_never_gives_what_is_outside(
+def test_link_that_changes_during_the_read_never_leads_out(
     folder: Path, link: str, targets: tuple[str, ...], name: str
 ) -> None:
     (folder / link).symlink_to(targets[0])
@@ -131,20 +131,20 @@ def test_a_link_exchanged_while_it_is_read_never_gives_what_is_outside(
         for _ in range(2000):
             try:
                 told.add(read_text(FolderFile(folder, name), LIMIT))
-            except UnreadableFile as error:
+            except UnreadableFileError as error:
                 told.add(error.reason)
     assert SECRET not in told
     assert "inside" in told
 
 
-def test_a_resolved_path_that_has_become_a_link_is_not_followed(folder: Path) -> None:
+def test_resolved_path_that_became_a_link_is_refused(folder: Path) -> None:
     """What was resolved is opened as it was: somebody has put a link there in between."""
     home, *below = file_reading._resolve(FolderFile(folder, "knowledge/a.md"))
     for step, target in (("knowledge/a.md", "../../secret.md"), ("knowledge", "../elsewhere")):
         (folder / step).rename(folder / "away")
         (folder / step).symlink_to(target)
         for way in (file_reading._open_file, file_reading._open_and_compare):
-            with pytest.raises((OSError, file_reading._Moved)):
+            with pytest.raises((OSError, file_reading._MovedError)):
                 way(home, tuple(below))
         (folder / step).unlink()
         (folder / "away").rename(folder / step)
@@ -163,27 +163,27 @@ def listening(path: Path) -> None:
 
 
 KINDS: dict[str, Callable[[Path], None]] = {
-    "is a pipe, and no regular file": fifo,
-    "is a socket, and no regular file": listening,
-    "is a directory, and no regular file": Path.mkdir,
+    "is a pipe, not a regular file": fifo,
+    "is a socket, not a regular file": listening,
+    "is a directory, not a regular file": Path.mkdir,
 }
 
 
 @pytest.mark.parametrize("told", KINDS)
-def test_what_is_no_regular_file_is_said_and_not_waited_for(
+def test_file_that_is_not_regular_is_refused_without_blocking(
     folder_and_way: Path, told: str
 ) -> None:
     KINDS[told](folder_and_way / "a.md")
     assert refused(folder_and_way, "a.md") == told
-    with pytest.raises(UnreadableFile, match=told):
+    with pytest.raises(UnreadableFileError, match=told):
         read_bytes(folder_and_way / "a.md", LIMIT)
 
 
-def test_a_device_is_not_read_whoever_names_it(folder: Path) -> None:
+def test_device_is_refused_for_operators_too(folder: Path) -> None:
     (folder / "zero.md").symlink_to("/dev/zero")
     assert refused(folder, "zero.md") == "leads out of the assistant's folder"
     for path in (folder / "zero.md", Path("/dev/zero"), Path("/dev/tty")):
-        with pytest.raises(UnreadableFile, match="is a device"):
+        with pytest.raises(UnreadableFileError, match="is a device"):
             read_bytes(path, LIMIT)
 
 
@@ -198,11 +198,11 @@ def test_a_file_is_read_up_to_its_limit_and_not_beyond(folder_and_way: Path) -> 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="files without a size")
 def test_a_file_that_is_longer_than_it_says_is_read_up_to_its_limit() -> None:
     assert Path("/proc/self/status").stat().st_size == 0
-    with pytest.raises(UnreadableFile, match="has more than 100 bytes; at most 100 are read"):
+    with pytest.raises(UnreadableFileError, match="has more than 100 bytes; at most 100 are read"):
         read_bytes(Path("/proc/self/status"), 100)
 
 
-def test_what_cannot_be_read_is_said_in_a_sentence(folder_and_way: Path) -> None:
+def test_unreadable_file_is_reported_in_a_sentence(folder_and_way: Path) -> None:
     folder = folder_and_way
     (folder / "loop.md").symlink_to("loop.md")
     (folder / "there").symlink_to("here")
@@ -213,16 +213,16 @@ def test_what_cannot_be_read_is_said_in_a_sentence(folder_and_way: Path) -> None
     assert refused(folder, "there/a.md") == "is a link that leads back to itself"
     assert refused(folder, "nowhere.md") == "there is no such file"
     assert refused(folder, "knowledge/a.md/b.md") == "there is no such file"
-    assert refused(folder, "a\0.md") == "is no path of a file"
-    assert refused(folder, "a\ud800.md") == "is no path of a file"
+    assert refused(folder, "a\0.md") == "is not the path of a file"
+    assert refused(folder, "a\ud800.md") == "is not the path of a file"
     assert refused(folder, "x" * 5000) == "cannot be read: file name too long"
-    with pytest.raises(UnreadableFile) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         read_text(FolderFile(folder, "odd.md"), LIMIT)
     assert (caught.value.reason, caught.value.line) == ("is not UTF-8 (invalid start byte)", 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
-def test_a_file_that_may_not_be_read_is_said(folder: Path) -> None:
+def test_file_without_permission_is_reported(folder: Path) -> None:
     (folder / "knowledge/a.md").chmod(0)
     assert refused(folder, "knowledge/a.md") == "cannot be read: permission denied"
 
@@ -232,9 +232,9 @@ def test_a_directory_is_listed_if_it_is_inside(folder: Path) -> None:
     (folder / "shelf").symlink_to("knowledge")
     assert [each.name for each in entries(folder, "")] == ["knowledge", "out", "shelf"]
     assert entries(folder, "knowledge") == entries(folder, "shelf")
-    with pytest.raises(LeadsOut):
+    with pytest.raises(OutsideFolderError):
         entries(folder, "out")
-    with pytest.raises(MissingFile):
+    with pytest.raises(MissingFileError):
         entries(folder, "knowledge/a.md")
 
 
@@ -247,7 +247,7 @@ def test_nothing_stays_open(folder_and_way: Path) -> None:
         for _ in range(5):
             try:
                 read_bytes(FolderFile(folder, name), LIMIT)
-            except UnreadableFile:
+            except UnreadableFileError:
                 continue
     entries(folder, "knowledge")
     assert len(os.listdir("/dev/fd")) == before

@@ -58,7 +58,7 @@ def test_a_link_out_of_the_folder_is_a_mistake(tmp_path: Path, secret: Path, tom
 
 
 @pytest.mark.parametrize("toml", [NAME, PATTERNS], ids=["by default", "by patterns"])
-def test_a_link_made_after_the_start_is_not_read(tmp_path: Path, secret: Path, toml: str) -> None:
+def test_link_made_after_the_start_is_not_read(tmp_path: Path, secret: Path, toml: str) -> None:
     folder = write(tmp_path, toml, knowledge__a_md="# A\nInside.")
     assistant = load(folder, KNOWN)
     assert "Inside." in known(assistant)
@@ -66,9 +66,7 @@ def test_a_link_made_after_the_start_is_not_read(tmp_path: Path, secret: Path, t
     assert broken(assistant) == ["knowledge/x.md: leads out of the assistant's folder"]
 
 
-def test_a_file_made_a_link_between_finding_and_reading_is_not_read(
-    tmp_path: Path, secret: Path
-) -> None:
+def test_file_that_becomes_a_link_before_the_read_is_refused(tmp_path: Path, secret: Path) -> None:
     folder = write(tmp_path, NAME, knowledge__a_md="# A\nInside.")
     assistant = load(folder, KNOWN)
     files = assistant.knowledge_files()
@@ -79,7 +77,7 @@ def test_a_file_made_a_link_between_finding_and_reading_is_not_read(
 
 
 @pytest.mark.parametrize("pattern", ["knowledge/**/*.md", "*/*.md", "knowledge/*.md", "**/*.md"])
-def test_a_directory_that_is_a_link_out_is_not_walked_through(
+def test_directory_link_out_of_the_folder_is_not_searched(
     tmp_path: Path, secret: Path, pattern: str
 ) -> None:
     folder = write(tmp_path, f'name = "ada"\nknowledge.paths = ["{pattern}"]\n')
@@ -122,7 +120,7 @@ def test_a_tree_that_is_too_deep_or_too_wide_is_said_and_not_walked_through(tmp_
     assert mistake.endswith("looks through more than 2000 directories")
 
 
-def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
+def test_knowledge_file_that_is_not_regular_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path, NAME, knowledge__a_md="# A\nInside.", knowledge__big_md=b"x")
     (folder / "knowledge/big.md").write_bytes(b"x" * (FILE_BYTES + 1))
     (folder / "knowledge/dir.md").mkdir()
@@ -133,10 +131,10 @@ def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     (folder / "knowledge/.#a.md").symlink_to("somebody@somewhere")  # an editor's
     told = [
         f"has {FILE_BYTES + 1} bytes; at most {FILE_BYTES} are read",
-        "is a directory, and no regular file",
+        "is a directory, not a regular file",
         "there is no such file",
         "is a link that leads back to itself",
-        "is a pipe, and no regular file",
+        "is a pipe, not a regular file",
     ]
     named = ["big", "dir", "gone", "loop", "pipe"]
     assert wrong(folder) == [
@@ -145,7 +143,7 @@ def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_a_name_that_cannot_be_shown_is_said_without_it(tmp_path: Path) -> None:
+def test_unprintable_name_is_escaped_in_the_message(tmp_path: Path) -> None:
     folder = write(tmp_path, NAME)
     (folder / "knowledge").mkdir()
     (folder / "knowledge/a\x1b[2J\n.md").write_text("# A")

@@ -83,17 +83,17 @@ def found(folder: Path) -> list[Mistake]:
 
 
 def mistakes(folder: Path) -> list[str]:
-    """As they are printed, without the folder's name."""
+    """List mistakes as they are printed, without the folder's name."""
     return [str(mistake).removeprefix(f"{folder.name}/") for mistake in found(folder)]
 
 
 def mistake(parent: Path, toml: str, **files: str | bytes) -> str:
-    """The only one."""
+    """Return the only mistake."""
     (only,) = mistakes(write(parent, f'name = "ada"\n{toml}', **files))
     return only
 
 
-def test_the_documented_example_loads_as_it_is(tmp_path: Path) -> None:
+def test_documented_example_loads_unchanged(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         AS_DOCUMENTED,
@@ -110,7 +110,7 @@ def test_the_documented_example_loads_as_it_is(tmp_path: Path) -> None:
     assert assistant.knowledge_files() == (FolderFile(folder, "knowledge/venue.md"),)
 
 
-def test_a_name_is_all_it_needs(tmp_path: Path) -> None:
+def test_name_is_the_only_required_key(tmp_path: Path) -> None:
     assistant = load(write(tmp_path, 'name = "ada"'), KNOWN)
     assert (assistant.title(), assistant.languages, assistant.roles) == ("Ada", ("en",), ("guest",))
     assert assistant.engine == "cascade"
@@ -125,7 +125,7 @@ def test_a_name_is_all_it_needs(tmp_path: Path) -> None:
     ]
 
 
-def test_many_different_mistakes_are_all_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_load_reports_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         """\
@@ -183,7 +183,7 @@ def test_many_different_mistakes_are_all_told_at_once_each_with_its_line(tmp_pat
         'assistant.toml:5: languages.1: "italian" is not a language such as "en" or "pt-BR"',
         "assistant.toml:7: engine: must be one of cascade, scripted, upstream "
         '(did you mean "cascade"?)',
-        "assistant.toml:8: voice.speed: must be less than or equal to 1.5",
+        "assistant.toml:8: voice.speed: must be at most 1.5",
         "assistant.toml:16: variables.size.default: must be one of small, large",
         "assistant.toml:21: turns.threshold: is not a key here",
         'assistant.toml:24: cascade.stt.en: there is no stt named "pocketspinx" '
@@ -210,19 +210,19 @@ def test_many_different_mistakes_are_all_told_at_once_each_with_its_line(tmp_pat
         ("a = 1\na = 2\nb = 3", "assistant.toml:3: Cannot overwrite a value"),
     ],
 )
-def test_what_is_not_toml_has_a_line_if_the_parser_knows_it(
+def test_invalid_toml_is_reported_with_its_line_if_known(
     tmp_path: Path, toml: str, told: str
 ) -> None:
     assert mistake(tmp_path, toml) == told
 
 
-def test_a_folder_without_a_file_and_a_name_left_out_are_mistakes_too(tmp_path: Path) -> None:
+def test_missing_file_and_missing_name_are_mistakes(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     assert mistakes(tmp_path / "none") == ["assistant.toml: there is no such file"]
     assert mistakes(write(tmp_path, "title = 'Ada'")) == ["assistant.toml: name: is required"]
 
 
-def test_bytes_that_are_not_text_are_told_with_their_line(tmp_path: Path) -> None:
+def test_file_that_is_not_utf8_is_reported_with_its_line(tmp_path: Path) -> None:
     folder = write(tmp_path, "", knowledge__a_md=b"one\ntwo\nthr\xffee\n")
     (folder / "assistant.toml").write_bytes(b"name = 'ada'\ntitle = '\xe9'\n")
     assert mistakes(folder) == ["assistant.toml:2: is not UTF-8 (invalid continuation byte)"]
@@ -232,7 +232,7 @@ def test_bytes_that_are_not_text_are_told_with_their_line(tmp_path: Path) -> Non
     ]
 
 
-def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:
+def test_file_over_the_size_limit_is_not_read(tmp_path: Path) -> None:
     told = mistake(tmp_path, "instructions.default.file = 'big.md'", big_md="x" * 70_000)
     assert told == "big.md: instructions.default: has 70000 bytes; at most 65536 are read"
 
@@ -241,12 +241,12 @@ OUTSIDE = ["../other.md", "/etc/passwd", "a/../../b.md", "", "a\\\\b.md", "a\\u0
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_path_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     told = mistake(tmp_path, f'instructions.default = {{ file = "{name}" }}')
     assert told.endswith("must be a path inside the assistant's folder")
 
 
-def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_prompt_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret.md"
     secret.write_text("hush")
     folder = write(tmp_path, 'name = "ada"\n', knowledge__in_md="# In")
@@ -262,13 +262,13 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_link_within_the_folder_is_fine(tmp_path: Path) -> None:
+def test_link_inside_the_folder_is_read(tmp_path: Path) -> None:
     folder = write(tmp_path, 'name = "ada"', knowledge__a_md="# A")
     (folder / "knowledge/b.md").symlink_to(folder / "knowledge/a.md")
     assert len(load(folder, KNOWN).knowledge_files()) == 2
 
 
-def test_knowledge_is_markdown_and_csv_and_what_is_named_must_be_there(tmp_path: Path) -> None:
+def test_knowledge_must_be_markdown_or_csv_and_exist(tmp_path: Path) -> None:
     toml = 'knowledge.paths = ["knowledge/*", "agenda.csv", "**.md"]'
     folder = write(
         tmp_path, f'name = "ada"\n{toml}', knowledge__plan_pdf="%PDF", knowledge__a_md=""
@@ -321,8 +321,8 @@ def test_knowledge_is_markdown_and_csv_and_what_is_named_must_be_there(tmp_path:
         ("turns = 5", "turns: must be a table"),
         ("turns.eagerness = 'low'", "turns.eagerness: is not a key here"),
         ("turns = { type = 'semantic_vad', eagerness = 'hgh' }", '(did you mean "high"?)'),
-        ("turns.gate_db = 41", "turns.gate_db: must be less than or equal to 40"),
-        ("turns.idle_timeout_ms = 100", "turns.idle_timeout_ms: must be greater than or equal to"),
+        ("turns.gate_db = 41", "turns.gate_db: must be at most 40"),
+        ("turns.idle_timeout_ms = 100", "turns.idle_timeout_ms: must be at least"),
         ("cascade.ttts = 'espeak'", 'cascade.ttts: is not a key here (did you mean "tts"?)'),
         ("cascade.tts.it = 'espeak'", 'cascade.tts.it: "it" is not among the languages en'),
         ("upstream.base_url = 'https://u:p@host/v1'", "base_url: must have no password"),
@@ -341,12 +341,12 @@ def test_knowledge_is_markdown_and_csv_and_what_is_named_must_be_there(tmp_path:
         ("limits.calls_at_once = 1.5", "limits.calls_at_once: must be a whole number"),
     ],
 )  # fmt: skip
-def test_each_mistake_says_what_to_write_instead(tmp_path: Path, toml: str, told: str) -> None:
+def test_each_message_says_what_to_write_instead(tmp_path: Path, toml: str, told: str) -> None:
     listed = mistakes(write(tmp_path, f'name = "ada"\n{toml}'))
     assert any(told in each for each in listed), listed
 
 
-def test_a_tools_file_is_judged_line_by_line(tmp_path: Path) -> None:
+def test_parameters_file_is_checked_line_by_line(tmp_path: Path) -> None:
     schema = """\
     {
       "type": "object",
@@ -380,7 +380,7 @@ def test_a_tools_file_is_judged_line_by_line(tmp_path: Path) -> None:
     assert mistakes(write(tmp_path, toml, tools__map_json="[" * 60_000))[0].startswith("tools/map")
 
 
-def test_a_prompt_that_fails_only_when_rendered_is_told_with_its_line(tmp_path: Path) -> None:
+def test_prompt_that_cannot_be_rendered_is_reported_with_its_line(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         """\
@@ -409,7 +409,7 @@ NESTED = st.recursive(
 
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from(KEYS), NESTED, max_size=6), st.integers(0, 999))
-def test_whatever_is_written_there_is_an_assistant_or_a_list_of_mistakes(
+def test_any_file_gives_an_assistant_or_a_list_of_mistakes(
     document: dict[str, object], seed: int
 ) -> None:
     writer = Writer(Random(seed))
@@ -433,7 +433,7 @@ def test_whatever_is_written_there_is_an_assistant_or_a_list_of_mistakes(
         (f"voice.speed = {'9' * 400}", "assistant.toml:2: voice.speed: must be a number"),
     ],
 )
-def test_numbers_of_very_many_digits_are_mistakes(tmp_path: Path, toml: str, told: str) -> None:
+def test_number_of_too_many_digits_is_a_mistake(tmp_path: Path, toml: str, told: str) -> None:
     assert mistake(tmp_path, toml) == told
 
 
@@ -447,7 +447,7 @@ def test_numbers_of_very_many_digits_are_mistakes(tmp_path: Path, toml: str, tol
         ),
     ],
 )
-def test_parameters_that_no_client_can_be_told_are_mistakes(
+def test_parameters_that_cannot_be_sent_to_a_client_are_mistakes(
     tmp_path: Path, schema: str, told: str
 ) -> None:
     toml = "tools = [{ name = 'x', parameters = { file = 'x.json' } }]"

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: what it prints, and how it ends."""
+"""The output and the exit code of the commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Terminal:
     complaint: str = ""
 
     def run(self, *arguments: str, answer: str = "") -> str:
-        """What it printed; `status` and `complaint` are how it ended."""
+        """Return what the command printed; `status` and `complaint` say how it ended."""
         done = CliRunner().invoke(app, [*arguments, "--data-dir", str(self.data)], input=answer)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         self.status, self.complaint = done.exit_code, done.stderr
@@ -157,9 +157,7 @@ def test_a_secret_that_was_found_is_revoked_by_itself(terminal: Terminal) -> Non
     ("named", "answer"),
     [("cs_nobody", ""), ("key_1", ""), ("-", "ek_wrong\n"), ("-", ""), ("", "")],
 )
-def test_a_secret_that_nobody_knows_is_not_revoked(
-    terminal: Terminal, named: str, answer: str
-) -> None:
+def test_unknown_secret_is_not_revoked(terminal: Terminal, named: str, answer: str) -> None:
     terminal.run("keys", "create")
     terminal.run("secrets", "revoke", named, answer=answer)
     assert terminal.status == FAILED
@@ -167,7 +165,7 @@ def test_a_secret_that_nobody_knows_is_not_revoked(
     assert "ek_wrong" not in terminal.complaint
 
 
-def test_a_sign_in_is_no_client_secret(terminal: Terminal) -> None:
+def test_sign_in_is_not_listed_as_a_client_secret(terminal: Terminal) -> None:
     terminal.run("keys", "create")
     with_store(terminal, signed_in)
     ((row,),) = with_store(terminal, lambda store: store.secrets())
@@ -182,13 +180,13 @@ async def signed_in(store: SqlStore) -> str:
 
 
 @pytest.mark.parametrize("lasting", ["30", "d", "-1d", "0h", "²d", "1w", "99999999999999d"])
-def test_a_time_that_is_none_is_a_mistake_of_usage(terminal: Terminal, lasting: str) -> None:
+def test_invalid_expiry_is_a_usage_error(terminal: Terminal, lasting: str) -> None:
     terminal.run("keys", "create", "--expires", lasting)
     assert terminal.status == USAGE
     assert not terminal.data.exists()
 
 
-def test_a_key_expires_when_it_was_told_to(terminal: Terminal) -> None:
+def test_key_expires_after_the_given_time(terminal: Terminal) -> None:
     made = terminal.json("keys", "create", "--expires", "90m")
     left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
     assert 85 < left.total_seconds() / 60 <= 90
@@ -199,7 +197,7 @@ def test_the_key_alone_is_printed_for_scripts(terminal: Terminal) -> None:
     assert "\n" not in terminal.run("keys", "create")
 
 
-def test_what_people_named_is_text_and_no_markup(terminal: Terminal) -> None:
+def test_names_of_users_are_printed_without_markup(terminal: Terminal) -> None:
     terminal.run("keys", "create", "--name", "[/b] [red]x")
     assert "[/b] [red]x" in terminal.run("keys", "list")
     terminal.run("conversations", "show", "[/b]")
@@ -213,7 +211,7 @@ def test_the_data_folder_is_its_owners_only(terminal: Terminal) -> None:
     assert stat.S_IMODE((terminal.data / "vivavoce.db").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_unusable_data_folder_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     terminal = Terminal(tmp_path / "file" / "data")
     terminal.run("keys", "create")
@@ -237,7 +235,7 @@ def test_a_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
         ["talk", "--text", "hi"],
     ],
 )
-def test_a_mistyped_folder_is_not_made(terminal: Terminal, command: list[str]) -> None:
+def test_mistyped_data_folder_is_not_created(terminal: Terminal, command: list[str]) -> None:
     terminal.run(*command)
     assert not terminal.data.exists()
     if command[0] in ("link", "keys", "secrets", "conversations"):
@@ -245,7 +243,7 @@ def test_a_mistyped_folder_is_not_made(terminal: Terminal, command: list[str]) -
         assert f"There is no Vivavoce data in {terminal.data}." in terminal.complaint
 
 
-def test_what_to_type_is_what_works_here(
+def test_suggested_command_works_in_the_current_folder(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -266,7 +264,7 @@ def test_what_to_type_is_what_works_here(
     assert command(data_folder.default(), "link") == "vivavoce link"
 
 
-def test_a_key_for_an_assistant_that_is_not_there_is_refused(terminal: Terminal) -> None:
+def test_key_for_an_unknown_assistant_is_refused(terminal: Terminal) -> None:
     terminal.run("keys", "create", "--assistant", "nobody")
     assert terminal.status == USAGE
     assert "charlotte" in terminal.complaint
@@ -322,7 +320,7 @@ def talked(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_conversations_are_listed_with_whom_they_were(talked: Terminal) -> None:
+def test_conversations_are_listed_with_assistant_and_user(talked: Terminal) -> None:
     header, line = talked.run("conversations", "list").splitlines()
     assert header.split() == ["id", "last", "assistant", "user"]
     assert "[bold]bob" in line
@@ -331,7 +329,7 @@ def test_conversations_are_listed_with_whom_they_were(talked: Terminal) -> None:
     assert talked.json("conversations", "list", "--assistant", "eve") == []
 
 
-def test_a_conversation_is_shown_as_it_was_said_and_heard(talked: Terminal) -> None:
+def test_conversation_is_shown_with_the_heard_part(talked: Terminal) -> None:
     shown = talked.run("conversations", "show", "conv_1")
     assert "user: When is it?" in shown
     assert "assistant: It is [soon]. Really.  [heard 0.9 of 2.0 s]" in shown
@@ -354,7 +352,7 @@ def test_deleting_asks_and_a_no_leaves_everything(talked: Terminal) -> None:
     assert talked.json("conversations", "list")
 
 
-def test_what_was_deleted_is_gone(talked: Terminal) -> None:
+def test_deleted_conversation_is_gone(talked: Terminal) -> None:
     assert talked.json("conversations", "delete", "conv_1", "--yes")["deleted"]
     assert talked.json("conversations", "list") == []
     for verb in ("show", "export", "delete"):
@@ -363,7 +361,7 @@ def test_what_was_deleted_is_gone(talked: Terminal) -> None:
         assert talked.status == FAILED
 
 
-def test_deleting_says_what_it_did(talked: Terminal) -> None:
+def test_delete_prints_the_number_of_items(talked: Terminal) -> None:
     said = talked.run("conversations", "delete", "conv_1", "--yes")
     assert said == "conv_1 is deleted, with its 2 items."
 
@@ -378,7 +376,7 @@ def test_assistants_are_listed_and_the_shipped_ones_are_right(terminal: Terminal
     assert terminal.status == 0
 
 
-def test_every_mistake_is_told_at_once_with_its_place(terminal: Terminal, tmp_path: Path) -> None:
+def test_check_reports_every_mistake_with_its_place(terminal: Terminal, tmp_path: Path) -> None:
     folder = tmp_path / "ada"
     folder.mkdir()
     (folder / "assistant.toml").write_text('name = "eve"\nengine = "steam"\n')
@@ -410,7 +408,7 @@ def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: 
     assert f"vivavoce assistants check {folder}" in terminal.complaint
 
 
-def test_an_assistant_may_be_named_by_its_file_and_empty_knowledge_is_told(
+def test_check_accepts_the_file_and_warns_of_patterns_without_matches(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     folder = tmp_path / "ada"
@@ -435,7 +433,7 @@ def test_check_names_a_link_that_leads_out_of_the_folder(
     assert terminal.status == 1
 
 
-def test_the_mistakes_of_a_script_are_told_too(terminal: Terminal, tmp_path: Path) -> None:
+def test_check_reports_the_mistakes_of_a_script(terminal: Terminal, tmp_path: Path) -> None:
     folder = tmp_path / "ada"
     folder.mkdir()
     (folder / "assistant.toml").write_text(
@@ -465,7 +463,7 @@ def test_usage_mistakes_end_with_2(terminal: Terminal) -> None:
         assert terminal.status == USAGE, arguments
 
 
-def test_a_mistake_in_the_settings_is_told_with_its_key(terminal: Terminal) -> None:
+def test_mistakes_in_the_settings_are_reported_with_their_keys(terminal: Terminal) -> None:
     terminal.data.mkdir()
     (terminal.data / "vivavoce.toml").write_text("[server]\nport = 99999\ncolour = 1\n")
     terminal.run("doctor")
@@ -476,7 +474,7 @@ def test_a_mistake_in_the_settings_is_told_with_its_key(terminal: Terminal) -> N
     assert colour.startswith(f"error: {file}:3: server.colour: ")
 
 
-def test_doctor_tries_every_part(terminal: Terminal) -> None:
+def test_doctor_checks_every_part(terminal: Terminal) -> None:
     terminal.data.mkdir()
     (terminal.data / "server.url").write_text("http://localhost:1")  # of one that was killed
     findings = {one["check"]: one for one in terminal.json("doctor")}
@@ -488,7 +486,7 @@ def test_doctor_tries_every_part(terminal: Terminal) -> None:
     assert all(one["fix"] for one in findings.values() if not one["ok"])
 
 
-def test_doctor_tries_the_model_that_judges_pauses(
+def test_doctor_checks_the_end_of_turn_model(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = tmp_path / "smart-turn.onnx"
@@ -502,7 +500,7 @@ def test_doctor_tries_the_model_that_judges_pauses(
     assert findings["pauses"]["ok"], findings["pauses"]
 
 
-def test_doctor_says_where_each_missing_key_is_looked_for(
+def test_doctor_names_the_source_of_each_missing_key(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EVES_KEY", raising=False)

@@ -110,7 +110,7 @@ def test_the_values_in_a_librarys_message_are_not_logged(lines: Lines) -> None:
 
 
 def test_a_bug_in_what_an_upstream_brings_is_logged_without_its_words(lines: Lines) -> None:
-    """picows formats the exception into its own message, on the side that connects."""
+    """Picows formats the exception into its own message, on the side that connects."""
 
     class Broken:
         def __init__(self) -> None:
@@ -153,7 +153,7 @@ def test_lines_for_people_have_no_words_either() -> None:
     assert "error=ValueError" in line
 
 
-def test_what_the_loop_catches_is_logged_without_its_words(lines: Lines) -> None:
+def test_exception_in_the_event_loop_is_logged_without_its_message(lines: Lines) -> None:
     async def story() -> None:
         logs.watch(asyncio.get_running_loop())
 

@@ -1,4 +1,4 @@
-"""`vivavoce serve`: what it prints, what it refuses, what it leaves behind."""
+"""`vivavoce serve`: its output, the starts that it refuses, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILED, USAGE = 1, 2
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """A start that fails before anything listens; so it may be tried in this process."""
+    """Run a start that fails before it listens, in this process."""
     done = CliRunner().invoke(app, ["serve", *arguments])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.stderr
@@ -38,14 +38,14 @@ def test_a_second_server_on_the_same_folder_is_refused(served: Served) -> None:
     assert "#code=" in served.cli("link")
 
 
-def test_what_a_killed_server_left_is_no_obstacle(tmp_path: Path) -> None:
+def test_files_of_a_killed_server_do_not_prevent_a_start(tmp_path: Path) -> None:
     with serve(tmp_path / "data") as first:
         first.stop(9)
     with serve(tmp_path / "data") as second:
         assert second.cli("link").startswith(second.url)
 
 
-def test_a_port_in_use_is_said_and_leaves_no_folder(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_and_creates_no_folder(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, complaint = refused("--port", str(port), "--data-dir", str(tmp_path / "data"))
@@ -54,31 +54,32 @@ def test_a_port_in_use_is_said_and_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_a_port_that_is_none_is_a_mistake_of_usage(tmp_path: Path) -> None:
+def test_invalid_port_is_a_usage_error(tmp_path: Path) -> None:
     assert refused("--port", "99999", "--data-dir", str(tmp_path / "data"))[0] == USAGE
 
 
-def test_a_host_that_is_not_ours_is_the_hosts_fault(tmp_path: Path) -> None:
+def test_foreign_host_address_is_reported_as_such(tmp_path: Path) -> None:
     for host in ("203.0.113.1", "no such host"):
         status, complaint = refused("--host", host, "--port", "0", "--data-dir", str(tmp_path))
         assert status == FAILED
         assert f"The host {host} cannot be used" in complaint
 
 
-def test_the_tls_file_that_is_wrong_is_named(
-    tmp_path: Path, certificate: tuple[Path, Path]
-) -> None:
+def test_invalid_tls_file_is_named(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     odd = tmp_path / "odd.pem"
     odd.write_text("no PEM")
-    for given, told in (((odd, key), "is no certificate"), ((cert, odd), "is no private key")):
+    for given, told in (
+        ((odd, key), "is not a PEM certificate chain"),
+        ((cert, odd), "is not the PEM private key"),
+    ):
         status, complaint = refused("--tls-cert", str(given[0]), "--tls-key", str(given[1]),
                                     "--data-dir", str(tmp_path / "data"))  # fmt: skip
         assert status == USAGE
         assert f"{odd} {told}" in complaint
 
 
-def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
+def test_untrusted_certificate_is_reported_as_such(
     tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
     cert, key = map(str, certificate)
@@ -96,7 +97,7 @@ def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
         assert trusting.returncode == 0
 
 
-def test_a_default_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+def test_missing_default_assistant_is_reported_at_the_start(tmp_path: Path) -> None:
     with serve(tmp_path / "data", VIVAVOCE_CALLS__DEFAULT_ASSISTANT="nobody") as server:
         server.stop()
         assert "there is no such assistant" in server.log.read_text()
@@ -104,7 +105,7 @@ def test_a_default_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed one for localhost, and its key."""
+    """Make a self-signed certificate for localhost, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(

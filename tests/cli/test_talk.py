@@ -41,7 +41,7 @@ def test_a_typed_turn(served: Served, key: str) -> None:
     assert told["events"][0]["type"] == "session.created"
 
 
-def test_a_key_in_the_environment_makes_nobody_answer_for_somebody_else(
+def test_key_in_the_environment_is_used_for_the_local_server(
     served: Served, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIVAVOCE_API_KEY", key)
@@ -51,7 +51,7 @@ def test_a_key_in_the_environment_makes_nobody_answer_for_somebody_else(
     assert told["error"]["code"] == "assistant_not_found"
 
 
-def test_who_asks_for_nobody_is_told_who_there_is(served: Served) -> None:
+def test_unknown_assistant_error_lists_the_known_ones(served: Served) -> None:
     asked = ["talk", "--text", "Hello.", "--assistant", "nobody", "--data-dir", str(served.data)]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == REFUSED
@@ -60,7 +60,7 @@ def test_who_asks_for_nobody_is_told_who_there_is(served: Served) -> None:
 
 
 def told_of(served: Served, name: str, engine: str) -> str:
-    """What is said to who asks for this one, which the server did not begin with."""
+    """Return the error for an assistant whose folder was added after the server started."""
     folder = served.data / "assistants" / name
     folder.mkdir()
     (folder / "assistant.toml").write_text(f'name = "{name}"\nengine = "{engine}"\n')
@@ -70,18 +70,18 @@ def told_of(served: Served, name: str, engine: str) -> str:
     return told
 
 
-def test_an_assistant_that_came_after_the_server_began_is_said_to_wait(served: Served) -> None:
-    assert "when the server is started again" in told_of(served, "late", "scripted")
+def test_assistant_added_after_the_start_needs_a_restart(served: Served) -> None:
+    assert "when the server is restarted" in told_of(served, "late", "scripted")
 
 
-def test_an_assistant_with_mistakes_is_said_to_have_them(served: Served) -> None:
+def test_assistant_with_mistakes_is_reported_with_their_number(served: Served) -> None:
     told = told_of(served, "flawed", "steam")
     assert "There is no assistant named 'flawed'. It has 1 mistake: " in told
     folder = served.data / "assistants/flawed"
     assert f"assistants check {folder} --data-dir {served.data}" in told
 
 
-def test_the_default_that_came_after_the_server_began_is_said_to_wait(tmp_path: Path) -> None:
+def test_default_assistant_added_after_the_start_needs_a_restart(tmp_path: Path) -> None:
     with serve_here(tmp_path, VIVAVOCE_CALLS__DEFAULT_ASSISTANT="late", **TAKES_ALL):
         folder = tmp_path / "assistants/late"
         folder.mkdir()
@@ -89,12 +89,12 @@ def test_the_default_that_came_after_the_server_began_is_said_to_wait(tmp_path: 
         asked = ["talk", "--text", "Hello.", "--data-dir", str(tmp_path)]
         told = CliRunner().invoke(app, asked).stderr
     assert "There is no assistant named 'late'. It is in the folder" in told
-    assert "when the server is started again" in told
+    assert "when the server is restarted" in told
     assert "charlotte" not in told
 
 
-def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:
-    """Charlotte speaks first to whoever comes by a client secret, as this command does here."""
+def test_greeting_is_not_taken_for_the_answer(served: Served, tmp_path: Path) -> None:
+    """Charlotte greets callers with a client secret, and this command has one."""
     file = tmp_path / "answer.wav"
     status, told, _ = talk("--text", "When does the keynote start?", "--assistant", "charlotte",
                            "--data-dir", str(served.data), "--out", str(file))  # fmt: skip
@@ -106,39 +106,39 @@ def test_the_greeting_is_not_the_answer(served: Served, tmp_path: Path) -> None:
             assert sound.getnframes() * 1000 // sound.getframerate() == told["audio_ms"]
 
 
-def test_who_is_refused_ends_with_4(served: Served) -> None:
+def test_refused_client_exits_with_4(served: Served) -> None:
     status, told, _ = talk("--text", "hi", "--url", served.url, "--key", "vv_wrong")
     assert status == REFUSED
     assert told["error"]["code"] == "invalid_api_key"
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1", "ws://localhost:1/v1"])
-def test_where_nobody_listens_ends_with_3(url: str) -> None:
+def test_unreachable_server_exits_with_3(url: str) -> None:
     status, _, complaint = talk("--text", "hi", "--url", url)
     assert status == UNREACHABLE
     assert "cannot be reached" in complaint
 
 
-def test_where_no_server_runs_ends_with_3(tmp_path: Path) -> None:
+def test_data_folder_without_a_server_exits_with_3(tmp_path: Path) -> None:
     status, _, complaint = talk("--text", "hi", "--data-dir", str(tmp_path))
     assert status == UNREACHABLE
     assert "vivavoce serve" in complaint
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "http://", "ftp://x"])
-def test_an_address_that_is_none_is_a_mistake_of_usage(url: str) -> None:
+def test_invalid_url_is_a_usage_error(url: str) -> None:
     assert talk("--text", "hi", "--url", url)[0] == 2
 
 
-def test_a_file_that_is_no_sound_is_not_spoken(tmp_path: Path) -> None:
+def test_file_without_audio_is_a_usage_error(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("When does the keynote start?")
     status, _, complaint = talk(str(text), "--url", "http://localhost:1")
     assert status == 2
-    assert "no WAV file" in complaint
+    assert "not a WAV file" in complaint
 
 
-def test_a_call_is_held_in_the_language_that_was_asked_for(served: Served) -> None:
+def test_call_uses_the_requested_language(served: Served) -> None:
     status, told, _ = talk("--text", "Quando comincia la keynote?", "--assistant", "charlotte",
                            "--language", "it", "--data-dir", str(served.data))  # fmt: skip
     assert status == 0
@@ -146,7 +146,7 @@ def test_a_call_is_held_in_the_language_that_was_asked_for(served: Served) -> No
     assert "The keynote" not in told["answer"]
 
 
-def test_what_is_typed_is_answered_without_waiting_for_a_sound(
+def test_text_is_answered_in_text_unless_out_is_given(
     served: Served, key: str, tmp_path: Path
 ) -> None:
     typed = ["--text", "When does the keynote start?", "--url", served.url, "--key", key]
@@ -159,7 +159,7 @@ def test_what_is_typed_is_answered_without_waiting_for_a_sound(
     assert "9:30" in told["answer"]
 
 
-def test_people_read_one_line_for_each_run_of_deltas(served: Served) -> None:
+def test_terminal_shows_one_line_for_each_run_of_deltas(served: Served) -> None:
     done = CliRunner().invoke(
         app, ["talk", "--text", "When does the keynote start?", "--data-dir", str(served.data)]
     )
@@ -170,7 +170,7 @@ def test_people_read_one_line_for_each_run_of_deltas(served: Served) -> None:
     assert 0 < len(deltas) <= 6
 
 
-def test_a_file_that_is_not_there_is_a_mistake_of_usage() -> None:
+def test_missing_file_is_a_usage_error() -> None:
     assert talk("[/nowhere].wav", "--url", "http://localhost:1")[0] == 2
 
 
@@ -191,7 +191,7 @@ async def talk_with(story: Story, *arguments: str) -> tuple[int, dict[str, Any]]
         return process.returncode or 0, json.loads(printed)
 
 
-def test_a_server_that_closes_early_is_a_failure() -> None:
+def test_early_close_is_a_failure() -> None:
     async def story(socket: ServerConnection) -> None:
         await socket.send('{"type":"session.created","session":{}}')
         await socket.close(1011, "oh")
@@ -201,7 +201,7 @@ def test_a_server_that_closes_early_is_a_failure() -> None:
     assert told["close"] == [1011, "oh"]
 
 
-def test_a_refused_session_is_told_at_once_with_its_reason() -> None:
+def test_refused_session_is_reported_at_once_with_its_reason() -> None:
     async def story(socket: ServerConnection) -> None:
         await socket.send('{"type":"session.created","session":{}}')
         await socket.recv()
@@ -213,7 +213,7 @@ def test_a_refused_session_is_told_at_once_with_its_reason() -> None:
     assert told["error"]["message"] == "Not that [way]."
 
 
-def test_an_empty_response_is_no_answer() -> None:
+def test_empty_response_is_a_failure() -> None:
     async def story(socket: ServerConnection) -> None:
         await socket.send('{"type":"session.created","session":{}}')
         await socket.recv()
@@ -225,10 +225,10 @@ def test_an_empty_response_is_no_answer() -> None:
     assert asyncio.run(talk_with(story, "--text", "hi"))[0] == FAILED
 
 
-def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
+def test_silent_server_times_out(
     monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
 ) -> None:
-    """A recording in which nobody speaks: no turn ever ends."""
+    """A recording without speech: no turn ends."""
     monkeypatch.setattr(turns, "SLOW_PEER_TIMEOUT_S", 0.3)
     silence = tmp_path / "silence.wav"
     with wave.open(str(silence), "wb") as sound:

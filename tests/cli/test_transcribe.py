@@ -1,4 +1,4 @@
-"""`vivavoce transcribe`: recordings and live sound, from a real server and from difficult ones."""
+"""`vivavoce transcribe`: recordings and live audio, with a real server and with difficult ones."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_recording_of_few_samples_is_warned_of_once(
     file = write_wav(tmp_path / "telephone.wav", bytes(2 * rate), rate)
     status, printed, told = transcribe(str(file), *here(served))
     assert (status, printed) == (0, "")
-    assert told.count(f"warning: this recording has {rate} samples a second") == warnings
+    assert told.count(f"warning: this recording has {rate} samples per second") == warnings
 
 
 def test_a_model_that_tells_voices_apart_names_them(served: Served, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_ctrl_c_ends_the_sound_and_not_the_words(served: Served) -> None:
         assert b"where" in rest
 
 
-def test_who_reads_only_the_first_line_harms_nobody(served: Served) -> None:
+def test_closed_output_pipe_does_not_fail_the_command(served: Served) -> None:
     with listen_live(served) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -162,14 +162,14 @@ def test_who_reads_only_the_first_line_harms_nobody(served: Served) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
-def test_nothing_said_is_nothing_written(served: Served, tmp_path: Path) -> None:
+def test_silence_gives_an_empty_transcript(served: Served, tmp_path: Path) -> None:
     file = write_wav(tmp_path / "silence.wav", bytes(48_000))
     status, printed, told = transcribe(str(file), *here(served))
     assert (status, printed) == (0, "")
-    assert "1.0 s of sound, 0 words" in told
+    assert "1.0 s of audio, 0 words" in told
 
 
-def test_what_cannot_be_understood_is_said_with_its_time(served: Served, tmp_path: Path) -> None:
+def test_failed_utterance_is_reported_with_its_time(served: Served, tmp_path: Path) -> None:
     """The embedded recogniser understands English only."""
     file = write_wav(tmp_path / "it.wav", PAUSE + spoken("keynote_rms") + PAUSE)
     status, printed, told = transcribe(str(file), "--language", "it", *here(served))
@@ -178,26 +178,26 @@ def test_what_cannot_be_understood_is_said_with_its_time(served: Served, tmp_pat
     assert re.search(r"at 0\.\d s:", told)
 
 
-def test_a_pipe_that_brings_nothing_is_no_silent_meeting(served: Served) -> None:
+def test_empty_pipe_is_an_error(served: Served) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "vivavoce", "transcribe", "-", "--data-dir", str(served.data)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert process.returncode == FAILED
-    assert "Nothing came in from standard input." in process.stderr
+    assert "Standard input was empty." in process.stderr
 
 
 # Where it cannot be
 
 
-def test_who_is_refused_ends_with_4(served: Served, tmp_path: Path) -> None:
+def test_refused_client_exits_with_4(served: Served, tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     status, _, told = transcribe(str(file), "--url", served.url, "--key", "vv_wrong")
     assert status == REFUSED
     assert "Incorrect API key" in told
 
 
-def test_who_asks_for_nobodys_ears_is_told_whose_there_are(served: Served, tmp_path: Path) -> None:
+def test_unknown_assistant_error_lists_the_known_ones(served: Served, tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     asked = [str(file), "--assistant", "nobody", "--data-dir", str(served.data)]
     status, _, told = transcribe(*asked)
@@ -205,7 +205,7 @@ def test_who_asks_for_nobodys_ears_is_told_whose_there_are(served: Served, tmp_p
     assert "There is no assistant named 'nobody'. Known here are: charlotte, echo" in told
 
 
-def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:
+def test_unreachable_server_exits_with_3(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     assert transcribe(str(file), "--url", "http://localhost:1")[0] == UNREACHABLE
     assert transcribe(str(file), "--data-dir", str(tmp_path))[0] == UNREACHABLE
@@ -213,9 +213,9 @@ def test_where_nobody_listens_ends_with_3(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data", "complaint"),
-    [("notes.txt", b"When does it start?", "no WAV file"), ("song.mp3", b"ID3", "ffmpeg")],
+    [("notes.txt", b"When does it start?", "not a WAV file"), ("song.mp3", b"ID3", "ffmpeg")],
 )
-def test_what_is_no_sound_is_a_mistake_of_usage(
+def test_file_without_audio_is_a_usage_error(
     tmp_path: Path, name: str, data: bytes, complaint: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
@@ -224,14 +224,14 @@ def test_what_is_no_sound_is_a_mistake_of_usage(
     assert complaint in told
 
 
-def test_a_format_that_is_none_is_told_which_there_are(tmp_path: Path) -> None:
+def test_unknown_format_error_lists_the_known_ones(tmp_path: Path) -> None:
     status, _, told = transcribe("a.wav", "--format", "doc", "--url", "http://localhost:1")
     assert status == USAGE
-    assert "'doc' is none of text, srt, vtt, json." in told
+    assert "'doc' is not one of text, srt, vtt, json." in told
     assert "Value error" not in told
 
 
-def test_a_file_that_is_not_there_and_a_folder_that_is_not(tmp_path: Path) -> None:
+def test_missing_input_file_and_missing_output_folder_are_usage_errors(tmp_path: Path) -> None:
     assert transcribe("[/nowhere].wav", "--url", "http://localhost:1")[0] == USAGE
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
     out = str(tmp_path / "no" / "notes.txt")
@@ -270,7 +270,7 @@ async def say(socket: ServerConnection, kind: str, **fields: object) -> None:
 
 
 async def welcome(socket: ServerConnection) -> dict[str, object]:
-    """What the client asks for."""
+    """Open the session, and return the client's first event."""
     await say(socket, "session.created", session={})
     asked: dict[str, object] = json.loads(await socket.recv())
     await say(socket, "session.updated", session={})
@@ -278,7 +278,7 @@ async def welcome(socket: ServerConnection) -> dict[str, object]:
 
 
 async def utter(socket: ServerConnection, item: str, at_ms: int, text: str | None) -> None:
-    """Somebody spoke for half a second. `text` None: the words never come."""
+    """Send the events of half a second of speech. `text` None: without a transcript."""
     await say(socket, "input_audio_buffer.speech_started", item_id=item, audio_start_ms=at_ms)
     await say(socket, "input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=at_ms + 500)
     await say(socket, "input_audio_buffer.committed", item_id=item, previous_item_id=None)
@@ -310,7 +310,7 @@ def test_any_realtime_server_is_asked_as_the_protocol_says(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
-def test_a_server_that_goes_away_loses_nothing_that_was_heard(tmp_path: Path) -> None:
+def test_early_close_keeps_the_transcript_until_then(tmp_path: Path) -> None:
     file, out = write_wav(tmp_path / "a.wav", bytes(480_000)), tmp_path / "notes.txt"
 
     async def story(socket: ServerConnection) -> None:
@@ -324,7 +324,7 @@ def test_a_server_that_goes_away_loses_nothing_that_was_heard(tmp_path: Path) ->
     assert out.read_text() == "so far so good\n"
 
 
-def test_a_refused_session_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_refused_session_is_reported_with_its_reason(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(4_800))
 
     async def story(socket: ServerConnection) -> None:
@@ -338,7 +338,7 @@ def test_a_refused_session_is_told_with_its_reason(tmp_path: Path) -> None:
     assert "No such [model]." in told
 
 
-def test_who_is_still_speaking_at_the_end_is_taken_by_hand(tmp_path: Path) -> None:
+def test_unfinished_speech_at_the_end_is_committed(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "a.wav", bytes(96_000))
 
     async def story(socket: ServerConnection) -> None:
@@ -357,8 +357,8 @@ def test_who_is_still_speaking_at_the_end_is_taken_by_hand(tmp_path: Path) -> No
     assert printed == "1\n00:00:00,100 --> 00:00:02,000\nthe end\n\n"
 
 
-def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
-    """A server that reads everything at once is not buried in sound."""
+def test_client_sends_no_audio_while_eight_transcripts_are_missing(tmp_path: Path) -> None:
+    """The client waits for transcripts, even if the server reads all audio at once."""
     file = write_wav(tmp_path / "a.wav", bytes(48_000 * 60))
     sounds: list[int] = []
 
@@ -387,7 +387,7 @@ def test_no_more_is_sent_while_too_many_words_are_owed(tmp_path: Path) -> None:
     assert held < whole == 615  # a minute and the silence after it
 
 
-def test_a_server_that_falls_silent_is_not_waited_for_for_ever(
+def test_silent_server_times_out(
     monkeypatch: pytest.MonkeyPatch, served: Served, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(transcription_client, "SLOW_PEER_TIMEOUT_S", 0.0)

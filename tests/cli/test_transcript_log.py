@@ -1,4 +1,4 @@
-"""Notes of what was said: folded from events, shown as they grow, written in four ways."""
+"""Transcripts: folded from events, shown while they grow, written in four formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 
 
 class Story:
-    """A session told event by event, with a page that follows it."""
+    """A session, event by event, with a writer that follows it."""
 
     def __init__(self, written: str = "text", file: io.StringIO | None = None) -> None:
         self.notes = TranscriptLog()
@@ -54,7 +54,7 @@ class Story:
         return self.file.getvalue()
 
 
-def test_people_read_words_as_they_are_said() -> None:
+def test_terminal_shows_words_as_they_arrive() -> None:
     s = Story(file=Terminal())
     s.begin("a", 0)
     s.delta("a", "good")
@@ -65,7 +65,7 @@ def test_people_read_words_as_they_are_said() -> None:
     assert s.shown == "good morning all\n"
 
 
-def test_who_speaks_next_waits_until_the_line_before_is_whole() -> None:
+def test_next_utterance_waits_until_the_previous_line_is_complete() -> None:
     s = Story(file=Terminal())
     s.begin("a", 0)
     s.stop("a", 1_000)
@@ -85,7 +85,7 @@ def test_a_last_word_that_contradicts_is_written_anew() -> None:
     assert s.shown == "what tie\nwhat time\n"
 
 
-def test_programs_read_whole_lines() -> None:
+def test_pipe_gets_complete_lines_only() -> None:
     s = Story()
     s.begin("a", 0)
     s.delta("a", "good")
@@ -95,7 +95,7 @@ def test_programs_read_whole_lines() -> None:
     assert s.shown == "good morning\n"
 
 
-def test_what_was_cut_off_is_written_as_far_as_it_came() -> None:
+def test_incomplete_utterance_is_written_at_the_end() -> None:
     s = Story()
     s.begin("a", 0)
     s.delta("a", "good mor")
@@ -103,7 +103,7 @@ def test_what_was_cut_off_is_written_as_far_as_it_came() -> None:
     assert s.shown == "good mor\n"
 
 
-def test_silence_and_what_was_not_understood_leave_no_line() -> None:
+def test_empty_and_failed_utterances_leave_no_line() -> None:
     s = Story(file=Terminal())
     s.utter("a", 0, 500, "")
     s.begin("b", 600)
@@ -123,7 +123,7 @@ def test_subtitles_are_numbered_and_timed() -> None:
     )
 
 
-def test_web_subtitles_say_who_and_keep_markup_out() -> None:
+def test_webvtt_names_speakers_and_escapes_markup() -> None:
     s = Story("vtt")
     s.begin("a", 1_000)
     s.stop("a", 9_000)
@@ -153,7 +153,7 @@ def test_json_has_everything() -> None:
 
 
 @pytest.mark.parametrize("written", ["text", "srt", "vtt"])
-def test_whole_or_as_it_comes_it_is_the_same(written: str) -> None:
+def test_complete_and_incremental_output_are_equal(written: str) -> None:
     s = Story(written)
     s.utter("a", 0, 1_500, "one")
     s.utter("b", 3_600_000, 3_601_000, "two")
@@ -161,7 +161,7 @@ def test_whole_or_as_it_comes_it_is_the_same(written: str) -> None:
     assert ("01:00:00" in s.shown) == (written != "text")
 
 
-def test_what_is_taken_by_hand_begins_where_the_last_one_ended() -> None:
+def test_manual_commit_begins_at_the_end_of_the_previous_utterance() -> None:
     notes = TranscriptLog()
     for sent_ms, item in ((1_000, "a"), (2_500, "b")):
         notes.take({"type": "input_audio_buffer.committed", "item_id": item}, sent_ms)
@@ -169,7 +169,7 @@ def test_what_is_taken_by_hand_begins_where_the_last_one_ended() -> None:
     assert notes.awaited == 2
 
 
-def test_what_was_thrown_away_is_nobodys() -> None:
+def test_cleared_audio_makes_no_utterance() -> None:
     s = Story()
     s.begin("a", 0)
     assert s.notes.speaking

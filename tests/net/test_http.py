@@ -16,7 +16,7 @@ Behaviour = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Server:
-    """Answers each connection's first request as told; knows what it was asked."""
+    """A server that sends a fixed response on each connection, and keeps the requests."""
 
     def __init__(self, behave: Behaviour) -> None:
         self._behave = behave

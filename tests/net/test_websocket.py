@@ -75,7 +75,7 @@ class Connected(Socket):
 
 
 def narrow() -> socket.socket:
-    """A socket whose kernel keeps little for who does not read."""
+    """Make a socket whose kernel keeps few bytes for a peer that does not read."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     return made
@@ -134,7 +134,7 @@ async def tell(leg: Leg, sizes: list[int], pauses: list[int]) -> None:
         for number, size in enumerate(sizes, 1):
             buffer = bytearray([number]) * size
             ours.write(memoryview(buffer))
-            buffer[:] = bytes(size)  # as picows does with what it has read
+            buffer[:] = bytes(size)  # as picows reuses its read buffer
         for number, size in enumerate(sizes, 1):
             await asyncio.sleep(pauses[number % len(pauses)] / 1000)
             data = await peer.recv(decode=False)
@@ -161,7 +161,7 @@ def test_messages_behind_a_full_socket_are_whole_and_in_order(
 
 
 def by_hand(kind: int, data: bytes = b"") -> bytes:
-    """A client's frame. Its mask is zero."""
+    """Build a client's frame, with a mask of zero."""
     return bytes([kind, 0x80 | len(data)]) + bytes(4) + data
 
 
@@ -215,7 +215,7 @@ def test_the_answer_that_waited_is_to_the_latest_ping() -> None:
 
 
 def test_a_peer_that_pings_and_reads_slowly_stays() -> None:
-    """It takes longer than anybody waits for a peer that reads nothing."""
+    """Reading takes more than twice the timeout, but the peer reads some bytes each time."""
 
     async def story() -> None:
         async with client_leg() as (ours, peer):

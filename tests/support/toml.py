@@ -8,7 +8,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from vivavoce.assistants.validation import KeyPath
+from vivavoce.toml import KeyPath
 
 Table = dict[str, object]
 Document = tuple[Table, dict[str, Table], dict[str, list[Table]]]

@@ -1,4 +1,4 @@
-"""The data folder: what it holds, and where."""
+"""The paths in the data folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import platformdirs
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
+    """The folder that holds the database, the assistants and the settings of one server."""
+
     root: Path
 
     @property
@@ -28,30 +30,31 @@ class DataFolder:
     @property
     def settings(self) -> Path | None:
         path = self.root / "vivavoce.toml"
-        return path if os.path.lexists(path) else None  # whatever it is, its reader says
+        return path if os.path.lexists(path) else None  # a broken link too: its reader reports it
 
     @property
     def address(self) -> Path:
-        """Where a running server says how it is reached, for the command line beside it."""
+        """The file with the URL of the running server, for the command line on this machine."""
         return self.root / "server.url"
 
     @property
     def lock(self) -> Path:
-        """Held by the one server that runs on this folder."""
+        """The file that the one running server of this folder locks."""
         return self.root / "server.lock"
 
     def create(self) -> None:
-        """Ours alone: it holds what people said."""
+        """Create the folders for this user only: they hold transcripts."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for inner in (self.assistants, self.cache):
             inner.mkdir(mode=0o700, exist_ok=True)
 
 
 def find(given: Path | None) -> DataFolder:
-    """`--data-dir`, else `VIVAVOCE_DATA_DIR`, else the platform's folder for user data."""
+    """Return `--data-dir`, or `VIVAVOCE_DATA_DIR`, or the platform's folder for user data."""
     named = given or os.environ.get("VIVAVOCE_DATA_DIR")
     return DataFolder(Path(named)) if named else default()
 
 
 def default() -> DataFolder:
+    """Return the platform's folder for user data."""
     return DataFolder(platformdirs.user_data_path("vivavoce"))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..access import authentication
 from ..access.credential_policy import CredentialPolicy
-from ..assistants import SHIPPED, Assistant, Catalogue
+from ..assistants import Assistant
 from ..config import Settings
 from ..core.types import Caller
 from ..engines.boundary import contained
 from ..errors import StoreError, VivavoceError
 from ..http import application
+from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
 from ..runtime import loop_lag
 from ..runtime.admission import Admission
@@ -30,11 +31,12 @@ from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
 from ..runtime.refusals import refused
 from ..store.base import Store
-from ..store.sql.store import SqlStore
-from ..transports.websocket import WebSocketEndpoint
-from .adapters import Adapters, known
+from ..transports.websocket import WebSocketEndpoint, protocol_class
+from .adapters import Adapters
 from .build import CallBuilder
+from .catalogue import load_catalogue
 from .data_folder import DataFolder
+from .storage import open_store
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -43,7 +45,7 @@ log = logging.getLogger("vivavoce")
 
 
 class Server:
-    """The application and what its WebSockets come in by."""
+    """The ASGI application and the endpoint of its WebSockets."""
 
     def __init__(self, settings: Settings, folder: DataFolder) -> None:
         self.settings = settings
@@ -54,15 +56,21 @@ class Server:
         self._origins = origins
         self._endpoint: WebSocketEndpoint | None = None
         self.services: Services | None = None
-        self._store: SqlStore | None = None
+        self._store: Store | None = None
         self.app: FastAPI = application.make(self._serving, origins=origins)
 
     async def open(self) -> None:
-        """First of all the database: without it nothing starts. Raises `StoreError`."""
+        """Open the database first: without it no other part starts. Raises `StoreError`."""
         self.folder.create()
-        self._store = await SqlStore.open(self.folder.database)
+        self._store = await open_store(self.folder)
 
-    def endpoint(self) -> WebSocketEndpoint:
+    def uvicorn_options(self) -> dict[str, Any]:
+        """Return the application and its two protocols, as uvicorn names them."""
+        largest = self.settings.calls.max_message_bytes
+        websocket = protocol_class(self._require_endpoint, largest)
+        return {"app": self.app, "ws": websocket, "http": TimedHttpProtocol}
+
+    def _require_endpoint(self) -> WebSocketEndpoint:
         assert self._endpoint is not None, "the lifespan has begun"
         return self._endpoint
 
@@ -78,7 +86,7 @@ class Server:
 
     async def _open(self, stack: AsyncExitStack, store: Store) -> Services:
         settings, make_id = self.settings, ids()
-        catalogue = Catalogue([SHIPPED, self.folder.assistants], known())
+        catalogue = load_catalogue(self.folder)
         for name, error in catalogue.broken.items():
             log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
         calls = settings.calls
@@ -95,7 +103,7 @@ class Server:
         maintenance = CredentialMaintenance(store, now)
 
         async def last_notes() -> None:
-            with suppress(StoreError):  # it has been told, loudly; only last_used_at is lost
+            with suppress(StoreError):  # it is logged already, and only last_used_at is lost
                 await maintenance.write()
 
         stack.push_async_callback(last_notes)
@@ -168,7 +176,7 @@ class Server:
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
-    """A task that lives beside the calls, and ends before what it works with is closed."""
+    """Start a background task that ends before the parts that it uses are closed."""
     task = asyncio.create_task(work, name=name)
 
     async def end() -> None:
@@ -179,22 +187,22 @@ def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -
 
 
 async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:
-    """What loads itself is late by nature; that says nothing of the calls that come."""
+    """Measure event-loop lag only after warm-up: loading models blocks the loop."""
     await _warm(parts, default)
     await loop_lag.watch(metrics.ran)
 
 
 async def _warm(parts: Adapters, assistant: Assistant | None) -> None:
-    """What cannot be had now is said by the call that needs it, and by `vivavoce doctor`."""
+    """Load what calls need. A part that fails is logged; calls and `vivavoce doctor` report it."""
     if assistant is not None:
         try:
             with contained("engine", passing=VivavoceError):
                 await parts.preload(assistant)
         except VivavoceError as error:
             log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
-    # What is loaded by now stays. Looking through it for garbage again and again would stop all
-    # calls for some 70 ms each time.
+    # Everything that is loaded now stays. Without `freeze`, each full garbage collection scans it
+    # and stops all calls for about 70 ms.
     gc.freeze()
-    # Of an event with 50,000 objects, each 700th had those before it looked through: half the time
-    # that it took to read.
+    # With the default threshold of 700, decoding an event of 50,000 objects spent half of its time
+    # in garbage collections.
     gc.set_threshold(10_000, 10, 10)

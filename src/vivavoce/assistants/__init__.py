@@ -1,4 +1,4 @@
-"""What an assistant is: a folder, loaded and checked; prompts rendered for whoever calls."""
+"""Load and check the folder of an assistant, and render its prompts for a caller."""
 
 from .assistant import Assistant
 from .catalogue import SHIPPED, Catalogue

@@ -1,7 +1,7 @@
-"""What an assistant is: `assistant.toml`, read, checked and frozen.
+"""The assistant: `assistant.toml` as a frozen model.
 
-Its tables are in `sections.py`; `docs/reference/assistant.md` explains every key. Where something
-is said by language or role, a method chooses.
+Its tables are in `sections.py`; `docs/reference/assistant.md` explains every key. A field that
+differs by language or role has a method that chooses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pydantic.functional_validators import PlainValidator
 
 from ..core.types import JsonObject, ToolSpec
 from ..errors import AssistantError, InvalidRequest, Mistake
-from ..file_reading import FolderFile, UnreadableFile
+from ..file_reading import FolderFile, UnreadableFileError
+from ..toml import did_you_mean
 from . import knowledge_files
 from .languages import ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
@@ -37,12 +38,12 @@ from .sections import (
     VariableName,
     VoiceSection,
 )
-from .validation import FieldProblem, ValidationContext, near, wrong
+from .validation import FieldProblem, ValidationContext, wrong
 from .variables import RESERVED, AssistantSection, Value, Variable
 
 
 class Assistant(AssistantSection):
-    """Made by `load` alone. Frozen: what changes on disk becomes another one."""
+    """Only `load` makes one. A change on disk becomes another assistant."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     titles: ByLanguage = Field({}, alias="title")
@@ -85,11 +86,11 @@ class Assistant(AssistantSection):
         return said_in(self.greetings, self.pick_language(language), self.fallback_language)
 
     def pick_language(self, asked: str | None) -> str:
-        """The nearest of its languages to what was asked for; the first if none is near."""
+        """Return the nearest of its languages to the requested one; the first if none is near."""
         return pick(asked, self.languages)
 
     def pick_role(self, asked: str | None) -> str:
-        """Raises `InvalidRequest` for a role that it has not."""
+        """Return the requested role, or the first. Raises `InvalidRequest` for an unknown role."""
         if asked is None:
             return self.roles[0]
         if asked not in self.roles:
@@ -98,12 +99,12 @@ class Assistant(AssistantSection):
         return asked
 
     def values(self, given: Mapping[str, object]) -> dict[str, Value]:
-        """Every variable's value. Raises `InvalidRequest` for the first that cannot be."""
+        """Return every variable's value. Raises `InvalidRequest` for the first invalid one."""
         values = {name: variable.fallback for name, variable in self.variables.items()}
         for name, value in given.items():
             param = f"variables.{name}"
             if name not in self.variables:
-                hint = near(name, self.variables)
+                hint = did_you_mean(name, self.variables)
                 raise InvalidRequest(
                     "unknown_parameter", f"Unknown variable '{name}'{hint}.", param
                 )
@@ -121,7 +122,7 @@ class Assistant(AssistantSection):
         language: str | None = None,
         variables: Mapping[str, object] | None = None,
     ) -> str:
-        """The prompt for this caller. Raises `InvalidRequest` for a wrong role or variable."""
+        """Render the prompt for a caller. Raises `InvalidRequest` for a wrong role or variable."""
         role, language = self.pick_role(role), self.pick_language(language)
         said = {"role": role, "language": language, "title": self.title(language)}
         values = self.values(variables or {})
@@ -135,34 +136,34 @@ class Assistant(AssistantSection):
         return tuple(tool.spec for tool in self.declared)
 
     def adapter(self, kind: Literal["stt", "brain", "tts"], language: str | None = None) -> str:
-        """Which adapter of the cascade serves a language."""
+        """Return the name of the adapter that serves a language in the cascade."""
         table: dict[str, str] = getattr(self.cascade, kind)
         said = said_in(table, self.pick_language(language), self.fallback_language)
         assert said is not None, "a table has something for the first language"
         return said
 
     def turn_detection(self) -> JsonObject:
-        """As the protocol has it: without the gate, which is ours."""
+        """Return `turn_detection` as the protocol spells it, without our own level gate."""
         return self.turns.model_dump(exclude={"gate_db"})
 
     def upstream_key(self, environ: Mapping[str, str] = os.environ) -> str | None:
-        """The provider's key, read now; None where there is none."""
+        """Read the provider's key now; None if there is none."""
         return self.upstream.key.read(self._folder, environ)
 
     def script(self) -> FolderFile | None:
-        """The file that the scripted engine follows; None: it echoes."""
+        """Return the script of the scripted engine; None: it echoes."""
         return FolderFile(self._folder, self.scripted.script) if self.scripted.script else None
 
     def knowledge_files(self) -> tuple[FolderFile, ...]:
-        """What its paths match now, in order of name, each once. Raises `AssistantError`."""
+        """Return the files that its paths match now, sorted by name. Raises `AssistantError`."""
         try:
             return tuple(knowledge_files.found(self.knowledge.paths, self._folder))
-        except UnreadableFile as error:
+        except UnreadableFileError as error:
             file = f"{self._folder.name}/assistant.toml"
             raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
 
     def unmatched(self) -> tuple[str, ...]:
-        """The patterns of its knowledge that match nothing now."""
+        """Return the patterns of `[knowledge] paths` that match no file now."""
         return tuple(
             each for each in self.knowledge.paths if not knowledge_files.found([each], self._folder)
         )
@@ -182,36 +183,42 @@ class Assistant(AssistantSection):
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
         if value not in (engines := ValidationContext.of(info).known.engines):
-            raise wrong(f"must be one of {', '.join(sorted(engines))}{near(value, engines)}")
+            raise wrong(
+                f"must be one of {', '.join(sorted(engines))}{did_you_mean(value, engines)}"
+            )
         return value
 
     @field_validator("variables")
     @classmethod
     def _are_free_names(cls, value: dict[str, Variable]) -> dict[str, Variable]:
-        flaws = [
+        problems = [
             FieldProblem("is a name that every prompt has already", (name,))
             for name in value
             if name in RESERVED
         ]
-        if flaws:
-            raise wrong(*flaws)
+        if problems:
+            raise wrong(*problems)
         return value
 
     @field_validator("prompts")
     @classmethod
     def _can_be_rendered(cls, value: PromptTable, info: ValidationInfo) -> PromptTable:
-        """With the defaults, for every role and language there is."""
-        ground, made = ValidationContext.of(info), info.data
-        flaws = [flaw for prompt in value.table.values() for flaw in prompt.undeclared(ground.says)]
-        if not flaws and {"name", "titles", "languages", "roles", "variables"} <= made.keys():
+        """Render every prompt with the defaults, for each role and language."""
+        context, made = ValidationContext.of(info), info.data
+        problems = [
+            problem
+            for prompt in value.table.values()
+            for problem in prompt.undeclared(context.says)
+        ]
+        if not problems and {"name", "titles", "languages", "roles", "variables"} <= made.keys():
             defaults = {name: each.fallback for name, each in made["variables"].items()}
             for role, language in product(made["roles"], made["languages"]):
                 title = _title(made["name"], made["titles"], language, made["languages"])
                 said = {"name": made["name"], "title": title, "role": role, "language": language}
-                flaw = value.find(role, language).attempt(said | defaults)
-                flaws += [flaw] if flaw and flaw not in flaws else []
-        if flaws:
-            raise wrong(*flaws)
+                problem = value.find(role, language).attempt(said | defaults)
+                problems += [problem] if problem and problem not in problems else []
+        if problems:
+            raise wrong(*problems)
         return value
 
     @field_validator("declared")
@@ -220,26 +227,26 @@ class Assistant(AssistantSection):
         cls, value: tuple[ToolDeclaration, ...]
     ) -> tuple[ToolDeclaration, ...]:
         names = [tool.name for tool in value]
-        flaws = [
+        problems = [
             FieldProblem(f'there are two tools named "{name}"', (index, "name"))
             for index, name in enumerate(names)
             if name in names[:index]
         ]
-        if flaws:
-            raise wrong(*flaws)
+        if problems:
+            raise wrong(*problems)
         return value
 
     @field_validator("voice")
     @classmethod
     def _can_be_heard(cls, value: VoiceSection, info: ValidationInfo) -> VoiceSection:
-        """Only where our own cascade speaks: another server knows its own voices."""
+        """Check the voice of the cascade only: an upstream knows its own voices."""
         cascade = info.data.get("cascade")
         if cascade is None or info.data.get("engine") != "cascade":
             return value
         known = ValidationContext.of(info).known.voices
         for tts in sorted(set(cascade.tts.values())):
             if tts in known and value.name not in known[tts]:
-                hint = near(value.name, known[tts])
+                hint = did_you_mean(value.name, known[tts])
                 raise wrong(
                     FieldProblem(f'{tts} has no voice named "{value.name}"{hint}', ("name",))
                 )

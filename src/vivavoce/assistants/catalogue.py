@@ -1,4 +1,4 @@
-"""All assistants of a server: those that ship with it and the user's own."""
+"""All assistants of a server: the shipped ones and the user's own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SHIPPED = Path(__file__).parent.parent / "examples"
 
 
 class Catalogue:
-    """Folders of assistants' folders. A later one's assistant wins over an earlier one's.
+    """The assistants in several folders. A later folder wins over an earlier one.
 
-    A broken assistant is reported and stops no other. One that was good keeps serving as it was
-    until it is mended; a broken one never falls back on a shipped one of its name, which would
-    be somebody else's.
+    A broken assistant does not affect the others. If an earlier load was valid, the catalogue
+    keeps that version until the folder is valid again. A broken assistant never falls back on a
+    shipped one of the same name, because that is a different assistant.
     """
 
     def __init__(self, folders: Sequence[Path], known: KnownNames) -> None:
@@ -30,11 +30,11 @@ class Catalogue:
 
     @property
     def broken(self) -> Mapping[str, AssistantError]:
-        """By the folder's name, as of the last load."""
+        """The assistants with mistakes at the last load, by the name of their folder."""
         return self._broken
 
     def reload(self) -> None:
-        """Read everything again. Blocks on the disk; calls under way keep what they have."""
+        """Read all folders again. Blocks on the disk; running calls keep their assistant."""
         loaded: dict[str, Assistant] = {}
         broken: dict[str, AssistantError] = {}
         for name, folder in sorted(self._places().items()):
@@ -51,7 +51,7 @@ class Catalogue:
         return self._loaded.get(name)
 
     def __iter__(self) -> Iterator[Assistant]:
-        """In order of name."""
+        """Iterate in order of name."""
         return iter([self._loaded[name] for name in sorted(self._loaded)])
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Which of a folder's files an assistant answers from: `[knowledge]`."""
+"""Find the files of `[knowledge] paths`, and check them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from ..file_reading import (
     FolderFile,
-    LeadsOut,
-    MissingFile,
-    UnreadableFile,
+    MissingFileError,
+    OutsideFolderError,
+    UnreadableFileError,
     entries,
     read_text,
     shown,
@@ -20,9 +20,9 @@ from ..file_reading import (
 from .validation import FieldProblem, ValidationContext, stays_inside
 
 FILE_BYTES = 2 * 1024 * 1024
-BYTES = 32 * 1024 * 1024  # of all of them
+BYTES = 32 * 1024 * 1024  # of all files
 FILES = 1000
-ENTRIES = 100_000  # of directories, looked at for one pattern
+ENTRIES = 100_000  # of directories, per pattern
 DIRECTORIES = 2_000  # listed for one pattern: each costs a millisecond
 DEPTH = 40  # directories inside each other: to open one costs a step for each above it
 KINDS = (".md", ".csv")
@@ -30,22 +30,22 @@ WILD = re.compile(r"[*?\[]")
 
 
 def found(patterns: Iterable[str], folder: Path) -> list[FolderFile]:
-    """Find what the patterns match now and may be read, in order of name, each once.
+    """Return the readable files that the patterns match now, sorted by name, each once.
 
-    `judge` names the others. Raises `UnreadableFile` if nothing can be found.
+    `check` reports the others. Raises `UnreadableFileError` if a directory cannot be listed.
     """
     names = {name for pattern in patterns for name in matching(pattern, folder)}
     fit = sorted(name for name in names if _unfit_name(name) is None)
     if len(fit) > FILES:
-        raise UnreadableFile(_too_many(len(fit)))
+        raise UnreadableFileError(_too_many(len(fit)))
     return [FolderFile(folder, name) for name in fit]
 
 
 def matching(pattern: str, folder: Path) -> set[str]:
-    """Find the names that one pattern matches. Raises `UnreadableFile`.
+    """Return the names that one pattern matches. Raises `UnreadableFileError`.
 
-    A name without wildcards is there without being looked for. `**` follows no link. Any other
-    step follows one that stays inside the folder.
+    A pattern without wildcards is returned even if the file does not exist. `**` follows no link.
+    Any other step follows links that stay inside the folder.
     """
     parts = PurePosixPath(pattern).parts
     if not WILD.search(pattern):
@@ -102,25 +102,25 @@ class _Search:
                 self._take(_join(directory, name))
 
     def _take(self, name: str) -> None:
-        """Names with a dot in front are of editors and systems."""
+        """Add a name, unless it begins with a dot: editors and systems make such files."""
         if not name.rpartition("/")[2].startswith("."):
             self._found.add(name)
 
     def _list(self, directory: str) -> Iterator[tuple[str, bool, bool]]:
         self._listed += 1
         if self._listed > DIRECTORIES:
-            raise UnreadableFile(f"looks through more than {DIRECTORIES} directories")
+            raise UnreadableFileError(f"looks through more than {DIRECTORIES} directories")
         if directory.count("/") >= DEPTH:
-            raise UnreadableFile(f"looks through directories that are more than {DEPTH} deep")
+            raise UnreadableFileError(f"looks through directories that are more than {DEPTH} deep")
         try:
             listed = entries(self._folder, directory)
-        except MissingFile:  # or a link to a file, where the pattern has a directory
+        except MissingFileError:  # or a link to a file, where the pattern has a directory
             return
-        except UnreadableFile as error:
-            raise UnreadableFile(f'"{shown(directory)}" {error.reason}') from None
+        except UnreadableFileError as error:
+            raise UnreadableFileError(f'"{shown(directory)}" {error.reason}') from None
         self._left -= len(listed)
         if self._left < 0:
-            raise UnreadableFile(f"looks through more than {ENTRIES} files and directories")
+            raise UnreadableFileError(f"looks through more than {ENTRIES} files and directories")
         yield from listed
 
 
@@ -135,8 +135,8 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def judge(patterns: tuple[str, ...], ground: ValidationContext) -> Iterator[FieldProblem]:
-    """Find what is wrong with the patterns, and with every file that they match."""
+def check(patterns: tuple[str, ...], context: ValidationContext) -> Iterator[FieldProblem]:
+    """Yield the problems of the patterns, and of every file that they match."""
     seen: set[str] = set()
     size = 0
     for index, pattern in enumerate(patterns):
@@ -144,8 +144,8 @@ def judge(patterns: tuple[str, ...], ground: ValidationContext) -> Iterator[Fiel
             yield FieldProblem(message, (index,))
             continue
         try:
-            matched = matching(pattern, ground.folder) - seen
-        except UnreadableFile as error:
+            matched = matching(pattern, context.folder) - seen
+        except UnreadableFileError as error:
             yield FieldProblem(error.reason, (index,))
             continue
         seen |= matched
@@ -153,10 +153,10 @@ def judge(patterns: tuple[str, ...], ground: ValidationContext) -> Iterator[Fiel
             yield FieldProblem(_too_many(len(seen)))
             return
         for name in sorted(matched):
-            flaw, read = _judge_file(name, ground.folder, index, sought=not WILD.search(pattern))
+            problem, read = _check_file(name, context.folder, index, named=not WILD.search(pattern))
             size += read
-            if flaw is not None:
-                yield flaw
+            if problem is not None:
+                yield problem
     if size > BYTES:
         yield FieldProblem(f"match more than {BYTES} bytes in all")
 
@@ -181,22 +181,22 @@ def _unfit_name(name: str) -> str | None:
     return None
 
 
-def _judge_file(
-    name: str, folder: Path, index: int, *, sought: bool
+def _check_file(
+    name: str, folder: Path, index: int, *, named: bool
 ) -> tuple[FieldProblem | None, int]:
-    """Find a flaw of one file, and its bytes. `sought`: a pattern says its whole name."""
+    """Return a problem of one file, and its bytes. `named`: a pattern is exactly its name."""
     try:
         if (message := _unfit_name(name)) is not None:
             return FieldProblem(message, (index,)), 0
         text = read_text(FolderFile(folder, name), FILE_BYTES)
-    except MissingFile as error:
-        if sought:
+    except MissingFileError as error:
+        if named:
             return FieldProblem(
                 f'there is no file "{name}" in the assistant\'s folder', (index,)
             ), 0
         return FieldProblem(error.reason, (index,), name), 0
-    except LeadsOut as error:
+    except OutsideFolderError as error:
         return FieldProblem(f'"{name}" {error.reason}', (index,)), 0
-    except UnreadableFile as error:
+    except UnreadableFileError as error:
         return FieldProblem(error.reason, (index,), name, error.line), 0
     return None, len(text.encode())

@@ -1,7 +1,7 @@
-"""What is said once for all languages, or in a table by language.
+"""Texts that are the same for all languages, or a table by language.
 
-One rule for every such table: the language itself, then the language without its region, then
-what was said without a language, then the assistant's first language.
+A lookup tries the language, then the language without its region, then the text for all
+languages, then the assistant's first language.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from .validation import LANGUAGE, FieldProblem, ValidationContext, near, wrong
+from ..toml import did_you_mean
+from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 
-EVERY = "*"  # the key of what was said without a language
+EVERY = "*"  # the key of a text for all languages
 
 
 def said_in(table: Mapping[str, str], language: str, first: str) -> str | None:
@@ -24,7 +25,7 @@ def said_in(table: Mapping[str, str], language: str, first: str) -> str | None:
 
 
 def pick(asked: str | None, languages: Sequence[str]) -> str:
-    """The nearest of the languages to what was asked for; the first if none is near."""
+    """Return the nearest of the languages to the requested one; the first if none is near."""
     wanted = (asked or "").strip().replace("_", "-").lower()
     primary = wanted.partition("-")[0]
     for language in languages:
@@ -36,14 +37,14 @@ def pick(asked: str | None, languages: Sequence[str]) -> str:
     return languages[0]
 
 
-def not_a_language(key: str, ground: ValidationContext) -> str | None:
-    """Why this cannot be the key of a table by language; None: it can."""
-    if ground.languages is None:
+def not_a_language(key: str, context: ValidationContext) -> str | None:
+    """Say why this cannot be a key of a table by language; None: it can."""
+    if context.languages is None:
         return None if LANGUAGE.fullmatch(key) else f'"{key}" is not a language such as "en"'
-    if any(key in (each, each.partition("-")[0]) for each in ground.languages):
+    if any(key in (each, each.partition("-")[0]) for each in context.languages):
         return None
-    return f'"{key}" is not among the languages {", ".join(ground.languages)}' + near(
-        key, ground.languages
+    return f'"{key}" is not among the languages {", ".join(context.languages)}' + did_you_mean(
+        key, context.languages
     )
 
 
@@ -55,17 +56,17 @@ def _as_table(value: object) -> object:
     return {EVERY: value}
 
 
-def _judge_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-    ground = ValidationContext.of(info)
+def _check_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    context = ValidationContext.of(info)
     written = [key for key in table if key != EVERY]
-    flaws = [FieldProblem(m, (key,)) for key in written if (m := not_a_language(key, ground))]
-    first = ground.languages[0] if ground.languages else EVERY
-    if said_in(table, first, first) is None and ground.languages:
-        flaws.append(
+    problems = [FieldProblem(m, (key,)) for key in written if (m := not_a_language(key, context))]
+    first = context.languages[0] if context.languages else EVERY
+    if said_in(table, first, first) is None and context.languages:
+        problems.append(
             FieldProblem(f'has nothing for "{first}", which the other languages fall back on')
         )
-    if flaws:
-        raise wrong(*flaws)
+    if problems:
+        raise wrong(*problems)
     return table
 
 
@@ -73,6 +74,6 @@ ShortText = Annotated[str, Field(min_length=1, max_length=1000)]
 ByLanguage = Annotated[
     dict[str, ShortText],
     BeforeValidator(_as_table),
-    AfterValidator(_judge_keys),
+    AfterValidator(_check_keys),
     Field(max_length=100),
 ]

@@ -1,20 +1,19 @@
-"""From a folder to an assistant, or to everything that is wrong with it, by file, key and line."""
+"""Load an assistant's folder, or report every mistake in it with file, key and line."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import TOO_MANY_DIGITS, AssistantError, Mistake, misread
-from ..file_reading import FolderFile, UnreadableFile, read_text
+from ..errors import AssistantError, Mistake
+from ..file_reading import FolderFile, UnreadableFileError
+from ..toml import KeyLines, KeyPath, did_you_mean, line_of, plain_message, read_toml, toml_lines
 from .assistant import Assistant
-from .key_lines import KeyLines, line_of, toml_lines
 from .languages import EVERY
 from .sections import (
     CascadeSection,
@@ -28,8 +27,7 @@ from .sections import (
     UpstreamSection,
     VoiceSection,
 )
-from .validation import LANGUAGE, FieldProblem, KnownNames, ValidationContext, near
-from .validation import KeyPath as KeyPath
+from .validation import LANGUAGE, FieldProblem, KnownNames, ValidationContext
 from .variables import RESERVED, Variable
 
 if TYPE_CHECKING:
@@ -51,37 +49,30 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "knowledge": (Knowledge,),
     "limits": (LimitsSection,),
 }
-"""Which keys there are, by the path of their table; `*` is any name or index."""
+"""The models that define the keys of each table, by its path; `*` is any name or index."""
 
 
 def load(folder: Path, known: KnownNames) -> Assistant:
-    """The assistant of a folder. Raises `AssistantError` with every mistake in it."""
+    """Load the assistant of a folder. Raises `AssistantError` with every mistake in it."""
     folder = place(folder)
     try:
-        text = read_text(FolderFile(folder, FILE), FILE_BYTES)
-        data = tomllib.loads(text)
-    except UnreadableFile as error:
+        file = read_toml(FolderFile(folder, FILE), FILE_BYTES)
+    except UnreadableFileError as error:
         raise AssistantError([_mistake(folder, FILE, "", error.reason, error.line)]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise AssistantError([_mistake(folder, FILE, "", *misread(error))]) from None
-    except RecursionError:
-        raise AssistantError([_mistake(folder, FILE, "", "is nested too deeply")]) from None
-    except ValueError:
-        raise AssistantError([_mistake(folder, FILE, "", TOO_MANY_DIGITS)]) from None
     try:
-        return Assistant.model_validate(data, context=_ground(folder, known, data))
+        return Assistant.model_validate(file.data, context=_context(folder, known, file.data))
     except ValidationError as error:
-        found = _mistakes(error, data, toml_lines(text), folder)
+        found = _mistakes(error, file.data, toml_lines(file.text), folder)
         raise AssistantError(sorted(found, key=_place)) from None
 
 
 def place(folder: Path) -> Path:
-    """Absolute and without `..`, so that it has a name; a link stays what it is called."""
+    """Return the folder's absolute path without `..`: its last part is its name, even of a link."""
     return Path(os.path.abspath(folder))
 
 
-def _ground(folder: Path, known: KnownNames, data: dict[str, object]) -> ValidationContext:
-    """Languages and roles judge other sections, so they are looked at first, as they are."""
+def _context(folder: Path, known: KnownNames, data: dict[str, object]) -> ValidationContext:
+    """Collect the languages, roles and variables: other sections are checked against them."""
     languages, variables = _texts(data.get("languages", ["en"])), data.get("variables")
     return ValidationContext(
         folder,
@@ -103,69 +94,47 @@ def _mistakes(
 ) -> Iterator[Mistake]:
     for each in error.errors(include_url=False):
         key = _written(each["loc"], data, missing=each["type"] == "missing")
-        for flaw in _flaws(each, key):
-            if flaw.file is None:
-                where = (*key, *flaw.key)
+        for problem in _problems(each, key):
+            if problem.file is None:
+                where = (*key, *problem.key)
                 line = line_of(lines, _written(where, data, missing=False))
-                yield _mistake(folder, FILE, _dotted(where), flaw.message, line)
+                yield _mistake(folder, FILE, _dotted(where), problem.message, line)
             else:
-                where = _written((*key, *flaw.key), data, missing=False)
-                yield _mistake(folder, flaw.file, _dotted(where), flaw.message, flaw.line)
+                where = _written((*key, *problem.key), data, missing=False)
+                yield _mistake(folder, problem.file, _dotted(where), problem.message, problem.line)
 
 
-def _flaws(error: ErrorDetails, key: KeyPath) -> tuple[FieldProblem, ...]:
+def _problems(error: ErrorDetails, key: KeyPath) -> tuple[FieldProblem, ...]:
     match error["type"]:
-        case "flaws":
-            flaws: tuple[FieldProblem, ...] = error["ctx"]["flaws"]
-            return flaws
-        case "missing":
-            return (FieldProblem("is required"),)
+        case "problems":
+            problems: tuple[FieldProblem, ...] = error["ctx"]["problems"]
+            return problems
         case "extra_forbidden":
-            return (FieldProblem(f"is not a key here{near(str(key[-1]), _keys(key[:-1]))}"),)
+            return (
+                FieldProblem(f"is not a key here{did_you_mean(str(key[-1]), _keys(key[:-1]))}"),
+            )
         case "literal_error":
-            hint = _nearest_choice(error)
-            return (FieldProblem(_plain(error) + hint),)
+            hint = _did_you_mean_choice(error)
+            return (FieldProblem(plain_message(error) + hint),)
         case "union_tag_invalid":
             tag, tags = error["ctx"]["tag"], ("server_vad", "semantic_vad")
-            return (FieldProblem(f"must be one of {', '.join(tags)}{near(tag, tags)}", ("type",)),)
+            return (
+                FieldProblem(
+                    f"must be one of {', '.join(tags)}{did_you_mean(tag, tags)}", ("type",)
+                ),
+            )
         case _:
-            return (FieldProblem(_plain(error)),)
+            return (FieldProblem(plain_message(error)),)
 
 
-_TYPES = {
-    "string_type": "must be text",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "model_attributes_type": "must be a table",
-    "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
-}
-
-
-def _plain(error: ErrorDetails) -> str:
-    """Pydantic's sentence, in the words of people who write TOML."""
-    if (said := _TYPES.get(error["type"])) is not None:
-        return said
-    return re.sub(r"^(Input should be|String should|\w+ should)\b", _must, error["msg"])
-
-
-def _must(found: re.Match[str]) -> str:
-    return "must be" if found[1].endswith("be") else "must"
-
-
-def _nearest_choice(error: ErrorDetails) -> str:
+def _did_you_mean_choice(error: ErrorDetails) -> str:
     written = error["input"]
     choices = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
-    return near(written, choices) if isinstance(written, str) else ""
+    return did_you_mean(written, choices) if isinstance(written, str) else ""
 
 
 def _keys(table: KeyPath) -> list[str]:
-    """The keys that a table may have, as people write them."""
+    """Return the keys that a table may have, as authors write them."""
     path = ".".join(map(str, table))
     for pattern, models in SECTIONS.items():
         if re.fullmatch(re.escape(pattern).replace(r"\*", "[^.]+"), path):
@@ -178,7 +147,7 @@ def written_keys(model: type[BaseModel]) -> list[str]:
 
 
 def _written(loc: KeyPath, data: object, *, missing: bool) -> KeyPath:
-    """A path without the steps that nobody wrote: tags of unions, our own "every language"."""
+    """Remove the steps that are not in the file: tags of unions, our own `EVERY` language."""
     key: list[str | int] = []
     for index, part in enumerate(loc):
         if _has(data, part):

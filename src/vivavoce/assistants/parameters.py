@@ -1,7 +1,7 @@
-"""A tool's parameters: is this JSON Schema of an object, in the words that everybody has?
+"""Check that a tool's parameters are the JSON Schema of an object.
 
-Keywords that start with `x-` are ours (`x-examples`, `x-synonyms`) and unknown ones are left
-alone, as JSON Schema asks for. What is judged is what a model or our own brain would trip over.
+Keywords that start with `x-` are ours (`x-examples`, `x-synonyms`). Unknown keywords are ignored,
+as JSON Schema requires. The checks cover the keywords that models and our own brain use.
 """
 
 from __future__ import annotations
@@ -13,65 +13,59 @@ from collections.abc import Iterator
 import msgspec
 
 from ..core.types import JsonObject
-from ..errors import TOO_MANY_DIGITS
-from .key_lines import json_lines, line_of
-from .validation import FieldProblem, KeyPath, ValidationContext, near, wrong
+from ..file_reading import UnreadableFileError
+from ..toml import KeyPath, did_you_mean, json_lines, line_of, parse_json
+from .validation import FieldProblem, ValidationContext, wrong
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 DEPTH = 16
 NOTHING: JsonObject = {"type": "object", "properties": {}}
 
 
-def read(value: object, ground: ValidationContext) -> JsonObject:
-    """`parameters` as written → a schema. Raises `wrong` with all that is wrong."""
+def read(value: object, context: ValidationContext) -> JsonObject:
+    """Return the schema that `parameters` holds or names. Raises `wrong` with every problem."""
     if not isinstance(value, dict):
         raise wrong('must be a table or { file = "…" }')
     if set(value) == {"file"} and isinstance(value["file"], str):
-        return _from_file(value["file"], ground)
+        return _from_file(value["file"], context)
     if not _is_json(value):
         raise wrong("must be what JSON can say: no dates, times, nan or inf")
-    if flaws := [FieldProblem(message, key) for key, message in _judge(value, top=True)]:
-        raise wrong(*flaws)
+    if problems := [FieldProblem(message, key) for key, message in _check(value, top=True)]:
+        raise wrong(*problems)
     return value
 
 
 def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
-        msgspec.json.encode(value)  # it goes onto the wire, which takes no half surrogate pair
+        msgspec.json.encode(value)  # the wire cannot carry half a surrogate pair
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False
     return True
 
 
-def _from_file(name: str, ground: ValidationContext) -> JsonObject:
-    text = ground.read(name)
+def _from_file(name: str, context: ValidationContext) -> JsonObject:
+    text = context.read(name)
     try:
-        schema = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise wrong(
-            FieldProblem(f"is not JSON: {error.msg}", file=name, line=error.lineno)
-        ) from None
-    except RecursionError:
-        raise wrong(FieldProblem("is nested too deeply", file=name)) from None
-    except ValueError:
-        raise wrong(FieldProblem(TOO_MANY_DIGITS, file=name)) from None
+        schema = parse_json(text)
+    except UnreadableFileError as error:
+        raise wrong(FieldProblem(error.reason, file=name, line=error.line)) from None
     if not isinstance(schema, dict):
         raise wrong(FieldProblem("must hold a JSON object", file=name, line=1))
     if not _is_json(schema):
         raise wrong(FieldProblem("must not hold NaN, Infinity or half a surrogate pair", file=name))
     lines = json_lines(text)
-    flaws = [
+    problems = [
         FieldProblem(f"{'.'.join(map(str, key))}: {message}" if key else message,
              file=name, line=line_of(lines, key) or 1)
-        for key, message in _judge(schema, top=True)
+        for key, message in _check(schema, top=True)
     ]  # fmt: skip
-    if flaws:
-        raise wrong(*flaws)
+    if problems:
+        raise wrong(*problems)
     return schema
 
 
-def _judge(
+def _check(
     schema: object, key: KeyPath = (), *, top: bool = False
 ) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(schema, bool) and not top:
@@ -82,27 +76,27 @@ def _judge(
     if len(key) > 2 * DEPTH:
         yield key, f"is nested deeper than {DEPTH} schemas"
         return
-    yield from _judge_type(schema, key, top=top)
-    yield from _judge_properties(schema, key)
+    yield from _check_type(schema, key, top=top)
+    yield from _check_properties(schema, key)
     if "enum" in schema and not (isinstance(schema["enum"], list) and schema["enum"]):
         yield (*key, "enum"), "must be a list of at least one value"
     if "pattern" in schema:
-        yield from _judge_pattern(schema["pattern"], (*key, "pattern"))
+        yield from _check_pattern(schema["pattern"], (*key, "pattern"))
     if "description" in schema and not isinstance(schema["description"], str):
         yield (*key, "description"), "must be text"
     for name in ("items", "additionalProperties", "not"):
         if name in schema:
-            yield from _judge(schema[name], (*key, name))
+            yield from _check(schema[name], (*key, name))
     for name in ("anyOf", "oneOf", "allOf"):
         inner = schema.get(name, [])
         if not isinstance(inner, list):
             yield (*key, name), "must be a list of schemas"
             continue
         for index, each in enumerate(inner):
-            yield from _judge(each, (*key, name, index))
+            yield from _check(each, (*key, name, index))
 
 
-def _judge_type(schema: JsonObject, key: KeyPath, *, top: bool) -> Iterator[tuple[KeyPath, str]]:
+def _check_type(schema: JsonObject, key: KeyPath, *, top: bool) -> Iterator[tuple[KeyPath, str]]:
     written = schema.get("type")
     if top and written != "object":
         yield (*key, "type"), 'must be "object": a tool takes named arguments'
@@ -110,27 +104,27 @@ def _judge_type(schema: JsonObject, key: KeyPath, *, top: bool) -> Iterator[tupl
     types = written if isinstance(written, list) else [written] if "type" in schema else []
     for each in types:
         if each not in TYPES:
-            hint = near(each, TYPES) if isinstance(each, str) else ""
+            hint = did_you_mean(each, TYPES) if isinstance(each, str) else ""
             yield (*key, "type"), f"must be one of {', '.join(TYPES)}{hint}"
 
 
-def _judge_properties(schema: JsonObject, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _check_properties(schema: JsonObject, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict):
         yield (*key, "properties"), "must be a table of schemas"
         properties = {}
     for name, inner in properties.items():
-        yield from _judge(inner, (*key, "properties", name))
+        yield from _check(inner, (*key, "properties", name))
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         yield (*key, "required"), "must be a list of names"
         return
     for index, name in enumerate(required):
         if name not in properties:
-            hint = near(name, properties)
+            hint = did_you_mean(name, properties)
             yield (*key, "required", index), f'"{name}" is not among the properties{hint}'
 
 
-def _judge_pattern(pattern: object, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _check_pattern(pattern: object, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     try:
         re.compile(pattern if isinstance(pattern, str) else "(")
     except re.error:

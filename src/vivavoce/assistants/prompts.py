@@ -1,7 +1,7 @@
-"""`[instructions]`: Jinja2 templates, sandboxed, one for each role and language that has its own.
+"""Compile `[instructions]`: sandboxed Jinja2 templates, by role and language.
 
-Looked up role.language → role → language → default. What cannot be rendered with the defaults of
-the variables is a mistake of the author's, found at load time and not in somebody's call.
+The lookup order is role.language, role, language, default. A template that cannot be rendered with
+the defaults of the variables is a mistake, which the author sees when the assistant is loaded.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic_core import PydanticCustomError
 
+from ..toml import KeyPath, did_you_mean
 from .languages import not_a_language
-from .validation import FieldProblem, KeyPath, ValidationContext, near, wrong
+from .validation import FieldProblem, ValidationContext, wrong
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 DEFAULT = "You are {{ title }}, a voice assistant. Answer in one or two short spoken sentences."
 UNFIT = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What a template raises that does not go with its values."""
+"""The exceptions of a template that does not fit its values."""
 
 _TEMPLATE = "<prompt>"
 
@@ -45,7 +46,7 @@ class PromptTemplate:
 
     @staticmethod
     def parse(text: str, file: str | None = None, key: KeyPath = ()) -> PromptTemplate:
-        """Raises `wrong` for what is not a template."""
+        """Compile a template. Raises `wrong` if it is invalid."""
         try:
             tree = _jinja.parse(text)
             if any(True for _ in meta.find_referenced_templates(tree)):
@@ -64,11 +65,11 @@ class PromptTemplate:
 
     def undeclared(self, names: Collection[str]) -> Iterator[FieldProblem]:
         for name in sorted(self.names.difference(names)):
-            message = f'"{name}" is not among the variables{near(name, names)}'
+            message = f'"{name}" is not among the variables{did_you_mean(name, names)}'
             yield FieldProblem(message, self.key, self.file)
 
     def attempt(self, values: Mapping[str, object]) -> FieldProblem | None:
-        """What goes wrong when it is rendered."""
+        """Render it, and return the problem if that fails."""
         try:
             self.render(values)
         except UNFIT as error:
@@ -79,7 +80,7 @@ class PromptTemplate:
 
 
 def _line(traceback: TracebackType | None) -> int | None:
-    """Jinja2 puts its template's lines into the traceback."""
+    """Return the template's line, which Jinja2 puts into the traceback."""
     line = None
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == _TEMPLATE:
@@ -106,20 +107,20 @@ NONE = PromptTable({})
 
 
 def read(value: object, info: ValidationInfo) -> PromptTable:
-    """`[instructions]` as written → prompts as rendered. Raises `wrong` with all that is wrong."""
+    """Compile the prompts of `[instructions]`. Raises `wrong` with every problem."""
     if isinstance(value, PromptTable):
         return value
     if not isinstance(value, dict):
         raise wrong("must be a table")
-    ground, flaws = ValidationContext.of(info), list[FieldProblem]()
+    context, problems = ValidationContext.of(info), list[FieldProblem]()
     table: dict[tuple[str | None, str | None], PromptTemplate] = {}
     for key, where, leaf in _leaves(value):
         try:
-            table[_address(key, ground)] = _prompt(leaf, where, ground)
+            table[_address(key, context)] = _prompt(leaf, where, context)
         except PydanticCustomError as error:
-            flaws += [_beneath(flaw, where) for flaw in (error.context or {})["flaws"]]
-    if flaws:
-        raise wrong(*flaws)
+            problems += [_beneath(problem, where) for problem in (error.context or {})["problems"]]
+    if problems:
+        raise wrong(*problems)
     return PromptTable(table)
 
 
@@ -136,37 +137,37 @@ def _is_leaf(value: dict[str, object]) -> bool:
     return "file" in value and not isinstance(value["file"], dict)
 
 
-def _address(key: tuple[str, ...], ground: ValidationContext) -> tuple[str | None, str | None]:
-    """Which role and which language a key stands for."""
+def _address(key: tuple[str, ...], context: ValidationContext) -> tuple[str | None, str | None]:
+    """Return the role and the language that a key stands for."""
     name, *rest = key
-    roles, languages = ground.roles or (), ground.languages or ()
+    roles, languages = context.roles or (), context.languages or ()
     if rest:
-        if name not in roles and ground.roles is not None:
-            raise wrong(f'"{name}" is not among the roles{near(name, roles)}')
+        if name not in roles and context.roles is not None:
+            raise wrong(f'"{name}" is not among the roles{did_you_mean(name, roles)}')
         if rest[0] == "default":
             return name, None
-        if (message := not_a_language(rest[0], ground)) is not None:
+        if (message := not_a_language(rest[0], context)) is not None:
             raise wrong(message)
         return name, rest[0]
     if name == "default":
         return None, None
     if name in roles:
         return name, None
-    if ground.roles is None or not_a_language(name, ground) is None:
+    if context.roles is None or not_a_language(name, context) is None:
         return None, name
-    hint = near(name, ("default", *roles, *languages))
+    hint = did_you_mean(name, ("default", *roles, *languages))
     raise wrong(f'must be "default", a role or a language{hint}')
 
 
-def _prompt(leaf: object, key: KeyPath, ground: ValidationContext) -> PromptTemplate:
+def _prompt(leaf: object, key: KeyPath, context: ValidationContext) -> PromptTemplate:
     match leaf:
         case str():
             return PromptTemplate.parse(leaf, None, key)
         case {"file": str(name), **rest} if not rest:
-            return PromptTemplate.parse(ground.read(name), name, key)
+            return PromptTemplate.parse(context.read(name), name, key)
         case _:
             raise wrong('must be text or { file = "…" }')
 
 
-def _beneath(flaw: FieldProblem, where: KeyPath) -> FieldProblem:
-    return FieldProblem(flaw.message, flaw.key or where, flaw.file, flaw.line)
+def _beneath(problem: FieldProblem, where: KeyPath) -> FieldProblem:
+    return FieldProblem(problem.message, problem.key or where, problem.file, problem.line)

@@ -1,4 +1,4 @@
-"""The tables of `assistant.toml` that say one thing each, with their defaults."""
+"""The tables of `assistant.toml`, with their defaults."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from pydantic import (
 )
 
 from ..core.types import JsonObject, ToolSpec
-from ..file_reading import UnreadableFile, read_text
+from ..file_reading import UnreadableFileError, read_text
+from ..toml import did_you_mean
 from . import knowledge_files, parameters
 from .languages import EVERY, ByLanguage
-from .validation import LANGUAGE, FieldProblem, ValidationContext, near, wrong
+from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 from .variables import AssistantSection
 
 SECRET_BYTES = 64 * 1024
@@ -49,26 +50,26 @@ def _role(value: str, info: ValidationInfo) -> str:
 
 
 def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
-    flaws = [
+    problems = [
         FieldProblem(f'"{value}" is there twice', (index,))
         for index, value in enumerate(values)
         if value in values[:index]
     ]
-    if flaws:
-        raise wrong(*flaws)
+    if problems:
+        raise wrong(*problems)
     return values
 
 
 def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     kind = str(info.field_name)
     names: frozenset[str] = getattr(ValidationContext.of(info).known, kind)
-    flaws = [
-        FieldProblem(f'there is no {kind} named "{name}"{near(name, names)}', (key,))
+    problems = [
+        FieldProblem(f'there is no {kind} named "{name}"{did_you_mean(name, names)}', (key,))
         for key, name in table.items()
         if name not in names
     ]
-    if flaws:
-        raise wrong(*flaws)
+    if problems:
+        raise wrong(*problems)
     return table
 
 
@@ -116,10 +117,10 @@ class CascadeSection(AssistantSection):
 
 
 class SecretSource(AssistantSection):
-    """Where a secret is. It is read when it is used, and kept nowhere."""
+    """The source of a secret. The secret is read for each use and not kept."""
 
     env: str | None = Field(None, min_length=1)
-    file: str | None = Field(None, min_length=1)  # outside the folder, as a rule
+    file: str | None = Field(None, min_length=1)  # usually outside the folder
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -128,12 +129,12 @@ class SecretSource(AssistantSection):
         return self
 
     def read(self, folder: Path, environ: Mapping[str, str] = os.environ) -> str | None:
-        """The secret; None where there is none."""
+        """Read the secret; None if there is none."""
         if self.env is not None:
             return environ.get(self.env, "").strip() or None
         try:
             return read_text(folder / (self.file or ""), SECRET_BYTES).strip() or None
-        except UnreadableFile:
+        except UnreadableFileError:
             return None
 
 
@@ -159,7 +160,7 @@ class UpstreamSection(AssistantSection):
 
 
 class Scripted(AssistantSection):
-    """The file that `engine = "scripted"` follows. What is in it the engine judges."""
+    """The script of `engine = "scripted"`. The engine checks its content."""
 
     script: str | None = Field(None, min_length=1)
 
@@ -181,7 +182,7 @@ class ToolDeclaration(AssistantSection):
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
         if value not in (kinds := ValidationContext.of(info).known.tools):
-            raise wrong(f"must be one of {', '.join(sorted(kinds))}{near(value, kinds)}")
+            raise wrong(f"must be one of {', '.join(sorted(kinds))}{did_you_mean(value, kinds)}")
         return value
 
     @field_validator("parameters", mode="plain")
@@ -203,11 +204,11 @@ class Knowledge(AssistantSection):
     @field_validator("paths")
     @classmethod
     def _stay_inside(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        flaws = list(knowledge_files.judge(value, ValidationContext.of(info)))
-        if value == PATHS:  # the author did not write them, so no line shows them
-            flaws = [replace(flaw, key=()) for flaw in flaws]
-        if flaws:
-            raise wrong(*flaws)
+        problems = list(knowledge_files.check(value, ValidationContext.of(info)))
+        if value == PATHS:  # the default, which has no line in the file
+            problems = [replace(problem, key=()) for problem in problems]
+        if problems:
+            raise wrong(*problems)
         return value
 
 
@@ -221,13 +222,15 @@ class LimitsSection(AssistantSection):
     @field_validator("locked")
     @classmethod
     def _are_session_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        flaws = [
-            FieldProblem(f'"{name}" is not a field of the session{near(name, LOCKABLE)}', (index,))
+        problems = [
+            FieldProblem(
+                f'"{name}" is not a field of the session{did_you_mean(name, LOCKABLE)}', (index,)
+            )
             for index, name in enumerate(value)
             if name not in LOCKABLE
         ]
-        if flaws:
-            raise wrong(*flaws)
+        if problems:
+            raise wrong(*problems)
         return value
 
 

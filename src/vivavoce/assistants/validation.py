@@ -1,70 +1,71 @@
-"""What an assistant is judged against: its own folder, and what this server knows.
+"""What the validators of an assistant share: the context, and how they report problems.
 
-A judge that finds something wrong raises `wrong(...)` with everything it found. Pydantic collects
-those over the whole file; `load` adds file and line.
+A validator raises `wrong(...)` with all the problems that it found. Pydantic collects them over
+the whole file; `load` adds file and line.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 from pydantic_core import PydanticCustomError
 
-from ..file_reading import FolderFile, LeadsOut, MissingFile, UnreadableFile, read_text
+from ..file_reading import (
+    FolderFile,
+    MissingFileError,
+    OutsideFolderError,
+    UnreadableFileError,
+    read_text,
+)
+from ..toml import KeyPath
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # BCP 47, in short
+LANGUAGE = re.compile(
+    r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?"
+)  # the common subset of BCP 47
 FILE_BYTES = 64 * 1024  # a prompt, a tool's parameters
-
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that this server can make something of."""
+    """The names that `assistant.toml` may use on this server."""
 
     engines: frozenset[str] = frozenset()
     stt: frozenset[str] = frozenset()
     brain: frozenset[str] = frozenset()
     tts: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By `tts` adapter. One that is not here takes any name."""
+    """By `tts` adapter. An adapter without an entry accepts any name."""
     tools: frozenset[str] = frozenset({"client"})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing wrong. `key` counts from the field that was judged, `file` from the folder."""
+    """One problem. `key` is relative to the validated field, `file` to the folder."""
 
     message: str
     key: KeyPath = ()
-    file: str | None = None  # None: assistant.toml, where the key is
+    file: str | None = None  # None: assistant.toml
     line: int | None = None
 
 
-def wrong(*flaws: FieldProblem | str) -> PydanticCustomError:
-    listed = tuple(FieldProblem(f) if isinstance(f, str) else f for f in flaws)
-    return PydanticCustomError("flaws", "{flaws}", {"flaws": listed})
-
-
-def near(name: str, names: Iterable[str]) -> str:
-    """` (did you mean "…"?)`, where something is near enough."""
-    found = difflib.get_close_matches(name, [n for n in names if n != name], n=1, cutoff=0.6)
-    return f' (did you mean "{found[0]}"?)' if found else ""
+def wrong(*problems: FieldProblem | str) -> PydanticCustomError:
+    """Make the error that a validator raises for its problems."""
+    listed = tuple(FieldProblem(f) if isinstance(f, str) else f for f in problems)
+    return PydanticCustomError("problems", "{problems}", {"problems": listed})
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationContext:
     folder: Path
     known: KnownNames
-    languages: tuple[str, ...] | None  # None: wrong themselves, so nothing is judged by them
+    languages: tuple[str, ...] | None  # None: they are invalid, so nothing is checked against them
     roles: tuple[str, ...] | None
     says: frozenset[str]  # the names that a prompt may use
 
@@ -73,21 +74,21 @@ class ValidationContext:
         return cast("ValidationContext", info.context)
 
     def read(self, name: str) -> str:
-        """The text of a small file of the folder. Raises `wrong` if there is none to be had."""
+        """Read a small text file of the folder. Raises `wrong` if it cannot be read."""
         if not stays_inside(name):
             raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
         try:
             return read_text(FolderFile(self.folder, name), FILE_BYTES)
-        except MissingFile:
+        except MissingFileError:
             raise wrong(f'there is no file "{name}" in the assistant\'s folder') from None
-        except LeadsOut as error:
+        except OutsideFolderError as error:
             raise wrong(f'"{name}" {error.reason}') from None
-        except UnreadableFile as error:
+        except UnreadableFileError as error:
             raise wrong(FieldProblem(error.reason, file=name, line=error.line)) from None
 
 
 def stays_inside(name: str) -> bool:
-    """Is it a plain relative path with slashes that goes nowhere but down?"""
+    """Return True for a relative path with slashes that does not leave its folder."""
     parts = PurePosixPath(name).parts
     absolute = PurePosixPath(name).is_absolute() or Path(name).is_absolute()
     return bool(parts) and name.isprintable() and not (absolute or "\\" in name or ".." in parts)

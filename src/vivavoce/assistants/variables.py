@@ -1,4 +1,4 @@
-"""What a caller may tell an assistant, and what a prompt may say: `[variables.…]`."""
+"""The variables that a caller may set and a prompt may use: `[variables.…]`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .validation import FieldProblem, near, wrong
+from ..toml import did_you_mean
+from .validation import FieldProblem, wrong
 
 TEXT_CHARACTERS = 1000
-LARGEST = 10**300  # what a float can hold, and JSON can carry
+LARGEST = 10**300  # within the range of a float, which JSON carries
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
-RESERVED = frozenset({"name", "title", "role", "language"})  # every prompt has these already
+RESERVED = frozenset({"name", "title", "role", "language"})  # names that every prompt has
 
 Value = str | int | float | date | None
-"""None: a number or date without a default that nobody gave. Prompts show nothing for it."""
+"""None: a number or date without a value and a default. Prompts render it as nothing."""
 
 
 class AssistantSection(BaseModel):
-    """A table of `assistant.toml`: types as TOML has them, and no unknown keys."""
+    """A table of `assistant.toml`: TOML's own types, and no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -32,7 +33,7 @@ class Variable(AssistantSection):
     choices: tuple[str, ...] = Field((), strict=False, max_length=100)
 
     def parse(self, value: object) -> Value:
-        """A value as prompts get it. Raises `ValueError` with a sentence for whoever gave it."""
+        """Return a value as prompts get it. Raises `ValueError` with a sentence for the caller."""
         match self.type:
             case "text":
                 return _text(value)
@@ -43,7 +44,7 @@ class Variable(AssistantSection):
             case "choice":
                 if isinstance(value, str) and value in self.choices:
                     return value
-                hint = near(value, self.choices) if isinstance(value, str) else ""
+                hint = did_you_mean(value, self.choices) if isinstance(value, str) else ""
                 raise ValueError(f"must be one of {', '.join(self.choices)}{hint}")
 
     @property
@@ -55,8 +56,8 @@ class Variable(AssistantSection):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if (self.type == "choice") != bool(self.choices):
-            say = "must list at least one" if self.type == "choice" else 'needs type = "choice"'
-            raise wrong(FieldProblem(say, ("choices",)))
+            problem = "must list at least one" if self.choices == () else 'needs type = "choice"'
+            raise wrong(FieldProblem(problem, ("choices",)))
         if self.default is not None:
             try:
                 self.parse(self.default)

@@ -1,4 +1,4 @@
-"""`vivavoce assistants`: what there is, and whether a folder of yours is right."""
+"""`vivavoce assistants`: list the assistants, or check one folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .common import (
     data_folder_of,
     err,
     fail,
-    flaws,
+    mistakes_hint,
     out,
     pluralise,
     print_json,
@@ -28,7 +28,7 @@ app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
 @app.command("list")
 def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """Those that ship with the server and your own."""
+    """List the assistants that ship with the server and your own."""
     data = data_folder_of(data_dir)
     there = catalogue(data)
     if json:
@@ -45,7 +45,7 @@ def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
             markup=False,
         )
     for name, error in there.broken.items():
-        err.print(f"{name} has {flaws(data, name, error)}", markup=False)
+        err.print(f"{name} has {mistakes_hint(data, name, error)}", markup=False)
 
 
 @app.command()
@@ -55,19 +55,13 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Find every mistake in a folder, with file, line and key."""
-    from ..app.adapters import known
-    from ..assistants import load
-    from ..engines.scripted import script
-    from ..knowledge import ingest
+    from ..app.catalogue import check_assistant
 
     if path.name == "assistant.toml":
         path = path.parent
     mistakes = []
     try:
-        assistant = load(path, known())
-        chunks = ingest.load(assistant.knowledge_files(), assistant.languages)
-        if (written := assistant.script()) is not None:
-            script.load(written)
+        checked = check_assistant(path)
     except MistakesError as error:
         mistakes = error.mistakes
     if json:
@@ -77,11 +71,12 @@ def check(
         for mistake in mistakes:
             out.print(str(mistake), markup=False)
     else:
+        assistant = checked.assistant
         tools = len(assistant.tools())
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
-                  f"{len(chunks)} pieces of knowledge, {tools} tools.")  # fmt: skip
+                  f"{checked.chunks} chunks of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:
         if not json:
             fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")

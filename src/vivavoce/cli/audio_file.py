@@ -1,4 +1,4 @@
-"""Sound files for the command line: any PCM WAV in, PCM16 mono 24 kHz out."""
+"""Audio files for the command line: read any 16-bit WAV as PCM16 mono 24 kHz, and write WAV."""
 
 from __future__ import annotations
 
@@ -14,25 +14,20 @@ from ..audio.resample import Resampler
 from .common import warn
 
 PIECE_MS = 100
-LEAST_HZ = (
-    16_000  # what recognisers were made for: the sharp consonants are above what fewer can hold
-)
+LEAST_HZ = 16_000  # recognisers are trained with it: a lower rate loses the sharp consonants
 
 
-class UnsupportedAudio(Exception):
-    """What was given is no sound that we can read; says why."""
+class UnsupportedAudioError(Exception):
+    """The input is not audio that this module reads. The message says why."""
 
 
 def read(data: bytes) -> bytes:
-    """A WAV file's sound; anything that does not begin like one is raw PCM16 mono 24 kHz."""
+    """Return the audio of a WAV file; data without its header is raw PCM16 mono 24 kHz."""
     return b"".join(pieces(io.BufferedReader(io.BytesIO(data))))
 
 
 def pieces(file: io.BufferedReader) -> Iterator[bytes]:
-    """The same from a file that is still being written: in pieces of 100 ms, or of what there is.
-
-    Each waits until there is one.
-    """
+    """Yield the same audio in chunks of at most 100 ms. A pipe may still be written to."""
     if file.peek(4)[:4] == b"RIFF":
         yield from _wav(file)
     else:
@@ -56,17 +51,19 @@ def _wav(file: io.BufferedReader) -> Iterator[bytes]:
                 reader.getnchannels(), reader.getsampwidth(), reader.getframerate()
             )  # fmt: skip
             if width != 2:
-                raise UnsupportedAudio(f"this WAV file has {8 * width} bits a sample; 16 are read")
+                raise UnsupportedAudioError(
+                    f"this WAV file has {8 * width} bits per sample; only 16 are supported"
+                )
             if rate < LEAST_HZ:
-                warn(f"this recording has {rate} samples a second. Recognisers were made for "
-                     f"{LEAST_HZ} and more, so expect wrong words.")  # fmt: skip
+                warn(f"this recording has {rate} samples per second. Recognisers are trained with "
+                     f"at least {LEAST_HZ}, so expect wrong words.")  # fmt: skip
             resampler = None if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE)
             while frames := reader.readframes(rate * PIECE_MS // 1000):
                 whole = len(frames) - len(frames) % (2 * channels)
                 pcm = _mono(frames[:whole], channels)
                 yield resampler.push(pcm) if resampler else pcm
     except (wave.Error, EOFError) as error:
-        raise UnsupportedAudio(f"this WAV file cannot be read: {error}") from None
+        raise UnsupportedAudioError(f"this WAV file cannot be read: {error}") from None
     if resampler:
         yield resampler.push(b"", last=True)
 
@@ -81,6 +78,7 @@ def _mono(frames: bytes, channels: int) -> bytes:
 
 
 def write(path: Path, pcm: bytes) -> None:
+    """Write PCM16 mono 24 kHz as WAV. Raises `OSError`."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

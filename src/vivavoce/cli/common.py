@@ -1,7 +1,7 @@
-"""What the commands share: where the data is, how they print, how they end.
+"""Functions that the commands share: the data folder, output and exit codes.
 
-Every command's module is loaded for every command, so none of them imports at its top what takes
-time to load: each command imports what it needs when it is called.
+The modules of all commands are loaded for each command. So a module that takes time to load is
+imported inside the command that needs it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -27,7 +28,7 @@ from ..errors import MistakesError, StoreError
 if TYPE_CHECKING:
     from ..assistants import Catalogue
     from ..config import Settings
-    from ..store.sql.store import SqlStore
+    from ..store.base import Store
 
 FAILED, USAGE, UNREACHABLE, REFUSED, MISSING = 1, 2, 3, 4, 5
 RAW = (".pcm", ".raw")  # suffixes of audio files without a header
@@ -46,6 +47,7 @@ T = TypeVar("T")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Print an error and exit."""
     err.print(f"[red]error:[/red] {escape_markup(message)}")
     raise typer.Exit(code)
 
@@ -55,6 +57,7 @@ def warn(message: str) -> None:
 
 
 def mistaken(error: MistakesError, code: int) -> NoReturn:
+    """Print all mistakes and exit."""
     for mistake in error.mistakes:
         err.print(f"[red]error:[/red] {escape_markup(str(mistake))}")
     raise typer.Exit(code)
@@ -63,7 +66,7 @@ def mistaken(error: MistakesError, code: int) -> NoReturn:
 def run(
     work: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> T:
-    """Run it; what can go wrong on purpose becomes a sentence and an exit code."""
+    """Run a command's work, and turn expected errors into a message and an exit code."""
     try:
         with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(work)
@@ -76,6 +79,7 @@ def run(
 
 
 def settings(data: DataFolder, path: Path | None = None) -> Settings:
+    """Load the settings, or print their mistakes and exit."""
     from .. import config
 
     try:
@@ -85,50 +89,54 @@ def settings(data: DataFolder, path: Path | None = None) -> Settings:
 
 
 def catalogue(data: DataFolder) -> Catalogue:
-    """Those that ship with the server and the folder's own, as they are on the disk now."""
-    from ..app.adapters import known
-    from ..assistants import SHIPPED, Catalogue
+    """Load the shipped assistants and the folder's own, as they are on the disk now."""
+    from ..app.catalogue import load_catalogue
 
-    return Catalogue([SHIPPED, data.assistants], known())
-
-
-def flaws(data: DataFolder, name: str, error: MistakesError) -> str:
-    """How many an assistant has, and what lists them."""
-    from ..assistants import SHIPPED
-
-    own = data.assistants / name
-    path = str(own if own.exists() else SHIPPED / name)
-    return (
-        f"{pluralise(len(error.mistakes), 'mistake')}: {command(data, 'assistants', 'check', path)}"
-    )
+    return load_catalogue(data)
 
 
-async def store(data: DataFolder, *, make: bool = False) -> SqlStore:
-    """The folder's database. Only who writes something new makes one where there is none."""
-    from ..store.sql.store import SqlStore
+def mistakes_hint(data: DataFolder, name: str, error: MistakesError) -> str:
+    """Return the number of an assistant's mistakes, and the command that lists them."""
+    from ..app.catalogue import assistant_folder
+
+    check = command(data, "assistants", "check", str(assistant_folder(data, name)))
+    return f"{pluralise(len(error.mistakes), 'mistake')}: {check}"
+
+
+@asynccontextmanager
+async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterator[Store]:
+    """Open the folder's database. Only `create` makes the folder and the database.
+
+    Commands that read or end something must not create a folder whose name was mistyped.
+    """
+    from ..app.storage import open_store
 
     try:
-        there = data.database.is_file()
-        if make:
+        exists = data.database.is_file()
+        if create:
             data.create()
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
-    if make and not there:
+    if create and not exists:
         err.print(f"A new data folder: {data.root}", markup=False)
-    elif not there:
+    elif not exists:
         fail(f"There is no Vivavoce data in {data.root}. Say which folder with --data-dir.",
              MISSING)  # fmt: skip
-    return await SqlStore.open(data.database)
+    store = await open_store(data)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def command(data: DataFolder, *words: str) -> str:
-    """What to type, here, to run another command on the same data."""
+    """Return the shell command that runs another command on the same data."""
     where = [] if data == data_folder.default() else ["--data-dir", str(data.root)]
     return shlex.join([*_program(), *words, *where])
 
 
 def _program() -> list[str]:
-    """This program, as it would be typed from the folder we are in."""
+    """Return the program as a user types it in the current folder."""
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         return [_typed(Path(sys.executable)), "-m", "vivavoce"]
@@ -143,7 +151,7 @@ def _typed(program: Path) -> str:
 
 
 def print_json(value: object) -> None:
-    """As JSON, times as RFC 3339."""
+    """Print JSON, with times as RFC 3339."""
     print(as_json(value))
 
 
@@ -170,4 +178,4 @@ def pluralise(amount: int, what: str) -> str:
 
 
 data_folder_of = data_folder.find
-escape_markup = escape  # what others wrote is text, not our markup
+escape_markup = escape  # text of users and servers is not markup

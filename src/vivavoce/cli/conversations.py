@@ -1,4 +1,4 @@
-"""`vivavoce conversations`: what was said, on this machine's own disk."""
+"""`vivavoce conversations`: the conversations in the data folder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .common import (
     as_json,
     data_folder_of,
     fail,
+    opened_store,
     out,
     pluralise,
     print_json,
     run,
-    store,
     when,
 )
 
@@ -29,21 +29,18 @@ app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_h
 
 @app.command("list")
 def listed(
-    assistant: Annotated[str | None, typer.Option(help="With this assistant")] = None,
-    user: Annotated[str | None, typer.Option(help="Of this user")] = None,
+    assistant: Annotated[str | None, typer.Option(help="Only with this assistant")] = None,
+    user: Annotated[str | None, typer.Option(help="Only of this user")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
-    """The newest first."""
+    """List conversations, the newest first."""
 
     async def work() -> ConversationPage:
-        kept = await store(data_folder_of(data_dir))
-        try:
+        async with opened_store(data_folder_of(data_dir)) as store:
             assistants = None if assistant is None else [assistant]
-            return await kept.conversations(assistants=assistants, subject=user, limit=limit)
-        finally:
-            await kept.close()
+            return await store.conversations(assistants=assistants, subject=user, limit=limit)
 
     page = run(work())
     if json:
@@ -65,12 +62,12 @@ def listed(
 
 @app.command()
 def show(conversation_id: str, data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """What was said, in its order."""
+    """Print the items of a conversation in order."""
     row, items = _read(data_dir, conversation_id)
     if json:
         print_json(_whole(row, items))
         return
-    out.print(f"{row.id} with {row.assistant}, begun {when(row.created_at)}\n")
+    out.print(f"{row.id} with {row.assistant}, started {when(row.created_at)}\n")
     for kept in items:
         out.print(_line(kept), markup=False)
 
@@ -78,11 +75,13 @@ def show(conversation_id: str, data_dir: DataDir = None, json: JsonOption = Fals
 @app.command()
 def export(
     conversation_id: str,
-    out_file: Annotated[Path | None, typer.Option("--out", help="A file; else stdout")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="A file; default: standard output")
+    ] = None,
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
-    """A conversation with all that is known of it, as JSON."""
+    """Write a conversation with all its items as JSON."""
     whole = _whole(*_read(data_dir, conversation_id))
     if out_file is None:
         print_json(whole)
@@ -102,17 +101,14 @@ def delete(
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
-    """Forget a conversation, its calls and their figures. This cannot be undone."""
+    """Delete a conversation, its calls and their figures. This cannot be undone."""
     if not yes:
         typer.confirm(f"Delete {conversation_id} for good?", abort=True, err=True)
 
     async def work() -> tuple[int, bool]:
-        kept = await store(data_folder_of(data_dir))
-        try:
-            count = len(await kept.items(conversation_id))
-            return count, await kept.delete_conversation(conversation_id)
-        finally:
-            await kept.close()
+        async with opened_store(data_folder_of(data_dir)) as store:
+            count = len(await store.items(conversation_id))
+            return count, await store.delete_conversation(conversation_id)
 
     count, deleted = run(work())
     if not deleted:
@@ -127,11 +123,8 @@ def delete(
 
 def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[ItemRow]]:
     async def work() -> tuple[ConversationRow | None, list[ItemRow]]:
-        kept = await store(data_folder_of(data_dir))
-        try:
-            return await kept.conversation(conversation_id), await kept.items(conversation_id)
-        finally:
-            await kept.close()
+        async with opened_store(data_folder_of(data_dir)) as store:
+            return await store.conversation(conversation_id), await store.items(conversation_id)
 
     row, items = run(work())
     if row is None:
@@ -155,7 +148,7 @@ def _whole(row: ConversationRow, items: list[ItemRow]) -> dict[str, Any]:
 
 
 def _line(row: ItemRow) -> str:
-    """One item for a terminal."""
+    """Format one item for a terminal."""
     item = row.item
     match item:
         case Message(role=role):

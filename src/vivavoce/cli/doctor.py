@@ -1,24 +1,62 @@
-"""`vivavoce doctor`: tries every part, and says how to mend what does not work."""
+"""`vivavoce doctor`: check every part, and say how to repair what does not work."""
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from .common import MISSING, DataDir, JsonOption, data_folder_of, out, print_json, run, settings
+import typer
+from rich.console import Console
+
+from .common import (
+    MISSING,
+    DataDir,
+    JsonOption,
+    data_folder_of,
+    err,
+    escape_markup,
+    out,
+    print_json,
+    run,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from ..app.checks import CheckResult
+    from ..app.data_folder import DataFolder
+    from ..config import Settings
 
 
 def doctor(data_dir: DataDir = None, json: JsonOption = False) -> None:
     """Check every part of this installation."""
-    from . import checks
-
     data = data_folder_of(data_dir)
-    findings = run(checks.examine(data, settings(data), quiet=json))
+    results = run(_check(data, settings(data), quiet=json))
     if json:
         print_json(
-            [{"check": f.check, "ok": f.ok, "message": f.message, "fix": f.fix} for f in findings]
+            [{"check": r.check, "ok": r.ok, "message": r.message, "fix": r.fix} for r in results]
         )
-    ill = sum(not finding.ok for finding in findings)
+    failed = sum(not result.ok for result in results)
     if not json:
-        out.print("\nEverything works." if not ill else f"\n{ill} of {len(findings)} need mending.")
-    if ill:
+        out.print("\nEverything works." if not failed else f"\n{failed} of {len(results)} failed.")
+    if failed:
         raise typer.Exit(MISSING)
+
+
+async def _check(data: DataFolder, chosen: Settings, *, quiet: bool) -> list[CheckResult]:
+    from ..app import checks
+
+    results = []
+    async with checks.opened(data, chosen) as context:
+        for name in checks.CHECKS:
+            with Console(stderr=True, quiet=quiet).status(f"{name} …"):
+                result = await checks.run_check(name, context)
+            results.append(result)
+            if not quiet:
+                _print(result)
+    return results
+
+
+def _print(result: CheckResult) -> None:
+    mark = "[green]✓[/green]" if result.ok else "[red]✗[/red]"
+    out.print(f"{mark} {result.check:22} {escape_markup(result.message)}")
+    if result.fix:
+        err.print(f"  → {result.fix}", style="yellow", markup=False)

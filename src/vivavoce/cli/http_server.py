@@ -1,4 +1,4 @@
-"""The server at work: it listens, says where, and ends when it is asked to."""
+"""Run the server: listen, print the address, and end at a signal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from ..access import sign_in
 from ..app.data_folder import DataFolder
 from ..app.server import Server
 from ..config import Settings
-from ..http.request_timeouts import TimedHttpProtocol
-from ..transports.websocket import protocol_class
 from . import logs
 from .common import command, err, escape_markup, now, out, warn
 
@@ -25,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop where there is one: sockets and pipes cost less, and no thread waits for a child."""
+    """Use uvloop if it is installed: I/O is cheaper, and no thread waits for a child process."""
     try:
         import uvloop
     except ImportError:  # Windows
@@ -34,8 +32,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 class UvicornServer(uvicorn.Server):
-    """Ends when it is asked to, and lets us put our things in order: uvicorn would end the process
-    by the signal it got."""
+    """End at a signal without killing the process, as uvicorn would, so that we can clean up."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,20 +45,19 @@ class UvicornServer(uvicorn.Server):
             signal.signal(number, handler)
 
     def _leave(self) -> None:
-        self.force_exit = self.should_exit  # asked twice
+        self.force_exit = self.should_exit  # the second signal
         self.should_exit = True
 
 
 async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) -> None:
+    """Serve until a signal arrives."""
     logs.watch(asyncio.get_running_loop())
     server = Server(chosen, data)
     await server.open()
     tls = chosen.server.tls_cert is not None
-    listener = UvicornServer(
+    uvicorn_server = UvicornServer(
         uvicorn.Config(
-            server.app,
-            ws=protocol_class(server.endpoint, chosen.calls.max_message_bytes),
-            http=TimedHttpProtocol,
+            **server.uvicorn_options(),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -71,19 +67,19 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
         )
     )
     url = address(chosen, listening.getsockname()[1], tls=tls)
-    telling = asyncio.create_task(_tell(listener, server, chosen, data, url))
+    announcing = asyncio.create_task(_announce(uvicorn_server, server, chosen, data, url))
     try:
-        await listener.serve(sockets=[listening])
+        await uvicorn_server.serve(sockets=[listening])
     finally:
-        telling.cancel()
-        await asyncio.wait([telling])
+        announcing.cancel()
+        await asyncio.wait([announcing])
         data.address.unlink(missing_ok=True)
-    if not listener.started:
+    if not uvicorn_server.started:
         raise typer.Exit(1)
 
 
 def address(chosen: Settings, port: int, *, tls: bool) -> str:
-    """What people open."""
+    """Return the URL that people open."""
     if chosen.server.public_url:
         return chosen.server.public_url.rstrip("/")
     host = chosen.server.host
@@ -93,15 +89,15 @@ def address(chosen: Settings, port: int, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-async def _tell(
-    listener: uvicorn.Server, server: Server, chosen: Settings, data: DataFolder, url: str
+async def _announce(
+    uvicorn_server: uvicorn.Server, server: Server, chosen: Settings, data: DataFolder, url: str
 ) -> None:
-    """Once it listens: where, and by which link one comes in."""
-    while not listener.started:  # noqa: ASYNC110  # uvicorn has nothing to wait for
+    """Print the address and a sign-in link when the server listens."""
+    while not uvicorn_server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
     assert server.services is not None
     data.address.touch(mode=0o600)
-    data.address.chmod(0o600)  # one that was killed may have left it
+    data.address.chmod(0o600)  # a server that was killed may have left the file
     data.address.write_text(url, "utf-8")
     code = await sign_in.new_code(server.services.store, now())
     out.print(f"\n  Vivavoce is listening on {url}\n")
@@ -113,8 +109,8 @@ async def _tell(
     default = chosen.calls.default_assistant
     if server.services.catalogue.get(default) is None:
         there = ", ".join(one.name for one in server.services.catalogue)
-        warn(f"calls.default_assistant is '{default}', and there is no such assistant: who names "
-             f"none is refused. There are: {there}.")  # fmt: skip
+        warn(f"calls.default_assistant is '{default}', and there is no such assistant: calls that "
+             f"name none are refused. There are: {there}.")  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
         warn(f"the assistant '{name}' has mistakes and is not served:")
         err.print(str(error), markup=False)

@@ -22,10 +22,10 @@ from .common import (
     data_folder_of,
     fail,
     now,
+    opened_store,
     out,
     print_json,
     run,
-    store,
     when,
 )
 
@@ -35,37 +35,36 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def lasting(text: str) -> timedelta:
-    """`30d`, `12h`, `90m`."""
+    """Parse `30d`, `12h` or `90m`."""
     amount, unit = text[:-1], text[-1:]
     if not amount.isdecimal() or unit not in _UNITS or int(amount) == 0:
-        raise typer.BadParameter("say how long, such as 30d, 12h or 90m")
+        raise typer.BadParameter("use a number and a unit, such as 30d, 12h or 90m")
     if len(amount) > 5:
-        raise typer.BadParameter("that is longer than anybody lives")
+        raise typer.BadParameter("use at most five digits")
     return timedelta(seconds=int(amount) * _UNITS[unit])
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="What it is for")] = "",
-    assistant: Annotated[str | None, typer.Option(help="Good for this assistant only")] = None,
-    expires: Annotated[str | None, typer.Option(help="Good for so long: 30d, 12h, 90m")] = None,
+    name: Annotated[str, typer.Option(help="A name that says what the key is for")] = "",
+    assistant: Annotated[str | None, typer.Option(help="Valid for this assistant only")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="Time until it expires: 30d, 12h, 90m")
+    ] = None,
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a key. It is shown this once."""
+    """Create a key and print it. It cannot be shown again."""
     ends = lasting(expires) if expires else None
     data = data_folder_of(data_dir)
     if assistant is not None:
         _there(assistant, data)
 
     async def work() -> tuple[str, KeyRow]:
-        kept = await store(data, make=True)
-        try:
+        async with opened_store(data, create=True) as store:
             at = now()
             until = at + ends if ends else None
-            return await keys.create(kept, name, at, assistant=assistant, expires_at=until)
-        finally:
-            await kept.close()
+            return await keys.create(store, name, at, assistant=assistant, expires_at=until)
 
     key, row = run(work())
     if json:
@@ -75,7 +74,7 @@ def create(
 
 
 def _there(assistant: str, data: DataFolder) -> None:
-    """A key for nobody would be refused at every door, and nobody would know why."""
+    """Refuse an unknown assistant: every request with such a key would be refused."""
     there = catalogue(data)
     names = sorted({one.name for one in there} | set(there.broken))
     if assistant not in names:
@@ -85,14 +84,11 @@ def _there(assistant: str, data: DataFolder) -> None:
 
 @app.command("list")
 def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """All keys, without the keys themselves."""
+    """List all keys, without their values."""
 
     async def work() -> list[KeyRow]:
-        kept = await store(data_folder_of(data_dir))
-        try:
-            return await kept.keys()
-        finally:
-            await kept.close()
+        async with opened_store(data_folder_of(data_dir)) as store:
+            return await store.keys()
 
     rows = run(work())
     if json:
@@ -120,14 +116,11 @@ def _state(row: KeyRow, at: datetime) -> str:
 
 @app.command()
 def revoke(key_id: str, data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """End a key, at once, in a running server too, and its calls within a second."""
+    """Revoke a key at once, in a running server too, and end its calls within a second."""
 
     async def work() -> tuple[bool, list[KeyRow]]:
-        kept = await store(data_folder_of(data_dir))
-        try:
-            return await kept.revoke_key(key_id, now()), await kept.keys()
-        finally:
-            await kept.close()
+        async with opened_store(data_folder_of(data_dir)) as store:
+            return await store.revoke_key(key_id, now()), await store.keys()
 
     ended, rows = run(work())
     if not ended:

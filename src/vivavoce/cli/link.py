@@ -1,4 +1,4 @@
-"""`vivavoce link`: another sign-in link for the page."""
+"""`vivavoce link`: print another sign-in link for the page."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from .common import (
     data_folder_of,
     err,
     now,
+    opened_store,
     out,
     print_json,
     run,
-    store,
 )
 
 
 def link(data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """Print a link that signs one browser in. Good once, for 10 minutes."""
+    """Print a link that signs one browser in. Valid once, for 10 minutes."""
     data = data_folder_of(data_dir)
     url = data.address.read_text("utf-8") if data.address.is_file() else "http://localhost:8080"
 
     async def work() -> str:
-        kept = await store(data)
-        try:
-            return await sign_in.new_code(kept, now())
-        finally:
-            await kept.close()
+        async with opened_store(data) as store:
+            return await sign_in.new_code(store, now())
 
     made = sign_in.link(url, run(work()))
     if not lock.taken(data):

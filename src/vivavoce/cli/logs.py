@@ -1,4 +1,4 @@
-"""Logs on stderr: lines for people at a terminal, JSON for everybody else. Never what was said.
+"""Log to stderr: lines on a terminal, JSON elsewhere. Logs never contain what people said.
 
 The message of an exception may quote a caller. So no line has such a message, and that holds for
 the web server, the event loop, threads and the interpreter itself. A library may format such a
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("vivavoce")
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_OTHERS = ("uvicorn", "asyncio")  # they log what they catch
+_OTHERS = ("uvicorn", "asyncio")  # they log exceptions
 _READ = ("vivavoce", *_OTHERS)  # we know what these write
 
 
@@ -47,12 +47,14 @@ def _is_read(record: logging.LogRecord) -> bool:
 
 
 def _failure(record: logging.LogRecord) -> dict[str, str]:
-    """The type and places of an exception that comes with a record."""
+    """Return the type and places of a record's exception."""
     error = record.exc_info[1] if record.exc_info else None
     return describe(error) | {"trace": trace(error)} if error else {}
 
 
 class JsonLines(logging.Formatter):
+    """One JSON object per record."""
+
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "logger": record.name,
@@ -61,6 +63,8 @@ class JsonLines(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
+    """One line per record, for people."""
+
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = _extra(record) | _failure(record)
@@ -78,11 +82,12 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def _writable(line: str) -> str:
-    """Half a surrogate pair, which no stream can carry, as its escape."""
+    """Escape half a surrogate pair, which no stream can carry."""
     return line.encode("utf-8", "backslashreplace").decode()
 
 
 def set_up(level: int = logging.INFO) -> None:
+    """Install the handler and the hooks for all exceptions that no code catches."""
     handler = _Handler()
     handler.setFormatter(ConsoleFormatter() if sys.stderr.isatty() else JsonLines())
     root = logging.getLogger("vivavoce")
@@ -108,7 +113,7 @@ def _catch_libraries(handler: _Handler) -> None:
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
-    """Log what the loop catches: its own way prints tasks, and with them their exceptions."""
+    """Log exceptions that the loop catches: its own handler prints their messages."""
     loop.set_exception_handler(_of_the_loop)
 
 
@@ -121,7 +126,7 @@ def _of_the_loop(loop: asyncio.AbstractEventLoop, context: Mapping[str, object])
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
-    """What a destructor or a callback of C raised, such as a warning that is an error."""
+    """Log an exception of a destructor or a C callback, such as a warning that is an error."""
     if found.exc_value is not None:
         log_failure(log, "unraisable", found.exc_value)
 

@@ -54,7 +54,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line. A name that no terminal can show is shown by its escapes."""
+    """Run the command line. Characters that the terminal cannot encode are printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`vivavoce secrets`: client secrets, which browsers start their calls with."""
+"""`vivavoce secrets`: the client secrets with which browsers start calls."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .common import (
     data_folder_of,
     fail,
     now,
+    opened_store,
     out,
     print_json,
     run,
-    store,
     when,
 )
 
@@ -34,13 +34,13 @@ STDIN = "-"
 
 @app.command("list")
 def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """Print all client secrets of the last day, without the secrets themselves."""
+    """List the client secrets of the last day, without their values."""
     rows = run(_all(data_dir))
     if json:
         print_json([_about(row, refusal) for row, refusal in rows])
         return
     if not rows:
-        out.print("There are no client secrets. Programs with an API key mint them, and the page.")
+        out.print("There are no client secrets. Programs with an API key and the page mint them.")
     for row, refusal in rows:
         grant = row.grant
         line = (f"{row.id}  {_state(row, refusal):8}  until {when(row.expires_at)}  "
@@ -55,22 +55,19 @@ def revoke(
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
-    """End a client secret and the calls that it began, within a second."""
+    """Revoke a client secret, and end the calls that it started within a second."""
     if secret.startswith(client_secrets.PREFIX):
         hint = command(data_folder_of(data_dir), "secrets", "revoke", STDIN)
-        fail(f"Others can read what a command is called with. Pipe the secret: {hint}", USAGE)
+        fail(f"Other users of this machine can read command lines. Pipe the secret: {hint}", USAGE)
     value = sys.stdin.readline() if secret == STDIN else None
 
     async def work() -> tuple[SecretRow | None, bool]:
-        kept = await store(data_folder_of(data_dir))
-        try:
+        async with opened_store(data_folder_of(data_dir)) as store:
             if value is None:
-                row = await kept.secret(secret) if _is_id(secret) else None
+                row = await store.secret(secret) if _is_id(secret) else None
             else:
-                row = await client_secrets.of_value(kept, value)
-            return row, row is not None and await kept.revoke_secret(row.id, now())
-        finally:
-            await kept.close()
+                row = await client_secrets.of_value(store, value)
+            return row, row is not None and await store.revoke_secret(row.id, now())
 
     row, ended = run(work())
     if row is None:
@@ -90,13 +87,10 @@ def _is_id(text: str) -> bool:
 
 
 async def _all(data_dir: Path | None) -> Listed:
-    """Client secrets without sign-ins, each with the reason why it starts no call any more."""
-    kept = await store(data_folder_of(data_dir))
-    try:
-        rows = [row for row in await kept.secrets() if _is_id(row.id)]
-        return [(row, await client_secrets.refusal_of(kept, row, now())) for row in rows]
-    finally:
-        await kept.close()
+    """Return client secrets without sign-ins, each with the reason if it is not valid."""
+    async with opened_store(data_folder_of(data_dir)) as store:
+        rows = [row for row in await store.secrets() if _is_id(row.id)]
+        return [(row, await client_secrets.refusal_of(store, row, now())) for row in rows]
 
 
 def _state(row: SecretRow, refusal: AuthFailure | None) -> str:

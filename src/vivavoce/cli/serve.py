@@ -1,18 +1,17 @@
-"""`vivavoce serve`: one process, one loop, HTTP and WebSockets on one port."""
+"""`vivavoce serve`: serve HTTP and WebSockets on one port, in one process and one loop."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import ssl
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..file_reading import UnreadableFile, read_bytes
+from ..app import tls_files
 from . import lock, logs
 from .common import DataDir, data_folder_of, fail, run, settings
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 FILES = 65_536
-PEM_BYTES = 1024 * 1024
 
 
 def serve(
@@ -38,24 +36,24 @@ def serve(
     chosen = _chosen(settings(data, config), host, port, tls_cert, tls_key)
     logs.set_up()
     _allow_files()
-    listening = _bind(chosen)  # first: who cannot start leaves nothing behind
+    listening = _bind(chosen)  # before the folder: a start that fails leaves no files
     with listening, ExitStack() as until_the_end:
         try:
             data.create()
             until_the_end.enter_context(lock.held(data))
-        except lock.FolderInUse:
+        except lock.FolderInUseError:
             fail(f"Another server runs on {data.root} already. One folder takes one server: "
                  "choose another with --data-dir.")  # fmt: skip
         except OSError as error:
             fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
 
-        from . import http_server  # what takes time to load is loaded by a process that will serve
+        from . import http_server  # slow to load, so only when the start can succeed
 
         run(http_server.serve(chosen, data, listening), http_server.new_loop)
 
 
 def _allow_files() -> None:
-    """Each connection is one. As many as the system lets us have: 1024 are soon used up."""
+    """Raise the limit of open files to what the system allows: each connection is one."""
     try:
         import resource
     except ImportError:  # Windows
@@ -63,7 +61,7 @@ def _allow_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # then it stays as it is
+        with suppress(OSError, ValueError):  # the limit stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -74,39 +72,14 @@ def _chosen(
     asked = {name: value for name, value in given.items() if value is not None}
     server = found.server.model_copy(update=asked)
     if (server.tls_cert is None) != (server.tls_key is None):
-        fail("TLS takes both --tls-cert and --tls-key.", 2)
+        fail("TLS needs both --tls-cert and --tls-key.", 2)
     for file in (server.tls_cert, server.tls_key):
-        if file is not None and (reason := unfit(file)) is not None:
+        if file is not None and (reason := tls_files.unreadable_reason(file)) is not None:
             fail(f"{file} {reason}.", 2)
-    if server.tls_cert is not None and server.tls_key is not None:
-        _try_tls(server.tls_cert, server.tls_key)
+    cert, key = server.tls_cert, server.tls_key
+    if cert and key and (reason := tls_files.invalid_reason(cert, key)) is not None:
+        fail(f"{reason}.", 2)
     return found.model_copy(update={"server": server})
-
-
-def unfit(file: Path) -> str | None:
-    """Say why OpenSSL should not open this file; None: it may."""
-    try:
-        read_bytes(file, PEM_BYTES)
-    except UnreadableFile as error:
-        return error.reason
-    return None
-
-
-def _try_tls(cert: Path, key: Path) -> None:
-    """Each file on its own, so that the one that is wrong is named."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cert)
-    except OSError as error:  # OpenSSL's own are such, too
-        fail(f"{cert} is no certificate chain in PEM: {_why(error)}.", 2)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
-    except OSError as error:
-        fail(f"{key} is no private key of {cert} in PEM, without a password: {_why(error)}.", 2)
-
-
-def _why(error: OSError) -> str:
-    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-    return (reason or "it cannot be read").replace("_", " ").lower()
 
 
 def _bind(chosen: Settings) -> socket.socket:
@@ -115,7 +88,9 @@ def _bind(chosen: Settings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:  # a resolver's own number
+        if (
+            error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0
+        ):  # the resolver's error numbers are negative
             fail(f"The host {host} cannot be used: this machine does not have that address. "
                  "Choose another with --host.")  # fmt: skip
         why = os.strerror(error.errno).lower() if error.errno else str(error)

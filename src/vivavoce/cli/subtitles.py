@@ -1,4 +1,4 @@
-"""How notes are written: as lines, as subtitles (SubRip, WebVTT), as JSON."""
+"""Format a transcript as lines, as subtitles (SubRip, WebVTT) or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .transcript_log import Cue, TranscriptLog
 
 @dataclass(frozen=True, slots=True)
 class SubtitleFormat:
-    """One that can be written while somebody still speaks."""
+    """A format that can be written cue by cue, while the session is running."""
 
     head: str
     cue: Callable[[int, Cue], str]  # its number, from 1
@@ -40,9 +40,9 @@ FORMATS = {
 }
 
 
-def as_json(notes: TranscriptLog, duration_ms: int) -> str:
-    """Times in seconds. What was not understood has a `message` instead of words."""
-    cues = [cue for utterance in notes for cue in utterance.cues]
+def as_json(transcript: TranscriptLog, duration_ms: int) -> str:
+    """Format a transcript as JSON, with times in seconds and the failed utterances apart."""
+    cues = [cue for utterance in transcript for cue in utterance.cues]
     return json.dumps(
         {
             "text": " ".join(cue.text for cue in cues),
@@ -55,7 +55,7 @@ def as_json(notes: TranscriptLog, duration_ms: int) -> str:
             "failed": [
                 {"start": u.start_ms / 1000, "end": (u.end_ms or u.start_ms) / 1000,
                  "message": u.failure}
-                for u in notes.failures
+                for u in transcript.failures
             ],
         },
         ensure_ascii=False,

@@ -1,4 +1,4 @@
-"""`vivavoce talk`: hold one whole turn with any Realtime server, from a file, a pipe or by text."""
+"""`vivavoce talk`: hold one turn with any Realtime server, from a file, a pipe or text."""
 
 from __future__ import annotations
 
@@ -29,21 +29,25 @@ if TYPE_CHECKING:
 
 def talk(
     file: Annotated[
-        str | None, typer.Argument(help="A WAV file to say, or - for standard input")
+        str | None, typer.Argument(help="A WAV file to send, or - for standard input")
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="Type this instead of speaking; without --out, the answer is text, too"),
+        typer.Option(help="Send this text instead of audio; without --out, the answer is text too"),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="http(s):// or ws(s):// base URL (default: the server here)")
+        str | None,
+        typer.Option(
+            help="http(s):// or ws(s):// base URL (default: the server of the data folder)"
+        ),
     ] = None,
     key: Annotated[
         str | None, typer.Option(envvar="VIVAVOCE_API_KEY", help="API key of that server")
     ] = None,
     assistant: Annotated[str | None, typer.Option(help="Assistant, or model elsewhere")] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of the call, such as it (Vivavoce only)")
+        str | None,
+        typer.Option(help="Language of the call, such as it for Italian (Vivavoce only)"),
     ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Save the spoken answer as WAV")
@@ -51,16 +55,16 @@ def talk(
     data_dir: DataDir = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say something, and hear what is answered: events with their times, the answer as WAV."""
+    """Hold one turn: print the events with their times and the answer, save it as WAV."""
     if (file is None) == (text is None):
-        fail("Say either a FILE or --text.", 2)
+        fail("Give either a FILE or --text.", 2)
 
     from .talk_client import TalkClient, hold
 
     pcm = b"" if file is None else _sound(file)
     server = target(url, key, data_dir=data_dir, assistant=assistant)
     turn = TalkClient(quiet=as_json)
-    # Elsewhere it is a model; here a name that nobody has is refused only as an assistant's.
+    # Another server takes it as a model. Vivavoce checks it only as an assistant.
     address = server.address(model=assistant, assistant=assistant, language=language)
     aloud = text is None or out_file is not None
     server.visit(hold(turn, address, server.credential, pcm, text, aloud=aloud))
@@ -101,7 +105,7 @@ def _report(turn: TalkClient, out_file: Path | None, as_json: bool, hint: str) -
             name, arguments = escape_markup(call["name"]), escape_markup(call["arguments"])
             out.print(f"[bold]tool call:[/bold] {name}({arguments})")
         if delay is not None:
-            out.print(f"[dim]first sound {delay} ms after the end of speech was decided[/dim]")
+            out.print(f"[dim]first audio {delay} ms after the end of speech was detected[/dim]")
         if out_file is not None and turn.pcm:
             seconds = duration_ms(turn.pcm) / 1000
             out.print(f"[dim]{seconds:.1f} s of speech in {escape_markup(str(out_file))}[/dim]")
@@ -114,13 +118,13 @@ def _report(turn: TalkClient, out_file: Path | None, as_json: bool, hint: str) -
 
 
 def _missing(turn: TalkClient) -> str | None:
-    """Why there is no answer; None where there is one."""
+    """Say why the answer is missing or incomplete; None: it is complete."""
     if turn.status == "completed":
         some = turn.answer or turn.pcm or turn.calls
         return None if some else "No answer: the response is empty."
     if turn.status is not None:
         reason = turn.failure or (turn.error or {}).get("message")
-        return f"No whole answer: the response is {turn.status}" + (
+        return f"Incomplete answer: the response is {turn.status}" + (
             f": {reason}" if reason else "."
         )
     if turn.error is not None:
@@ -135,11 +139,11 @@ def _sound(file: str) -> bytes:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         if file != "-" and Path(file).suffix.lower() not in RAW and data[:4] != b"RIFF":
-            raise audio_file.UnsupportedAudio(
-                "this is no WAV file; raw PCM16 mono 24 kHz is named .pcm or .raw"
+            raise audio_file.UnsupportedAudioError(
+                "not a WAV file; raw PCM16 mono 24 kHz must be named .pcm or .raw"
             )
         return audio_file.read(data)
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
-    except audio_file.UnsupportedAudio as error:
+    except audio_file.UnsupportedAudioError as error:
         fail(f"{file}: {error}.", 2)

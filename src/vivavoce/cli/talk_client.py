@@ -1,81 +1,76 @@
-"""One whole turn with any Realtime server, as its client: what was said, heard, and when."""
+"""Hold one turn with any Realtime server: speak or type, and collect the response."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import secrets
 import time
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..audio.pcm import BYTES_PER_MS, duration_ms
-from ..core.types import Frame
-from ..net.dial import dial
-from ..protocol.close_codes import CloseCode
+from ..audio.pcm import BYTES_PER_MS, duration_ms, silence
+from ..protocol.client import AudioAppend, ItemCreate, ResponseCreate, SessionUpdate
+from ..protocol.items import Message, Part
 from .common import TAIL_MS, err, escape_markup
+from .realtime_client import ConnectionClosedError, RealtimeClient, connected
 
 CHUNK_MS = 20
-SLOW_PEER_TIMEOUT_S = 30.0
+SLOW_PEER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
 
 
 @dataclass
 class TalkClient:
-    """What came of it. A `Far` end of the socket: frames go into a queue."""
+    """The events of one turn, and what they add up to. Times are seconds since the connection."""
 
     quiet: bool = False
-    began: float = field(default_factory=time.monotonic)
     events: list[tuple[float, str]] = field(default_factory=list)
-    heard: str = ""
-    answer: str = ""
+    heard: str = ""  # the transcript of the user's audio
+    answer: str = ""  # the text or transcript of the response
     pcm: bytearray = field(default_factory=bytearray)
     error: dict[str, Any] | None = None
-    status: str | None = None
+    status: str | None = None  # of the response, when it is done
     closed: tuple[int, str] | None = None
     stopped_at: float | None = None
     first_audio_at: float | None = None
-    calls: list[dict[str, str]] = field(default_factory=list)  # functions it wants called
-    failure: str | None = None  # what the response says of its own failure
-    asked: bool = False  # have we begun to say something?
-    _shown: set[str] = field(default_factory=set)  # a line for each kind of delta in a row
-    _greetings: set[str] = field(default_factory=set)  # responses that nobody asked for
-    _queue: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+    calls: list[dict[str, str]] = field(default_factory=list)  # tool calls of the response
+    failure: str | None = None  # the response's own error message
+    asked: bool = False  # True when the turn has begun: earlier responses are greetings
+    _types: set[str] = field(default_factory=set)  # types of all events
+    _printed: set[str] = field(default_factory=set)  # types of the current run of deltas
+    _greetings: set[str] = field(default_factory=set)  # ids of responses
 
-    def frame(self, data: Frame) -> None:
-        self._queue.put_nowait(json.loads(bytes(data)))
+    def received(self, type: str) -> bool:
+        """Return True if an event of this type has arrived."""
+        return type in self._types
 
-    def writable(self) -> None: ...
-
-    def lost(self, code: int, reason: str) -> None:
-        self.closed = (code, reason)
-        self._queue.put_nowait(None)
-
-    async def incoming(self) -> AsyncIterator[dict[str, Any]]:
-        while True:
-            if (event := await self._queue.get()) is None:
-                return
-            self._take(event)
-            yield event
-
-    def _take(self, event: dict[str, Any]) -> None:
-        at = time.monotonic() - self.began
+    def receive(self, event: dict[str, Any], at: float) -> None:
+        """Add one event of the server."""
         kind = str(event.get("type"))
-        if not kind.endswith(".delta"):
-            self._shown.clear()
-        if not self.quiet and kind not in self._shown:
-            err.print(f"[dim]{at:8.3f}[/dim]  {escape_markup(kind)}")
-            self._shown.add(kind)
-            if kind == "error":
-                err.print(
-                    f"{'':10}{escape_markup(str(event['error'].get('message')))}", style="yellow"
-                )
+        self._types.add(kind)
         self.events.append((round(at, 4), kind))
+        if not self.quiet:
+            self._print(event, kind, at)
         response_id = str(event.get("response_id") or (event.get("response") or {}).get("id"))
         if kind == "response.created" and not self.asked:
             self._greetings.add(response_id)
-        if response_id in self._greetings:
+        if response_id not in self._greetings:
+            self._collect(event, kind, at)
+
+    def _print(self, event: dict[str, Any], kind: str, at: float) -> None:
+        """Print a line for each event, and one for each type of delta in a run of deltas."""
+        if not kind.endswith(".delta"):
+            self._printed.clear()
+        if kind in self._printed:
             return
+        self._printed.add(kind)
+        err.print(f"[dim]{at:8.3f}[/dim]  {escape_markup(kind)}")
+        if kind == "error":
+            message = escape_markup(str(event["error"].get("message")))
+            err.print(f"{'':10}{message}", style="yellow")
+
+    def _collect(self, event: dict[str, Any], kind: str, at: float) -> None:
         match kind:
             case "input_audio_buffer.speech_stopped":
                 self.stopped_at = at
@@ -87,11 +82,11 @@ class TalkClient:
                 self.first_audio_at = self.first_audio_at or at
                 self.pcm += base64.b64decode(event["delta"])
             case "response.done":
-                self._done(event["response"])
+                self._finish(event["response"])
             case "error":
                 self.error = event["error"]
 
-    def _done(self, response: dict[str, Any]) -> None:
+    def _finish(self, response: dict[str, Any]) -> None:
         self.status = response["status"]
         self.failure = ((response.get("status_details") or {}).get("error") or {}).get("message")
         self.calls = [
@@ -110,62 +105,60 @@ async def hold(
     *,
     aloud: bool,
 ) -> None:
-    """`aloud`: the answer shall be spoken, so that it takes as long as its sound."""
-    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    socket = await dial(address, headers=headers)
-    socket.join(turn)
-    turn.began = time.monotonic()
+    """Hold one turn: with `text`, or with the audio `pcm`. Raises `UnreachableError`.
 
-    def say(**event: object) -> None:
-        socket.write(json.dumps(event).encode())
+    `aloud`: ask for a spoken response, which takes as long as its audio.
+    """
+    async with connected(address, credential, turn.receive) as client:
+        try:
+            async with asyncio.timeout(SLOW_PEER_TIMEOUT_S + duration_ms(pcm) / 1000):
+                with suppress(ConnectionClosedError):
+                    await _hold(client, turn, pcm, text, aloud=aloud)
+        except TimeoutError:
+            turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
+    turn.closed = client.closed
 
-    async def speak() -> None:
-        """In real time, as a microphone would."""
-        began = time.monotonic()
-        whole = pcm + bytes(TAIL_MS * BYTES_PER_MS)
-        size = CHUNK_MS * BYTES_PER_MS
-        for i in range(0, len(whole), size):
-            chunk = base64.b64encode(whole[i : i + size]).decode()
-            say(type="input_audio_buffer.append", audio=chunk)
-            early = (i + size) / BYTES_PER_MS / 1000 - (time.monotonic() - began)
-            if early > 0:
-                await asyncio.sleep(early)
 
-    try:
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S + duration_ms(pcm) / 1000):
-            async with asyncio.TaskGroup() as tasks:
-                talking: asyncio.Task[None] | None = None
-                opened = False
-                async for event in turn.incoming():
-                    if event["type"] == "session.created":
-                        opened = True
-                        session: dict[str, object] = {"type": "realtime"}
-                        if text is None:
-                            input_audio = {"transcription": {"model": "whisper-1"}}
-                            session["audio"] = {"input": input_audio}
-                        if not aloud:
-                            session["output_modalities"] = ["text"]
-                        say(type="session.update", session=session)
-                    elif event["type"] == "session.updated" and talking is None:
-                        turn.asked = True
-                        if text is None:
-                            talking = tasks.create_task(speak())
-                            continue
-                        talking = tasks.create_task(asyncio.sleep(0))
-                        part = {"type": "input_text", "text": text}
-                        item = {"type": "message", "role": "user", "content": [part]}
-                        say(type="conversation.item.create", item=item)
-                        say(type="response.create")
-                    elif turn.status is not None:
-                        break
-                    elif event["type"] == "error" and opened and (text or talking is None):
-                        break  # what we asked for was refused: nothing will come of it
-                if talking is not None:
-                    talking.cancel()
-    except TimeoutError:
-        turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
-    finally:
-        socket.close(CloseCode.NORMAL, "")
-        async with asyncio.timeout(6):
-            while turn.closed is None:  # noqa: ASYNC110  # a few turns of the loop
-                await asyncio.sleep(0.01)
+async def _hold(
+    client: RealtimeClient, turn: TalkClient, pcm: bytes, text: str | None, *, aloud: bool
+) -> None:
+    await client.until(lambda: turn.received("session.created"))
+    client.send(SessionUpdate(session=_session(spoken=text is None, aloud=aloud)))
+    await client.until(lambda: turn.received("session.updated") or turn.error is not None)
+    if not turn.received("session.updated"):
+        return
+    turn.asked = True
+    if text is not None:
+        part = Part(type="input_text", text=text)
+        item = Message(id=f"item_{secrets.token_hex(12)}", role="user", content=(part,))
+        client.send(ItemCreate(item=item))
+        client.send(ResponseCreate())
+        await client.until(lambda: turn.status is not None or turn.error is not None)
+        return
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(_speak(client, pcm))
+        try:
+            await client.until(lambda: turn.status is not None)
+        finally:
+            speaking.cancel()
+
+
+def _session(*, spoken: bool, aloud: bool) -> dict[str, Any]:
+    session: dict[str, Any] = {"type": "realtime"}
+    if spoken:
+        session["audio"] = {"input": {"transcription": {"model": "whisper-1"}}}
+    if not aloud:
+        session["output_modalities"] = ["text"]
+    return session
+
+
+async def _speak(client: RealtimeClient, pcm: bytes) -> None:
+    """Send the audio in real time, as a microphone would."""
+    began = time.monotonic()
+    whole = pcm + silence(TAIL_MS)
+    size = CHUNK_MS * BYTES_PER_MS
+    for i in range(0, len(whole), size):
+        client.send(AudioAppend(audio=whole[i : i + size]))
+        early_s = (i + size) / BYTES_PER_MS / 1000 - (time.monotonic() - began)
+        if early_s > 0:
+            await asyncio.sleep(early_s)

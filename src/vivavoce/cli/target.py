@@ -1,4 +1,4 @@
-"""Which server a command is a client of, and by what right: one it was told, or the one here."""
+"""Find the server that a command talks to, and a credential for it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .common import (
     command,
     data_folder_of,
     fail,
-    flaws,
+    mistakes_hint,
     now,
+    opened_store,
     run,
-    store,
 )
 
 if TYPE_CHECKING:
@@ -32,16 +32,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Target:
+    """A server and a credential."""
+
     url: str
     credential: str | None
-    data: DataFolder | None = None  # whose secret the credential is
+    data: DataFolder | None = None  # the folder whose server minted the credential
 
     def address(self, **asked: str | None) -> str:
-        """The socket's URL: `…/v1/realtime` is added where it is missing."""
+        """Return the WebSocket URL. `/v1/realtime` is added if it is missing."""
         url = urlsplit(self.url)
         scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
         if scheme not in ("ws", "wss") or not url.netloc:
-            fail(f"{self.url} is no http(s):// or ws(s):// URL.", 2)
+            fail(f"{self.url} is not an http(s):// or ws(s):// URL.", 2)
         path = url.path.rstrip("/")
         if not path.endswith("/realtime"):
             path += "/realtime" if path else "/v1/realtime"
@@ -50,12 +52,12 @@ class Target:
         return urlunsplit((scheme, url.netloc, path, query, ""))
 
     def visit(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it; that nobody is there, or that we are not let in, is said and ends the command."""
-        from ..net.dial import Unreachable
+        """Run a client's work. Print why the server cannot be reached, or refuses, and exit."""
+        from ..net.dial import UnreachableError
 
         try:
             return run(work)
-        except Unreachable as error:
+        except UnreachableError as error:
             if error.status in (401, 403):
                 fail(f"{self.url} refuses: HTTP {error.status}.", REFUSED)
             why = error.__context__
@@ -65,20 +67,20 @@ class Target:
             fail(f"{self.url} cannot be reached: {error}. Is the server running?", UNREACHABLE)
 
     def hint(self, error: dict[str, Any] | None) -> str:
-        """Why nobody is there, or whom one could ask for.
+        """Explain an `assistant_not_found` error: list the assistants, or say what is wrong.
 
-        A secret is not told; who made it here can read the folder. What is in it now need not be
-        what the server began with.
+        The server does not list assistants for a client secret. A user who can mint one here can
+        read the folder. It may have changed since the server started.
         """
         if self.data is None or error is None or error.get("code") != "assistant_not_found":
             return ""
         there = catalogue(self.data)
         for name, mistaken in there.broken.items():
             if _names(error, name):
-                return f" It has {flaws(self.data, name, mistaken)}"
+                return f" It has {mistakes_hint(self.data, name, mistaken)}"
         names = [one.name for one in there]
         if any(_names(error, name) for name in names):
-            return " It is in the folder, and will be there when the server is started again."
+            return " It is in the folder, and will be available when the server is restarted."
         return f" Known here are: {', '.join(names)}."
 
 
@@ -90,7 +92,10 @@ def target(
     assistant: str | None,
     session: JsonObject | None = None,
 ) -> Target:
-    """`session`: what a secret for the server here is minted for."""
+    """Return the given server, or the one of the data folder with a new client secret.
+
+    `session`: the session that the secret is bound to.
+    """
     if url is not None:
         return Target(url, key)
     data = data_folder_of(data_dir)
@@ -101,7 +106,7 @@ def target(
 
 
 def _names(error: dict[str, Any], assistant: str) -> bool:
-    """Is it this one who is not there? Who named nobody asked for the server's default."""
+    """Return True if the error is about this assistant, which may be the default."""
     return f"'{assistant[:40]}'" in error.get("message", "")
 
 
@@ -113,18 +118,15 @@ def _here(data: DataFolder) -> str:
 
 
 async def _secret(data: DataFolder, assistant: str | None, session: JsonObject | None) -> str:
-    """Whoever can read the data folder may talk with its server."""
+    """Mint a client secret: a user who can read the data folder may use its server."""
     from ..access import client_secrets
     from ..access.credential_policy import CredentialPolicy
     from ..core.types import Caller
     from ..store.base import Grant
 
-    kept = await store(data)
-    try:
+    async with opened_store(data) as store:
         caller = Caller(credential="key", subject=os.environ.get("USER"))
         grant = Grant(assistant=assistant, session=session)
-        minted = await client_secrets.mint(kept, CredentialPolicy(), caller, grant, now(), 60)
+        minted = await client_secrets.mint(store, CredentialPolicy(), caller, grant, now(), 60)
         assert isinstance(minted, client_secrets.ClientSecret)
         return minted.value
-    finally:
-        await kept.close()

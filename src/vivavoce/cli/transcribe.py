@@ -1,4 +1,4 @@
-"""`vivavoce transcribe`: a recording or a live microphone, written down by any Realtime server."""
+"""`vivavoce transcribe`: transcribe a file or a microphone with any Realtime server."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from .common import (
 from .target import target
 
 if TYPE_CHECKING:
+    from .audio_source import AudioSource
     from .transcript_writer import TranscriptWriter
-    from .transcription_client import AudioSource, TranscriptionClient
+    from .transcription_client import TranscriptionClient
 
 MODEL = "gpt-4o-mini-transcribe"
 
@@ -45,9 +46,9 @@ class OutputFormat(StrEnum):
 
 
 def _known(written: str) -> str:
-    """As a type of its own, another one would be told in the words of whatever judges types."""
+    """Validate here instead of with an Enum type, so that the error message is ours."""
     if written not in list(OutputFormat):
-        raise typer.BadParameter(f"'{written}' is none of {', '.join(OutputFormat)}.")
+        raise typer.BadParameter(f"'{written}' is not one of {', '.join(OutputFormat)}.")
     return written
 
 
@@ -55,59 +56,68 @@ def transcribe(
     file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
     format: Annotated[
         str,
-        typer.Option(callback=_known, metavar="|".join(OutputFormat), help="How words are written"),
+        typer.Option(
+            callback=_known, metavar="|".join(OutputFormat), help="The format of the transcript"
+        ),
     ] = OutputFormat.text.value,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write into this file instead of standard output")
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="http(s):// or ws(s):// base URL (default: the server here)")
+        str | None,
+        typer.Option(
+            help="http(s):// or ws(s):// base URL (default: the server of the data folder)"
+        ),
     ] = None,
     key: Annotated[
         str | None, typer.Option(envvar="VIVAVOCE_API_KEY", help="API key of that server")
     ] = None,
     assistant: Annotated[
-        str | None, typer.Option(help="Whose ears and words (Vivavoce only)")
+        str | None,
+        typer.Option(help="Use this assistant's recogniser and vocabulary (Vivavoce only)"),
     ] = None,
     model: Annotated[
         str,
         typer.Option(
-            help=f"What another server hears with (default: {MODEL}). Vivavoce hears with the "
-            "assistant's own recogniser; a name that ends in -diarize asks it who spoke",
+            help=f"The model of another server (default: {MODEL}). Vivavoce uses the "
+            "assistant's recogniser; a name that ends in -diarize asks for speakers",
             show_default=False,
         ),
     ] = MODEL,
-    language: Annotated[str | None, typer.Option(help="What is spoken, such as it")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The spoken language, such as it for Italian")
+    ] = None,
     data_dir: DataDir = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write down what is said, as fast as the server hears: text, subtitles or JSON."""
+    """Transcribe audio as fast as the server can: text, subtitles or JSON."""
     written = OutputFormat.json if as_json else OutputFormat(format)
     if out_file is not None and not out_file.absolute().parent.is_dir():
         fail(f"{out_file} cannot be written: there is no such folder.", USAGE)
 
+    from .audio_source import AudioSource
     from .transcript_writer import TranscriptWriter
-    from .transcription_client import AudioSource, TranscriptionClient
+    from .transcription_client import TranscriptionClient
 
     server = target(url, key, data_dir=data_dir, assistant=assistant,
                     session={"type": "transcription"})  # fmt: skip
     address = server.address(intent="transcription", assistant=assistant, language=language)
     opened = _open(file)
-    page = TranscriptWriter(None if out_file else sys.stdout, written)
-    dictating = TranscriptionClient(_session(model, language))
+    writer = TranscriptWriter(None if out_file else sys.stdout, written)
+    client = TranscriptionClient(_session(model, language))
 
     async def work() -> str | None:
         async with AudioSource(opened, live=file == "-") as source:
             _stop_by_hand(source)
             length_ms = _length_ms(file)
-            return await _follow(dictating, address, server.credential, source, page, length_ms)
+            return await _follow(client, address, server.credential, source, writer, length_ms)
 
     why = server.visit(work())
-    page.end(dictating.notes)
-    _write(page, dictating, out_file, written)
+    writer.end(client.transcript)
+    _write(writer, client, out_file, written)
     if why is not None:
-        why = _reason(dictating, why) + server.hint(dictating.error)
-    _report(dictating, file, why)
+        why = _reason(client, why) + server.hint(client.error)
+    _report(client, file, why)
 
 
 def _session(model: str, language: str | None) -> dict[str, object]:
@@ -117,44 +127,44 @@ def _session(model: str, language: str | None) -> dict[str, object]:
 
 
 async def _follow(
-    dictating: TranscriptionClient,
+    client: TranscriptionClient,
     address: str,
     credential: str | None,
     source: AudioSource,
-    page: TranscriptWriter,
+    writer: TranscriptWriter,
     length_ms: int | None,
 ) -> str | None:
-    """Show what is heard while it is heard. Returns why it ended early, if it did."""
+    """Show the transcript while it arrives. Return why the session ended early, or None."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from .transcription_client import SessionEnded
+    from .transcription_client import SessionEndedError
 
-    seconds = TextColumn("{task.completed:.0f} s of sound, {task.fields[words]} words")
+    seconds = TextColumn("{task.completed:.0f} s of audio, {task.fields[words]} words")
     columns = (BarColumn(), seconds, TimeElapsedColumn())
-    shown = err.is_terminal and not page.live  # words themselves are progress enough
+    shown = err.is_terminal and not writer.live  # the words themselves show the progress
     with Progress(*columns, console=err, transient=True, disable=not shown) as progress:
         bar = progress.add_task("", total=length_ms and length_ms / 1000, words=0)
 
         def show() -> None:
-            page.show(dictating.notes)
-            done = dictating.sent_ms / 1000
-            progress.update(bar, completed=done, words=dictating.notes.words)
+            writer.show(client.transcript)
+            done = client.sent_ms / 1000
+            progress.update(bar, completed=done, words=client.transcript.words)
 
-        dictating.on_news = show
+        client.on_news = show
         try:
-            await dictating.hold(address, credential, source)
-        except SessionEnded as over:
+            await client.hold(address, credential, source)
+        except SessionEndedError as over:
             return str(over)
     return None
 
 
 def _write(
-    page: TranscriptWriter,
-    dictating: TranscriptionClient,
+    writer: TranscriptWriter,
+    client: TranscriptionClient,
     out_file: Path | None,
     written: OutputFormat,
 ) -> None:
-    whole = page.whole(dictating.notes, dictating.sent_ms)
+    whole = writer.whole(client.transcript, client.sent_ms)
     if out_file is not None:
         try:
             out_file.write_text(whole, "utf-8")
@@ -164,57 +174,57 @@ def _write(
         sys.stdout.write(whole)
 
 
-def _report(dictating: TranscriptionClient, file: str, why: str | None) -> None:
-    failures = dictating.notes.failures
+def _report(client: TranscriptionClient, file: str, why: str | None) -> None:
+    failures = client.transcript.failures
     for failed in failures:
         at = f"{failed.start_ms / 1000:.1f} s"
         err.print(f"[yellow]at {at}:[/yellow] {escape_markup(failed.failure or '')}")
-    if why is not None and not dictating.sent_ms:
-        _fail_because(dictating, why)
-    if file == "-" and not dictating.sent_ms and dictating.unreadable is None:
-        fail("Nothing came in from standard input.")
-    err.print(f"[dim]{dictating.sent_ms / 1000:.1f} s of sound, "
-              f"{pluralise(dictating.notes.words, 'word')}[/dim]")  # fmt: skip
-    if dictating.unreadable is not None:
-        fail(f"{file}: {dictating.unreadable}.", USAGE)
+    if why is not None and not client.sent_ms:
+        _fail_because(client, why)
+    if file == "-" and not client.sent_ms and client.unreadable is None:
+        fail("Standard input was empty.")
+    err.print(f"[dim]{client.sent_ms / 1000:.1f} s of audio, "
+              f"{pluralise(client.transcript.words, 'word')}[/dim]")  # fmt: skip
+    if client.unreadable is not None:
+        fail(f"{file}: {client.unreadable}.", USAGE)
     if why is not None:
-        _fail_because(dictating, why, "Not everything is written down: ")
+        _fail_because(client, why, "The transcript is incomplete: ")
     if failures:
-        fail(f"{pluralise(len(failures), 'utterance')} could not be understood.")
+        fail(f"{pluralise(len(failures), 'utterance')} could not be transcribed.")
 
 
-def _reason(dictating: TranscriptionClient, why: str) -> str:
-    """In the server's words, if it said any."""
-    return (dictating.error or {}).get("message") or why
+def _reason(client: TranscriptionClient, why: str) -> str:
+    """Return the server's error message, or `why` if it sent none."""
+    return (client.error or {}).get("message") or why
 
 
-def _fail_because(dictating: TranscriptionClient, why: str, what: str = "") -> NoReturn:
-    refused = dictating.closed is not None and dictating.closed[0] in REFUSALS
+def _fail_because(client: TranscriptionClient, why: str, what: str = "") -> NoReturn:
+    refused = client.closed is not None and client.closed[0] in REFUSALS
     fail(f"{what}{why}", REFUSED if refused else FAILED)
 
 
 def _open(file: str) -> io.BufferedReader:
-    """A reader of our own for standard input: a thread may still wait for it when we leave."""
+    """Open the input. A duplicate of standard input may stay open in a waiting thread."""
     if file == "-":
         try:
             return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
         except io.UnsupportedOperation:
             return io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
     try:
-        opened = Path(file).open("rb")  # noqa: SIM115  # until the process ends
+        opened = Path(file).open("rb")  # noqa: SIM115  # stays open until the process ends
         begins = opened.peek(4)[:4]
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", USAGE)
     if Path(file).suffix.lower() not in RAW and begins != b"RIFF":
         opened.close()
-        fail(f"{file}: this is no WAV file; raw PCM16 mono 24 kHz is named .pcm or .raw. Of other "
-             "files ffmpeg makes it: ffmpeg -i FILE -ar 24000 -ac 1 -f s16le - | vivavoce "
+        fail(f"{file}: not a WAV file; raw PCM16 mono 24 kHz must be named .pcm or .raw. ffmpeg "
+             "converts other files: ffmpeg -i FILE -ar 24000 -ac 1 -f s16le - | vivavoce "
              "transcribe -", USAGE)  # fmt: skip
     return opened
 
 
 def _length_ms(file: str) -> int | None:
-    """How long it is, if that can be known before it is read."""
+    """Return the length of a file; None for standard input."""
     if file == "-":
         return None
     with suppress(wave.Error, EOFError, OSError), wave.open(file) as reader:
@@ -223,12 +233,12 @@ def _length_ms(file: str) -> int | None:
 
 
 def _stop_by_hand(source: AudioSource) -> None:
-    """Ctrl+C ends the sound, and what was said is still written down; a second one ends us."""
+    """End the audio at Ctrl+C, and finish the transcript. A second Ctrl+C ends the process."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         loop.remove_signal_handler(signal.SIGINT)
         source.stop()
 
-    with suppress(NotImplementedError):  # Windows: the first one ends us
+    with suppress(NotImplementedError):  # Windows: the first Ctrl+C ends the process
         loop.add_signal_handler(signal.SIGINT, stop)

@@ -1,4 +1,4 @@
-"""What a transcription session says, as notes: who spoke from when to when, and what."""
+"""Collect the events of a transcription session: utterances with times, text and speakers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HEARD = "conversation.item.input_audio_transcription"
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Something that was said. Times count from the beginning of the sound."""
+    """A piece of text with its time, counted from the beginning of the audio."""
 
     start_ms: int
     end_ms: int
@@ -21,12 +21,16 @@ class Cue:
 
 @dataclass(slots=True)
 class Utterance:
+    """One turn of the input audio buffer, and its transcript."""
+
     start_ms: int
-    end_ms: int | None = None  # None: somebody is speaking still
-    text: str = ""  # the words so far
-    done: bool = False  # they are all there, or there will be none
+    end_ms: int | None = None  # None: the speech has not ended
+    text: str = ""  # the words received until now
+    done: bool = False  # completed or failed
     failure: str | None = None
-    voices: list[Cue] = field(default_factory=list)  # who said what, where anybody knows
+    voices: list[Cue] = field(
+        default_factory=list
+    )  # segments with speakers, if the server diarizes
 
     @property
     def cues(self) -> list[Cue]:
@@ -37,18 +41,18 @@ class Utterance:
 
 
 class TranscriptLog:
-    """A fold over the session's events."""
+    """A fold over the session's events. Iterate over it for the utterances."""
 
     def __init__(self) -> None:
         self._utterances: dict[str, Utterance] = {}
 
     def __iter__(self) -> Iterator[Utterance]:
-        """In the order in which they began."""
+        """Iterate in the order of their beginnings."""
         return iter(self._utterances.values())
 
     @property
     def awaited(self) -> int:
-        """Utterances that are over, and whose words are still to come."""
+        """The number of utterances that have ended and have no transcript yet."""
         return sum(not (u.done or u.end_ms is None) for u in self._utterances.values())
 
     @property
@@ -64,7 +68,7 @@ class TranscriptLog:
         return [u for u in self._utterances.values() if u.failure is not None]
 
     def take(self, event: dict[str, Any], sent_ms: int) -> None:
-        """`sent_ms`: how much sound there was so far. Nothing that was said is later."""
+        """Add an event. `sent_ms`: the audio sent until now, so no utterance ends later."""
         item_id = str(event.get("item_id"))
         match event.get("type"):
             case "input_audio_buffer.speech_started":

@@ -1,4 +1,4 @@
-"""Where notes are written: utterance by utterance in their order, or word by word for people."""
+"""Write a transcript: utterance by utterance in order, or word by word on a terminal."""
 
 from __future__ import annotations
 
@@ -11,44 +11,46 @@ from .transcript_log import TranscriptLog, Utterance
 
 
 class TranscriptWriter:
-    def __init__(self, file: TextIO | None, written: str) -> None:
-        """`file`: where it can be written while it is heard; None: only once it is whole.
+    """Write utterances when they are complete, and those before them too."""
 
-        `written`: one of `subtitles.FORMATS`, or `json`, which is always written whole.
+    def __init__(self, file: TextIO | None, written: str) -> None:
+        """`file`: written to while the session is running; None: the caller uses `whole`.
+
+        `written`: one of `subtitles.FORMATS`, or `json`, which is only written as a whole.
         """
         self._file = None if written == "json" else file
         self._format = subtitles.FORMATS.get(written)
         self.live = written == "text" and file is not None and file.isatty()
-        self._shown = 0  # utterances
+        self._shown = 0  # utterances written
         self._cues = 0
-        self._typed = ""  # of the next one
+        self._typed = ""  # text of the next utterance on the terminal
         if self._format:
             self._write(self._format.head)
 
-    def show(self, notes: TranscriptLog) -> None:
-        """What is new. An utterance waits until those before it are whole."""
-        for utterance in islice(notes, self._shown, None):
+    def show(self, transcript: TranscriptLog) -> None:
+        """Write new text. A complete utterance waits until those before it are complete."""
+        for utterance in islice(transcript, self._shown, None):
             if self.live:
                 self._type(utterance.text)
             if not utterance.done:
                 return
             self._finish(utterance)
 
-    def end(self, notes: TranscriptLog) -> None:
-        """No more comes: what is there is all there is."""
-        for utterance in islice(notes, self._shown, None):
+    def end(self, transcript: TranscriptLog) -> None:
+        """Write the utterances that are left, complete or not."""
+        for utterance in islice(transcript, self._shown, None):
             self._finish(utterance)
 
-    def whole(self, notes: TranscriptLog, duration_ms: int) -> str:
-        """All of it at once."""
+    def whole(self, transcript: TranscriptLog, duration_ms: int) -> str:
+        """Return the whole transcript."""
         if self._format is None:
-            return subtitles.as_json(notes, duration_ms) + "\n"
-        return subtitles.write(self._format, (cue for u in notes for cue in u.cues))
+            return subtitles.as_json(transcript, duration_ms) + "\n"
+        return subtitles.write(self._format, (cue for u in transcript for cue in u.cues))
 
     def _type(self, text: str) -> None:
         if text.startswith(self._typed):
             self._write(text[len(self._typed) :])
-        elif text:  # the last word contradicts those before
+        elif text:  # the final transcript differs from the words on the terminal
             self._write(f"\n{text}")
         self._typed = text or self._typed
 
@@ -71,5 +73,5 @@ class TranscriptWriter:
         try:
             self._file.write(text)
             self._file.flush()
-        except BrokenPipeError:  # whoever read it has read enough
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())

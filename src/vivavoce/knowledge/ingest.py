@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import AssistantError, Mistake
-from ..file_reading import FolderFile, UnreadableFile, read_text
+from ..file_reading import FolderFile, UnreadableFileError, read_text
 from . import schedule
 from .chunks import Chunk, markdown
 
@@ -34,7 +34,7 @@ def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, 
     for file, path in zip(ordered, siblings, strict=True):
         try:
             text = read_text(file, FILE_BYTES)
-        except UnreadableFile as error:
+        except UnreadableFileError as error:
             mistakes.append(Mistake(str(file), "", error.line, error.reason))
             continue
         characters += len(text)

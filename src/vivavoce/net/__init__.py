@@ -1,1 +1,1 @@
-"""Outgoing HTTP: the only room that makes any."""
+"""Outgoing HTTP and WebSockets. No other package opens a connection to another server."""

@@ -1,6 +1,6 @@
 """PONG and PING frames of one WebSocket: at most one of each waits, for a bounded time.
 
-    PING ─► answer ─► [ the latest payload ] ─► write, once a turn of the loop
+    PING ─► answer ─► [ the latest payload ] ─► write, once per loop iteration
                               └─ stays while the peer's socket is full
 
 RFC 6455 §5.5.3 lets an endpoint answer only the most recent PING. So a peer that sends millions of
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 class ControlFrames:
+    """The PONG and the PING that wait for a full socket."""
+
     def __init__(self, timeout_s: float, too_slow: Callable[[], None]) -> None:
         """`too_slow`: called when a frame waited for `timeout_s` and the peer read nothing."""
         self.full = False
@@ -30,14 +32,14 @@ class ControlFrames:
         self._ping = False
         self._next_turn: asyncio.Handle | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._unsent = 0  # bytes before the frame that waits, when the peer was last looked at
+        self._unsent = 0  # bytes that the peer had not read at the last check
 
     def open(self, wire: WSTransport) -> None:
         """Write to `wire` from now on."""
         self._wire = wire
 
     def answer(self, payload: bytes) -> bool:
-        """Answer a PING. False: the answer to an earlier one waits for the peer already."""
+        """Answer a PING. False: an earlier answer still waits for the peer."""
         waits = self.full and self._pong is not None
         self._pong = payload
         if self._next_turn is None and not waits:
@@ -45,7 +47,7 @@ class ControlFrames:
         return not waits
 
     def ask(self) -> bool:
-        """Send a PING. False: it waits until the socket takes more."""
+        """Send a PING. False: it waits until the socket accepts more bytes."""
         self._ping = True
         if not self.full:
             self._write()
@@ -54,17 +56,17 @@ class ControlFrames:
         return not self._ping
 
     def block(self) -> None:
-        """Keep what there is to write: the socket is full."""
+        """Keep frames until `unblock`: the socket is full."""
         self.full = True
 
     def unblock(self) -> None:
-        """Write what waited: the socket takes more."""
+        """Write the frames that waited: the socket accepts bytes again."""
         self.full = False
         self._stop_watch()
         self._write()
 
     def drop(self) -> None:
-        """Forget what waits: the connection closes."""
+        """Drop the frames that wait: the connection closes."""
         self._wire = None
         self._pong, self._ping = None, False
         self._stop_watch()
@@ -96,7 +98,7 @@ class ControlFrames:
             self._watch = loop.call_later(self._timeout_s, self._look)
 
     def _look(self) -> None:
-        """Nothing is written to a socket that is full, so fewer bytes mean that the peer reads."""
+        """Compare the unread bytes: a full socket gets no new ones, so fewer mean that it reads."""
         self._watch = None
         assert self._wire is not None
         if unsent(self._wire.underlying_transport) < self._unsent:

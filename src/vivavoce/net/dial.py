@@ -1,4 +1,4 @@
-"""Outgoing WebSockets, to realtime models elsewhere and from our own command line."""
+"""Outgoing WebSockets, to hosted realtime models and from our own command line."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HANDSHAKE_S = 10.0
 LARGEST = 16 * 1024 * 1024
 
 
-class Unreachable(VivavoceError):
-    """Nobody answered, or not in our protocol. `status` is HTTP's, if it came so far."""
+class UnreachableError(VivavoceError):
+    """No WebSocket was opened. `status`: of the HTTP response, if the server sent one."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class Unreachable(VivavoceError):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """The system's certificates, read once: they take longer than the handshake."""
+    """Load the system's certificates once: that takes longer than a handshake."""
     return ssl.create_default_context()
 
 
@@ -40,8 +40,11 @@ async def dial(
     within_s: float = HANDSHAKE_S,
     timeout_s: float = SLOW_PEER_TIMEOUT_S,
 ) -> Socket:
-    """Connect to a `ws://` or `wss://` URL. Raises `Unreachable`. Never follows a redirect, which
-    would carry the credential to another server. `timeout_s`: see `Socket`."""
+    """Connect to a `ws://` or `wss://` URL. Raises `UnreachableError`.
+
+    A redirect is never followed: it would carry the credential to another server.
+    `largest`: bytes of a message. `timeout_s`: see `Socket`.
+    """
     extra = dict(headers or {})
     if subprotocol:
         extra["Sec-WebSocket-Protocol"] = subprotocol
@@ -50,7 +53,7 @@ async def dial(
         return Socket(largest, timeout_s)
 
     try:
-        # picows leaves its transport open when it is cancelled: its own clock has to ring first
+        # picows leaves its transport open when it is cancelled, so its own timeout must end first
         async with asyncio.timeout(within_s + 1):
             _, socket = await ws_connect(
                 listener,
@@ -61,17 +64,17 @@ async def dial(
                 max_frame_size=largest,
                 max_redirects=0,
                 read_buffer_init_size=4096,
-                enable_auto_pong=False,  # the socket answers: it knows what the peer has read
+                enable_auto_pong=False,  # `Socket` answers: it knows how much the peer has read
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=20,
                 auto_ping_reply_timeout=20,
             )
     except WSInvalidStatusError as error:
         status = error.response.status.value if error.response else None
-        raise Unreachable(f"the server answered with HTTP {status}", status) from None
+        raise UnreachableError(f"the server answered with HTTP {status}", status) from None
     except TimeoutError:
-        raise Unreachable(f"no answer within {within_s:g} s") from None
+        raise UnreachableError(f"no answer within {within_s:g} s") from None
     except (OSError, WSError, ssl.SSLError) as error:
-        raise Unreachable(str(error) or type(error).__name__) from None
+        raise UnreachableError(str(error) or type(error).__name__) from None
     assert isinstance(socket, Socket)
     return socket

@@ -1,8 +1,8 @@
-"""Where a connection may go: the open network, and what the operator named.
+"""Allow connections to public addresses, and to the servers that the operator named.
 
-A name is resolved once, its addresses are judged, and the connection goes to an address that was
-judged: a name that answers differently the second time (DNS rebinding) gains nothing. TLS still
-checks the name.
+A name is resolved once. The connection goes to one of the addresses that passed the check, so a
+name that resolves differently the second time (DNS rebinding) gains nothing. TLS still checks the
+name.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ HostPort = tuple[str, int]
 
 
 def place(url: str) -> HostPort:
-    """The host and port that a URL leads to."""
+    """Return the host and port of a URL."""
     parts = urlsplit(url)
     return (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
 
 
 def is_open(address: str) -> bool:
-    """Does everybody reach this address, and not only we?"""
+    """Return True for a public unicast address."""
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         if ip in _NAT64:
@@ -41,8 +41,10 @@ def is_open(address: str) -> bool:
 
 
 class Egress(httpcore2.AsyncNetworkBackend):
+    """Connect only where the rules allow it."""
+
     def __init__(self, *, allow_private: bool = False, trusted: Iterable[str] = ()) -> None:
-        """`trusted` are base URLs the operator wrote down: their host and port may be private."""
+        """`trusted`: base URLs from the settings. Their host and port may be private."""
         self._allow_private = allow_private
         self._trusted = {place(url) for url in trusted}
         self._network = httpcore2.AnyIOBackend()
@@ -67,7 +69,7 @@ class Egress(httpcore2.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 (httpcore's name)
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        raise NetError("refused", "no sockets of this machine")
+        raise NetError("refused", "Unix sockets are not allowed")
 
     async def _connect(
         self,
@@ -80,7 +82,7 @@ class Egress(httpcore2.AsyncNetworkBackend):
         if not self._allow_private and (host.lower(), port) not in self._trusted:
             addresses = [address for address in addresses if is_open(address)]
         if not addresses:
-            raise NetError("refused", f"{host} is not on the open network")
+            raise NetError("refused", f"{host} has no public address")
         error: Exception | None = None
         for address in addresses:
             try:

@@ -1,4 +1,4 @@
-"""The one thing that can go wrong here."""
+"""The error of outgoing HTTP."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Literal
 from ..errors import VivavoceError
 
 Kind = Literal[
-    "refused",  # by our own rules: an address that is not on the open network
-    "unreachable",  # nothing was sent
+    "refused",  # by our egress rules: the address is not public
+    "unreachable",  # before anything was sent
     "timeout",
-    "status",  # the server said no
-    "redirect",  # to another origin, or too often
+    "status",  # an error status
+    "redirect",  # to another origin, or more than three
     "too_large",
-    "broken",  # what came was no HTTP, or ended early
+    "broken",  # not HTTP, or ended early
 ]
 
 
@@ -32,5 +32,5 @@ class NetError(VivavoceError):
         super().__init__(message)
         self.kind = kind
         self.status = status
-        self.body = body  # the beginning of what the server said about it
+        self.body = body  # the beginning of the error response
         self.retry_after_s = retry_after_s

@@ -1,4 +1,4 @@
-"""A transport of uvicorn's, and peers that do not read what they are sent."""
+"""Close uvicorn's transport within a bounded time, even if the peer does not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast
 try:
     import fcntl
     import termios
-except ImportError:  # Windows: what its kernel holds is not known
+except ImportError:  # Windows does not report its kernel's send queue
     fcntl = termios = None  # type: ignore[assignment]
 
 CLOSE_WITHIN_S = 5.0
@@ -19,12 +19,13 @@ CLOSE_WITHIN_S = 5.0
 class GracefulClose:
     """uvicorn's transport, whose graceful close waits at most 5 s for the client to read.
 
-    picows closes by itself after a mistake of the client, uvicorn after its last answer. The client
-    may never read their last bytes.
+    picows closes after a client's protocol error, uvicorn after the last response. The client may
+    never read their last bytes.
     """
 
     @classmethod
     def of(cls, transport: asyncio.BaseTransport | GracefulClose) -> GracefulClose:
+        """Wrap a transport, unless it is wrapped already."""
         if isinstance(transport, GracefulClose):
             return transport
         return cls(cast("asyncio.Transport", transport))
@@ -49,11 +50,12 @@ class GracefulClose:
             self._abort = loop.call_later(CLOSE_WITHIN_S, self.abort)
 
     def stop_reading(self) -> None:
-        """Leave all further bytes to the kernel, even if reading is to be resumed."""
+        """Leave all further bytes in the kernel, even if `resume_reading` is called."""
         self.pause_reading()
         self.resume_reading = self.pause_reading
 
     def left(self) -> None:
+        """Stop the timer: the connection is closed."""
         if self._abort is not None:
             self._abort.cancel()
 
@@ -61,8 +63,8 @@ class GracefulClose:
 def unsent(transport: asyncio.Transport | GracefulClose) -> int:
     """Count the bytes that the peer's kernel has not taken.
 
-    Our own kernel holds megabytes. It takes no more before a third of that is gone, so the size of
-    the event loop's buffer alone says too late that a peer reads.
+    Our own kernel holds megabytes, and accepts new bytes only after a third of them is sent. The
+    size of the event loop's buffer alone would show much later that a peer reads.
     """
     size = transport.get_write_buffer_size()
     raw = transport.get_extra_info("socket")

@@ -1,8 +1,8 @@
-"""Requests with egress rules, deadlines and bounds. No cookies, no proxies, nothing kept.
+"""HTTP requests with egress rules, deadlines and size limits. No cookies, proxies or cache.
 
-A request that changes nothing (GET, HEAD, …) is tried again when the server was not reached or is
-overloaded; others never are. Redirects are followed within their origin, where credentials stay at
-home. Compressed answers are not asked for: a bound then means what it says.
+An idempotent request (GET, HEAD, …) is retried if the server was not reached or is overloaded.
+Other requests are never retried. Redirects are followed only within their origin, so credentials
+do not leave it. Compressed responses are not requested, so that a limit counts the bytes received.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ LONGEST_LINE = 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
 Files = Mapping[str, tuple[str, bytes, str]]
-"""Field → (file name, content, media type)."""
+"""Form field → (file name, content, media type)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """Seconds and bytes. `total_s` counts what the server takes, not what its reader does."""
+    """Seconds and bytes. `total_s` counts the time of the server, not of the response's reader."""
 
     connect_s: float = 5.0
-    quiet_s: float = 30.0  # between two pieces
+    quiet_s: float = 30.0  # between two chunks
     total_s: float = 60.0
     max_bytes: int = 16 * MEBIBYTE
 
@@ -48,18 +48,20 @@ USUAL = RequestLimits()
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
+    """A complete response."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
 def full_jitter(attempt: int) -> float:
-    """Seconds before another attempt: up to 0.2, 0.4, 0.8, … and 5 at most."""
+    """Return seconds before the next attempt: random, below 0.4, 0.8, … and at most 5."""
     return random.uniform(0, min(5.0, 0.2 * 2**attempt))
 
 
 class _Clock:
-    """What of the time is left, counting only while somebody waits for the server."""
+    """The remaining time of a request. It runs only while we wait for the server."""
 
     def __init__(self, bounds: RequestLimits) -> None:
         self._left = bounds.total_s
@@ -79,7 +81,7 @@ class _Clock:
 
 
 class Stream:
-    """An answer that is still coming. Each method waits for the next of its kind; None: no more."""
+    """A response whose body is still arriving. Each method returns None at the end of the body."""
 
     def __init__(self, response: httpx2.Response, clock: _Clock, host: str, most: int) -> None:
         self.status = response.status_code
@@ -92,23 +94,28 @@ class Stream:
         self._ended = False
 
     async def piece(self) -> bytes | None:
-        """`NetError` if the body is too long, too slow or ends early."""
+        """Return the next chunk. Raises `NetError` if the body is over a limit or ends early."""
         try:
             async with self._clock.waiting(self._host):
                 piece = await anext(self._raw)
         except StopAsyncIteration:
             return None
         except _BROKEN as error:
-            raise NetError("broken", f"{self._host} stopped in the middle") from error
+            raise NetError(
+                "broken", f"{self._host} closed the connection before the end of the response"
+            ) from error
         self._left -= len(piece)
         if self._left < 0:
-            raise NetError("too_large", f"{self._host} says too much")
+            raise NetError("too_large", f"the response of {self._host} is too large")
         return piece
 
     async def line(self) -> bytes | None:
+        """Return the next line, without its line end."""
         while (end := self._rest.find(b"\n")) < 0 and not self._ended:
             if len(self._rest) > LONGEST_LINE:
-                raise NetError("too_large", f"{self._host} says too much in one line")
+                raise NetError(
+                    "too_large", f"{self._host} sent a line of more than {LONGEST_LINE} bytes"
+                )
             piece = await self.piece()
             self._ended = piece is None
             self._rest += piece or b""
@@ -120,7 +127,7 @@ class Stream:
         return line.rstrip(b"\r\n")
 
     async def event(self) -> bytes | None:
-        """The data of a server-sent event; names, ids and comments are passed over."""
+        """Return the data of the next server-sent event. Names, ids and comments are ignored."""
         data: list[bytes] = []
         while (line := await self.line()) is not None:
             if line.startswith(b"data:"):
@@ -130,6 +137,7 @@ class Stream:
         return b"\n".join(data) if data else None
 
     async def read(self) -> bytes:
+        """Return the rest of the body."""
         whole = bytearray()
         while (piece := await self.piece()) is not None:
             whole += piece
@@ -140,7 +148,7 @@ class Stream:
 
 
 class HttpClient:
-    """`async with` it, or `close` it. One for the process: it keeps connections open."""
+    """One per process, because it keeps connections open. Use `async with` or `close`."""
 
     def __init__(
         self,
@@ -185,7 +193,7 @@ class HttpClient:
         files: Files | None = None,
         bounds: RequestLimits = USUAL,
     ) -> HttpResponse:
-        """The whole answer of a request that succeeded. `NetError` for everything else."""
+        """Return the complete response. Raises `NetError` if the request does not succeed."""
         async with self.stream(
             method, url, headers=headers, content=content, data=data, files=files, bounds=bounds
         ) as stream:
@@ -203,7 +211,7 @@ class HttpClient:
         files: Files | None = None,
         bounds: RequestLimits = USUAL,
     ) -> AsyncIterator[Stream]:
-        """An answer as it comes. Leaving the block closes the connection if there is more of it."""
+        """Yield the response as it arrives. Leaving the block early closes the connection."""
         clock = _Clock(bounds)
         try:
             request = self._client.build_request(
@@ -216,21 +224,23 @@ class HttpClient:
                 timeout=httpx2.Timeout(None, connect=bounds.connect_s),
             )
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError, ValueError):
-            raise NetError("refused", "that is no URL") from None
+            raise NetError("refused", "the URL is not valid") from None
         response = await self._send(request, clock)
         stream = Stream(response, clock, request.url.host, bounds.max_bytes)
         try:
             if response.status_code >= 300:
                 raise await _refusal(stream)
             if response.headers.get("content-encoding", "identity") != "identity":
-                raise NetError("broken", f"{request.url.host} sent what nobody asked for")
+                raise NetError(
+                    "broken", f"{request.url.host} sent a compressed body that was not requested"
+                )
             yield stream
         finally:
             await stream.close()
             await response.aclose()
 
     async def _send(self, request: httpx2.Request, clock: _Clock) -> httpx2.Response:
-        """The head of an answer, after as many tries and redirects as are allowed."""
+        """Return the response whose headers arrived last, after retries and redirects."""
         tries = self._tries if request.method in IDEMPOTENT else 1
         redirects = attempt = 0
         while True:
@@ -249,7 +259,9 @@ class HttpClient:
             elif following is not None and _same_origin(request, following):
                 await response.aclose()
                 if redirects == REDIRECTS:
-                    raise NetError("redirect", f"{request.url.host} redirects in circles")
+                    raise NetError(
+                        "redirect", f"{request.url.host} redirects more than {REDIRECTS} times"
+                    )
                 redirects += 1
                 request = following
             else:
@@ -261,9 +273,11 @@ class HttpClient:
             async with clock.waiting(host):
                 return await self._client.send(request, stream=True)
         except (httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol):
-            raise NetError("refused", "only http and https") from None
+            raise NetError("refused", "the URL must start with http:// or https://") from None
         except _BROKEN as error:
-            raise NetError("broken", f"{host} broke off") from error
+            raise NetError(
+                "broken", f"{host} closed the connection or did not send HTTP"
+            ) from error
 
 
 _BROKEN = (
@@ -276,7 +290,7 @@ _BROKEN = (
 
 
 class _Transport(httpx2.AsyncBaseTransport):
-    """httpx over a pool whose every connection passes the egress rules."""
+    """The transport of httpx, with a pool whose connections pass the egress rules."""
 
     def __init__(self, egress: Egress) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
@@ -329,7 +343,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 async def _refusal(stream: Stream) -> NetError:
-    """What the server said instead of what was wanted."""
+    """Read the beginning of an error response, and return it as `NetError`."""
     if stream.status < 400:
         return NetError("redirect", "the server redirects elsewhere", status=stream.status)
     body = b""
@@ -337,7 +351,7 @@ async def _refusal(stream: Stream) -> NetError:
         while len(body) < ERROR_BYTES and (piece := await stream.piece()) is not None:
             body += piece
     except NetError:
-        pass  # the status says enough
+        pass  # the status is enough
     after = stream.headers.get("retry-after", "")
     return NetError(
         "status",

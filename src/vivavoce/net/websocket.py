@@ -1,11 +1,11 @@
-"""One WebSocket, from either end, as callbacks: what a line needs of a transport, on picows.
+"""One WebSocket, as server or client: the transport of a call's driver, on picows.
 
-picows delivers frames, not messages: fragments are joined here, up to a size. It has no
-backpressure of its own: `full` says that the kernel takes no more, `pause_reading` passes that on.
-Nor does it bound what one peer may ask of a turn of the loop: what one read brings beyond a share
-of time waits for the next turn, and reading with it.
-Closing waits for the peer's answer, because closing a TCP connection that still has unread bytes
-resets it, and the peer may then never see our last words.
+picows delivers frames, not messages: `Socket` joins fragments, up to a size. picows has no
+backpressure: `full` says that the kernel accepts no more bytes, `pause_reading` stops the peer.
+picows does not limit the work per loop iteration either: messages of one read that exceed a share
+of time wait for the next iteration, and the socket is not read until then.
+Closing waits for the peer's CLOSE frame. A TCP connection that is closed with unread bytes is
+reset, and the peer might never see our last messages.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from ..protocol.close_codes import CloseCode
 from .control_frames import ControlFrames
 from .graceful_close import CLOSE_WITHIN_S
 
-SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that reads nothing while a control frame waits for it
-RECEIVE_BUFFER = 128 * 1024  # what one read can bring in; picows never shrinks its own buffer
+SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that does not read while a control frame waits
+RECEIVE_BUFFER = 128 * 1024  # bytes of one read; picows never shrinks its own buffer
 LONGEST_REASON = 123  # bytes, RFC 6455 §5.5.1
 LARGEST_CODE = 4999  # RFC 6455 §7.4.2
 HEADER = 14  # bytes, the longest that a frame can have
-SHARE_S = 0.005  # of a turn of the loop, for the messages of one read
-LOOK_EVERY = 8  # messages, at the clock
+SHARE_S = 0.005  # of a loop iteration, for the messages of one read
+LOOK_EVERY = 8  # messages between two looks at the clock
 # A read is a flood if it brings more empty frames, or more messages, than this. Python needs a
 # microsecond or more for each, and picows hands over all frames of a read. So later reads of that
 # peer are small.
 EMPTY, SMALL = 64, 4096
 FLOOD_BUFFER = 8 * 1024
 
-# picows copies a message of at most this many bytes behind its header. It would pass a longer one
-# to the event loop as it is, together with a view of its own header buffer. The event loop keeps
-# both while the socket is full, and by then they hold something else.
+# picows copies a message of at most this many bytes behind its header. It passes a longer one to
+# the event loop without a copy, together with a view of its own header buffer. While the socket is
+# full the event loop keeps both, and their content may change.
 COPIED = 8192
 
 _TEXT = WSMsgType.TEXT
 _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _PING, _PONG = WSMsgType.PING, WSMsgType.PONG
 
-# Why a socket is not read
-_LINE, _HELD, _ANSWERED = 1, 2, 4
+# Reasons why a socket is not read: the driver paused it, messages are held, an answer waits
+_DRIVER, _HELD, _ANSWERED = 1, 2, 4
 
 
 class FrameReceiver(Protocol):
-    """Who is told what happens on this socket. A frame is valid only until `frame` returns."""
+    """The owner of a socket, called by it. A frame is valid only until `frame` returns."""
 
     def frame(self, data: Frame) -> None: ...
 
@@ -60,11 +60,10 @@ class FrameReceiver(Protocol):
 
 
 class Socket(WSListener):
-    """Give it a `far` before the first frame comes, or it waits for one with reading paused."""
+    """A socket without a receiver stops reading at the first frame, until `join`."""
 
     def __init__(self, largest: int, timeout_s: float = SLOW_PEER_TIMEOUT_S) -> None:
-        """`largest`: bytes of a message. `timeout_s`: with a peer that reads nothing, although a
-        control frame waits for it."""
+        """`largest`: bytes of a message. `timeout_s`: see `SLOW_PEER_TIMEOUT_S`."""
         self.full = False
         self.receiver: FrameReceiver | None = None
         self._largest = largest
@@ -72,24 +71,24 @@ class Socket(WSListener):
         self._control = ControlFrames(timeout_s, self._too_slow)
         self._parts: bytearray | None = None
         self._held: deque[tuple[WSMsgType, bool, bytes]] = deque()  # kind, `fin` and payload
-        self._farewell = False  # did the peer send CLOSE? It counts behind what is held
+        self._farewell = False  # True: the peer sent CLOSE, which follows the held messages
         self._next_turn: asyncio.Handle | None = None
-        self._direct = False  # may a message go to `far` as it comes?
-        self._messages = 0  # of the current read
-        self._empty = 0  # frames without content, of the same read
+        self._direct = False  # True: a message goes straight to the receiver
+        self._messages = 0  # in the current read
+        self._empty = 0  # frames without content, in the current read
         self._flooded = False
         self._share_ends = 0.0
-        self._unread = 0  # why this socket is not read; 0: it is
+        self._unread = 0  # the reasons why this socket is not read, as bits
         self._code: int = CloseCode.ABNORMAL
         self._reason = ""
         self._closing: asyncio.TimerHandle | None = None
         self._ended = False
-        self._told = False  # does `far` know that the connection is lost?
+        self._told = False  # True: the receiver's `lost` was called
 
-    # What a line calls
+    # Called by the driver
 
     def join(self, receiver: FrameReceiver) -> None:
-        """From now on `far` is told; first what came before it was there."""
+        """Set the receiver, and deliver the messages that arrived before."""
         self.receiver = receiver
         self._take_held()
 
@@ -104,14 +103,14 @@ class Socket(WSListener):
             self._wire.send_reuse_external_bytearray(_TEXT, whole, HEADER)
 
     def hush(self, item_id: str) -> None:
-        """What was written is the client's; it drops what it has queued by itself."""
+        """Do nothing: the client has all audio that was written, and drops its own queue."""
 
     def pause_reading(self) -> None:
-        self._stop_reading(_LINE)
+        self._stop_reading(_DRIVER)
         self._look_at_path()
 
     def resume_reading(self) -> None:
-        self._read_again(_LINE)
+        self._read_again(_DRIVER)
         self._look_at_path()
         if self._held and self.receiver is not None and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
@@ -125,11 +124,11 @@ class Socket(WSListener):
         self._read_again(self._unread)  # to see the peer's CLOSE frame; other frames are dropped
 
     def abort(self) -> None:
-        """End it now, whether the peer has answered or not."""
+        """Close the connection without waiting for the peer's CLOSE frame."""
         if self._wire is not None and not self._ended:
             self._wire.disconnect(False)
 
-    # What picows calls
+    # Called by picows
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._wire = transport
@@ -177,10 +176,10 @@ class Socket(WSListener):
             self.receiver.writable()
 
     def send_user_specific_ping(self, transport: WSTransport) -> None:
-        """Ask an idle peer whether it is there. picows gives it some time to answer.
+        """Send an idle peer a PING. picows limits the time of its answer.
 
-        It would count from now on, although the PING still waits behind what the peer reads
-        slowly. So that PING is ours to watch.
+        picows counts from now on, even if the PING waits behind bytes that the peer reads slowly.
+        In that case `ControlFrames` measures the time, and picows believes that the PONG arrived.
         """
         if not self._control.ask():
             asyncio.get_running_loop().call_soon(transport.notify_user_specific_pong_received)
@@ -198,8 +197,8 @@ class Socket(WSListener):
     # Messages
 
     def _take_or_hold(self, kind: WSMsgType, frame: WSFrame) -> None:
-        """Take a message, or a part of one, that needs more than to be handed on."""
-        paused = self._unread & _LINE  # picows hands on the rest of a read all the same
+        """Take a fragment, or a message that cannot go straight to the receiver."""
+        paused = self._unread & _DRIVER  # picows hands on the rest of a read all the same
         if self.receiver is None or self._held or paused or self._share_is_used():
             self._hold(kind, frame)
         else:
@@ -227,7 +226,7 @@ class Socket(WSListener):
             self.receiver.frame(parts)
 
     def _share_is_used(self) -> bool:
-        """Count one of several messages that one read brought: has it had its time?"""
+        """Count a message of the current read. True if the read has used its share of time."""
         self._messages += 1
         if self._messages == 1:
             self._share_ends = monotonic() + SHARE_S
@@ -241,7 +240,7 @@ class Socket(WSListener):
             self._expect_less()
 
     def _hold(self, kind: WSMsgType, frame: WSFrame) -> None:
-        """Keep it for the next turn. The kernel keeps what comes after this read."""
+        """Keep a frame for the next loop iteration, and stop reading."""
         self._held.append((kind, bool(frame.fin), frame.get_payload_as_bytes()))
         self._direct = False
         self._stop_reading(_HELD)
@@ -249,7 +248,7 @@ class Socket(WSListener):
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_held)
 
     def _take_held(self) -> None:
-        """Take what is held, for a share of this turn. Then the socket is read again."""
+        """Take held messages for a share of this iteration. Read again when none is left."""
         self._next_turn = None
         ends = monotonic() + SHARE_S
         try:
@@ -257,7 +256,7 @@ class Socket(WSListener):
                 self._take(*self._held.popleft())
                 if monotonic() > ends:
                     break
-        except Exception:  # as picows does with what a frame raises
+        except Exception:  # as picows does for an exception in a callback
             self._held.clear()
             self.close(CloseCode.INTERNAL_ERROR, "")
             if self._ended:  # nothing else will come of it
@@ -279,12 +278,12 @@ class Socket(WSListener):
             self._read_again(_HELD)
 
     def _may_take(self) -> bool:
-        """Is reading on, or is the connection gone, so that pausing it changes nothing?"""
-        return self._closing is None and (self._ended or not self._unread & _LINE)
+        """Return True unless the socket is closing or the driver paused an open connection."""
+        return self._closing is None and (self._ended or not self._unread & _DRIVER)
 
     def _look_at_path(self) -> None:
         told = self.receiver is not None and self._closing is None
-        paused = self._unread & _LINE
+        paused = self._unread & _DRIVER
         self._direct = told and not (self._held or paused) and self._parts is None
 
     # Reading
@@ -304,13 +303,13 @@ class Socket(WSListener):
             self._wire.underlying_transport.resume_reading()
 
     def _expect_less(self) -> None:
-        """Read this peer in small pieces from now on."""
+        """Read at most `FLOOD_BUFFER` bytes at once from this peer."""
         if not self._flooded:
             self._flooded = True
             self._bound_reads(FLOOD_BUFFER)
 
     def _bound_reads(self, size: int) -> None:
-        """Bound what one read can bring, and what the kernel keeps: it doubles `size`."""
+        """Limit the bytes of one read and of the kernel's buffer, which is twice `size`."""
         assert self._wire is not None
         raw = self._wire.underlying_transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
@@ -329,7 +328,7 @@ class Socket(WSListener):
         transport.disconnect()
 
     def _leave(self, transport: WSTransport) -> None:
-        """After our CLOSE frame send no other frame, and drop the frames that still come."""
+        """Send no frame after our CLOSE frame, and drop the frames that still arrive."""
         loop = asyncio.get_running_loop()
         self._closing = loop.call_later(CLOSE_WITHIN_S, transport.disconnect, False)
         self._control.drop()

@@ -11,7 +11,7 @@ import logging
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import VivavoceError
-from ..net.dial import Unreachable, dial
+from ..net.dial import UnreachableError, dial
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 
 log = logging.getLogger("vivavoce.upstream")
@@ -62,7 +62,7 @@ async def connect(
             within_s=within_s,
             timeout_s=timeout_s,
         )
-    except Unreachable as error:
+    except UnreachableError as error:
         host = urlsplit(base_url).hostname
         log.warning("upstream_unreachable", extra={"host": host, "status": error.status})
         raise _why(error.status) from None

@@ -21,15 +21,15 @@ stage = "brain"                               # or "stt", "tts": who fails
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from ...core.types import JsonObject
-from ...errors import ConfigError, Mistake, misread
-from ...file_reading import FolderFile, UnreadableFile, read_text
+from ...errors import ConfigError, Mistake
+from ...file_reading import FolderFile, UnreadableFileError, read_text
+from ...toml import read_toml
 
 FILE_BYTES = 64 * 1024
 
@@ -103,18 +103,14 @@ def load(file: Path | FolderFile) -> Script:
     """Read a script. Raises `ConfigError`. A `Path` is the operator's, and may be anywhere."""
     path = str(file)
     try:
-        text = read_text(file, FILE_BYTES)
         if path.endswith(".json"):
-            script = msgspec.json.decode(text, type=Script)
+            script = msgspec.json.decode(read_text(file, FILE_BYTES), type=Script)
         else:
-            script = msgspec.convert(tomllib.loads(text), Script)
+            script = msgspec.convert(read_toml(file, FILE_BYTES).data, Script)
         for rule in script.rules:
             re.compile(rule.pattern)
-    except UnreadableFile as error:
+    except UnreadableFileError as error:
         raise ConfigError([Mistake(path, "", error.line, error.reason)]) from None
-    except tomllib.TOMLDecodeError as error:
-        message, line = misread(error)
-        raise ConfigError([Mistake(path, "", line, message)]) from None
     except (ValueError, re.error, RecursionError, msgspec.DecodeError) as error:
         raise ConfigError([Mistake(path, "", None, str(error))]) from None
     return script

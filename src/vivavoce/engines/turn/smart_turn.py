@@ -21,7 +21,7 @@ import onnxruntime
 from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
 from ...errors import EngineError
-from ...file_reading import UnreadableFile, read_bytes
+from ...file_reading import UnreadableFileError, read_bytes
 from .mel import BANDS, HOP, RATE, log_mel
 
 HEARD_SAMPLES = 8 * RATE
@@ -44,7 +44,7 @@ class SmartTurn:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             model = read_bytes(path, FILE_BYTES)
-        except UnreadableFile as error:
+        except UnreadableFileError as error:
             raise EngineError(f"{path}: {error.reason}", "turn_model") from None
         try:
             network = onnxruntime.InferenceSession(

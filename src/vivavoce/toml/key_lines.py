@@ -1,8 +1,8 @@
-"""From key path to line, for TOML and JSON that is known to be valid.
+"""Find the line of every key of a valid TOML or JSON text.
 
-The parsers that read the values tell nothing of where they stood, so this walks over the text
-once more and looks at nothing but keys, brackets and where values end. An element of an array
-has its index in the path: `("tools", 0, "name")`.
+The parsers of the standard library do not report positions. These scanners walk over the text
+again and look only at keys, brackets and the ends of values. An element of an array has its index
+in the path: `("tools", 0, "name")`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import json
 import re
 import tomllib
 
-from .validation import KeyPath
-
+KeyPath = tuple[str | int, ...]
 KeyLines = dict[KeyPath, int]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -27,7 +26,7 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 def line_of(lines: KeyLines, key: KeyPath) -> int | None:
-    """Where a key is, or what is to hold it."""
+    """Return the line of a key, or of the nearest table around it that has one."""
     while key:
         if key in lines:
             return lines[key]
@@ -36,15 +35,18 @@ def line_of(lines: KeyLines, key: KeyPath) -> int | None:
 
 
 def toml_lines(text: str) -> KeyLines:
-    return _Toml(text).lines
+    """Return the line of each key, table and array element of a TOML text."""
+    return _TomlScanner(text).lines
 
 
-class _Toml:
+class _TomlScanner:
+    """Walk over one TOML text. `lines` is complete when the constructor returns."""
+
     def __init__(self, text: str) -> None:
         self.lines: KeyLines = {}
         self._text = text
         self._at = 0
-        self._last: dict[KeyPath, int] = {}  # the newest index of each array of tables
+        self._last: dict[KeyPath, int] = {}  # the last index of each array of tables
         self._line, self._counted = 1, 0
         self._document()
 
@@ -65,17 +67,17 @@ class _Toml:
         self._at += brackets
         path: KeyPath = ()
         for part in outer:
-            path = self._newest((*path, part))
+            path = self._last_element((*path, part))
             self.lines.setdefault(path, line)
         path = (*path, name)
         if is_array:
             self.lines.setdefault(path, line)
             self._last[path] = self._last.get(path, -1) + 1
-        path = self._newest(path)
+        path = self._last_element(path)
         self.lines[path] = line
         return path
 
-    def _newest(self, path: KeyPath) -> KeyPath:
+    def _last_element(self, path: KeyPath) -> KeyPath:
         return (*path, self._last[path]) if path in self._last else path
 
     def _pair(self, table: KeyPath) -> None:
@@ -149,9 +151,10 @@ class _Toml:
 
 
 def json_lines(text: str) -> KeyLines:
+    """Return the line of each key and array element of a JSON text."""
     lines: KeyLines = {}
     path: list[str | int] = []
-    within: list[str] = []  # the brackets that are open
+    open_brackets: list[str] = []
     line, counted, names_key = 1, 0, False
     for found in _JSON_TOKEN.finditer(text):
         line += text.count("\n", counted, found.start())
@@ -161,19 +164,19 @@ def json_lines(text: str) -> KeyLines:
             lines[tuple(path)] = line
             names_key = False
         elif token in "{[":
-            if within and within[-1] == "[":
+            if open_brackets and open_brackets[-1] == "[":
                 lines[tuple(path)] = line
-            within.append(token)
+            open_brackets.append(token)
             path.append(0)
             names_key = token == "{"
         elif token in "}]":
-            within.pop()
+            open_brackets.pop()
             path.pop()
             names_key = False
         elif token == ",":
-            names_key = within[-1] == "{"
+            names_key = open_brackets[-1] == "{"
             if (last := path[-1]) is not None and isinstance(last, int):
                 path[-1] = last + 1
-        elif token != ":" and within and within[-1] == "[":
+        elif token != ":" and open_brackets and open_brackets[-1] == "[":
             lines[tuple(path)] = line
     return lines

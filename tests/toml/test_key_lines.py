@@ -8,8 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vivavoce.assistants.key_lines import json_lines, line_of, toml_lines
-from vivavoce.assistants.validation import KeyPath
+from vivavoce.toml import KeyPath, json_lines, line_of, toml_lines
 
 from ..support.toml import DOCUMENTS, VALUES, Document, Writer
 

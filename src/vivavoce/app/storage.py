@@ -1,0 +1,12 @@
+"""Open the database of a data folder: the only place that says which store it is."""
+
+from __future__ import annotations
+
+from ..store.base import Store
+from ..store.sql.store import SqlStore
+from .data_folder import DataFolder
+
+
+async def open_store(data: DataFolder) -> Store:
+    """Open the folder's database; the caller closes it. Raises `StoreError`."""
+    return await SqlStore.open(data.database)

@@ -1,0 +1,111 @@
+"""One connection to a Realtime server, as its client.
+
+Events that we send are the protocol's types. Events that we receive stay JSON objects: another
+server may leave out fields or add its own, and the commands read only a few of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..core.types import Frame
+from ..net.dial import dial
+from ..net.websocket import Socket
+from ..protocol import codec
+from ..protocol.client import ClientEvent
+
+CLOSE_TIMEOUT_S = 6.0
+INVALID_DATA = 1007
+
+Receive = Callable[[dict[str, Any], float], None]
+"""Called with each event of the server, and the seconds since the connection was opened."""
+
+
+class ConnectionClosedError(Exception):  # an outcome that both commands expect
+    """The server closed the connection before the awaited condition was true."""
+
+
+class RealtimeClient:
+    """The `FrameReceiver` of a client's socket. `connected` makes one."""
+
+    def __init__(self, socket: Socket, receive: Receive) -> None:
+        self.closed: tuple[int, str] | None = None  # close code and reason
+        self.on_closed: Callable[[], None] = lambda: None
+        self._socket = socket
+        self._receive = receive
+        self._opened_at = time.monotonic()
+        self._changed = asyncio.Event()
+
+    # Called by the command
+
+    @property
+    def can_write(self) -> bool:
+        """True if the socket's send buffer has space and the connection is open."""
+        return self.closed is None and not self._socket.full
+
+    def send(self, event: ClientEvent) -> None:
+        """Write an event; a closed connection discards it."""
+        self._socket.write(codec.encode(event))
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> None:
+        """Wait until the condition holds. Raises `ConnectionClosedError`.
+
+        Raises `TimeoutError` if nothing happens on the connection for `timeout_s`.
+        """
+        while not condition():
+            if self.closed is not None:
+                raise ConnectionClosedError
+            await self._next_change(timeout_s)
+
+    async def close(self) -> None:
+        """Close the connection and wait for the server's close frame."""
+        self._socket.close(1000, "")
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            while self.closed is None:
+                await self._next_change(None)
+
+    async def _next_change(self, timeout_s: float | None) -> None:
+        self._changed.clear()
+        async with asyncio.timeout(timeout_s):
+            await self._changed.wait()
+
+    # Called by the socket
+
+    def frame(self, data: Frame) -> None:
+        try:
+            event = json.loads(bytes(data))
+        except (ValueError, RecursionError):
+            event = None
+        if isinstance(event, dict):
+            self._receive(event, time.monotonic() - self._opened_at)
+        else:
+            self._socket.close(INVALID_DATA, "the server sent a frame that is not a JSON object")
+        self._changed.set()
+
+    def writable(self) -> None:
+        self._changed.set()
+
+    def lost(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+        self.on_closed()
+        self._changed.set()
+
+
+@asynccontextmanager
+async def connected(
+    address: str, credential: str | None, receive: Receive
+) -> AsyncIterator[RealtimeClient]:
+    """Open a connection and close it at the end. Raises `UnreachableError`."""
+    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+    socket = await dial(address, headers=headers)
+    client = RealtimeClient(socket, receive)
+    socket.join(client)
+    try:
+        yield client
+    finally:
+        await client.close()
