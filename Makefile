@@ -43,7 +43,7 @@ coverage: $(DONE)/dev $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests benchmarks packages/vivavoce-espeak/src
+	$(BIN)/mypy src tests benchmarks packages/vivavoce-embedded/src packages/vivavoce-espeak/src
 	$(BIN)/lint-imports
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm run --silent check
 
@@ -58,9 +58,9 @@ LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --n
 
 lock:
 	$(LOCK) \
-	  pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
+	  pyproject.toml packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
 	$(LOCK) \
-	  pyproject.toml --group dev packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
+	  pyproject.toml --group dev packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
 	$(LOCK) locks/node.in -o locks/node.txt
 	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
 
@@ -73,14 +73,14 @@ clean:
 PIP = $(BIN)/python -m pip $(QUIET_PIP)
 QUIET_PIP = --disable-pip-version-check -qq
 NPM_CI = npm ci --loglevel=error --no-audit --no-fund >/dev/null
-INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation -e . -e packages/vivavoce-espeak
+INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation -e . -e packages/vivavoce-embedded -e packages/vivavoce-espeak
 
 $(DONE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit("Vivavoce needs Python 3.11, 3.12 or 3.13; this is %s. Say which: make PYTHON=python3.11" % sys.version.split()[0] if not (3, 11) <= sys.version_info < (3, 14) else 0)'
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; scripts/debian.sh --packages python3-venv && $(PYTHON) -m venv .venv; }
 	@mkdir -p $(DONE) && touch $@
 
-$(DONE)/run: locks/run.txt pyproject.toml packages/vivavoce-espeak/pyproject.toml | $(DONE)/venv
+$(DONE)/run: locks/run.txt pyproject.toml $(wildcard packages/*/pyproject.toml) | $(DONE)/venv
 	@echo "Installing Vivavoce and its locked dependencies into .venv (about a minute)"
 	@$(PIP) install --require-hashes -r locks/run.txt
 	@$(INSTALL_SELF)

@@ -25,7 +25,7 @@ WITHIN_S = 300  # for one run of a pair, which takes about 25 s
 
 
 def once(checkout: Path, calls: int) -> dict[str, float]:
-    sources = (checkout / "src", checkout / "packages" / "vivavoce-espeak" / "src", checkout)
+    sources = (checkout / "src", *checkout.glob("packages/*/src"), checkout)
     done = subprocess.run(
         [sys.executable, HERE / "benchmarks" / "once.py", str(calls), str(CYCLES)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))}, cwd=checkout,

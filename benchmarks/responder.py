@@ -18,15 +18,15 @@ from pathlib import Path
 from statistics import median
 
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive.brain import ExtractiveBrain
-from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.responder import Responder
-from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import Message, Part
+from vivavoce_embedded.brain.brain import ExtractiveBrain
+from vivavoce_embedded.brain.excerpt import excerpt
+from vivavoce_embedded.brain.responder import Responder
+from vivavoce_embedded.brain.workers import Knowledge, Workers
 
 DATA = Path(__file__).parent.parent / "tests" / "engines" / "brain_data"
 SETS = ("dev", "noisy", "held_out")

@@ -153,6 +153,7 @@ async def listen(
     at: Path,
 ) -> Heard:
     pcm, edges = await asyncio.to_thread(say, text, voice, at)
+    detectors = await parts.detectors()
     pcm += audio.silence(TAIL_MS)
     heard = Heard(edges)
     began = time.monotonic()
@@ -170,7 +171,7 @@ async def listen(
             heard.opinions.append((now_ms(), pause_at, over))
 
     async def sound() -> AsyncIterator[bytes]:
-        silero = InputPipeline(parts.detector, AudioInput)
+        silero = InputPipeline(detectors, AudioInput)
         turns = TurnDetector(TurnSettings(waits=SilenceDurations(*[10**6] * 4)))
         for start in range(0, len(pcm), FRAME_MS * BYTES_PER_MS):
             until = start // BYTES_PER_MS + FRAME_MS

@@ -109,12 +109,26 @@ class NetSection(SettingsSection):
     allow_private: bool = False  # allow outgoing HTTP to loopback and private addresses
 
 
+class AdaptersSection(BaseModel):
+    """A table for each adapter that has settings. The adapter's package says what it may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.__pydantic_extra__ or {})
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        return (self.__pydantic_extra__ or {}).get(name, {})
+
+
 class Settings(SettingsSection):
     server: ServerSection = ServerSection()
     calls: CallsSection = CallsSection()
     speech: SpeechSection = SpeechSection()
     openai: OpenAISection = OpenAISection()
     net: NetSection = NetSection()
+    adapters: AdaptersSection = AdaptersSection()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

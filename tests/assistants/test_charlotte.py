@@ -13,11 +13,11 @@ import pytest
 
 from vivavoce.assistants import SHIPPED, load
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import Chunk, markdown
 from vivavoce.protocol.items import Message, Part
+from vivavoce_embedded.brain.excerpt import excerpt
+from vivavoce_embedded.brain.responder import Responder
 
 from ..support.folders import KNOWN
 

@@ -478,7 +478,7 @@ def test_doctor_checks_every_part(terminal: Terminal) -> None:
     terminal.data.mkdir()
     (terminal.data / "server.url").write_text("http://localhost:1")  # of one that was killed
     findings = {one["check"]: one for one in terminal.json("doctor")}
-    for part in ("Python", "database", "voice detection", "brain", "assistants"):
+    for part in ("Python", "database", "voice detection", "brain", "assistants", "adapters"):
         assert findings[part]["ok"], findings[part]
     assert "not running" in findings["server"]["message"]
     assert (terminal.status == 0) == all(one["ok"] for one in findings.values())

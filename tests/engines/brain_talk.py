@@ -9,13 +9,13 @@ from pathlib import Path
 
 from vivavoce.core.types import JsonObject, ToolSpec
 from vivavoce.engines.base import GenerateOutput, GenerateRequest
-from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.responder import Responder
-from vivavoce.engines.brain.extractive.utterance import BrainReply
-from vivavoce.engines.brain.extractive.wording import thoughts
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from vivavoce_embedded.brain.excerpt import excerpt
+from vivavoce_embedded.brain.responder import Responder
+from vivavoce_embedded.brain.utterance import BrainReply
+from vivavoce_embedded.brain.wording import thoughts
 
 from ..support.folders import files
 

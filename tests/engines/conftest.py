@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.engines.stt.lm import ModelFiles, prepare
+from vivavoce_embedded.stt.lm import ModelFiles, prepare
 
 from ..support.congress import CORPUS
 from ..support.real_time import live

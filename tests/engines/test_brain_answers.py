@@ -7,12 +7,12 @@ from statistics import median
 import pytest
 
 from vivavoce.engines.base import GenerateOutput, GenerationCut
-from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.phrases import PHRASES
-from vivavoce.engines.brain.extractive.responder import Responder
-from vivavoce.engines.brain.extractive.wording import thoughts
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.protocol.server import Usage
+from vivavoce_embedded.brain.excerpt import excerpt
+from vivavoce_embedded.brain.phrases import PHRASES
+from vivavoce_embedded.brain.responder import Responder
+from vivavoce_embedded.brain.wording import thoughts
 
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, Talk, assistant, fair
 

@@ -12,13 +12,13 @@ import pytest
 
 from vivavoce.core.types import JsonObject, ToolSpec
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive.budget import STEPS, Budget
-from vivavoce.engines.brain.extractive.dialogue import OUTPUTS, TURN_CHARACTERS, TURNS, read
-from vivavoce.engines.brain.extractive.excerpt import TOOL_BYTES, Excerpt, excerpt
-from vivavoce.engines.brain.extractive.tools import Declared
-from vivavoce.engines.brain.extractive.usage import usage
-from vivavoce.engines.brain.extractive.utterance import UserUtterance
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from vivavoce_embedded.brain.budget import STEPS, Budget
+from vivavoce_embedded.brain.dialogue import OUTPUTS, TURN_CHARACTERS, TURNS, read
+from vivavoce_embedded.brain.excerpt import TOOL_BYTES, Excerpt, excerpt
+from vivavoce_embedded.brain.tools import Declared
+from vivavoce_embedded.brain.usage import usage
+from vivavoce_embedded.brain.utterance import UserUtterance
 
 from ..support.growth import LINEAR, SAME, growth
 from .brain_talk import ALL, FAIR, assistant, tool, user

@@ -10,9 +10,9 @@ import pytest
 
 import vivavoce
 from vivavoce.core.types import ToolSpec
-from vivavoce.engines.brain.extractive.responder import Responder
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.normalize import LANGUAGES
+from vivavoce_embedded.brain.responder import Responder
 
 from ..support.folders import files
 from .brain_talk import Talk

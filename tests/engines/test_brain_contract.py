@@ -1,4 +1,4 @@
-"""What every brain must do. A new adapter joins by one line in `BRAINS` or `EVERY`.
+"""What every brain must do. A new adapter joins by one line in `BRAINS` or `EVERY`: `made(spec)`.
 
 A brain is given a script, as far as it can follow one: the rules say what its model would answer.
 """
@@ -14,15 +14,16 @@ import pytest
 
 from vivavoce.core.types import ToolSpec
 from vivavoce.engines.base import Brain, GenerateOutput, GenerateRequest, GenerationCut
-from vivavoce.engines.brain.extractive.brain import ExtractiveBrain
-from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.engines.brain.openai import OpenAIBrain
 from vivavoce.engines.scripted.parts import ScriptedBrain
 from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall
 from vivavoce.errors import EngineError
+from vivavoce.knowledge.base import Passage
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.protocol.server import Usage
+from vivavoce_embedded.brain.brain import ExtractiveBrain
+from vivavoce_embedded.brain.workers import Knowledge, Workers
 
 from ..support.endpoints import serving
 
@@ -122,6 +123,13 @@ def test_spoken_words_count_like_written_ones(opened: Opened) -> None:
     assert text(thoughts).startswith("It starts")
 
 
+@every_brain
+def test_passages_of_the_knowledge_are_accepted(opened: Opened) -> None:
+    passage = Passage(text="It is at ten.", source="programme.md", revision="1", score=0.9)
+    asked = question(user("When is the keynote?"), passages=(passage,))
+    assert text(answer(opened, asked)) == "It starts at nine, in the main hall."
+
+
 @scripted_brain
 def test_a_tool_is_called_with_whole_arguments(opened: Opened) -> None:
     (call,) = [t for t in answer(opened, question(user("book seven"))) if not isinstance(t, Usage)]
@@ -206,7 +214,7 @@ def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) 
 
 
 @every_brain
-def test_a_brain_that_nobody_listens_to_stops(opened: Opened) -> None:
+def test_a_brain_stops_when_its_reader_closes(opened: Opened) -> None:
     async def story() -> None:
         async with (
             opened(SCRIPT) as brain,

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from vivavoce.core.types import ToolSpec
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive.budget import STEPS, Budget
-from vivavoce.engines.brain.extractive.excerpt import excerpt
-from vivavoce.engines.brain.extractive.utterance import BrainReply
-from vivavoce.engines.brain.extractive.wording import thoughts
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item
 from vivavoce.protocol.server import Usage
+from vivavoce_embedded.brain.budget import STEPS, Budget
+from vivavoce_embedded.brain.excerpt import excerpt
+from vivavoce_embedded.brain.utterance import BrainReply
+from vivavoce_embedded.brain.wording import thoughts
 
 from .brain_talk import ALL, FAIR, Talk, assistant, tool, user
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivavoce.core.types import JsonObject, ToolSpec
-from vivavoce.engines.brain.extractive.phrases import PHRASES
-from vivavoce.engines.brain.extractive.results import sentence
+from vivavoce_embedded.brain.phrases import PHRASES
+from vivavoce_embedded.brain.results import sentence
 
 from .brain_talk import (
     ALL,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.engines.brain.extractive.dates import find_date, find_time
-from vivavoce.engines.brain.extractive.numbers import digits
-from vivavoce.engines.brain.extractive.phrases import small_talk
-from vivavoce.engines.brain.extractive.utterance import UserUtterance
+from vivavoce_embedded.brain.dates import find_date, find_time
+from vivavoce_embedded.brain.numbers import digits
+from vivavoce_embedded.brain.phrases import small_talk
+from vivavoce_embedded.brain.utterance import UserUtterance
 
 TODAY = dt.date(2027, 6, 16)  # a Wednesday
 

@@ -18,16 +18,16 @@ import psutil
 import pytest
 
 from vivavoce.engines.base import GenerateRequest
-from vivavoce.engines.brain.extractive import wire, worker
-from vivavoce.engines.brain.extractive.brain import WAITING, ExtractiveBrain
-from vivavoce.engines.brain.extractive.excerpt import Excerpt, excerpt
-from vivavoce.engines.brain.extractive.worker import Responders
-from vivavoce.engines.brain.extractive.workers import Knowledge, Workers
 from vivavoce.engines.child_process import environment
 from vivavoce.errors import EngineError
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import markdown
 from vivavoce.knowledge.normalize import LANGUAGES
+from vivavoce_embedded.brain import wire, worker
+from vivavoce_embedded.brain.brain import WAITING, ExtractiveBrain
+from vivavoce_embedded.brain.excerpt import Excerpt, excerpt
+from vivavoce_embedded.brain.worker import Responders
+from vivavoce_embedded.brain.workers import Knowledge, Workers
 
 from ..support.folders import files
 from ..support.real_time import live
@@ -84,7 +84,8 @@ def processes() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "extractive.worker" in str(child.cmdline())
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "vivavoce_embedded.brain.worker" in str(child.cmdline())
     ]
 
 
@@ -123,7 +124,7 @@ def test_a_process_that_does_not_answer_fails_one_response_and_is_replaced() -> 
     live(story())
 
 
-def test_nobody_waits_for_a_process_that_does_not_answer() -> None:
+def test_a_process_that_hangs_does_not_delay_other_requests() -> None:
     async def story() -> None:
         async with opened(2) as brains:
             processes()[0].suspend()
@@ -200,7 +201,7 @@ def test_a_request_after_a_cancelled_one_gets_its_own_answer(turns: int) -> None
     live(story())
 
 
-def test_an_interrupted_request_that_hangs_fails_nobody_else() -> None:
+def test_an_interrupted_request_that_hangs_fails_no_other() -> None:
     async def story() -> None:
         async with opened(answer_s=1.0) as brains:
             (stuck,) = processes()
@@ -290,10 +291,10 @@ def test_a_process_gets_no_key_and_little_memory(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_process_imports_nothing_of_the_server() -> None:
-    module = "vivavoce.engines.brain.extractive.worker"
+    module = "vivavoce_embedded.brain.worker"
     command = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     shown = subprocess.run(
-        [sys.executable, "-c", command], env=environment(), capture_output=True, check=True
+        [sys.executable, "-c", command], env=environment(module), capture_output=True, check=True
     ).stdout
     loaded = {name.split(".")[0] for name in json.loads(shown)}
     assert not loaded & {"asyncio", "fastapi", "numpy", "onnxruntime", "pydantic", "uvicorn"}
@@ -302,7 +303,7 @@ def test_a_process_imports_nothing_of_the_server() -> None:
 SERVER = """
 import asyncio, sys
 from tests.engines.test_brain_workers import KEYNOTE, Open, fair, processes
-from vivavoce.engines.brain.extractive.workers import Workers
+from vivavoce_embedded.brain.workers import Workers
 
 async def main():
     async with Workers(2) as workers:
@@ -334,7 +335,7 @@ def test_no_process_outlives_a_server_that_was_killed() -> None:
 
 ENDLESS = """
 import re
-from vivavoce.engines.brain.extractive.worker import _deadline
+from vivavoce_embedded.brain.worker import _deadline
 with _deadline(0.2):
     re.match("(a+)+$", "a" * 64 + "b")
 """
@@ -342,7 +343,9 @@ with _deadline(0.2):
 
 def test_a_process_ends_itself_in_a_pattern_that_never_ends() -> None:
     """Its server may be gone by then, and a thread would wait for the interpreter's lock."""
-    ended = subprocess.run([sys.executable, "-c", ENDLESS], env=environment(), timeout=30)
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDLESS], env=environment("vivavoce_embedded"), timeout=30
+    )
     assert ended.returncode == -signal.SIGALRM
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -19,10 +19,11 @@ from vivavoce.engines.base import (
     TextToSpeech,
     VoiceRequest,
 )
-from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
+from vivavoce.engines.cascade import PASSAGES, SENTENCES_AHEAD, Cascade
 from vivavoce.errors import EngineError
+from vivavoce.knowledge.base import Passage
 from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
-from vivavoce.protocol.items import FunctionCall
+from vivavoce.protocol.items import FunctionCall, Item, Message, Part
 from vivavoce.protocol.server import Usage
 
 from ..support.fakes import FakeBrain, FakeStt, FakeTts, now
@@ -236,3 +237,58 @@ def test_a_voice_that_breaks_breaks_the_response() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         emitted(Thinker(["One. ", "Two. "]), Hoarse())
     assert caught.group_contains(EngineError)
+
+
+class Shelf:
+    """A retriever that remembers its queries."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self._failures = failures
+
+    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+        self.asked.append((query, language, k))
+        for failure in self._failures:
+            raise failure
+        return (PASSAGE,)
+
+
+PASSAGE = Passage(text="At nine.", source="programme.md", revision="1", score=0.8)
+TYPED = Message(role="user", content=(Part(type="input_text", text="When?"),))
+SPOKEN = Message(
+    role="user",
+    content=(Part(type="input_audio", transcript="and where"), Part(type="input_audio")),
+)
+SAID = Message(role="assistant", content=(Part(type="output_text", text="At nine."),))
+
+
+@pytest.mark.parametrize(
+    ("history", "query"),
+    [((TYPED,), "When?"), ((TYPED, SAID, SPOKEN), "and where"), ((SPOKEN, TYPED, SAID), "When?")],
+)
+def test_the_brain_gets_passages_about_the_latest_user_message(
+    history: tuple[Item, ...], query: str
+) -> None:
+    thinker, shelf = Thinker(["At nine."]), Shelf()
+    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", retriever=shelf)
+    emitted(thinker, request=replace(TEXT, history=history), cascade=cascade)
+    assert shelf.asked == [(query, "en", PASSAGES)]
+    assert thinker.asked[0].passages == (PASSAGE,)
+
+
+def test_a_greeting_or_an_unknown_message_searches_nothing() -> None:
+    thinker, shelf = Thinker(["Hello."]), Shelf()
+    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", retriever=shelf)
+    emitted(thinker, request=replace(TEXT, verbatim="Welcome."), cascade=cascade)
+    emitted(thinker, request=TEXT, cascade=cascade)
+    assert shelf.asked == []
+    assert thinker.asked[0].passages == ()
+
+
+def test_a_retriever_that_fails_fails_the_response() -> None:
+    for failure in (EngineError("the database is away"), KeyError("somebody's words")):
+        thinker = Thinker(["At nine."])
+        cascade = Cascade(FakeStt(), thinker, FakeTts(), retriever=Shelf(failure))
+        with pytest.raises(EngineError):
+            emitted(thinker, request=replace(TEXT, history=(TYPED,)), cascade=cascade)
+        assert thinker.asked == []

@@ -18,7 +18,7 @@ def test_a_child_process_gets_no_key_of_the_server(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, "sk-not-for-children")
     shown = subprocess.run(
         [sys.executable, "-c", "import os, vivavoce; print(*os.environ)"],
-        env=environment(),
+        env=environment("vivavoce_embedded"),
         capture_output=True,
         text=True,
         check=True,

@@ -146,7 +146,7 @@ def test_a_language_is_spoken_by_its_own_voice_or_in_english(
     with_espeak(story)
 
 
-def test_a_voice_nobody_knows_is_an_error_and_not_somebody_else() -> None:
+def test_an_unknown_voice_is_an_error_and_not_another_voice() -> None:
     async def story(speaker: Espeak) -> None:
         with pytest.raises(EngineError) as caught:
             await say(speaker, name="elvis")
@@ -263,7 +263,7 @@ def test_a_process_that_answers_with_what_is_no_answer_fails_the_text(
     with_espeak(story, deadline_s=1.0)
 
 
-def test_a_text_of_megabytes_keeps_nobody_waiting() -> None:
+def test_a_text_of_megabytes_does_not_block_other_calls() -> None:
     """Neither its cutting nor its speaking holds up the loop."""
 
     async def story(speaker: Espeak) -> None:
@@ -300,7 +300,7 @@ def test_a_process_that_hangs_is_given_up_and_replaced() -> None:
     with_espeak(story, deadline_s=1.0)
 
 
-def test_an_essay_delays_nobody_elses_first_word() -> None:
+def test_a_long_text_does_not_delay_the_first_word_of_others() -> None:
     async def story(speaker: Espeak) -> None:
         await speaker.warm()
         async with aclosing(speaker.speak(SENTENCE * 1000, VoiceRequest(name="echo"))) as essay:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.engines.stt import lm
-from vivavoce.engines.stt.corpus import MAX_WORDS, corpus, normal, noun_phrases, number
-from vivavoce.engines.stt.g2p import dictionary, sounds
-from vivavoce.engines.stt.lm import ModelFiles, prepare
-from vivavoce.engines.stt.ngrams import BEGIN, END, NGrams, count, mix, read_arpa, write_arpa
 from vivavoce.errors import EngineError
+from vivavoce_embedded.stt import lm
+from vivavoce_embedded.stt.corpus import MAX_WORDS, corpus, normal, noun_phrases, number
+from vivavoce_embedded.stt.g2p import dictionary, sounds
+from vivavoce_embedded.stt.lm import ModelFiles, prepare
+from vivavoce_embedded.stt.ngrams import BEGIN, END, NGrams, count, mix, read_arpa, write_arpa
 
 from ..support.congress import CORPUS
 from ..support.real_time import live
@@ -181,7 +181,7 @@ def test_other_texts_are_another_model(tmp_path: Path, congress: ModelFiles) -> 
     assert "kubernetes" not in general.dict.read_text("utf-8")
 
 
-def test_two_who_make_the_same_do_not_hinder_each_other(tmp_path: Path) -> None:
+def test_two_processes_can_make_the_same_model_at_once(tmp_path: Path) -> None:
     async def story() -> list[ModelFiles]:
         return list(await asyncio.gather(prepare((), tmp_path), prepare((), tmp_path)))
 
@@ -191,7 +191,7 @@ def test_two_who_make_the_same_do_not_hinder_each_other(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [one.lm.parent.name]
 
 
-def test_who_is_cancelled_leaves_nothing_half_made(tmp_path: Path) -> None:
+def test_a_cancelled_preparation_leaves_no_half_model(tmp_path: Path) -> None:
     async def story() -> None:
         making = asyncio.create_task(prepare((), tmp_path))
         await asyncio.sleep(0.3)  # while its child is at work, or before: it does not matter

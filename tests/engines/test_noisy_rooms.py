@@ -13,8 +13,9 @@ from rapidfuzz.distance import Levenshtein
 from vivavoce.audio.denoise import Denoiser, Depth
 from vivavoce.audio.pcm import SAMPLE_RATE, silence
 from vivavoce.audio.resample import Resampler
-from vivavoce.engines.stt.lm import ModelFiles
-from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
+from vivavoce_embedded.stt.lm import ModelFiles
+from vivavoce_embedded.stt.pocketsphinx import Pocketsphinx
+from vivavoce_embedded.stt.pool import Pool
 
 from ..support.real_time import live
 from ..support.rooms import NOISES, at_snr

@@ -11,7 +11,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Respond
 from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
 from vivavoce.engines.base import GenerateRequest, VoiceRequest
-from vivavoce.engines.brain.openai import UNANSWERED, OpenAIBrain, messages
+from vivavoce.engines.brain.openai import KNOWN, UNANSWERED, OpenAIBrain, instructions, messages
 from vivavoce.engines.cascade import Cascade
 from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
@@ -19,6 +19,7 @@ from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.openai import OpenAIStt
 from vivavoce.engines.tts.openai import OpenAITts
 from vivavoce.errors import EngineError
+from vivavoce.knowledge.base import Passage
 from vivavoce.net.http import HttpClient
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
@@ -58,6 +59,18 @@ async def ignore(text: str, guess: str = "", logprobs: object = (), /) -> None:
 
 
 # What is told
+
+
+def test_passages_follow_the_instructions_with_their_sources() -> None:
+    passages = (
+        Passage(title="Keynote", text="At nine.", source="programme.md", revision="1", score=0.9),
+        Passage(text="In hall A.", source="places.md", revision="1", score=0.5),
+    )
+    asked = GenerateRequest(instructions="Be brief.", history=(), passages=passages)
+    assert instructions(asked) == (
+        f"Be brief.\n\n{KNOWN}\n\n[programme.md] Keynote\nAt nine.\n\n[places.md] \nIn hall A."
+    )
+    assert instructions(GenerateRequest(instructions="Be brief.", history=())) == "Be brief."
 
 
 def test_calls_made_together_are_told_together_and_answered_at_once() -> None:
@@ -206,7 +219,7 @@ def test_an_utterance_is_heard_whole() -> None:
     run(story, Script(heard=("when does it start", "thank you")))
 
 
-def test_nobody_speaks_for_an_hour() -> None:
+def test_an_endless_utterance_is_an_engine_error() -> None:
     async def forever() -> AsyncIterator[bytes]:
         while True:
             yield bytes(1024 * 1024)

@@ -19,18 +19,12 @@ import uvloop
 from vivavoce.audio import pcm as audio
 from vivavoce.engines import child_process
 from vivavoce.engines.child_process import environment
-from vivavoce.engines.stt.lm import ModelFiles
-from vivavoce.engines.stt.pocketsphinx import (
-    LONGEST_S,
-    Pocketsphinx,
-    Pool,
-    _Quiet,
-    _Stretches,
-    _Tape,
-)
-from vivavoce.engines.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, DecoderLoop
 from vivavoce.errors import EngineError
 from vivavoce.runtime.load import LoadMonitor
+from vivavoce_embedded.stt.lm import ModelFiles
+from vivavoce_embedded.stt.pocketsphinx import LONGEST_S, Pocketsphinx, _Quiet, _Stretches, _Tape
+from vivavoce_embedded.stt.pool import Pool
+from vivavoce_embedded.stt.sphinx_worker import END, FAILED, FINAL, SOUND, START, DecoderLoop
 
 from ..support.real_time import live
 from ..support.sounds import noise, pieces, spoken
@@ -206,7 +200,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(congress: ModelFiles, second
     assert "keynote" in live(story())
 
 
-def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
+def test_the_first_utterance_is_transcribed_first_and_whole(congress: ModelFiles) -> None:
     order: list[int] = []
 
     async def story() -> list[str]:
@@ -230,7 +224,7 @@ def test_who_came_first_is_heard_first_and_whole(congress: ModelFiles) -> None:
     assert order == [0, 1, 2, 3]
 
 
-def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles) -> None:
+def test_a_silent_talker_gives_the_worker_to_a_speaking_one(congress: ModelFiles) -> None:
     """A button held down, or a connection that died in the middle of a word."""
 
     async def story() -> None:
@@ -254,7 +248,7 @@ def test_who_says_nothing_gives_their_worker_to_who_speaks(congress: ModelFiles)
     live(story())
 
 
-def test_who_falls_quiet_again_and_again_is_heard_twice_at_most() -> None:
+def test_audio_with_many_pauses_is_recognised_twice_at_most() -> None:
     """A minute, and then a little whenever the worker has been given back."""
 
     async def story() -> tuple[int, bool]:
@@ -285,7 +279,7 @@ def test_who_falls_quiet_again_and_again_is_heard_twice_at_most() -> None:
     assert over
 
 
-def test_who_falls_quiet_twice_is_heard_whole(congress: ModelFiles) -> None:
+def test_an_utterance_with_two_pauses_is_transcribed_whole(congress: ModelFiles) -> None:
     async def story() -> str:
         async def sound() -> AsyncIterator[bytes]:
             for pcm in (KEYNOTE, noise(300, -60), REGISTRATION):
@@ -301,7 +295,7 @@ def test_who_falls_quiet_twice_is_heard_whole(congress: ModelFiles) -> None:
     assert said.count("registration") == 1
 
 
-def test_who_has_fallen_quiet_and_ends_is_heard(congress: ModelFiles) -> None:
+def test_an_utterance_that_ends_in_a_pause_is_transcribed(congress: ModelFiles) -> None:
     """Their worker was given back meanwhile."""
 
     async def story() -> str:
@@ -341,7 +335,7 @@ def test_a_call_has_one_worker_however_much_it_sends(congress: ModelFiles) -> No
     live(story())
 
 
-def test_nobody_waits_for_ever(congress: ModelFiles) -> None:
+def test_a_wait_for_a_worker_ends_with_an_error(congress: ModelFiles) -> None:
     async def story() -> None:
         async with Pool(1, wait_s=0.05) as pool:
             talker = Talker()
@@ -466,7 +460,7 @@ def test_a_new_utterance_is_the_end_of_the_one_before(congress: ModelFiles) -> N
 
 SERVER = """
 import asyncio, sys, psutil
-from vivavoce.engines.stt.pocketsphinx import Pool
+from vivavoce_embedded.stt.pool import Pool
 
 async def main():
     async with Pool(2) as pool:
@@ -480,7 +474,7 @@ asyncio.run(main())
 
 def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=environment()
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=environment("vivavoce_embedded")
     )
     assert server.stdout is not None
     with server, server.stdout:
@@ -491,7 +485,7 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
     assert not alive
 
 
-def test_who_waits_for_a_worker_is_seen(congress: ModelFiles) -> None:
+def test_the_observer_sees_each_wait_for_a_worker(congress: ModelFiles) -> None:
     async def story() -> None:
         load = LoadMonitor()
         async with Pool(1, queue=load) as pool:

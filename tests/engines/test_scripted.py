@@ -112,7 +112,7 @@ def test_an_assistant_follows_the_script_in_its_folder(tmp_path: Path) -> None:
 def test_the_server_starts_from_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "answers.toml"
     path.write_text('[[rules]]\nsay = "From the file."\n')
-    module = "vivavoce.engines.scripted.server"
+    module = "vivavoce.testing.scripted_server"
     environ = {**os.environ, "PYTHONPATH": str(Path(vivavoce.__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-m", module, "--port", "0", "--script", str(path)],

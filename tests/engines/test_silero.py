@@ -37,7 +37,7 @@ def test_speech_in_noise_begins_and_ends_where_it_does() -> None:
     assert abs(1_000 + speech_ms - ends) <= 300
 
 
-def test_the_same_sound_gets_the_same_verdicts_whoever_else_is_talking() -> None:
+def test_the_same_audio_gets_the_same_probabilities_beside_other_streams() -> None:
     pcm = spoken("thanks_rms", SAMPLE_RATE)
     alone = judge(pcm)
     one, other = Silero(), Silero()

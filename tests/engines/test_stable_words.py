@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.engines.stt.sphinx_worker import SETTLED_FRAMES, STEADY_LOOKS, StableWords, Words
+from vivavoce_embedded.stt.sphinx_worker import SETTLED_FRAMES, STEADY_LOOKS, StableWords, Words
 
 
 def said(text: str) -> Words:

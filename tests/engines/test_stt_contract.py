@@ -15,10 +15,11 @@ from vivavoce.audio import pcm as audio
 from vivavoce.engines.base import SpeechToText
 from vivavoce.engines.scripted.parts import ScriptedStt
 from vivavoce.engines.scripted.script import Rule, Script
-from vivavoce.engines.stt.lm import ModelFiles
 from vivavoce.engines.stt.openai import OpenAIStt
-from vivavoce.engines.stt.pocketsphinx import Pocketsphinx, Pool
 from vivavoce.errors import EngineError
+from vivavoce_embedded.stt.lm import ModelFiles
+from vivavoce_embedded.stt.pocketsphinx import Pocketsphinx
+from vivavoce_embedded.stt.pool import Pool
 
 from ..support.endpoints import serving
 from ..support.real_time import live
@@ -121,7 +122,7 @@ def test_stable_words_only_grow_and_are_where_the_whole_begins(rig: Rig) -> None
         assert later.startswith(earlier)
 
 
-def test_who_falls_quiet_and_goes_on_is_heard_whole(rig: Rig) -> None:
+def test_an_utterance_with_a_pause_is_transcribed_whole(rig: Rig) -> None:
     async def story() -> str:
         async with rig.working() as stt:
 
@@ -151,7 +152,9 @@ def test_silence_has_no_words(rig: Rig, sound: bytes) -> None:
 
 
 @pytest.mark.parametrize("after_pieces", [0, 1, 10])
-def test_who_is_cancelled_leaves_nothing_and_the_next_is_heard(rig: Rig, after_pieces: int) -> None:
+def test_a_cancelled_utterance_leaves_nothing_and_the_next_is_transcribed(
+    rig: Rig, after_pieces: int
+) -> None:
     async def story() -> str:
         async with rig.working() as stt:
             given = asyncio.Event()

@@ -62,7 +62,7 @@ def test_words_come_as_they_are_written_and_each_is_as_sure_as_it_is() -> None:
     run(story)
 
 
-def test_what_nobody_wants_to_know_is_not_asked_for() -> None:
+def test_probabilities_are_requested_only_if_the_client_wants_them() -> None:
     async def story(served: Served) -> None:
         told = Told()
         whole = OpenAIStt(served.endpoint(), "m", stream=False)

@@ -1,4 +1,4 @@
-"""What everything that speaks must do. A new adapter joins by one line in `MOUTHS`."""
+"""Hold every voice to its contract. A new one joins `MOUTHS` by one line: `made(spec)`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.engines.base import AudioChunk, TextToSpeech, VoiceRequest
+from vivavoce.engines.builtin import espeak as builtin_espeak
 from vivavoce.engines.scripted.parts import Tones
 from vivavoce.engines.tts.command_line import CommandLineTts
-from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.engines.tts.openai import OpenAITts
 
+from ..support.adapters import made
 from ..support.endpoints import serving
 
 
@@ -24,13 +25,8 @@ async def tones() -> AsyncIterator[TextToSpeech]:
     yield Tones()
 
 
-@asynccontextmanager
-async def espeak() -> AsyncIterator[TextToSpeech]:
-    speaker = Espeak()
-    try:
-        yield speaker
-    finally:
-        await speaker.close()
+def espeak() -> AbstractAsyncContextManager[TextToSpeech]:
+    return made(builtin_espeak.tts)
 
 
 @asynccontextmanager
@@ -161,7 +157,7 @@ def test_several_speak_at_once_without_mixing_their_words(opened: Opened) -> Non
 
 
 @every_mouth
-def test_who_is_interrupted_stops_and_can_speak_again(opened: Opened) -> None:
+def test_an_interrupted_voice_stops_and_can_speak_again(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as speaker:
             async with aclosing(speaker.speak(SENTENCE * 20, VoiceRequest(name="marin"))) as speech:

@@ -76,7 +76,7 @@ def test_the_loop_goes_on_meanwhile(judge: EndOfTurnModel) -> None:
     assert live(story()) > 5
 
 
-def test_who_is_not_wanted_any_more_leaves_nothing_running(judge: EndOfTurnModel) -> None:
+def test_a_cancelled_request_leaves_nothing_running(judge: EndOfTurnModel) -> None:
     async def story() -> float | None:
         for _ in range(3 * WAITING):
             task = asyncio.ensure_future(judge.over(QUESTION))
@@ -110,7 +110,7 @@ def test_only_the_last_eight_seconds_are_heard(small: SmartTurn) -> None:
         assert after_more == pytest.approx(live(small.over(long)), abs=1e-3)
 
 
-def test_who_has_said_little_was_silent_before(small: SmartTurn) -> None:
+def test_a_short_utterance_had_silence_before_it(small: SmartTurn) -> None:
     assert live(small.over(bytes(48_000) + QUESTION)) == live(small.over(QUESTION))
 
 

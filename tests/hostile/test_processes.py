@@ -117,7 +117,7 @@ def test_a_killed_voice_costs_one_response(charlotte: House, kills: bool, code: 
     asyncio.run(story())
 
 
-BRAIN = "extractive.worker"
+BRAIN = "vivavoce_embedded.brain.worker"
 
 
 async def healthy(house: House) -> None:

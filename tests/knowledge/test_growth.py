@@ -60,7 +60,7 @@ def test_a_table_is_read_in_linear_time() -> None:
     assert growth(lambda n: schedule.table(row + "x" * n, "en", "x.csv"), 1_000) < LINEAR
 
 
-def test_a_word_that_nobody_wrote_is_looked_up_in_linear_time() -> None:
+def test_an_unknown_word_is_looked_up_in_linear_time() -> None:
     index = KnowledgeIndex(markdown("# a\nSome words stand here.", "en", "x.md"), "en")
     assert growth(lambda n: index.search("stand" + "x" * n), 2_000) < LINEAR
 

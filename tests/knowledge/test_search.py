@@ -41,7 +41,7 @@ def test_confidence_is_the_share_of_the_question_that_is_covered() -> None:
     assert unsure.confidence < 0.5
 
 
-def test_nothing_is_found_for_what_nobody_wrote() -> None:
+def test_a_question_without_knowledge_finds_nothing() -> None:
     assert INDEX.search("who is the president of france") == []
     assert INDEX.search("") == []
     assert KnowledgeIndex([], "en").search("parking") == []

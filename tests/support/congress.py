@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vivavoce.engines.stt.corpus import corpus
+from vivavoce_embedded.stt.corpus import corpus
 
 CHUNKS = [
     ("Opening keynote", "The keynote starts at 9:30 on Monday in the main hall."),

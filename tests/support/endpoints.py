@@ -14,8 +14,8 @@ from fastapi import FastAPI  # noqa: TC002
 
 from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.script import Script
-from vivavoce.engines.scripted.server import create
 from vivavoce.net.http import HttpClient
+from vivavoce.testing.scripted_server import create
 
 KEY = "sk-very-secret"
 

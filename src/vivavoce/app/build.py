@@ -19,6 +19,7 @@ from ..core.session import Session
 from ..core.transcription import TranscriptionSession
 from ..core.upstream_session import upstream_session_update
 from ..engines import boundary
+from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
 from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
@@ -160,9 +161,10 @@ class CallBuilder:
         stage = _both(recorder.stage, seen.stage)
         with contained("recogniser", passing=VivavoceError):
             scribe = await self._parts.transcriber(spec.assistant, spec.language, stage)
+            detectors = await self._parts.detectors()
         engine_work = EngineWork(scribe, judge=judge)
         driver = self._driver(dictation, engine_work, recorder, seen)
-        return BuiltCall(driver, self._reader(spec, dictation, engine_work, driver))
+        return BuiltCall(driver, self._reader(spec, dictation, engine_work, driver, detectors))
 
     async def _session(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
         """Answered by an engine of ours."""
@@ -170,7 +172,9 @@ class CallBuilder:
         ledger = _recall(spec.history)
         with contained("engine", passing=VivavoceError):
             judge = await self._parts.end_of_turn_model()
-            mute = assistant.engine == "cascade" and not self._parts.voice(assistant, spec.language)
+            mute = assistant.engine == "cascade" and not self._parts.has_voice(
+                assistant, spec.language
+            )
         fixed = ("output_modalities",) if mute else ()
         if mute:  # nobody can ask for a voice that is not there; the echo says so
             config = msgspec.structs.replace(config, output_modalities=("text",))
@@ -188,9 +192,10 @@ class CallBuilder:
         stage = _both(recorder.stage, seen.stage)
         with contained("engine", passing=VivavoceError):
             engine = await self._parts.engine(assistant, spec.language, stage)
+            detectors = await self._parts.detectors()
         engine_work = EngineWork(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
         driver = self._driver(session, engine_work, recorder, seen)
-        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, fixed))
+        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
 
     def _reader(
         self,
@@ -198,6 +203,7 @@ class CallBuilder:
         machine: Session | TranscriptionSession,
         engine_work: EngineWork,
         driver: SessionDriver,
+        detectors: Callable[[], SpeechDetector],
         fixed: tuple[str, ...] = (),
     ) -> Callable[[Client], Reader]:
         """How each of the call's clients is read. `fixed`: what none of them may change."""
@@ -216,7 +222,7 @@ class CallBuilder:
                     crowded=driver.over_high_water,
                     queue=self._queue,
                 )
-            pipeline = InputPipeline(self._parts.detector, lambda: machine.config.audio.input)
+            pipeline = InputPipeline(detectors, lambda: machine.config.audio.input)
             allow = _keeping((*spec.locked, *fixed))
             voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)

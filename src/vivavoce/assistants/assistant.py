@@ -56,7 +56,7 @@ class Assistant(AssistantSection):
         NO_PROMPTS, alias="instructions"
     )
     greetings: ByLanguage = Field({}, alias="greeting")
-    cascade: CascadeSection = CascadeSection()
+    cascade: CascadeSection = Field(CascadeSection(), validate_default=True)
     voice: VoiceSection = VoiceSection()
     turns: Turns = ServerTurns()
     upstream: UpstreamSection = UpstreamSection()
@@ -186,6 +186,26 @@ class Assistant(AssistantSection):
             raise wrong(
                 f"must be one of {', '.join(sorted(engines))}{did_you_mean(value, engines)}"
             )
+        return value
+
+    @field_validator("cascade")
+    @classmethod
+    def _has_its_default_adapters(
+        cls, value: CascadeSection, info: ValidationInfo
+    ) -> CascadeSection:
+        """Refuse a default that this server does not have, because the folder does not name it."""
+        if info.data.get("engine") != "cascade":
+            return value
+        known = ValidationContext.of(info).known
+        flaws = [
+            FieldProblem(message)
+            for kind in ("stt", "brain", "tts")
+            if kind not in value.model_fields_set
+            for name in getattr(value, kind).values()
+            if (message := known.missing(kind, name)) is not None
+        ]
+        if flaws:
+            raise wrong(*flaws)
         return value
 
     @field_validator("variables")

@@ -62,11 +62,11 @@ def _all_different(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     kind = str(info.field_name)
-    names: frozenset[str] = getattr(ValidationContext.of(info).known, kind)
+    known = ValidationContext.of(info).known
     problems = [
-        FieldProblem(f'there is no {kind} named "{name}"{did_you_mean(name, names)}', (key,))
+        FieldProblem(message, (key,))
         for key, name in table.items()
-        if name not in names
+        if (message := known.missing(kind, name)) is not None
     ]
     if problems:
         raise wrong(*problems)

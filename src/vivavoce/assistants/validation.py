@@ -21,7 +21,7 @@ from ..file_reading import (
     UnreadableFileError,
     read_text,
 )
-from ..toml import KeyPath
+from ..toml import KeyPath, did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -43,6 +43,17 @@ class KnownNames:
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By `tts` adapter. An adapter without an entry accepts any name."""
     tools: frozenset[str] = frozenset({"client"})
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Why an adapter is not here, by kind and name."""
+
+    def missing(self, kind: str, name: str) -> str | None:
+        """Say what is wrong with the name of an adapter. None: the server has that adapter."""
+        names: frozenset[str] = getattr(self, kind)
+        if name in names:
+            return None
+        if reason := self.reasons.get((kind, name)):
+            return f'the {kind} "{name}" is not available: {reason}'
+        return f'there is no {kind} named "{name}"{did_you_mean(name, names)}'
 
 
 @dataclass(frozen=True, slots=True)

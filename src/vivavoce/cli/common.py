@@ -81,9 +81,12 @@ def run(
 def settings(data: DataFolder, path: Path | None = None) -> Settings:
     """Load the settings, or print their mistakes and exit."""
     from .. import config
+    from ..app import adapters
 
     try:
-        return config.load(path or data.settings)
+        chosen = config.load(path or data.settings)
+        adapters.check_settings(chosen, str(path or data.settings or "settings"))
+        return chosen
     except MistakesError as error:
         mistaken(error, USAGE)
 

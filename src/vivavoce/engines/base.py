@@ -1,15 +1,15 @@
-"""What a call needs from whatever does the listening, thinking and speaking.
+"""Define the Protocols of recognisers, brains, voices, turn models and engines.
 
 Sound is PCM16 little-endian mono at 24 kHz everywhere above the adapters; an adapter that needs
-another rate resamples for itself. The two exceptions are said where they occur.
+another rate resamples for itself. Two methods take another rate, and their docstrings name it.
 
-An engine is told where to put its words (`emit`) instead of yielding them, so that it may run
-several tasks of its own: yielding from inside a task group would let the group's cancellation
-land in the wrong place (PEP 789). Awaiting `emit` is also the backpressure. What yields is a
-generator that its caller closes, so that nobody speaks on after an interruption.
+An engine calls `emit` instead of yielding its output, so that it can run several tasks of its
+own. Yielding from inside a task group would deliver the group's cancellation in the wrong place
+(PEP 789). Awaiting `emit` is also the backpressure. A brain or a voice is a generator, and its
+caller closes it, so that an interrupted response makes no more audio.
 
-Every method raises `EngineError` for what is the engine's fault, and nothing else on purpose.
-`boundary.contained` makes an `EngineError` of anything else, wherever an adapter is called.
+Every method raises `EngineError` for a failure of the engine, and no other error on purpose.
+`boundary.contained` makes an `EngineError` of every other error, wherever an adapter is called.
 Cancelling any of them stops its work at once and leaves nothing running.
 """
 
@@ -24,16 +24,17 @@ from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
 from ..core.types import IncompleteReason, ToolSpec, Transcript
+from ..knowledge.base import Passage
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import Logprob, Usage
 
 
 class OnTranscript(Protocol):
-    """Told all words so far that can no longer change, whenever there are more of them.
+    """Receive all words that can no longer change, each time that there are more of them.
 
-    `guess` is for who has one: all words so far, the uncertain ones too. Worth telling whenever it
-    changes, a pause above all: its last word decides whether the user is only thinking.
-    `logprobs`, if they were asked for and there are any: of all tokens of `text`.
+    `guess` also holds the uncertain words, from recognisers that have them. Report each change of
+    it, in a pause above all: its last word decides whether the user is only thinking.
+    `logprobs` are those of all tokens of `text`, if the request asked for them.
     """
 
     def __call__(
@@ -45,18 +46,21 @@ Emit = Callable[[OutputChunk | ToolRequested | CutShort], Awaitable[None]]
 
 
 class SpeechDetector(Protocol):
-    """Judges one stream of sound. Holds that stream's state: one per call."""
+    """Score one stream of audio. It holds the state of that stream, so each call has its own."""
 
     def step(self, frame: bytes) -> float:
-        """The probability (0 to 1) of speech in 512 samples of PCM16 at **16 kHz** (32 ms)."""
+        """Return the probability (0 to 1) of speech in 32 ms: 512 samples at **16 kHz**."""
 
 
 class EndOfTurnModel(Protocol):
-    """Listens to how somebody falls silent. One for all calls."""
+    """Score the end of a turn by its audio. All calls share one model."""
 
     async def over(self, sound: bytes) -> float | None:
-        """How likely it is (0 to 1) that the talker is done, by the last 8 s at most, which end in
-        silence. None: too much is waiting to be judged. Never keeps the loop waiting."""
+        """Return the probability (0 to 1) that the talker has finished.
+
+        `sound` ends in silence, and the last 8 s of it count. Return None if the model's queue is
+        full. The event loop is never blocked.
+        """
 
 
 class SpeechToText(Protocol):
@@ -70,9 +74,9 @@ class SpeechToText(Protocol):
     ) -> Transcript:
         """Hear one utterance while it is spoken; return its words when the sound ends.
 
-        An empty piece says that nothing has come for some seconds, and that more may: who holds
-        what others wait for lends it to them.
-        `logprobs`: somebody wants to know how sure each token is. Who cannot tell leaves them out.
+        An empty piece means that no audio has come for some seconds and that more may follow. An
+        adapter that holds a shared worker gives it back then.
+        `logprobs` asks for the probability of each token. An adapter without them leaves them out.
         """
 
 
@@ -86,6 +90,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     max_output_tokens: int | None = None
     language: str | None = None  # what the call speaks, if it is known
+    passages: tuple[Passage, ...] = ()  # of the assistant's knowledge, the best one first
 
 
 class GenerationCut(msgspec.Struct, frozen=True):
@@ -99,7 +104,7 @@ GenerateOutput = str | FunctionCall | Usage | GenerationCut
 
 class Brain(Protocol):
     def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
-        """The answer, as it comes to mind: pieces of text, whole tool calls, last its usage.
+        """Yield the answer as it is made: pieces of text, whole tool calls, last its usage.
 
         A `Cut`, if it was not the whole answer, comes before or after the usage.
         """

@@ -1,8 +1,8 @@
 """The one boundary that every call of an adapter goes through.
 
-An adapter raises `EngineError` on purpose. Whatever else it raises is an engine's failure too: the
-response or the transcript fails, and the call goes on. Nothing of what was raised is told or
-logged but its type and place, because its words may be somebody's.
+An adapter raises `EngineError` on purpose. Every other exception is a failure of the engine too:
+the response or the transcript fails, and the call goes on. The log shows the type and the place of
+the exception only, because its message may quote a user.
 
     with contained(self._stt):
         transcript = await self._stt.listen(…)
@@ -10,13 +10,13 @@ logged but its type and place, because its words may be somebody's.
     EngineError                        passes
     ExceptionGroup                     its first EngineError passes; the others are logged
     CancelledError, asked for          passes
-    CancelledError, not asked for      EngineError: somebody else's task was cancelled
+    CancelledError, not asked for      EngineError: another task was cancelled
     KeyboardInterrupt, SystemExit      pass
     anything else                      EngineError
 
-An adapter that is cancelled may raise something else instead. Who cancelled it knows, and drops
-what comes of it; a task's own count of cancellations does not tell (a `TaskGroup` that fails while
-it waits for its tasks leaves one behind, until Python 3.13).
+An adapter that is cancelled may raise another exception. The caller that cancelled it drops the
+result. A task's own count of cancellations is not reliable: until Python 3.13, a `TaskGroup` that
+fails while it waits for its tasks leaves one behind.
 """
 
 from __future__ import annotations
@@ -58,8 +58,11 @@ class contained:
         message: str = MESSAGE,
         quiet: bool = False,
     ) -> None:
-        """`passing`: what the block raises on purpose. `message`: what the client reads.
-        `quiet`: the same has just been logged."""
+        """Guard the calls of `adapter`, which is an object or its name.
+
+        `passing` is the type that the block raises on purpose. `message` is the text that the
+        client reads. `quiet` omits the log line, because the failure has just been logged.
+        """
         self._adapter = adapter if isinstance(adapter, str) else type(adapter).__name__
         self._passing = passing
         self._message = message
@@ -91,13 +94,13 @@ class contained:
     def _is_expected(self, error: BaseException) -> bool:
         if isinstance(error, asyncio.CancelledError):
             return _cancelling() > self._asked
-        if isinstance(error, GeneratorExit):  # a coroutine that is closed is no task's any more
+        if isinstance(error, GeneratorExit):  # a closed coroutine belongs to no task
             return _task() is None
         return isinstance(error, self._passing)
 
 
 def _cancelling() -> int:
-    """How often this task was asked to end; 0 outside of tasks."""
+    """Return the number of requests to cancel this task; 0 outside of tasks."""
     task = _task()
     return 0 if task is None else task.cancelling()
 

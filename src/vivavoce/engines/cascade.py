@@ -2,9 +2,9 @@
 
     brain ─ pieces ─► sentences ─► written ─► a voice each ─► speaking ─► emit
 
-While a sentence is being said the next is already being spoken and the one after it written. All
-queues are short on purpose: who is ahead waits, and an interruption wastes two sentences, not a
-whole essay. Without a voice, text goes out piece by piece as it comes to mind.
+While the audio of one sentence is sent, the voice makes the next one and the brain writes the one
+after it. All queues are short on purpose: a stage that is ahead waits, so an interruption wastes
+two sentences at most. Without a voice, text leaves piece by piece as the brain writes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.tool_calls import tool_specs
 from ..core.types import Transcript
 from ..errors import EngineError
-from ..protocol.items import FunctionCall
+from ..knowledge.base import Passage, Retriever
+from ..protocol.items import FunctionCall, Item, Message
 from ..protocol.server import Usage
 from .base import (
     AudioChunk,
@@ -39,6 +40,7 @@ from .boundary import contained
 from .sentences import Sentences
 
 SENTENCES_AHEAD = 2  # written, and not yet given a voice
+PASSAGES = 4  # of the knowledge, for one request
 PUSHED = 16 * 1024  # characters that are cut into sentences at once: a text may have megabytes
 PIECES_AHEAD = 8  # of one sentence's sound, made and not yet said
 
@@ -50,7 +52,7 @@ ChunkQueue = asyncio.Queue[AudioChunk | None]
 
 
 class TranscribeOnlyEngine:
-    """The first stage alone: it writes down what it hears."""
+    """The first stage alone: it transcribes."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class TranscribeOnlyEngine:
         return transcript
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
-        raise EngineError("nobody answers here")
+        raise EngineError("a transcription session does not answer")
 
 
 class Cascade:
@@ -94,7 +96,10 @@ class Cascade:
         *,
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
+        retriever: Retriever | None = None,
     ) -> None:
+        """Compose the stages. `retriever` searches the assistant's knowledge before each answer."""
+        self._retriever = retriever
         self._scribe = TranscribeOnlyEngine(stt, language=language, on_stage=on_stage)
         self._brain = brain
         self._tts = tts
@@ -135,8 +140,9 @@ class Cascade:
         self, request: Respond, take: Callable[[str | FunctionCall], Awaitable[None]]
     ) -> tuple[Usage, GenerationCut | None]:
         usage, cut = Usage(), None
+        passages = await self._passages(request)
         with contained(self._brain):
-            async with aclosing(self._thoughts(request)) as thoughts:
+            async with aclosing(self._thoughts(request, passages)) as thoughts:
                 async for thought in thoughts:
                     match thought:
                         case Usage():
@@ -149,7 +155,16 @@ class Cascade:
                             raise TypeError("a brain gives text, tool calls, usage and cuts")
         return usage, cut
 
-    def _thoughts(self, request: Respond) -> AsyncGenerator[GenerateOutput, None]:
+    async def _passages(self, request: Respond) -> tuple[Passage, ...]:
+        query = _latest_text(request.history)
+        if self._retriever is None or request.verbatim is not None or not query:
+            return ()
+        with contained(self._retriever):
+            return await self._retriever.search(query, self._language or "", PASSAGES)
+
+    def _thoughts(
+        self, request: Respond, passages: tuple[Passage, ...]
+    ) -> AsyncGenerator[GenerateOutput, None]:
         if request.verbatim is not None:
             return _only(request.verbatim)
         config = request.config
@@ -162,6 +177,7 @@ class Cascade:
             parallel_tool_calls=None if parallel is UNSET else parallel,
             max_output_tokens=None if limit == "inf" else limit,
             language=self._language,
+            passages=passages,
         )
         return self._brain.generate(question)
 
@@ -195,7 +211,7 @@ class Cascade:
         written: asyncio.Queue[str | FunctionCall | None],
         speaking: asyncio.Queue[ChunkQueue | FunctionCall | None],
     ) -> None:
-        """A task for each sentence: the next is ready when one has been said."""
+        """Start a task for each sentence, so that the next one is ready in time."""
         output = request.config.audio.output
         voice = VoiceRequest(name=output.voice, speed=output.speed, language=self._language)
         first: _First | None = None
@@ -236,6 +252,15 @@ class Cascade:
                 await emit(OutputChunk(request.response_id, text, piece.pcm, piece.words))
 
 
+def _latest_text(history: tuple[Item, ...]) -> str:
+    """Return what the user typed or said last, or "" if nothing is known of it."""
+    for item in reversed(history):
+        if isinstance(item, Message) and item.role == "user":
+            words = (part.text or part.transcript or "" for part in item.content)
+            return " ".join(each for each in words if each)
+    return ""
+
+
 def _said(request: Respond, piece: str | FunctionCall) -> OutputChunk | ToolRequested:
     if isinstance(piece, str):
         return OutputChunk(request.response_id, piece)
@@ -260,7 +285,7 @@ class _Watch:
 
 
 class _First:
-    """Reports how long it took until the first of something came."""
+    """Report the time until the first of something came."""
 
     def __init__(self, on_stage: OnStage, name: str) -> None:
         self._watch = _Watch()

@@ -1,7 +1,7 @@
-"""Look at what an adapter gives before it reaches a call's machine.
+"""Validate the output of an adapter before it reaches a call's machine.
 
 The machine trusts its inputs: a value of another type, or half a surrogate pair that no socket can
-carry, would be a bug there. What is of another type raises `TypeError` or `ValueError`, which the
+carry, would be a bug there. A value of another type raises `TypeError` or `ValueError`, which the
 boundary makes an engine's failure. Half a pair becomes U+FFFD, one character for one.
 """
 
@@ -26,14 +26,14 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def text(value: object) -> str:
-    """Text that every encoding of Unicode can carry."""
+    """Return text that every encoding of Unicode can carry."""
     if not isinstance(value, str):
         raise TypeError("text expected")
     return value if value.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 def probability(value: object) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise TypeError("a probability expected")
     return value
@@ -48,7 +48,7 @@ def usage(value: object) -> Usage:
 
 
 def logprobs(value: object) -> tuple[Logprob, ...]:
-    """They come again with each piece of an utterance, so most are only looked at."""
+    """Copy them only if they need a repair, because each piece of an utterance repeats them."""
     if not isinstance(value, tuple):
         raise TypeError("logprobs expected")
     for each in value:

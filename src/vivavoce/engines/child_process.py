@@ -1,4 +1,4 @@
-"""Run a module of this package in a process of its own, and talk with it through its pipes.
+"""Run a module in a process of its own, and talk with it through its pipes.
 
 A `Child` reads from its standard input and writes to its standard output; its owner defines the
 messages. It ends when its input does, so it does not outlive the server.
@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from ..errors import EngineError
 
-ROOT = Path(__file__).parents[2]  # where `vivavoce` is imported from
 LEAVE_S = 2.0  # from the end of its input until the server kills a process
 
 # All that a child gets of the server's environment: no provider's key is among it.
@@ -32,10 +31,18 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+def environment(module: str) -> dict[str, str]:
+    """Return the variables of a child process that runs a module of an imported package."""
+    path = os.pathsep.join(filter(None, [*_roots(module), os.environ.get("PYTHONPATH")]))
     kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
     return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def _roots(module: str) -> list[str]:
+    """Return the folders that this package and the module's package are imported from."""
+    packages = dict.fromkeys([__name__.partition(".")[0], module.partition(".")[0]])
+    files = [getattr(sys.modules.get(package), "__file__", None) for package in packages]
+    return list(dict.fromkeys(str(Path(file).parents[1]) for file in files if file))
 
 
 class Stopped(EngineError):
@@ -61,11 +68,11 @@ class ChildProcess:
         return alive and not self._killed
 
     async def start(self) -> None:
-        """Raises `EngineError` if the process cannot be started."""
+        """Start the process. Raises `EngineError` if that fails."""
         await self.reap()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command(self._module), env=environment(), stdin=PIPE, stdout=PIPE
+                *command(self._module), env=environment(self._module), stdin=PIPE, stdout=PIPE
             )
         except OSError as error:
             raise EngineError(f"The {self._what} cannot be started: {error.strerror}.") from None

@@ -36,7 +36,7 @@ W = TypeVar("W", bound=Lent)
 
 
 class Leases(Generic[W]):
-    """`wait_s`: how long one waits for a free worker. `busy` and `code`: the error after that."""
+    """Lend each worker to one user. After `wait_s`, a user gets the error `busy` with `code`."""
 
     def __init__(
         self, workers: Sequence[W], *, wait_s: float, busy: str, code: str, queue: WaitObserver
@@ -55,7 +55,7 @@ class Leases(Generic[W]):
 
     @asynccontextmanager
     async def lease(self, fitness: Callable[[W], int]) -> AsyncIterator[W]:
-        """A worker of one's own: of those that are free the fittest. Raises `EngineError`."""
+        """Lend the fittest of the free workers. Raises `EngineError`."""
         await self._turn()
         worker = max(self._idle, key=fitness)
         self._idle.remove(worker)

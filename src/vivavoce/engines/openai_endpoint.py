@@ -55,7 +55,7 @@ class Endpoint:
         form: Mapping[str, str] | None = None,
         files: Files | None = None,
     ) -> AsyncIterator[Stream]:
-        """The answer as it comes; what goes wrong until the block is left is an `EngineError`."""
+        """Stream the answer. Every failure inside the block is an `EngineError`."""
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -77,12 +77,12 @@ class Endpoint:
 def _encode(body: JsonObject) -> bytes:
     try:
         return msgspec.json.encode(body)
-    except UnicodeEncodeError:  # half a surrogate pair, which is no character
+    except UnicodeEncodeError:  # half a surrogate pair, which is not a character
         return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def in_stream(path: str, error: object) -> EngineError:
-    """An error that came as part of an answer that had begun well."""
+    """Return the error that a server sent in the middle of an answer."""
     return EngineError(f"{path}: the server gave up", _code(None, error))
 
 
@@ -111,7 +111,7 @@ def _code(status: int | None, detail: object) -> str:
 
 
 def _reason(detail: object) -> str:
-    """The server's own code, if it is one and not a sentence."""
+    """Return the server's own code, if it is a code and not a sentence."""
     if not isinstance(detail, dict):
         return ""
     for key in ("code", "type"):

@@ -1,4 +1,4 @@
-"""What an assistant knows, in pieces that each answer one kind of question.
+"""Cut an assistant's knowledge into pieces that each answer one kind of question.
 
 Markdown is cut at its headings. Other ways to ask for a piece are written under its heading:
 
@@ -55,7 +55,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def markdown(text: str, language: str, source: str) -> list[Chunk]:
-    """The sections of a Markdown file, each with its heading; what has no text is left out."""
+    """Return the sections of a Markdown file that have a text, each with its heading."""
     chunks: list[Chunk] = []
     names = _Names(source)
     title, also, lines = _stem_of(source), list[str](), list[str]()
@@ -125,7 +125,7 @@ def _without_front_matter(text: str) -> str:
 
 
 def _parts(lines: list[str]) -> list[str]:
-    """The lines as speech would say them, in pieces of at most some `CHUNK_CHARACTERS`."""
+    """Return the lines as speech would say them, in pieces of at most some `CHUNK_CHARACTERS`."""
     paragraphs, current = list[str](), list[str]()
     for line in [*lines, ""]:
         if line.strip():
@@ -145,7 +145,7 @@ def _parts(lines: list[str]) -> list[str]:
 
 
 def cut(text: str) -> list[str]:
-    """A long text in pieces of at most `LONGEST` characters, cut after a sentence or a word."""
+    """Cut a long text into pieces of at most `LONGEST` characters, after a sentence or a word."""
     pieces: list[str] = []
     start = 0
     while len(text) - start > LONGEST:

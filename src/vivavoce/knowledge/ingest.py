@@ -1,6 +1,6 @@
-"""Files of an assistant's knowledge → chunks, within bounds that are said when they are broken.
+"""Files of an assistant's knowledge → chunks, within bounds that its errors name.
 
-The language of a file is its suffix (`food.it.md`), else its folder (`it/food.md`), else the
+The language of a file is its suffix (`food.it.md`), or its folder (`it/food.md`), or the
 assistant's first; regions (`en-GB`) share what their language knows. A programme without either is
 told in all languages that have none of their own.
 """
@@ -18,13 +18,13 @@ from .chunks import Chunk, markdown
 
 FILE_BYTES = 2 * 1024 * 1024
 CHARACTERS = 32 * 1024 * 1024  # of one assistant, in all files
-CHUNKS = 5000  # of one assistant, in all languages; an index of so many takes about 20 MB
+CHUNKS = 5000  # of one assistant, in all languages; an index of them takes about 20 MB
 
 
 def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, ...]:
-    """The chunks of all files, in the order of their names.
+    """Return the chunks of all files, in the order of their names.
 
-    Raises `AssistantError` with every file that cannot be read or is too much.
+    Raises `AssistantError` with every file that cannot be read or exceeds a limit.
     """
     chunks: list[Chunk] = []
     mistakes: list[Mistake] = []
@@ -56,7 +56,7 @@ def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, 
 def read(
     path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
 ) -> list[Chunk]:
-    """The chunks of one file's text. What is neither Markdown nor CSV is read as Markdown."""
+    """Return the chunks of one file's text. A file that is not CSV is read as Markdown."""
     languages = _bases(languages)
     marked = language_of(path, languages)
     if path.suffix.lower() not in (".csv", ".tsv"):
@@ -73,7 +73,7 @@ def read(
 
 
 def language_of(path: Path, languages: Sequence[str]) -> str | None:
-    """The one that a path names, without its region."""
+    """Return the language that a path names, without its region."""
     bases = _bases(languages)
     for part in (*reversed(path.name.split(".")[1:-1]), path.parent.name):
         if part.split("-")[0] in bases:

@@ -126,7 +126,7 @@ def stem(word: str, language: str) -> str:
 
 
 def terms(text: str, language: str) -> list[str]:
-    """The stems that carry the meaning, in order.
+    """Return the stems that carry the meaning, in order.
 
     "check-in" gives check, in and checkin; "room B" gives room and #b, since
     a lone letter says nothing.
@@ -150,7 +150,7 @@ def terms(text: str, language: str) -> list[str]:
 
 
 def sound(word: str) -> str:
-    """A word's consonants as a bad microphone hears them: barking and parking are the same."""
+    """Return a word's consonants as a bad microphone transmits them: barking is parking."""
     spelled = word.replace("ph", "f").replace("wh", "w").replace("ck", "k").translate(_SOUNDS)
     return re.sub(r"(.)\1+", r"\1", re.sub(r"(?<!^)[aeiouyhw#]", "", spelled))
 

@@ -1,4 +1,4 @@
-"""Tables: a programme becomes events that can be asked about, anything else plain sentences.
+"""Read tables: a programme becomes events, and any other table becomes plain sentences.
 
 A CSV file is a programme if it has columns for day, start and title (end, room, speaker, track are
 welcome; `title_it` is the title in Italian). Days are ISO dates or names of weekdays.
@@ -37,7 +37,7 @@ _ARTICLE = re.compile(
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with a heading line; the separator is a comma, semicolon or tab.
+    """Return the rows of a CSV file with a heading line. It separates by comma, semicolon or tab.
 
     Raises `csv.Error`.
     """
@@ -79,7 +79,7 @@ def table(text: str, language: str, source: str) -> list[Chunk]:
 
 
 def _named(row: dict[str, str], language: str) -> dict[str, str]:
-    """The row under our names, a column of the language before the general one."""
+    """Return the row under our names, a column of the language before the general one."""
     folded = {re.sub(r"[\s.-]+", "_", fold(k)): v for k, v in row.items()}
     named: dict[str, str] = {}
     for name, aliases in _COLUMNS.items():

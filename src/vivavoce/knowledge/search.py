@@ -1,10 +1,10 @@
-"""Which chunk a question is about, and how sure that is.
+"""Find the chunk that a question is about, and how sure that is.
 
 BM25 (Robertson and Zaragoza 2009) over stems, with three things that spoken questions need: a word
 that is not in the knowledge may be a misheard one that is; two words may be one ("key note"); and
 a word may have an everyday synonym. Confidence is not the score: it is the share of the question's
-meaning (by inverse document frequency) that the chunk covers, so that a question about something
-else stays low however often one of its words occurs.
+meaning (by inverse document frequency) that the chunk covers, so that a question about
+another subject stays low, although one of its words may occur often.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
 SYNONYM = 0.8  # of a word's own worth
 HOMOPHONE, SPELLED = 0.75, 65  # its worth, and how like (0 to 100) its spelling must be
-STEM = 5  # letters; an unknown word that begins with a known stem so long is a form of it
-SOUNDS = 3  # consonants; with fewer too many words sound alike
+STEM = 5  # letters; an unknown word that begins with a known stem of this length is a form of it
+SOUNDS = 3  # consonants; with fewer, unrelated words sound alike
 ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
 ASKED_CHARACTERS = 500  # of a question, by which it is known to be one that was written down
-QUERY_TERMS = 40  # a longer question is cut: nobody asks so much at once
+QUERY_TERMS = 40  # a longer question is cut
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class KnowledgeIndex:
         return term in self._postings
 
     def asked(self, text: str) -> Chunk | None:
-        """The chunk whose author wrote this very question."""
+        """Return the chunk whose author wrote this very question."""
         return self._asked.get(_plain(text))
 
     def idf(self, term: str) -> float:
@@ -92,7 +92,7 @@ class KnowledgeIndex:
     def search(
         self, text: str, *, limit: int = 3, weights: Mapping[str, float] | None = None
     ) -> list[Hit]:
-        """The best chunks first. `weights` (of stems, default 1) make words count less."""
+        """Return the best chunks first. `weights` (of stems, default 1) make words count less."""
         asked = list(dict.fromkeys(terms(text, self.language)))[:QUERY_TERMS]
         asked = self._joined(asked)
         weight = {word: (weights or {}).get(word, 1.0) for word in asked}
@@ -143,7 +143,7 @@ class KnowledgeIndex:
         return gains
 
     def _readings(self, word: str) -> list[tuple[str, float]]:
-        """The stems of our own that a word may stand for, and how likely."""
+        """Return the known stems that a word may stand for, each with its likelihood."""
         same = synonyms(self.language).get(word, frozenset())
         readings = [(term, SYNONYM) for term in sorted(same) if term in self._postings]
         if word in self._postings:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Speak what standard input asks for, until it ends.
 
-One thread reads, so that a `cancel` is seen while a text is being made; the other speaks. What
-waits is bounded: a full queue stops the reading, and the pipe tells whoever writes.
+One thread reads, so that a `cancel` arrives while a text is being made; the other speaks. The queue
+is bounded: a full one stops the reading, and then the pipe stops the writer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import BinaryIO
 from .library import Library, Manner, Missing
 
 LONGEST_TEXT = 10_000  # characters
-LONGEST_MESSAGE = 1 << 20  # bytes; a longer one is no conversation
+LONGEST_MESSAGE = 1 << 20  # bytes; the process refuses a longer one
 WAITING = 64  # requests
 
 _LENGTHS = struct.Struct(">II")
@@ -34,7 +34,7 @@ class Pipe:
         self._writing = threading.Lock()
 
     def read(self) -> dict[str, object] | None:
-        """The next message, or None at the end. `ValueError`: not a message."""
+        """Read the next message, or None at the end. Raises `ValueError` for invalid bytes."""
         lengths = self._exactly(_LENGTHS.size)
         if lengths is None:
             return None
@@ -113,7 +113,7 @@ class Mouth:
             try:
                 if pcm or words:
                     self._pipe.write({"type": "sound", "id": name, "words": words}, pcm)
-            except OSError:  # nobody reads: `end` will say so where it can be heard
+            except OSError:  # no reader: `end` reports it later
                 return False
             return True
 
@@ -166,7 +166,7 @@ def main() -> None:
     try:
         Mouth(library, Pipe(FileIO(0, "rb", closefd=False), sink)).run()
     except BrokenPipeError:
-        os._exit(0)  # the reader went away: nobody is left to tell, and nothing to flush to
+        os._exit(0)  # the reader went away
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Manner:
 
 
 class Missing(Exception):
-    """There is no espeak-ng on this machine, or none that works."""
+    """This machine has no espeak-ng that works."""
 
 
 class Library:
@@ -98,7 +98,7 @@ class Library:
         return str(self._library.espeak_Info(None).decode().split()[0])
 
     def voices(self) -> dict[str, str]:
-        """The identifier of each language's first voice."""
+        """Return the identifier of each language's first voice."""
         voices: dict[str, str] = {}
         listed = self._library.espeak_ListVoices(None)
         for voice in _pointed_at(listed):
@@ -137,7 +137,7 @@ class Library:
 
 
 def _pointed_at(listed: c._Pointer[c._Pointer[_Voice]]) -> list[_Voice]:
-    """The structures that a null-terminated list of pointers points to."""
+    """Return the structures that a null-terminated list of pointers points to."""
     found = []
     index = 0
     while listed[index]:
@@ -147,12 +147,12 @@ def _pointed_at(listed: c._Pointer[c._Pointer[_Voice]]) -> list[_Voice]:
 
 
 def _plain(text: str) -> str:
-    """The text without what espeak-ng takes for a command or an end, at the same positions."""
+    """Replace what espeak-ng takes for a command or an end, at the same positions."""
     return "".join(" " if ch < " " or "\x7f" <= ch <= "\x9f" else ch for ch in text)
 
 
 def _open() -> tuple[c.CDLL, int]:
-    """The first library that loads and finds its voices, and the rate of its sound."""
+    """Return the first library that finds its voices, and its sample rate."""
     reasons = []
     for path, data in _candidates():
         try:

@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Check] = {
     "TLS": installation.check_tls,
     "page": installation.check_page,
     "assistants": assistants.check_assistants,
+    "adapters": engines.check_adapters,
     "voice detection": engines.check_speech_detector,
     "pauses": engines.check_end_of_turn_model,
     "speech recognition": engines.check_recogniser,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+from ...assistants import Assistant
 from ...audio.pcm import BYTES_PER_MS
 from ...engines.base import VoiceRequest
-from ...errors import EngineError
+from ...engines.registry import KINDS, installed
+from ...errors import AssistantError, EngineError
 from ..catalogue import load_shipped
 from .base import CheckContext, CheckFailedError
 
@@ -17,8 +19,30 @@ PAUSE_MS = 8000  # the audio that smart-turn looks at
 CHUNK_MS = 40
 
 
+async def check_adapters(_: CheckContext) -> str:
+    found = installed()
+    if found.broken:
+        raise CheckFailedError(
+            "; ".join(f"{origin} {reason}" for origin, reason in found.broken.items()),
+            "Update that package or remove it. The other adapters work.",
+        )
+    return "; ".join(
+        f"{kind}: {', '.join(sorted(found.names(kind)))}" for kind in KINDS if found.names(kind)
+    )
+
+
+def _charlotte() -> Assistant:
+    """Load the assistant that ships. Raises `CheckFailedError` if its adapters are missing."""
+    try:
+        return load_shipped("charlotte")
+    except AssistantError as error:
+        reasons = sorted({each.message for each in error.mistakes})
+        fix = "pip install vivavoce-embedded, or `make setup`."
+        raise CheckFailedError("; ".join(reasons), fix) from None
+
+
 async def check_speech_detector(context: CheckContext) -> str:
-    detector = context.adapters.detector()
+    detector = (await context.adapters.detectors())()
     began = time.perf_counter()
     for _ in range(DETECTOR_FRAMES):
         detector.step(DETECTOR_FRAME)
@@ -51,7 +75,7 @@ async def check_recogniser(context: CheckContext) -> str:
 
     async def discard(text: str, guess: str = "", logprobs: object = (), /) -> None: ...
 
-    recogniser = await context.adapters.recogniser(load_shipped("charlotte"), "en")
+    recogniser = await context.adapters.recogniser(_charlotte(), "en")
     began = time.perf_counter()
     await recogniser.listen(second_of_silence(), discard, language="en")
     took_s = time.perf_counter() - began
@@ -59,12 +83,12 @@ async def check_recogniser(context: CheckContext) -> str:
 
 
 async def check_brain(context: CheckContext) -> str:
-    await context.adapters.brain(load_shipped("charlotte"), "en")
+    await context.adapters.brain(_charlotte(), "en")
     return "the embedded brain loaded Charlotte's knowledge"
 
 
 async def check_voice(context: CheckContext) -> str:
-    voice = context.adapters.voice(load_shipped("charlotte"), "en")
+    voice = await context.adapters.voice(_charlotte(), "en")
     if voice is None:
         raise CheckFailedError(
             "no speech synthesis is installed, so answers come as text",

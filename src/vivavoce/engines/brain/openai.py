@@ -22,6 +22,7 @@ from ..openai_endpoint import Endpoint, in_stream
 
 PATH = "/chat/completions"
 UNANSWERED = "(no answer yet)"
+KNOWN = "Passages of your knowledge that may answer the last message:"
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
 
@@ -110,7 +111,7 @@ class OpenAIBrain:
     def _body(self, question: GenerateRequest) -> JsonObject:
         body: JsonObject = {
             "model": self._model,
-            "messages": messages(question.instructions, question.history),
+            "messages": messages(instructions(question), question.history),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -127,8 +128,15 @@ class OpenAIBrain:
         return body
 
 
+def instructions(question: GenerateRequest) -> str:
+    """Append the passages that were found, each with its source."""
+    found = [f"[{each.source}] {each.title}\n{each.text}" for each in question.passages]
+    passages = "\n\n".join([KNOWN, *found]) if found else ""
+    return "\n\n".join(filter(None, [question.instructions, passages]))
+
+
 def messages(instructions: str, history: tuple[Item, ...]) -> list[JsonObject]:
-    """The conversation as `/chat/completions` wants it told."""
+    """Return the conversation in the grammar of `/chat/completions`."""
     told: list[JsonObject] = []
     if instructions:
         told.append({"role": "system", "content": instructions})
@@ -136,7 +144,7 @@ def messages(instructions: str, history: tuple[Item, ...]) -> list[JsonObject]:
     calls: list[tuple[str, str, str, str]] = []
 
     def tell_calls() -> None:
-        """Calls that stand together are one message; their answers follow at once."""
+        """Send adjacent calls as one message, followed by their outputs."""
         if not calls:
             return
         told.append(

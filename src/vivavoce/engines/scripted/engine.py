@@ -9,6 +9,6 @@ from .script import Script
 
 
 def scripted(script: Script | None = None, tts: TextToSpeech | None = None) -> Engine:
-    """An engine for one call. It echoes without a script, and beeps without a voice."""
+    """Make an engine for one call. It echoes without a script, and beeps without a voice."""
     script = script or Script()
     return Cascade(ScriptedStt(script), ScriptedBrain(script), tts or Tones(script))

@@ -1,4 +1,4 @@
-"""Ears, brain and mouth that follow a script. Each is an adapter like any other."""
+"""A recogniser, a brain and a voice that follow a script. Each is an adapter like any other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sure(text: str) -> tuple[Logprob, ...]:
 
 
 class ScriptedStt:
-    """Takes speech for the script's next sentence, whatever it was. Pure silence is no speech."""
+    """Return the script's next sentence for any speech. Pure silence is not speech."""
 
     def __init__(self, script: Script) -> None:
         self._heard = script.heard
@@ -82,7 +82,7 @@ class ScriptedStt:
 
 
 class ScriptedBrain:
-    """Answers what was said last, by the user or a tool, as the script says. A token is a word."""
+    """Answer the last message or tool output as the script says. A token is a word."""
 
     def __init__(self, script: Script) -> None:
         self._reader = RuleMatcher(script, "brain")

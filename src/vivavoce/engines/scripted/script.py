@@ -1,6 +1,6 @@
-"""What to hear and what to answer, as a file that people write (TOML or JSON).
+"""Read the transcripts and answers of the scripted engine from a TOML or JSON file.
 
-heard = ["when does the keynote start"]       # what speech is taken for, in turn
+heard = ["when does the keynote start"]       # the transcripts of speech, in turn
 
 [[rules]]                                     # the first that fits
 when = "keynote"                              # part of what the user said, in any case
@@ -13,9 +13,9 @@ calls = [{ name = "book", arguments = { room = "{room}" } }]
 [[rules]]
 when = "overloaded"
 fail = "rate_limit_exceeded"                  # the code of an error, before the first word …
-after = 2                                     # … or after so many
-times = 1                                     # and only so often
-stage = "brain"                               # or "stt", "tts": who fails
+after = 2                                     # … or after 2 words
+times = 1                                     # and only once
+stage = "brain"                               # the stage that fails; or "stt", "tts"
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RuleMatcher:
         self._used = [0] * len(self._rules)
 
     def find(self, text: str) -> tuple[Rule, dict[str, str]]:
-        """The rule for what was said, and the words that fill its gaps. None fits: an echo."""
+        """Return the first rule that fits a text, and the words that fill its gaps."""
         for index, rule in enumerate(self._rules):
             if rule.times is not None and self._used[index] >= rule.times:
                 continue
@@ -89,7 +89,7 @@ class RuleMatcher:
 
 
 def fill(value: object, words: dict[str, str]) -> object:
-    """The value with every `{name}` in its strings replaced."""
+    """Return the value with every `{name}` in its strings replaced."""
     if isinstance(value, str):
         return re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), value)
     if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""A recogniser behind `/audio/transcriptions`: hears an utterance whole, when it is over.
+"""A recogniser behind `/audio/transcriptions`: transcribes an utterance after its end.
 
-Its words come as they are written, where the server streams them; a server that does not know
-`stream` answers all at once, and both are understood. What the server knows besides its words is
-asked for only if somebody wants it: many know the plain question alone.
+Words arrive while the server writes them, if it streams. A server that does not know `stream`
+answers once, and the adapter accepts both. The adapter asks for probabilities only if the client
+wants them, because many servers know the plain request alone.
 """
 
 from __future__ import annotations

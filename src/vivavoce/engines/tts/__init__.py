@@ -1,1 +1,1 @@
-"""What can speak: espeak-ng in a process of its own, a command line, an HTTP endpoint, tones."""
+"""Voices: espeak-ng in a process of its own, a command line, an HTTP endpoint, tones."""

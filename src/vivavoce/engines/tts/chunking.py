@@ -1,7 +1,7 @@
-"""Sound with word times, cut into `Speech`: every character of the text once, where it is heard.
+"""Cut audio with word times into `AudioChunk`s: every character of the text once, at its time.
 
-A mark says which character begins to sound when. What lies between two marks belongs to the first
-of them: synthesisers name no time of their own for "the" in "on the ground".
+A mark says which character begins to sound when. The text between two marks belongs to the first
+of them: synthesisers give no time of their own for "the" in "on the ground".
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SpeechChunker:
         for position, ms in marks:
             last = self._marks[-1] if self._marks else (self._given - 1, 0)
             if last[0] < position < len(self._text):
-                # Whatever stands before the first word is said with it.
+                # The text before the first word begins together with it.
                 first = not self._marks and not self._given
                 self._marks.append((0 if first else position, max(ms, last[1])))
 
@@ -86,7 +86,7 @@ class SpeechChunker:
         return AudioChunk(pcm=pcm, words=words)
 
     def _words(self, before_ms: int | None) -> tuple[Word, ...]:
-        """The words that begin before then; all that are left for None."""
+        """Return the words that begin before then. None: all words that are left."""
         start = self._ms(0)
         ends = [position for position, _ in self._marks[1:]] + [len(self._text)]
         words = []
@@ -100,13 +100,13 @@ class SpeechChunker:
 
 
 def spread(text: str, ms: float) -> list[Mark]:
-    """Marks for a text that takes so long, if every character takes as long as any other."""
+    """Return marks that spread a text evenly over a duration."""
     each = ms / max(len(text), 1)
     return [(match.start(), int(match.start() * each)) for match in _WORD.finditer(text)]
 
 
 def portions(text: str, longest: int = 300) -> Iterator[str]:
-    """The text in pieces that are made at once, cut where a speaker would draw breath.
+    """Cut the text into portions for one request each, where a speaker would draw breath.
 
     Each is cut when it is asked for: a text may have megabytes.
     """

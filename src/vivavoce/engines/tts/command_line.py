@@ -111,7 +111,7 @@ class CommandLineTts:
             raise EngineError(f"{self._name} made no sound") from None
 
     async def _run(self, *arguments: str, text: bytes = b"") -> bytes:
-        """What the program wrote. It does not outlive this call."""
+        """Return the output of the program, which does not outlive this call."""
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,

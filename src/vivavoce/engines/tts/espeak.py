@@ -1,11 +1,12 @@
 """espeak-ng, in a process of its own: 100 languages, first sound in a millisecond, word times.
 
-The process is `vivavoce_espeak`, a package under another licence: it is started and talked to, and
-never imported (its README describes the pipe). One process serves all calls, as a sentence takes
-it a few milliseconds; when it dies, whoever was speaking fails and the next one starts another.
+The process is `vivavoce_espeak`, a package under another licence. The server starts it and talks
+with it, and never imports it (its README describes the pipe). One process serves all calls, because
+a sentence takes a few milliseconds. If it dies, the running requests fail and the next one starts
+another process.
 
-What waits here is bounded by what was asked: each speaker has one portion of its text in the
-making, at most `PORTION` characters, so that a long text delays nobody else's first word.
+Each speaker has at most `PORTION` characters in the making. So the queues are bounded, and a long
+text does not delay the first word of other calls.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Timbre:
 
 
 # The protocol's ten voices, 77 to 270 Hz; where two are close in pitch they differ in colour. A
-# test measures that every two can be told apart.
+# test measures that every two sound different.
 TIMBRES = {
     "alloy": Timbre("", 53, 50, 172),
     "ash": Timbre("m3", 35, 45, 165),
@@ -89,7 +90,7 @@ class _Error(msgspec.Struct, frozen=True, tag="error", tag_field="type"):
     message: str
 
 
-# What comes for one portion; its end is None. Bounded by the portion's length.
+# The frames of one portion, and None at its end. Bounded by the portion's length.
 _Frames = asyncio.Queue[_Sound | EngineError | None]
 
 _decoder = msgspec.json.Decoder(_Ready | _Sound | _End | _Error)
@@ -97,7 +98,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def installed() -> bool:
-    """Is the process's package there? (It is looked for, not imported.)"""
+    """Look for the process's package without importing it."""
     return importlib.util.find_spec(MODULE) is not None
 
 
@@ -112,12 +113,12 @@ class Espeak:
         self._starting = asyncio.Lock()
 
     async def warm(self) -> None:
-        """Start the process and let it load its voices, before somebody waits for it."""
+        """Start the process and let it load its voices before the first call."""
         async for _ in self.speak("Hello.", VoiceRequest(name="marin")):
             pass
 
     async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
-        """A voice that is none of the ten is an error: it was checked before a call began."""
+        """Speak a text. Raises `EngineError` for an unknown voice: calls check the name earlier."""
         timbre = TIMBRES.get(voice.name)
         if timbre is None:
             raise EngineError(f"espeak has no voice {voice.name!r}", "voice_not_found")
@@ -176,7 +177,7 @@ def _request(
 
 
 def _identifier(language: str, timbre: Timbre, identifiers: dict[str, str]) -> str:
-    """The library's name for a language; English for one that it does not speak."""
+    """Return the library's name for a language, or English for one that it does not speak."""
     exact = language.lower().replace("_", "-")
     short = exact.partition("-")[0]
     wanted = [exact, _LANGUAGES.get(exact, ""), short, _LANGUAGES.get(short, "")]
@@ -217,7 +218,7 @@ async def _start() -> _Process:
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """The pipe: callbacks, so that there is no task to look after."""
+    """The pipe: callbacks, so that no task must be supervised."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -265,7 +266,7 @@ class _Process(asyncio.SubprocessProtocol):
         if not self.ready.done():
             reason = self._complaint.decode(errors="replace").strip()
             self.ready.set_exception(EngineError(reason or STOPPED))
-            self.ready.exception()  # whoever waits gets it; if nobody does, that is no news
+            self.ready.exception()  # without a waiting caller, asyncio must not warn
         self._gone.set_result(None)
 
     def speak(self, request: dict[str, object]) -> tuple[int, _Frames]:
@@ -278,7 +279,7 @@ class _Process(asyncio.SubprocessProtocol):
         return self._names, frames
 
     def forget(self, name: int) -> None:
-        """Nobody wants this one: what is not yet made will not be."""
+        """Cancel a request: the process makes no more of it."""
         if self._waiting.pop(name, None) is not None and self.alive:
             self._write({"type": "cancel", "id": name})
 
@@ -288,7 +289,7 @@ class _Process(asyncio.SubprocessProtocol):
             self._transport.kill()
 
     async def close(self) -> None:
-        """It ends when its input does, or else is made to."""
+        """End its input, and kill it if it does not end."""
         if (pipe := self._transport.get_pipe_transport(0)) is not None:
             pipe.close()
         try:
@@ -337,7 +338,7 @@ class _Process(asyncio.SubprocessProtocol):
 
 
 def _clean(message: dict[str, object]) -> dict[str, object]:
-    """Half a surrogate pair is no character that a pipe can carry."""
+    """Replace half a surrogate pair, which a pipe cannot carry."""
     text = message.get("text")
     if not isinstance(text, str):
         return message

@@ -1,8 +1,8 @@
-"""A voice behind `/audio/speech`: 24 kHz PCM, streamed; one request for what is said at once.
+"""A voice behind `/audio/speech`: 24 kHz PCM, streamed; one request for each portion.
 
-The request leaves when the first piece is asked for: whoever asks for the next sentence while
-this one is being said (the cascade does) has it prefetched. The server knows no word times: words
-are spread by their length, as people speak about fifteen characters a second.
+The request leaves when the caller asks for the first piece. The cascade asks for the next sentence
+during this one, so it is prefetched. The server gives no word times: the adapter spreads words by
+their length, because people speak about fifteen characters a second.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Models that judge from the sound whether somebody who falls silent is done."""
+"""Models that score the end of a turn by its audio."""

@@ -21,7 +21,7 @@ RATE = 16_000
 WINDOW = 400
 HOP = 160
 BANDS = 80
-FAINTEST = 1e-10  # power below which nothing is told apart
+FAINTEST = 1e-10  # the lowest power that is distinguished
 DECADES = 8.0
 LEAST_VARIANCE = 1e-7
 

@@ -28,12 +28,12 @@ HEARD_SAMPLES = 8 * RATE
 SHAPE = (1, BANDS, HEARD_SAMPLES // HOP)
 FILE_BYTES = 128 * 1024 * 1024
 THREADS = 2
-WAITING = 8  # pauses being judged or waiting for it: one more would come too late for anybody
+WAITING = 8  # pauses in work or waiting; the score of one more would arrive after its deadline
 
 
 class SmartTurn:
     def __init__(self, path: Path) -> None:
-        """Reads the file, 0.2 s: not in the loop. Raises `EngineError` if it is none of that kind.
+        """Read the file, which blocks for 0.2 s. Raises `EngineError` for any other file.
 
         Close it (`with`) when no call needs it any more.
         """

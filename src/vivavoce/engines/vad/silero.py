@@ -1,4 +1,4 @@
-"""Silero VAD v6: how likely is it that somebody speaks in these 32 ms? About 75 µs a frame.
+"""Silero VAD v6: the probability of speech in 32 ms of audio, in about 75 µs.
 
 That is cheaper than handing the frame to a thread, so it runs where it is called. All calls share
 the network; what it remembers of a stream (1.3 kB) is the detector's own.
@@ -22,7 +22,7 @@ _RATE = np.array(SAMPLE_RATE, np.int64)
 
 @cache
 def load() -> onnxruntime.InferenceSession:
-    """The network of this process. The first time takes some 0.1 s: do it before a call needs it.
+    """Load the network of this process. The first time takes 0.1 s, so do it before a call.
 
     One thread that sleeps when it has nothing to do: more of them would take the processor from
     the event loop and gain nothing on a network of this size.

@@ -1,0 +1,1 @@
+"""The embedded engine: recognition and thinking without a key, a network or a download."""

@@ -1,0 +1,179 @@
+"""Answer a question in the words of the knowledge itself.
+
+The rules find a chunk, and in it the sentences that hold the fact. The brain makes nothing up: if
+the best chunk covers too little of the question, the brain gives no answer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from vivavoce.knowledge.calendar import WEEKDAYS
+from vivavoce.knowledge.chunks import Chunk
+from vivavoce.knowledge.normalize import fold, terms
+from vivavoce.knowledge.search import Hit, KnowledgeIndex
+
+from . import questions, schedule_answers
+from .phrases import PHRASES
+from .utterance import BrainReply, UserUtterance
+
+SURE = 0.62  # confidence from which one matching word is enough
+SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
+LIKELY = 0.4  # … and from which two words are
+CERTAIN = 0.8  # from which a chunk is read without a fact of the wanted kind
+CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
+KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
+SENTENCES, CHARACTERS = 3, 320  # what one can listen to
+
+_SENTENCE = re.compile(r"(?<=[.!?])[\"”»)]*\s+(?=[A-ZÀ-Ý¿¡\"“«(\d])")
+
+
+class Answers:
+    """The knowledge of an assistant in one language."""
+
+    def __init__(self, index: KnowledgeIndex) -> None:
+        self.index = index
+        self.programme = schedule_answers.Programme(index)
+        self._days = frozenset(terms(" ".join(WEEKDAYS[index.language]), index.language))
+
+    def find(self, said: UserUtterance) -> Hit | None:
+        """Return the chunk that answers, if it covers enough of the question."""
+        hits = self.index.search(said.digits, weights=questions.weights(said.terms, said.language))
+        kinds = questions.kinds(said.folded)
+        if not hits:
+            return None
+        best = hits[0]
+        for hit in hits[1:]:
+            close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
+            if close and kinds and _holds(hit.chunk, kinds) and not _holds(best.chunk, kinds):
+                best = hit
+        if kinds and not _holds(best.chunk, kinds) and best.confidence < CERTAIN:
+            return None
+        if best.chunk.event and not best.titled and best.matched < 2:
+            return None  # a word of an abstract
+        enough = SURE_TITLED if best.titled >= HALF else SURE
+        sure = best.confidence >= enough or (best.confidence >= LIKELY and best.matched >= 2)
+        return best if sure else None
+
+    def answer(
+        self,
+        said: UserUtterance,
+        earlier: Sequence[UserUtterance],
+        last_said: str,
+        now: dt.datetime,
+    ) -> BrainReply | None:
+        """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
+        if written := self.index.asked(said.text):
+            return self._told(written, said)
+        leaning = questions.leans(said.folded)
+        if text := self.programme.answer(said, earlier, now):
+            return BrainReply(kind="programme", language=said.language, text=text)
+        kinds = questions.kinds(said.folded)
+        own = self._own(said)
+        hit = self.find(said) if own else None
+        named = self._new(own) or (hit is not None and hit.titled >= HALF and not leaning)
+        if not named and (kinds or leaning) and (topic := self.topic(last_said)):
+            reply = self.say(topic, said, strict=True)
+            if reply is not None or leaning:
+                return reply
+        return self.say(hit.chunk, said) if hit else None
+
+    def _own(self, said: UserUtterance) -> list[str]:
+        """Return the words that say what a question is about, rather than what it wants to know."""
+        weights = questions.kind_weights(said.language)
+        words = [w for w in said.terms if w not in self._days and not w.isdigit()]
+        subject = [w for w in words if w not in weights]
+        return subject or [w for w in said.terms if w in self.index]
+
+    def _new(self, own: Sequence[str]) -> bool:
+        """Do they name a subject themselves?"""
+        weights = questions.kind_weights(self.index.language)
+        return any(word not in weights and word not in self._days for word in own)
+
+    def topic(self, said: str) -> Chunk | None:
+        """Return the chunk that one of the assistant's sentences was taken from."""
+        hits = self.index.search(said[:400], limit=1)
+        return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
+
+    def more(self, last_said: str, language: str) -> BrainReply | None:
+        """Return the sentences of the last topic that the assistant has not said yet."""
+        chunk = self.topic(last_said)
+        if chunk is None:
+            return None
+        rest = [s for s in sentences(chunk.text) if s not in last_said]
+        text = _fit(rest) or PHRASES[language].no_more
+        return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
+
+    def say(self, chunk: Chunk, said: UserUtterance, *, strict: bool = False) -> BrainReply | None:
+        """Return what a chunk answers. `strict`: nothing without a fact of the wanted kind."""
+        kinds = questions.kinds(said.folded)
+        text = ""
+        if chunk.event and not kinds:
+            return self._told(chunk, said)
+        if chunk.event:
+            text = schedule_answers.about(chunk.event, kinds, said.language)
+            if not text and strict:
+                return None
+        text = text or self._extract(chunk, said, kinds, strict)
+        if not text:
+            return None
+        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+
+    def _told(self, chunk: Chunk, said: UserUtterance) -> BrainReply:
+        """Read a chunk from its beginning."""
+        text = _fit(sentences(chunk.text))
+        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+
+    def _extract(
+        self, chunk: Chunk, said: UserUtterance, kinds: Sequence[str], strict: bool
+    ) -> str:
+        every = sentences(chunk.text)
+        if strict and kinds and not any(
+            questions.shows(kind, s, fold(s)) for s in every for kind in kinds
+        ):  # fmt: skip
+            return ""
+        if not kinds and sum(map(len, every)) <= CHARACTERS and len(every) <= SENTENCES:
+            return " ".join(every)
+        asked = set(said.terms)
+        weights = questions.kind_weights(said.language)
+        worth: list[float] = []
+        for position, sentence in enumerate(every):
+            shared = asked & set(terms(sentence, said.language))
+            value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
+            shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
+            worth.append(value + KIND * len(shows) - 0.3 * position)
+        best = max(range(len(every)), key=lambda i: worth[i])
+        also = [
+            i for i in range(len(every))
+            if (i != best and worth[i] >= 0.75 * worth[best] > 0) or (not kinds and i == best + 1)
+        ]  # fmt: skip
+        kept = sorted([best, *sorted(also, key=lambda i: -worth[i])[: SENTENCES - 1]])
+        return _fit([every[i] for i in kept], must=every[best])
+
+
+@lru_cache(maxsize=4096)
+def sentences(text: str) -> tuple[str, ...]:
+    return tuple(s.strip() for s in _SENTENCE.split(text) if s.strip())
+
+
+def _fit(chosen: Sequence[str], must: str = "") -> str:
+    said: list[str] = []
+    for sentence in chosen[:SENTENCES]:
+        size = sum(map(len, said)) + len(sentence)
+        if not said or sentence == must or size <= CHARACTERS:
+            said.append(sentence)
+    return " ".join(said)
+
+
+def _holds(chunk: Chunk, kinds: Sequence[str]) -> bool:
+    return any(questions.shows(kinds[0], s, fold(s)) for s in sentences(chunk.text))
+
+
+def titles(index: KnowledgeIndex, most: int) -> list[str]:
+    """Return some subjects that people can ask about: texts before a programme's rows."""
+    chunks = [c for c in index.chunks if c.event is None] or index.chunks
+    step = max(1, len(chunks) // most)
+    return list(dict.fromkeys(chunk.title for chunk in chunks[::step]))[:most]

@@ -1,0 +1,164 @@
+"""Find dates and times of day in an utterance. Works on folded text with digits.
+
+A day without a year is the next one that comes; so is a weekday ("on Friday", said on a Friday, is
+in a week). An hour from 1 to 11 is the morning's unless something says otherwise.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import msgspec
+
+from vivavoce.knowledge.calendar import MONTHS, WEEKDAYS
+from vivavoce.knowledge.normalize import fold
+
+_RELATIVE = {
+    "en": {"day after tomorrow": 2, "tomorrow": 1, "today": 0, "tonight": 0},
+    "it": {"dopodomani": 2, "domani": 1, "oggi": 0, "stasera": 0, "stamattina": 0},
+    "es": {"pasado manana": 2, "manana": 1, "hoy": 0, "esta noche": 0, "esta tarde": 0},
+}
+_NOT_TOMORROW = re.compile(r"\b(de|por|en|a) la manana\b")
+_ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_SLASHED = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(\d{4}))?\b")
+_WEEKDAYS = {lang: tuple(fold(n) for n in names) for lang, names in WEEKDAYS.items()}
+_MONTHS = {lang: tuple(fold(n) for n in names) for lang, names in MONTHS.items()}
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+             "eighth": 8, "ninth": 9, "tenth": 10, "primo": 1, "primero": 1}  # fmt: skip
+_NTH = r"(\w{1,12})"
+_DAY_OF = {
+    lang: tuple(
+        (month, re.compile(rf"\b{_NTH}(?: of| de| di)? {month}\b|\b{month} (?:the )?{_NTH}\b"))
+        for month in months
+    )
+    for lang, months in _MONTHS.items()
+}
+_SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
+
+_LATE = re.compile(
+    r"\b(pm|p\.?m\.?|p m|evening|tonight|afternoon|sera|stasera|pomeriggio|noche|tarde)\b"
+)
+_NIGHT = re.compile(r"\b(evening|tonight|sera|stasera|noche)\b")
+_EARLY = re.compile(r"\b(am|a\.?m\.?|a m|morning|mattina|mattino|manana)\b")
+_NOON = re.compile(r"\b(noon|midday|mezzogiorno|mediodia)\b")
+_MIDNIGHT = re.compile(r"\b(midnight|mezzanotte|medianoche)\b")
+_PAST = re.compile(r"\b(half|quarter|\d{1,2})(?: minutes?)? (past|to) (\d{1,2})\b")
+_AT = r"at|by|around|about|alle|all'|ore|verso le|dalle|a las|a la|sobre las|las"
+_AFTER = (
+    r"(?: (?:and |e |y )?(half|mezza|mezzo|media|(?:un )?quarto|cuarto|[0-5]\d)"
+    r"| (meno|menos) (?:un )?(quarto|cuarto|\d{1,2}))?"
+)
+_CLOCKS = (
+    re.compile(r"\b(\d{1,2})[:.](\d{2})\b"),
+    re.compile(rf"\b(?:{_AT}) ?(\d{{1,2}}){_AFTER}\b(?![:.\d])"),
+    re.compile(r"\b(\d{1,2})(?: (\d{2}))? ?(?:am|pm|a\.?m\b|p\.?m\b|a m|p m|o'? ?clock)\b"),
+    re.compile(r"\b(\d{1,2})(?: e| y)? (mezza|media|30|15|45)\b"),
+)
+_BARE = re.compile(rf"\b(\d{{1,2}}){_AFTER}\b")
+_MINUTES = {"half": 30, "mezza": 30, "mezzo": 30, "media": 30, "quarto": 15, "cuarto": 15}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A value, and the words of the digits text that gave it ("" if none can be named)."""
+
+    value: object
+    said: str = ""
+
+
+def find_date(text: str, language: str, today: dt.date) -> Found | None:
+    """Return an ISO date."""
+    if match := _ISO.search(text):
+        return Found(match[0], match[0]) if _date(*map(int, match.groups())) else None
+    for words, days in _RELATIVE[language].items():
+        if words not in text or not re.search(rf"\b{words}\b", text):
+            continue
+        only_morning = len(re.findall(r"\bmanana\b", text)) < 2  # "mañana por la mañana" is both
+        if words == "manana" and only_morning and _NOT_TOMORROW.search(text):
+            continue
+        return Found((today + dt.timedelta(days)).isoformat(), words)
+    for number, (month, pattern) in enumerate(_DAY_OF[language], 1):
+        if month not in text:
+            continue
+        for match in pattern.finditer(text):
+            word = _SUFFIX.sub("", match[1] or match[2])
+            day = _ORDINALS.get(word) or _number(word)
+            year = today.year + ((number, day) < (today.month, today.day))
+            if found := _date(year, number, day):
+                return Found(found.isoformat(), match[0])
+    if match := _SLASHED.search(text):
+        day, number = int(match[1]), int(match[2])
+        year = int(match[3] or today.year + ((number, day) < (today.month, today.day)))
+        if found := _date(year, number, day):
+            return Found(found.isoformat(), match[0])
+    if (weekday := find_weekday(text, language)) is not None:
+        ahead = (weekday - today.weekday() - 1) % 7 + 1
+        return Found((today + dt.timedelta(ahead)).isoformat(), _WEEKDAYS[language][weekday])
+    return None
+
+
+def find_weekday(text: str, language: str) -> int | None:
+    for number, name in enumerate(_WEEKDAYS[language]):
+        if name in text and re.search(rf"\b{name}s?\b", text):
+            return number
+    return None
+
+
+def find_time(text: str, *, bare: bool = False) -> Found | None:
+    """HH:MM. `bare`: a lone number is an hour, because a time was asked for."""
+    if match := _NOON.search(text):
+        return Found("12:00", match[0])
+    if match := _MIDNIGHT.search(text):
+        return Found("00:00", match[0])
+    if match := _PAST.search(text):
+        minutes = {"half": 30, "quarter": 15}.get(match[1]) or int(match[1])
+        total = int(match[3]) * 60 + (minutes if match[2] == "past" else -minutes)
+        return _of(total // 60, total % 60, text, match[0])
+    for pattern in (*_CLOCKS, *([_BARE] if bare else [])):
+        if not (match := pattern.search(text)):
+            continue
+        groups = [*match.groups(), None, None, None]
+        hour = int(groups[0] or 0)
+        minute = _minutes(groups[1])
+        if groups[2]:
+            hour, minute = hour - 1, 60 - _minutes(groups[3])
+        return _of(hour, minute, text, match[0])
+    return None
+
+
+def _minutes(word: str | None) -> int:
+    if not word:
+        return 0
+    word = word.removeprefix("un ")
+    return _MINUTES.get(word) or _number(word)
+
+
+def _number(word: str) -> int:
+    """Return a day or a minute, or 0 for a number that cannot be one."""
+    return int(word) if len(word) <= 2 and word.isdecimal() else 0
+
+
+def _of(hour: int, minute: int, text: str, said: str) -> Found | None:
+    if hour == 12 and _EARLY.search(text) and not _LATE.search(text):
+        hour = 0
+    elif hour < 12 and _LATE.search(text) and hour != 0:
+        hour += 12
+    return Found(f"{hour:02d}:{minute:02d}", said) if hour < 24 and minute < 60 else None
+
+
+def part_of_day(text: str) -> tuple[str, str] | None:
+    """Return the hours that "in the morning" and its like mean, as HH:MM."""
+    if _NIGHT.search(text):
+        return "18:00", "24:00"
+    if re.search(r"\b(afternoon|pomeriggio|tarde)\b", text):
+        return "12:00", "20:00"
+    if re.search(r"\b(morning|mattina|mattino|la manana)\b", text):
+        return "00:00", "12:30"
+    return None
+
+
+def _date(year: int, month: int, day: int) -> dt.date | None:
+    try:
+        return dt.date(year, month, day)
+    except ValueError:
+        return None

@@ -1,0 +1,159 @@
+"""What kind of fact a question wants, and which sentences hold facts of that kind.
+
+All patterns work on folded text but that of people, who are known by their capitals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from vivavoce.knowledge.calendar import MONTHS
+from vivavoce.knowledge.normalize import fold, stem
+
+_DAYS = (
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|"
+    r"domenica|lunes|martes|miercoles|jueves|viernes|domingo"
+)
+_HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|quarter"
+_NAMES = "|".join(fold(month) for names in MONTHS.values() for month in names if month != "May")
+_WANTED = {
+    "end": r"\b(how late|until when|fino a (quando|che ora)|hasta (cuando|que hora))\b",
+    "when": r"\b(when|what time|which time|what day|which day|what date|how often|what hours|"
+    r"quando|a che ora|che ora|che giorno|quale giorno|orari[oi]?|ogni quanto|"
+    r"cuando|a que hora|que hora|que dia|horarios?|cada cuanto)\b",
+    "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|dove|dov|"
+    r"in (che|quale) (sala|aula|piano|stanza)|a (che|quale) piano|quale (sala|aula)|donde|"
+    r"en que (sala|aula|planta|piso)|que sala)\b",
+    "cost": r"\b(how much|cost|costs|price|prices|fee|expensive|free of charge|"
+    r"quanto (costa|costano|viene|si paga|pago)|costo|prezzo|prezzi|gratis|gratuito|"
+    r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pago)|precio|precios|coste)\b",
+    "who": r"\b(who|whose|which speaker|what speaker|chi|relatore|relatrice|quien|quienes|"
+    r"ponente)\b",
+    "many": r"\b(how many|how long|how far|quant[ie]|quanto (dura|tempo|dista)|cuant[oa]s|"
+    r"cuanto (dura|tiempo|tarda))\b",
+}
+_SHOWN = {
+    "end": r"\b(until|till|ends?|finish(es)?|closes?|to \d|a \d|fino|alle|finisce|termina|chiude|"
+    r"hasta|acaba|cierra|a las)\b",
+    "when": rf"\b((at|from|to|until|till|past|by|before|after|between) (half )?({_HOURS}|\d)|noon|"
+    rf"midnight|{_DAYS}|{_NAMES}|every|morning|afternoon|evening|weeks?|daily|alle|ore|dalle|ogni|"
+    rf"mattina|sera|settiman[ae]|a las|de \d+ a|de la manana|cada|semanas?|todos los dias|"
+    rf"minutes (before|after)|half past|always|sempre|siempre|1\d\d\d|20\d\d)\b|\d:\d|\d ?[ap]m\b",
+    "where": r"\b(floor|level|room|next to|near|front|behind|left|right|entrance|street|under|"
+    r"hall|opposite|beside|outside|inside|in the|at the|piano|accanto|vicino|sala|ingresso|davanti|"
+    r"dietro|sotto|fuori|dentro|nella|nell?|all'|al|presso|planta|piso|junto|cerca|entrada|delante|"
+    r"detras|debajo|frente|fuera|en el|en la)\b",
+    "cost": r"\b(euros?|dollars?|pounds?|costs?|pay|free|price|gratis|gratuit[oaie]+|cuestan?|"
+    r"costano?|incluso|inclusa|incluid[oa]s?|included|pag[ao])\b|[€$£]",
+    "many": r"\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|"
+    r"forty|fifty|sixty|hundred|half an hour|due|tre|quattro|cinque|sei|dieci|quindici|venti|"
+    r"trenta|quaranta|cento|mezz ?ora|dos|tres|cuatro|diez|quince|veinte|treinta|cuarenta|cien|"
+    r"media hora)\b",
+}
+# One after the other: a single pattern with `.*` between them would try each pair of places.
+_WANTED_FROM = {
+    "end": (
+        re.compile(
+            r"\b(when|what time|until when|how late|a che ora|quando|fino a (quando|che ora)|"
+            r"cuando|a que hora|hasta (cuando|que hora))\b"
+        ),
+        re.compile(
+            r"\b(end|ends|ending|finish|finishes|close|closes|closing time|over|until|finisce|"
+            r"finiscono|termina|chiude|chiudono|acaba|acaban|cierra|cierran|terminan)\b"
+        ),
+    )
+}
+_PERSON = re.compile(
+    r"\b[A-ZÀ-Ý][\w'’-]{1,40} (?:(?:de|di|da|del|van|von|la) ){0,3}[A-ZÀ-Ý][\w'’-]"
+)
+_WANTED_COMPILED = {kind: re.compile(pattern) for kind, pattern in _WANTED.items()}
+_SHOWN_COMPILED = {kind: re.compile(pattern) for kind, pattern in _SHOWN.items()}
+
+_WHAT = re.compile(r"\b(what|which)\b")
+_TOPIC = re.compile(
+    r"\bdi (che|cosa|che cosa) (parla|parlano|tratta)\b|"
+    r"\bde que (trata|habla|va)\b"
+)
+_ASKING = re.compile(
+    r"^(and |e |y |so |ok |okay |hello |hi |ciao |hola |excuse me |scusi |scusa |perdon )*"
+    r"(when|where|what|what's|which|who|who's|whose|how|why|is|are|does|do|did|was|will|"
+    r"a che|a quale|in (che|quale)|da dove|quando|dove|dov|dov'e|che|cosa|cos'e|quale|quali|qual|"
+    r"quanto|quanta|quanti|quante|chi|come|perche|c'e|ci sono|"
+    r"a que|en que|de donde|cuando|donde|que|cual|cuales|cuanto|cuanta|cuantos|cuantas|quien|"
+    r"quienes|como|por que|hay|esta|estan|es|son|tiene|tienen)\b"
+)
+_LEANING = re.compile(
+    r"^(and|and what about|what about|how about|e|ed|invece|y|e invece|y que tal)\b|"
+    r"\b(it|its|that|this|there|he|she|they|them|his|her|ci|lui|lei|quello|quella|esso|"
+    r"li|ahi|alli|eso|ese|esa|el|ella|ello)$|\b(it|its|they|he|she|esso|essa|ello)\b"
+)
+
+# Words of the kind of question rather than of its subject: they should not decide what it is about.
+_KIND_WORDS = {
+    "en": """start begin end finish open close time hour day date room floor cost price pay euro
+        speak speaker talk place held located location go reach exactly today take
+        long often late early minute near nearby speech session lecture bring leave use take
+        buy find see come build built allowed possible""",
+    "it": """inizia comincia finisce termina apre chiude ora ore orario giorno data sala piano costa
+        vicino costo prezzo pagare euro parla relatore posto luogo trova arrivare raggiungere andare
+        esattamente dura minuto oggi tiene conferenza intervento presentazione sessione portare
+        lasciare usare prendere comprare vedere permesso possibile""",
+    "es": """empieza comienza termina acaba abre cierra hora horario dia fecha sala planta piso
+        cerca cuesta costo precio pagar euro habla ponente lugar llegar ir exactamente dura minuto
+        hoy queda celebra charla ponencia sesion conferencia traer llevar dejar usar tomar comprar
+        ver permitido posible""",
+}
+KIND_WORD_WEIGHT = 0.3
+
+
+def weights(asked: Sequence[str], language: str) -> dict[str, float]:
+    """For `Index.search`. Numbers too say little about a subject."""
+    numbers = [word for word in asked if word.lstrip("#").isdigit()]
+    return kind_weights(language) | dict.fromkeys(numbers, KIND_WORD_WEIGHT)
+
+
+@lru_cache(maxsize=8)
+def kind_weights(language: str) -> dict[str, float]:
+    words = {stem(word, language) for word in _KIND_WORDS[language].split()}
+    return dict.fromkeys(words, KIND_WORD_WEIGHT)
+
+
+def kinds(folded: str) -> list[str]:
+    """Return the kinds of facts that a question wants, the most particular first."""
+    found = [kind for kind, pattern in _WANTED_COMPILED.items() if _wants(kind, pattern, folded)]
+    return [kind for kind in found if not (kind == "when" and "end" in found)]
+
+
+def _wants(kind: str, pattern: re.Pattern[str], folded: str) -> bool:
+    if pattern.search(folded):
+        return True
+    begin, end = _WANTED_FROM.get(kind, (None, None))
+    if begin is None or end is None:
+        return False
+    begun = begin.search(folded)
+    return begun is not None and end.search(folded, begun.end()) is not None
+
+
+def asks_topic(folded: str) -> bool:
+    """Recognise "what is …?", which the beginning of a text answers."""
+    if folded.endswith(" about") and _WHAT.search(folded):
+        return True
+    return bool(_TOPIC.search(folded))
+
+
+def shows(kind: str, sentence: str, folded: str) -> bool:
+    """Look for a fact of that kind in a sentence."""
+    if kind == "who":
+        return bool(_PERSON.search(sentence))
+    return bool(_SHOWN_COMPILED[kind].search(folded))
+
+
+def is_question(folded: str) -> bool:
+    return bool(_ASKING.match(folded))
+
+
+def leans(folded: str) -> bool:
+    """Recognise a question about the last subject: "and where is it?", "e dove?", "¿y dónde?" """
+    return bool(_LEANING.search(folded))

@@ -1,0 +1,185 @@
+"""The rules of the embedded brain: answer from what the assistant knows, call its tools, and say so
+if it does not know. No language model, no state of a call: one serves all calls of an assistant.
+
+The rules apply in this order: report the result of a tool; continue an open question of the
+assistant; call a tool that must be called; answer small talk; choose the better of a tool and an
+answer from the knowledge. If no rule applies, the brain says that it does not know.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from vivavoce.knowledge import calendar
+from vivavoce.knowledge.chunks import Chunk
+from vivavoce.knowledge.normalize import LANGUAGES
+from vivavoce.knowledge.search import KnowledgeIndex
+
+from . import dialogue, phrases, questions, results, slot_filling, tools
+from .answers import Answers, titles
+from .budget import Budget
+from .excerpt import Excerpt
+from .language import detect
+from .phrases import PHRASES
+from .utterance import BrainReply, UserUtterance
+
+EARLIER = 3  # questions that one may lean on,
+EARLIER_CHARACTERS = 300  # and of each as much
+TOPICS = 3  # named in the answer to a request for help
+
+
+class Responder:
+    """`now` gives the local time, for "tomorrow" and "next"; `name` is how it calls itself."""
+
+    def __init__(
+        self,
+        chunks: Iterable[Chunk] = (),
+        *,
+        languages: Sequence[str] = ("en",),
+        name: str = "",
+        now: Callable[[], dt.datetime] = dt.datetime.now,
+    ) -> None:
+        known = tuple(chunks)
+        bases = dict.fromkeys(language.split("-")[0] for language in languages)
+        self._languages = tuple(base for base in bases if base in LANGUAGES) or ("en",)
+        self._indexes = {lang: KnowledgeIndex(known, lang) for lang in self._languages}
+        self._answers = {lang: Answers(index) for lang, index in self._indexes.items()}
+        self._name = name
+        self._now = now
+
+    def reply(
+        self, read: Excerpt, *, now: dt.datetime | None = None, budget: Budget | None = None
+    ) -> BrainReply:
+        """Return a text or a tool call for any request. It has no effects."""
+        budget, now = budget or Budget(), now or self._now()
+        talk = read.dialogue
+        language = self._usual(read.language, talk)
+        if talk.outputs:
+            language = detect(talk.asked, self._indexes, language)
+            text = " ".join(results.sentence(output, language) for output in talk.outputs)
+            return BrainReply(kind="result", language=language, text=text)
+        if not talk.asked:
+            words = PHRASES[language]
+            text = words.again if talk.unheard else words.hello
+            return BrainReply(kind="small", language=language, text=text)
+        asked = slot_filling.pending(talk, read.tools, self._languages, now.date(), budget)
+        if asked is not None and not read.forced:
+            return self._resumed(asked, talk, now, budget)
+        said = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
+        if read.forced and (candidate := tools.best(read.tools, said, now.date(), budget)):
+            given = asked.arguments if asked and asked.tool.name == candidate.tool.name else {}
+            return _forced(candidate, given, said)
+        return self._judged(said, talk, read.tools, now, budget)
+
+    def _resumed(
+        self, asked: slot_filling.Asked, talk: dialogue.Dialogue, now: dt.datetime, budget: Budget
+    ) -> BrainReply:
+        """Take an answer to the open question, or answer another one and ask again."""
+        language = asked.tool.language
+        said = UserUtterance(talk.asked, language)
+        if reply := slot_filling.resume(asked, said, now.date(), budget):
+            return reply
+        again = slot_filling.ask(asked.tool, asked.slot)
+        if questions.is_question(said.folded):
+            other = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
+            answer = self._judged(other, talk, (), now, budget)
+            return msgspec.structs.replace(
+                answer, kind="ask", text=f"{answer.text} {again}", name=asked.tool.name
+            )
+        words = PHRASES[language]
+        if asked.tries > slot_filling.TRIES:
+            return BrainReply(kind="small", language=language, text=words.dropped)
+        return BrainReply(
+            kind="ask", language=language, text=f"{words.again} {again}", name=asked.tool.name
+        )
+
+    def _judged(
+        self,
+        said: UserUtterance,
+        talk: dialogue.Dialogue,
+        specs: Sequence[bytes],
+        now: dt.datetime,
+        budget: Budget,
+    ) -> BrainReply:
+        answers = self._answers[said.language]
+        written = answers.index.asked(said.text)  # an author may say "who are you" differently
+        if written is None and (reply := self._small_talk(said, talk, now)):
+            return reply
+        candidate = tools.best(specs, said, now.date(), budget)
+        if candidate and candidate.score >= tools.ENOUGH and _callable(candidate.tool):
+            hit = answers.find(said)
+            share = 1.0 if questions.is_question(said.folded) else tools.ORDER
+            if hit is None or candidate.score >= share * hit.confidence:
+                return slot_filling.call_or_ask(candidate.tool, candidate.arguments)
+        earlier = [
+            UserUtterance(text[:EARLIER_CHARACTERS], said.language)
+            for text in talk.earlier_asked(EARLIER)
+        ]
+        if phrases.MORE.match(said.folded):
+            reply = answers.more(talk.last_said, said.language)
+        else:
+            reply = answers.answer(said, earlier, talk.last_said, now)
+        if reply is None:
+            text = PHRASES[said.language].unknown
+            return BrainReply(kind="unknown", language=said.language, text=text)
+        return reply
+
+    def _small_talk(
+        self, said: UserUtterance, talk: dialogue.Dialogue, now: dt.datetime
+    ) -> BrainReply | None:
+        words = PHRASES[said.language]
+        match phrases.small_talk(said.folded):
+            case None:
+                return None
+            case "repeat":
+                text = talk.last_said or words.nothing_said
+            case "name":
+                name = words.name.format(name=self._name) if self._name else words.nameless
+                text = f"{name} {self._help(said.language)}"
+            case "clock":
+                text = words.it_is.format(what=calendar.clock(f"{now:%H:%M}", said.language))
+            case "today":
+                date = calendar.say_date(now.date(), said.language)
+                text = words.it_is.format(what=date.removeprefix("on ").removeprefix("el "))
+            case "help":
+                text = self._help(said.language)
+            case kind:
+                text = str(getattr(words, kind))
+        return BrainReply(kind="small", language=said.language, text=text)
+
+    def _help(self, language: str) -> str:
+        words = PHRASES[language]
+        topics = titles(self._indexes[language], TOPICS)
+        if not topics:
+            return words.helpless
+        return words.help.format(topics=phrases.listed(topics, words.or_))
+
+    def _usual(self, given: str, talk: dialogue.Dialogue) -> str:
+        """Return the call's language, or the language of the last message."""
+        if given in self._languages:
+            return given
+        usual = self._languages[0]
+        for text in (talk.last_said, *talk.earlier_asked(1)):
+            usual = detect(text, self._indexes, usual)
+        return usual
+
+
+def _callable(tool: tools.CallableTool) -> bool:
+    """Could its required arguments be spoken at all?"""
+    return all(tool.properties[name].get("type") != "object" for name in tool.required)
+
+
+def _forced(
+    candidate: tools.Candidate, given: dict[str, object], said: UserUtterance
+) -> BrainReply:
+    """Fill in a call that the client requires: a free text gets the whole utterance."""
+    arguments = given | candidate.arguments
+    for name in candidate.tool.required:
+        if name not in arguments and tools.is_free(candidate.tool.properties[name]):
+            arguments[name] = said.text
+    return BrainReply(
+        kind="call", language=said.language, name=candidate.tool.name, arguments=arguments
+    )

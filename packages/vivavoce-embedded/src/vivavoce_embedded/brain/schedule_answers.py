@@ -1,0 +1,173 @@
+"""Questions about a programme: lists, first, next, now; and one event, by what was asked of it.
+
+"What talks are on Tuesday?", "who is in room B this afternoon?", "what comes after the keynote?"
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+
+from vivavoce.knowledge import calendar
+from vivavoce.knowledge.chunks import ScheduleEvent
+from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers
+from vivavoce.knowledge.search import KnowledgeIndex
+
+from .phrases import PHRASES
+from .questions import asks_topic
+from .results import shortened
+from .schedule_query import ScheduleQuery, ScheduleQueryParser
+from .utterance import UserUtterance
+
+_THERE_ARE = {"en": "There are {n}", "it": "Ce ne sono {n}", "es": "Hay {n}"}
+ABOUT = 0.6  # confidence from which an event is about a topic
+
+
+class Programme:
+    """The events of an assistant in one language."""
+
+    def __init__(self, index: KnowledgeIndex) -> None:
+        self.index = index
+        self.events = sorted((chunk.event for chunk in index.chunks if chunk.event), key=_order)
+        self._wishes = ScheduleQueryParser(index, self.events)
+
+    def answer(
+        self, said: UserUtterance, earlier: Sequence[UserUtterance], now: dt.datetime
+    ) -> str | None:
+        """Return a list, or None if the question asks for none. `earlier`: the last questions."""
+        if not self.events or asks_topic(said.folded):
+            return None
+        wish = self._wishes.read(said, now)
+        if wish.changes:
+            wish = self._continued(wish, earlier, now) or wish
+        if wish.order in ("next", "now"):
+            return self._next(wish, said.language, now)
+        if not wish.listing or not (wish.narrow or wish.order or wish.topic or wish.count):
+            return None
+        found = self._found(wish)
+        if not found:
+            return None if wish.subject else PHRASES[said.language].nothing_on
+        if wish.order:
+            return sentence(found[0 if wish.order == "first" else -1], said.language)
+        return self._say(found, wish, said.language)
+
+    def _continued(
+        self, wish: ScheduleQuery, earlier: Sequence[UserUtterance], now: dt.datetime
+    ) -> ScheduleQuery | None:
+        """Apply this change to the query of the last questions."""
+        begun: ScheduleQuery | None = None
+        for question in earlier:
+            before = self._wishes.read(question, now)
+            if before.listing:
+                begun = before
+            else:
+                begun = begun.changed(before) if begun and before.changes else None
+        return begun.changed(wish) if begun else None
+
+    def _found(self, wish: ScheduleQuery) -> list[ScheduleEvent]:
+        found = [event for event in self.events if _fits(event, wish)]
+        if not wish.topic:
+            return found
+        hits = self.index.search(" ".join(wish.topic), limit=len(self.index.chunks))
+        near = {hit.chunk.event for hit in hits if hit.confidence > ABOUT}
+        return [event for event in found if event in near]
+
+    def _next(self, wish: ScheduleQuery, language: str, now: dt.datetime) -> str:
+        """Return the events after an event, or at this moment, or next."""
+        if wish.after is not None:
+            later = self._following(wish.after)
+        elif wish.order == "now":
+            later = [event for event in self.events if _is_at(event, now)]
+        else:
+            later = [event for event in self.events if _is_to_come(event, now)]
+        somewhere = msgspec.structs.replace(wish, between=None, at=None)
+        later = [event for event in later if _fits(event, somewhere)]
+        if wish.order == "next":
+            later = [event for event in later if _order(event)[:3] == _order(later[0])[:3]]
+        return self._say(later, wish, language) if later else PHRASES[language].nothing_on
+
+    def _following(self, event: ScheduleEvent) -> list[ScheduleEvent]:
+        """Return the rest of an event's day."""
+        ends = event.end or event.start
+        same_day = [e for e in self.events if (e.date, e.weekday) == (event.date, event.weekday)]
+        return [e for e in same_day if e.start >= ends and e != event]
+
+    def _say(self, found: Sequence[ScheduleEvent], wish: ScheduleQuery, language: str) -> str:
+        if len(found) == 1:
+            return sentence(found[0], language)
+        one_day = len({(e.date, e.weekday) for e in found}) == 1
+        entries = []
+        for event in found:
+            if what := speakers(event, language) if wish.who else event.title:
+                on = "" if one_day else day(event, language)
+                where = "" if wish.room else place(event, language)
+                at = calendar.say_time(event.start, language)
+                entries.append(" ".join(filter(None, (what, on, at, where))))
+        said = shortened(entries, language)
+        head = day(found[0], language) if one_day else ""
+        if wish.count:
+            head = f"{_THERE_ARE[language].format(n=len(found))} {head}".strip()
+        return f"{head[:1].upper()}{head[1:]}: {said}." if head else f"{said}."
+
+
+def about(event: ScheduleEvent, wanted: Sequence[str], language: str) -> str:
+    """One event, and of it what was asked for."""
+    title, who = event.title, speakers(event, language)
+    is_ = {"en": "is", "it": "è", "es": "es"}[language]
+    match wanted[0] if wanted else "":
+        case "who" if who:
+            several = who != event.speaker.strip()
+            by = {
+                "en": "The speakers of {t} are {w}" if several else "The speaker of {t} is {w}",
+                "it": "{t}: parlano {w}" if several else "{t}: parla {w}",
+                "es": "{t}: hablan {w}" if several else "{t}: habla {w}",
+            }[language]
+            start = f"{day(event, language)} {calendar.say_time(event.start, language)}"
+            return f"{by.format(t=title, w=who)}, {start}."
+        case "where" if event.room:
+            start = f"{day(event, language)} {calendar.say_time(event.start, language)}"
+            return f"{title} {is_} {place(event, language)}, {start}."
+        case "when" | "end":
+            where = place(event, language)
+            return f"{title} {is_} {' '.join(filter(None, (hours(event, language), where)))}."
+        case "who" | "where" | "cost":
+            return ""
+        case _:
+            return sentence(event, language)
+
+
+def _order(event: ScheduleEvent) -> tuple[str, int, str, str, str]:
+    return event.date, event.weekday, event.start, event.room, event.title
+
+
+def _is_on(event: ScheduleEvent, today: str, weekday: int) -> bool:
+    return event.date == today if event.date else event.weekday == weekday
+
+
+def _is_at(event: ScheduleEvent, now: dt.datetime) -> bool:
+    today = _is_on(event, now.date().isoformat(), now.weekday())
+    return today and event.start <= now.strftime("%H:%M") < (event.end or event.start)
+
+
+def _is_to_come(event: ScheduleEvent, now: dt.datetime) -> bool:
+    today = now.date().isoformat()
+    if event.date > today:
+        return True
+    return _is_on(event, today, now.weekday()) and event.start > now.strftime("%H:%M")
+
+
+def _fits(event: ScheduleEvent, wish: ScheduleQuery) -> bool:
+    if wish.date is not None:
+        weekday = dt.date.fromisoformat(wish.date).weekday()
+        if not _is_on(event, wish.date, weekday):
+            return False
+    if wish.weekday is not None and event.weekday != wish.weekday:
+        return False
+    if wish.between and not wish.between[0] <= event.start < wish.between[1]:
+        return False
+    if wish.at and not event.start <= wish.at < (event.end or f"{event.start}~"):
+        return False
+    exact = ((wish.room, event.room), (wish.track, event.track), (wish.kind, event.kind))
+    return all(wanted in (None, is_) for wanted, is_ in exact)

@@ -1,0 +1,1 @@
+"""The recogniser that needs no download."""

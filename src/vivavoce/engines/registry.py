@@ -1,0 +1,219 @@
+"""Find adapters by kind and name. Packages register them by entry points.
+
+A package declares one entry point for each adapter. Its name is KIND-NAME, and its value is an
+`AdapterSpec`:
+
+    [project.entry-points."vivavoce.adapters"]
+    stt-whisper = "vivavoce_whisper:whisper"
+
+The server's own adapters register in the same way. An entry point that cannot be loaded is listed
+in `Registry.broken`, and the other adapters still work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ConfigError, Mistake
+
+if TYPE_CHECKING:
+    from ..assistants import Assistant
+    from ..config import Settings
+    from .resources import AdapterResources
+
+GROUP = "vivavoce.adapters"
+OWN_PACKAGE = "vivavoce"
+
+Kind = Literal["stt", "brain", "tts", "turn", "vad", "embedding"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+OPTIONAL: Mapping[tuple[str, str], str] = {
+    ("brain", "extractive"): "vivavoce-embedded",
+    ("stt", "pocketsphinx"): "vivavoce-embedded",
+}
+"""Packages of this project that register adapters, and that a server can be installed without."""
+
+Notice = Mapping[str, str]
+"""A sentence for people, by language code."""
+
+A = TypeVar("A", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRequest:
+    """The call that an adapter is made for, and what the server offers to its factory."""
+
+    resources: AdapterResources
+    options: Any = None  # an instance of the spec's `settings_model`
+    language: str = ""
+    for_assistant: Assistant | None = None  # None for `turn` and `vad`, which all calls share
+
+    @property
+    def assistant(self) -> Assistant:
+        """The assistant of the call. Raises `LookupError` for `turn` and `vad`."""
+        if self.for_assistant is None:
+            raise LookupError("this kind of adapter is made for all assistants")
+        return self.for_assistant
+
+
+async def _load_nothing(_: AdapterRequest) -> None: ...
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSpec(Generic[A]):
+    """Describe one adapter and make it.
+
+    `make` returns an adapter for one call. It shares processes and connections by
+    `AdapterResources.once`. A `vad` adapter is a function that returns a new `SpeechDetector`.
+    Import large libraries inside `make`, because the server loads all specs when it starts.
+    """
+
+    kind: Kind
+    name: str
+    make: Callable[[AdapterRequest], Awaitable[A]]
+    preload: Callable[[AdapterRequest], Awaitable[None]] = _load_nothing
+    """Start what the first call would wait for: processes, models."""
+    installed: Callable[[], bool] = _always
+    """True if this machine has the programs and libraries that `make` needs."""
+    settings_model: type[BaseModel] | None = None
+    """The type of the table `[adapters.NAME]` in vivavoce.toml. None: the adapter has no table."""
+    remote: bool = False
+    """True if another server does the work, so that its delay is part of an answer's delay."""
+    limited: bool = False
+    """True if each use occupies one of a few worker processes."""
+    languages: frozenset[str] | None = None
+    """The languages that it supports. None: any."""
+    voices: frozenset[str] | None = None
+    """The voices of a `tts` adapter. None: any name."""
+    notices: tuple[Notice, ...] = ()
+    """What people should know before they talk with it."""
+    missing: tuple[Notice, ...] = ()
+    """What people should know if it is not installed."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"an adapter's kind is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if not self.name:
+            raise ValueError("an adapter has a name")
+
+    def options(self, settings: Settings) -> BaseModel | None:
+        """Return its settings. Raises pydantic's `ValidationError`."""
+        if self.settings_model is None:
+            return None
+        return self.settings_model.model_validate(settings.adapters.table(self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The adapters of this installation."""
+
+    specs: Mapping[tuple[Kind, str], AdapterSpec[Any]] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Why an entry point is not used, by `package: entry point`."""
+
+    def names(self, kind: Kind) -> frozenset[str]:
+        return frozenset(name for each, name in self.specs if each == kind)
+
+    def get(self, kind: Kind, name: str) -> AdapterSpec[Any] | None:
+        return self.specs.get((kind, name))
+
+    def reasons(self) -> dict[tuple[str, str], str]:
+        """Say why an adapter that assistants may name is not here, and what to do about it."""
+        told = {
+            key: f"install the package {package}: pip install {package}"
+            for key, package in OPTIONAL.items()
+            if key not in self.specs
+        }
+        for origin, reason in self.broken.items():
+            kind, _, name = origin.rpartition(": ")[2].partition("-")
+            if (kind, name) not in self.specs:
+                told[kind, name] = f"{origin} {reason}"
+        return told
+
+    def voices(self) -> dict[str, frozenset[str]]:
+        """Return the voices of each `tts` adapter that has a fixed list."""
+        return {
+            spec.name: spec.voices
+            for spec in self.specs.values()
+            if spec.kind == "tts" and spec.voices is not None
+        }
+
+    def check(self, settings: Settings, file: str) -> None:
+        """Raise `ConfigError` with every mistake in the tables `[adapters.NAME]`."""
+        mistakes: list[Mistake] = []
+        models = [spec for spec in self.specs.values() if spec.settings_model is not None]
+        known = {spec.name for spec in models}
+        for name in sorted(settings.adapters.names() - known):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f' (did you mean "{near[0]}"?)' if near else ""
+            message = f"there is no adapter of this name that has settings{hint}"
+            mistakes.append(Mistake(file, f"adapters.{name}", None, message))
+        for spec in models:
+            try:
+                spec.options(settings)
+            except ValidationError as error:
+                mistakes += _mistakes(error, spec.name, file)
+        if mistakes:
+            raise ConfigError(list(dict.fromkeys(mistakes)))
+
+
+def _mistakes(error: ValidationError, name: str, file: str) -> list[Mistake]:
+    return [
+        Mistake(file, ".".join(["adapters", name, *map(str, each["loc"])]), None, each["msg"])
+        for each in error.errors(include_url=False, include_input=False)
+    ]
+
+
+@cache
+def installed() -> Registry:
+    """Return the adapters of all installed packages. The server reads them once."""
+    return collect(entry_points(group=GROUP))
+
+
+def collect(points: Iterable[EntryPoint]) -> Registry:
+    """Load entry points. If two packages use one name, the server's own adapter is used."""
+    specs: dict[tuple[Kind, str], AdapterSpec[Any]] = {}
+    origins: dict[tuple[Kind, str], str] = {}
+    broken: dict[str, str] = {}
+    for point in sorted(points, key=_precedence):
+        origin = f"{_package(point)}: {point.name}"
+        try:
+            spec = point.load()
+        except (Exception, SystemExit) as error:  # code of any package runs here
+            broken[origin] = f"cannot be loaded: {_reason(error)}"
+            continue
+        if not isinstance(spec, AdapterSpec):
+            broken[origin] = f"{point.value} is not an AdapterSpec"
+        elif point.name != f"{spec.kind}-{spec.name}":
+            broken[origin] = f"must have the name {spec.kind}-{spec.name}"
+        elif (key := (spec.kind, spec.name)) in specs:
+            broken[origin] = f'{origins[key]} has registered the {spec.kind} "{spec.name}" already'
+        else:
+            specs[key], origins[key] = spec, origin
+    return Registry(specs, broken)
+
+
+def _precedence(point: EntryPoint) -> tuple[bool, str, str]:
+    package = _package(point)
+    return package != OWN_PACKAGE, package, point.name
+
+
+def _reason(error: BaseException) -> str:
+    """Name the type, and the module that is missing. Other messages may hold secrets."""
+    kind = type(error).__name__
+    return f"{kind} ({error.name})" if isinstance(error, ImportError) and error.name else kind
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"

@@ -1,0 +1,1 @@
+"""Servers to test adapters against, without a provider: `pip install vivavoce[testing]`."""
