@@ -30,7 +30,7 @@ _READ = ("vivavoce", *_OTHERS)  # we know what these write
 
 
 def _event(record: logging.LogRecord) -> str:
-    """Without its arguments a library's pattern quotes nobody; without a pattern it may."""
+    """Return what happened, without the values that a library put into its message."""
     if _is_read(record):
         return record.getMessage()
     return str(record.msg) if record.args else "logged_by_library"

@@ -282,15 +282,15 @@ class CallDriver(Generic[In, Eff]):
         self.reconcile()
 
     def _break(self, bug: Exception) -> None:
-        """End the call. It stays busy: nothing more is told to a machine that is broken."""
+        """End the call. It stays busy, so that a broken machine gets no more input."""
         self._busy = True
         self._bug = bug
         self._over.set()
 
     def reconcile(self) -> None:
-        """After anything at all: who may breathe, what is due, are we done?
+        """Update clients, work, mailbox, timer and end of call, after anything at all.
 
-        What goes wrong in it is this call's bug too, and no other call's.
+        An exception ends this call. Its caller may be another one, so it is not raised.
         """
         if self._busy:
             return
