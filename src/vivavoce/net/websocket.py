@@ -259,7 +259,7 @@ class Socket(WSListener):
         except Exception:  # as picows does for an exception in a callback
             self._held.clear()
             self.close(CloseCode.INTERNAL_ERROR, "")
-            if self._ended:  # too late to close: the receiver has to be told here
+            if self._ended:  # close() has no effect then, so tell the receiver here
                 self._tell_lost()
             raise
         if self._held and self._closing is None:
