@@ -44,7 +44,7 @@ TERMS = [term for section in sections(PAGE) for term in section]
 def symbols(path: str) -> frozenset[str]:
     """Return the names that a module defines at its top level."""
     found = set[str]()
-    for node in ast.parse((SOURCE / path).read_text("utf-8")).body:
+    for node in ast.parse(module(path).read_text("utf-8")).body:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 found.add(name)
@@ -56,7 +56,13 @@ def symbols(path: str) -> frozenset[str]:
 
 
 def in_source(path: str, name: str | None) -> bool:
-    return (SOURCE / path).is_file() and (name is None or name in symbols(path))
+    return module(path).is_file() and (name is None or name in symbols(path))
+
+
+def module(path: str) -> Path:
+    """Return the file of a module: of the server, or of the package that its path begins with."""
+    package = ROOT / "packages" / path.partition("/")[0].replace("_", "-")
+    return package / "src" / path if package.is_dir() else SOURCE / path
 
 
 def is_setting(section: str, key: str) -> bool:

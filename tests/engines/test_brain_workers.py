@@ -407,9 +407,9 @@ def test_a_request_that_breaks_the_rules_fails_its_response_and_not_the_process(
     live(story())
 
 
-STRANGER = """
+IMPOSTOR = """
 import sys
-from vivavoce.engines.brain.extractive.wire import HEADER, Failed, frame
+from vivavoce_embedded.brain.wire import HEADER, Failed, frame
 (size,) = HEADER.unpack(sys.stdin.buffer.read(HEADER.size))
 sys.stdin.buffer.read(size)
 sys.stdout.buffer.write({answer})
@@ -430,12 +430,12 @@ sys.stdin.read()
 def test_a_process_whose_answer_cannot_be_read_is_replaced(
     answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "stranger.py").write_text(STRANGER.format(answer=answer))
+    (tmp_path / "impostor.py").write_text(IMPOSTOR.format(answer=answer))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     async def story() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(worker, "__name__", "stranger")
+            patched.setattr(worker, "__name__", "impostor")
             workers = Workers(1)
         async with workers:
             with pytest.raises(EngineError, match="cannot be read"):

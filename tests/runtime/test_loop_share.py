@@ -60,7 +60,7 @@ class FakeDriver:
     turn: int = 0
     clock: float = 0.0
     flowing: bool = True
-    holds_much: bool = False
+    over_limit: bool = False
 
     def __post_init__(self) -> None:
         self.relay = self
