@@ -23,8 +23,8 @@ from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.vad.silero import Silero
 from vivavoce.protocol import codec
 from vivavoce.protocol.config import SessionConfig
-from vivavoce.runtime.call_request import now
-from vivavoce.runtime.client import Client
+from vivavoce.runtime.client_port import ClientPort
+from vivavoce.runtime.clock import now
 from vivavoce.runtime.driver import CallDriver
 from vivavoce.runtime.engine_work import EngineWork
 from vivavoce.runtime.input_pipeline import InputPipeline
@@ -43,8 +43,6 @@ class Nowhere:
     full = False
 
     def write(self, data: Frame) -> None: ...
-
-    def hush(self, item_id: str) -> None: ...
 
     def pause_reading(self) -> None: ...
 
@@ -66,7 +64,7 @@ class Call:
         self.ears = InputPipeline(Silero, lambda: session.config.audio.input)
         self.line = CallDriver(session, EngineWork(scripted()), recorder)
 
-        def reader(client: Client) -> SessionReader:
+        def reader(client: ClientPort) -> SessionReader:
             return SessionReader(self.line, client, self.ears)
 
         self.client = self.line.attach(Nowhere(), reader)

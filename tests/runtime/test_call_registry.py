@@ -1,4 +1,4 @@
-"""Who ends a process's calls, and how long they may take about it."""
+"""How the registry ends the calls of a process, and how long it waits for them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from dataclasses import dataclass, field
 import pytest  # noqa: TC002
 
 from vivavoce.access.auth_failure import AuthFailure
-from vivavoce.runtime.call_registry import (
-    GONE_WITHIN_S,
-    POLITE_S,
-    WAITERS,
-    CallRegistry,
-    LiveCall,
-    Readers,
-)
-from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.call_registry import GONE_WITHIN_S, POLITE_S, WAITERS, InProcessCallRegistry
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.client_port import ClientPort, Reader
+from vivavoce.runtime.live_call import LiveCall, Readers
 from vivavoce.runtime.outbox import Transport
 
 from ..support.fakes import now
@@ -52,7 +47,7 @@ class FakeDriver:
         self.told.append((now(), why.code, 3000))
         self._end_in(self.gone_after_s)
 
-    def dismiss(self, client: Client, why: AuthFailure, *, at_once: bool = False) -> None:
+    def dismiss(self, client: ClientPort, why: AuthFailure, *, at_once: bool = False) -> None:
         raise NotImplementedError
 
     def _end_in(self, seconds: float | None) -> None:
@@ -60,11 +55,11 @@ class FakeDriver:
             asyncio.get_running_loop().call_later(seconds, self.call.over.set)
 
 
-def unread(client: Client) -> Reader:
+def unread(client: ClientPort) -> Reader:
     raise NotImplementedError
 
 
-def ring(registry: CallRegistry, number: int, conversation: str = "conv_1") -> LiveCall:
+def ring(registry: InProcessCallRegistry, number: int, conversation: str = "conv_1") -> LiveCall:
     call = LiveCall(f"rtc_{number}", conversation, "echo")
     registry.add(call)
     return call
@@ -72,7 +67,7 @@ def ring(registry: CallRegistry, number: int, conversation: str = "conv_1") -> L
 
 def test_taking_over_ends_the_calls_of_that_conversation_only() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         ours, others, new = ring(registry, 1), ring(registry, 2, "conv_2"), ring(registry, 3)
         phones = [FakeDriver(call) for call in (ours, others, new)]
         for phone in phones:
@@ -87,7 +82,7 @@ def test_a_peer_that_vanished_is_not_waited_for() -> None:
     """A phone without network reconnects: its old call has words waiting that nobody reads."""
 
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         old = ring(registry, 1)
         phone = FakeDriver(old, gone_after_s=None)
         old.connect(phone, unread)
@@ -100,7 +95,7 @@ def test_a_peer_that_vanished_is_not_waited_for() -> None:
 
 def test_a_call_that_does_not_end_is_not_taken_over() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         old = ring(registry, 1)
         old.connect(FakeDriver(old, gone_after_s=None, stores_within_s=None), unread)
         assert not await registry.take_over("conv_1")
@@ -111,7 +106,7 @@ def test_a_call_that_does_not_end_is_not_taken_over() -> None:
 
 def test_a_call_that_is_still_being_set_up_is_hung_up_on_as_soon_as_it_stands() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         first = ring(registry, 1)
         phone = FakeDriver(first)
         second = ring(registry, 2)
@@ -122,9 +117,9 @@ def test_a_call_that_is_still_being_set_up_is_hung_up_on_as_soon_as_it_stands() 
     live(story())
 
 
-def test_who_is_admitted_while_we_leave_is_sent_home() -> None:
+def test_a_call_that_is_added_during_shutdown_is_ended() -> None:
     async def story() -> None:
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             pass
         late = ring(registry, 1)
         phone = FakeDriver(late)
@@ -134,7 +129,7 @@ def test_who_is_admitted_while_we_leave_is_sent_home() -> None:
     live(story())
 
 
-def test_leaving_waits_for_every_call_and_cancels_what_does_not_end() -> None:
+def test_shutdown_waits_for_every_call_and_cancels_those_that_do_not_end() -> None:
     ends: list[str] = []
 
     async def stuck() -> None:
@@ -144,7 +139,7 @@ def test_leaving_waits_for_every_call_and_cancels_what_does_not_end() -> None:
             ends.append("cancelled")
 
     async def story() -> None:
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             kind = ring(registry, 1)
             kind.connect(FakeDriver(kind, gone_after_s=0.5), unread)
             registry.spawn(stuck(), "websocket")
@@ -155,12 +150,12 @@ def test_leaving_waits_for_every_call_and_cancels_what_does_not_end() -> None:
     assert ends == ["cancelled"]
 
 
-def test_one_calls_bug_is_logged_and_ends_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_bug_of_one_call_is_logged_and_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
     async def bug() -> None:
         raise ZeroDivisionError
 
     async def story() -> None:
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             registry.spawn(bug(), "websocket")
             await asyncio.sleep(1)
 
@@ -171,7 +166,7 @@ def test_one_calls_bug_is_logged_and_ends_nobody_else(caplog: pytest.LogCaptureF
 
 def test_a_call_whose_key_is_revoked_before_it_stands_ends_as_soon_as_it_does() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         call = LiveCall("rtc_1", "conv_1", "echo", credential_ids=("cs_1", "key_1"))
         registry.add(call)
         assert registry.revoke(["key_1"]) == 1
@@ -185,9 +180,9 @@ def test_a_call_whose_key_is_revoked_before_it_stands_ends_as_soon_as_it_does() 
     live(story())
 
 
-def test_of_many_revoked_calls_those_that_vanished_are_cut_off_together() -> None:
+def test_revoked_calls_whose_clients_vanished_are_aborted_together() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         phones = []
         for number in range(1000):
             call = LiveCall(f"rtc_{number}", "conv_1", "echo", credential_ids=("key_1",))
@@ -209,7 +204,7 @@ def test_of_many_revoked_calls_those_that_vanished_are_cut_off_together() -> Non
 
 def test_a_call_that_is_about_to_begin_is_waited_for() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         loop = asyncio.get_running_loop()
         finding = asyncio.create_task(registry.find("rtc_1", 5.5))
         await asyncio.sleep(1)
@@ -225,7 +220,7 @@ def test_a_call_that_is_about_to_begin_is_waited_for() -> None:
 
 def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         call = ring(registry, 1)
         asyncio.get_running_loop().call_later(1, registry.remove, call)
         assert await registry.find("rtc_1", 5.5) is None
@@ -236,7 +231,7 @@ def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer() -> None:
 
 def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         found = await asyncio.gather(*(registry.find(f"rtc_{n % 7}", 5.5) for n in range(WAITERS)))
         assert found == [None] * WAITERS
         assert now() == 5.5
@@ -247,7 +242,7 @@ def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
 
 def test_more_than_so_many_do_not_wait() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         patient = [asyncio.create_task(registry.find(f"rtc_{n}", 5.5)) for n in range(WAITERS)]
         await asyncio.sleep(1)
         assert await registry.find("rtc_too_many", 5.5) is None
@@ -257,9 +252,9 @@ def test_more_than_so_many_do_not_wait() -> None:
     live(story())
 
 
-def test_who_waits_for_a_call_is_told_at_once_when_we_leave() -> None:
+def test_find_returns_at_once_on_shutdown() -> None:
     async def story() -> None:
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             finding = asyncio.create_task(registry.find("rtc_1", 5.5))
             await asyncio.sleep(1)
             registry.start_shutdown()
@@ -273,7 +268,7 @@ def test_who_waits_for_a_call_is_told_at_once_when_we_leave() -> None:
 
 def test_a_call_that_is_over_is_not_joined() -> None:
     async def story() -> None:
-        registry = CallRegistry()
+        registry = InProcessCallRegistry()
         call = ring(registry, 1)
         registry.connect(call, FakeDriver(call, over=True), unread)
         asyncio.get_running_loop().call_later(0.1, registry.remove, call)

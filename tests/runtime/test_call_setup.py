@@ -1,4 +1,4 @@
-"""How a call begins, with a real store and real assistants: what is refused leaves nothing."""
+"""Call setup with a real store and real assistants. A refused call leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ from vivavoce.app.adapters import Adapters, known
 from vivavoce.app.build import CallBuilder
 from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Catalogue
+from vivavoce.audio import pcm as audio
 from vivavoce.config import Settings
-from vivavoce.core.types import Caller
+from vivavoce.core.types import Caller, JsonObject
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
 from vivavoce.runtime.admission import Admission
-from vivavoce.runtime.call_registry import CallRegistry
-from vivavoce.runtime.call_request import CallRequest, CallResolver, CallSpec, ids
+from vivavoce.runtime.call_counters import InProcessCallCounters
+from vivavoce.runtime.call_registry import InProcessCallRegistry
+from vivavoce.runtime.call_request import CallLimits, CallRequest, CallResolver, CallSpec
 from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
+from vivavoce.runtime.client import Client
+from vivavoce.runtime.clock import ids
+from vivavoce.runtime.event_bus import InProcessEventBus
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.load import LoadMonitor
 from vivavoce.runtime.metrics import Metrics
+from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
 
 from ..support.fakes import FakeWire
 from ..support.folders import write
+from ..support.media_port import MediaPort
 from ..support.token_policy import Claims, TokenPolicy
 from ..support.virtual_time import live
 from .test_driver import HELLO
@@ -68,8 +75,9 @@ class Place:
 
     reception: CallSetup
     store: MemoryStore
-    registry: CallRegistry
-    client_id: Caller
+    registry: InProcessCallRegistry
+    bus: InProcessEventBus
+    caller: Caller
     built: list[CallSpec] = field(default_factory=list)
 
     async def conversations(self) -> int:
@@ -82,6 +90,21 @@ class Place:
         self.registry.spawn(call.live(), "test")
         await asyncio.sleep(0.01)
         return call
+
+    async def media_call(self, wire: FakeWire) -> tuple[AdmittedCall, MediaPort]:
+        """Come in over a transport that plays audio by itself."""
+        call = await self.reception.admit(CallRequest("key", "telephone", audio="media"))
+        driver = call.driver
+
+        def make(client_id: int) -> MediaPort:
+            outbox = Outbox(wire, driver.clock)
+            wire.client = Client(driver, client_id, wire, outbox, call.reader)
+            return MediaPort(driver, wire.client)
+
+        port = driver.attach_port(make)
+        self.registry.spawn(call.live(), "test")
+        await asyncio.sleep(0.01)
+        return call, port
 
 
 def place(
@@ -98,10 +121,10 @@ def place(
 ) -> None:
     write(folder, ECHO, "echo")
     kept = store or MemoryStore()
-    client_id = caller or Caller(credential="key", key_id="key_1")
+    identified = caller or Caller(credential="key", key_id="key_1")
 
     async def identify(credential: str | None) -> Caller:
-        return at.client_id
+        return at.caller
 
     at: Place
 
@@ -111,10 +134,11 @@ def place(
         async with (
             Adapters(Settings(), DataFolder(folder)) as parts,
             GroupCommitter(kept) as writer,
-            CallRegistry() as registry,
+            InProcessCallRegistry() as registry,
         ):
+            bus = InProcessEventBus()
             builder = CallBuilder(
-                parts, writer, Settings().calls, ids(), Metrics(load or LoadMonitor())
+                parts, writer, Settings().calls, ids(), Metrics(load or LoadMonitor()), bus
             )
 
             async def build(spec: CallSpec) -> BuiltCall:
@@ -134,6 +158,7 @@ def place(
                 ),
                 admission=Admission(
                     registry,
+                    InProcessCallCounters(),
                     max_calls=3,
                     max_calls_per_key=per_key,
                     load=load,
@@ -144,16 +169,14 @@ def place(
                 build=build,
                 make_id=ids(),
             )
-            at = Place(reception, kept, registry, client_id, plans)
+            at = Place(reception, kept, registry, bus, identified, plans)
             await story(at)
 
     live(main())
 
 
 @pytest.mark.parametrize("query", [{"role": "king"}, {"var.colour": "red"}, {"intent": "dance"}])
-def test_who_is_refused_leaves_no_conversation_behind(
-    tmp_path: Path, query: dict[str, str]
-) -> None:
+def test_a_refused_call_stores_no_conversation(tmp_path: Path, query: dict[str, str]) -> None:
     async def story(at: Place) -> None:
         with pytest.raises(CallRefused):
             await at.reception.admit(CallRequest("key", "websocket", query))
@@ -171,7 +194,7 @@ def test_who_is_refused_leaves_no_conversation_behind(
         (Caller(credential="secret", assistant="nobody"), "There is no assistant named 'nobody'."),
     ],
 )
-def test_who_may_list_the_assistants_is_told_whom_they_can_have(
+def test_the_error_lists_the_assistants_if_the_caller_may_list_them(
     tmp_path: Path, caller: Caller, told: str
 ) -> None:
     async def story(at: Place) -> None:
@@ -207,7 +230,7 @@ def test_a_place_is_free_again_when_a_call_could_not_be_set_up(tmp_path: Path) -
     place(tmp_path, story, store=FullDisk())
 
 
-def test_what_is_said_last_in_a_call_is_known_to_the_one_that_continues_it(tmp_path: Path) -> None:
+def test_the_last_item_of_a_call_is_in_the_history_of_its_continuation(tmp_path: Path) -> None:
     """The history is read when the other call has ended, not before."""
 
     async def story(at: Place) -> None:
@@ -239,7 +262,7 @@ def test_a_conversation_without_a_word_is_taken_over_too(tmp_path: Path) -> None
     place(tmp_path, story)
 
 
-def test_of_two_who_continue_a_conversation_at_once_one_stays(tmp_path: Path) -> None:
+def test_of_two_calls_that_continue_a_conversation_at_once_one_stays(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         first = await at.call(FakeWire())
         conversation = first.spec.conversation_id
@@ -251,7 +274,7 @@ def test_of_two_who_continue_a_conversation_at_once_one_stays(tmp_path: Path) ->
     place(tmp_path, story, building_takes_s=0.5)
 
 
-def test_who_reconnects_takes_their_own_place(tmp_path: Path) -> None:
+def test_a_client_that_reconnects_takes_its_own_place(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
         second = await at.call(FakeWire())
@@ -269,14 +292,12 @@ def test_one_key_does_not_take_all_lines(tmp_path: Path) -> None:
             await at.call(FakeWire())
         assert (refused.value.code, refused.value.close) == ("rate_limit_exceeded", 1013)
         assert refused.value.message.startswith("This API key already has 1 calls")
-        at.client_id = Caller(
-            credential="secret", key_id="key_1", browser=True
-        )  # minted by that key
+        at.caller = Caller(credential="secret", key_id="key_1", browser=True)  # minted by that key
         with pytest.raises(CallRefused):
             await at.call(FakeWire())
-        at.client_id = Caller(credential="key", key_id="key_1")
+        at.caller = Caller(credential="key", key_id="key_1")
         await at.call(FakeWire(), conversation_id=first.spec.conversation_id)
-        at.client_id = Caller(credential="key", key_id="key_2")
+        at.caller = Caller(credential="key", key_id="key_2")
         await at.call(FakeWire())
 
     place(tmp_path, story, per_key=1)
@@ -305,7 +326,7 @@ def test_a_continued_conversation_is_not_greeted_again(tmp_path: Path) -> None:
     place(tmp_path, story)
 
 
-def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
+def test_the_conversation_of_another_user_is_not_found(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         call = await at.call(FakeWire())
         assert call.spec.caller.subject == "ada"
@@ -323,7 +344,7 @@ def test_somebody_elses_conversation_is_not_there(tmp_path: Path) -> None:
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
 
 
-def test_what_is_locked_for_browsers_is_locked_in_a_single_response(tmp_path: Path) -> None:
+def test_fields_locked_for_browsers_are_locked_in_response_create(tmp_path: Path) -> None:
     wish = client.ResponseOptions(
         conversation="none",
         instructions="seventeen words " * 17,
@@ -363,18 +384,18 @@ def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: 
 
 
 def late(*, recognisers: bool = False) -> LoadMonitor:
-    """The judgement of a server that has been late for as long as it remembers."""
+    """Return the load of a server that was late for the whole window."""
     load = LoadMonitor()
     if recognisers:
         for client_id in range(5):
             load.joined(client_id, -9.0)
     else:
         for tick in range(200):
-            load.ran(0.2, tick / 20 - 10, 0.05)
+            load.report_lag(0.2, tick / 20 - 10, 0.05)
     return load
 
 
-def test_a_voice_that_would_ruin_the_others_is_told_when_to_try_again(tmp_path: Path) -> None:
+def test_a_voice_call_under_load_is_refused_with_retry_after(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
         with pytest.raises(CallRefused) as refused:
@@ -390,7 +411,7 @@ def test_a_voice_that_would_ruin_the_others_is_told_when_to_try_again(tmp_path: 
     place(tmp_path, story, load=late())
 
 
-def test_where_nobody_is_there_to_be_ruined_everybody_may_come(tmp_path: Path) -> None:
+def test_the_only_call_is_admitted_under_load(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
 
@@ -411,7 +432,7 @@ def test_a_running_conversation_goes_on_however_busy_it_is(tmp_path: Path) -> No
     place(tmp_path, story, load=load)
 
 
-def test_who_lost_the_connection_just_now_may_come_back(tmp_path: Path) -> None:
+def test_a_conversation_of_the_last_two_minutes_continues_under_load(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
         lost = FakeWire()
@@ -428,7 +449,7 @@ def test_who_lost_the_connection_just_now_may_come_back(tmp_path: Path) -> None:
     place(tmp_path, story, load=load)
 
 
-def test_who_only_writes_does_not_wait_for_those_who_speak(tmp_path: Path) -> None:
+def test_a_text_call_is_admitted_under_load(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
         await at.call(FakeWire())
@@ -469,7 +490,7 @@ def test_a_policy_refuses_an_assistant_however_the_request_names_it(
 ) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire(), **asked)
-        at.client_id = Caller(credential="token", subject="bob")
+        at.caller = Caller(credential="token", subject="bob")
         with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire(), **asked)
         assert (refused.value.status, refused.value.code) == (403, "assistant_not_allowed")
@@ -525,3 +546,58 @@ def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
     assert record["error"] == "KeyError"
     assert record["call"].startswith("rtc_")
     assert "somebody" not in str(record)
+
+
+def test_the_spec_carries_transport_dialect_tools_and_limits(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        await at.media_call(wire := FakeWire())
+        (spec,) = at.built
+        assert (spec.transport, spec.dialect, spec.audio) == ("telephone", "ga", "media")
+        assert spec.tools == spec.assistant.tools()
+        assert spec.limits == CallLimits(max_session_s=3600, idle_s=300, context_tokens=28_672)
+        assert spec.locked == ("instructions", "tools", "audio.output.voice")
+        assert wire.client is not None
+        wire.client.lost(1000, "")
+
+    place(tmp_path, story, caller=Caller(credential="cookie", browser=True))
+
+
+def test_an_answer_over_a_media_transport_is_played_and_its_playout_announced(
+    tmp_path: Path,
+) -> None:
+    async def story(at: Place) -> None:
+        _, port = await at.media_call(wire := FakeWire())
+        wire.say(codec.encode(client.ItemCreate(item=HELLO)))
+        wire.say(codec.encode(client.ResponseCreate()))
+        await asyncio.sleep(10)
+        played_ms = sum(audio.duration_ms(pcm) for _, _, pcm in port.track.played)
+        assert played_ms > 100
+        assert not wire.all(server.AudioDelta)
+        started, _ = wire.first(server.PlayoutStarted)
+        stopped, _ = wire.first(server.PlayoutStopped)
+        assert stopped - started == pytest.approx(played_ms / 1000, abs=0.05)
+        assert wire.client is not None
+        wire.client.lost(1000, "")
+
+    place(tmp_path, story)
+
+
+def test_audio_of_a_media_transport_is_pcm_whatever_the_format_of_the_session(
+    tmp_path: Path,
+) -> None:
+    session: JsonObject = {
+        "type": "realtime",
+        "audio": {"input": {"format": {"type": "audio/pcmu"}}},
+    }
+
+    async def story(at: Place) -> None:
+        call, port = await at.media_call(wire := FakeWire())
+        wire.say(codec.encode(client.SessionUpdate(session=session)))
+        call.driver.feed_audio(audio.silence(50), port.id)  # as G.711 it would be 300 ms
+        call.driver.feed_event(client.AudioCommit(), port.id)
+        await asyncio.sleep(0.1)
+        assert wire.first(server.Error)[1].error.code == "input_audio_buffer_commit_empty"
+        assert wire.client is not None
+        wire.client.lost(1000, "")
+
+    place(tmp_path, story)

@@ -1,4 +1,4 @@
-"""What ends when a credential is revoked, and when; what is not told goes on."""
+"""Calls, sidebands and requests that end when a credential is revoked, and those that go on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Connection:
         (Caller(credential="cookie", sign_in_id="si_1"), ("si_1",)),
     ],
 )
-def test_a_caller_depends_on_its_credential_and_on_what_minted_it(
+def test_a_caller_depends_on_its_credential_and_on_the_one_that_minted_it(
     caller: Caller, expected: tuple[str, ...]
 ) -> None:
     assert credential_ids(caller) == expected
@@ -58,7 +58,7 @@ def test_a_caller_depends_on_its_credential_and_on_what_minted_it(
     ("revoked", "code"),
     [("cs_1", "secret_revoked"), ("key_1", "key_revoked"), ("si_1", "signed_out")],
 )
-def test_every_link_of_the_chain_ends_what_depends_on_it(revoked: str, code: str) -> None:
+def test_revoking_any_credential_of_the_chain_ends_its_dependents(revoked: str, code: str) -> None:
     in_use, mine, others = CredentialsInUse(), Connection(), Connection()
     in_use.hold(("cs_1", "key_1", "si_1"), mine)
     in_use.hold(("cs_2", "key_2", "si_2"), others)
@@ -95,7 +95,7 @@ def test_a_dependent_that_fails_keeps_no_other_alive_and_the_store_is_asked_agai
     assert [record.getMessage() for record in caplog.records] == ["revocation_failed"]
 
 
-def test_what_has_ended_by_itself_is_forgotten() -> None:
+def test_a_released_hold_is_forgotten() -> None:
     in_use, one, other = CredentialsInUse(), Connection(), Connection()
     release = in_use.hold(("cs_1", "key_1"), one)
     in_use.hold(("cs_2", "key_1"), other)
@@ -107,7 +107,7 @@ def test_what_has_ended_by_itself_is_forgotten() -> None:
     assert one.told == []
 
 
-def test_what_registers_by_a_credential_that_was_just_revoked_is_told_at_once() -> None:
+def test_hold_with_a_credential_that_was_just_revoked_ends_the_dependent() -> None:
     in_use, late = CredentialsInUse(), Connection()
     in_use.revoke("key_1")
     release = in_use.hold(("cs_1", "key_1"), late)
@@ -161,7 +161,7 @@ def test_a_request_that_waits_for_something_else_is_left_alone() -> None:
     live(story())
 
 
-def test_who_cancels_a_request_that_is_being_refused_is_obeyed() -> None:
+def test_a_request_that_is_being_refused_can_be_cancelled() -> None:
     async def story() -> None:
         in_use = CredentialsInUse()
 
@@ -215,7 +215,7 @@ async def stop(task: asyncio.Task[None]) -> None:
     assert task.cancelled()
 
 
-def test_what_another_process_revokes_is_noticed_within_a_second() -> None:
+def test_a_revocation_by_another_process_is_noticed_within_a_second() -> None:
     async def story() -> None:
         store, in_use = Asked(), CredentialsInUse()
         watching = await watched(store, in_use)

@@ -1,4 +1,4 @@
-"""A recording brought faster than it plays: it waits for the recogniser, and all of it is heard."""
+"""A recording sent faster than real time waits for the recogniser, and is transcribed in full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vivavoce.core.transcription import TranscriptionSession
 from vivavoce.engines.cascade import TranscribeOnlyEngine
 from vivavoce.protocol import client, codec, grammar, server
 from vivavoce.protocol.config import ServerVad
-from vivavoce.runtime.client import Client
+from vivavoce.runtime.client_port import ClientPort
 from vivavoce.runtime.driver import CallDriver
 from vivavoce.runtime.engine_work import QUIET_S, UTTERANCES, EngineWork
 from vivavoce.runtime.group_commit import GroupCommitter
@@ -50,7 +50,7 @@ def bring(
                 machine, engine_work, Recorder("rtc_1", "conv_1", writer.submit, wall=wall)
             )
 
-            def reader(client: Client) -> SessionReader:
+            def reader(client: ClientPort) -> SessionReader:
                 return SessionReader(
                     driver, client, ExactDecoder(), behind=lambda: engine_work.is_behind
                 )
@@ -95,7 +95,7 @@ def test_two_minutes_are_heard_sentence_by_sentence(piece_ms: int) -> None:
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_nobody_gives_up_on_four_minutes_without_a_pause(by_hand: bool) -> None:
+def test_four_minutes_of_speech_without_a_pause_are_transcribed(by_hand: bool) -> None:
     """Far more than may wait for a recogniser: a caller's sound would have been given up."""
     stt = slow()
     wire, waited = bring(LOUD * 7_500 + QUIET * 20, piece_ms=96, stt=stt, by_hand=by_hand)
@@ -105,7 +105,7 @@ def test_nobody_gives_up_on_four_minutes_without_a_pause(by_hand: bool) -> None:
     assert waited  # what waits is bounded: the rest stays in the socket
 
 
-def test_a_recogniser_is_told_that_nobody_says_anything() -> None:
+def test_a_recogniser_gets_an_empty_piece_after_five_seconds_of_silence() -> None:
     stt = FakeStt()
     wire, _ = bring(LOUD * 30, piece_ms=96, stt=stt, by_hand=True, holds_s=12)
     assert stt.quiet_at == [QUIET_S, 2 * QUIET_S]

@@ -1,4 +1,4 @@
-"""A call with hands: timing, interruption, failure, storage and slow readers, on virtual time."""
+"""A call with an engine: timing, interruptions, failures, storage, slow clients. Virtual time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from vivavoce.protocol.client import ClientEvent
 from vivavoce.protocol.config import ServerVad, SessionConfig
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.runtime.client import Client
+from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.driver import CallDriver, SessionDriver
 from vivavoce.runtime.engine_work import UTTERANCES, EngineWork, Tools
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.metrics import CallMetrics
+from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.traffic import TrafficCounters
@@ -46,6 +48,7 @@ from ..support.fakes import (
     now,
     speech,
 )
+from ..support.media_port import MediaPort
 from ..support.scenario import config, numbered_ids
 from ..support.virtual_time import live
 
@@ -83,6 +86,7 @@ class Call:
     judge: FakeJudge | None = None
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
     tools: Tools = forty_two
+    media: MediaPort | None = None  # set by `_run`, if `plays_out`
 
     def live(self) -> Call:
         live(self._run())
@@ -115,15 +119,18 @@ class Call:
                 **_seen(self.metrics),
             )
 
-            def reader(client: Client) -> SessionReader:
+            def reader(client: ClientPort) -> SessionReader:
                 return SessionReader(
                     driver, client, ExactDecoder(), behind=lambda: engine_work.is_behind
                 )
 
-            def control(client: Client) -> SessionReader:
+            def control(client: ClientPort) -> SessionReader:
                 return SessionReader(driver, client, None, crowded=driver.over_high_water)
 
-            self.wire.client = driver.attach(self.wire, reader, limit=self.limit)
+            if self.plays_out:
+                self._attach_media(driver, reader)
+            else:
+                self.wire.client = driver.attach(self.wire, reader, limit=self.limit)
             if self.sideband:
                 self.sideband.client = driver.attach(
                     self.sideband, control, sideband=True, limit=2_000
@@ -132,13 +139,22 @@ class Call:
             begun(driver)
             await driver.run()
 
+    def _attach_media(self, driver: SessionDriver, reader: Callable[[ClientPort], Reader]) -> None:
+        outbox = Outbox(self.wire, driver.clock, limit=self.limit)
+
+        def make(client_id: int) -> MediaPort:
+            self.wire.client = Client(driver, client_id, self.wire, outbox, reader)
+            return MediaPort(driver, self.wire.client)
+
+        self.media = driver.attach_port(make)
+
     @property
     def statuses(self) -> list[str]:
         return [e.response.status for _, e in self.wire.all(server.ResponseDone)]
 
 
 def _seen(metrics: CallMetrics | None) -> dict[str, Any]:
-    return {"on_event": metrics.event, "on_written": metrics.written} if metrics else {}
+    return {"observers": (metrics.event,), "on_written": metrics.written} if metrics else {}
 
 
 # Latency and interruption
@@ -178,14 +194,6 @@ def test_a_slow_client_is_interrupted_at_once_too(reads_every: float) -> None:
         hang_up_at=8,
     ).live()
     assert call.tts.stopped_at[0] == pytest.approx(4.032)  # the second frame
-
-
-def test_silence_comes_before_the_news_of_it() -> None:
-    script = [*speech(0, 1), *speech(4, 4.5)]
-    call = Call(script, tts=FakeTts(chunks=1000), plays_out=True).live()
-    (_, heard_before), *_ = call.wire.hushed
-    _, event = call.wire.heard[heard_before]  # the first event of the batch that hushed
-    assert isinstance(event, server.SpeechStarted)
 
 
 def test_a_slow_client_slows_the_engines_down() -> None:
@@ -239,7 +247,7 @@ def test_an_interruption_does_not_wait_for_the_disk() -> None:
     assert call.tts.stopped_at[0] == pytest.approx(4.032)  # the second frame
 
 
-def test_who_comes_while_the_disk_is_busy_shares_the_next_commit() -> None:
+def test_changes_that_arrive_during_a_commit_share_the_next_one() -> None:
     script: list[tuple[float, ClientEvent]] = [
         (0.1 * i, client.ItemCreate(item=HELLO)) for i in range(10)
     ]
@@ -250,7 +258,7 @@ def test_who_comes_while_the_disk_is_busy_shares_the_next_commit() -> None:
 
 
 @pytest.mark.parametrize("store", [SlowStore(broken=True), SlowStore(takes_s=60)])
-def test_what_cannot_be_stored_is_not_promised(store: SlowStore) -> None:
+def test_a_failed_commit_sends_no_receipt(store: SlowStore) -> None:
     script: list[tuple[float, ClientEvent]] = [(1.0, client.ItemCreate(item=HELLO))]
     call = Call(script, store=store, hang_up_at=30).live()
     assert not call.wire.all(server.ItemDone)
@@ -261,7 +269,7 @@ def test_what_cannot_be_stored_is_not_promised(store: SlowStore) -> None:
     assert call.wire.closed[1] == 1011
 
 
-def test_words_are_stored_even_if_nobody_asked_for_them() -> None:
+def test_a_transcript_is_stored_even_if_the_session_does_not_send_it() -> None:
     call = Call(speech(0, 1), settings=config(transcribe=False)).live()
     assert not call.wire.all(server.TranscriptionCompleted)
     stored = call.store.rows["item_1"].item
@@ -272,7 +280,7 @@ def test_words_are_stored_even_if_nobody_asked_for_them() -> None:
 # Failure and the end
 
 
-def test_a_deaf_engine_does_not_silence_the_assistant() -> None:
+def test_a_response_is_made_although_transcription_failed() -> None:
     call = Call(speech(0, 1), stt=FakeStt(broken=BROKEN)).live()
     assert call.wire.first(server.TranscriptionFailed)
     assert call.wire.first(server.AudioDelta)
@@ -303,7 +311,7 @@ def test_an_hour_ends_with_an_error_and_1001() -> None:
     assert call.wire.closed == (3600, 1001, error.error.message)
 
 
-def test_nonsense_is_answered_to_who_said_it() -> None:
+def test_the_error_for_an_invalid_frame_goes_to_its_client_only() -> None:
     sideband = FakeWire()
     call = Call([], sideband=sideband, hang_up_at=2)
 
@@ -325,7 +333,7 @@ def leave(wire: FakeWire) -> None:
 def controlled(
     call: Call, *steps: tuple[float, ClientEvent | bytes], leaves_at: float | None = None
 ) -> FakeWire:
-    """The call, with a control connection that says these at their times."""
+    """Run the call with a sideband that sends these events at their times."""
     wire = call.sideband = call.sideband or FakeWire()
 
     async def story() -> None:
@@ -341,7 +349,7 @@ def controlled(
     return wire
 
 
-def test_who_controls_a_call_and_who_is_in_it_hear_each_others_acks() -> None:
+def test_client_and_sideband_get_the_events_of_each_others_commands() -> None:
     call = Call([(1.0, client.ItemCreate(item=HELLO))])
     update = client.SessionUpdate(session={"type": "realtime", "instructions": "Be brief."})
     sideband = controlled(call, (2.0, update), (3.0, client.ResponseCreate()))
@@ -356,7 +364,7 @@ def test_who_controls_a_call_and_who_is_in_it_hear_each_others_acks() -> None:
     assert sideband.all(server.AudioDone)
 
 
-def test_a_controller_cancels_what_is_being_said() -> None:
+def test_a_sideband_cancels_the_running_response() -> None:
     call = Call(ASK, tts=FakeTts(chunks=1000))
     sideband = controlled(call, (2.0, client.ResponseCancel()))
     assert call.statuses == ["cancelled"]
@@ -399,7 +407,7 @@ def test_a_controller_does_not_bury_a_slow_client_in_acks() -> None:
     assert sideband.all(server.ItemDone)[-1][0] > 7
 
 
-def test_nobody_gets_the_number_of_a_controller_who_has_left() -> None:
+def test_the_id_of_a_sideband_that_left_is_not_reused() -> None:
     """An error would go to who did not cause it."""
     wires = [FakeWire(), FakeWire(), FakeWire()]
     call = Call([], hang_up_at=4.0)
@@ -476,7 +484,7 @@ def ended_by(call: Call, *steps: tuple[float, Callable[[SessionDriver], object]]
     return lines[0]
 
 
-def test_who_is_hung_up_on_is_told_why() -> None:
+def test_hang_up_sends_its_reason_in_the_close_frame() -> None:
     call = Call(ASK, tts=FakeTts(chunks=1000))
     driver = ended_by(call, (2.0, lambda driver: driver.hang_up(4000, "continued elsewhere")))
     assert call.statuses == ["cancelled"]
@@ -484,7 +492,7 @@ def test_who_is_hung_up_on_is_told_why() -> None:
     assert driver.ending == "continued_elsewhere"
 
 
-def test_who_reads_nothing_is_cut_off_when_nobody_can_wait() -> None:
+def test_abort_closes_a_client_that_reads_nothing() -> None:
     wire = FakeWire(read_every_s=1000)
     call = Call(ASK, wire=wire, tts=FakeTts(chunks=1000), hang_up_at=60)
     driver = ended_by(
@@ -527,8 +535,8 @@ def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
     def begun(driver: SessionDriver) -> None:
         def revoke() -> None:
             client, sideband = driver._clients
-            for outbox in (client.outbox, sideband.outbox) * (WINDOW + 1):
-                outbox.put(b"more than it reads")
+            for port in (client, sideband) * (WINDOW + 1):
+                port.forward(b"more than it reads")
             client.update_backpressure = break_down  # type: ignore[method-assign]
             driver.revoke(withdrawn("key_1"))
             went_on.append(now())

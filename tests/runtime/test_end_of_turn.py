@@ -1,4 +1,4 @@
-"""A model listens to pauses while the call goes on: in time, late, never, on virtual time."""
+"""A model scores pauses while the call goes on: in time, late or never, in virtual time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTO = WAITS["auto"]
 
 
 def spoken(*runs: tuple[bytes, float]) -> list[tuple[float, ClientEvent]]:
-    """Runs of loud and quiet, each so many seconds long, in packets of 32 ms."""
+    """Return alternating loud and quiet audio in packets of 32 ms. Lengths are in seconds."""
     frames = [pcm for pcm, seconds in runs for _ in range(round(seconds / FRAME_S))]
     return [(FRAME_S * i, AudioAppend(audio=pcm)) for i, pcm in enumerate(frames)]
 
@@ -52,7 +52,7 @@ def test_the_turn_ends_by_the_answer_or_without_it(judge: FakeJudge, wait_ms: in
     assert call.statuses == ["completed"]
 
 
-def test_who_speaks_on_is_not_held_to_what_was_thought_of_the_pause() -> None:
+def test_the_score_of_a_pause_is_ignored_after_the_user_speaks_on() -> None:
     judge = FakeJudge([0.0, 1.0], takes_s=0.3)
     call = said(judge, (LOUD, 0.96), (QUIET, 0.256), (LOUD, 0.96))
     (pause,) = pauses_ms(call, 0.96 + 0.256 + 0.96)
@@ -68,7 +68,7 @@ def test_one_pause_is_judged_at_a_time() -> None:
     assert len(call.wire.all(server.SpeechStopped)) == 1
 
 
-def test_a_call_that_ends_meanwhile_leaves_nobody_judging() -> None:
+def test_a_call_that_ends_cancels_the_scoring_of_its_pause() -> None:
     judge = FakeJudge([0.0], takes_s=60.0)
     call = Call(
         spoken((LOUD, 0.96), (QUIET, 0.256)), 1.3, settings=config(SemanticVad()), judge=judge

@@ -148,7 +148,7 @@ GARBAGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("what", GARBAGE)
 @pytest.mark.parametrize("adapter", ["brain", "voice", "recogniser", "judge", "tool"])
-def test_what_is_of_another_type_is_a_failure_too(adapter: str, what: str) -> None:
+def test_a_result_of_another_type_is_a_failure(adapter: str, what: str) -> None:
     value = GARBAGE[what]
 
     async def speak(*_: object) -> Any:  # noqa: ANN401
@@ -201,7 +201,7 @@ WORDS = st.one_of(ANY_TEXT, NUMBERS, st.sampled_from(["፩ may", "٣٣", "\0", "
 
 @settings(max_examples=60)
 @given(said=st.lists(WORDS, min_size=1, max_size=4), name=WORDS, arguments=WORDS, heard=WORDS)
-def test_whatever_an_adapter_says_can_be_sent_and_stored(
+def test_any_text_of_an_adapter_can_be_sent_and_stored(
     said: list[str], name: str, arguments: str, heard: str
 ) -> None:
     pieces: list[str | FunctionCall] = [
@@ -224,7 +224,7 @@ def test_whatever_an_adapter_says_can_be_sent_and_stored(
 
 @settings(max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=5))
-def test_whatever_a_client_says_is_taken_or_refused(words: list[str]) -> None:
+def test_any_text_of_a_client_is_taken_or_refused(words: list[str]) -> None:
     call = Call([(5.0, client.ResponseCreate())])
     begun = call.wire.script
 

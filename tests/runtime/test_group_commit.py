@@ -1,4 +1,4 @@
-"""The one writer of the process: a slow disk, a broken row, a broken listener."""
+"""Group commits with a slow disk, an invalid row and a broken callback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PickyStore(SlowStore):
 
 
 def submit_all(store: SlowStore, count: int) -> dict[str, tuple[bool, float]]:
-    """What became of so many calls' changes that come at once behind one that is under way."""
+    """Submit the changes of several calls during a running commit, and return their outcomes."""
     outcomes: dict[str, tuple[bool, float]] = {}
 
     def noting(name: str) -> Callable[[bool], None]:
@@ -56,7 +56,7 @@ def test_one_calls_impossible_row_costs_the_others_nothing() -> None:
     assert sorted(store.taken) == ["conv_0", "conv_1", "conv_3", "conv_4", "first"]
 
 
-def test_on_a_disk_that_stands_still_nobody_waits_for_the_others_turn() -> None:
+def test_a_commit_timeout_fails_the_whole_batch_at_once() -> None:
     """Two commits of five seconds each, not one for each of a hundred calls."""
     outcomes = submit_all(SlowStore(takes_s=60), 100)
     assert not any(kept for kept, _ in outcomes.values())
@@ -79,7 +79,7 @@ def test_a_listener_with_a_bug_does_not_end_the_writer() -> None:
     assert outcomes == [True]
 
 
-def test_leaving_commits_what_still_waits() -> None:
+def test_exit_commits_the_changes_that_still_wait() -> None:
     kept, at = submit_all(SlowStore(takes_s=1), 3)["conv_2"]
     assert kept
     assert at == pytest.approx(2)

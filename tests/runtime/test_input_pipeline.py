@@ -105,7 +105,7 @@ def test_a_change_of_format_loses_nothing_and_starts_clean() -> None:
     assert sound(heard).endswith(b"\x02\x00" * 100)
 
 
-def test_nobody_judges_while_no_turns_are_detected() -> None:
+def test_the_vad_does_not_run_while_the_session_detects_no_turns() -> None:
     made: list[Listener] = []
 
     def new_detector() -> Listener:
@@ -154,7 +154,7 @@ FAR = AudioInput(noise_reduction=NoiseReduction(type="far_field", strength=2))
 
 @settings(max_examples=30)
 @given(data=random_bytes, cuts=cuts)
-def test_what_is_cleaned_is_as_long_as_what_came(data: bytes, cuts: list[int]) -> None:
+def test_denoised_audio_is_as_long_as_its_input(data: bytes, cuts: list[int]) -> None:
     listener = Listener()
     heard = sound(hear(InputPipeline(lambda: listener, lambda: NEAR), data, cuts))
     assert heard == Denoiser(Depth.near()).push(data[: len(data) & ~1])

@@ -1,4 +1,4 @@
-"""When a newcomer would ruin the others: judged in times that nobody has to live through."""
+"""Load signals and admission, with times as arguments."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ IN_TIME = 0.001
 
 
 def run(load: LoadMonitor, start: float, end: float, late_s: float) -> float:
-    """The loop, watched from `start` to `end`. Returns the end."""
+    """Report the loop from `start` to `end`. Return `end`."""
     for tick in range(round((end - start) / TICK)):
-        load.ran(late_s, start + tick * TICK, TICK)
+        load.report_lag(late_s, start + tick * TICK, TICK)
     return end
 
 
@@ -38,10 +38,10 @@ def test_a_server_that_never_saw_anything_takes_everybody() -> None:
     assert LoadMonitor().busy(0) is None
 
 
-def test_a_hiccup_refuses_nobody() -> None:
+def test_one_late_second_refuses_no_call() -> None:
     load = LoadMonitor()
     now = run(load, 0, 10, IN_TIME)
-    load.ran(0.4, now, 0.45)
+    load.report_lag(0.4, now, 0.45)
     assert load.busy(now) is None
 
 
@@ -52,7 +52,7 @@ def test_a_loop_that_is_late_all_the_time_takes_no_new_voice() -> None:
     assert load.overloaded(now) == {"sound": False, "loop": True, "recognisers": False}
 
 
-def test_it_is_busy_until_it_has_been_calm_for_a_while() -> None:
+def test_a_signal_ends_after_five_calm_seconds() -> None:
     load = LoadMonitor()
     now = run(load, 0, 10, LATE)
     now = run(load, now, now + WINDOW_S / 2, IN_TIME)
@@ -63,14 +63,14 @@ def test_it_is_busy_until_it_has_been_calm_for_a_while() -> None:
     assert load.busy(now) is None
 
 
-def test_it_does_not_open_and_shut_at_its_limit() -> None:
+def test_a_server_at_its_limit_does_not_alternate() -> None:
     """A tenth late is too much, a twelfth is not: in between nothing changes."""
     load = LoadMonitor()
     now, changes, busy = 0.0, 0, False
     for second in range(120):
         late = 3 if second % 2 else 1  # of twenty
         for tick in range(20):
-            load.ran(LATE if tick < late else IN_TIME, now, TICK)
+            load.report_lag(LATE if tick < late else IN_TIME, now, TICK)
             now += TICK
         changes += busy is not (load.busy(now) is not None)
         busy = load.busy(now) is not None
@@ -114,13 +114,13 @@ def test_sound_that_comes_to_silent_listeners_is_too_much_soon() -> None:
     assert load.overloaded(10.0)["sound"]
 
 
-def test_one_late_frame_is_nobodys_ruin() -> None:
+def test_one_late_frame_does_not_start_the_signal() -> None:
     load = LoadMonitor()
     load.wrote_sound(5.0, 1.0)
     assert load.busy(1.0) is None
 
 
-def test_who_waits_for_a_recogniser_counts_before_the_wait_is_over() -> None:
+def test_an_utterance_that_still_waits_for_a_recogniser_counts() -> None:
     load = LoadMonitor()
     for client_id in range(3):
         load.joined(client_id, 0.0)
@@ -140,7 +140,7 @@ def test_waits_that_are_over_are_remembered_for_a_while() -> None:
     assert load.busy(30.0 + CALM_S) is None
 
 
-def test_recognisers_that_are_found_free_strain_nobody() -> None:
+def test_free_recognisers_start_no_signal() -> None:
     load = LoadMonitor()
     for second in range(60):
         load.joined(second, second)
@@ -158,7 +158,7 @@ def test_a_call_that_needs_no_recogniser_does_not_wait_for_one() -> None:
 
 
 @pytest.mark.parametrize("late_s", [LATE, 10.0])
-def test_it_can_be_turned_off(late_s: float) -> None:
+def test_thresholds_of_zero_turn_the_signals_off(late_s: float) -> None:
     load = LoadMonitor(LoadThresholds(0, 0))
     now = run(load, 0, 20, late_s)
     for client_id in range(10):
@@ -167,7 +167,7 @@ def test_it_can_be_turned_off(late_s: float) -> None:
     assert load.busy(now + 10) is None
 
 
-def test_it_takes_no_more_memory_the_more_happens() -> None:
+def test_memory_does_not_grow_with_the_number_of_reports() -> None:
     load = LoadMonitor()
     for strain in (load.sound, load.loop, load.recognisers):
         before = len(strain._window._seconds)

@@ -1,4 +1,4 @@
-"""A client that asks for much lets the loop turn between."""
+"""A client that uses a large share of the loop lets others run in between."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class FakeDriver:
     def reconcile(self) -> None:
         self.client.update_backpressure()
 
-    def detach(self, client: Client, code: int, reason: str) -> None: ...
+    def detach(self, client_id: int, code: int, reason: str) -> None: ...
 
 
 def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -> None:
@@ -106,7 +106,7 @@ def test_a_control_connection_leaves_the_loop_a_turn_every_five_milliseconds() -
     assert max(turns.count(turn) for turn in turns) == 3
 
 
-def test_what_waits_of_a_client_that_has_gone_is_dropped() -> None:
+def test_waiting_frames_of_a_client_that_is_gone_are_dropped() -> None:
     desk = FakeDriver()
 
     async def story() -> None:
@@ -120,7 +120,7 @@ def test_what_waits_of_a_client_that_has_gone_is_dropped() -> None:
     assert len(desk.told) == 3
 
 
-def test_who_asks_for_little_is_served_at_once_while_others_queue() -> None:
+def test_a_client_below_its_share_is_served_at_once_while_others_queue() -> None:
     clock = 0.0
     queue = LoopQueue(lambda: clock)
     busy, light = LoopShare(lambda: None, queue), LoopShare(lambda: None, queue)
@@ -140,7 +140,7 @@ def test_who_asks_for_little_is_served_at_once_while_others_queue() -> None:
     live(story())
 
 
-def test_those_who_queue_are_served_in_their_order_and_leave_half_of_the_time() -> None:
+def test_the_queue_is_served_in_order_and_leaves_half_of_the_time() -> None:
     served: list[tuple[float, int]] = []
     clock = 0.0
     queue = LoopQueue(lambda: clock)
@@ -164,7 +164,7 @@ def test_those_who_queue_are_served_in_their_order_and_leave_half_of_the_time() 
     live(story())
 
 
-def test_whoever_has_taken_much_queues_until_it_has_taken_little_for_a_while() -> None:
+def test_a_client_above_its_share_queues_until_it_has_used_little_for_a_while() -> None:
     clock = 0.0
     share = LoopShare(lambda: None, LoopQueue(lambda: clock))
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads, folded from calls in virtual time."""
+"""Metrics of calls in virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from vivavoce.protocol import codec, server
 from vivavoce.runtime import loop_lag
 from vivavoce.runtime.load import LoadMonitor
-from vivavoce.runtime.metrics import WORDS, CallMetrics, Metrics
+from vivavoce.runtime.metrics import LABEL_VALUES, CallMetrics, Metrics
 from vivavoce.runtime.outbox import Outbox
 
 from ..support.fakes import BROKEN, FakeBrain, FakeTts, FakeWire, speech
@@ -52,7 +52,7 @@ def test_a_voice_that_falters_is_the_loads_fault_only_if_it_is_ours(
     assert metrics.load.overloaded(9.9)["sound"] is overloaded
 
 
-def test_a_slow_disk_is_the_loads_fault_whoever_speaks(metrics: Metrics) -> None:
+def test_audio_that_a_slow_disk_delays_counts_as_load(metrics: Metrics) -> None:
     """The words of the user are a receipt: sound waits behind it."""
     seen = CallMetrics(metrics, ours=False)
     listener = [server.AudioDelta(response_id="resp_1", item_id="i", delta=bytes(4800))] * 4
@@ -61,7 +61,7 @@ def test_a_slow_disk_is_the_loads_fault_whoever_speaks(metrics: Metrics) -> None
     assert value(metrics, "playback_gap_seconds_sum") > 0.2
 
 
-def test_who_does_not_read_is_late_by_their_own_fault(metrics: Metrics) -> None:
+def test_audio_that_a_slow_client_delays_does_not_count_as_load(metrics: Metrics) -> None:
     wire = FakeWire(read_every_s=0.5)
     Call(ASK, wire=wire, hang_up_at=30, metrics=CallMetrics(metrics, ours=True)).live()
     assert not metrics.load.overloaded(9.0)["sound"]
@@ -95,8 +95,8 @@ def test_labels_stay_few_whatever_an_upstream_says(metrics: Metrics) -> None:
         metrics.refused(f"code_{number}")
     lines = metrics.exposition().decode().splitlines()
     codes = [line for line in lines if line.startswith("vivavoce_calls_refused_total{")]
-    assert len(codes) == WORDS + 1
-    assert value(metrics, "calls_refused_total", code="other") == 1000 - WORDS
+    assert len(codes) == LABEL_VALUES + 1
+    assert value(metrics, "calls_refused_total", code="other") == 1000 - LABEL_VALUES
 
 
 def test_a_scrape_reads_what_is_true_now(metrics: Metrics) -> None:
@@ -132,7 +132,7 @@ def test_a_loop_that_is_late_is_noticed() -> None:
 
 def test_two_servers_in_one_process_count_apart(metrics: Metrics) -> None:
     other = Metrics(LoadMonitor())
-    other.came("cascade")
+    other.admitted("cascade")
     assert value(metrics, "calls_admitted_total", engine="cascade") == 0
     assert value(other, "calls_admitted_total", engine="cascade") == 1
 

@@ -1,4 +1,4 @@
-"""Frames of text do not tell how long the words in them are."""
+"""The length of a text delta does not reveal the length of its words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_piece_and_its_padding_are_a_multiple_of_16_long(words: str) -> None:
         server.McpArgumentsDelta(response_id="resp_1", item_id="item_1", delta="{}"),
     ],
 )
-def test_whatever_is_told_in_pieces_of_text_is_padded(event: server.ServerEvent) -> None:
+def test_every_text_delta_is_padded(event: server.ServerEvent) -> None:
     assert len(getattr(padded(event), "obfuscation", "")) == 14
 
 

@@ -1,4 +1,4 @@
-"""What waits to be written to one client, where a whole call is not needed to see it."""
+"""The outbox alone, where a test needs no whole call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client says, in its order: long sounds in pieces, too much of it held back."""
+"""The reader of a client: order, long appends in pieces, and backpressure."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class FakeDriver:
     clock: float = 0.0
 
     def __post_init__(self) -> None:
-        outbox = Outbox(self.wire, lambda: 0.0)
-        self.client = Client(self, 1, self.wire, outbox, self._reader)
+        self.outbox = Outbox(self.wire, lambda: 0.0)
+        self.client = Client(self, 1, self.wire, self.outbox, self._reader)
 
     def _reader(self, client: Client) -> SessionReader:
         self.reader = SessionReader(
@@ -66,7 +66,7 @@ class FakeDriver:
     def reconcile(self) -> None:
         self.client.update_backpressure()
 
-    def detach(self, client: Client, code: int, reason: str) -> None:
+    def detach(self, client_id: int, code: int, reason: str) -> None:
         raise AssertionError("nobody left")
 
     def append(self, pcm: bytes) -> None:
@@ -115,7 +115,7 @@ def test_events_that_cost_much_leave_the_loop_a_turn_every_five_milliseconds() -
     assert max(turns.count(turn) for turn in turns) == 3
 
 
-def test_cheap_events_are_told_at_once() -> None:
+def test_cheap_events_are_fed_at_once() -> None:
     desk = FakeDriver(each_s=0.00001)
 
     async def story() -> None:
@@ -141,7 +141,7 @@ def test_an_event_behind_a_long_sound_waits_for_it() -> None:
     assert kinds == [AudioReceived] * 5 + [client.AudioClear, InvalidFrame]
 
 
-def test_who_brings_more_than_can_be_heard_is_not_read_until_it_is() -> None:
+def test_a_client_with_a_full_backlog_is_not_read_until_it_is_fed() -> None:
     desk = FakeDriver()
 
     async def story() -> None:
@@ -157,7 +157,7 @@ def test_who_brings_more_than_can_be_heard_is_not_read_until_it_is() -> None:
     live(story())
 
 
-def test_reading_goes_on_when_what_was_too_much_said_nothing() -> None:
+def test_reading_resumes_after_a_backlog_that_fed_nothing() -> None:
     """Sounds of half a sample, and nothing but them, behind a long one."""
     desk = FakeDriver()
 
@@ -175,7 +175,7 @@ def test_reading_goes_on_when_what_was_too_much_said_nothing() -> None:
     live(story())
 
 
-def test_who_is_gone_is_not_heard_any_more() -> None:
+def test_frames_of_a_client_that_is_gone_are_dropped() -> None:
     desk = FakeDriver(stop_at=3)
 
     async def story() -> None:
@@ -188,7 +188,7 @@ def test_who_is_gone_is_not_heard_any_more() -> None:
     assert len(desk.told) == 3
 
 
-def test_who_does_not_read_the_answers_is_not_asked_further_until_they_have() -> None:
+def test_events_of_a_client_over_its_high_water_mark_wait() -> None:
     """Sixty bytes may ask for ten megabytes: they are not all made at once."""
     desk = FakeDriver(wire=FakeWire(read_every_s=1.0))
     image = codec.encode(server.AudioDelta(response_id="r", item_id="i", delta=bytes(2**20)))
@@ -196,10 +196,10 @@ def test_who_does_not_read_the_answers_is_not_asked_further_until_they_have() ->
     async def story() -> None:
         desk.wire.client = desk.client
         for _ in range(WINDOW):
-            desk.client.outbox.put(image)
-        assert not desk.client.outbox.over_high_water
+            desk.outbox.put(image)
+        assert not desk.outbox.over_high_water
         for _ in range(3):
-            desk.client.outbox.put(image)
+            desk.outbox.put(image)
         for _ in range(100):
             desk.client.frame(CLEAR)
         desk.reconcile()
@@ -274,7 +274,7 @@ def test_a_long_sound_counts_until_its_last_piece_is_heard() -> None:
     live(story())
 
 
-def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
+def test_only_events_with_audio_wait_for_a_recogniser() -> None:
     spoken = Part(type="input_audio", audio=PIECE)
     typed = Message(role="user", content=(Part(type="input_text", text="hello"),))
     given = client.ResponseOptions(input=(Message(role="user", content=(spoken,)),))
@@ -294,7 +294,7 @@ def test_only_what_brings_sound_waits_for_a_recogniser() -> None:
 
 
 def overtaking(*said: client.ClientEvent) -> list[SessionInput]:
-    """What is told of it at once, while nobody can hear."""
+    """Return the inputs that are fed at once while the recogniser is behind."""
     desk = FakeDriver(behind=lambda: True)
     for event in said:
         desk.client.frame(codec.encode(event))

@@ -1,4 +1,4 @@
-"""What a call's events become on disk: rows, their order, and the figures of each turn."""
+"""The rows that a call's events become: their order, and the times of each turn."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Tape:
         return self.tell(client.ItemCreate(item=item, previous_item_id=previous))
 
     def answer(self, text: str = "It is noon.", ms: int = 1000) -> str:
-        """A spoken answer, whole. Returns its item."""
+        """Record a complete spoken answer. Return its item."""
         self.tell(client.ResponseCreate())
         response_id = self.session.request.response_id
         self.tell(OutputChunk(response_id, text, audio.silence(ms)), Finished(response_id))
@@ -125,7 +125,7 @@ def test_only_the_crowded_are_written_anew() -> None:
     assert tape.order == ["a", *(f"n{number}" for number in reversed(range(80))), "z"]
 
 
-def test_who_is_far_from_the_crowd_is_not_written_again() -> None:
+def test_an_insert_moves_only_the_rows_near_it() -> None:
     rows = tuple(
         ItemRow(says("x", f"i{n}"), 1024.0 * n, NOON, input_method="text") for n in range(999)
     )
@@ -137,7 +137,7 @@ def test_who_is_far_from_the_crowd_is_not_written_again() -> None:
     assert written.index("i499") + 1 == written.index("x") == written.index("i500") - 1
 
 
-def test_what_is_deleted_is_deleted_on_disk() -> None:
+def test_a_deleted_item_is_deleted_in_the_store() -> None:
     tape = Tape().create(says("one", "a")).create(says("two", "b"))
     tape.tell(client.ItemDelete(item_id="a"))
     assert tape.changes[-1].deleted == ("a",)
@@ -196,7 +196,7 @@ def test_the_times_of_a_turn_are_those_of_its_response() -> None:
     assert row.status == "completed"
 
 
-def test_who_speaks_over_an_answer_does_not_make_it_early() -> None:
+def test_speech_during_an_answer_does_not_change_its_first_audio_time() -> None:
     """Its first sound was written long before the end of that speech: they are two turns."""
     tape = Tape(ServerVad(interrupt_response=False, create_response=False))
     tape.tell(client.ResponseCreate())
@@ -218,7 +218,7 @@ def test_a_receipt_has_a_number_and_other_events_have_none() -> None:
     assert tape.recorder.record_event(server.ItemDone(previous_item_id="a", item=output)) == 2
 
 
-def test_it_waits_until_every_commit_has_an_outcome() -> None:
+def test_waiting_is_true_until_every_commit_has_an_outcome() -> None:
     tape = Tape().create(says("one", "a")).create(says("two", "b"))
     assert tape.recorder.waiting
     tape.outcomes[0](True)
@@ -228,7 +228,7 @@ def test_it_waits_until_every_commit_has_an_outcome() -> None:
     assert (tape.committed, tape.failures) == ([1], 1)
 
 
-def test_what_no_receipt_brought_to_disk_is_brought_at_the_end() -> None:
+def test_finish_submits_changes_that_no_receipt_committed() -> None:
     tape = Tape()
     assert tape.recorder.finish() == 0
     tape.tell(client.ResponseCreate())
@@ -294,14 +294,14 @@ WRITTEN: list[Item] = [
 
 
 @pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.id)
-def test_every_item_that_a_client_writes_is_kept_before_it_is_told_so(item: Item) -> None:
+def test_every_item_of_a_client_is_committed_before_its_receipt(item: Item) -> None:
     """SDKs replay what was said before, in all kinds of items."""
     tape = Tape().tell(client.ItemCreate(item=item))
     (change,) = tape.changes
     assert [row.item.id for row in change.items] == [item.id]
 
 
-def test_what_is_spoken_or_answered_waits_for_its_own_receipt() -> None:
+def test_a_spoken_item_and_an_item_of_a_response_have_later_receipts() -> None:
     tape = Tape(ServerVad(prefix_padding_ms=0))
     tape.session.hear(speech_ms=320, silence_ms=600)
     tape.fold()

@@ -13,6 +13,7 @@ import vivavoce
 from vivavoce import errors
 from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.errors import InvalidRequest
+from vivavoce.protocol import codec
 from vivavoce.protocol.close_codes import CloseCode
 from vivavoce.runtime.refusals import (
     RATE,
@@ -33,7 +34,7 @@ BUSY = CallRefused(
 
 def test_http_and_websocket_carry_the_same_refusal() -> None:
     status, headers, body = http_answer(BUSY)
-    event = json.loads(error_event(BUSY, "event_1"))
+    event = json.loads(codec.encode(error_event(BUSY, "event_1")))
     assert (status, headers["Retry-After"]) == (429, "7")
     assert headers["Content-Type"] == "application/json"
     told = {"type": RATE, "code": "server_busy", "message": "Try again.", "param": "x"}
@@ -47,7 +48,7 @@ def test_http_and_websocket_carry_the_same_refusal() -> None:
 def test_a_refusal_that_is_final_names_no_time_to_try_again() -> None:
     final = CallRefused(404, "not_found", "There is none.")
     assert "Retry-After" not in http_answer(final).headers
-    assert "retry_after" not in json.loads(error_event(final, "event_1"))["error"]
+    assert "retry_after" not in json.loads(codec.encode(error_event(final, "event_1")))["error"]
     assert final.close == CloseCode.DO_NOT_RETRY
 
 

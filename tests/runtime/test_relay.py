@@ -311,7 +311,7 @@ def test_a_close_comes_behind_the_receipt_that_waits() -> None:
 
 
 @pytest.mark.parametrize("store", [SlowStore(broken=True), SlowStore(takes_s=60)])
-def test_what_cannot_be_stored_is_not_promised(store: SlowStore) -> None:
+def test_a_failed_commit_sends_no_receipt(store: SlowStore) -> None:
     def plot(call: Call) -> None:
         call.at(1.0)(call.upstream.says, ADDED, RECEIPT)
 

@@ -78,7 +78,7 @@ def test_a_secret_that_says_nothing_lets_the_query_decide(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("bound", "intent"), [("realtime", "transcription"), ("transcription", "realtime")]
 )
-def test_who_asks_for_another_kind_than_their_secret_is_refused(
+def test_an_intent_that_contradicts_the_secret_is_refused(
     tmp_path: Path, bound: str, intent: str
 ) -> None:
     async def story(at: Place) -> None:
@@ -131,7 +131,7 @@ def test_a_secret_is_minted_for_either(
          "session.instructions"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_bound_is_refused_when_it_is_minted(
+def test_a_session_that_a_secret_cannot_bind_is_refused_when_it_is_minted(
     tmp_path: Path, session: JsonObject, code: str, param: str
 ) -> None:
     async def story(at: Place) -> None:
@@ -143,7 +143,7 @@ def test_what_cannot_be_bound_is_refused_when_it_is_minted(
     place(tmp_path, story)
 
 
-def test_what_was_heard_is_stored_before_it_is_told(tmp_path: Path) -> None:
+def test_a_transcript_is_stored_before_it_is_sent(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         wire = FakeWire()
         call = await at.call(wire, intent="transcription")
@@ -166,7 +166,7 @@ def test_what_was_heard_is_stored_before_it_is_told(tmp_path: Path) -> None:
     place(tmp_path, story)
 
 
-def test_it_can_continue_a_conversation_and_be_continued(tmp_path: Path) -> None:
+def test_a_transcription_session_continues_a_conversation_and_is_continued(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         first = await at.call(FakeWire())
         conversation = first.spec.conversation_id

@@ -1,4 +1,4 @@
-"""A listener's buffer: sound that comes while there is some left is in time."""
+"""Playback underruns: audio that arrives before the buffer is empty is on time."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_after_a_silence_the_buffer_begins_anew() -> None:
     assert listener.add(delta(100), 5.3)[0] == pytest.approx(0.1)
 
 
-def test_the_first_sound_of_an_answer_is_late_for_nobody_but_timed() -> None:
+def test_the_first_audio_of_an_answer_is_timed_and_not_late() -> None:
     listener = UnderrunMeter()
     listener.stopped(1.0)
     assert listener.add(delta(100), 1.25) == (0.0, 0.25)
     assert listener.add(delta(100), 1.3)[1] is None
 
 
-def test_an_answer_that_nobody_spoke_for_has_no_time() -> None:
+def test_an_answer_without_speech_before_it_has_no_first_audio_time() -> None:
     listener = UnderrunMeter()
     assert listener.add(delta(100), 1.0) == (0.0, None)
 

@@ -1,4 +1,4 @@
-"""A whole sound is heard in pieces: the same sound, and nobody waits for minutes of it."""
+"""A long recording is resampled in pieces, and the result is the same."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Probe:
 
 
 async def upstream(socket: ServerConnection) -> None:
-    """A hosted model that answers each piece of sound with another one."""
+    """Run a hosted model that answers each piece of audio with another one."""
     await socket.send(CREATED)
     with suppress(ConnectionClosed):
         async for frame in socket:

@@ -1,4 +1,4 @@
-"""Calls to a real server by people with bad intent, and by one who minds their own business."""
+"""Calls to a real server: hostile clients, and a bystander whose call must not suffer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Caller:
 
     @property
     def conversation(self) -> str:
-        """Its id, by which it can be continued."""
+        """The id of the conversation."""
         assert self.socket.response is not None
         return self.socket.response.headers["Vivavoce-Conversation-Id"]
 
@@ -41,7 +41,7 @@ class Caller:
         await self.socket.send(frame)
 
     async def hear(self, *kinds: str) -> Event:
-        """The next event, or the next of these kinds."""
+        """Return the next event, or the next one of these types."""
         async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while True:
                 data = await self.socket.recv(decode=False)
@@ -53,7 +53,7 @@ class Caller:
                     return event
 
     async def error(self) -> tuple[str | None, str | None, str | None]:
-        """The next event is one: its code, its param, and whose fault it is."""
+        """Return code, param and `event_id` of the next event, which must be an error."""
         event = await self.hear()
         assert event["type"] == "error", event
         error = event["error"]
@@ -61,7 +61,7 @@ class Caller:
         return error["code"], error["param"], error["event_id"]
 
     async def add(self, text: str, **fields: object) -> str:
-        """An item that is on disk when this returns."""
+        """Add an item, and return its id after its receipt."""
         part = {"type": "input_text", "text": text}
         item = {"type": "message", "role": "user", "content": [part]}
         await self.say("conversation.item.create", item=item, **fields)
@@ -69,7 +69,7 @@ class Caller:
         return done
 
     async def turn(self, text: str = "are you there") -> str:
-        """Say something and hear it answered, in text: the call is alive."""
+        """Send a text and return the answer: the call is alive."""
         await self.add(text)
         return await self.answered()
 
@@ -85,7 +85,7 @@ class Caller:
         await self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
 
     async def end(self) -> tuple[int, str]:
-        """How the server closes."""
+        """Return code and reason of the server's close frame."""
         async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             try:
                 while True:
@@ -119,7 +119,7 @@ class Costs:
 
 @dataclass
 class House:
-    """A server, and what it costs."""
+    """A server, and the resources that it uses."""
 
     server: Served
     key: str
@@ -140,7 +140,7 @@ class House:
             yield caller
 
     async def calm(self, before: Costs, *, memory: int = 0) -> Costs:
-        """Everything is as it was, in a moment. `memory`: bytes that may be gone for good."""
+        """Wait until the server uses no more than `before`. `memory`: bytes that it may keep."""
         async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
             while True:
                 now = Costs.of(self.server)
@@ -154,7 +154,7 @@ class House:
                 await asyncio.sleep(0.1)
 
     def story(self, tell: Callable[[House], Coroutine[Any, Any, None]]) -> None:
-        """While it is told somebody else talks, and notices nothing of it."""
+        """Run a story while a bystander talks, whose call must not suffer."""
         asyncio.run(self._beside(tell))
 
     async def _beside(self, tell: Callable[[House], Coroutine[Any, Any, None]]) -> None:

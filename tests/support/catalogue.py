@@ -86,7 +86,7 @@ _SAID_BY_ONE: Mapping[type, Side] = {server.Response: "server", items.ItemRefere
 
 
 def _only_ours(row: Row) -> bool:
-    """What a client says of it is ignored: it is the server's (protocol §2.2)."""
+    """Return whether only the server sets the field. It ignores a client's value (§2.2)."""
     read_only = row.owner.startswith("session ") and row.field in config.READ_ONLY
     return row.side == "client" and read_only
 
@@ -119,7 +119,7 @@ def _paths(node: inspect.Type, path: str, *, top: bool = False) -> Iterator[str]
 
 
 def touched(side: Side, event: Json, *, translated: bool = False) -> set[Row]:
-    """The rows that a frame has something in. A null says nothing."""
+    """Return the rows that a frame has a value for. A null is not a value."""
     owner = f"{event['type']} (translation)" if translated else str(event["type"])
     found = {Row(side, owner)}
     _walk(side, owner, "", event, found)
@@ -234,7 +234,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
 
 
 def codes(event: Json) -> Iterator[tuple[str, str]]:
-    """The codes in a server's frame, with where they stand."""
+    """Return the codes in a server's frame, with their paths."""
     match event:
         case {"type": "error", "error": {"code": str(code)}}:
             yield ERRORS, code
@@ -298,5 +298,5 @@ _REMARKS: tuple[tuple[str, str], ...] = (
 
 
 def told(owner: str) -> str:
-    """What to know about all its rows."""
+    """Return the remark about all rows of this owner, or an empty text."""
     return next((line for pattern, line in _REMARKS if _fits(pattern, owner)), "")

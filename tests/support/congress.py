@@ -1,4 +1,4 @@
-"""What a recogniser may know before somebody asks about a congress."""
+"""The vocabulary of a recogniser for questions about a congress."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _of_types(test: str) -> bool:
 
 
 def brought_up_to_date(table: Table, notes: Notes) -> dict[Row, str]:
-    """What was true stays, unless it is of types alone; the rest is chosen from what ran."""
+    """Keep entries that are still true, unless they prove types only. Choose the rest."""
     new = {row: test for row, test in table.items() if _stands(row, test, notes)}
     served = {row for test in notes.ran if not _of_types(test) for row in notes.by_test[test]}
     new = {row: test for row, test in new.items() if not (_of_types(test) and row in served)}
@@ -160,7 +160,7 @@ _EVERYWHERE = {"convers", "respons", "session"}
 
 
 def fits(row: Row, test: str) -> str | None:
-    """What is wrong with this test for this row; None: nothing."""
+    """Return why this test does not prove this row, or None."""
     if _of_types(test) and reason(row) is None:
         return "is served, but only its type is tested"
     return None
@@ -179,7 +179,7 @@ def exists(test: str) -> bool:
 
 
 def flaws(table: Table) -> Iterator[str]:
-    """What is wrong with the page as it is, without running anything."""
+    """Return the faults of the page, without running tests."""
     known = set(_all_rows())
     for row in _all_rows():
         unsaid = row.owner in CODES and reason(row) is not None
@@ -195,7 +195,7 @@ def flaws(table: Table) -> Iterator[str]:
 
 
 def lies(table: Table, notes: Notes) -> Iterator[str]:
-    """What the tests that ran did otherwise than the page says."""
+    """Return where the tests that ran differ from the page."""
     for row, test in table.items():
         if test in notes.ran and row not in notes.by_test[test]:
             yield f"{row}: {test} does not touch it"

@@ -1,4 +1,4 @@
-"""Adapters that fail at a chosen moment, once, with words that nobody may ever read in a log."""
+"""Adapters that fail once, at a chosen moment, with text that must never appear in a log."""
 
 from __future__ import annotations
 

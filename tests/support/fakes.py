@@ -1,4 +1,4 @@
-"""Engines and clients that take a known time to do a known thing."""
+"""Engines and clients with known results and known durations."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def now() -> float:
 
 @dataclass
 class FakeStt:
-    """Knows the first word when there was sound at all, and the rest when it ends.
+    """Transcribes the first word with the first audio, and the rest at the end.
 
-    `speed`: so many times faster than people speak it hears; None: as fast as sound comes.
+    `speed`: factor of real time. None: as fast as audio arrives.
     """
 
     takes_s: float = 0.2
@@ -115,7 +115,7 @@ class FakeTts:
 
 @dataclass
 class FakeJudge:
-    """Listens to pauses for as long as the story wants it, and thinks what it is told to."""
+    """Scores pauses after a given time, with given probabilities."""
 
     says: Sequence[float | None] = (1.0,)
     takes_s: float = 0.1
@@ -135,17 +135,16 @@ class FakeJudge:
         return self.says[min(len(self.heard_ms), len(self.says)) - 1]
 
 
-WINDOW = 4  # frames the network holds for who does not read
+WINDOW = 4  # frames that the network holds for a client that does not read
 
 
 @dataclass
 class FakeWire:
-    """A connection whose far end reads an event every so often. Knows what it read, and when."""
+    """A connection whose far end reads one event per interval. Keeps events and times."""
 
     read_every_s: float = 0.0
     heard: list[tuple[float, ServerEvent]] = field(default_factory=list)
     closed: tuple[float, int, str] | None = None
-    hushed: list[tuple[str, int]] = field(default_factory=list)
     reading: bool = True
     client: Client | None = None
     _pipe: deque[bytes] = field(default_factory=deque)
@@ -163,9 +162,6 @@ class FakeWire:
         if len(self._pipe) == 1:
             asyncio.get_running_loop().call_later(self.read_every_s, self._read)
 
-    def hush(self, item_id: str) -> None:
-        self.hushed.append((item_id, len(self.heard)))
-
     def pause_reading(self) -> None:
         self.reading = False
 
@@ -177,7 +173,7 @@ class FakeWire:
         self.closed = (now(), code, reason)
 
     def script(self, events: Sequence[tuple[float, ClientEvent]], hang_up_at: float) -> None:
-        """Say these at their times, then go."""
+        """Send these events at their times, then hang up."""
         assert self.client is not None
         loop = asyncio.get_running_loop()
         for at, event in events:
@@ -214,7 +210,7 @@ class FakeWire:
 
 @dataclass
 class SlowStore:
-    """A store as slow and as broken as the story wants it."""
+    """A store with a chosen delay, which can fail."""
 
     takes_s: float = 0.0
     broken: bool = False
@@ -240,7 +236,7 @@ FRAME_S = audio.FRAME_MS / 1000
 
 
 class ExactDecoder:
-    """Hears speech in all that is not silence, and knows it at the very end of each frame."""
+    """Scores every frame that is not silent as speech, at the end of the frame."""
 
     def __init__(self) -> None:
         self._frame = b""

@@ -28,7 +28,7 @@ def files(folder: Path, pattern: str = "*") -> list[FolderFile]:
 
 
 def write(parent: Path, toml: str, name: str = "ada", /, **files: str | bytes) -> Path:
-    """A folder with this `assistant.toml`. In other names, `__` is a slash and `_xx` is `.xx`."""
+    """Write a folder with this `assistant.toml`. In names, `__` is a slash and `_xx` is `.xx`."""
     folder = parent / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "assistant.toml").write_text(dedent(toml), "utf-8")

@@ -189,7 +189,7 @@ class Call:
         self._collect()
 
     def take(self, frame: bytes) -> None:
-        """What the line's reader does with it, and what is true afterwards."""
+        """Decode a frame as a reader does, pass it to the session, and check the session."""
         self._let_time_pass()
         if self.session.closed:
             return

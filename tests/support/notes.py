@@ -71,7 +71,7 @@ class Notes:
     # What it touches
 
     def client(self, frame: bytes | str) -> None:
-        """What a client said, if we understand it."""
+        """Note a client's frame, if it can be decoded."""
         if self.test is not None and (event := _json(frame)) is not None:
             self._take("client", event)
 
@@ -82,7 +82,7 @@ class Notes:
                 self.code(owner, code)
 
     def message(self, event: ClientMessage | ServerMessage) -> None:
-        """What is said without a codec. A session that is refused has said nothing."""
+        """Note an event that did not pass a codec, unless its session is invalid."""
         if self.test is not None and _is_taken(event):
             side: Side = "client" if isinstance(event, ClientMessage) else "server"
             said = msgspec.json.decode(msgspec.json.encode(event))
@@ -171,7 +171,7 @@ def _watch_codec() -> None:
 
 
 def _is_taken(event: ClientMessage | ServerMessage) -> bool:
-    """The fields of a session are judged when they are merged."""
+    """Return whether the event is valid. A session's fields are checked when they are merged."""
     if not isinstance(event, client.SessionUpdate):
         return True
     try:

@@ -13,9 +13,9 @@ _UNION: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
 def accept(frame: bytes, *, said: bool = True) -> Any:  # noqa: ANN401
-    """The event as the official client has it. Raises pydantic's error for one that it has not.
+    """Parse an event as the official client does. Raise pydantic's error if it cannot.
 
-    `said`: it goes out to somebody.
+    `said`: the server really sends the event.
     """
     event = _UNION.validate_json(frame)
     assert not isinstance(event, dict), "an event of no known type"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def mean_model(*shape: int, wanted: str = "input_features") -> bytes:
-    """Takes n by `shape` floats, gives n numbers between 0 and 1."""
+    """Return a model that maps n by `shape` floats to n numbers between 0 and 1."""
     axes = b"".join(_number(8, axis) for axis in range(1, len(shape) + 1))
     attributes = _part(5, _text(1, "axes") + axes + _number(20, 7))
     attributes += _part(5, _text(1, "keepdims") + _number(3, 0) + _number(20, 2))

@@ -1,4 +1,4 @@
-"""For stories with processes and sockets in them, which know no virtual time."""
+"""Helpers for tests with processes and sockets, which cannot use virtual time."""
 
 from __future__ import annotations
 

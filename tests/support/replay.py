@@ -92,7 +92,7 @@ class Recording:
         return next(e["session"] for e in self.received if e["type"].startswith("session."))
 
     def write(self, assistants: Path) -> None:
-        """An assistant that stands in for the recorded one, as somebody could have written it."""
+        """Return an assistant that stands in for the recorded one."""
         folder = assistants / self.name
         folder.mkdir(parents=True)
         audio = self._session["audio"]
@@ -136,7 +136,7 @@ def _answer(output: list[Event]) -> Event:
 
 
 async def replay(recording: Recording, url: str, key: str) -> list[Event]:
-    """What a server of ours answers to the recorded client, up to the end of the recording.
+    """Return what this server answers to the recorded client, up to the end of the recording.
 
     Each frame is sent once we have heard what the recorded client had heard by then.
     """
@@ -218,7 +218,7 @@ class _Told:
 
 
 def _speech(recording: Recording) -> Iterator[str]:
-    """The recorded sound was cut short; somebody speaks in its place, and then is silent."""
+    """Return speech and then silence, in place of the recorded audio, which was cut."""
     count = sum(e["type"] == "input_audio_buffer.append" for _, e in recording.frames)
     pcm = spoken("thanks_rms") + bytes(SILENCE_MS * 48)
     size = -(-len(pcm) // max(count, 1) // 2) * 2
@@ -227,7 +227,7 @@ def _speech(recording: Recording) -> Iterator[str]:
 
 
 def _translated(value: Any, ids: dict[str, str]) -> Any:  # noqa: ANN401
-    """What the client says about the server's items and calls, in our names for them."""
+    """Return the client's frame with the recorded ids replaced by this server's ids."""
     if isinstance(value, dict):
         return {k: _translated(v, ids) for k, v in value.items()}
     if isinstance(value, list):
@@ -239,7 +239,7 @@ def _translated(value: Any, ids: dict[str, str]) -> Any:  # noqa: ANN401
 
 
 def strands(events: Sequence[Event]) -> dict[str, list[Event]]:
-    """The events by strand, where a strand's pieces of each kind are one of their own."""
+    """Group the events by strand. The deltas of each type form a strand of their own."""
     names = _Names()
     found: dict[str, list[Event]] = {}
     for event in events:
@@ -305,7 +305,7 @@ def pairs(recorded: Sequence[Event], ours: Sequence[Event]) -> Iterator[tuple[Ev
 
 
 def _ids(aligned: Iterator[tuple[Event, Event]]) -> dict[str, str]:
-    """Recorded ids → ours. Raises if one became two, or two became one."""
+    """Map recorded ids to this server's. Raise if the mapping is not one to one."""
     found: dict[str, str] = {}
     for theirs, mine in aligned:
         for id, other in _same(theirs, mine):
@@ -344,7 +344,7 @@ class Difference:
 
 
 def told(events: Sequence[Event]) -> dict[str, list[str]]:
-    """What is told in each strand, by type; however many pieces there are count as one."""
+    """Return the types of each strand's events. Consecutive deltas count as one."""
     return {
         name: [e["type"] for e in (strand[:1] if _piece(strand[0]) else strand)]
         for name, strand in strands(events).items()
@@ -352,7 +352,7 @@ def told(events: Sequence[Event]) -> dict[str, list[str]]:
 
 
 def extra(recorded: Sequence[Event], ours: Sequence[Event]) -> set[str]:
-    """The types of ours that the recording has nothing of."""
+    """Return the types of events that the recording does not contain."""
     return {e["type"] for e in ours} - {e["type"] for e in recorded}
 
 

@@ -1,4 +1,4 @@
-"""Rooms with something going on in them, made of numbers that are always the same."""
+"""Recordings of noisy rooms, made from fixed random numbers."""
 
 from __future__ import annotations
 

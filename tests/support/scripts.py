@@ -49,7 +49,7 @@ def happen(s: Scenario, step: str) -> None:
 
 
 def lived_again(original: Scenario, again: Scenario) -> list[Effect]:
-    """What comes of the same recording in a session that has just begun."""
+    """Replay the inputs of one session in a new one, and return the effects."""
     for now, event in original.recording:
         if event is None:
             again.session.on_deadline(now)

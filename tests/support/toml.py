@@ -90,7 +90,7 @@ class Writer:
     def document(
         self, top: Table, tables: dict[str, Table], arrays: dict[str, list[Table]]
     ) -> Table:
-        """Returns what a parser makes of it."""
+        """Write the tables, and return the value that a parser reads."""
         meant: Table = {name: value for name, value in top.items() if name not in tables | arrays}
         self.table((), "", meant)
         for name, table in tables.items():

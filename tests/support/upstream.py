@@ -1,4 +1,4 @@
-"""An upstream and a client that keep what they were told byte by byte, and when."""
+"""An upstream and a client that keep every frame they got, and its time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from vivavoce.net.websocket import FrameReceiver
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.upstream_work import Far
 
 from .fakes import FakeWire, now
 
@@ -17,7 +17,7 @@ REAL = Path(__file__).parents[1] / "recordings" / "real"
 
 
 def frame(kind: str, **fields: object) -> bytes:
-    """An event in the upstream's own way of writing, which is not ours."""
+    """Return an event in the upstream's spelling, which differs from the server's."""
     return json.dumps({"type": kind, "event_id": f"event_{kind}", **fields}).encode()
 
 
@@ -31,7 +31,7 @@ NEWS = frame("response.telepathy.delta", thought=1.0)
 
 
 def recorded(name: str, direction: str) -> Iterator[bytes]:
-    """The frames of one side of a recorded session, as they were written."""
+    """Yield the frames of one side of a recorded session, byte for byte."""
     for line in (REAL / f"{name}.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["kind"] == "message" and entry["direction"] == direction:
@@ -61,18 +61,18 @@ class RawWire(FakeWire):
 
 @dataclass
 class FakeUpstream(RawWire):
-    """Says `session.created` when somebody listens, and `session.updated` when it is configured."""
+    """Sends `session.created` after `join`, and `session.updated` when it is configured."""
 
     opens: bool = True
     answer_s: float = 0.0
     listening: bool = False
 
     @property
-    def receiver(self) -> Far:
+    def receiver(self) -> FrameReceiver:
         assert self.listening
-        return cast("Far", self.client)
+        return cast("FrameReceiver", self.client)
 
-    def join(self, receiver: Far) -> None:
+    def join(self, receiver: FrameReceiver) -> None:
         self.client = cast("Client", receiver)  # it has the same three methods
         self.listening = True
         if self.opens:
@@ -91,5 +91,5 @@ class FakeUpstream(RawWire):
             loop.call_later(self.answer_s, self.says, UPDATED)
 
     def asked(self) -> Iterable[bytes]:
-        """What it was told by the client, that is, not by the gateway."""
+        """Return the frames that the client sent, without those of the gateway."""
         return [data for data in self.frames if b"event_vivavoce_" not in data]

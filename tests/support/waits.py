@@ -58,7 +58,7 @@ class Bystander:
         assert self._heard() == "watching"
 
     def report(self) -> Waits:
-        """The longest waits since `watch`, in milliseconds."""
+        """Return the longest waits since `watch`, in milliseconds."""
         self._say("report")
         return {name: probe["worst_ms"] for name, probe in self._heard().items()}
 
@@ -100,7 +100,7 @@ class Watched:
         self.quiet = self.beside(lambda house: asyncio.sleep(QUIET_S))
 
     def beside(self, attack: Attack) -> Waits:
-        """What it waits for while this happens."""
+        """Run an attack, and return how long the bystander waited meanwhile."""
 
         async def story() -> None:
             await attack(self.house)
@@ -115,7 +115,7 @@ class Watched:
 
 @contextmanager
 def watched(data: Path, **environ: str) -> Iterator[Watched]:
-    """A real server in a process of its own, and a bystander in another one."""
+    """Run a real server in one process, and a bystander in another."""
     bystander = Bystander()
     try:
         folder = data / "assistants/relayed"

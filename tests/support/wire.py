@@ -1,4 +1,4 @@
-"""A wire to a server that can be cut as networks do it: no close frame, no goodbye."""
+"""A connection to a server that can be cut as networks do: without a close frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wire:
 
 @contextmanager
 def wire(to: int) -> Iterator[Wire]:
-    """A wire to the port `to` of this machine. A thread of its own carries what it carries."""
+    """Open a wire to the port `to` of this machine, carried by a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="wire")
     thread.start()

@@ -1,4 +1,4 @@
-"""A server at its limit, as people and programs meet it: a real one, that finds itself too late."""
+"""A real server that is overloaded, and the errors that its clients read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def mint(busy: Served, key: str, **session: Any) -> httpx2.Response:  # noqa: AN
     return httpx2.post(where, json=body, headers=bearer(key))
 
 
-def test_a_new_voice_is_told_so_and_when_to_try_again(busy: Served, key: str) -> None:
+def test_a_new_voice_call_on_a_busy_server_gets_retry_after(busy: Served, key: str) -> None:
     async def story() -> None:
         async with come(busy, key) as first:
             await there(first)
@@ -97,7 +97,7 @@ def test_no_secret_is_minted_for_it_either(busy: Served, key: str) -> None:
     asyncio.run(story())
 
 
-def test_who_writes_comes_in(busy: Served, key: str) -> None:
+def test_a_text_call_on_a_busy_server_is_admitted(busy: Served, key: str) -> None:
     async def story() -> None:
         async with come(busy, key) as first:
             await there(first)

@@ -1,4 +1,4 @@
-"""What takes too long at the door is told, and who is told so may come again."""
+"""Handshakes and call setups that take too long."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from vivavoce.access.credential_policy import CredentialPolicy
 from vivavoce.core.types import Caller, Frame
 from vivavoce.net.websocket import Socket
 from vivavoce.protocol.close_codes import CloseCode
-from vivavoce.runtime.call_registry import CallRegistry, LiveCall
+from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_request import CallRequest
 from vivavoce.runtime.call_setup import SIDEBANDS, CallSetup
-from vivavoce.runtime.client import Client, Reader
+from vivavoce.runtime.client_port import ClientPort, Reader
+from vivavoce.runtime.live_call import LiveCall
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.transports.websocket import (
     ADMIT_WITHIN_S,
@@ -64,7 +65,7 @@ class Ear(Socket):
 
 
 def endpoint_of(
-    reception: CallSetup, registry: CallRegistry, max_pending: int = 1
+    reception: CallSetup, registry: InProcessCallRegistry, max_pending: int = 1
 ) -> WebSocketEndpoint:
     return WebSocketEndpoint(
         reception,
@@ -80,7 +81,7 @@ def endpoint_of(
 def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
     async def story() -> None:
         ear, slow = Ear(), Slow()
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             endpoint = endpoint_of(cast("CallSetup", slow), registry)
             registry.spawn(
                 endpoint._live(ear, CallRequest("key", "websocket", {}), "rtc_1", None), "call"
@@ -108,13 +109,13 @@ class Controlled:
         return len(self.came)
 
     def attach(
-        self, transport: Socket, reader: Callable[[Client], Reader], *, sideband: bool = False
+        self, transport: Socket, reader: Callable[[ClientPort], Reader], *, sideband: bool = False
     ) -> Ear:
         self.came.append(transport)
         return Ear()
 
 
-def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
+def test_of_many_sidebands_that_wait_for_a_call_eight_attach() -> None:
     """All of them find it with no seat taken. What counts is how many there are at the end."""
 
     async def known(credential: str | None) -> Caller:
@@ -123,7 +124,7 @@ def test_of_many_who_wait_for_a_call_eight_control_it() -> None:
     async def story() -> None:
         nobody = cast("Any", None)
         line, ears = Controlled(), [Ear() for _ in range(50)]
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             reception = CallSetup(
                 identify=known,
                 policy=CredentialPolicy(),
@@ -196,9 +197,9 @@ async def come(endpoint: WebSocketEndpoint, headers: dict[str, str]) -> Wire | U
     return wire
 
 
-def test_who_was_told_to_go_makes_room_for_who_comes() -> None:
+def test_the_oldest_refused_connection_is_dropped_for_a_new_one() -> None:
     async def story() -> None:
-        async with CallRegistry() as registry:
+        async with InProcessCallRegistry() as registry:
             endpoint = endpoint_of(cast("CallSetup", Unsure()), registry, max_pending=3)
             wires = [await come(endpoint, {}) for _ in range(7)]
             assert all(isinstance(wire, Wire) and wire.sent for wire in wires)
@@ -214,5 +215,5 @@ def test_who_was_told_to_go_makes_room_for_who_comes() -> None:
     live(story())
 
 
-def nobody_reads(client: Client) -> Reader:
+def nobody_reads(client: ClientPort) -> Reader:
     raise AssertionError("the line is not a real one")

@@ -1,4 +1,4 @@
-"""Credentials that are revoked while calls run by them, over real sockets and processes."""
+"""Credentials that are revoked during their calls, over real sockets and processes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def place(served: Served, key: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def operator(place: Place) -> Key:
-    """A key that nobody revokes."""
+    """Return a key that is not revoked."""
     return place.new_key("--name", "operator")
 
 
@@ -126,7 +126,7 @@ def call(place: Place, credential: str, assistant: str = "echo") -> connect:
 
 
 async def begun(socket: ClientConnection) -> str:
-    """The call's id, when it has begun and something is said in it."""
+    """Return the call's id after its first item."""
     assert (await hear(socket))["type"] == "session.created"
     part = {"type": "input_text", "text": "remember this"}
     item = {"type": "message", "role": "user", "content": [part]}
@@ -136,7 +136,7 @@ async def begun(socket: ClientConnection) -> str:
 
 
 async def ends(socket: ClientConnection, code: str, within_s: float) -> None:
-    """It is told why, closed with 3000, and in time."""
+    """Check that the client reads the reason and 3000 in time."""
     async with asyncio.timeout(within_s):
         assert (await hear(socket, "error"))["error"]["code"] == code
         assert await end_of(socket) == reason(code)
@@ -259,7 +259,7 @@ def test_a_call_goes_on_when_its_key_expires(place: Place) -> None:
     asyncio.run(story())
 
 
-def test_only_who_minted_a_secret_revokes_it_over_http(place: Place, operator: Key) -> None:
+def test_only_the_minter_of_a_secret_revokes_it_over_http(place: Place, operator: Key) -> None:
     """What is somebody else's is answered as what was never there."""
 
     async def story() -> None:
@@ -364,7 +364,7 @@ def test_signing_out_by_a_copied_cookie_ends_the_same_calls(place: Place) -> Non
     asyncio.run(story())
 
 
-def test_a_link_that_nobody_has_opened_yet_outlives_a_sign_out(place: Place) -> None:
+def test_an_unused_sign_in_link_outlives_a_sign_out(place: Place) -> None:
     """It belongs to no sign-in: it was printed for the operator, and lives ten minutes."""
 
     async def story() -> None:
@@ -408,7 +408,7 @@ def test_a_call_that_is_set_up_while_its_secret_is_revoked_ends(
     asyncio.run(story())
 
 
-def test_who_waits_for_a_call_to_control_is_refused_before_it_comes(place: Place) -> None:
+def test_a_sideband_that_waits_is_refused_before_its_call_begins(place: Place) -> None:
     async def story() -> None:
         mine = place.new_key()
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Control connections over real sockets: who may have one, when, and how long it lives."""
+"""Sidebands over real sockets: who may attach one, when, and how long it lives."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_several_may_control_one_call_and_the_calls_end_closes_them(
     asyncio.run(main())
 
 
-def test_an_error_is_told_to_who_caused_it(served: Served, key: str) -> None:
+def test_an_error_goes_to_the_client_that_caused_it(served: Served, key: str) -> None:
     async def main() -> None:
         async with connect(served.ws + "?model=echo", **with_key(key)) as person:
             await welcomed(person)
@@ -202,7 +202,7 @@ def test_a_call_takes_eight_controllers(served: Served, key: str) -> None:
     asyncio.run(main())
 
 
-def test_a_controller_who_vanishes_while_waiting_leaves_nothing(served: Served, key: str) -> None:
+def test_a_sideband_that_vanishes_while_it_waits_leaves_nothing(served: Served, key: str) -> None:
     async def main() -> None:
         wait = asyncio.create_task(refused(served, key, "rtc_later"))
         await asyncio.sleep(0.3)
@@ -215,7 +215,7 @@ def test_a_controller_who_vanishes_while_waiting_leaves_nothing(served: Served, 
     assert "Traceback" not in served.log.read_text()
 
 
-def test_on_a_restart_all_are_told_and_the_ending_says_so(tmp_path: Any) -> None:  # noqa: ANN401
+def test_a_restart_closes_all_clients_with_1012_and_stores_the_ending(tmp_path: Any) -> None:  # noqa: ANN401
     async def main(server: Served) -> str:
         key = server.key()
         async with connect(server.ws + "?model=echo", **with_key(key)) as person:

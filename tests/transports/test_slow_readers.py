@@ -1,4 +1,4 @@
-"""Whoever reads slowly gets what everybody gets: each event whole, and in order."""
+"""A client that reads slowly gets every event, complete and in order."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Gateway:
 
 
 def narrow() -> socket.socket:
-    """A socket whose kernel keeps little for whoever does not read."""
+    """Return a socket with a small receive buffer."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)

@@ -1,4 +1,4 @@
-"""The WebSocket door: who comes in, how, and what those are told who do not."""
+"""WebSocket handshakes, calls and refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW_PEER_TIMEOUT_S = 20.0
 
 
 async def hear(socket: ClientConnection, kind: str | None = None) -> dict[str, Any]:
-    """The next event, or the next of a type."""
+    """Return the next event, or the next one of a type."""
     async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
         while True:
             data = await socket.recv(decode=False)
@@ -103,7 +103,7 @@ def test_a_browser_brings_its_secret_as_a_subprotocol(served: Served, key: str) 
 
 
 @pytest.mark.parametrize("credential", [None, "vv_wrong", "ek_wrong", "x" * 5000])
-def test_without_a_right_one_is_told_so_and_sent_away(
+def test_a_client_without_a_valid_credential_gets_an_error_and_3000(
     served: Served, credential: str | None
 ) -> None:
     async def story(socket: ClientConnection) -> None:
@@ -145,7 +145,7 @@ def test_a_key_is_not_taken_from_the_url(served: Served, key: str) -> None:
         {"query": "?call_id=rtc_any", "additional_headers": {"OpenAI-Beta": "realtime=v1"}},
     ],
 )
-def test_who_speaks_the_beta_is_told_so_at_once(
+def test_a_beta_client_gets_an_error_in_the_first_frame(
     served: Served, key: str, how: dict[str, Any]
 ) -> None:
     async def story(socket: ClientConnection) -> None:
@@ -170,7 +170,7 @@ def test_a_beta_opt_in_for_something_else_is_no_matter(served: Served, key: str)
         ("/openai/realtime", "beta_api_shape_disabled"),
     ],
 )
-def test_what_this_server_does_not_speak_is_refused_exactly(
+def test_an_unsupported_dialect_is_refused_with_its_own_code(
     served: Served, key: str, path: str, code: str
 ) -> None:
     async def main() -> None:
@@ -184,7 +184,7 @@ def test_what_this_server_does_not_speak_is_refused_exactly(
     asyncio.run(main())
 
 
-def test_pages_from_elsewhere_are_refused_at_the_door(served: Served, key: str) -> None:
+def test_a_page_of_an_unknown_origin_gets_http_403(served: Served, key: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         visit(served, welcomed, origin="https://evil.example", **with_key(key))
     assert refused.value.response.status_code == 403
@@ -306,7 +306,7 @@ def test_a_frame_of_15_mib_is_heard_and_a_larger_one_is_too_big(served: Served, 
     visit(served, story, **with_key(key))
 
 
-def test_who_vanishes_leaves_nothing_behind(served: Served, key: str) -> None:
+def test_a_client_that_vanishes_leaves_nothing_behind(served: Served, key: str) -> None:
     async def main() -> None:
         socket = await connect(served.ws + "?model=echo", **with_key(key))
         await welcomed(socket)
@@ -328,7 +328,7 @@ def test_who_vanishes_leaves_nothing_behind(served: Served, key: str) -> None:
 # The server itself
 
 
-def test_what_was_promised_survives_kill_9(tmp_path: Path) -> None:
+def test_every_receipt_survives_kill_9(tmp_path: Path) -> None:
     """The first promise: whoever was told that an item is done finds it after the worst."""
     told: list[str] = []
 
@@ -400,7 +400,7 @@ def test_tls(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-def test_who_finds_all_lines_taken_is_told_so(tmp_path: Path) -> None:
+def test_a_call_above_the_limit_gets_an_error_and_1013(tmp_path: Path) -> None:
     async def story(server: Served) -> None:
         how = with_key(server.key())
         async with connect(server.ws + "?model=echo", **how) as only:

@@ -1,4 +1,4 @@
-"""A plan becomes a call: the machine with its rules, the work it needs, the line that owns both."""
+"""Builds a call from its spec: the machine, the work that it needs, and the driver of both."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command, ResponseCreate, SessionUpdate
 from ..protocol.close_codes import CloseCode
-from ..protocol.config import SessionConfig, TranscriptionConfig
-from ..runtime.call_request import CallSpec, now
+from ..protocol.config import AudioInput, Pcm, SessionConfig, TranscriptionConfig
+from ..protocol.server import ServerEvent
+from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
-from ..runtime.client import Client, Reader
+from ..runtime.client_port import ClientPort, Reader
+from ..runtime.clock import now
+from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, Eff, In, Machine, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
 from ..runtime.group_commit import GroupCommitter
@@ -45,6 +48,8 @@ from .adapters import Adapters
 
 
 class CallBuilder:
+    """Builds calls of every engine and session type."""
+
     def __init__(
         self,
         parts: Adapters,
@@ -52,8 +57,10 @@ class CallBuilder:
         settings: CallsSection,
         make_id: Callable[[str], str],
         metrics: Metrics,
+        bus: EventBus,
     ) -> None:
         self._metrics = metrics
+        self._bus = bus
         self._parts = parts
         self._writer = writer
         self._settings = settings
@@ -74,7 +81,7 @@ class CallBuilder:
         boundary.name(call=spec.call_id, assistant=spec.assistant.name)
         try:
             if isinstance(config, TranscriptionConfig):
-                return await self._dictation(spec, config)
+                return await self._transcription(spec, config)
             if spec.assistant.engine == "upstream":
                 return await self._relay(spec, config)
             return await self._session(spec, config)
@@ -84,7 +91,7 @@ class CallBuilder:
             ) from error
 
     async def _relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
-        """Answered by somebody else's model."""
+        """Build a call that a hosted model answers."""
         wanted, key = spec.assistant.upstream, spec.assistant.upstream_key()
         try:
             socket = await connection.connect(
@@ -120,7 +127,7 @@ class CallBuilder:
         )
         seen = CallMetrics(self._metrics, ours=False)
         driver = self._driver(
-            relay, upstream_work, self._recorder(spec, ledger, wanted.model), seen
+            spec, relay, upstream_work, self._recorder(spec, ledger, wanted.model), seen
         )
         return BuiltCall(
             driver, lambda client: RelayReader(driver, upstream_work, client, queue=self._queue)
@@ -128,26 +135,26 @@ class CallBuilder:
 
     def _call_settings(self, spec: CallSpec, *, scores_end_of_turn: bool = False) -> CallSettings:
         assistant = spec.assistant
-        minutes = min(assistant.limits.call_minutes, self._settings.max_minutes)
         return CallSettings(
             conversation_id=spec.conversation_id,
             greeting=assistant.greeting(spec.language) if spec.greet else None,
             language=spec.language,
             gate_db=assistant.turns.gate_db,
             locked=spec.locked,
-            max_session_s=minutes * 60,
-            idle_s=assistant.limits.idle_minutes * 60,
+            max_session_s=spec.limits.max_session_s,
+            idle_s=spec.limits.idle_s,
             thinks_in_text=True,
+            plays_out=spec.audio == "media",
             scores_end_of_turn=scores_end_of_turn,
-            limits=replace(self._limits, context_tokens=assistant.limits.context_tokens),
+            limits=replace(self._limits, context_tokens=spec.limits.context_tokens),
         )
 
-    async def _dictation(self, spec: CallSpec, config: TranscriptionConfig) -> BuiltCall:
-        """Written down, with the assistant's ears and words."""
+    async def _transcription(self, spec: CallSpec, config: TranscriptionConfig) -> BuiltCall:
+        """Build a transcription session, with the assistant's recogniser and vocabulary."""
         ledger = _recall(spec.history)
         with contained("pause judge", passing=VivavoceError):
             judge = await self._parts.end_of_turn_model()
-        dictation = TranscriptionSession(
+        session = TranscriptionSession(
             config,
             self._call_settings(spec, scores_end_of_turn=judge is not None),
             now=asyncio.get_running_loop().time(),
@@ -160,14 +167,14 @@ class CallBuilder:
         seen = CallMetrics(self._metrics, ours=True)
         stage = _both(recorder.stage, seen.stage)
         with contained("recogniser", passing=VivavoceError):
-            scribe = await self._parts.transcriber(spec.assistant, spec.language, stage)
+            transcriber = await self._parts.transcriber(spec.assistant, spec.language, stage)
             detectors = await self._parts.detectors()
-        engine_work = EngineWork(scribe, judge=judge)
-        driver = self._driver(dictation, engine_work, recorder, seen)
-        return BuiltCall(driver, self._reader(spec, dictation, engine_work, driver, detectors))
+        engine_work = EngineWork(transcriber, judge=judge)
+        driver = self._driver(spec, session, engine_work, recorder, seen)
+        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
 
     async def _session(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
-        """Answered by an engine of ours."""
+        """Build a call that an engine of this server answers."""
         assistant = spec.assistant
         ledger = _recall(spec.history)
         with contained("engine", passing=VivavoceError):
@@ -176,7 +183,7 @@ class CallBuilder:
                 assistant, spec.language
             )
         fixed = ("output_modalities",) if mute else ()
-        if mute:  # nobody can ask for a voice that is not there; the echo says so
+        if mute:  # the session shows that this assistant has no voice
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
@@ -194,7 +201,7 @@ class CallBuilder:
             engine = await self._parts.engine(assistant, spec.language, stage)
             detectors = await self._parts.detectors()
         engine_work = EngineWork(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
-        driver = self._driver(session, engine_work, recorder, seen)
+        driver = self._driver(spec, session, engine_work, recorder, seen)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
 
     def _reader(
@@ -205,14 +212,14 @@ class CallBuilder:
         driver: SessionDriver,
         detectors: Callable[[], SpeechDetector],
         fixed: tuple[str, ...] = (),
-    ) -> Callable[[Client], Reader]:
-        """How each of the call's clients is read. `fixed`: what none of them may change."""
+    ) -> Callable[[ClientPort], Reader]:
+        """Return how to read each client. `fixed`: fields that none of them may change."""
 
         def behind() -> bool:
             return engine_work.is_behind
 
-        def reader(client: Client) -> Reader:
-            if client.sideband:  # it came with a key, so the assistant's locks are not for it
+        def reader(client: ClientPort) -> Reader:
+            if client.sideband:  # it has an API key, so the assistant's locks do not apply
                 return SessionReader(
                     driver,
                     client,
@@ -222,7 +229,7 @@ class CallBuilder:
                     crowded=driver.over_high_water,
                     queue=self._queue,
                 )
-            pipeline = InputPipeline(detectors, lambda: machine.config.audio.input)
+            pipeline = InputPipeline(detectors, lambda: _input_of(spec, machine))
             allow = _keeping((*spec.locked, *fixed))
             voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)
@@ -242,22 +249,40 @@ class CallBuilder:
         )
 
     def _driver(
-        self, machine: Machine[In, Eff], work: Work[In, Eff], recorder: Recorder, seen: CallMetrics
+        self,
+        spec: CallSpec,
+        machine: Machine[In, Eff],
+        work: Work[In, Eff],
+        recorder: Recorder,
+        seen: CallMetrics,
     ) -> CallDriver[In, Eff]:
+        ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
+
+        def publish(event: ServerEvent) -> None:
+            self._bus.publish(event, ref)
+
         return CallDriver(
             machine,
             work,
             recorder,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
-            on_event=seen.event,
+            observers=(seen.event, publish),
             on_written=seen.written,
             traffic=self._metrics.traffic,
         )
 
 
+def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioInput:
+    """Return how the session takes audio. A transport with media has decoded it to PCM."""
+    wanted = machine.config.audio.input
+    if spec.audio == "media":
+        return msgspec.structs.replace(wanted, format=Pcm())
+    return wanted
+
+
 def _recall(history: tuple[ItemRow, ...]) -> Ledger:
-    """What earlier calls know of what was heard."""
+    """Return a ledger with what earlier calls stored about played audio."""
     ledger = Ledger()
     for row in history:
         if row.generated is not None and row.sent_ms:
@@ -274,7 +299,7 @@ def _both(one: OnStage, other: OnStage) -> OnStage:
 
 
 def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
-    """What a client says, without the fields that it may not change. None: it may change all."""
+    """Return a function that strips locked fields from events. None: nothing is locked."""
     if not locked:
         return None
 
@@ -282,8 +307,10 @@ def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
         match event:
             case SessionUpdate(session=patch):
                 return msgspec.structs.replace(event, session=strip_locked_fields(patch, locked))
-            case ResponseCreate(response=wish) if wish is not None:
-                return msgspec.structs.replace(event, response=strip_locked_options(wish, locked))
+            case ResponseCreate(response=options) if options is not None:
+                return msgspec.structs.replace(
+                    event, response=strip_locked_options(options, locked)
+                )
             case _:
                 return event
 

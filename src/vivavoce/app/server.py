@@ -21,11 +21,14 @@ from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
 from ..runtime import loop_lag
 from ..runtime.admission import Admission
-from ..runtime.call_registry import CallRegistry
-from ..runtime.call_request import CallResolver, ids, now
+from ..runtime.call_counters import InProcessCallCounters
+from ..runtime.call_registry import InProcessCallRegistry
+from ..runtime.call_request import CallResolver
 from ..runtime.call_setup import CallSetup
+from ..runtime.clock import ids, now
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.credentials_in_use import watch
+from ..runtime.event_bus import InProcessEventBus
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
@@ -94,7 +97,7 @@ class Server:
         metrics = Metrics(load)
         parts = await stack.enter_async_context(Adapters(settings, self.folder, metrics))
         writer = await stack.enter_async_context(GroupCommitter(store, on_commit=metrics.committed))
-        registry = await stack.enter_async_context(CallRegistry())
+        registry = await stack.enter_async_context(InProcessCallRegistry())
         metrics.watch(
             asyncio.get_running_loop().time,
             calls=lambda: len(registry),
@@ -129,9 +132,11 @@ class Server:
                 policy=policy,
                 default_assistant=calls.default_assistant,
                 make_id=make_id,
+                max_minutes=calls.max_minutes,
             ),
             admission=Admission(
                 registry,
+                InProcessCallCounters(),
                 max_calls=calls.max_calls,
                 max_calls_per_key=calls.max_calls_per_key,
                 load=load,
@@ -139,7 +144,7 @@ class Server:
             ),
             store=store,
             registry=registry,
-            build=CallBuilder(parts, writer, calls, make_id, metrics),
+            build=CallBuilder(parts, writer, calls, make_id, metrics, InProcessEventBus()),
             make_id=make_id,
             counts=metrics,
         )
@@ -189,7 +194,7 @@ def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -
 async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:
     """Measure event-loop lag only after warm-up: loading models blocks the loop."""
     await _warm(parts, default)
-    await loop_lag.watch(metrics.ran)
+    await loop_lag.watch(metrics.report_lag)
 
 
 async def _warm(parts: Adapters, assistant: Assistant | None) -> None:

@@ -14,8 +14,8 @@ from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
 from ..assistants import Assistant, Catalogue
 from ..core.types import Caller
-from ..runtime.call_registry import CallRegistry
 from ..runtime.call_setup import CallSetup
+from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.refusals import CallRefused, refused
 from ..store.base import Store

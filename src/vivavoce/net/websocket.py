@@ -102,9 +102,6 @@ class Socket(WSListener):
             whole = bytearray(HEADER) + data
             self._wire.send_reuse_external_bytearray(_TEXT, whole, HEADER)
 
-    def hush(self, item_id: str) -> None:
-        """Do nothing: the client has all audio that was written, and drops its own queue."""
-
     def pause_reading(self) -> None:
         self._stop_reading(_DRIVER)
         self._look_at_path()

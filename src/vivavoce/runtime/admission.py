@@ -12,8 +12,9 @@ from ..core.types import Caller
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
 from ..store.base import ConversationRow
-from .call_registry import CallRegistry
-from .call_request import CallSpec, now
+from .call_request import CallSpec
+from .clock import now
+from .cluster import CallCounters, CallRegistry, CallSlot, SlotLimits
 from .load import LoadMonitor
 from .refusals import RATE, CallRefused
 
@@ -35,6 +36,7 @@ class Admission:
     def __init__(
         self,
         registry: CallRegistry,
+        counters: CallCounters,
         *,
         max_calls: int,
         max_calls_per_key: int | None = None,
@@ -43,19 +45,23 @@ class Admission:
     ) -> None:
         """`needs_stt_worker`: whether a call with this assistant in this language needs one."""
         self._registry = registry
+        self._counters = counters
         self._max_calls = max_calls
         self._per_key = max_calls_per_key
         self._load = load or LoadMonitor()
         self._needs_stt_worker = needs_stt_worker
 
-    def admit(self, spec: CallSpec, caller: Caller, found: ConversationRow | None) -> None:
+    async def admit(self, spec: CallSpec, caller: Caller, found: ConversationRow | None) -> None:
         """Admit this call and count it. `found`: the conversation that it continues.
 
-        Raises `CallRefused`.
+        Raises `CallRefused`. The call counts until `release`.
         """
-        self._check_limits(spec)
-        self._check_share(spec, caller)
-        self._check_load(spec, found, self._load.admit)
+        await self._take_slot(spec, caller)
+        try:
+            self._check_load(spec, found, self._load.admit)
+        except CallRefused:
+            await self.release(spec.call_id)
+            raise
 
     def preview(self, spec: CallSpec, found: ConversationRow | None) -> None:
         """Check the load for a call that may start soon, without counting it.
@@ -65,37 +71,22 @@ class Admission:
         """
         self._check_load(spec, found, self._load.busy)
 
-    def _check_limits(self, spec: CallSpec) -> None:
-        others = self._registry.excluding(spec.conversation_id)
-        with_assistant = sum(call.assistant == spec.assistant.name for call in others)
-        full = (
-            len(others) >= self._max_calls or with_assistant >= spec.assistant.limits.calls_at_once
-        )
-        if full or self._registry.shutting_down:
-            raise CallRefused(
-                429,
-                "rate_limit_exceeded",
-                "All lines are busy. Please try again in a minute.",
-                type=RATE,
-                close=CloseCode.TRY_AGAIN_LATER,
-                retry_s=60,
-            )
+    async def release(self, call_id: str) -> None:
+        """Stop counting a call, which is over or was not set up."""
+        await self._counters.release(call_id)
 
-    def _check_share(self, spec: CallSpec, caller: Caller) -> None:
-        """Refuse a call beyond its API key's share, so that one key cannot use all calls."""
-        if caller.key_id is None or self._per_key is None:
-            return
-        others = self._registry.excluding(spec.conversation_id)
-        if sum(call.key_id == caller.key_id for call in others) >= self._per_key:
-            raise CallRefused(
-                429,
-                "rate_limit_exceeded",
-                f"This API key already has {self._per_key} calls, the maximum. Please try again in "
-                "a minute.",
-                type=RATE,
-                close=CloseCode.TRY_AGAIN_LATER,
-                retry_s=60,
-            )
+    async def _take_slot(self, spec: CallSpec, caller: Caller) -> None:
+        """Count the call against all limits. A key's limit keeps it from using all calls."""
+        limits = SlotLimits(self._max_calls, spec.assistant.limits.calls_at_once, self._per_key)
+        name = spec.assistant.name
+        slot = CallSlot(spec.call_id, spec.conversation_id, name, caller.key_id)
+        if self._registry.shutting_down:
+            raise _limited("All lines are busy.")
+        reached = await self._counters.acquire(slot, limits)
+        if reached == "key":
+            raise _limited(f"This API key already has {self._per_key} calls, the maximum.")
+        if reached is not None:
+            raise _limited("All lines are busy.")
 
     def _check_load(self, spec: CallSpec, found: ConversationRow | None, ask: LoadCheck) -> None:
         """Refuse a new voice call while it would make the audio of running calls late.
@@ -129,3 +120,14 @@ class Admission:
 def _has_audio(session: AnySession) -> bool:
     """Return whether the session has audio. A transcription session always does."""
     return not isinstance(session, SessionConfig) or "audio" in session.output_modalities
+
+
+def _limited(message: str) -> CallRefused:
+    return CallRefused(
+        429,
+        "rate_limit_exceeded",
+        f"{message} Please try again in a minute.",
+        type=RATE,
+        close=CloseCode.TRY_AGAIN_LATER,
+        retry_s=60,
+    )

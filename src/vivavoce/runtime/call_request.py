@@ -1,27 +1,25 @@
-"""What a call will be: decided from who knocks, what they ask for, and what the assistant says."""
+"""Resolves a call request: the credential, the query and the assistant decide what a call is."""
 
 from __future__ import annotations
 
-import secrets
-import time
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from ..access.policy import Policy
 from ..assistants import Assistant
-from ..core.ids import RANDOM_BYTES, new_id
-from ..core.types import Caller, JsonObject
+from ..core.types import Caller, JsonObject, ToolSpec
 from ..errors import InvalidRequest
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
+from .client_port import AudioKind
+from .clock import now
+from .dialects import DialectName
 from .refusals import CallRefused, invalid, no_assistant, no_translation
-
-Dialect = Literal["ga", "beta", "translation"]
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -32,20 +30,31 @@ INTENTS: dict[str, SessionType] = {
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """Somebody is at the door: what they ask for, and by what right."""
+    """The request of a client, with the credential that it presents."""
 
     credential: str | None
     transport: str
     query: Mapping[str, str] = field(default_factory=dict)
-    dialect: Dialect = "ga"
+    dialect: DialectName = "ga"
+    audio: AudioKind = "events"
 
     def asked(self, *names: str) -> str | None:
+        """Return the first of these query parameters that is not empty."""
         return next((self.query[name] for name in names if self.query.get(name)), None)
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimits:
+    """The limits of one call: its length, the user's silence, and the context of the brain."""
+
+    max_session_s: float
+    idle_s: float
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallSpec:
-    """What a call will be, decided; whoever builds its machine and engine goes by it."""
+    """The plan of a call. Its machine, its engine and its clients are built from this alone."""
 
     call_id: str
     conversation_id: str
@@ -54,6 +63,12 @@ class CallSpec:
     language: str
     role: str
     session: AnySession
+    limits: CallLimits
+    transport: str = "websocket"
+    dialect: DialectName = "ga"
+    audio: AudioKind = "events"
+    tools: tuple[ToolSpec, ...] = ()  # declared by the assistant
+    retrieval: None = None  # no retriever yet: the embedded brain has its knowledge
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
@@ -64,17 +79,8 @@ class Assistants(Protocol):
     def __iter__(self) -> Iterator[Assistant]: ...
 
 
-def ids() -> Callable[[str], str]:
-    """Fresh ids from the clock and the system's dice."""
-    return lambda kind: new_id(kind, time.time(), secrets.token_bytes(RANDOM_BYTES))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 class CallResolver:
-    """Everything here raises `Refused` for what cannot be had."""
+    """Turns a request into a `CallSpec`. Every method may raise `CallRefused`."""
 
     def __init__(
         self,
@@ -84,7 +90,10 @@ class CallResolver:
         policy: Policy,
         default_assistant: str,
         make_id: Callable[[str], str],
+        max_minutes: float = math.inf,
     ) -> None:
+        """`max_minutes`: the server's own limit for every call."""
+        self._max_minutes = max_minutes
         self._assistants = assistants
         self._store = store
         self._policy = policy
@@ -100,10 +109,10 @@ class CallResolver:
         *,
         by: Caller | None = None,
     ) -> tuple[CallSpec, ConversationRow, ConversationRow | None]:
-        """The call, its conversation, and the same again if there was one already.
+        """Return the spec, its conversation, and the conversation again if it existed already.
 
-        `new`: the id that a new conversation shall have; `by`: whose right it is to continue one,
-        and who is told why there is none, if not the caller.
+        `new`: the id of a new conversation. `by`: the caller that must be allowed to continue an
+        existing one, and whose error names the assistants. By default it is `caller`.
         """
         assistant = self._assistant(request, caller, by or caller)
         found = await self._found(request, caller, assistant, by)
@@ -112,7 +121,7 @@ class CallResolver:
         return spec, conversation, found
 
     def _type(self, request: CallRequest, caller: Caller) -> SessionType:
-        """What kind of session: as the secret says, else as the query asks (protocol §1.8)."""
+        """Return the type of the session: the secret decides, then the query (protocol §1.8)."""
         intent = request.asked("intent")
         asked = INTENTS.get(intent) if intent else None
         bound = type_of(caller.session) if caller.session else None
@@ -123,7 +132,7 @@ class CallResolver:
         return bound or asked or "realtime"
 
     def _assistant(self, request: CallRequest, caller: Caller, asks: Caller) -> Assistant:
-        """Who answers. `asks`: who reads why nobody does."""
+        """Return the assistant. `asks`: the caller that reads the error if there is none."""
         asked = None
         if self._policy.may_choose(caller, "assistant"):
             asked = request.asked("assistant", "agent", "agent_id")
@@ -152,7 +161,7 @@ class CallResolver:
     async def _found(
         self, request: CallRequest, caller: Caller, assistant: Assistant, by: Caller | None = None
     ) -> ConversationRow | None:
-        """The conversation that shall be continued; None: a new one. `by`: whose right it is."""
+        """Return the conversation to continue, or None. `by`: the caller that must see it."""
         asked = request.asked("conversation_id") or caller.conversation_id
         if asked is None:
             return None
@@ -187,7 +196,7 @@ class CallResolver:
         conversation: ConversationRow,
         call_id: str,
     ) -> CallSpec:
-        """The session as it begins: the assistant's, then the secret's, then the query's."""
+        """Merge the initial session: the assistant's, then the secret's, then the query's."""
         variables = dict(caller.variables)
         role = caller.role
         if self._policy.may_choose(caller, "role"):
@@ -223,10 +232,23 @@ class CallResolver:
             language,
             role,
             session,
+            self._limits(assistant),
+            transport=request.transport,
+            dialect=request.dialect,
+            audio=request.audio,
+            tools=assistant.tools(),
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
-            # Programs written for other servers speak first, and count responses.
+            # Programs written for other servers send the first event, and count responses.
             greet=isinstance(session, SessionConfig)
             and (caller.browser or request.query.get("greeting") == "true"),
+        )
+
+    def _limits(self, assistant: Assistant) -> CallLimits:
+        limits = assistant.limits
+        return CallLimits(
+            max_session_s=min(limits.call_minutes, self._max_minutes) * 60,
+            idle_s=limits.idle_minutes * 60,
+            context_tokens=limits.context_tokens,
         )
 
     def _session(
@@ -252,7 +274,7 @@ class CallResolver:
 
 
 def check_dialect(request: CallRequest) -> None:
-    """Who speaks otherwise is told so in the first frame, and not by errors in every other."""
+    """Refuse a dialect that is not supported, instead of answering each event with an error."""
     if request.dialect == "beta":
         raise CallRefused(
             400,
@@ -264,20 +286,20 @@ def check_dialect(request: CallRequest) -> None:
 
 
 def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
-    """The session as it begins: it says whose ears hear it, and what they expect to be spoken."""
+    """Return the initial session, which names the recogniser and the language it expects."""
     if assistant.engine == "upstream":
         raise CallRefused(
             400,
             "transcription_not_available",
-            f"The assistant '{assistant.name}' is answered by an upstream model, and nothing here "
-            "hears for it. Choose one whose engine is 'cascade'.",
+            f"The assistant '{assistant.name}' is answered by an upstream model, so it has no "
+            "recogniser here. Choose one whose engine is 'cascade'.",
             param="assistant",
         )
     pipeline = (
         assistant.adapter("stt", language) if assistant.engine == "cascade" else assistant.engine
     )
-    hearing = {
+    input = {
         "turn_detection": assistant.turn_detection(),
         "transcription": {"model": pipeline, "language": language},
     }
-    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": hearing}})
+    return TranscriptionConfig().merged({"type": "transcription", "audio": {"input": input}})

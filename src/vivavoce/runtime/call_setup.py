@@ -1,9 +1,9 @@
-"""The one way a call begins, on every transport:
+"""Sets up a call, in the same way on every transport:
 
-    credential → assistant → conversation → admission → machine → line
-                 └──── planning ────────┘
+    credential → assistant → conversation → admission → machine → driver
+                 └──── CallResolver ────┘
 
-or `Refused`, which each transport says in its own way.
+or raises `CallRefused`, which each transport reports in its own way.
 """
 
 from __future__ import annotations
@@ -23,54 +23,60 @@ from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession
 from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
-from .call_registry import CallRegistry, LiveCall
-from .call_request import CallRequest, CallResolver, CallSpec, check_dialect, now
-from .client import Client, Reader
+from .call_request import CallRequest, CallResolver, CallSpec, check_dialect
+from .client_port import ClientPort, Reader
+from .clock import now
+from .cluster import CallRegistry
 from .credentials_in_use import credential_ids
 from .driver import AnyDriver
+from .live_call import LiveCall
 from .refusals import RATE, SERVER, CallRefused, no_call, not_stored
 
 log = logging.getLogger("vivavoce.calls")
 
 BEGUN_WITHIN_S = 5.0
 ENDED_WITHIN_S = 5.0
-APPEARS_WITHIN_S = 5.5  # a call that somebody wants to attach to (protocol §1.2)
-SIDEBANDS = 8  # control connections of one call
+APPEARS_WITHIN_S = 5.5  # a call that a sideband waits for (protocol §1.2)
+SIDEBANDS = 8  # per call
 
 
 class BuildCall(Protocol):
-    """Makes the machine, its work and their line. `app` knows how, for each kind of engine."""
+    """Makes the machine, its work and its driver. `app` knows how, for each kind of engine."""
 
     async def __call__(self, spec: CallSpec) -> BuiltCall: ...
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltCall:
+    """A driver that is ready to run, and how to read each of its clients."""
+
     driver: AnyDriver
-    reader: Callable[[Client], Reader]
+    reader: Callable[[ClientPort], Reader]
 
 
 class AdmissionCounters(Protocol):
-    """Told who came in, and who did not."""
+    """Counts the calls that were admitted and refused."""
 
-    def came(self, engine: str) -> None: ...
+    def admitted(self, engine: str) -> None: ...
 
     def refused(self, code: str) -> None: ...
 
 
 class NullCounters:
-    def came(self, engine: str) -> None: ...
+    """Counts nothing."""
+
+    def admitted(self, engine: str) -> None: ...
 
     def refused(self, code: str) -> None: ...
 
 
 @dataclass(slots=True)
 class AdmittedCall:
-    """Admitted: attach a transport by `line` and `reader`, then `live` until it is over."""
+    """A call to attach a client to, by `driver` and `reader`. Then await `live` to its end."""
 
     spec: CallSpec
     driver: AnyDriver
-    reader: Callable[[Client], Reader]
+    reader: Callable[[ClientPort], Reader]
     _reception: CallSetup
     _live: LiveCall
 
@@ -79,6 +85,8 @@ class AdmittedCall:
 
 
 class CallSetup:
+    """Admits calls and sidebands, and runs each admitted call to its end in the store."""
+
     def __init__(
         self,
         *,
@@ -92,7 +100,7 @@ class CallSetup:
         make_id: Callable[[str], str],
         counts: AdmissionCounters | None = None,
     ) -> None:
-        """`identify` raises `Refused` for a credential that is none."""
+        """`identify` raises `CallRefused` for a credential that is not valid."""
         self._identify = identify
         self._policy = policy
         self._resolver = resolver
@@ -110,7 +118,10 @@ class CallSetup:
         call_id: str | None = None,
         conversation_id: str | None = None,
     ) -> AdmittedCall:
-        """Raises `Refused`. The ids: what the call, and a new conversation, shall be called."""
+        """Set up a call, or raise `CallRefused`.
+
+        `call_id` and `conversation_id` are the ids of the call and of a new conversation.
+        """
         try:
             call = await self._admit(request, call_id or self._make_id("rtc"), conversation_id)
         except StoreError as error:
@@ -119,15 +130,15 @@ class CallSetup:
         except CallRefused as refused:
             self._counts.refused(refused.code)
             raise
-        self._counts.came(call.spec.assistant.engine)
+        self._counts.admitted(call.spec.assistant.engine)
         return call
 
     async def join(self, request: CallRequest, call_id: str) -> tuple[LiveCall, tuple[str, ...]]:
-        """A running call, for a control connection beside its own. Raises `Refused`.
+        """Find a call for a sideband. Raise `CallRefused` if the caller may not control it.
 
-        And the credentials that the connection depends on: attach it by `Hub.attach`.
-
-        The call may be about to begin, and is waited for: by who has a key, and by nobody else.
+        Return the call, and the ids of the credentials that the sideband depends on: pass both to
+        `CallRegistry.attach`. Only a caller with an API key waits for a call that is about to
+        begin: waiting costs memory.
         """
         try:
             caller = await self._identify(request.credential)
@@ -149,11 +160,14 @@ class CallSetup:
         return live, credential_ids(caller)
 
     def gave_up(self, code: str) -> None:
-        """A transport waited no longer for `admit`, and told so by this code."""
+        """Count a refusal of a transport that stopped waiting for `admit`."""
         self._counts.refused(code)
 
     def find(self, caller: Caller, call_id: str) -> LiveCall:
-        """A call that this caller may end. Raises `Refused` as if there were no other."""
+        """Return a call that this caller may end.
+
+        Raise `CallRefused` for any other call, as for one that does not exist.
+        """
         live = self._registry.get(call_id)
         if live is None or not self._policy.may_control(caller, live):
             raise no_call()
@@ -169,7 +183,7 @@ class CallSetup:
         self, request: CallRequest, caller: Caller, call_id: str, new: str | None
     ) -> AdmittedCall:
         spec, conversation, found = await self._resolver.spec(request, caller, call_id, new)
-        self._admission.admit(spec, caller, found)
+        await self._admission.admit(spec, caller, found)
         live = LiveCall(
             call_id,
             conversation.id,
@@ -179,37 +193,36 @@ class CallSetup:
             credential_ids(caller),
             subject=conversation.subject,
         )
-        self._registry.add(
-            live
-        )  # before anything is awaited: it has its place, and others can see it
+        self._registry.add(live)  # before the next await, so that other calls can see it
         try:
             if found is not None:
                 spec = await self._continued(spec, live)
             await self._begin(_row(request, spec), None if found else conversation)
         except BaseException as error:
-            self._registry.remove(live)
+            await self._leave(live)
             if isinstance(error, asyncio.CancelledError):  # the store may begin it all the same
                 self._registry.spawn(self._ended(call_id, "not_set_up"), "not_set_up")
             raise
         try:
             built = await self._build(spec)
         except BaseException:
-            self._registry.remove(live)
+            await self._leave(live)
             await self._ended(spec.call_id, "not_set_up")
             raise
         self._registry.connect(live, built.driver, built.reader)
         return AdmittedCall(spec, built.driver, built.reader, self, live)
 
     async def _begin(self, row: CallRow, new: ConversationRow | None) -> None:
-        """Raises `StoreError`, also when the disk takes too long."""
+        """Store the beginning. Raise `StoreError` also after `BEGUN_WITHIN_S`."""
         try:
             async with asyncio.timeout(BEGUN_WITHIN_S):
                 await self._store.begin_call(row, new)
         except TimeoutError:
-            raise StoreError("the disk takes too long") from None
+            message = f"the beginning was not stored within {BEGUN_WITHIN_S:g} s"
+            raise StoreError(message) from None
 
     async def _continued(self, spec: CallSpec, live: LiveCall) -> CallSpec:
-        """The plan with what was said so far, also in the call that this one takes over."""
+        """Return the spec with the history, which includes the call that this one takes over."""
         if not await self._registry.take_over(spec.conversation_id, live):
             raise CallRefused(
                 409,
@@ -224,9 +237,10 @@ class CallSetup:
     async def preview(
         self, caller: Caller, request: CallRequest, minter: Caller
     ) -> tuple[AnySession, str]:
-        """The session that this caller would get, and whose it is. Raises `Refused`.
+        """Return the session that this caller would get, and the name of its assistant.
 
-        A conversation that `minter` may not see is given to nobody else either.
+        Raise `CallRefused` as `admit` does. A client secret cannot continue a conversation that
+        its `minter` may not see.
         """
         spec, _, found = await self._resolver.spec(request, caller, "", by=minter)
         self._admission.preview(spec, found)
@@ -234,15 +248,19 @@ class CallSetup:
         return session.without_secrets(), spec.assistant.name
 
     async def live(self, call: AdmittedCall, live: LiveCall) -> None:
-        """The call, to its ending in the store."""
+        """Run the call, and store its ending."""
         about = {"call": call.spec.call_id, "conversation": call.spec.conversation_id}
         log.info("call_began", extra=about | {"assistant": call.spec.assistant.name})
         try:
             await call.driver.run()
         finally:
-            self._registry.remove(live)
+            await self._leave(live)
             await self._ended(call.spec.call_id, call.driver.ending)
             log.info("call_ended", extra=about | {"ending": call.driver.ending})
+
+    async def _leave(self, live: LiveCall) -> None:
+        self._registry.remove(live)
+        await self._admission.release(live.id)
 
     async def _ended(self, call_id: str, ending: str) -> None:
         try:
@@ -265,10 +283,10 @@ def _row(request: CallRequest, spec: CallSpec) -> CallRow:
 
 
 def check_seat(live: LiveCall) -> None:
-    """Raises `Refused` if the call can have no more control connections, or is over.
+    """Raise `CallRefused` if the call is over or has all the sidebands that it may have.
 
-    Many may wait for one call, and it is their handshakes that take time: so it is asked again
-    where a seat is taken.
+    Callers check this twice, because a handshake takes time and other sidebands may be faster:
+    before the handshake, and again when they attach.
     """
     if not live.open:
         raise no_call()

@@ -1,8 +1,8 @@
-"""One connection to a call: what it brings, what waits for it, what it does not want to know."""
+"""A client that reads and writes events over a message transport, such as a WebSocket."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..core.effects import ClientId
@@ -10,34 +10,24 @@ from ..core.inputs import Played
 from ..core.types import Frame
 from ..protocol import server
 from ..protocol.peek import peek_type
-from .outbox import Outbox, Transport
+from .client_port import AudioKind, Reader
+from .dialects import GA, Dialect
+from .outbox import OnFrameWritten, Outbox, Transport
+from .outgoing_event import OutgoingEvent
+from .output_encoder import OutputEncoder, OutputFormats
+from .traffic import TrafficCounters
 
-_HEAD = 96  # bytes of a frame in which its type stands
-_SOUND = b"response.output_audio.delta"
-
-
-class Reader(Protocol):
-    """Makes inputs of a client's frames, in order."""
-
-    @property
-    def is_behind(self) -> bool:
-        """It was brought more than it can take for now: stop reading the socket."""
-
-    def frame(self, data: Frame) -> None: ...
-
-    def resume(self) -> None:
-        """There may be room again for what was held back."""
-
-    def discard(self) -> None:
-        """The client is gone, and what it brought with it."""
+_HEAD = 96  # bytes at the start of a frame that contain its type
+_AUDIO_DELTA = b"response.output_audio.delta"
+_NOT_FOR_SIDEBANDS = (server.AudioDelta, server.SessionCreated)
 
 
-class DriverPort(Protocol):
-    """The line, as its clients see it."""
+class ClientDriver(Protocol):
+    """The part that a client needs of the driver of its call."""
 
     def feed(self, event: Played, client_id: ClientId | None = None) -> None: ...
 
-    def detach(self, client: Client, code: int, reason: str) -> None: ...
+    def detach(self, client_id: ClientId, code: int, reason: str) -> None: ...
 
     def reconcile(self) -> None: ...
 
@@ -49,60 +39,127 @@ def _ignore(data: Frame) -> None: ...
 
 
 class Client:
-    """A transport calls `frame`, `writable`, `played` and `lost`; nothing here waits."""
+    """The `ClientPort` of a client whose audio travels in events.
+
+    The transport calls `frame`, `writable` and `lost`. A sideband gets no audio, and not
+    `session.created`, which happened before it attached (protocol §1.11).
+    """
+
+    audio: AudioKind = "events"
 
     def __init__(
         self,
-        driver: DriverPort,
+        driver: ClientDriver,
         client_id: ClientId,
         transport: Transport,
         outbox: Outbox,
         reader: Callable[[Client], Reader],
         *,
         sideband: bool = False,
+        dialect: Dialect = GA,
+        formats: OutputFormats | None = None,
     ) -> None:
+        """Create a client. `formats` are the audio formats of the call, which its driver keeps."""
         self.id = client_id
         self.sideband = sideband
-        self.transport = transport
-        self.outbox = outbox
+        self.dialect = dialect
         self.on_lost: Callable[[], None] = _nothing
         self._driver = driver
+        self._transport = transport
+        self._outbox = outbox
+        self._encoder = OutputEncoder(formats or OutputFormats())
         self._paused = False
-        self._reader = reader(self)
-        self.frame: Callable[[Frame], None] = self._reader.frame  # bound once: the hot path
+        # Both are looked up once per frame of a relayed call, so they are bound here.
+        self.forward: Callable[[Frame], bool]
+        self.forward = self._forward_without_audio if sideband else outbox.forward
+        self.reader = reader(self)
+        self.frame: Callable[[Frame], None] = self.reader.frame
+
+    @property
+    def traffic(self) -> TrafficCounters:
+        return self._outbox.traffic
+
+    @property
+    def closed(self) -> bool:
+        return self._outbox.closed
+
+    @property
+    def full(self) -> bool:
+        return self._outbox.full
+
+    @property
+    def over_high_water(self) -> bool:
+        return self._outbox.over_high_water
+
+    # The transport calls these
 
     def writable(self) -> None:
-        self.outbox.flush()
+        self._outbox.flush()
         self._driver.reconcile()
 
-    def played(self, item_id: str, ms: int) -> None:
-        """The loudspeaker has come `ms` into this item. Only who paces playout knows."""
-        self._driver.feed(Played(item_id, ms), self.id)
-
     def lost(self, code: int, reason: str) -> None:
-        """The connection is gone; `code` is what the peer said, 1006 if nothing."""
-        self.outbox.forget()
-        self._reader.discard()
+        """End the client, because its connection is gone. `code`: what the peer sent, or 1006."""
+        self._outbox.forget()
+        self.reader.discard()
         self.on_lost()
-        self._driver.detach(self, code, reason)
+        self._driver.detach(self.id, code, reason)
 
-    def take_no_more(self) -> None:
-        """Whatever it brings from now on is not looked at, and neither is what still waits."""
-        self.frame = _ignore
-        self._reader.discard()
+    # The driver calls these
 
-    def wants(self, event: server.ServerEvent) -> bool:
-        """A sideband hears no sound, and the session was there before it (protocol §1.11)."""
-        return not (self.sideband and isinstance(event, server.AudioDelta | server.SessionCreated))
+    def send(
+        self, event: OutgoingEvent, *, receipt: int = 0, written: OnFrameWritten | None = None
+    ) -> bool:
+        if self.sideband and isinstance(event.event, _NOT_FOR_SIDEBANDS):
+            return False
+        # An upstream's frame is already in the client's audio format.
+        own = None if event.upstream_frame else self._encoder.encode(event.event)
+        if own is not None:
+            return self._put_own(own, receipt, written)
+        if (frame := event.encoded(self.dialect)) is None:
+            return False
+        self._outbox.put(frame, receipt=receipt, written=written)
+        return True
 
-    def wants_frame(self, data: Frame) -> bool:
-        """The same of what a sideband's line forwards unread: `session.created` never is."""
-        return peek_type(data[:_HEAD]) != _SOUND
+    def _put_own(
+        self, events: Sequence[server.ServerEvent], receipt: int, written: OnFrameWritten | None
+    ) -> bool:
+        """Write events that no other client shares, because they carry its own audio stream."""
+        frames = [frame for event in events if (frame := self.dialect.encode(event)) is not None]
+        for frame in frames:
+            self._outbox.put(frame, receipt=receipt, written=written)
+            written = None  # the first frame stands for all of them
+        return bool(frames)
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        raise AssertionError("the audio of this client travels in events")
+
+    def hush(self, item_id: str) -> None:
+        """Ignore this: the client has the audio, and drops the rest of the item by itself."""
+
+    def committed(self, number: int) -> None:
+        self._outbox.committed(number)
+
+    def deadline(self) -> float | None:
+        return self._outbox.deadline()
 
     def update_backpressure(self) -> None:
-        """Stop reading from who does not read, and from who brings more than can be heard."""
-        self._reader.resume()
-        pause = self.outbox.full or self._reader.is_behind
-        if pause != self._paused and not self.outbox.closed:
+        self.reader.resume()
+        pause = self._outbox.full or self.reader.is_behind
+        if pause != self._paused and not self._outbox.closed:
             self._paused = pause
-            (self.transport.pause_reading if pause else self.transport.resume_reading)()
+            (self._transport.pause_reading if pause else self._transport.resume_reading)()
+
+    def stop_reading(self) -> None:
+        self.frame = _ignore
+        self.reader.discard()
+
+    def close(self, code: int, reason: str) -> None:
+        self._outbox.close(code, reason)
+
+    def abort(self, code: int, reason: str, last: OutgoingEvent | None = None) -> None:
+        frame = last.encoded(self.dialect) if last else None
+        self._outbox.abort(code, reason, frame or b"")
+
+    def _forward_without_audio(self, data: Frame) -> bool:
+        """Forward to a sideband. `session.created` is never forwarded unread."""
+        return peek_type(data[:_HEAD]) != _AUDIO_DELTA and self._outbox.forward(data)

@@ -1,8 +1,8 @@
-"""What depends on which credential: running calls, control connections, requests that wait.
+"""Tracks which calls, sidebands and waiting requests depend on which credential.
 
-    a call, a control connection ─► hold ─► release      (they register, to their end)
-    a request that waits ─► while_valid                  (it is cancelled)
-    revoke(ids) ─► each dependent's `revoke`, at once
+    a call, a sideband ─► hold ─► release      (registered until it ends)
+    a request that waits ─► while_valid        (cancelled on revocation)
+    revoke(id) ─► each dependent's `revoke`, at once
 
 A dependent that registers by a credential that was revoked a moment ago ends at once too: a call
 may be set up while another request revokes its key.
@@ -27,11 +27,11 @@ from .refusals import refused
 log = logging.getLogger("vivavoce.access")
 
 CHECK_EVERY_S = 0.5
-REMEMBERED = 10_000  # ids that were revoked; of more, the next check of the store reminds us
+REMEMBERED = 10_000  # revoked ids; older ones are found by the next check of the store
 
 
 class Dependent(Protocol):
-    """End when a credential is revoked."""
+    """Something that ends when a credential is revoked."""
 
     def revoke(self, why: AuthFailure) -> None: ...
 
@@ -49,17 +49,19 @@ def credential_ids(caller: Caller) -> tuple[str, ...]:
 
 
 class CredentialsInUse:
+    """Maps credential ids to what depends on them."""
+
     def __init__(self) -> None:
         self._holds: dict[str, dict[_Hold, None]] = {}
         self._revoked: dict[str, None] = {}  # the newest last
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Every credential that something depends on now, each once."""
+        """All credential ids that something depends on now."""
         return tuple(self._holds)
 
     def hold(self, credential_ids: tuple[str, ...], dependent: Dependent) -> Callable[[], None]:
-        """Register; call what is returned when it has ended."""
+        """Register a dependent. Return a function that its owner calls when it has ended."""
         hold = _Hold(dependent, credential_ids)
         for name in credential_ids:
             if name in self._revoked:
@@ -77,15 +79,15 @@ class CredentialsInUse:
                 self._holds.pop(name, None)
 
     def revoke(self, credential_id: str) -> list[Dependent]:
-        """End what depends on it, and return that.
+        """End what depends on this credential, and return it.
 
-        The newest first: a control connection before its call, which would end it as any call does.
+        The newest ends first, so that a sideband reads why before the end of its call closes it.
         """
         self._revoked[credential_id] = None
         if len(self._revoked) > REMEMBERED:
             del self._revoked[next(iter(self._revoked))]
         holds = list(reversed(self._holds.get(credential_id, {})))
-        for hold in holds:  # first: nothing ends twice
+        for hold in holds:  # before any of them ends, so that none ends twice
             self._release(hold)
         for hold in holds:
             try:
@@ -96,9 +98,9 @@ class CredentialsInUse:
 
     @asynccontextmanager
     async def while_valid(self, caller: Caller) -> AsyncIterator[None]:
-        """Raises `Refused` as soon as the caller's credential is revoked: what waits is cancelled.
+        """Cancel the block and raise `CallRefused` when a credential of the caller is revoked.
 
-        What does not wait any more at that moment is not undone.
+        Changes that the block has already made stay.
         """
         request = _Request(asyncio.timeout(None))
         try:
@@ -117,6 +119,8 @@ class CredentialsInUse:
 
 
 class _Request:
+    """A block of code that a revocation cancels."""
+
     def __init__(self, scope: asyncio.Timeout) -> None:
         self.scope = scope
         self.why: AuthFailure | None = None
@@ -131,15 +135,15 @@ async def watch(
 ) -> NoReturn:
     """Notice what another process revokes (`vivavoce keys revoke`), within a second.
 
-    One query about the credentials that calls depend on, in a thread of the store. A store that
-    fails revokes nothing: calls go on, and it is asked again.
+    One query asks the store about all credentials in use. A store that fails revokes nothing: the
+    calls go on, and the next query follows.
     """
     failing = False
     while True:
         if ids := in_use.ids:
             try:
                 found = await store.revoked(ids)
-                revoke(found.intersection(in_use.ids))  # what has not ended meanwhile
+                revoke(found.intersection(in_use.ids))  # those that have not ended meanwhile
                 failing = False
             except StoreError as error:
                 if not failing:

@@ -1,8 +1,9 @@
 """The owner of one machine: everything that happens to a call happens here, one thing at a time.
 
-A transport calls its client's `frame`, `writable` and `lost`; the machine is told at once and what
-it asks for is done at once, because nothing here waits. What waits (engines, tools, an upstream's
-connection) is the line's `Work`: it runs in the line's task group and comes back as an input.
+A client's port passes inputs to the driver. The driver passes them to the machine at once, and
+performs the machine's effects at once, because nothing here waits. Engines, tools and an
+upstream's connection do wait. They are the driver's `Work`: they run in its task group, and their
+results come back as inputs.
 """
 
 from __future__ import annotations
@@ -10,23 +11,28 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from ..access.auth_failure import AuthFailure
 from ..core import effects as do
 from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
 from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
 from ..core.types import Frame
-from ..protocol import codec, error_body, server
+from ..protocol import error_body, server
+from ..protocol.client import ClientEvent
 from ..protocol.close_codes import CloseCode
 from . import refusals
-from .client import Client, Reader
+from .client import Client
+from .client_port import ClientPort, Reader
+from .dialects import GA, Dialect
 from .mailbox import Mailbox
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, OnFrameWritten, Outbox, Transport
+from .outgoing_event import OutgoingEvent
+from .output_encoder import OutputFormats
 from .recorder import Recorder
 from .traffic import TrafficCounters
 
-HUNG_UP = "hung up"  # the close reason that a control connection reads at the end of its call
+HUNG_UP = "hung up"  # the close reason that a sideband reads at the end of its call
 
 
 In = TypeVar("In")
@@ -45,7 +51,8 @@ class Machine(Protocol[In_contra, Eff_co]):
 
     def receive(
         self, event: In_contra | DriverInput, now: float, client_id: ClientId | None = None
-    ) -> None: ...
+    ) -> None:
+        """Take one input of the kind that this machine understands."""
 
     def effects(self) -> Sequence[DriverEffect | Eff_co]: ...
 
@@ -60,34 +67,38 @@ class Work(Protocol[In, Eff]):
     def begin(self, driver: CallDriver[In, Eff], tasks: asyncio.TaskGroup) -> None: ...
 
     def stop(self, effect: do.Cancel) -> None:
-        """Performed before anything else of its batch."""
+        """Cancel a response, before any other effect of its batch is performed."""
 
     def perform(self, effect: Eff) -> None: ...
 
-    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        """What goes onto the wire for this event (sound as G.711, say)."""
-
     def update_backpressure(self) -> None:
-        """There may be more room in the clients' outboxes now, or less."""
+        """Adapt to the room in the clients' outboxes."""
 
     def end(self) -> None:
-        """The call is over: stop everything."""
+        """Stop everything, because the call is over."""
 
 
 class OnAudioWritten(Protocol):
-    """Told when sound, or the end of the user's, was written to a client (monotonic seconds).
+    """Called when audio, or the end of the user's speech, was written to the first client.
 
-    It could have been written since `due`, but for the disk; `held`: or but for its client.
+    `due`: when it was ready, but for the disk. `now`: when it was written. Both are monotonic
+    seconds. `held`: the client's socket was full in between, so the delay is the client's.
     """
 
     def __call__(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None: ...
 
 
 def ignore_written(event: server.ServerEvent, due: float, now: float, held: bool) -> None:
-    """Wants to know when anything was written."""
+    """Ignore the times. This is the default of `on_written`."""
+
+
+Observer: TypeAlias = Callable[[server.ServerEvent], None]
+Port = TypeVar("Port", bound=ClientPort)
 
 
 class CallDriver(Generic[In, Eff]):
+    """Owns one machine, its clients, its timer and the tasks that work for it."""
+
     def __init__(
         self,
         machine: Machine[In, Eff],
@@ -96,11 +107,11 @@ class CallDriver(Generic[In, Eff]):
         *,
         send_buffer_bytes: int = LIMIT,
         timeout_s: float = SLOW_PEER_TIMEOUT_S,
-        on_event: Callable[[server.ServerEvent], None] = lambda event: None,
+        observers: Sequence[Observer] = (),
         on_written: OnAudioWritten = ignore_written,
         traffic: TrafficCounters | None = None,
     ) -> None:
-        """`on_event` sees every event that is true, sent or not (metrics, subscribers)."""
+        """`observers` see every event that is true, sent or not. They must not wait."""
         self._loop = asyncio.get_running_loop()
         self.clock = self._loop.time
         self.machine = machine
@@ -110,31 +121,34 @@ class CallDriver(Generic[In, Eff]):
         self._work = work
         self._send_buffer_bytes = send_buffer_bytes
         self._timeout_s = timeout_s
-        self._on_event = on_event
+        self._observers = tuple(observers)
         self._on_written = on_written
         self._traffic = traffic
-        self._clients: list[Client] = []
-        self._seats = 0  # clients that ever came: nobody gets the number of who has left
+        self._formats = OutputFormats()
+        self._clients: list[ClientPort] = []
+        self._last_client_id = 0  # ids are not reused: an answer to a late event goes to no other
         self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
-        self._due: float | None = None  # when it rings; not every loop's handles know
+        self._due: float | None = None  # time of `_timer`; uvloop's handles do not know theirs
         self._over = asyncio.Event()
         self._bug: Exception | None = None
-        self._goodbye: tuple[int, str] | None = None  # if we end the call, how
-        self._revoked: AuthFailure | None = None  # if a credential did, why
-        self._kept = asyncio.Event()
+        self._close_frame: tuple[int, str] | None = None  # set when this side ends the call
+        self._revoked: AuthFailure | None = None  # set when a revoked credential ended the call
+        self._commit_done = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
 
     def attach(
         self,
         transport: Transport,
-        reader: Callable[[Client], Reader],
+        reader: Callable[[ClientPort], Reader],
         *,
         sideband: bool = False,
         limit: int | None = None,
+        dialect: Dialect = GA,
     ) -> Client:
+        """Attach a client that reads and writes events. `limit`: bytes of its outbox."""
         outbox = Outbox(
             transport,
             self.clock,
@@ -142,14 +156,29 @@ class CallDriver(Generic[In, Eff]):
             timeout_s=self._timeout_s,
             traffic=self._traffic,
         )
-        self._seats += 1
-        client = Client(self, self._seats, transport, outbox, reader, sideband=sideband)
+        return self.attach_port(
+            lambda client_id: Client(
+                self,
+                client_id,
+                transport,
+                outbox,
+                reader,
+                sideband=sideband,
+                dialect=dialect,
+                formats=self._formats,
+            )
+        )
+
+    def attach_port(self, make: Callable[[ClientId], Port]) -> Port:
+        """Attach a client of any kind. `make` returns its port, which keeps the id it gets."""
+        self._last_client_id += 1
+        client = make(self._last_client_id)
         self._clients.append(client)
         return client
 
     @property
     def over(self) -> bool:
-        """It is too late to attach to this call."""
+        """True if no client can attach to this call any more."""
         return self.machine.closed or self._over.is_set()
 
     @property
@@ -157,9 +186,9 @@ class CallDriver(Generic[In, Eff]):
         return sum(client.sideband for client in self._attached())
 
     async def run(self) -> None:
-        """Live the whole call. Returns when it is over, stored, and nothing of it is running.
+        """Run the whole call. Return when it is over, stored, and none of its tasks is running.
 
-        An unexpected exception ends the call with 1011 and is raised: it is our bug.
+        An unexpected exception ends the call with 1011 and is raised, because it is our bug.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -181,88 +210,105 @@ class CallDriver(Generic[In, Eff]):
             self._work.end()
             if self._timer:
                 self._timer.cancel()
-            goodbye = self._goodbye or (CloseCode.INTERNAL_ERROR, "internal error")
-            for client in self._attached():  # a bug, or a process that cannot wait
-                client.outbox.abort(*self._farewell(client, *goodbye), self._last_word(client))
+            close_frame = self._close_frame or (CloseCode.INTERNAL_ERROR, "internal error")
+            for client in self._attached():  # after a bug, or in a process that cannot wait
+                client.abort(*self._close_frame_of(client, *close_frame), self._last_event(client))
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
     def hang_up(self, code: int, reason: str) -> None:
-        """End the call from our side, behind what still waits to be written."""
-        if self._goodbye is None:
+        """End the call from this side, after what still waits to be written."""
+        if self._close_frame is None:
             self.ending = reason.replace(" ", "_")
-            self._goodbye = (code, reason)
+            self._close_frame = (code, reason)
         self.feed(HungUp(code, reason))
-        for client in self._attached():  # those whom the machine's own closing left out
-            self._say_goodbye(client, code, reason)
+        for client in self._attached():  # the clients that the machine's own closing left out
+            self._close_client(client, code, reason)
         self.reconcile()
 
     def abort(self, code: int, reason: str) -> None:
-        """End the call now: what waits to be written is never written."""
+        """End the call now, and drop the frames that wait to be written."""
         self.hang_up(code, reason)
         for client in self._attached():
-            client.outbox.abort(*self._farewell(client, code, reason), self._last_word(client))
+            client.abort(*self._close_frame_of(client, code, reason), self._last_event(client))
         self.reconcile()
 
     def revoke(self, why: AuthFailure) -> None:
         """End the call, because a credential that it depends on was revoked.
 
-        Its own client reads why. Control connections have credentials of their own: for them
-        it is the end of a call like others, and so it is for an upstream.
+        Its own client reads the reason. Sidebands have credentials of their own: for them, and
+        for an upstream, the call ends like any other.
         """
-        if self._goodbye is None:
+        if self._close_frame is None:
             self.ending = why.code
-            self._goodbye, self._revoked = (CloseCode.UNAUTHORIZED, close_reason(why)), why
+            self._close_frame, self._revoked = (CloseCode.UNAUTHORIZED, close_reason(why)), why
         self.hang_up(CloseCode.NORMAL, HUNG_UP)
 
-    def dismiss(self, client: Client, why: AuthFailure, *, at_once: bool = False) -> None:
-        """End one control connection, whose credential was revoked. The call goes on.
+    def dismiss(self, client: ClientPort, why: AuthFailure, *, at_once: bool = False) -> None:
+        """End one sideband, whose credential was revoked. The call goes on.
 
-        Nothing more is taken from it. It is closed behind what waits for it, or `at_once`.
+        Nothing more is read from it. It closes after what waits for it, or `at_once`.
         """
-        client.take_no_more()
+        client.stop_reading()
         if at_once:
-            client.outbox.abort(CloseCode.UNAUTHORIZED, close_reason(why), _error(why))
+            client.abort(CloseCode.UNAUTHORIZED, close_reason(why), _revoked_event(why))
         else:
-            client.outbox.put(_error(why))
-            client.outbox.close(CloseCode.UNAUTHORIZED, close_reason(why))
+            client.send(_revoked_event(why))
+            client.close(CloseCode.UNAUTHORIZED, close_reason(why))
         self.reconcile()
 
-    def _farewell(self, client: Client, code: int, reason: str) -> tuple[int, str]:
+    def _close_frame_of(self, client: ClientPort, code: int, reason: str) -> tuple[int, str]:
         if self._revoked is None:
             return code, reason
         if client.sideband:
             return CloseCode.NORMAL, HUNG_UP
         return CloseCode.UNAUTHORIZED, close_reason(self._revoked)
 
-    def _last_word(self, client: Client) -> bytes:
-        return b"" if self._revoked is None or client.sideband else _error(self._revoked)
+    def _last_event(self, client: ClientPort) -> OutgoingEvent | None:
+        if self._revoked is None or client.sideband:
+            return None
+        return _revoked_event(self._revoked)
 
-    def _say_goodbye(self, client: Client, code: int, reason: str) -> None:
-        if last_word := self._last_word(client):
-            client.outbox.put(last_word)  # not taken after the first goodbye
-        client.outbox.close(*self._farewell(client, code, reason))
+    def _close_client(self, client: ClientPort, code: int, reason: str) -> None:
+        if last := self._last_event(client):
+            client.send(last)  # ignored if the client is already closing
+        client.close(*self._close_frame_of(client, code, reason))
 
-    # What happened
+    # Inputs
 
     def feed(self, event: In | DriverInput, client_id: ClientId | None = None) -> None:
+        """Pass one input to the machine, and perform what it asks for."""
         self._inbox.append((event, client_id))
         if not self._busy:
             self._pump()
 
-    def detach(self, client: Client, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
-        self._clients = [other for other in self._clients if other is not client]
+    def feed_event(self, event: ClientEvent, client_id: ClientId) -> None:
+        """Take an event of a client whose port decodes by itself. Ignored after it has left."""
+        if client := self._client(client_id):
+            client.reader.event(event)
+
+    def feed_audio(self, pcm: bytes, client_id: ClientId) -> None:
+        """Take audio of a client's user, PCM16 at 24 kHz. Ignored after the client has left."""
+        if client := self._client(client_id):
+            client.reader.audio(pcm)
+
+    def detach(self, client_id: ClientId, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
+        """Remove a client whose connection is gone. Without its own client the call ends."""
+        self._clients = [other for other in self._clients if other.id != client_id]
         if not any(not other.sideband for other in self._attached()):
             if self.ending == "ended":
                 self.ending = f"client_closed_{code}"
             self.feed(HungUp(code, reason))
         self.reconcile()
 
-    def _pump(self, *, due: bool = False) -> None:
-        """Tell the machine, do what it asks. What comes in meanwhile waits its turn.
+    def _client(self, client_id: ClientId) -> ClientPort | None:
+        return next((client for client in self._clients if client.id == client_id), None)
 
-        Whoever calls this (a socket, a timer, the writer) is not to blame for what goes wrong in
-        it: `run` raises it.
+    def _pump(self, *, due: bool = False) -> None:
+        """Pass what waits to the machine, and perform its effects, until the inbox is empty.
+
+        Inputs that an effect causes wait in the inbox, so the machine is never re-entered. The
+        caller (a socket, a timer, the committer) is not to blame for a bug here: `run` raises it.
         """
         self._busy = True
         try:
@@ -288,7 +334,7 @@ class CallDriver(Generic[In, Eff]):
         self._over.set()
 
     def reconcile(self) -> None:
-        """Update clients, work, mailbox, timer and end of call, after anything at all.
+        """Update backpressure, the mailbox, the timer and the end of the call, after any change.
 
         An exception ends this call. Its caller may be another one, so it is not raised.
         """
@@ -303,17 +349,17 @@ class CallDriver(Generic[In, Eff]):
         for client in self._clients:
             client.update_backpressure()
         self._work.update_backpressure()
-        if self.mailbox.letters and self.has_room():
+        if self.mailbox.waiting and self.has_room():
             self._loop.call_soon(self.mailbox.deliver)
         self._rearm()
         if self.machine.closed and not self._attached():
             self._over.set()
 
     def _rearm(self) -> None:
-        """One timer for all deadlines, re-armed only when the earliest changed."""
+        """Arm one timer for all deadlines, and only when the earliest changed."""
         due = self.machine.next_deadline()
         for client in self._clients:
-            if (at := client.outbox.deadline()) is not None and (due is None or at < due):
+            if (at := client.deadline()) is not None and (due is None or at < due):
                 due = at
         if due == self._due:
             return
@@ -326,133 +372,145 @@ class CallDriver(Generic[In, Eff]):
         self._timer = self._due = None
         now = self.clock()
         for client in self._attached():
-            if (at := client.outbox.deadline()) is not None and now >= at:
-                client.outbox.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
-                self.detach(client, CloseCode.TRY_AGAIN_LATER, "too slow")
+            if (at := client.deadline()) is not None and now >= at:
+                client.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
+                self.detach(client.id, CloseCode.TRY_AGAIN_LATER, "too slow")
         due = self.machine.next_deadline()
         self._pump(due=due is not None and now >= due)
 
-    def _attached(self) -> list[Client]:
-        return [client for client in self._clients if not client.outbox.closed]
+    def _attached(self) -> list[ClientPort]:
+        return [client for client in self._clients if not client.closed]
 
     def has_room(self) -> bool:
-        """Nobody we wait for is behind."""
-        return not any(c.outbox.full for c in self._clients if not c.sideband)
+        """Return whether every client that the call waits for keeps up. Sidebands do not count."""
+        return not any(client.full for client in self._clients if not client.sideband)
 
     def over_high_water(self) -> bool:
-        """So much waits for somebody we wait for that nobody's words should bring more."""
-        return any(c.outbox.over_high_water for c in self._clients if not c.sideband)
+        """Return whether a sideband's commands must wait, because the call's client is behind."""
+        return any(client.over_high_water for client in self._clients if not client.sideband)
 
-    # What to do about it
+    # Effects
 
     def _perform(self, effects: Sequence[DriverEffect | Eff]) -> None:
-        for effect in effects:  # before the first word of the batch is sent
+        for effect in effects:  # before any event of the batch is sent
             if isinstance(effect, do.Cancel):
                 self._work.stop(effect)
             elif isinstance(effect, do.Hush):
                 for client in self._attached():
-                    client.transport.hush(effect.item_id)
+                    client.hush(effect.item_id)
         for effect in effects:
             match effect:
                 case do.Send(event=event, to=to):
                     self._send(event, to)
                 case do.ForwardToClients():
-                    self._pass(effect)
+                    self._forward_taken(effect)
                 case do.Record(event=event):
-                    self.recorder.record_event(event)
-                    self._on_event(event)
+                    self._record(event)
                 case do.CloseCall(code=code, reason=reason):
                     self._close(code, reason)
                 case do.Cancel() | do.Hush():
-                    pass  # done
+                    pass  # performed above
                 case _:
                     self._work.perform(effect)
 
-    def _send(self, event: server.ServerEvent, to: ClientId | None) -> None:
+    def _record(self, event: server.ServerEvent) -> int:
+        """Fold the event into the record, and show it to the observers. Return its receipt."""
         receipt = self.recorder.record_event(event)
-        self._on_event(event)
-        stamp = self._stamp(event)
-        for shaped in self._work.shape(event):
-            data = codec.encode(shaped)
-            for client in self._attached():
-                if to in (None, client.id) and client.wants(event):
-                    client.outbox.put(data, receipt=receipt, written=stamp)
-                    stamp = None  # the first to be told is the one we time
+        for observe in self._observers:
+            observe(event)
+        return receipt
+
+    def _send(self, event: server.ServerEvent, to: ClientId | None) -> None:
+        receipt, on_written = self._record(event), self._on_frame_written(event)
+        self._formats.follow(event)
+        outgoing = OutgoingEvent(event)
+        for client in self._attached():
+            if to in (None, client.id) and _tell(client, outgoing, receipt, on_written):
+                on_written = None  # the delay is measured at the first client that takes the event
 
     def forward(self, data: Frame) -> None:
-        """Tell the clients at once what no machine has to know. This is the hot path."""
+        """Forward a frame that no machine has to read. This is the hot path."""
         for client in self._clients:
-            if not client.sideband or client.wants_frame(data):
-                client.outbox.forward(data)
-                if client.outbox.full:
-                    self.reconcile()
+            if client.forward(data):
+                self.reconcile()
 
-    def _pass(self, passed: do.ForwardToClients) -> None:
-        event, receipt, stamp = passed.event, 0, None
+    def _forward_taken(self, passed: do.ForwardToClients) -> None:
+        """Forward a frame that the machine has read, behind what already waits."""
+        event, receipt, on_written = passed.event, 0, None
         if event is not None:
-            receipt = self.recorder.record_event(event)
-            self._on_event(event)
-            stamp = self._stamp(event)
+            receipt, on_written = self._record(event), self._on_frame_written(event)
+        outgoing = OutgoingEvent(event, passed.data)
         for client in self._attached():
             if client.sideband and not passed.sidebands:
                 continue
-            if event is None or client.wants(event):
-                client.outbox.put(passed.data, receipt=receipt, written=stamp)
-                stamp = None
+            if _tell(client, outgoing, receipt, on_written):
+                on_written = None
 
-    def _stamp(self, event: server.ServerEvent) -> OnFrameWritten | None:
+    def _on_frame_written(self, event: server.ServerEvent) -> OnFrameWritten | None:
         if not isinstance(event, server.AudioDelta | server.SpeechStopped):
             return None
         due = self.clock()
 
-        def stamp(held: bool) -> None:
+        def written(held: bool) -> None:
             now = self.clock()
             self.recorder.written(event, now)
             self._on_written(event, due, now, held)
 
-        return stamp
+        return written
 
     def _close(self, code: int, reason: str) -> None:
         self._work.end()
-        code, reason = self._goodbye or (code, reason)
+        code, reason = self._close_frame or (code, reason)
         if self.ending == "ended" and self._attached():
             self.ending = f"server_closed_{code}"
         for client in self._attached():
-            self._say_goodbye(client, code, reason)
+            self._close_client(client, code, reason)
 
     # Commits
 
     def _committed(self, number: int) -> None:
         for client in self._clients:
-            client.outbox.committed(number)
-        self._kept.set()
+            client.committed(number)
+        self._commit_done.set()
         self.reconcile()
 
     def _not_committed(self) -> None:
-        """What the client would have been told is not true. It is told so, and nothing else."""
+        """End the call: the receipts that wait would be false, and their clients must know it."""
         self.ending = "storage_unavailable"
         body = error_body.server_error(
             "storage_unavailable", "The conversation could not be stored."
         )
-        error = codec.encode(server.Error(event_id="event_storage", error=body))
+        error = OutgoingEvent(server.Error(event_id="event_storage", error=body))
         for client in self._attached():
-            client.outbox.abort(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
-        self._kept.set()
+            client.abort(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
+        self._commit_done.set()
         self.feed(HungUp())
 
     async def _stored(self) -> None:
         while self.recorder.waiting:
-            self._kept.clear()
-            await self._kept.wait()
+            self._commit_done.clear()
+            await self._commit_done.wait()
 
 
 def close_reason(why: AuthFailure) -> str:
-    """What stands beside 3000 in the close frame, as with a credential that is not taken."""
+    """Return the text of the close frame with code 3000, as for an invalid credential."""
     return refusals.close_reason(refusals.refused(why))
 
 
-def _error(why: AuthFailure) -> bytes:
-    return refusals.error_event(refusals.refused(why), "event_revoked")
+def _tell(
+    client: ClientPort, event: OutgoingEvent, receipt: int, on_written: OnFrameWritten | None
+) -> bool:
+    """Play audio to a client with media; send everything else. Return False if it is ignored."""
+    if client.audio == "media" and isinstance(event.event, server.AudioDelta):
+        client.play(event.event.item_id, event.event.delta)
+        if on_written:
+            on_written(False)  # the port paces playback, so the client is not behind
+        return True
+    return client.send(event, receipt=receipt, written=on_written)
+
+
+def _revoked_event(why: AuthFailure) -> OutgoingEvent:
+    return OutgoingEvent(refusals.error_event(refusals.refused(why), "event_revoked"))
 
 
 SessionDriver = CallDriver[SessionInput, EngineEffect]

@@ -1,7 +1,7 @@
-"""What a session asks for and has to wait for: listening, answering, calling tools.
+"""Performs the effects of a session that wait: transcription, responses, tool calls.
 
-Each is a task of the line's group. What comes of it goes through the mailbox, which is bounded:
-an engine that is ahead of its client waits there.
+Each runs as a task of the driver's group. Its results go through the bounded mailbox, where an
+engine that is ahead of its client waits.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from ..engines.base import EndOfTurnModel, Engine
 from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol import server
-from .obfuscation import padded
-from .output_encoder import OutputEncoder
 from .pacer import Pacer
 from .whole_sound import pieces
 
@@ -41,22 +39,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vivavoce.hearing")
 
-HEARING_BEHIND = 4096  # pieces the recogniser may be behind before we give up on the utterance,
-HEARING_BYTES = 4 * 1024 * 1024  # or so much sound: longer than any utterance may be
-HEARING_AHEAD = 1024 * 1024  # 21 s of sound: what is brought beyond it is held until it is heard
-QUIET_S = 5.0  # without sound, and the recogniser is told: others may wait for it
-UTTERANCES = 3  # of one call that wait for their words: nobody's recording takes all recognisers
+# An utterance fails when its recogniser is behind by this number of pieces or bytes.
+HEARING_BEHIND = 4096
+HEARING_BYTES = 4 * 1024 * 1024  # more than the longest utterance
+HEARING_AHEAD = 1024 * 1024  # bytes (21 s). The reader holds back audio beyond it
+QUIET_S = 5.0  # without audio; the recogniser then gets an empty piece, and may serve other calls
+UTTERANCES = 3  # of one call that wait for a transcript: no call takes all recognisers
 
 Tools = Callable[[do.CallTool], Awaitable[str]]
 
 
 async def no_tools(effect: do.CallTool) -> str:
-    """Stands where no tool of the server's is declared."""
+    """Answer every tool call with an error, because the server has no tools."""
     return json.dumps({"error": f"there is no tool named {effect.call.name}"})
 
 
-class _Hearing:
-    """The sound of an utterance on its way to the recogniser."""
+class _UtteranceAudio:
+    """The audio of one utterance on its way to the recogniser."""
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None]
@@ -64,22 +63,22 @@ class _Hearing:
         self.ended = False
         self._sound: asyncio.Queue[bytes | None] = asyncio.Queue(HEARING_BEHIND)
         self._loop = asyncio.get_running_loop()
-        self._came = self._loop.time()
-        self._timer = self._loop.call_later(QUIET_S, self._look)
+        self._last_audio = self._loop.time()
+        self._timer = self._loop.call_later(QUIET_S, self._check_quiet)
 
     def begin(self, task: asyncio.Task[None]) -> None:
-        """`task`: who hears it."""
+        """`task` is the one that transcribes it."""
         self.task = task
         task.add_done_callback(lambda _: self._timer.cancel())
 
     def put(self, pcm: bytes | None) -> None:
-        """None: that was all. Raises `QueueFull`."""
+        """Queue a piece; None ends the utterance. Raise `QueueFull` at the bounds above."""
         if pcm == b"":
             return
         if pcm is not None and self.waiting > HEARING_BYTES:
             raise asyncio.QueueFull
         self._sound.put_nowait(pcm)
-        self._came = self._loop.time()
+        self._last_audio = self._loop.time()
         self.waiting += len(pcm or b"")
         self.ended = pcm is None
 
@@ -88,17 +87,22 @@ class _Hearing:
         self.waiting -= len(pcm or b"")
         return pcm
 
-    def _look(self) -> None:
-        """Has it fallen quiet? One timer looks now and then, instead of one for each piece."""
-        now, due = self._loop.time(), self._came + QUIET_S
+    def _check_quiet(self) -> None:
+        """Queue an empty piece after `QUIET_S` without audio.
+
+        One timer checks this, because a timer per piece costs more.
+        """
+        now, due = self._loop.time(), self._last_audio + QUIET_S
         if now >= due:
             if self._sound.empty():
                 self._sound.put_nowait(b"")
             due = now + QUIET_S
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer = self._loop.call_at(due, self._check_quiet)
 
 
 class EngineWork:
+    """The `Work` of a call that an engine of this server answers."""
+
     def __init__(
         self,
         engine: Engine,
@@ -107,17 +111,18 @@ class EngineWork:
         run_ahead_s: float | None = 4.0,
         judge: EndOfTurnModel | None = None,
     ) -> None:
-        """`run_ahead_s`: how far spoken answers may run ahead of real time; None: not held back.
-        `judge`: who judges pauses, if the machine asks for that."""
+        """`run_ahead_s` is how far spoken answers may run ahead of real time. None: no limit.
+
+        `judge` scores the ends of turns, if the machine asks for that.
+        """
         self._engine = engine
         self._tools = tools
         self._run_ahead_s = run_ahead_s
         self._judge = judge
-        self._encoder = OutputEncoder()
         self._replies: dict[str, asyncio.Task[None]] = {}
-        self._hearings: dict[str, _Hearing] = {}
+        self._utterances: dict[str, _UtteranceAudio] = {}
         self._calls: set[asyncio.Task[None]] = set()
-        self._judging: asyncio.Task[None] | None = None  # one pause at a time: the latest
+        self._judging: asyncio.Task[None] | None = None  # one pause at a time, the latest
         self._driver: SessionDriver
         self._tasks: asyncio.TaskGroup
 
@@ -132,13 +137,13 @@ class EngineWork:
     def perform(self, effect: EngineEffect) -> None:
         match effect:
             case do.Listen(item_id=item_id, pre_roll=pcm):
-                hearing = self._hearings[item_id] = _Hearing()
-                hearing.put(pcm)
-                hearing.begin(self._tasks.create_task(self._hear(effect, hearing)))
+                utterance = self._utterances[item_id] = _UtteranceAudio()
+                utterance.put(pcm)
+                utterance.begin(self._tasks.create_task(self._transcribe(effect, utterance)))
             case do.ListenTo(item_id=item_id, pcm=pcm):
-                self._give(item_id, pcm)
+                self._pass_audio(item_id, pcm)
             case do.ListenEnd(item_id=item_id):
-                self._give(item_id, None)
+                self._pass_audio(item_id, None)
             case do.ListenDrop(item_id=item_id):
                 self._drop(item_id)
             case do.ScoreEndOfTurn():
@@ -157,58 +162,58 @@ class EngineWork:
 
     @property
     def is_behind(self) -> bool:
-        """More waits to be heard than anybody says in a hurry: hold what brings more of it."""
+        """True if more audio waits for transcription than `HEARING_AHEAD`, or `UTTERANCES` of them.
+
+        The reader then holds back events that add audio.
+        """
         ended = 0
-        for hearing in self._hearings.values():  # asked for every frame, and rarely more than one
-            if hearing.waiting > HEARING_AHEAD:
+        for utterance in self._utterances.values():  # rarely more than one: this runs per frame
+            if utterance.waiting > HEARING_AHEAD:
                 return True
-            ended += hearing.ended
+            ended += utterance.ended
         return ended >= UTTERANCES
 
-    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        return tuple(map(padded, self._encoder.shape(event)))
-
     def update_backpressure(self) -> None:
-        """The mailbox holds back what there is no room for."""
+        """Ignore this: the mailbox keeps results until the clients have room."""
 
     def end(self) -> None:
-        hearings = [hearing.task for hearing in self._hearings.values()]
-        for task in (*self._replies.values(), *hearings, *self._calls, self._judging):
+        transcriptions = [utterance.task for utterance in self._utterances.values()]
+        for task in (*self._replies.values(), *transcriptions, *self._calls, self._judging):
             if task is not None:
                 task.cancel()
         self._replies.clear()
-        self._hearings.clear()
+        self._utterances.clear()
         self._calls.clear()
         self._judging = None
 
-    def _say_who(self, **ids: str) -> None:
-        """Name the call and what is done for it, in all that this task logs of an engine."""
+    def _name_work(self, **ids: str) -> None:
+        """Add the ids of the call and the work to what this task logs about an engine."""
         boundary.name(call=self._driver.recorder.call_id, **ids)
 
-    def _give(self, item_id: str, pcm: bytes | None) -> None:
-        if hearing := self._hearings.get(item_id):
+    def _pass_audio(self, item_id: str, pcm: bytes | None) -> None:
+        if utterance := self._utterances.get(item_id):
             try:
-                hearing.put(pcm)
+                utterance.put(pcm)
             except asyncio.QueueFull:
                 self._drop(item_id)
                 self._driver.feed(NotTranscribed(item_id, "the recogniser fell behind"))
 
     def _drop(self, item_id: str) -> None:
-        if hearing := self._hearings.pop(item_id, None):
-            hearing.task.cancel()
+        if utterance := self._utterances.pop(item_id, None):
+            utterance.task.cancel()
 
-    async def _hear(self, request: do.Listen, hearing: _Hearing) -> None:
+    async def _transcribe(self, request: do.Listen, utterance: _UtteranceAudio) -> None:
         item_id = request.item_id
-        self._say_who(item=item_id)
+        self._name_work(item=item_id)
 
         async def sounds() -> AsyncIterator[bytes]:
-            while (sound := await hearing.get()) is not None:
-                if hearing.waiting <= HEARING_AHEAD < hearing.waiting + len(sound):
-                    self._driver.reconcile()  # who was not read may go on
+            while (sound := await utterance.get()) is not None:
+                if utterance.waiting <= HEARING_AHEAD < utterance.waiting + len(sound):
+                    self._driver.reconcile()  # the reader may go on
                 for pcm in pieces(sound, request.law):
                     yield pcm
                     if len(pcm) < len(sound):
-                        await asyncio.sleep(0)  # minutes of it: others are served between
+                        await asyncio.sleep(0)  # minutes of audio: other calls go on in between
 
         async def partial(
             stable_text: str, guess: str = "", logprobs: tuple[server.Logprob, ...] = (), /
@@ -225,20 +230,26 @@ class EngineWork:
         outcome: Transcribed | NotTranscribed
         try:
             with contained(self._engine):
-                heard = checked.transcript(await self._engine.listen(request, sounds(), partial))
+                transcript = checked.transcript(
+                    await self._engine.listen(request, sounds(), partial)
+                )
             outcome = Transcribed(
-                item_id, heard.text, heard.logprobs, heard.languages, heard.segments
+                item_id,
+                transcript.text,
+                transcript.logprobs,
+                transcript.languages,
+                transcript.segments,
             )
         except EngineError as error:
             outcome = NotTranscribed(item_id, checked.text(str(error)))
-        if self._hearings.get(item_id) is hearing:  # false: it was dropped, and raised then
+        if self._utterances.get(item_id) is utterance:  # otherwise it was dropped meanwhile
             await self._driver.mailbox.put(outcome)
-            self._hearings.pop(item_id, None)
+            self._utterances.pop(item_id, None)
             self._driver.reconcile()
 
     async def _judge_pause(self, judge: EndOfTurnModel, request: do.ScoreEndOfTurn) -> None:
-        """Without an answer, the length of the pause and the words decide."""
-        self._say_who(item=request.item_id)
+        """Score the pause. If the model fails, its length and the words decide."""
+        self._name_work(item=request.item_id)
         try:
             with contained(judge):
                 over = await judge.over(request.sound)
@@ -250,7 +261,7 @@ class EngineWork:
             await self._driver.mailbox.put(EndOfTurnScored(request.item_id, request.pause, over))
 
     async def _respond(self, request: do.Respond) -> None:
-        self._say_who(response=request.response_id)
+        self._name_work(response=request.response_id)
         pace = Pacer(self._run_ahead_s if request.paced else None, self._driver.clock)
 
         async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
@@ -268,12 +279,12 @@ class EngineWork:
             outcome = Failed(
                 request.response_id, checked.text(str(error)), checked.text(error.code)
             )
-        if request.response_id in self._replies:  # else it was stopped at the moment it failed
+        if request.response_id in self._replies:  # otherwise it was cancelled when it failed
             await self._driver.mailbox.put(outcome)
             self._replies.pop(request.response_id, None)
 
     async def _call(self, effect: do.CallTool) -> None:
-        self._say_who(tool_call=effect.call.call_id)
+        self._name_work(tool_call=effect.call.call_id)
         try:
             with contained("tool", message="The tool failed."):
                 output = checked.text(await self._tools(effect))

@@ -1,4 +1,4 @@
-"""The one task of the process that commits. Whoever comes while it is busy shares the next."""
+"""Commits the changes of all calls. Changes that arrive during a commit share the next one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class CommitStore(Protocol):
 
 
 class GroupCommitter:
-    """Group commit: while one is on its way to the disk, the next is gathered.
+    """Runs one commit at a time, and gathers changes for the next one meanwhile.
 
-    Unbounded only in theory: every call that waits for a receipt holds its own events back, so
-    each has at most what one outbox takes.
+    The list of waiting changes needs no bound of its own. A call that waits for a receipt holds
+    its events back, so each call adds at most what its outbox holds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GroupCommitter:
         *,
         on_commit: Callable[[float, bool], None] = lambda seconds, kept: None,
     ) -> None:
-        """`on_commit`: how many seconds one took, and whether it was kept."""
+        """`on_commit` gets the seconds that a commit took, and whether it succeeded."""
         self._store = store
         self._within_s = within_s
         self._on_commit = on_commit
@@ -63,7 +63,7 @@ class GroupCommitter:
         await self._task
 
     def submit(self, change: Change, outcome: Outcome) -> None:
-        """Have this on disk; `outcome` is told whether it is."""
+        """Commit the change, then call `outcome` with whether that succeeded."""
         self._waiting.append((change, outcome))
         self._work.set()
 
@@ -77,8 +77,11 @@ class GroupCommitter:
             await self._keep(deque(batch))
 
     async def _keep(self, batch: deque[tuple[Change, Outcome]]) -> None:
-        """Together if that goes; else one by one, because one call's impossible row must not cost
-        the others theirs. A disk that is too slow is too slow for all of them."""
+        """Commit the batch in one transaction, or its changes one by one if that fails.
+
+        One call's invalid row must not cost the other calls their commit. A timeout fails all of
+        them, because the disk is slow for each.
+        """
         several = len(batch) > 1
         try:
             together = await self._commit([change for change, _ in batch])
@@ -92,7 +95,7 @@ class GroupCommitter:
                 _tell(outcome, False, change)
 
     async def _commit(self, changes: Sequence[Change]) -> bool:
-        """Raises `TimeoutError`."""
+        """Return whether the store took the changes. Raise `TimeoutError` if it is too slow."""
         began, kept = time.perf_counter(), False
         try:
             async with asyncio.timeout(self._within_s):
@@ -108,5 +111,5 @@ class GroupCommitter:
 def _tell(outcome: Outcome, kept: bool, change: Change) -> None:
     try:
         outcome(kept)
-    except Exception as bug:  # one call's; all others need the writer
+    except Exception as bug:  # a bug of one call must not end the commits of the others
         log_failure(log, "outcome_failed", bug, conversation=change.conversation_id)

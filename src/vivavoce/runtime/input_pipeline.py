@@ -1,10 +1,12 @@
-"""Makes of a client's bytes what a machine can hear: whole samples, short pieces, verdicts.
+"""Turns a client's audio into inputs of the machine: short pieces of PCM, with VAD scores.
 
-What is heard is 24 kHz, sample for sample what came (G.711 is brought up to it, 3 for 1). If the
-session asks for noise reduction, it is that, cleaned, 20 ms later: whoever judges, understands or
-keeps it gets the same (protocol §7.3). Beside it runs the same sound at 16 kHz, cut into the frames
-that the speech model judges; verdicts come with the piece that completes their frame, 1 ms after
-its end, and not at all while nobody asks.
+    bytes ─► decode G.711 ─► 24 kHz ─► denoise ─┬─► AudioReceived(pcm, scores, levels)
+                                                └─► 16 kHz ─► frames of 32 ms ─► VAD
+
+PCM at 24 kHz passes sample for sample; G.711 is resampled to it. Noise reduction delays the audio
+by 20 ms, and everything behind it gets the same audio (protocol §7.3). The score of a frame comes
+with the piece that completes it, 1 ms after the end of the frame. The VAD runs only while the
+session detects turns.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol.config import AudioInput, Format, NoiseReduction, Pcm
 
-PIECE_MS = 96  # three frames: nobody waits long for somebody else's backlog
+PIECE_MS = 96  # three frames: one call's backlog delays other calls only a little
 PIECE_BYTES = PIECE_MS * BYTES_PER_MS
 G711_PIECE_BYTES = PIECE_MS * g711.RATE // 1000
 
@@ -37,25 +39,24 @@ NewDetector: TypeAlias = Callable[[], SpeechDetector]
 
 
 class InputPipeline:
-    """One client's microphone."""
+    """The audio input of one client."""
 
     def __init__(self, new_detector: NewDetector, wanted: Callable[[], AudioInput]) -> None:
-        """`wanted`: how the session has its input at this moment, format and turn detection."""
+        """`wanted` returns the session's current input settings."""
         self._new_detector = new_detector
         self._wanted = wanted
         self._judge: VadScorer | None = None
         self._format: Format = Pcm()
-        self._odd = b""  # half a sample, until its other half comes
-        self._upwards: Resampler | None = None  # of G.711, 8 to 24 kHz
+        self._odd = b""  # the first byte of a sample whose second byte is still to come
+        self._upwards: Resampler | None = None  # for G.711: 8 to 24 kHz
         self._reduction: NoiseReduction | None = None
         self._denoiser: Denoiser | None = None
 
     def decode(self, data: bytes) -> Iterator[AudioReceived]:
-        """Hear it piece by piece. The caller may do something else between two pieces.
+        """Yield the audio in short pieces, so that the caller can do other work in between.
 
-        Nothing happens before the first piece is asked for. While the session detects no turns
-        the speech model does not run; when it does again, it begins anew. So does what cleans
-        the sound, when the session wants it otherwise; the 20 ms that it held back are lost.
+        The VAD restarts when the session detects turns again. The denoiser restarts when its
+        settings change; the 20 ms that it held back are lost.
         """
         wanted = self._wanted()
         if wanted.noise_reduction != self._reduction:
@@ -84,7 +85,7 @@ class InputPipeline:
             yield from _cut(data[:whole], PIECE_BYTES)
 
     def _change(self, format: Format) -> Iterator[bytes]:
-        """What the old format still holds back comes first."""
+        """Switch to another format. Yield first what the old resampler still holds back."""
         if self._upwards and (rest := self._upwards.push(b"", last=True)):
             yield rest
         self._format = format
@@ -93,10 +94,10 @@ class InputPipeline:
 
 
 class VadScorer:
-    """Asks the speech model about every 32 ms, and measures how loud they were.
+    """Scores each frame of 32 ms with the speech model, and measures its level.
 
-    A model that fails hears no speech in that frame, and the next frame gets another model. The
-    call goes on, and so do turns that the client takes by hand.
+    If the model fails, the frame scores 0 and the next frame gets a new model. The call goes on,
+    and push-to-talk still works.
     """
 
     def __init__(self, new_detector: NewDetector) -> None:
@@ -130,7 +131,7 @@ class VadScorer:
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Log the first of a row of failures, and let go of what failed."""
+        """Log the first of consecutive failures, and drop the model that failed."""
         try:
             with contained("voice detector", quiet=self._failing):
                 yield
@@ -139,7 +140,7 @@ class VadScorer:
 
 
 def _denoiser(reduction: NoiseReduction | None) -> Denoiser | None:
-    """None: the sound stays as it is."""
+    """Return the denoiser for the session's settings, or None if there is nothing to do."""
     strength = 1.0 if reduction is None or reduction.strength is UNSET else reduction.strength
     if reduction is None or not strength:
         return None

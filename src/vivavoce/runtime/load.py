@@ -1,15 +1,16 @@
-"""How hard the running calls have it: whether one more voice would ruin them.
+"""Measures the load, and decides whether one more voice call would harm the running ones.
 
-It is told what happened, with times, and asked before a call begins. Three strains, each a share
-of what happened in the last ten seconds that was too late:
+Other parts report events with their times. Three signals measure the share of the last ten
+seconds' events that were late:
 
-    sound        a frame of an answer was written when its listener had nothing left to hear
-    loop         the process came to something later than it had said it would
-    recognisers  an utterance waited for a free one, or waits now
+    sound        an audio frame was written after its client had nothing left to play
+    loop         the event loop ran a timer later than it was due
+    recognisers  an utterance waited for a free recogniser, or is waiting now
 
-A strain begins when too large a share was late, and is over when for some seconds less than half
-of that was. So a single hiccup refuses nobody, and a server at its limit does not open and shut.
-Memory and time are the same, however much happens. Times are seconds of one monotonic clock.
+A signal begins when the late share exceeds its limit, and ends after it was below half of the
+limit for `CALM_S`. So one late frame refuses no call, and a server at its limit does not alternate
+between admitting and refusing. Memory and time do not grow with the number of events. All times
+are seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -19,24 +20,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WINDOW_S = 10
-CALM_S = 5.0  # a strain must have eased for so long
-SHORTEST_S, LONGEST_S = 5, 60  # what a newcomer is told to wait
-RECOVERY_S, STEP_S = 30.0, 2.0  # after a strain, places are given out one at a time
+CALM_S = 5.0  # below half of the limit, before a signal ends
+SHORTEST_S, LONGEST_S = 5, 60  # bounds of the `retry_after` of a refused call
+RECOVERY_S, STEP_S = 30.0, 2.0  # after a signal ended: how long, and between two calls
 
 
 @dataclass(frozen=True, slots=True)
 class LoadThresholds:
-    """What is too late. 0: nothing is."""
+    """From when on something counts as late. 0: never."""
 
-    late_s: float = 0.020  # of sound, and of the loop
+    late_s: float = 0.020  # for audio, and for the loop
     wait_s: float = 2.0  # for a recogniser
 
 
 class SlidingWindow:
-    """How much happened in the last seconds, and how much of it was late. A ring of seconds."""
+    """Counts the events of the last `WINDOW_S`, and the late ones. A ring of one-second slots."""
 
     def __init__(self) -> None:
-        self._seconds = [(-1, 0.0, 0.0)] * WINDOW_S  # which second, all, late
+        self._seconds = [
+            (-1, 0.0, 0.0)
+        ] * WINDOW_S  # of each slot: its second, all events, late events
 
     def add(self, now: float, amount: float, *, late: bool) -> None:
         second = int(now)
@@ -47,19 +50,19 @@ class SlidingWindow:
         self._seconds[place] = (second, everything + amount, bad + amount * late)
 
     def count(self, now: float) -> tuple[float, float]:
-        """All, and what was late of it."""
+        """Return the number of all events, and of the late ones."""
         since = int(now) - WINDOW_S
         seconds = [each for each in self._seconds if each[0] > since]
         return sum(each[1] for each in seconds), sum(each[2] for each in seconds)
 
 
 class OverloadSignal:
-    """Too much of one kind, from when it begins to when it is over."""
+    """Overload of one kind, with a beginning and an end."""
 
     def __init__(self, share: float, few: float) -> None:
-        """Begins above this share of what happened, unless it is fewer than `few`."""
+        """`share`: the limit of the late share. `few`: with fewer late events, do not begin."""
         self.since: float | None = None
-        self.over_at: float | None = None  # the last one
+        self.over_at: float | None = None  # when it last ended
         self._share = share
         self._few = few
         self._window = SlidingWindow()
@@ -69,7 +72,7 @@ class OverloadSignal:
         self._window.add(now, amount, late=late)
 
     def judge(self, now: float, pending: int = 0) -> None:
-        """`pending`: what is too late already and has not happened yet."""
+        """Begin or end the signal. `pending`: events that are late already, and still to come."""
         everything, late = self._window.count(now)
         late += pending
         share = late / (everything + pending) if late else 0.0
@@ -86,72 +89,74 @@ class OverloadSignal:
             self.since, self.over_at = None, now
 
     def lasts(self, now: float) -> float | None:
-        """Until when, at a guess: as long again as it has lasted. None: there is none."""
+        """Estimate how long it will last: as long again as it has lasted. None: it is off."""
         if self.since is None:
             return None
         return min(max(now - self.since, CALM_S), LONGEST_S)
 
 
 class LoadMonitor:
+    """Combines the three signals, and lets calls in one at a time after an overload."""
+
     def __init__(self, tolerance: LoadThresholds | None = None) -> None:
         self._tolerance = tolerance or LoadThresholds()
         self.sound = OverloadSignal(0.01, 3)
-        self.loop = OverloadSignal(0.1, WINDOW_S * 0.1)  # of seconds
+        self.loop = OverloadSignal(0.1, WINDOW_S * 0.1)  # counts seconds, not events
         self.recognisers = OverloadSignal(0.1, 2)
-        self._waiting: dict[object, float] = {}  # since when, first come first
+        self._waiting: dict[object, float] = {}  # utterance → when it began to wait
         self._admitted: float | None = None
-        self._judged = -1  # in which second, by the loop alone
+        self._judged = -1  # the last second in which `report_lag` evaluated the signals
 
-    # What happened
+    # Reports
 
     def wrote_sound(self, late_s: float, now: float) -> None:
-        """A frame of sound; `late_s`: how long its listener had had nothing to hear by then."""
+        """Report an audio frame. `late_s`: how long its client had had nothing left to play."""
         self.sound.note(now, late=self._late(late_s))
 
-    def ran(self, late_s: float, now: float, for_s: float) -> None:
-        """The loop was `late_s` late, and that stands for the last `for_s` seconds."""
+    def report_lag(self, late_s: float, now: float, for_s: float) -> None:
+        """Report that the loop was `late_s` late, for all of the last `for_s` seconds."""
         self.loop.note(now, late=self._late(late_s), amount=for_s)
-        # Who asks has it judged at that moment; between, when a strain begins or is over is
-        # noticed up to a second later.
+        # `busy` evaluates the signals by itself. Between two calls they are evaluated here, at
+        # most once a second, so that they end on time.
         if int(now) != self._judged:
             self._judged = int(now)
             self._judge(now)
 
     def joined(self, client_id: object, now: float) -> None:
-        """An utterance waits for a recogniser."""
+        """Report that an utterance waits for a recogniser."""
         self._waiting[client_id] = now
 
     def left(self, client_id: object, now: float) -> float:
-        """It got one, or gave up. Returns how long it waited, in seconds."""
+        """Report that it got one, or stopped waiting. Return how many seconds it waited."""
         waited = now - self._waiting.pop(client_id)
         self.recognisers.note(now, late=self._too_long(waited))
         return waited
 
     @property
     def waiting(self) -> int:
-        """Utterances that wait for a recogniser now."""
+        """The number of utterances that wait for a recogniser."""
         return len(self._waiting)
 
-    # What follows
+    # Decisions
 
     def busy(self, now: float, *, needs_stt_worker: bool = True) -> int | None:
-        """In how many seconds a new voice call may try again; None: it may come in.
+        """Return in how many seconds a new voice call may try again, or None if it may begin.
 
-        `hears`: it would need a recogniser of ours.
+        `needs_stt_worker`: the call would use a recogniser of this server.
         """
         self._judge(now)
-        asked = self._strains(needs_stt_worker)
-        lasts = [left for strain in asked if (left := strain.lasts(now)) is not None]
+        signals = self._signals(needs_stt_worker)
+        lasts = [left for signal in signals if (left := signal.lasts(now)) is not None]
         if lasts:
             return max(SHORTEST_S, math.ceil(max(lasts)))
-        over = [strain.over_at for strain in asked if strain.over_at is not None]
+        over = [signal.over_at for signal in signals if signal.over_at is not None]
         recovering = bool(over) and now - max(over) < RECOVERY_S
         if recovering and self._admitted is not None and now - self._admitted < STEP_S:
             return SHORTEST_S
         return None
 
     def admit(self, now: float, *, needs_stt_worker: bool = True) -> int | None:
-        """As `busy`; who may come in has come in."""
+        """Decide as `busy` does, and count the call if it may begin."""
         seconds = self.busy(now, needs_stt_worker=needs_stt_worker)
         if seconds is None:
             self._admitted = now
@@ -160,7 +165,7 @@ class LoadMonitor:
     def overloaded(self, now: float) -> dict[str, bool]:
         self._judge(now)
         names = {"sound": self.sound, "loop": self.loop, "recognisers": self.recognisers}
-        return {name: strain.since is not None for name, strain in names.items()}
+        return {name: signal.since is not None for name, signal in names.items()}
 
     def _judge(self, now: float) -> None:
         self.sound.judge(now)
@@ -168,7 +173,7 @@ class LoadMonitor:
         pending = (self._too_long(now - since) for since in self._waiting.values())
         self.recognisers.judge(now, _count(pending))
 
-    def _strains(self, needs_stt_worker: bool) -> list[OverloadSignal]:
+    def _signals(self, needs_stt_worker: bool) -> list[OverloadSignal]:
         return [self.sound, self.loop] + [self.recognisers] * needs_stt_worker
 
     def _late(self, seconds: float) -> bool:
@@ -178,5 +183,5 @@ class LoadMonitor:
         return 0 < self._tolerance.wait_s < seconds
 
 
-def _count(them: Iterable[bool]) -> int:
-    return sum(them)
+def _count(flags: Iterable[bool]) -> int:
+    return sum(flags)

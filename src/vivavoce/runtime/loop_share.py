@@ -24,12 +24,12 @@ Exact = Callable[[], float]
 
 
 class LoopQueue:
-    """All of a process whose clients ask for much. One loop runs it."""
+    """The queue of all clients that use a large share of the loop's time."""
 
     def __init__(self, exact: Exact = time.perf_counter) -> None:
-        """`exact`: the loop's own clock may stand still while the loop is busy."""
+        """`exact` is a clock that runs during a callback. uvloop's own clock does not."""
         self.exact = exact
-        self._waiting: list[LoopShare] = []  # in their order; never more than there are clients
+        self._waiting: list[LoopShare] = []  # bounded by the number of clients
         self._due = False
 
     @property
@@ -57,16 +57,16 @@ class LoopQueue:
 
 
 class LoopShare:
-    """One client's."""
+    """The loop's time that one client has used."""
 
     def __init__(self, go_on: Callable[[], None], queue: LoopQueue | None = None) -> None:
-        """`go_on` is called when it is this client's turn again."""
-        self.turning = False  # it waits for its turn, and nothing is worked on until then
+        """Create a share. The queue calls `go_on` when it is this client's turn."""
+        self.turning = False  # True while the client waits for its turn
         self._go_on = go_on
         self._queue = LoopQueue() if queue is None else queue
         self._exact = self._queue.exact
-        self.spent_s = 0.0  # a bucket that leaks `SHARE`
-        self._granted_s = 0.0  # up to where it may be filled in this turn
+        self.spent_s = 0.0  # a leaky bucket: it empties at the rate `SHARE`
+        self._granted_s = 0.0  # level that the bucket may reach in this turn
         self._at = self._exact()
         self._depth = 0
 
@@ -80,7 +80,7 @@ class LoopShare:
         return spent_s > max(self._granted_s, BUSY_S if self._queue.busy else TURN_S)
 
     def __enter__(self) -> None:
-        """Work begins, perhaps inside of other work."""
+        """Begin to measure work. Blocks may be nested."""
         if not self._depth:
             now = self._exact()
             self.spent_s = max(self.spent_s - (now - self._at) * SHARE, 0.0)
@@ -95,7 +95,7 @@ class LoopShare:
             self._at = now
 
     def turn(self) -> None:
-        """Wait for a turn among all that ask for much."""
+        """Join the queue, and wait for a turn."""
         if not self.turning:
             self.turning = True
             self._queue.join(self)

@@ -1,8 +1,8 @@
-"""What the process tells a Prometheus that asks: a fold over what happens in it.
+"""Exports metrics to Prometheus.
 
-Every call gets a `CallMetrics`, which sees its events, its written sound and its engine's stages;
-the parts that all calls share report here what they wait for. Labels are words of ours, a handful
-each: never an id, a name or anything that somebody said. Names: docs/reference/metrics.md.
+Every call has a `CallMetrics`, which observes its events, its written audio and the stages of its
+engine. Parts that all calls share report to `Metrics`. The values of labels come from fixed sets:
+never an id, a name or words of a conversation. Names: docs/reference/metrics.md.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ from .traffic import TrafficCounters
 from .underruns import UnderrunMeter
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
-WORDS = 30  # values of a label, each with a count of its own; more are "other"
+LABEL_VALUES = 30  # per label; further values are counted as "other"
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
 SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class HasBacklog(Protocol):
-    """Somebody whose frames, above all sound, were taken in and not yet acted on."""
+    """A reader with frames that it has not fed to its machine yet."""
 
     @property
     def backlog(self) -> int:
         """In bytes."""
 
 
-class _Few:
-    """A label's values, of which an upstream may say some: no more than so many."""
+class _BoundedLabel:
+    """Bounds the values of a label that an upstream can choose."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
     def __call__(self, word: str) -> str:
         if word not in self._known:
-            if len(self._known) >= WORDS:
+            if len(self._known) >= LABEL_VALUES:
                 return "other"
             self._known.add(word)
         return word
 
 
-class _Ways(Collector):
-    """Frames and bytes, each way."""
+class _TrafficCollector(Collector):
+    """Exports frames and bytes in both directions."""
 
     def __init__(self, traffic: TrafficCounters) -> None:
         self._traffic = traffic
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         seen = self._traffic
-        for name, what, came, left in (
+        for name, help, received, sent in (
             ("frames", "Messages", seen.frames_in, seen.frames_out),
             ("frame_bytes", "Bytes of them", seen.bytes_in, seen.bytes_out),
         ):
-            family = CounterMetricFamily(f"vivavoce_{name}", what, labels=["direction"])
-            family.add_metric(["in"], came)
-            family.add_metric(["out"], left)
+            family = CounterMetricFamily(f"vivavoce_{name}", help, labels=["direction"])
+            family.add_metric(["in"], received)
+            family.add_metric(["out"], sent)
             yield family
 
 
@@ -83,9 +83,9 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.traffic = TrafficCounters()
-        registry.register(_Ways(self.traffic))
+        registry.register(_TrafficCollector(self.traffic))
         self._readers: WeakSet[HasBacklog] = WeakSet()
-        self._codes, self._statuses, self._types = _Few(), _Few(), _Few()
+        self._codes, self._statuses, self._types = _BoundedLabel(), _BoundedLabel(), _BoundedLabel()
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"vivavoce_{name}", what, labels, registry=registry)
@@ -116,7 +116,7 @@ class Metrics:
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
 
-    # What can be asked for at any time
+    # Gauges
 
     def watch(
         self,
@@ -125,7 +125,7 @@ class Metrics:
         calls: Callable[[], int],
         recognisers_busy: Callable[[], int],
     ) -> None:
-        """Where to read what only the scrape asks for."""
+        """Register gauges, which are read only when Prometheus asks."""
 
         def gauge(name: str, what: str, value: Callable[[], float]) -> None:
             Gauge(f"vivavoce_{name}", what, registry=self.registry).set_function(value)
@@ -149,16 +149,16 @@ class Metrics:
     def _backlog(self) -> float:
         return sum(reader.backlog for reader in self._readers)
 
-    # What the parts report
+    # Reports
 
-    def came(self, engine: str) -> None:
+    def admitted(self, engine: str) -> None:
         self._admitted.labels(engine).inc()
 
     def refused(self, code: str) -> None:
         self._refused.labels(self._codes(code)).inc()
 
-    def ran(self, late_s: float, now: float, for_s: float) -> None:
-        self.load.ran(late_s, now, for_s)
+    def report_lag(self, late_s: float, now: float, for_s: float) -> None:
+        self.load.report_lag(late_s, now, for_s)
         self._lag.observe(late_s)
 
     def joined(self, client_id: object, now: float) -> None:
@@ -195,21 +195,21 @@ class Metrics:
 
 
 class CallMetrics:
-    """One call's part of it."""
+    """The metrics of one call."""
 
     def __init__(self, metrics: Metrics, *, ours: bool) -> None:
-        """`ours`: brain and voice are here, so that an answer that falters is the load's fault."""
+        """`ours`: brain and voice run on this machine, so a late frame is a sign of its load."""
         self._metrics = metrics
         self._ours = ours
-        self._listener = UnderrunMeter()
+        self._underruns = UnderrunMeter()
         self.event = metrics.saw
         self.stage = metrics.stage
 
     def written(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None:
         if isinstance(event, server.SpeechStopped):
-            self._listener.stopped(now)
+            self._underruns.stopped(now)
         elif isinstance(event, server.AudioDelta):
-            silent, first = self._listener.add(event, now)
+            silent, first = self._underruns.add(event, now)
             self._metrics.wrote(silent)
             if first is not None:
                 self._metrics.answered(first)

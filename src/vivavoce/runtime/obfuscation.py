@@ -1,8 +1,8 @@
-"""Pads what is told in pieces, so that the lengths of frames do not give the words away.
+"""Pads text deltas, so that the lengths of frames do not reveal the words.
 
-Whoever watches an encrypted connection sees how long each frame is. Random letters bring each
-piece of text to a multiple of 16 (protocol §4.1): all of 403 recorded deltas are padded so. They
-hide a length and are no secret, so ordinary dice do.
+An observer of an encrypted connection sees the length of each frame. Random letters extend each
+delta to a multiple of 16 units (protocol §4.1); all 403 recorded deltas are padded like this. The
+letters hide a length and are not secret, so a fast random generator is enough.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..protocol import server
 
 STEP = 16  # UTF-16 units, as the recorded server counts
 _LETTERS = string.ascii_letters + string.digits
-_PIECES = (
+_TEXT_DELTAS = (
     server.TextDelta,
     server.TranscriptDelta,
     server.ArgumentsDelta,
@@ -27,8 +27,8 @@ _PIECES = (
 
 
 def padded(event: server.ServerEvent) -> server.ServerEvent:
-    """The event as it goes onto the wire. Sound is not padded: its pieces are equally long."""
-    if not isinstance(event, _PIECES):
+    """Return the event with padding. Audio is not padded, because its deltas are equally long."""
+    if not isinstance(event, _TEXT_DELTAS):
         return event
     padding = "".join(random.choices(_LETTERS, k=-_units(event.delta) % STEP))
     return cast("server.ServerEvent", msgspec.structs.replace(event, obfuscation=padding))

@@ -1,8 +1,10 @@
-"""Shapes what a session says for the wire: its sound in the format that the client asked for.
+"""Encodes output audio for the wire, in the format that the session or the response asks for.
 
-The session speaks PCM16 at 24 kHz. A response whose format is G.711 is brought down to 8 kHz on
-its way out; the few samples that the filter holds back leave with the end of its sound. An item
-that is retrieved sounds as the session's formats are now: nothing in it could say otherwise.
+A session's audio is PCM16 at 24 kHz. A response whose format is G.711 is resampled to 8 kHz on its
+way out. The resampler holds back a few samples; they leave with the end of the response's audio.
+
+The formats belong to the call, so that a client that attaches late knows them too. The state of a
+resampler belongs to one client.
 """
 
 from __future__ import annotations
@@ -16,78 +18,107 @@ from ..audio.pcm import SAMPLE_RATE
 from ..audio.resample import Resampler
 from ..protocol import server
 from ..protocol.config import Format, Pcm, Pcma, Pcmu, SessionConfig
-from ..protocol.items import Item, Message, Part
+from ..protocol.items import Message, Part
 
 
-@dataclass(slots=True)
-class _Telephone:
-    law: g711.Law
-    down: Resampler
-
-
-class OutputEncoder:
-    """The formats of the session and of the responses under way, told by their own events."""
+class OutputFormats:
+    """The audio formats of a call's session and of its running responses."""
 
     def __init__(self) -> None:
-        self._telephones: dict[str, _Telephone] = {}
-        self._heard: Format = Pcm()
-        self._spoken: Format = Pcm()
+        self.input: Format = Pcm()
+        self.output: Format = Pcm()
+        self.g711: dict[str, g711.Law] = {}  # of the running responses that are not PCM, by id
 
-    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        """What goes onto the wire for this event."""
+    def follow(self, event: server.ServerEvent) -> None:
+        """Learn the formats from the events that announce them."""
         match event:
             case server.ResponseCreated(response=response):
                 audio = response.audio
                 format = audio.output.format if isinstance(audio, server.ResponseAudio) else None
                 if isinstance(format, Pcmu | Pcma):
-                    down = Resampler(SAMPLE_RATE, g711.RATE)
-                    self._telephones[response.id] = _Telephone(format.law, down)
+                    self.g711[response.id] = format.law
             case server.ResponseDone(response=response):
-                self._telephones.pop(response.id, None)
-            case server.AudioDelta(response_id=response_id) if self._telephones:
-                if telephone := self._telephones.get(response_id):
-                    sound = telephone.down.push(event.delta)
-                    return _delta(event, sound, telephone.law)
-            case server.AudioDone(response_id=response_id) if self._telephones:
-                if telephone := self._telephones.get(response_id):
-                    rest = telephone.down.push(b"", last=True)
-                    last = server.AudioDelta(
-                        event_id=f"{event.event_id}_rest",
-                        response_id=event.response_id,
-                        item_id=event.item_id,
-                        output_index=event.output_index,
-                        content_index=event.content_index,
-                        delta=b"",
-                    )
-                    return (*_delta(last, rest, telephone.law), event)
+                self.g711.pop(response.id, None)
             case server.SessionCreated(session=session) | server.SessionUpdated(session=session):
-                self._heard = session.audio.input.format
+                self.input = session.audio.input.format
                 if isinstance(session, SessionConfig):
-                    self._spoken = session.audio.output.format
-            case server.ItemRetrieved(item=item):
-                return (msgspec.structs.replace(event, item=self._retrieved(item)),)
+                    self.output = session.audio.output.format
             case _:
                 pass
-        return (event,)
-
-    def _retrieved(self, item: Item) -> Item:
-        if not isinstance(item, Message):
-            return item
-        format = self._heard if item.role == "user" else self._spoken
-        return msgspec.structs.replace(
-            item, content=tuple(_in_format(part, format) for part in item.content)
-        )
 
 
-def _in_format(part: Part, format: Format) -> Part:
-    if isinstance(format, Pcm) or not part.audio:
+@dataclass(slots=True)
+class _G711Stream:
+    """The audio of one response, resampled and companded."""
+
+    law: g711.Law
+    resampler: Resampler
+
+
+class OutputEncoder:
+    """Encodes the audio that one client reads in events."""
+
+    def __init__(self, formats: OutputFormats) -> None:
+        self._formats = formats
+        self._streams: dict[str, _G711Stream] = {}  # by response id
+
+    def encode(self, event: server.ServerEvent | None) -> tuple[server.ServerEvent, ...] | None:
+        """Return the events that go onto the wire in its place. None: it goes as it is."""
+        match event:
+            case server.AudioDelta(response_id=response_id) if self._formats.g711:
+                if stream := self._stream(response_id):
+                    return _delta(event, stream.resampler.push(event.delta), stream.law)
+            case server.AudioDone(response_id=response_id) if self._streams:
+                if stream := self._streams.pop(response_id, None):
+                    return (*_rest(event, stream), event)
+            case server.ResponseDone(response=response) if self._streams:
+                self._streams.pop(response.id, None)
+            case server.ItemRetrieved(item=Message() as item):
+                return self._retrieved(event, item)
+            case _:
+                pass
+        return None
+
+    def _stream(self, response_id: str) -> _G711Stream | None:
+        law = self._formats.g711.get(response_id)
+        if law is not None and response_id not in self._streams:
+            self._streams[response_id] = _G711Stream(law, Resampler(SAMPLE_RATE, g711.RATE))
+        return self._streams.get(response_id)
+
+    def _retrieved(
+        self, event: server.ItemRetrieved, item: Message
+    ) -> tuple[server.ServerEvent, ...] | None:
+        """Encode the item's audio in the formats of the session, because the item names none."""
+        format = self._formats.input if item.role == "user" else self._formats.output
+        if isinstance(format, Pcm):
+            return None
+        content = tuple(_in_format(part, format) for part in item.content)
+        item = msgspec.structs.replace(item, content=content)
+        return (msgspec.structs.replace(event, item=item),)
+
+
+def _in_format(part: Part, format: Pcmu | Pcma) -> Part:
+    if not part.audio:
         return part
     pcm = Resampler(SAMPLE_RATE, g711.RATE).push(part.audio, last=True)
     return msgspec.structs.replace(part, audio=g711.encode(pcm, format.law))
 
 
+def _rest(event: server.AudioDone, stream: _G711Stream) -> tuple[server.ServerEvent, ...]:
+    """Return what the resampler still held back, as one more delta."""
+    last = server.AudioDelta(
+        event_id=f"{event.event_id}_rest",
+        response_id=event.response_id,
+        item_id=event.item_id,
+        output_index=event.output_index,
+        content_index=event.content_index,
+        delta=b"",
+    )
+    return _delta(last, stream.resampler.push(b"", last=True), stream.law)
+
+
 def _delta(event: server.AudioDelta, pcm: bytes, law: g711.Law) -> tuple[server.ServerEvent, ...]:
-    """Nothing, while the filter has not yet let anything through."""
+    """Return no event while the resampler has not let any samples through."""
     if not pcm:
         return ()
     return (msgspec.structs.replace(event, delta=g711.encode(pcm, law)),)

@@ -1,12 +1,12 @@
-"""What a client of a session says, in order: events at once, sound piece by piece.
+"""Reads one client of a session, in order: events at once, audio piece by piece.
 
-    frame ─► [ sound sound event ] ─► tell, while the recogniser takes more sound
-                     └─ an interruption does not wait behind sound that has to
+    frame ─► [ audio audio event ] ─► feed, while the recogniser takes more audio
+                     └─ an interruption overtakes audio that is held back
 
-Only what brings sound waits for a recogniser, and what came after it waits behind it. Everything
-that waits counts in bytes, as long as it waits.
+Events with audio wait while the recogniser is behind, and later events wait behind them. All that
+waits is counted in bytes.
 
-After some work for one client the loop turns, and the rest waits (see `loop_share`).
+Each client has a share of the loop's time. Beyond it, a client waits for a turn (`loop_share`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..core.inputs import AudioReceived, ClientInput, InvalidFrame
 from ..core.types import Frame
 from ..core.validation import no_sound
 from ..errors import InvalidRequest
-from ..protocol import codec
 from ..protocol.client import (
     AudioAppend,
     AudioCommit,
+    ClientEvent,
     Command,
     ItemCreate,
     PlayoutClear,
@@ -31,36 +31,41 @@ from ..protocol.client import (
     ResponseCreate,
 )
 from ..protocol.items import Message
-from .client import Client
+from .client_port import ClientPort
 from .loop_share import LARGE, LoopQueue, LoopShare
 
-# Of frames taken in, not yet told; above it we stop reading. That is half a minute of live sound:
-# whoever interrupts while a recogniser hangs is read before it is given up on.
+# Above these bounds of its backlog a client is not read. 2 MiB are half a minute of live audio. A
+# recogniser that hangs is given up earlier, so an interruption is still read.
 BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
+EVENT_BYTES = 512  # counted for an event that a port has decoded
 
 QueuedEvent: TypeAlias = Command | InvalidFrame | AudioAppend
 Waiting: TypeAlias = QueuedEvent | bytes
-"""`bytes`: a large frame that nobody has read yet."""
+"""`bytes`: a large frame that is not decoded yet."""
 
 
 class InputDecoder(Protocol):
-    """Makes of appended bytes what a machine can hear, a piece at a time."""
+    """Turns appended audio into inputs of the machine, a piece at a time."""
 
     def decode(self, data: bytes) -> Iterator[AudioReceived]: ...
 
 
 class InputSink(Protocol):
+    """Takes the inputs. `CallDriver` is one."""
+
     def feed(self, event: ClientInput, client_id: ClientId | None = None) -> None: ...
 
     def reconcile(self) -> None: ...
 
 
 class SessionReader:
+    """The `Reader` of a client whose call has a session of this server."""
+
     def __init__(
         self,
         driver: InputSink,
-        client: Client,
+        client: ClientPort,
         pipeline: InputDecoder | None,
         allow: Callable[[Command], Command] | None = None,
         *,
@@ -68,23 +73,25 @@ class SessionReader:
         crowded: Callable[[], bool] = lambda: False,
         queue: LoopQueue | None = None,
     ) -> None:
-        """`ears`: None for a control connection, which brings no sound. `allow`: what of an event
-        this client may say. `behind`: can the recogniser take no more sound for now? `crowded`:
-        do others' outboxes hold so much that nothing this client says may bring them more?
-        `queue`: where clients that ask for much wait for each other."""
+        """`pipeline` is None for a sideband, which may not append audio.
+
+        `allow` removes from an event what this client may not change. `behind` is true while the
+        recogniser takes no more audio. `crowded` is true while the outboxes of other clients are
+        over their high-water mark. `queue` holds the clients that use a large share of the loop.
+        """
         self._driver = driver
         self._allow = allow
         self._client_id = client.id
         self._pipeline = pipeline
-        self._backlog: deque[tuple[Waiting, int]] = deque()  # each with the bytes of its frame
+        self._backlog: deque[tuple[Waiting, int]] = deque()  # each with the size of its frame
         self._backlog_bytes = 0
-        self._interruptions = 0  # of the backlog
-        self._piece: AudioReceived | None = None  # of a long sound, the next
-        self._pieces: Iterator[AudioReceived] = iter(())  # and those after it
-        self._hearing_bytes = 0  # that sound's frame, until its last piece is told
+        self._interruptions = 0  # in the backlog
+        self._piece: AudioReceived | None = None  # the next piece of a long append
+        self._pieces: Iterator[AudioReceived] = iter(())  # the pieces after it
+        self._append_bytes = 0  # size of its frame, until the last piece has been fed
         self._gone = False
-        self._outbox = client.outbox
-        self._traffic = client.outbox.traffic
+        self._client = client
+        self._traffic = client.traffic
         self._recogniser_behind = behind
         self._others_crowded = crowded
         self._share = LoopShare(self._turned, queue)
@@ -95,19 +102,19 @@ class SessionReader:
 
     @property
     def _crowded(self) -> bool:
-        """Whatever it says next would fill memory with answers."""
-        return self._outbox.over_high_water or self._others_crowded()
+        """True if the next event could add frames to an outbox over its high-water mark."""
+        return self._client.over_high_water or self._others_crowded()
 
     @property
     def _held(self) -> bool:
-        """What comes next is sound, and nobody can hear it yet."""
-        sound = self._piece is not None or _brings_sound(self._backlog[0][0])
-        return sound and self._recogniser_behind()
+        """True if the next event has audio, and the recogniser is behind."""
+        has_audio = self._piece is not None or _has_audio(self._backlog[0][0])
+        return has_audio and self._recogniser_behind()
 
     @property
     def backlog(self) -> int:
-        """Bytes of frames taken in and not yet told."""
-        return self._backlog_bytes + self._hearing_bytes
+        """Bytes of the frames that were read and not fed to the machine yet."""
+        return self._backlog_bytes + self._append_bytes
 
     def frame(self, data: Frame) -> None:
         if self._gone:
@@ -115,30 +122,41 @@ class SessionReader:
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
         if len(data) > LARGE:
-            self._wait(bytes(data), len(data))  # to read it takes long: it waits for its turn
+            self._wait(bytes(data), len(data))  # decoding takes long, so the frame waits for a turn
             self._share.turn()
         else:
             with self._share:
                 self._wait(self._read(data), len(data))
+        self._go_on()
+
+    def event(self, event: ClientEvent) -> None:
+        if not self._gone:
+            self._wait(event, _size(event))
+            self._go_on()
+
+    def audio(self, pcm: bytes) -> None:
+        self.event(AudioAppend(audio=pcm))
+
+    def _go_on(self) -> None:
         self.resume()
         if self.is_behind:
-            self._driver.reconcile()  # nothing may have been told, and reading has to stop
+            self._driver.reconcile()  # feeding nothing reconciles nothing, but reading must stop
 
     def resume(self) -> None:
         if self._share.working or self._share.turning:
             return
         if self._backlog or self._piece:
             with self._share:
-                self._tell()
+                self._feed_waiting()
 
     def discard(self) -> None:
         self._gone = True
         self._backlog.clear()
         self._backlog_bytes = self._interruptions = 0
-        self._piece, self._hearing_bytes = None, 0
+        self._piece, self._append_bytes = None, 0
 
-    def _tell(self) -> None:
-        """Tell what came. A long sound is heard in pieces, one per turn of the loop."""
+    def _feed_waiting(self) -> None:
+        """Feed what waits. A long append is fed in pieces, one per turn of the loop."""
         while (self._backlog or self._piece) and not self._crowded:
             if self._share.used_up:
                 self._share.turn()
@@ -146,26 +164,35 @@ class SessionReader:
             if self._piece is None:
                 self._read_first()
             if self._held:
-                self._let_interruptions_by()
+                self._feed_interruptions()
                 return
             if self._piece is None:
                 event, size = self._next()
                 assert not isinstance(event, bytes)
                 if not isinstance(event, AudioAppend):
-                    self._say(event)
+                    self._feed(event)
                     continue
-                self._begin_to_hear(event.audio, size)
+                self._begin_append(event.audio, size)
             if self._piece is not None:
-                self._hear(self._piece)
+                self._feed_piece(self._piece)
                 if self._backlog or self._piece:
                     self._share.pause()
                     return
 
     def _read(self, data: Frame) -> QueuedEvent:
-        event = _read(data)
+        event = self._decode(data)
         if isinstance(event, AudioAppend) and self._pipeline is None:
             return InvalidFrame(no_sound(event.event_id))
         return event
+
+    def _decode(self, data: Frame) -> QueuedEvent:
+        try:
+            return self._client.dialect.decode(data)
+        except InvalidRequest as error:
+            # Two thousand of these may wait. The stack frames that an exception and its cause keep
+            # are three times as large as the rest.
+            error.__context__ = None
+            return InvalidFrame(error.with_traceback(None))
 
     def _read_first(self) -> None:
         if self._backlog and isinstance(data := self._backlog[0][0], bytes):
@@ -187,79 +214,74 @@ class SessionReader:
         self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
         return event, size
 
-    def _say(self, event: Command | InvalidFrame) -> None:
+    def _feed(self, event: Command | InvalidFrame) -> None:
         if self._allow is None or isinstance(event, InvalidFrame):
             self._driver.feed(event, self._client_id)
         else:
             self._driver.feed(self._allow(event), self._client_id)
 
-    def _let_interruptions_by(self) -> None:
-        """`response.cancel` and `output_audio_buffer.clear` overtake held sound; nothing else does.
+    def _feed_interruptions(self) -> None:
+        """Let `response.cancel` and `output_audio_buffer.clear` overtake audio that is held back.
 
-        A cancel without an id means the answer that runs when it comes to it, which may be one
-        that is asked for by a held `response.create`: behind that it keeps its place.
+        A cancel without an id cancels the response that runs when its turn comes. That may be the
+        response of a held `response.create`, so the cancel stays behind it.
         """
         if not self._interruptions:
             return
         waiting: deque[tuple[Waiting, int]] = deque()
         interruptions: list[ResponseCancel | PlayoutClear] = []
-        asked = False
+        creates_response = False
         while self._backlog:
             event, size = self._next()
             if isinstance(event, PlayoutClear) or (
-                isinstance(event, ResponseCancel) and (event.response_id or not asked)
+                isinstance(event, ResponseCancel) and (event.response_id or not creates_response)
             ):
                 interruptions.append(event)
             else:
                 waiting.append((event, size))
-            asked = asked or isinstance(event, ResponseCreate)
+            creates_response = creates_response or isinstance(event, ResponseCreate)
         for event, size in waiting:
             self._wait(event, size)
         for interruption in interruptions:
-            if not self._gone:  # telling may have ended the call
-                self._say(interruption)
+            if not self._gone:  # feeding may have ended the call
+                self._feed(interruption)
 
     def _turned(self) -> None:
         self.resume()
-        self._driver.reconcile()  # what waited may have said nothing, and we may read again
+        self._driver.reconcile()  # even if nothing was fed, the client may be read again
 
-    def _begin_to_hear(self, audio: bytes, size: int) -> None:
+    def _begin_append(self, audio: bytes, size: int) -> None:
         assert self._pipeline is not None
         self._pieces = self._pipeline.decode(audio)
-        self._look_for_piece(size)
+        self._next_piece(size)
 
-    def _hear(self, piece: AudioReceived) -> None:
+    def _feed_piece(self, piece: AudioReceived) -> None:
         self._driver.feed(piece, self._client_id)
-        if not self._gone:  # telling may have ended the call
-            self._look_for_piece(self._hearing_bytes)
+        if not self._gone:  # feeding may have ended the call
+            self._next_piece(self._append_bytes)
 
-    def _look_for_piece(self, size: int) -> None:
+    def _next_piece(self, size: int) -> None:
         self._piece = next(self._pieces, None)
-        self._hearing_bytes = 0 if self._piece is None else size
+        self._append_bytes = 0 if self._piece is None else size
 
 
-def _brings_sound(event: Waiting) -> bool:
-    """Does it give a recogniser something to do?"""
+def _has_audio(event: Waiting) -> bool:
+    """Return whether the event gives a recogniser something to do."""
     match event:
         case AudioAppend() | AudioCommit():
             return True
         case ItemCreate(item=item):
-            return _sounds((item,))
+            return _any_audio((item,))
         case ResponseCreate(response=options):
-            return options is not None and _sounds(options.input or ())
+            return options is not None and _any_audio(options.input or ())
         case _:
             return False
 
 
-def _sounds(items: Iterable[object]) -> bool:
+def _any_audio(items: Iterable[object]) -> bool:
     return any(part.audio for item in items if isinstance(item, Message) for part in item.content)
 
 
-def _read(data: Frame) -> Command | AudioAppend | InvalidFrame:
-    try:
-        return codec.decode(data)
-    except InvalidRequest as error:
-        # Two thousand of these may wait. The stack frames that an exception and its cause keep are
-        # three times as large as the rest.
-        error.__context__ = None
-        return InvalidFrame(error.with_traceback(None))
+def _size(event: ClientEvent) -> int:
+    """Return the bytes that a decoded event counts while it waits. Only audio is large."""
+    return len(event.audio) if isinstance(event, AudioAppend) else EVENT_BYTES

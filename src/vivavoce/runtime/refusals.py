@@ -1,4 +1,4 @@
-"""Why the server refuses a call or a request, and the one place that tells the client so.
+"""Refusals: why the server refuses a call or a request, and the one place that tells the client so.
 
 The code that refuses raises `CallRefused`. An HTTP client reads it as `http_answer`. A WebSocket
 client reads it as `error_event`, and then as a close with its close code and `close_reason`.
@@ -14,7 +14,7 @@ from ..access.policy import Policy
 from ..assistants import Assistant
 from ..core.types import Caller
 from ..errors import InvalidRequest, VivavoceError
-from ..protocol import codec, error_body, server
+from ..protocol import error_body, server
 from ..protocol.close_codes import CloseCode
 
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
@@ -67,12 +67,12 @@ def http_answer(refused: CallRefused) -> HttpAnswer:
     return HttpAnswer(refused.status, headers, body)
 
 
-def error_event(refused: CallRefused, event_id: str) -> bytes:
+def error_event(refused: CallRefused, event_id: str) -> server.Error:
     """Return the `error` event that tells a WebSocket client of a refusal (protocol §3.1)."""
     body = error_body.refusal(
         refused.type, refused.code, refused.message, refused.param, refused.retry_s
     )
-    return codec.encode(server.Error(event_id=event_id, error=body))
+    return server.Error(event_id=event_id, error=body)
 
 
 def close_reason(refused: CallRefused) -> str:

@@ -1,4 +1,4 @@
-"""What went through the sockets of calls that we answer. A relay's sound is not looked at."""
+"""Counts the messages of calls that this server answers. Forwarded frames are not counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class TrafficCounters:
-    """Plain numbers, because they change with every frame. Bytes are of the messages alone."""
+    """Plain numbers, because they change with every frame. Bytes are those of the messages."""
 
     frames_in: int = 0
     bytes_in: int = 0

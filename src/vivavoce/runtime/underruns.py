@@ -1,8 +1,8 @@
-"""What somebody has to listen to: how late sound is, and how soon the first of it comes.
+"""Measures playback underruns, and the delay of the first audio of an answer.
 
-A player plays what it has. Sound that comes while there is some left is in time, however late we
-were with it; sound that comes to a player with nothing left is late by as long as it was silent.
-Then it plays on, and its buffer begins anew.
+A client plays what it has. Audio that arrives before the client has played everything is on time.
+Audio that arrives afterwards is late by as long as the client was silent. The measurement assumes
+that the client plays on at once.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from ..protocol import server
 
 
 class UnderrunMeter:
-    """One call's, told of each frame when it is written. Times are monotonic seconds."""
+    """Measures one call, frame by frame. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._response: str | None = None
-        self._dry_at = 0.0  # when there is nothing left to play
-        self._stopped: float | None = None  # the user, and nothing has answered yet
+        self._dry_at = 0.0  # when the client will have played everything
+        self._stopped: float | None = None  # when the user stopped speaking, until audio answers
 
     def stopped(self, now: float) -> None:
-        """The client was told that the user has stopped speaking."""
+        """Note that `speech_stopped` was written."""
         self._stopped = now
 
     def add(self, event: server.AudioDelta, now: float) -> tuple[float, float | None]:
-        """A frame of sound was written.
+        """Note that an audio frame was written.
 
-        Returns for how many seconds there had been nothing to hear, and, for the first of an
-        answer, how many seconds after the user had stopped speaking it came.
+        Return for how many seconds the client had had nothing to play. For the first frame of an
+        answer, also return how many seconds after `speech_stopped` it was written.
         """
         silent, first = 0.0, None
         if event.response_id != self._response:

@@ -1,11 +1,12 @@
-"""The other side of a relay's line: the connection to the upstream, and who looks at each frame.
+"""Connects a relay with its upstream, and decides for each frame: forward it or take it.
 
-    client ─► TrunkReader.frame ─► outbox ─► upstream          what nobody has to know is forwarded
-    client ◄─ outboxes ◄─ line ◄── Trunk.frame ◄─ upstream     inside the callback that brought it
+    client ─► RelayReader.frame ──────────────► outbox ─► upstream
+    client ◄─ outboxes ◄─ driver ◄─ UpstreamWork.frame ◄─ upstream
 
-No task, queue or copy per frame. Order is kept because what is taken and what is forwarded leave
-through the same outbox. A client that does not read pauses the upstream, and an upstream that does
-not read pauses its clients; after `timeout_s` it counts as lost.
+A frame that the machine need not read is forwarded inside the callback that brought it: no task,
+queue or copy per frame. Taken and forwarded frames leave through the same outbox, which keeps their
+order. A client that does not read pauses the upstream, and an upstream that does not read pauses
+its clients. After `timeout_s` such an upstream counts as lost.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from ..core.effects import UpstreamEffect
 from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import MAX_HELD_BYTES, Direction, Relay, Verdict
 from ..core.types import Frame
-from ..protocol import server
+from ..net.websocket import FrameReceiver
+from ..protocol import codec
+from ..protocol.client import AudioAppend, ClientEvent
 from ..protocol.close_codes import CloseCode
-from .client import Client
+from .client_port import ClientPort
 from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, Outbox, Transport
 
@@ -31,20 +34,10 @@ if TYPE_CHECKING:
 _UP, _DOWN, _FORWARD = Direction.UP, Direction.DOWN, Verdict.FORWARD
 
 
-class Far(Protocol):
-    """What a connection to an upstream calls."""
-
-    def frame(self, data: Frame) -> None: ...
-
-    def writable(self) -> None: ...
-
-    def lost(self, code: int, reason: str) -> None: ...
-
-
 class UpstreamTransport(Transport, Protocol):
-    """A transport that we opened: it says nothing until somebody is there to listen."""
+    """A connection that this server opened. It delivers nothing before `join`."""
 
-    def join(self, receiver: Far) -> None: ...
+    def join(self, receiver: FrameReceiver) -> None: ...
 
 
 class UpstreamWork:
@@ -59,7 +52,7 @@ class UpstreamWork:
         send_buffer_bytes: int = LIMIT,
         timeout_s: float = SLOW_PEER_TIMEOUT_S,
     ) -> None:
-        """`secret`: the key of the upstream, which is taken out of whatever quotes it."""
+        """`secret` is the upstream's key. It is removed from frames that quote it."""
         self.relay = relay
         loop = asyncio.get_running_loop()
         self.outbox = Outbox(upstream, loop.time, limit=send_buffer_bytes, timeout_s=timeout_s)
@@ -75,7 +68,7 @@ class UpstreamWork:
         self._driver = driver
         self._upstream.join(self)
 
-    # What the upstream brings
+    # The upstream's connection calls these
 
     def frame(self, data: Frame) -> None:
         if self._glance(_DOWN, data) is _FORWARD:
@@ -93,10 +86,10 @@ class UpstreamWork:
         self._driver.feed(UpstreamLost(code, reason))
         self._driver.reconcile()
 
-    # What the line asks
+    # The driver calls these
 
     def stop(self, effect: do.Cancel) -> None:
-        """A relay cancels nothing: its upstream does."""
+        """Ignore this: the upstream cancels its own responses."""
 
     def perform(self, effect: UpstreamEffect) -> None:
         match effect:
@@ -107,11 +100,8 @@ class UpstreamWork:
             case _:
                 assert_never(effect)
 
-    def shape(self, event: server.ServerEvent) -> tuple[server.ServerEvent, ...]:
-        return (event,)
-
     def update_backpressure(self) -> None:
-        """Stop reading from an upstream whose client does not read."""
+        """Stop or resume reading from the upstream, as its client reads."""
         if self.outbox.closed:
             return
         pause = not self._driver.has_room()
@@ -143,9 +133,9 @@ class UpstreamWork:
 
 
 class RelayReader:
-    """Brings what a client says to the upstream: the `Reader` of a relayed call.
+    """Passes a client's frames to the upstream: the `Reader` of a relayed call.
 
-    Each frame of a control connection is taken: the relay has to know who asked for which change.
+    Each frame of a sideband is taken, because the relay must know which client asked for a change.
     The relay decodes and encodes taken frames, so the loop turns between them (see `loop_share`).
     """
 
@@ -153,7 +143,7 @@ class RelayReader:
         self,
         driver: RelayDriver,
         upstream_work: UpstreamWork,
-        client: Client,
+        client: ClientPort,
         *,
         queue: LoopQueue | None = None,
     ) -> None:
@@ -163,8 +153,8 @@ class RelayReader:
         self._glance = upstream_work.relay.glance
         self._outbox = upstream_work.outbox
         self._sideband = client.sideband
-        self._takes_all = client.sideband  # also while anything waits: order is kept
-        self._early = 0  # bytes that came before the call was open
+        self._takes_all = client.sideband  # true also while a frame waits, to keep the order
+        self._early = 0  # bytes that arrived before the upstream's session was open
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._share = LoopShare(self._turned, queue)
@@ -178,11 +168,17 @@ class RelayReader:
 
     def frame(self, data: Frame) -> None:
         if not self._takes_all and self._glance(_UP, data) is _FORWARD:
-            self._outbox.forward(data)
-            if self._outbox.full:
+            if self._outbox.forward(data):
                 self._driver.reconcile()
         else:
             self._take(bytes(data))
+
+    def event(self, event: ClientEvent) -> None:
+        self.frame(codec.encode(event))
+
+    def audio(self, pcm: bytes) -> None:
+        """Send audio upstream, whose session must take PCM16 at 24 kHz."""
+        self.event(AudioAppend(audio=pcm))
 
     def resume(self) -> None:
         if self._share.working or self._share.turning:
@@ -215,4 +211,4 @@ class RelayReader:
 
     def _turned(self) -> None:
         self.resume()
-        self._driver.reconcile()  # we may read again
+        self._driver.reconcile()  # the client may be read again

@@ -1,4 +1,4 @@
-"""Cut a whole sound into pieces, so that minutes of it do not block the loop."""
+"""Cuts a long recording into pieces, so that minutes of audio do not block the loop."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from ..audio import g711
 from ..audio.pcm import BYTES_PER_MS, SAMPLE_RATE
 from ..audio.resample import Resampler
 
-PIECE_MS = 500  # brought up from G.711 in about 2 ms
+PIECE_MS = 500  # of audio; resampling it from G.711 takes about 2 ms
 
 
 def pieces(sound: bytes, law: g711.Law | None) -> Iterator[bytes]:
-    """Yield a sound as PCM16 at 24 kHz, half a second at a time.
+    """Yield audio as PCM16 at 24 kHz, half a second at a time.
 
-    `law`: it is G.711. Then it is a whole one, and what the filter holds back comes at the end.
+    `law` is set if `sound` is G.711. It is then complete, so the last piece includes the samples
+    that the resampler holds back.
     """
     if law is None:
         yield from _cut(sound, PIECE_MS * BYTES_PER_MS)
@@ -28,7 +29,7 @@ def pieces(sound: bytes, law: g711.Law | None) -> Iterator[bytes]:
 
 
 def _cut(data: bytes, size: int) -> Iterator[bytes]:
-    """A short sound stays what it is, also an empty one: it says that nothing comes for now."""
+    """Yield pieces of `size` bytes. Yield empty audio too: it means that the user is silent."""
     if len(data) <= size:
         yield data
         return

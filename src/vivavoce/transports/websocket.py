@@ -1,11 +1,11 @@
 """`WS /v1/realtime`, by picows on uvicorn's port and loop (protocol §1.10).
 
-Uvicorn parses the upgrade request and hands the connection over; after the 101 it is out of the
-way. The handshake always succeeds on our paths: who has no right to be here is told so by an
-`error` event and a close code, because that is what the clients of this protocol understand.
+Uvicorn parses the upgrade request and hands the connection over; after the 101 it takes no part.
+The handshake succeeds on every path below. A client that is refused gets an `error` event and a
+close code, because that is what clients of this protocol understand.
 
-One kind of handshake takes its time: a control connection to a running call (protocol §1.11) is
-answered when the credential is known and the call is there, because an unknown call is an HTTP 404.
+Only the handshake of a sideband (protocol §1.11) waits: the server answers it when it knows the
+credential and the call, because an unknown call is an HTTP 404.
 """
 
 from __future__ import annotations
@@ -29,34 +29,37 @@ from ..access import request_credentials
 from ..core.types import Frame
 from ..net.graceful_close import GracefulClose
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
+from ..protocol import codec
 from ..protocol.close_codes import CloseCode
-from ..runtime.call_registry import CallRegistry, LiveCall
-from ..runtime.call_request import CallRequest, Dialect
+from ..runtime.call_request import CallRequest
 from ..runtime.call_setup import CallSetup, check_seat
 from ..runtime.client import Client
+from ..runtime.cluster import CallRegistry
+from ..runtime.dialects import DialectName
+from ..runtime.live_call import LiveCall
 from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer
 
 log = logging.getLogger("vivavoce.websocket")
 picows_log = logging.getLogger("vivavoce.picows")
 
-PATHS: dict[str, Dialect] = {
+PATHS: dict[str, DialectName] = {
     "/v1/realtime": "ga",
     "/openai/v1/realtime": "ga",
     "/openai/realtime": "beta",  # Azure's preview
     "/v1/realtime/translations": "translation",
     "/openai/v1/realtime/translations": "translation",
 }
-HANDSHAKE_S = 10.0  # longer than a control connection waits for its call
+HANDSHAKE_S = 10.0  # longer than a sideband waits for its call
 PING_AFTER_S = 20.0
 ADMIT_WITHIN_S = 10.0
-AGAIN_S = 5  # a call that took longer may be tried again
+AGAIN_S = 5  # `retry_after` of a call that could not be set up in time
 QUERY_FIELDS = 100
 
 UpgradeResponse = WSUpgradeResponseWithListener
 
 
-class _Deaf:
-    """The far end of a socket that was refused: nobody listens."""
+class _Discard:
+    """Receives what a refused client still sends, and drops it."""
 
     def frame(self, data: Frame) -> None: ...
 
@@ -67,19 +70,19 @@ class _Deaf:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """An upgrade request: who asks for what, and the subprotocol to answer with."""
+    """An upgrade request, and the subprotocol to answer with."""
 
     request: CallRequest
     chosen: str | None
 
     @property
     def call_id(self) -> str | None:
-        """The running call that it wants to control."""
+        """The id of the running call, if this is a sideband."""
         return self.request.asked("call_id")
 
 
 class WebSocketEndpoint:
-    """Answers upgrade requests, and brings who comes in to the reception."""
+    """Answers upgrade requests, and attaches clients to calls."""
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class WebSocketEndpoint:
         self._timeout_s = timeout_s
         self._room = max_pending
         self._undecided: set[Socket] = set()
-        self._refused: dict[Socket, None] = {}  # told to go and not gone, the oldest first
+        self._refused: dict[Socket, None] = {}  # refused and not closed yet, the oldest first
         self._secure = secure
         self._origins = origins
         self._make_id = make_id
@@ -107,7 +110,7 @@ class WebSocketEndpoint:
     def parse_request(
         self, target: bytes, headers: Mapping[str, str]
     ) -> UpgradeRequest | UpgradeResponse:
-        """Who is there? Or the answer to somebody who is wrong here. `target`: path and query."""
+        """Return the request, or the response that refuses it. `target`: path and query."""
         try:
             url = urlsplit(target.decode("latin-1"))
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
@@ -115,7 +118,7 @@ class WebSocketEndpoint:
             return _no(CallRefused(400, "invalid_value", "This address cannot be read."))
         if len(self._undecided) >= self._room:
             message = (
-                f"Too many connections wait at the door. Please try again in {AGAIN_S} seconds."
+                f"Too many connections are being set up. Please try again in {AGAIN_S} seconds."
             )
             return _no(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
         headers = {name.lower(): value for name, value in headers.items()}
@@ -141,14 +144,16 @@ class WebSocketEndpoint:
             request_credentials.select_subprotocol(offered),
         )
 
-    # A call of their own
+    # A new call
 
     def accept_call(self, upgrade: UpgradeRequest) -> UpgradeResponse:
-        """The handshake of a call."""
+        """Answer the handshake of a new call."""
         request, call_id = upgrade.request, self._make_id("rtc")
         named = {"Vivavoce-Call-Id": call_id}
         conversation_id = request.query.get("conversation_id")
-        if not (request.credential or "").startswith("ek_"):  # a secret may name one itself
+        if not (request.credential or "").startswith(
+            "ek_"
+        ):  # a client secret may name a conversation
             conversation_id = conversation_id or self._make_id("conv")
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
             named["Vivavoce-Conversation-Id"] = conversation_id[:64]
@@ -168,7 +173,7 @@ class WebSocketEndpoint:
         except CallRefused as refused:
             self._refuse(socket, refused)
             return
-        except TimeoutError:  # a machine that is busy, or still preparing what an assistant needs
+        except TimeoutError:  # the server is busy, or still loads what the assistant needs
             self._reception.gave_up("server_busy")
             self._refuse(socket, CallRefused(
                 503, "server_busy", "The call could not be set up in time. Please try again in "
@@ -186,10 +191,10 @@ class WebSocketEndpoint:
         socket.join(client)
         await call.live()
 
-    # Control of a call that runs
+    # A sideband of a running call
 
     async def accept_sideband(self, upgrade: UpgradeRequest) -> UpgradeResponse:
-        """The handshake of a control connection. Takes as long as its call may take to appear."""
+        """Answer the handshake of a sideband. Wait for a call that is about to begin."""
         try:
             live, credentials = await self._reception.join(upgrade.request, upgrade.call_id or "")
         except CallRefused as refused:
@@ -201,21 +206,21 @@ class WebSocketEndpoint:
 
     def _attach(self, socket: Socket, live: LiveCall, credentials: tuple[str, ...]) -> None:
         try:
-            check_seat(live)  # it may have ended with the handshake, or others were faster
+            check_seat(live)  # during the handshake the call may have ended or filled up
         except CallRefused as refused:
             self._refuse(socket, refused)
             return
         self._undecided.discard(socket)
         socket.join(self._registry.attach(live, socket, credentials))
 
-    # Answers
+    # Responses
 
     def wait_for(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done that belongs to a handshake."""
+        """Run a task that belongs to a handshake."""
         self._registry.spawn(work, "handshake")
 
     def start_shutdown(self) -> None:
-        """The process ends: every call is told so, each by its own line."""
+        """End all calls, because the process ends. Each driver tells its clients."""
         self._registry.start_shutdown()
 
     def _yes(
@@ -237,7 +242,7 @@ class WebSocketEndpoint:
         )
 
     def _make_room(self) -> None:
-        """Who was told to go may take seconds for it, unless others wait for the place."""
+        """Drop the oldest refused connections at the limit. Below it, let them finish closing."""
         while self._refused and len(self._undecided) + len(self._refused) > self._room:
             oldest = next(iter(self._refused))
             del self._refused[oldest]
@@ -248,17 +253,17 @@ class WebSocketEndpoint:
         self._refused.pop(socket, None)
 
     def _refuse(self, socket: Socket, refused: CallRefused) -> None:
-        if socket in self._undecided:  # and has not left by itself
+        if socket in self._undecided:  # otherwise the client has left already
             self._undecided.discard(socket)
             self._refused[socket] = None
         log.info("refused", extra={"code": refused.code})
-        socket.write(error_event(refused, self._make_id("event")))
+        socket.write(codec.encode(error_event(refused, self._make_id("event"))))
         socket.close(refused.close, close_reason(refused))
-        socket.join(_Deaf())
+        socket.join(_Discard())
 
 
 class TrackedSocket(Socket):
-    """A socket that says when it is connected, and when it is no more."""
+    """A socket that reports when it is connected and when it is disconnected."""
 
     def __init__(
         self,
@@ -283,14 +288,14 @@ class TrackedSocket(Socket):
 class Mistakes:
     """The logger of one connection, for picows.
 
-    picows says only there that a client has broken the protocol. It closes 10 ms later, and until
-    then it would read on and keep all of it.
+    picows reports a client's protocol error only to its logger. It closes the connection 10 ms
+    later, and meanwhile it would read on and keep everything.
     """
 
     def __init__(self, on_mistake: Callable[[], None]) -> None:
         self._on_mistake = on_mistake
 
-    def isEnabledFor(self, level: int) -> bool:  # a logger's name for it
+    def isEnabledFor(self, level: int) -> bool:  # the method that a logger has
         return False
 
     def debug(self, *_: object) -> None: ...
@@ -316,7 +321,7 @@ def _no(refused: CallRefused) -> UpgradeResponse:
 
 
 def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
-    """Target and headers of a request in uvicorn's own writing."""
+    """Return target and headers of a request, as uvicorn spells it."""
     first, *lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
     fields = (line.decode("latin-1").partition(":") for line in lines)
     return first.split(b" ")[1], {name: value.strip() for name, _, value in fields}
@@ -325,10 +330,10 @@ def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
 def protocol_class(
     endpoint: Callable[[], WebSocketEndpoint], largest: int
 ) -> type[asyncio.Protocol]:
-    """What uvicorn's `ws=` takes: it makes one for each upgraded connection.
+    """Return the class for uvicorn's `ws=`, which makes one object per upgraded connection.
 
-    The order in which uvicorn calls `connection_made`, `data_received` and `set_protocol` is its
-    own affair, so its version is pinned and `tests/transports` holds it to this.
+    The order in which uvicorn calls `connection_made`, `data_received` and `set_protocol` is not
+    documented. So its version is pinned, and `tests/transports` checks the order.
     """
 
     class PicowsOnUvicorn(WSProtocol):  # type: ignore[misc]
@@ -341,7 +346,7 @@ def protocol_class(
                 None, None, False, self._answer,
                 Mistakes(lambda: self._raw.stop_reading()), True, HANDSHAKE_S,
                 True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE,
-                False,  # no PONG by itself: the socket knows what its client has read
+                False,  # no automatic PONG: `Socket` knows what its client has read
                 largest, None, 4096,
             )  # fmt: skip
             self._connections = server_state.connections
@@ -358,7 +363,7 @@ def protocol_class(
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            """Uvicorn replays the handshake request; the rest comes by buffers."""
+            """Take the handshake request, which uvicorn replays. Later data comes by buffers."""
             upgrade = endpoint().parse_request(*_request(data))
             if isinstance(upgrade, UpgradeRequest) and upgrade.call_id:
                 self._raw.pause_reading()
@@ -378,7 +383,7 @@ def protocol_class(
                 self._raw.resume_reading()
 
         def _answer(self, request: WSUpgradeRequest) -> UpgradeResponse:
-            """picows asks this when it has read the request."""
+            """Return the response that was decided. picows calls this after the request."""
             decided, self._decided = self._decided, None
             assert decided is not None
             return decided
@@ -393,7 +398,7 @@ def protocol_class(
                 view = view[size:]
 
         def shutdown(self) -> None:
-            """Uvicorn leaves, and waits until every connection is gone."""
+            """Begin the shutdown. uvicorn then waits until every connection is closed."""
             endpoint().start_shutdown()
             if isinstance(self.listener, Socket) and not isinstance(self.listener.receiver, Client):
                 self.listener.close(CloseCode.SERVICE_RESTART, "service restart")

@@ -1,8 +1,8 @@
-"""A connection to a realtime model elsewhere: where it is, by what right, and why not.
+"""Connects to a hosted realtime model, or says why it cannot.
 
-The key goes into one header and nowhere else: not into the URL, an error or the log. The address
-is the operator's own word in `assistant.toml`, so it may be a private one, whatever
-`net.allow_private` says about addresses that come from elsewhere.
+The key goes into one header and nowhere else: not into the URL, an error or the log. The operator
+writes the address into `assistant.toml`. It may therefore be a private address, although
+`net.allow_private` forbids those that come from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 
 log = logging.getLogger("vivavoce.upstream")
 
-WITHIN_S = 8.0  # less than a client waits to be admitted
+WITHIN_S = 8.0  # shorter than the time in which a call must be set up
 _SCHEMES = {"https": "wss", "http": "ws"}
 
 
 class NotConnected(VivavoceError):
-    """There is no connection. `code` and the message are what the client is told."""
+    """The connection failed. The client gets `code` and the message."""
 
     def __init__(self, code: str, message: str, *, retry: bool) -> None:
         super().__init__(message)
         self.code = code
-        self.retry = retry  # may it work in a minute?
+        self.retry = retry  # True if it may work in a minute
 
 
 def address(base_url: str, model: str) -> str:
-    """`https://host/v1` → `wss://host/v1/realtime?model=…`; a whole address stays what it is."""
+    """Return the WebSocket URL: `https://host/v1` → `wss://host/v1/realtime?model=…`.
+
+    A path that already ends with `/realtime` is kept.
+    """
     url = urlsplit(base_url)
     path = url.path.rstrip("/")
     if not path.endswith("/realtime"):
@@ -48,7 +51,7 @@ async def connect(
     within_s: float = WITHIN_S,
     timeout_s: float = SLOW_PEER_TIMEOUT_S,
 ) -> Socket:
-    """Raises `NotConnected`."""
+    """Open the connection, or raise `NotConnected`."""
     if not key or not (key.isascii() and key.isprintable()):
         message = "The assistant's provider has no usable key on this server."
         raise NotConnected("upstream_not_configured", message, retry=False)

@@ -1,4 +1,4 @@
-"""What a session says, as the telephone wants it."""
+"""Output audio in G.711, and retrieved items in the format of the session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vivavoce.protocol.config import (
     SessionConfig,
 )
 from vivavoce.protocol.items import Message, Part
-from vivavoce.runtime.output_encoder import OutputEncoder
+from vivavoce.runtime.output_encoder import OutputEncoder, OutputFormats
 
 
 def tone(ms: int) -> bytes:
@@ -42,8 +42,9 @@ def created(format: Format) -> server.ResponseCreated:
 
 
 def said(format: Format, ms: int = 400) -> bytes:
-    """What arrives of a tone, said in pieces of 40 ms."""
-    encoder, pcm, heard = OutputEncoder(), tone(ms), b""
+    """Return the audio that arrives of a tone, sent in pieces of 40 ms."""
+    formats, pcm, received = OutputFormats(), tone(ms), b""
+    encoder = OutputEncoder(formats)
     events: list[server.ServerEvent] = [created(format)]
     events += [
         server.AudioDelta(response_id="resp_1", item_id="item_1", delta=pcm[i : i + 1920])
@@ -51,11 +52,12 @@ def said(format: Format, ms: int = 400) -> bytes:
     ]
     events.append(server.AudioDone(response_id="resp_1", item_id="item_1"))
     for event in events:
-        shaped = encoder.shape(event)
-        heard += b"".join(e.delta for e in shaped if isinstance(e, server.AudioDelta))
+        formats.follow(event)
+        encoded = encoder.encode(event) or (event,)
+        received += b"".join(e.delta for e in encoded if isinstance(e, server.AudioDelta))
         if isinstance(event, server.AudioDone):
-            assert shaped[-1] is event
-    return heard
+            assert encoded[-1] is event
+    return received
 
 
 def test_pcm_is_passed_as_it_is() -> None:
@@ -84,16 +86,17 @@ def test_a_retrieved_item_sounds_as_the_session_does(role: Literal["user", "assi
     kind = "input_audio" if role == "user" else "output_audio"
     part = Part(type=kind, transcript="hello", audio=tone(400))
     event = server.ItemRetrieved(item=Message(id="item_1", role=role, content=(part,)))
-    encoder = OutputEncoder()
-    assert encoder.shape(event) == (event,)
-    encoder.shape(session(**{"heard" if role == "user" else "spoken": Pcma()}))
-    (told,) = encoder.shape(event)
-    assert isinstance(told, server.ItemRetrieved)
-    assert isinstance(told.item, Message)
-    sound = told.item.content[0].audio
+    formats = OutputFormats()
+    encoder = OutputEncoder(formats)
+    assert encoder.encode(event) is None
+    formats.follow(session(**{"heard" if role == "user" else "spoken": Pcma()}))
+    (encoded,) = encoder.encode(event) or ()
+    assert isinstance(encoded, server.ItemRetrieved)
+    assert isinstance(encoded.item, Message)
+    sound = encoded.item.content[0].audio
     assert isinstance(sound, bytes)
     assert len(sound) == 400 * 8
     samples = np.frombuffer(g711.decode(sound, "alaw"), "<i2").astype(float)
     assert np.argmax(np.abs(np.fft.rfft(samples[400:2400]))) * 4 == pytest.approx(440, abs=4)
-    encoder.shape(session(**{"spoken" if role == "user" else "heard": Pcma()}))
-    assert encoder.shape(event) == (event,)
+    formats.follow(session(**{"spoken" if role == "user" else "heard": Pcma()}))
+    assert encoder.encode(event) is None
