@@ -64,6 +64,8 @@ class EndOfTurnModel(Protocol):
 
 
 class SpeechToText(Protocol):
+    """Recognise the words of utterances. One per call."""
+
     async def listen(
         self,
         sound: AsyncIterator[bytes],
@@ -103,6 +105,8 @@ GenerateOutput = str | FunctionCall | Usage | GenerationCut
 
 
 class Brain(Protocol):
+    """Generate the text and the tool calls of answers. One per call."""
+
     def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         """Yield the answer as it is made: pieces of text, whole tool calls, last its usage.
 
@@ -131,7 +135,10 @@ class AudioChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextToSpeech(Protocol):
-    def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]: ...
+    """Speak the sentences of answers. One per call."""
+
+    def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
+        """Yield the audio of `text` as it is made. Any text is valid."""
 
 
 class Engine(Protocol):

@@ -1,0 +1,70 @@
+"""The public API for packages that add a recogniser, a brain, a voice or another adapter.
+
+Import these names from here, and from no other module of the server. `vivavoce.testing` has the
+contract suites that test an adapter. `docs/extending` shows complete packages.
+"""
+
+from .assistants import Assistant
+from .audio.pcm import BYTES_PER_MS, SAMPLE_RATE, duration_ms, silence
+from .audio.resample import Resampler
+from .core.ledger import Word
+from .core.types import Segment, ToolSpec, Transcript
+from .engines.base import (
+    AudioChunk,
+    Brain,
+    EndOfTurnModel,
+    GenerateOutput,
+    GenerateRequest,
+    GenerationCut,
+    OnTranscript,
+    SpeechDetector,
+    SpeechToText,
+    TextToSpeech,
+    VoiceRequest,
+)
+from .engines.registry import AdapterRequest, AdapterSpec
+from .engines.resources import AdapterResources
+from .errors import EngineError
+from .knowledge.base import Passage, Retriever
+from .protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from .protocol.server import CachedTokens, InputTokens, Logprob, OutputTokens, Usage
+
+__all__ = [
+    "BYTES_PER_MS",
+    "SAMPLE_RATE",
+    "AdapterRequest",
+    "AdapterResources",
+    "AdapterSpec",
+    "Assistant",
+    "AudioChunk",
+    "Brain",
+    "CachedTokens",
+    "EndOfTurnModel",
+    "EngineError",
+    "FunctionCall",
+    "FunctionOutput",
+    "GenerateOutput",
+    "GenerateRequest",
+    "GenerationCut",
+    "InputTokens",
+    "Item",
+    "Logprob",
+    "Message",
+    "OnTranscript",
+    "OutputTokens",
+    "Part",
+    "Passage",
+    "Resampler",
+    "Retriever",
+    "Segment",
+    "SpeechDetector",
+    "SpeechToText",
+    "TextToSpeech",
+    "ToolSpec",
+    "Transcript",
+    "Usage",
+    "VoiceRequest",
+    "Word",
+    "duration_ms",
+    "silence",
+]
