@@ -18,10 +18,11 @@ from vivavoce.engines.brain.openai import OpenAIBrain
 from vivavoce.engines.scripted.parts import ScriptedBrain
 from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall
 from vivavoce.errors import EngineError
-from vivavoce.knowledge.base import Passage
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item
 from vivavoce.protocol.server import Usage
+from vivavoce.testing.contracts import brain
+from vivavoce.testing.contracts.brain import text_of, user
 from vivavoce_embedded.brain.brain import ExtractiveBrain
 from vivavoce_embedded.brain.workers import Knowledge, Workers
 
@@ -84,10 +85,6 @@ SCRIPT = Script(
 )
 
 
-def user(text: str) -> Message:
-    return Message(role="user", content=(Part(type="input_text", text=text),))
-
-
 def question(*history: Item, **more: object) -> GenerateRequest:
     asked: dict[str, object] = {"instructions": "Be brief.", "tools": TOOLS, **more}
     return GenerateRequest(history=history, **asked)  # type: ignore[arg-type]
@@ -95,39 +92,24 @@ def question(*history: Item, **more: object) -> GenerateRequest:
 
 def answer(opened: Opened, asked: GenerateRequest) -> list[GenerateOutput]:
     async def story() -> list[GenerateOutput]:
-        async with opened(SCRIPT) as brain:
-            return [thought async for thought in brain.generate(asked)]
+        async with opened(SCRIPT) as thinker:
+            return [thought async for thought in thinker.generate(asked)]
 
     return asyncio.run(story())
 
 
-def text(thoughts: list[GenerateOutput]) -> str:
-    return "".join(thought for thought in thoughts if isinstance(thought, str))
-
-
 @every_brain
-def test_an_answer_comes_in_pieces_and_its_usage_last(opened: Opened) -> None:
-    thoughts = answer(opened, question(user("When is the keynote?")))
-    assert text(thoughts) == "It starts at nine, in the main hall."
-    assert len(thoughts) > 2, "all at once is not streamed"
-    usage = thoughts[-1]
-    assert isinstance(usage, Usage)
-    assert usage.output_tokens > 0
-    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
-
-
-@every_brain
-def test_spoken_words_count_like_written_ones(opened: Opened) -> None:
-    part = Part(type="input_audio", transcript="when is the keynote")
-    thoughts = answer(opened, question(Message(role="user", content=(part,))))
-    assert text(thoughts).startswith("It starts")
-
-
-@every_brain
-def test_passages_of_the_knowledge_are_accepted(opened: Opened) -> None:
-    passage = Passage(text="It is at ten.", source="programme.md", revision="1", score=0.9)
-    asked = question(user("When is the keynote?"), passages=(passage,))
-    assert text(answer(opened, asked)) == "It starts at nine, in the main hall."
+@pytest.mark.parametrize("check", brain.CHECKS)
+def test_the_brain_keeps_the_contract(check: brain.Check, opened: Opened) -> None:
+    check(
+        brain.Case(
+            opened=lambda: opened(SCRIPT),
+            question="When is the keynote?",
+            answer="It starts at nine, in the main hall.",
+            tools=TOOLS,
+            wants_tool="book seven",
+        )
+    )
 
 
 @scripted_brain
@@ -150,20 +132,14 @@ def test_two_tools_are_called_at_once_under_two_ids(opened: Opened) -> None:
 def test_what_a_tool_returned_is_answered(opened: Opened) -> None:
     call = FunctionCall(name="book", call_id="call_1", arguments='{"room": "B"}')
     result = FunctionOutput(call_id="call_1", output="done")
-    assert text(answer(opened, question(user("book B"), call, result))) == "The room is yours."
-
-
-@every_brain
-def test_forbidden_tools_are_not_called(opened: Opened) -> None:
-    thoughts = answer(opened, question(user("book seven"), tool_choice="none"))
-    assert not [t for t in thoughts if isinstance(t, FunctionCall)]
+    assert text_of(answer(opened, question(user("book B"), call, result))) == "The room is yours."
 
 
 @scripted_brain
 def test_an_answer_that_was_cut_short_says_so(opened: Opened) -> None:
     thoughts = answer(opened, question(user("keynote"), max_output_tokens=3))
     assert GenerationCut("max_output_tokens") in thoughts
-    assert text(thoughts).split() == ["It", "starts", "at"]
+    assert text_of(thoughts).split() == ["It", "starts", "at"]
 
 
 @scripted_brain
@@ -191,12 +167,12 @@ def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) 
     """`openai` waits here until its server has noticed, too."""
 
     async def story() -> None:
-        async with opened(SCRIPT) as brain:
+        async with opened(SCRIPT) as thinker:
             before = asyncio.all_tasks()
             first = asyncio.Event()
 
             async def ask() -> None:
-                async with aclosing(brain.generate(question(user(said)))) as thoughts:
+                async with aclosing(thinker.generate(question(user(said)))) as thoughts:
                     async for _ in thoughts:
                         first.set()
 
@@ -209,17 +185,5 @@ def test_an_interrupted_brain_leaves_nothing_running(opened: Opened, said: str) 
             await asyncio.wait([asking])
             assert asking.cancelled()
             assert asyncio.all_tasks() <= before
-
-    asyncio.run(story())
-
-
-@every_brain
-def test_a_brain_stops_when_its_reader_closes(opened: Opened) -> None:
-    async def story() -> None:
-        async with (
-            opened(SCRIPT) as brain,
-            aclosing(brain.generate(question(user("slow")))) as thoughts,
-        ):
-            assert await anext(thoughts)
 
     asyncio.run(story())

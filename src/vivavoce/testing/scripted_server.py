@@ -220,7 +220,7 @@ async def _while_there(request: Request, work: Coroutine[object, object, T]) -> 
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise ScriptedRefusalError(499, "client_gone", "nobody waits for this")
+        raise ScriptedRefusalError(499, "client_gone", "the client has disconnected")
     finally:
         working.cancel()
         leaving.cancel()
@@ -416,7 +416,7 @@ def _pcm(data: bytes) -> bytes:
             pcm = reader.readframes(reader.getnframes())
             return Resampler(reader.getframerate(), SAMPLE_RATE).push(pcm, last=True)
     except (wave.Error, EOFError):
-        raise ScriptedRefusalError(400, "invalid_value", "that is no WAV file") from None
+        raise ScriptedRefusalError(400, "invalid_value", "the file is not a WAV file") from None
 
 
 async def _once(pcm: bytes) -> AsyncIterator[bytes]:

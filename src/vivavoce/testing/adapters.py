@@ -1,4 +1,4 @@
-"""Make registered adapters for contract suites, as the server makes them."""
+"""Make registered adapters for tests, as the server makes them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from vivavoce.assistants import Assistant
-from vivavoce.config import Settings
-from vivavoce.engines.registry import AdapterRequest, AdapterSpec
-from vivavoce.engines.resources import AdapterResources
+from ..assistants import Assistant
+from ..config import Settings
+from ..engines.registry import AdapterRequest, AdapterSpec
+from ..engines.resources import AdapterResources
 
 A = TypeVar("A")
 
@@ -23,7 +23,7 @@ async def made(
     language: str = "en",
     settings: Settings | None = None,
 ) -> AsyncIterator[A]:
-    """Make an adapter by its spec. What it shares with others is closed at the end."""
+    """Make an adapter by its spec. Close its shared resources at the end."""
     chosen = settings or Settings()
     with TemporaryDirectory() as cache:
         async with AdapterResources(chosen, Path(cache)) as resources:

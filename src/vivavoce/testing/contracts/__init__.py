@@ -1,0 +1,16 @@
+"""Contract suites: the rules for recognisers, brains and voices, as checks.
+
+A suite is a tuple of checks. A check takes the adapter's case and fails by an assertion. A test
+file of a package joins in a few lines:
+
+    VOICE = voice.Case(lambda: made(my_package.spec))
+
+    @pytest.mark.parametrize("check", voice.CHECKS)
+    def test_my_voice_keeps_the_contract(check: voice.Check) -> None:
+        check(VOICE)
+"""
+
+import pytest
+
+# Show the values in a failed assertion, as pytest does in test files.
+pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in ("brain", "recogniser", "voice")))
