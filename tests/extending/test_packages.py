@@ -1,0 +1,148 @@
+"""Packages outside of the server add a recogniser, a brain and a voice."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from vivavoce.audio.pcm import SAMPLE_RATE, silence
+
+from ..support.real_time import live
+from ..support.served import TAKES_ALL, Served, serve
+from .conftest import HERE, PACKAGES
+
+DOCS = HERE.parents[1] / "docs/extending"
+PUBLIC = re.compile(r"vivavoce\.(?:api|testing)(?:\.|$)")
+PAGES = {"dtmf": "recogniser.md", "sums": "brain.md", "formants": "voice.md"}
+ASSISTANT = """
+name = "calculator"
+
+[instructions]
+default = "Do sums."
+
+[cascade]
+stt = "dtmf"
+brain = "sums"
+tts = "formants"
+
+[voice]
+name = "cedar"
+"""
+KEYS_HZ = {"1": (697, 1209), "2": (697, 1336), "3": (697, 1477), "*": (941, 1209), "#": (941, 1477)}
+
+
+def pressed(keys: str) -> bytes:
+    """Return the tones of a telephone's keys."""
+    time = np.arange(SAMPLE_RATE // 10) / SAMPLE_RATE
+    pcm = silence(100)
+    for key in keys:
+        low, high = KEYS_HZ[key]
+        tone = np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)
+        pcm += (tone * 8000).astype("<i2").tobytes() + silence(80)
+    return pcm
+
+
+def environment(site: Path) -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))}
+
+
+def imported(file: Path) -> set[str]:
+    """Return the modules of the server that a file imports."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return {name for name in found if name.split(".")[0] == "vivavoce"}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_passes_its_own_tests_and_the_contract(name: str, site: Path) -> None:
+    folder = str(HERE / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull,
+         "--import-mode=importlib", "--rootdir", folder, "--confcutdir", folder, folder],
+        env={**os.environ, **environment(site)}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed
+    assert int(passed[1]) >= 6
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_imports_only_public_modules_of_the_server(name: str) -> None:
+    modules = set[str]().union(*map(imported, (HERE / name).rglob("*.py")))
+    assert modules
+    assert [module for module in modules if not PUBLIC.match(module)] == []
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_page_about_a_kind_shows_the_whole_package(name: str) -> None:
+    shown = re.findall(r"```\w+\n(.*?)```", (DOCS / PAGES[name]).read_text("utf-8"), re.DOTALL)
+    files = ("pyproject.toml", f"vivavoce_{name}.py", f"test_{name}.py")
+    *packaged, assistant = shown
+    assert packaged == [(HERE / name / file).read_text("utf-8") for file in files]
+    used = tomllib.loads(ASSISTANT)
+    for section, keys in tomllib.loads(assistant).items():
+        assert keys.items() <= used[section].items()
+
+
+def test_a_call_is_answered_by_the_adapters_of_three_packages(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "assistants/calculator"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text(ASSISTANT)
+    with serve(tmp_path, **TAKES_ALL, **environment(site)) as served:
+        events = live(_call(served, pressed("12*3#")))
+    by_type = {event["type"]: event for event in events}
+    heard = by_type["conversation.item.input_audio_transcription.completed"]
+    assert heard["transcript"] == "12*3#"
+    assert by_type["response.output_audio_transcript.done"]["transcript"] == "12 times 3 is 36."
+    response = by_type["response.done"]["response"]
+    assert response["status"] == "completed"
+    audio = [event for event in events if event["type"] == "response.output_audio.delta"]
+    pcm = b"".join(base64.b64decode(event["delta"]) for event in audio)
+    assert len(pcm) == len("12 times 3 is 36.") * 55 * SAMPLE_RATE // 1000 * 2
+    assert np.abs(np.frombuffer(pcm, "<i2")).max() > 5000
+
+
+async def _call(served: Served, question: bytes) -> list[dict[str, Any]]:
+    """Press the keys, and read events up to `response.done`."""
+    key = await asyncio.to_thread(served.key)
+    url = f"{served.ws}?model=calculator"
+    async with connect(url, additional_headers={"api-key": key}) as socket:
+        await _send(socket, "session.update", session=PUSH_TO_TALK)
+        await _send(socket, "input_audio_buffer.append", audio=base64.b64encode(question).decode())
+        await _send(socket, "input_audio_buffer.commit")
+        await _send(socket, "response.create")
+        events = list[dict[str, Any]]()
+        async with asyncio.timeout(30):
+            while not events or events[-1]["type"] != "response.done":
+                events.append(json.loads(await socket.recv()))
+                assert events[-1]["type"] != "error", events[-1]
+        return events
+
+
+PUSH_TO_TALK = {
+    "type": "realtime",
+    "audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}},
+}
+
+
+async def _send(socket: ClientConnection, kind: str, **fields: object) -> None:
+    await socket.send(json.dumps({"type": kind, **fields}))
