@@ -103,12 +103,14 @@ def test_the_page_about_a_kind_shows_the_whole_package(name: str) -> None:
         assert keys.items() <= used[section].items()
 
 
-def test_a_call_is_answered_by_the_adapters_of_three_packages(site: Path, tmp_path: Path) -> None:
+def test_a_call_runs_through_the_adapters_of_three_packages(site: Path, tmp_path: Path) -> None:
     folder = tmp_path / "assistants/calculator"
     folder.mkdir(parents=True)
     (folder / "assistant.toml").write_text(ASSISTANT)
     with serve(tmp_path, **TAKES_ALL, **environment(site)) as served:
-        events = live(_call(served, pressed("12*3#")))
+        key = served.key()
+        events = live(_call(served, key, pressed("12*3#")))
+        failed = live(_call(served, key, pressed("12*3#"), {"voice": "alloy"}))[-1]["response"]
     by_type = {event["type"]: event for event in events}
     heard = by_type["conversation.item.input_audio_transcription.completed"]
     assert heard["transcript"] == "12*3#"
@@ -119,14 +121,18 @@ def test_a_call_is_answered_by_the_adapters_of_three_packages(site: Path, tmp_pa
     pcm = b"".join(base64.b64decode(event["delta"]) for event in audio)
     assert len(pcm) == len("12 times 3 is 36.") * 55 * SAMPLE_RATE // 1000 * 2
     assert np.abs(np.frombuffer(pcm, "<i2")).max() > 5000
+    assert failed["status"] == "failed"
+    assert failed["status_details"]["error"]["code"] == "voice_not_found"
 
 
-async def _call(served: Served, question: bytes) -> list[dict[str, Any]]:
+async def _call(
+    served: Served, key: str, question: bytes, output: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Press the keys, and read events up to `response.done`."""
-    key = await asyncio.to_thread(served.key)
     url = f"{served.ws}?model=calculator"
+    audio = {"input": PUSH_TO_TALK, "output": output or {}}
     async with connect(url, additional_headers={"api-key": key}) as socket:
-        await _send(socket, "session.update", session=PUSH_TO_TALK)
+        await _send(socket, "session.update", session={"type": "realtime", "audio": audio})
         await _send(socket, "input_audio_buffer.append", audio=base64.b64encode(question).decode())
         await _send(socket, "input_audio_buffer.commit")
         await _send(socket, "response.create")
@@ -138,10 +144,7 @@ async def _call(served: Served, question: bytes) -> list[dict[str, Any]]:
         return events
 
 
-PUSH_TO_TALK = {
-    "type": "realtime",
-    "audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}},
-}
+PUSH_TO_TALK = {"turn_detection": None, "transcription": {"model": "whisper-1"}}
 
 
 async def _send(socket: ClientConnection, kind: str, **fields: object) -> None:
