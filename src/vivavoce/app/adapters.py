@@ -127,17 +127,17 @@ class Adapters:
         return made
 
     def has_voice(self, assistant: Assistant, language: str) -> bool:
-        """True if this machine can speak for the assistant. Raises `EngineError`."""
+        """Return whether this machine can speak for the assistant. Raises `EngineError`."""
         return self._chosen("tts", assistant, language).installed()
 
     def is_local(self, assistant: Assistant, language: str) -> bool:
-        """True if brain and voice are here, so that only this server's delay is in an answer."""
+        """Return whether brain and voice run here, so that only this server delays an answer."""
         if assistant.engine != "cascade":
             return False
         return not any(self._chosen(kind, assistant, language).remote for kind in ("brain", "tts"))
 
     def needs_stt_worker(self, assistant: Assistant, language: str) -> bool:
-        """True if a call occupies one of the few recogniser processes."""
+        """Return whether a call occupies one of the few recogniser processes."""
         return assistant.engine == "cascade" and self._chosen("stt", assistant, language).limited
 
     @property

@@ -143,7 +143,7 @@ def day(event: ScheduleEvent, language: str) -> str:
 
 
 def place(event: ScheduleEvent, language: str) -> str:
-    """in Room B, in the Main Hall; nothing if it is not known."""
+    """In Room B, in the Main Hall; nothing if it is not known."""
     if not event.room:
         return ""
     match language:
@@ -163,7 +163,7 @@ def speakers(event: ScheduleEvent, language: str) -> str:
 
 
 def hours(event: ScheduleEvent, language: str) -> str:
-    """on Monday from 9 am to 10 am; without an end, on Monday at 9 am."""
+    """On Monday from 9 am to 10 am; without an end, on Monday at 9 am."""
     if not event.end:
         return f"{day(event, language)} {calendar.say_time(event.start, language)}"
     start, end = (calendar.clock(time, language) for time in (event.start, event.end))

@@ -1,9 +1,9 @@
-"""Sets up a call, in the same way on every transport:
+"""Sets up a call, in the same way on every transport.
 
     credential → assistant → conversation → admission → machine → driver
                  └──── CallResolver ────┘
 
-or raises `CallRefused`, which each transport reports in its own way.
+If one of the steps fails, it raises `CallRefused`. Each transport reports that in its own way.
 """
 
 from __future__ import annotations

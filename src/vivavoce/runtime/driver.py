@@ -42,7 +42,7 @@ Eff_co = TypeVar("Eff_co", covariant=True)
 
 
 class Machine(Protocol[In_contra, Eff_co]):
-    """The rules of a call: `core.session.Session`, `core.relay.Relay`, …
+    """The rules of a call, such as `core.session.Session` or `core.relay.Relay`.
 
     `In_contra`: the inputs that it takes. `Eff_co`: the work that it requests.
     """

@@ -1,4 +1,4 @@
-"""Read the transcripts and answers of the scripted engine from a TOML or JSON file.
+r"""Read the transcripts and answers of the scripted engine from a TOML or JSON file.
 
 heard = ["when does the keynote start"]       # the transcripts of speech, in turn
 
@@ -7,7 +7,7 @@ when = "keynote"                              # part of what the user said, in a
 say = "It starts at nine."
 
 [[rules]]
-pattern = "book (?P<room>\\w+)"               # or a regular expression
+pattern = "book (?P<room>\w+)"               # or a regular expression
 calls = [{ name = "book", arguments = { room = "{room}" } }]
 
 [[rules]]

@@ -67,7 +67,7 @@ class SpeechChunker:
                 self._marks.append((0 if first else position, max(ms, last[1])))
 
     def _is_past(self, size: int) -> bool:
-        """Has a word begun beyond this piece?"""
+        """Return whether a word began after this piece."""
         return bool(self._marks) and self._marks[-1][1] >= self._ms(size)
 
     def _size(self) -> int:

@@ -89,7 +89,7 @@ class Answers:
         return subject or [w for w in said.terms if w in self.index]
 
     def _new(self, own: Sequence[str]) -> bool:
-        """Do they name a subject themselves?"""
+        """Return whether the words name a subject of their own."""
         weights = questions.kind_weights(self.index.language)
         return any(word not in weights and word not in self._days for word in own)
 

@@ -80,7 +80,7 @@ def digits(folded: str, language: str) -> str:
 
 
 def _continues(number: str, following: str, language: str) -> bool:
-    """Is "and" inside a number: hundred and five, treinta y cinco?"""
+    """Return whether "and" is inside a number: hundred and five, treinta y cinco."""
     value = _VALUES[language].get(following)
     if value is None:
         return False

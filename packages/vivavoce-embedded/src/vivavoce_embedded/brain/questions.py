@@ -155,5 +155,5 @@ def is_question(folded: str) -> bool:
 
 
 def leans(folded: str) -> bool:
-    """Recognise a question about the last subject: "and where is it?", "e dove?", "¿y dónde?" """
+    """Recognise a question about the last subject, such as "and where is it?" or "e dove?"."""
     return bool(_LEANING.search(folded))

@@ -1,9 +1,17 @@
-"""The rules of the embedded brain: answer from what the assistant knows, call its tools, and say so
-if it does not know. No language model, no state of a call: one serves all calls of an assistant.
+"""The rules of the embedded brain.
 
-The rules apply in this order: report the result of a tool; continue an open question of the
-assistant; call a tool that must be called; answer small talk; choose the better of a tool and an
-answer from the knowledge. If no rule applies, the brain says that it does not know.
+The brain answers from the assistant's knowledge, calls its tools, and says so if it does not know.
+It has no language model and no state of a call: one responder serves all calls of an assistant.
+
+The rules apply in this order:
+
+1. Report the result of a tool.
+2. Continue an open question of the assistant.
+3. Call a tool that must be called.
+4. Answer small talk.
+5. Choose the better of a tool and an answer from the knowledge.
+
+If no rule applies, the brain says that it does not know.
 """
 
 from __future__ import annotations
@@ -168,7 +176,7 @@ class Responder:
 
 
 def _callable(tool: tools.CallableTool) -> bool:
-    """Could its required arguments be spoken at all?"""
+    """Return whether a user can speak all required arguments of a tool."""
     return all(tool.properties[name].get("type") != "object" for name in tool.required)
 
 

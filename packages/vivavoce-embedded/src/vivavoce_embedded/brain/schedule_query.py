@@ -91,13 +91,13 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def narrow(self) -> bool:
-        """Does it name a time or a place?"""
+        """True if the query names a time or a place."""
         some = (self.date, self.between, self.at, self.room, self.track, self.kind)
         return self.weekday is not None or any(some)
 
     @property
     def changes(self) -> bool:
-        """Could it be the rest of a wish, as in "and on Wednesday"?"""
+        """True if the query may continue an earlier one, such as "and on Wednesday"."""
         return self.narrow and not self.subject and not self.listing
 
     def changed(self, later: ScheduleQuery) -> ScheduleQuery:

@@ -168,7 +168,7 @@ def _names(value: object, synonyms: object, language: str) -> list[str]:
 
 
 def holds(text: str, words: str) -> bool:
-    """Do these words stand in a text, and not inside of others?"""
+    """Return whether a text contains these words, and not inside of other words."""
     at = text.find(words) if words else -1
     while at >= 0:
         end = at + len(words)

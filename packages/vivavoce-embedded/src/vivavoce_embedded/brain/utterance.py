@@ -20,8 +20,11 @@ TEXT_CHARACTERS = 2000  # of one utterance; the rest is not looked at
 
 
 class UserUtterance:
-    """`text` as it came; `folded` in small letters without accents and punctuation; `digits`
-    the same with its numbers as digits; `terms` the stems that carry its meaning."""
+    """An utterance in the forms that the rules read.
+
+    `text`: as it arrived. `folded`: in small letters, without accents and punctuation. `digits`:
+    `folded` with its numbers as digits. `terms`: the stems that carry its meaning.
+    """
 
     def __init__(self, text: str, language: str) -> None:
         self.text = text[:TEXT_CHARACTERS].strip()

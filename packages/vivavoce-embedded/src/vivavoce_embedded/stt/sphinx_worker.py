@@ -52,7 +52,7 @@ class StableWords:
         self._looks: deque[Words] = deque(maxlen=STEADY_LOOKS)
 
     def look(self, words: Words, now: int) -> bool:
-        """Are there more of them than before?"""
+        """Return whether more words are stable than before."""
         self._looks.append(words)
         if len(self._looks) < STEADY_LOOKS:
             return False
