@@ -47,9 +47,6 @@ LONGEST_MS = 250
 BREATH_S = 1.0  # before a case is tried again
 RELAYED = "&assistant=relayed"
 SECRETS = "/v1/realtime/client_secrets"
-BRAIN = pytest.mark.xfail(
-    strict=False, reason="the embedded brain thinks in the server's own loop: seconds"
-)
 
 Frame = Callable[[], bytes]
 
@@ -448,7 +445,6 @@ def _wide_tools(word: str) -> list[dict[str, object]]:
     return [tool]
 
 
-@BRAIN
 @pytest.mark.long
 @pytest.mark.parametrize("worst", ["tools", "text"])
 def test_beside_the_embedded_brain(beside: Watched, worst: str) -> None:
