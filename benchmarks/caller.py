@@ -25,7 +25,7 @@ from vivavoce.net.websocket import Socket
 from vivavoce.protocol.peek import peek_type
 
 FRAME_MS = 20
-SLOW_PEER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 20.0
 LOUD = 600  # of 32768: the amplitude at which speech begins in a recording
 SOUNDS = Path(__file__).parent.parent / "tests" / "sounds"
 
@@ -138,7 +138,7 @@ class Caller:
 
     async def until(self, *kinds: str) -> float:
         """Wait for one of these events, and return its time. Earlier events are dropped."""
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
                 at, kind = await self._seen.get()
                 if kind in kinds:

@@ -229,7 +229,7 @@ def test_silent_server_times_out(
     monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
 ) -> None:
     """A recording without speech: no turn ends."""
-    monkeypatch.setattr(turns, "SLOW_PEER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(turns, "ANSWER_TIMEOUT_S", 0.3)
     silence = tmp_path / "silence.wav"
     with wave.open(str(silence), "wb") as sound:
         sound.setparams((1, 2, 24_000, 0, "NONE", ""))

@@ -390,7 +390,7 @@ def test_client_sends_no_audio_while_eight_transcripts_are_missing(tmp_path: Pat
 def test_silent_server_times_out(
     monkeypatch: pytest.MonkeyPatch, served: Served, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(transcription_client, "SLOW_PEER_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(transcription_client, "ANSWER_TIMEOUT_S", 0.0)
     file = write_wav(tmp_path / "a.wav", bytes(48_000))
     status, _, told = transcribe(str(file), *here(served))
     assert status == FAILED

@@ -26,7 +26,7 @@ from ..support.served import Served, serve
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-SLOW_PEER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 30.0
 
 Story = Callable[["Conversation"], Coroutine[Any, Any, None]]
 
@@ -40,7 +40,7 @@ class Conversation:
 
     async def until(self, *kinds: str) -> Any:  # noqa: ANN401
         """Read on to an event of one of these types."""
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
                 data = await self.connection.recv_bytes()
                 event = accept(data)

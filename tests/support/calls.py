@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from .official import accept
 from .served import Served
 
-SLOW_PEER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 30.0
 Event = dict[str, Any]
 
 
@@ -42,7 +42,7 @@ class Caller:
 
     async def hear(self, *kinds: str) -> Event:
         """Return the next event, or the next one of these types."""
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
                 data = await self.socket.recv(decode=False)
                 if len(data) < 2**20:  # pydantic takes seconds for ten megabytes
@@ -86,7 +86,7 @@ class Caller:
 
     async def end(self) -> tuple[int, str]:
         """Return code and reason of the server's close frame."""
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             try:
                 while True:
                     await self.socket.recv()
@@ -141,7 +141,7 @@ class House:
 
     async def calm(self, before: Costs, *, memory: int = 0) -> Costs:
         """Wait until the server uses no more than `before`. `memory`: bytes that it may keep."""
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
                 now = Costs.of(self.server)
                 if (

@@ -33,7 +33,7 @@ from .official import accept
 from .sounds import spoken
 
 REAL = Path(__file__).parents[1] / "recordings/real"
-SLOW_PEER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 30.0
 SILENCE_MS = 1_000
 
 Event = dict[str, Any]
@@ -210,7 +210,7 @@ class _Told:
     async def at_least(self, recorded: Sequence[Event]) -> None:
         """Wait until ours are as many of each type, pieces apart."""
         needed = Counter(e["type"] for e in recorded if not _piece(e) and e["type"] not in UNSAID)
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while needed - Counter(e["type"] for e in self.events):
                 assert not self.closed, "the server hung up"
                 self.news.clear()

@@ -21,12 +21,12 @@ from websockets.typing import Subprotocol
 from ..support.official import accept
 from ..support.served import TAKES_ALL, Served, serve
 
-SLOW_PEER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 20.0
 
 
 async def hear(socket: ClientConnection, kind: str | None = None) -> dict[str, Any]:
     """Return the next event, or the next one of a type."""
-    async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
         while True:
             data = await socket.recv(decode=False)
             accept(data)
@@ -40,7 +40,7 @@ async def say(socket: ClientConnection, **event: object) -> None:
 
 
 async def end_of(socket: ClientConnection) -> tuple[int, str]:
-    async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
         try:
             while True:
                 await socket.recv()

@@ -123,7 +123,7 @@ class Server:
             return caller
 
         policy = CredentialPolicy()
-        reception = CallSetup(
+        call_setup = CallSetup(
             identify=identify,
             policy=policy,
             resolver=CallResolver(
@@ -152,7 +152,7 @@ class Server:
             (settings.server.public_url or "").startswith("https:")
         )
         self._endpoint = WebSocketEndpoint(
-            reception,
+            call_setup,
             registry,
             largest=settings.calls.max_message_bytes,
             timeout_s=settings.calls.slow_client_timeout_s,
@@ -166,7 +166,7 @@ class Server:
             store=store,
             policy=policy,
             catalogue=catalogue,
-            call_setup=reception,
+            call_setup=call_setup,
             registry=registry,
             maintenance=maintenance,
             now=now,

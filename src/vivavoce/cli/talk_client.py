@@ -17,7 +17,7 @@ from .common import TAIL_MS, err, escape_markup
 from .realtime_client import ConnectionClosedError, RealtimeClient, connected
 
 CHUNK_MS = 20
-SLOW_PEER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
+ANSWER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
 
 
 @dataclass
@@ -111,7 +111,7 @@ async def hold(
     """
     async with connected(address, credential, turn.receive) as client:
         try:
-            async with asyncio.timeout(SLOW_PEER_TIMEOUT_S + duration_ms(pcm) / 1000):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S + duration_ms(pcm) / 1000):
                 with suppress(ConnectionClosedError):
                     await _hold(client, turn, pcm, text, aloud=aloud)
         except TimeoutError:

@@ -17,7 +17,7 @@ from .common import TAIL_MS
 from .realtime_client import ConnectionClosedError, RealtimeClient, connected
 from .transcript_log import TranscriptLog
 
-SLOW_PEER_TIMEOUT_S = 60.0  # without an event from a server that owes us one
+ANSWER_TIMEOUT_S = 60.0  # without an event from a server that owes us one
 AWAITED = 8  # utterances that may wait for their transcript before more audio is sent
 
 
@@ -106,4 +106,4 @@ class TranscriptionClient:
         self._client.send(AudioAppend(audio=pcm))
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        await self._client.until(condition, SLOW_PEER_TIMEOUT_S)
+        await self._client.until(condition, ANSWER_TIMEOUT_S)

@@ -77,11 +77,11 @@ class AdmittedCall:
     spec: CallSpec
     driver: AnyDriver
     reader: Callable[[ClientPort], Reader]
-    _reception: CallSetup
+    _call_setup: CallSetup
     _live: LiveCall
 
     async def live(self) -> None:
-        await self._reception.live(self, self._live)
+        await self._call_setup.live(self, self._live)
 
 
 class CallSetup:

@@ -18,6 +18,7 @@ from ..core import effects as do
 from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
 from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
 from ..core.types import Frame
+from ..net.websocket import SLOW_PEER_TIMEOUT_S
 from ..protocol import error_body, server
 from ..protocol.client import ClientEvent
 from ..protocol.close_codes import CloseCode
@@ -26,7 +27,7 @@ from .client import Client
 from .client_port import ClientPort, Reader
 from .dialects import GA, Dialect
 from .mailbox import Mailbox
-from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, OnFrameWritten, Outbox, Transport
+from .outbox import LIMIT, OnFrameWritten, Outbox, Transport
 from .outgoing_event import OutgoingEvent
 from .output_encoder import OutputFormats
 from .recorder import Recorder

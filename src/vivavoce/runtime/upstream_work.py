@@ -20,13 +20,13 @@ from ..core.effects import UpstreamEffect
 from ..core.inputs import FromClient, FromUpstream, UpstreamLost
 from ..core.relay import MAX_HELD_BYTES, Direction, Relay, Verdict
 from ..core.types import Frame
-from ..net.websocket import FrameReceiver
+from ..net.websocket import SLOW_PEER_TIMEOUT_S, FrameReceiver
 from ..protocol import codec
 from ..protocol.client import AudioAppend, ClientEvent
 from ..protocol.close_codes import CloseCode
 from .client_port import ClientPort
 from .loop_share import LARGE, LoopQueue, LoopShare
-from .outbox import LIMIT, SLOW_PEER_TIMEOUT_S, Outbox, Transport
+from .outbox import LIMIT, Outbox, Transport
 
 if TYPE_CHECKING:
     from .driver import RelayDriver

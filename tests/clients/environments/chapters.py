@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-SLOW_PEER_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 60.0
 CHUNK_MS = 20
 BYTES_PER_MS = 48  # PCM16 at 24 kHz
 
@@ -131,7 +131,7 @@ def tell(distributions: tuple[str, ...], chapters: tuple[Chapter, ...]) -> None:
 
 async def _live(chapter: Chapter, place: Place) -> Facts:
     try:
-        async with asyncio.timeout(SLOW_PEER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             return await chapter(place)
     except Exception:
         return {"failed": traceback.format_exc()}
