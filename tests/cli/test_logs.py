@@ -88,7 +88,9 @@ def test_a_group_is_taken_apart_and_a_cause_is_named() -> None:
 
 
 def test_our_own_and_other_peoples_loggers_write_no_words(lines: Lines) -> None:
-    log_failure(logging.getLogger("vivavoce.hub"), "call_failed", failed(), call="rtc_1")
+    log_failure(
+        logging.getLogger("vivavoce.runtime.call_registry"), "call_failed", failed(), call="rtc_1"
+    )
     for name in ("vivavoce.picows", "uvicorn.error", "asyncio"):
         logging.getLogger(name).error("it failed", exc_info=failed())
     ours, *others = lines.all()
@@ -146,7 +148,11 @@ def test_a_bug_in_what_an_upstream_brings_is_logged_without_its_words(lines: Lin
 
 def test_lines_for_people_have_no_words_either() -> None:
     record = logging.makeLogRecord(
-        {"name": "vivavoce.hub", "msg": "call_failed", "exc_info": (None, failed(), None)}
+        {
+            "name": "vivavoce.runtime.call_registry",
+            "msg": "call_failed",
+            "exc_info": (None, failed(), None),
+        }
     )
     line = logs.ConsoleFormatter().format(record)
     assert SECRET not in line

@@ -159,7 +159,7 @@ def test_the_bug_of_one_call_is_logged_and_ends_no_other(caplog: pytest.LogCaptu
             registry.spawn(bug(), "websocket")
             await asyncio.sleep(1)
 
-    with caplog.at_level(logging.ERROR, "vivavoce.hub"):
+    with caplog.at_level(logging.ERROR, "vivavoce.runtime.call_registry"):
         live(story())
     assert [record.getMessage() for record in caplog.records] == ["call_failed"]
 

@@ -269,9 +269,11 @@ def test_a_revocation_is_logged_with_ids_and_numbers_only(
         await controlled(at, call, OTHER_KEY, FakeWire())
         at.registry.revoke(["key_2", "key_1", "cs_9"])
 
-    with caplog.at_level(logging.INFO, "vivavoce.hub"):
+    with caplog.at_level(logging.INFO, "vivavoce.runtime.call_registry"):
         place(tmp_path, story)
-    told = [vars(record) for record in caplog.records if record.name == "vivavoce.hub"]
+    told = [
+        vars(record) for record in caplog.records if record.name == "vivavoce.runtime.call_registry"
+    ]
     assert [
         (one["message"], one["credential"], one["calls"], one["control_connections"])
         for one in told

@@ -69,7 +69,7 @@ def test_a_refused_handshake_says_whether_to_try_again(
     error = asyncio.run(_refusal(status))
     assert (error.code, error.retry) == (code, retry)
     ours = [r for r in caplog.records if not r.name.startswith("websockets")]  # the other side
-    assert any(r.name == "vivavoce.upstream" for r in ours)
+    assert any(r.name == "vivavoce.upstream.connection" for r in ours)
     assert KEY not in f"{error} {[vars(r) for r in ours]}"
 
 

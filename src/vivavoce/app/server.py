@@ -44,7 +44,7 @@ from .storage import open_store
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-log = logging.getLogger("vivavoce")
+log = logging.getLogger(__name__)
 
 
 class Server:

@@ -22,7 +22,7 @@ from ..failures import describe, log_failure, trace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-log = logging.getLogger("vivavoce")
+log = logging.getLogger(__name__)
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OTHERS = ("uvicorn", "asyncio")  # they log exceptions

@@ -30,7 +30,7 @@ from types import TracebackType
 from ..errors import EngineError, VivavoceError
 from ..failures import describe, leaves
 
-log = logging.getLogger("vivavoce.engines")
+log = logging.getLogger(__name__)
 
 MESSAGE = "The engine failed."
 PASS = (KeyboardInterrupt, SystemExit)

@@ -17,7 +17,7 @@ from ..knowledge import ingest
 from ..knowledge.chunks import Chunk
 from .leases import NullWaitObserver, WaitObserver
 
-log = logging.getLogger("vivavoce.engines")
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")

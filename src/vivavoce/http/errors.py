@@ -13,7 +13,7 @@ from ..failures import log_failure
 from ..protocol.error_body import envelope
 from ..runtime.refusals import INVALID, SERVER, CallRefused, http_answer, invalid
 
-log = logging.getLogger("vivavoce.http")
+log = logging.getLogger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 _VALIDATION_ERRORS = {  # pydantic's type of error → the protocol's code and words (§1.2, §3.2)

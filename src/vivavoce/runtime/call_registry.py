@@ -17,7 +17,7 @@ from .driver import close_reason
 from .live_call import CallHandle, LiveCall, Readers, Sideband
 from .outbox import Transport
 
-log = logging.getLogger("vivavoce.hub")
+log = logging.getLogger(__name__)
 
 POLITE_S = 1.0  # for a call that is ended to write what still waits
 GONE_WITHIN_S = 5.0  # and then for its last events to be stored

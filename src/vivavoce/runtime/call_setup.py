@@ -32,7 +32,7 @@ from .driver import AnyDriver
 from .live_call import LiveCall
 from .refusals import RATE, SERVER, CallRefused, no_call, not_stored
 
-log = logging.getLogger("vivavoce.calls")
+log = logging.getLogger(__name__)
 
 BEGUN_WITHIN_S = 5.0
 ENDED_WITHIN_S = 5.0

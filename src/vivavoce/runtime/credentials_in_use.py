@@ -24,7 +24,7 @@ from ..failures import log_failure
 from ..store.base import Store
 from .refusals import refused
 
-log = logging.getLogger("vivavoce.access")
+log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 0.5
 REMEMBERED = 10_000  # revoked ids; older ones are found by the next check of the store

@@ -15,7 +15,7 @@ from ..failures import log_failure
 from ..store.base import Change
 from .recorder import Outcome
 
-log = logging.getLogger("vivavoce.writer")
+log = logging.getLogger(__name__)
 
 COMMIT_WITHIN_S = 5.0
 

@@ -39,7 +39,7 @@ from ..runtime.dialects import DialectName
 from ..runtime.live_call import LiveCall
 from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer
 
-log = logging.getLogger("vivavoce.websocket")
+log = logging.getLogger(__name__)
 picows_log = logging.getLogger("vivavoce.picows")
 
 PATHS: dict[str, DialectName] = {

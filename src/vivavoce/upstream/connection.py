@@ -14,7 +14,7 @@ from ..errors import VivavoceError
 from ..net.dial import UnreachableError, dial
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 
-log = logging.getLogger("vivavoce.upstream")
+log = logging.getLogger(__name__)
 
 WITHIN_S = 8.0  # shorter than the time in which a call must be set up
 _SCHEMES = {"https": "wss", "http": "ws"}
