@@ -14,6 +14,7 @@ from collections.abc import Callable
 from vivavoce.audio.denoise import Denoiser, Depth
 from vivavoce.audio.pcm import BYTES_PER_MS, SAMPLE_RATE, level_db
 from vivavoce.audio.resample import Resampler
+from vivavoce.clock import now
 from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.ids import RANDOM_BYTES, new_id
 from vivavoce.core.inputs import AudioReceived
@@ -24,7 +25,6 @@ from vivavoce.engines.vad.silero import Silero
 from vivavoce.protocol import codec
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.runtime.client_port import ClientPort
-from vivavoce.runtime.clock import now
 from vivavoce.runtime.driver import CallDriver
 from vivavoce.runtime.engine_work import EngineWork
 from vivavoce.runtime.input_pipeline import InputPipeline

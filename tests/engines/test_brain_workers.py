@@ -440,7 +440,7 @@ def test_a_process_whose_answer_cannot_be_read_is_replaced(
         async with workers:
             with pytest.raises(EngineError, match="cannot be read"):
                 await workers.prepare(fair())
-            (one,) = workers._workers
+            (one,) = workers._leases.workers
             assert not one.running
 
     live(story())

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from vivavoce.assistants.knowledge_files import FILE_BYTES
 from vivavoce.errors import AssistantError
 from vivavoce.file_reading import FolderFile
 from vivavoce.knowledge import ingest, schedule
 from vivavoce.knowledge.chunks import CHUNK_CHARACTERS, markdown
-from vivavoce.knowledge.ingest import FILE_BYTES
 
 from ..support.folders import files
 

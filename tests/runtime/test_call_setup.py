@@ -17,6 +17,7 @@ from vivavoce.app.build import CallBuilder
 from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Catalogue
 from vivavoce.audio import pcm as audio
+from vivavoce.clock import ids
 from vivavoce.config import Settings
 from vivavoce.core.types import Caller, JsonObject
 from vivavoce.errors import StoreError
@@ -27,7 +28,6 @@ from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_request import CallLimits, CallRequest, CallResolver, CallSpec
 from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.clock import ids
 from vivavoce.runtime.event_bus import InProcessEventBus
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.load import LoadMonitor

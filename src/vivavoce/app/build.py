@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
+from ..clock import now
 from ..config import CallsSection
 from ..core.call_settings import CallSettings
 from ..core.ledger import Ledger
@@ -30,7 +31,6 @@ from ..protocol.server import ServerEvent
 from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
 from ..runtime.client_port import ClientPort, Reader
-from ..runtime.clock import now
 from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, Eff, In, Machine, SessionDriver, Work
 from ..runtime.engine_work import EngineWork

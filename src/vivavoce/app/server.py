@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..access import authentication
 from ..access.credential_policy import CredentialPolicy
 from ..assistants import Assistant
+from ..clock import ids, now
 from ..config import Settings
 from ..core.types import Caller
 from ..engines.boundary import contained
@@ -25,7 +26,6 @@ from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
 from ..runtime.call_request import CallResolver
 from ..runtime.call_setup import CallSetup
-from ..runtime.clock import ids, now
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.credentials_in_use import watch
 from ..runtime.event_bus import InProcessEventBus

@@ -19,7 +19,7 @@ from ..file_reading import (
 )
 from .validation import FieldProblem, ValidationContext, stays_inside
 
-FILE_BYTES = 2 * 1024 * 1024
+FILE_BYTES = 2 * 1024 * 1024  # of one file
 BYTES = 32 * 1024 * 1024  # of all files
 FILES = 1000
 ENTRIES = 100_000  # of directories, per pattern

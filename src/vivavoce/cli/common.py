@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -37,6 +37,15 @@ TAIL_MS = 1500  # of silence behind a file, so that the server detects the end o
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="The data folder (default: VIVAVOCE_DATA_DIR, or your own)"),
+]
+ServerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url", help="http(s):// or ws(s):// base URL (default: the server of the data folder)"
+    ),
+]
+ServerKey = Annotated[
+    str | None, typer.Option("--key", envvar="VIVAVOCE_API_KEY", help="API key of that server")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
@@ -166,10 +175,6 @@ def _builtin(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def when(at: datetime | None) -> str:

@@ -14,9 +14,10 @@ import uvicorn
 from ..access import sign_in
 from ..app.data_folder import DataFolder
 from ..app.server import Server
+from ..clock import now
 from ..config import Settings
 from . import logs
-from .common import command, err, escape_markup, now, out, warn
+from .common import command, err, escape_markup, out, warn
 
 LEAVE_WITHIN_S = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

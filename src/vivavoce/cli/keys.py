@@ -12,6 +12,7 @@ import typer
 
 from ..access import keys
 from ..app.data_folder import DataFolder
+from ..clock import now
 from ..store.base import KeyRow
 from .common import (
     USAGE,
@@ -21,7 +22,6 @@ from .common import (
     command,
     data_folder_of,
     fail,
-    now,
     opened_store,
     out,
     print_json,

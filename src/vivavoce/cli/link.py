@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..access import sign_in
+from ..clock import now
 from . import lock
 from .common import (
     DataDir,
@@ -10,7 +11,6 @@ from .common import (
     command,
     data_folder_of,
     err,
-    now,
     opened_store,
     out,
     print_json,

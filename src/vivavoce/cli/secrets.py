@@ -10,6 +10,7 @@ import typer
 
 from ..access import client_secrets
 from ..access.auth_failure import AuthFailure
+from ..clock import now
 from ..store.base import SecretRow
 from .common import (
     USAGE,
@@ -18,7 +19,6 @@ from .common import (
     command,
     data_folder_of,
     fail,
-    now,
     opened_store,
     out,
     print_json,

@@ -15,6 +15,8 @@ from .common import (
     REFUSED,
     DataDir,
     JsonOption,
+    ServerKey,
+    ServerUrl,
     err,
     escape_markup,
     fail,
@@ -35,15 +37,8 @@ def talk(
         str | None,
         typer.Option(help="Send this text instead of audio; without --out, the answer is text too"),
     ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="http(s):// or ws(s):// base URL (default: the server of the data folder)"
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(envvar="VIVAVOCE_API_KEY", help="API key of that server")
-    ] = None,
+    url: ServerUrl = None,
+    key: ServerKey = None,
     assistant: Annotated[str | None, typer.Option(help="Assistant, or model elsewhere")] = None,
     language: Annotated[
         str | None,

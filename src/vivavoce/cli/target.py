@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..app.data_folder import DataFolder
+from ..clock import now
 from .common import (
     REFUSED,
     UNREACHABLE,
@@ -19,7 +20,6 @@ from .common import (
     data_folder_of,
     fail,
     mistakes_hint,
-    now,
     opened_store,
     run,
 )

@@ -23,6 +23,8 @@ from .common import (
     USAGE,
     DataDir,
     JsonOption,
+    ServerKey,
+    ServerUrl,
     err,
     escape_markup,
     fail,
@@ -63,15 +65,8 @@ def transcribe(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write into this file instead of standard output")
     ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="http(s):// or ws(s):// base URL (default: the server of the data folder)"
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(envvar="VIVAVOCE_API_KEY", help="API key of that server")
-    ] = None,
+    url: ServerUrl = None,
+    key: ServerKey = None,
     assistant: Annotated[
         str | None,
         typer.Option(help="Use this assistant's recogniser and vocabulary (Vivavoce only)"),

@@ -34,8 +34,12 @@ def command(module: str, *arguments: str) -> list[str]:
 def environment(module: str) -> dict[str, str]:
     """Return the variables of a child process that runs a module of an imported package."""
     path = os.pathsep.join(filter(None, [*_roots(module), os.environ.get("PYTHONPATH")]))
-    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
-    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return {**kept_variables(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def kept_variables() -> dict[str, str]:
+    """Return the variables of the server that every child process gets."""
+    return {key: os.environ[key] for key in _KEPT if key in os.environ}
 
 
 def _roots(module: str) -> list[str]:

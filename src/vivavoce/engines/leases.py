@@ -31,6 +31,9 @@ class Lent(Protocol):
 
     def reap(self) -> Awaitable[object]: ...
 
+    async def stop(self) -> None:
+        """End its process."""
+
 
 W = TypeVar("W", bound=Lent)
 
@@ -39,19 +42,31 @@ class Leases(Generic[W]):
     """Lend each worker to one user. After `wait_s`, a user gets the error `busy` with `code`."""
 
     def __init__(
-        self, workers: Sequence[W], *, wait_s: float, busy: str, code: str, queue: WaitObserver
+        self,
+        workers: Sequence[W],
+        *,
+        wait_s: float,
+        busy: str,
+        code: str,
+        queue: WaitObserver | None = None,
     ) -> None:
+        self.workers = tuple(workers)
         self._idle = list(workers)
-        self._size = len(self._idle)
-        self._room = asyncio.Semaphore(self._size)
+        self._room = asyncio.Semaphore(len(workers))
         self._wait_s = wait_s
         self._busy = busy
         self._code = code
-        self._queue = queue
+        self._queue = queue or NullWaitObserver()
 
     @property
     def taken(self) -> int:
-        return self._size - len(self._idle)
+        return len(self.workers) - len(self._idle)
+
+    async def stop(self) -> None:
+        """End the processes of all workers."""
+        async with asyncio.TaskGroup() as tasks:
+            for worker in self.workers:
+                tasks.create_task(worker.stop())
 
     @asynccontextmanager
     async def lease(self, fitness: Callable[[W], int]) -> AsyncIterator[W]:

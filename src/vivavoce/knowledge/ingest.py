@@ -11,12 +11,12 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..assistants.knowledge_files import FILE_BYTES
 from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError, read_text
 from . import schedule
 from .chunks import Chunk, markdown
 
-FILE_BYTES = 2 * 1024 * 1024
 CHARACTERS = 32 * 1024 * 1024  # of one assistant, in all files
 CHUNKS = 5000  # of one assistant, in all languages; an index of them takes about 20 MB
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Protocol
 
 from ..assistants import Assistant
+from ..clock import now
 from ..core.types import Caller
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
 from ..store.base import ConversationRow
 from .call_request import CallSpec
-from .clock import now
 from .cluster import CallCounters, CallRegistry, CallSlot, SlotLimits
 from .load import LoadMonitor
 from .refusals import RATE, CallRefused

@@ -11,13 +11,13 @@ import msgspec
 
 from ..access.policy import Policy
 from ..assistants import Assistant
+from ..clock import now
 from ..core.types import Caller, JsonObject, ToolSpec
 from ..errors import InvalidRequest
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
 from .client_port import AudioKind
-from .clock import now
 from .dialects import DialectName
 from .refusals import CallRefused, invalid, no_assistant, no_translation
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from ..access.policy import Policy
+from ..clock import now
 from ..core.types import Caller
 from ..errors import StoreError
 from ..protocol.close_codes import CloseCode
@@ -25,7 +26,6 @@ from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
 from .call_request import CallRequest, CallResolver, CallSpec, check_dialect
 from .client_port import ClientPort, Reader
-from .clock import now
 from .cluster import CallRegistry
 from .credentials_in_use import credential_ids
 from .driver import AnyDriver

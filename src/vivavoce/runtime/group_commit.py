@@ -7,7 +7,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import StoreError
@@ -51,12 +50,7 @@ class GroupCommitter:
         self._task = asyncio.create_task(self._write(), name="writer")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._leaving = True
         self._work.set()
         assert self._task is not None

@@ -16,7 +16,7 @@ from ...core.ledger import Word
 from ...core.types import Transcript
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
-from ...protocol.server import InputTokens, Logprob, OutputTokens, Usage
+from ...protocol.server import Logprob, Usage
 from ..base import (
     AudioChunk,
     GenerateOutput,
@@ -112,13 +112,7 @@ class ScriptedBrain:
         asked = len(question.instructions.split()) + sum(
             len(_words(item).split()) for item in question.history
         )
-        yield Usage(
-            total_tokens=asked + said,
-            input_tokens=asked,
-            output_tokens=said,
-            input_token_details=InputTokens(text_tokens=asked),
-            output_token_details=OutputTokens(text_tokens=said),
-        )
+        yield Usage.of_text(asked, said)
 
 
 class Tones:

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import struct
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
 from ...errors import EngineError
 from ..base import AudioChunk, VoiceRequest
+from ..child_process import command, kept_variables
 from .chunking import SpeechChunker, portions
 
 MODULE = "vivavoce_espeak"
@@ -37,7 +36,6 @@ START_S = 20.0  # a machine may be busy when the first call comes
 DEADLINE_S = 10.0  # between two pieces of sound
 SLOWEST = 80  # words a minute; slower than that only by pausing between words
 GAP_AT_HALF = 23  # the pause that makes 80 words a minute 40
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 STOPPED = "espeak stopped"
 _LENGTHS = struct.Struct(">II")
 
@@ -194,12 +192,10 @@ async def _start() -> _Process:
     spec = importlib.util.find_spec(MODULE)
     if spec is None or spec.origin is None:
         raise EngineError("the package vivavoce-espeak is not installed")
-    # It needs none of our secrets. `-P`: a file in the working folder is not the package.
-    environ = {key: os.environ[key] for key in _KEPT if key in os.environ}
-    environ["PYTHONPATH"] = str(Path(spec.origin).parent.parent)
+    environ = kept_variables() | {"PYTHONPATH": str(Path(spec.origin).parent.parent)}
     try:
         _, process = await asyncio.get_running_loop().subprocess_exec(
-            _Process, sys.executable, "-P", "-m", MODULE, env=environ
+            _Process, *command(MODULE), env=environ
         )
     except OSError as error:
         raise EngineError(f"espeak cannot be started: {error.strerror}") from None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from vivavoce.engines.base import GenerateRequest
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message
-from vivavoce.protocol.server import InputTokens, OutputTokens, Usage
+from vivavoce.protocol.server import Usage
 
 from .dialogue import PARTS
 
@@ -28,14 +28,7 @@ def usage(question: GenerateRequest, tools: Iterable[bytes], said: str) -> Usage
     read += sum(counter.tokens(tool.decode()) for tool in tools)
     for item in question.history:
         read += counter.content(item)
-    written = of_words(len(said.split()))
-    return Usage(
-        total_tokens=read + written,
-        input_tokens=read,
-        output_tokens=written,
-        input_token_details=InputTokens(text_tokens=read),
-        output_token_details=OutputTokens(text_tokens=written),
-    )
+    return Usage.of_text(read, of_words(len(said.split())))
 
 
 class _Counter:

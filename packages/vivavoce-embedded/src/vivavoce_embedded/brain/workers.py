@@ -14,11 +14,10 @@ import signal
 from asyncio import IncompleteReadError
 from collections.abc import Iterable, Sequence
 from itertools import count
-from types import TracebackType
 from typing import Self
 
 from vivavoce.engines.child_process import ChildProcess, Stopped
-from vivavoce.engines.leases import Leases, NullWaitObserver
+from vivavoce.engines.leases import Leases
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.chunks import Chunk
 
@@ -54,13 +53,11 @@ class Workers:
     def __init__(
         self, size: int = SIZE, *, wait_s: float = WAIT_S, answer_s: float = wire.ANSWER_S
     ) -> None:
-        self._workers = tuple(Worker(answer_s) for _ in range(size))
         self._leases = Leases(
-            self._workers,
+            [Worker(answer_s) for _ in range(size)],
             wait_s=wait_s,
             busy="Too many people are waiting for an answer. Please ask again.",
             code="brain_busy",
-            queue=NullWaitObserver(),
         )
         self._preparing = asyncio.Lock()
         self._replacing: asyncio.Task[None] | None = None
@@ -68,29 +65,22 @@ class Workers:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.wait([self._replacing])
-        async with asyncio.TaskGroup() as tasks:
-            for each in self._workers:
-                tasks.create_task(each.stop())
+        await self._leases.stop()
 
     async def prepare(self, knowledge: Knowledge) -> None:
         """Have one process index it, before the first request. Raises `EngineError`."""
         async with self._preparing:
-            if not any(each.fitness(knowledge) == BEST for each in self._workers):
+            if not any(each.fitness(knowledge) == BEST for each in self._leases.workers):
                 await self._load(knowledge)
 
     async def warm(self, knowledge: Knowledge) -> None:
         """Start all of them, and have each index it."""
         async with asyncio.TaskGroup() as tasks:
-            for _ in self._workers:  # each gets another one: none waits before its lease
+            for _ in self._leases.workers:  # each gets another one: none waits before its lease
                 tasks.create_task(self._load(knowledge))
 
     async def reply(self, knowledge: Knowledge, read: Excerpt, now: dt.datetime) -> BrainReply:

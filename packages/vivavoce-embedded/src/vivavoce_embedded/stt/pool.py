@@ -10,14 +10,13 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from vivavoce.engines.base import OnTranscript
 from vivavoce.engines.child_process import ChildProcess
-from vivavoce.engines.leases import Leases, NullWaitObserver, WaitObserver
+from vivavoce.engines.leases import Leases, WaitObserver
 from vivavoce.errors import EngineError
 
 from . import sphinx_worker as wire
@@ -47,34 +46,26 @@ class Pool:
         answer_s: float = 10.0,
         queue: WaitObserver | None = None,
     ) -> None:
-        self._workers = tuple(Worker(answer_s) for _ in range(size))
         self._leases = Leases(
-            self._workers,
+            [Worker(answer_s) for _ in range(size)],
             wait_s=wait_s,
             busy="All recognisers are busy.",
             code="recogniser_busy",
-            queue=queue or NullWaitObserver(),
+            queue=queue,
         )
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for worker in self._workers:
-                tasks.create_task(worker.stop())
+    async def __aexit__(self, *_: object) -> None:
+        await self._leases.stop()
 
     async def warm(self, model: ModelFiles | None = None) -> None:
         """Start all idle workers and load this model, so that no utterance waits for it.
 
         Two at first: on a small machine the first talker would wait for all of them.
         """
-        idle = len(self._workers) - self.busy
+        idle = len(self._leases.workers) - self.busy
         for size in (min(FIRST, idle), idle):
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(size):  # each gets another one: none waits before its lease

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ..core.ids import RANDOM_BYTES, new_id
+from .core.ids import RANDOM_BYTES, new_id
 
 
 def now() -> datetime:
