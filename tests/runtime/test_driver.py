@@ -534,7 +534,7 @@ def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
 
     def begun(driver: SessionDriver) -> None:
         def revoke() -> None:
-            client, sideband = driver._clients
+            client, sideband = driver._clients.all
             for port in (client, sideband) * (WINDOW + 1):
                 port.forward(b"more than it reads")
             client.update_backpressure = break_down  # type: ignore[method-assign]

@@ -10,9 +10,9 @@ from typing import Any, Self
 from ..access.auth_failure import AuthFailure, withdrawn
 from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
+from .call_ending import close_reason
 from .client import Client
 from .credentials_in_use import CredentialsInUse
-from .driver import close_reason
 from .live_call import CallHandle, LiveCall, Readers, Sideband
 from .outbox import Transport
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..access.auth_failure import AuthFailure
 from ..core import effects as do
@@ -22,19 +22,18 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S
 from ..protocol import error_body, server
 from ..protocol.client import ClientEvent
 from ..protocol.close_codes import CloseCode
-from . import refusals
+from . import call_ending
+from .attached_clients import AttachedClients, Port
+from .call_ending import CallEnding
 from .client import Client
 from .client_port import ClientPort, Reader
 from .dialects import GA, Dialect
+from .event_sender import EventSender, Observer, OnAudioWritten, ignore_written
 from .mailbox import Mailbox
-from .outbox import LIMIT, OnFrameWritten, Outbox, Transport
+from .outbox import LIMIT, Outbox, Transport
 from .outgoing_event import OutgoingEvent
-from .output_encoder import OutputFormats
 from .recorder import Recorder
 from .traffic import TrafficCounters
-
-HUNG_UP = "hung up"  # the close reason that a sideband reads at the end of its call
-
 
 In = TypeVar("In")
 In_contra = TypeVar("In_contra", contravariant=True)
@@ -79,24 +78,6 @@ class Work(Protocol[In, Eff]):
         """Stop everything, because the call is over."""
 
 
-class OnAudioWritten(Protocol):
-    """Called when audio, or the end of the user's speech, was written to the first client.
-
-    `due`: when it was ready, but for the disk. `now`: when it was written. Both are monotonic
-    seconds. `held`: the client's socket was full in between, so the delay is the client's.
-    """
-
-    def __call__(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None: ...
-
-
-def ignore_written(event: server.ServerEvent, due: float, now: float, held: bool) -> None:
-    """Ignore the times. This is the default of `on_written`."""
-
-
-Observer: TypeAlias = Callable[[server.ServerEvent], None]
-Port = TypeVar("Port", bound=ClientPort)
-
-
 class CallDriver(Generic[In, Eff]):
     """Owns one machine, its clients, its timer and the tasks that work for it."""
 
@@ -117,25 +98,22 @@ class CallDriver(Generic[In, Eff]):
         self.clock = self._loop.time
         self.machine = machine
         self.recorder = recorder
+        self._clients = AttachedClients()
+        self._events = EventSender(self._clients, recorder, self.clock, observers, on_written)
+        self._ending = CallEnding()
+        self.has_room = self._clients.has_room
+        self.over_high_water = self._clients.over_high_water
         self.mailbox = Mailbox(self.feed, self.has_room)
-        self.ending = "ended"
         self._work = work
         self._send_buffer_bytes = send_buffer_bytes
         self._timeout_s = timeout_s
-        self._observers = tuple(observers)
-        self._on_written = on_written
         self._traffic = traffic
-        self._formats = OutputFormats()
-        self._clients: list[ClientPort] = []
-        self._last_client_id = 0  # ids are not reused: an answer to a late event goes to no other
         self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None  # time of `_timer`; uvloop's handles do not know theirs
         self._over = asyncio.Event()
         self._bug: Exception | None = None
-        self._close_frame: tuple[int, str] | None = None  # set when this side ends the call
-        self._revoked: AuthFailure | None = None  # set when a revoked credential ended the call
         self._commit_done = asyncio.Event()
         recorder.on_commit = self._committed
         recorder.on_failure = self._not_committed
@@ -166,16 +144,13 @@ class CallDriver(Generic[In, Eff]):
                 reader,
                 sideband=sideband,
                 dialect=dialect,
-                formats=self._formats,
+                formats=self._events.formats,
             )
         )
 
     def attach_port(self, make: Callable[[ClientId], Port]) -> Port:
         """Attach a client of any kind. `make` returns its port, which keeps the id it gets."""
-        self._last_client_id += 1
-        client = make(self._last_client_id)
-        self._clients.append(client)
-        return client
+        return self._clients.add(make)
 
     @property
     def over(self) -> bool:
@@ -184,7 +159,12 @@ class CallDriver(Generic[In, Eff]):
 
     @property
     def sidebands(self) -> int:
-        return sum(client.sideband for client in self._attached())
+        return self._clients.sidebands
+
+    @property
+    def ending(self) -> str:
+        """The word for how the call ended, as it is stored."""
+        return self._ending.word
 
     async def run(self) -> None:
         """Run the whole call. Return when it is over, stored, and none of its tasks is running.
@@ -204,34 +184,32 @@ class CallDriver(Generic[In, Eff]):
                 if self._bug is not None:
                     raise self._bug
         except Exception:
-            self.ending = "internal_error"
+            self._ending.word = "internal_error"
             raise
         finally:
             self._busy = True
             self._work.end()
             if self._timer:
                 self._timer.cancel()
-            close_frame = self._close_frame or (CloseCode.INTERNAL_ERROR, "internal error")
-            for client in self._attached():  # after a bug, or in a process that cannot wait
-                client.abort(*self._close_frame_of(client, *close_frame), self._last_event(client))
+            close_frame = self._ending.close_frame or (CloseCode.INTERNAL_ERROR, "internal error")
+            for client in self._clients.open():  # after a bug, or in a process that cannot wait
+                self._ending.abort(client, *close_frame)
             if self.recorder.finish() or self.recorder.waiting:
                 await self._stored()
 
     def hang_up(self, code: int, reason: str) -> None:
         """End the call from this side, after what still waits to be written."""
-        if self._close_frame is None:
-            self.ending = reason.replace(" ", "_")
-            self._close_frame = (code, reason)
+        self._ending.hang_up(code, reason)
         self.feed(HungUp(code, reason))
-        for client in self._attached():  # the clients that the machine's own closing left out
-            self._close_client(client, code, reason)
+        for client in self._clients.open():  # the clients that the machine's own closing left out
+            self._ending.close(client, code, reason)
         self.reconcile()
 
     def abort(self, code: int, reason: str) -> None:
         """End the call now, and drop the frames that wait to be written."""
         self.hang_up(code, reason)
-        for client in self._attached():
-            client.abort(*self._close_frame_of(client, code, reason), self._last_event(client))
+        for client in self._clients.open():
+            self._ending.abort(client, code, reason)
         self.reconcile()
 
     def revoke(self, why: AuthFailure) -> None:
@@ -240,40 +218,16 @@ class CallDriver(Generic[In, Eff]):
         Its own client reads the reason. Sidebands have credentials of their own: for them, and
         for an upstream, the call ends like any other.
         """
-        if self._close_frame is None:
-            self.ending = why.code
-            self._close_frame, self._revoked = (CloseCode.UNAUTHORIZED, close_reason(why)), why
-        self.hang_up(CloseCode.NORMAL, HUNG_UP)
+        self._ending.revoke(why)
+        self.hang_up(CloseCode.NORMAL, call_ending.HUNG_UP)
 
     def dismiss(self, client: ClientPort, why: AuthFailure, *, at_once: bool = False) -> None:
         """End one sideband, whose credential was revoked. The call goes on.
 
         Nothing more is read from it. It closes after what waits for it, or `at_once`.
         """
-        client.stop_reading()
-        if at_once:
-            client.abort(CloseCode.UNAUTHORIZED, close_reason(why), _revoked_event(why))
-        else:
-            client.send(_revoked_event(why))
-            client.close(CloseCode.UNAUTHORIZED, close_reason(why))
+        call_ending.dismiss(client, why, at_once=at_once)
         self.reconcile()
-
-    def _close_frame_of(self, client: ClientPort, code: int, reason: str) -> tuple[int, str]:
-        if self._revoked is None:
-            return code, reason
-        if client.sideband:
-            return CloseCode.NORMAL, HUNG_UP
-        return CloseCode.UNAUTHORIZED, close_reason(self._revoked)
-
-    def _last_event(self, client: ClientPort) -> OutgoingEvent | None:
-        if self._revoked is None or client.sideband:
-            return None
-        return _revoked_event(self._revoked)
-
-    def _close_client(self, client: ClientPort, code: int, reason: str) -> None:
-        if last := self._last_event(client):
-            client.send(last)  # ignored if the client is already closing
-        client.close(*self._close_frame_of(client, code, reason))
 
     # Inputs
 
@@ -285,25 +239,21 @@ class CallDriver(Generic[In, Eff]):
 
     def feed_event(self, event: ClientEvent, client_id: ClientId) -> None:
         """Take an event of a client whose port decodes by itself. Ignored after it has left."""
-        if client := self._client(client_id):
+        if client := self._clients.find(client_id):
             client.reader.event(event)
 
     def feed_audio(self, pcm: bytes, client_id: ClientId) -> None:
         """Take audio of a client's user, PCM16 at 24 kHz. Ignored after the client has left."""
-        if client := self._client(client_id):
+        if client := self._clients.find(client_id):
             client.reader.audio(pcm)
 
     def detach(self, client_id: ClientId, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
         """Remove a client whose connection is gone. Without its own client the call ends."""
-        self._clients = [other for other in self._clients if other.id != client_id]
-        if not any(not other.sideband for other in self._attached()):
-            if self.ending == "ended":
-                self.ending = f"client_closed_{code}"
+        self._clients.remove(client_id)
+        if not self._clients.has_own:
+            self._ending.closed_by("client", code)
             self.feed(HungUp(code, reason))
         self.reconcile()
-
-    def _client(self, client_id: ClientId) -> ClientPort | None:
-        return next((client for client in self._clients if client.id == client_id), None)
 
     def _pump(self, *, due: bool = False) -> None:
         """Pass what waits to the machine, and perform its effects, until the inbox is empty.
@@ -347,21 +297,18 @@ class CallDriver(Generic[In, Eff]):
             self._break(bug)
 
     def _reconcile(self) -> None:
-        for client in self._clients:
+        for client in self._clients.all:
             client.update_backpressure()
         self._work.update_backpressure()
         if self.mailbox.waiting and self.has_room():
             self._loop.call_soon(self.mailbox.deliver)
         self._rearm()
-        if self.machine.closed and not self._attached():
+        if self.machine.closed and not self._clients.open():
             self._over.set()
 
     def _rearm(self) -> None:
         """Arm one timer for all deadlines, and only when the earliest changed."""
-        due = self.machine.next_deadline()
-        for client in self._clients:
-            if (at := client.deadline()) is not None and (due is None or at < due):
-                due = at
+        due = self._clients.next_deadline(self.machine.next_deadline())
         if due == self._due:
             return
         if self._timer is not None:
@@ -372,23 +319,11 @@ class CallDriver(Generic[In, Eff]):
     def _on_time(self) -> None:
         self._timer = self._due = None
         now = self.clock()
-        for client in self._attached():
-            if (at := client.deadline()) is not None and now >= at:
-                client.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
-                self.detach(client.id, CloseCode.TRY_AGAIN_LATER, "too slow")
+        for client in self._clients.overdue(now):
+            client.abort(CloseCode.TRY_AGAIN_LATER, "too slow")
+            self.detach(client.id, CloseCode.TRY_AGAIN_LATER, "too slow")
         due = self.machine.next_deadline()
         self._pump(due=due is not None and now >= due)
-
-    def _attached(self) -> list[ClientPort]:
-        return [client for client in self._clients if not client.closed]
-
-    def has_room(self) -> bool:
-        """Return whether every client that the call waits for keeps up. Sidebands do not count."""
-        return not any(client.full for client in self._clients if not client.sideband)
-
-    def over_high_water(self) -> bool:
-        """Return whether a sideband's commands must wait, because the call's client is behind."""
-        return any(client.over_high_water for client in self._clients if not client.sideband)
 
     # Effects
 
@@ -397,16 +332,16 @@ class CallDriver(Generic[In, Eff]):
             if isinstance(effect, do.Cancel):
                 self._work.stop(effect)
             elif isinstance(effect, do.Hush):
-                for client in self._attached():
+                for client in self._clients.open():
                     client.hush(effect.item_id)
         for effect in effects:
             match effect:
                 case do.Send(event=event, to=to):
-                    self._send(event, to)
+                    self._events.send(event, to)
                 case do.ForwardToClients():
-                    self._forward_taken(effect)
+                    self._events.forward(effect)
                 case do.Record(event=event):
-                    self._record(event)
+                    self._events.record(event)
                 case do.CloseCall(code=code, reason=reason):
                     self._close(code, reason)
                 case do.Cancel() | do.Hush():
@@ -414,75 +349,36 @@ class CallDriver(Generic[In, Eff]):
                 case _:
                     self._work.perform(effect)
 
-    def _record(self, event: server.ServerEvent) -> int:
-        """Fold the event into the record, and show it to the observers. Return its receipt."""
-        receipt = self.recorder.record_event(event)
-        for observe in self._observers:
-            observe(event)
-        return receipt
-
-    def _send(self, event: server.ServerEvent, to: ClientId | None) -> None:
-        receipt, on_written = self._record(event), self._on_frame_written(event)
-        self._formats.follow(event)
-        outgoing = OutgoingEvent(event)
-        for client in self._attached():
-            if to in (None, client.id) and _tell(client, outgoing, receipt, on_written):
-                on_written = None  # the delay is measured at the first client that takes the event
-
     def forward(self, data: Frame) -> None:
         """Forward a frame that no machine has to read. This is the hot path."""
-        for client in self._clients:
+        for client in self._clients.all:
             if client.forward(data):
                 self.reconcile()
 
-    def _forward_taken(self, passed: do.ForwardToClients) -> None:
-        """Forward a frame that the machine has read, behind what already waits."""
-        event, receipt, on_written = passed.event, 0, None
-        if event is not None:
-            receipt, on_written = self._record(event), self._on_frame_written(event)
-        outgoing = OutgoingEvent(event, passed.data)
-        for client in self._attached():
-            if client.sideband and not passed.sidebands:
-                continue
-            if _tell(client, outgoing, receipt, on_written):
-                on_written = None
-
-    def _on_frame_written(self, event: server.ServerEvent) -> OnFrameWritten | None:
-        if not isinstance(event, server.AudioDelta | server.SpeechStopped):
-            return None
-        due = self.clock()
-
-        def written(held: bool) -> None:
-            now = self.clock()
-            self.recorder.written(event, now)
-            self._on_written(event, due, now, held)
-
-        return written
-
     def _close(self, code: int, reason: str) -> None:
         self._work.end()
-        code, reason = self._close_frame or (code, reason)
-        if self.ending == "ended" and self._attached():
-            self.ending = f"server_closed_{code}"
-        for client in self._attached():
-            self._close_client(client, code, reason)
+        code, reason = self._ending.close_frame or (code, reason)
+        if clients := self._clients.open():
+            self._ending.closed_by("server", code)
+        for client in clients:
+            self._ending.close(client, code, reason)
 
     # Commits
 
     def _committed(self, number: int) -> None:
-        for client in self._clients:
+        for client in self._clients.all:
             client.committed(number)
         self._commit_done.set()
         self.reconcile()
 
     def _not_committed(self) -> None:
         """End the call: the receipts that wait would be false, and their clients must know it."""
-        self.ending = "storage_unavailable"
+        self._ending.word = "storage_unavailable"
         body = error_body.server_error(
             "storage_unavailable", "The conversation could not be stored."
         )
         error = OutgoingEvent(server.Error(event_id="event_storage", error=body))
-        for client in self._attached():
+        for client in self._clients.open():
             client.abort(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
         self._commit_done.set()
         self.feed(HungUp())
@@ -491,27 +387,6 @@ class CallDriver(Generic[In, Eff]):
         while self.recorder.waiting:
             self._commit_done.clear()
             await self._commit_done.wait()
-
-
-def close_reason(why: AuthFailure) -> str:
-    """Return the text of the close frame with code 3000, as for an invalid credential."""
-    return refusals.close_reason(refusals.refused(why))
-
-
-def _tell(
-    client: ClientPort, event: OutgoingEvent, receipt: int, on_written: OnFrameWritten | None
-) -> bool:
-    """Play audio to a client with media; send everything else. Return False if it is ignored."""
-    if client.audio == "media" and isinstance(event.event, server.AudioDelta):
-        client.play(event.event.item_id, event.event.delta)
-        if on_written:
-            on_written(False)  # the port paces playback, so the client is not behind
-        return True
-    return client.send(event, receipt=receipt, written=on_written)
-
-
-def _revoked_event(why: AuthFailure) -> OutgoingEvent:
-    return OutgoingEvent(refusals.error_event(refusals.refused(why), "event_revoked"))
 
 
 SessionDriver = CallDriver[SessionInput, EngineEffect]
