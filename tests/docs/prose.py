@@ -26,6 +26,12 @@ class Block(NamedTuple):
     docstring: bool = False
 
 
+class Comment(NamedTuple):
+    line: int
+    text: str
+    alone: bool  # on a line without code
+
+
 def files(root: Path) -> Iterator[Path]:
     """Yield every file with prose of ours, in a stable order."""
     yield from sorted(root.glob("*.md"))
@@ -116,26 +122,28 @@ def _paragraphs(name: str, first: int, text: str) -> Iterator[Block]:
         number += len(lines) + 1
 
 
-def _python_comments(text: str) -> Iterator[tuple[int, str]]:
+def _python_comments(text: str) -> Iterator[Comment]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT and not re.match(
             r"#!|# (?:type|noqa|fmt)\b", token.string
         ):
-            yield token.start[0], token.string.lstrip("# ")
+            alone = not token.line[: token.start[1]].strip()
+            yield Comment(token.start[0], token.string.lstrip("# "), alone)
 
 
-def _script_comments(text: str) -> Iterator[tuple[int, str]]:
+def _script_comments(text: str) -> Iterator[Comment]:
     """Yield the comments of TypeScript, by their usual layout."""
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.search(r"(?:^|\s)//+ (.*)$|^\s*(?:/\*\*?|\*) (.*?)(?:\*/)?$", line):
-            yield number, (found[1] or found[2] or "").strip()
+            alone = line.strip().startswith(("/", "*"))
+            yield Comment(number, (found[1] or found[2] or "").strip(), alone)
 
 
-def _joined(name: str, comments: Iterable[tuple[int, str]]) -> Iterator[Block]:
-    """Join comments on consecutive lines."""
+def _joined(name: str, comments: Iterable[Comment]) -> Iterator[Block]:
+    """Join comments on consecutive lines. One behind code begins a new block."""
     start, lines = 0, list[str]()
-    for number, text in comments:
-        if lines and number != start + len(lines):
+    for number, text, alone in comments:
+        if lines and (number != start + len(lines) or not alone):
             yield Block(name, start, "\n".join(lines))
             lines = []
         if not lines:

@@ -114,6 +114,8 @@ def test_docstrings_comments_messages_and_test_names_are_prose(tmp_path: Path) -
         "    log.info('call %s ended', 'x')\n"
         "    option(help='Print the version.')\n"
         "    value = 'not prose at all'  # a unit\n"
+        "    other = 1  # another unit,\n"
+        "    # explained on two lines\n"
         "    raise ValueError(f'the key {value} is unknown') from None\n"
     )
     found = {block.text: block.line for block in prose.blocks(tmp_path, file)}
@@ -125,19 +127,20 @@ def test_docstrings_comments_messages_and_test_names_are_prose(tmp_path: Path) -
         "call %s ended": 9,
         "Print the version.": 10,
         "a unit": 11,
-        "the key ": 12,
-        " is unknown": 12,
+        "another unit,\nexplained on two lines": 12,
+        "the key ": 14,
+        " is unknown": 14,
     }
 
 
 def test_markdown_and_typescript_are_read_without_their_code(tmp_path: Path) -> None:
     page, script = tmp_path / "page.md", tmp_path / "call.ts"
     page.write_text("# Title\n\nFirst\nparagraph.\n- item\n  goes on\n\n```\ncode\n```\n    more\n")
-    script.write_text("/** Opens it. */\nconst url = 'https://x'; // the address\n// later\n")
+    script.write_text("/** Opens it. */\nconst url = 'https://x'; // the address\n// later\nconst port = 1; // its port\n")
     texts = [block.text for block in prose.blocks(tmp_path, page)]
     assert texts == ["Title", "First\nparagraph.", "item\ngoes on"]
     texts = [block.text for block in prose.blocks(tmp_path, script)]
-    assert texts == ["Opens it.\nthe address\nlater"]
+    assert texts == ["Opens it.", "the address\nlater", "its port"]
 
 
 @pytest.mark.parametrize(
