@@ -49,7 +49,7 @@ AT_ONCE = 2
 TAIL_MS = 2_400  # of silence, in which late words come
 LONGEST_MS = 9_000  # of silence: any setting has decided by then
 
-Text = tuple[str | float, ...]  # what is said, and the pauses in it, in seconds
+Text = tuple[str | float, ...]  # the words, and the pauses between them in seconds
 PAUSING: tuple[Text, ...] = (
     ("I would like to book", 1.0, "a table for two"),
     ("I would like to go to the", 0.8, "poster session"),
@@ -82,7 +82,7 @@ class Heard:
 
     edges: list[tuple[int, int]]  # where each part begins and ends, ms
     probabilities: list[float] = field(default_factory=list)  # one a frame
-    words: list[tuple[int, str]] = field(default_factory=list)  # when, and all so far
+    words: list[tuple[int, str]] = field(default_factory=list)  # when, and the words until then
     opinions: list[tuple[int, int, float]] = field(default_factory=list)  # when, of the pause at
 
     @property
@@ -105,7 +105,7 @@ class Score:
     delays: list[float] = field(default_factory=list)
 
 
-# What is said
+# The texts
 
 
 def say(text: Text, voice: str, folder: Path) -> tuple[bytes, list[tuple[int, int]]]:
@@ -141,7 +141,7 @@ def _without_silence(pcm: bytes, level_db: float = -45.0) -> bytes:
     return pcm[loud[0] : loud[-1] + size]
 
 
-# Who listens to it
+# The listeners
 
 
 async def listen(

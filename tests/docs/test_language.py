@@ -136,7 +136,10 @@ def test_docstrings_comments_messages_and_test_names_are_prose(tmp_path: Path) -
 def test_markdown_and_typescript_are_read_without_their_code(tmp_path: Path) -> None:
     page, script = tmp_path / "page.md", tmp_path / "call.ts"
     page.write_text("# Title\n\nFirst\nparagraph.\n- item\n  goes on\n\n```\ncode\n```\n    more\n")
-    script.write_text("/** Opens it. */\nconst url = 'https://x'; // the address\n// later\nconst port = 1; // its port\n")
+    script.write_text(
+        "/** Opens it. */\nconst url = 'https://x'; // the address\n// later\n"
+        "const port = 1; // its port\n"
+    )
     texts = [block.text for block in prose.blocks(tmp_path, page)]
     assert texts == ["Title", "First\nparagraph.", "item\ngoes on"]
     texts = [block.text for block in prose.blocks(tmp_path, script)]

@@ -1,4 +1,7 @@
-"""Why a credential is not accepted, in the protocol's words. No message repeats the credential."""
+"""The reasons for refusing a credential, in the protocol's words.
+
+No message repeats the credential.
+"""
 
 from __future__ import annotations
 

@@ -91,8 +91,7 @@ class Policy(Protocol):
     def may_mint(self, caller: Caller, grant: Grant) -> Grant | AuthFailure:
         """Return the grant of a client secret that the caller mints.
 
-        What the caller itself is bound to is filled in. A grant that exceeds what the caller may
-        do is refused.
+        The policy adds the bounds of the caller itself, and refuses a grant that exceeds them.
         """
 
     def minter_id(self, caller: Caller) -> str | None:

@@ -45,7 +45,7 @@ def _language(value: str) -> str:
 
 def _role(value: str, info: ValidationInfo) -> str:
     if value in ("default", "file") or value in (ValidationContext.of(info).languages or ()):
-        raise wrong(f'"{value}" cannot be a role: it means something else in [instructions]')
+        raise wrong(f'"{value}" cannot be a role: it has another meaning in [instructions]')
     return value
 
 

@@ -1,4 +1,4 @@
-"""What the validators of an assistant share: the context, and how they report problems.
+"""The parts that the validators of an assistant share: the context, and how they report problems.
 
 A validator raises `wrong(...)` with all the problems that it found. Pydantic collects them over
 the whole file; `load` adds file and line.

@@ -40,7 +40,7 @@ _HERTZ = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much noise is removed."""
+    """The strength of noise reduction."""
 
     floor_db: float  # the most, of any frequency, at any time
     excess: float = 1.0  # factor on the estimated noise
@@ -100,7 +100,7 @@ class Denoiser:
 
 
 class Noise:
-    """What a stream's noise is like, frequency by frequency, and what to do about it."""
+    """Estimates a stream's noise, frequency by frequency, and how much to attenuate."""
 
     def __init__(self, depth: Depth) -> None:
         self._floor = np.float32(10 ** (-depth.floor_db / 20))

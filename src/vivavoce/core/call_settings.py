@@ -50,7 +50,7 @@ DEFAULT_SETTINGS = CallSettings()
 
 @dataclass(frozen=True, slots=True)
 class CallParts(Generic[Eff_contra]):
-    """What the collaborators of one machine share. `Eff_contra`: what they may request."""
+    """The objects that the parts of one machine share. `Eff_contra`: what they may request."""
 
     effects: EffectSink[Eff_contra]
     conversation: Conversation

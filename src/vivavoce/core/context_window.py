@@ -45,7 +45,7 @@ class ContextWindow:
         return kept if self._excess(config, kept) <= 0 else None
 
     def fit_once(self, config: SessionConfig, items: Iterable[Item]) -> tuple[Item, ...] | None:
-        """Do the same for the input of one response, without remembering what was left out."""
+        """Fit the input of one response, and forget which items were left out."""
         whole = tuple(items)
         if self._excess(config, whole) <= 0:
             return whole

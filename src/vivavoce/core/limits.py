@@ -1,4 +1,4 @@
-"""How much one call may hold, so that an excessive client harms no other call.
+"""Limit how much one call may hold, so that an excessive client harms no other call.
 
 Requests of clients are checked against these limits before anything changes. Speech is never
 refused for its size: an item of the user's speech or of the engine is small, and only counted.

@@ -143,11 +143,11 @@ class TranscriptionSession:
     # Deadlines
 
     def next_deadline(self) -> float | None:
-        """When to call `on_deadline`, or None if nothing is due."""
+        """Return when to call `on_deadline`, or None if nothing is due."""
         return None if self.closed else min(self._lifetime.due, self._idle_at)
 
     def on_deadline(self, now: float) -> None:
-        """Do what is due at this time."""
+        """Perform everything that is due at this time."""
         if now >= self._lifetime.due:
             self._end("session_expired", self._lifetime.message, CloseCode.GOING_AWAY)
         elif now >= self._idle_at:
@@ -155,7 +155,7 @@ class TranscriptionSession:
 
     @property
     def _idle_at(self) -> float:
-        """When the session ends for inactivity. Never while a transcript is expected."""
+        """Return when the session ends for inactivity. Never while a transcript is expected."""
         return NEVER if self._input_audio.transcripts else self._inactivity.due()
 
     def _end(self, code: str, message: str, close: int) -> None:

@@ -26,7 +26,7 @@ ONLY_SPEAKER = "A"  # without diarization
 
 @dataclass(frozen=True, slots=True)
 class TranscriptOptions:
-    """Which events about transcripts a session asks for."""
+    """The events about transcripts that a session requests."""
 
     words: bool = False
     logprobs: bool = False

@@ -62,7 +62,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class TurnTimes:
-    """When the audio of one turn was written to the client, and how long its stages took.
+    """The time at which the audio of a turn was written, and how long its stages took.
 
     The outbox and the engines measure, the recorder stores. The core has no clock.
     """

@@ -115,7 +115,7 @@ class Brain(Protocol):
 
 
 class VoiceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """How to say it. `name` is the protocol's (marin, cedar, …) or the adapter's own."""
+    """The voice of a text. `name` is the protocol's (marin, cedar, …) or the adapter's own."""
 
     name: str
     speed: float = 1.0  # 0.25 to 1.5

@@ -1,7 +1,7 @@
 """An OpenAI-compatible HTTP endpoint, as its three adapters see it.
 
-What a server says about a failure may quote keys and what people said: of its words only the
-short code goes further, into a sentence of ours.
+A server's text about a failure may quote keys and what people said. Only its short code goes
+into our own sentence.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The language of a file is its suffix (`food.it.md`), or its folder (`it/food.md`), or the
 assistant's first; regions (`en-GB`) share what their language knows. A programme without either is
-told in all languages that have none of their own.
+read in all languages that have none of their own.
 """
 
 from __future__ import annotations

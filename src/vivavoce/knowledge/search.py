@@ -1,10 +1,10 @@
 """Find the chunk that a question is about, and how sure that is.
 
-BM25 (Robertson and Zaragoza 2009) over stems, with three things that spoken questions need: a word
-that is not in the knowledge may be a misheard one that is; two words may be one ("key note"); and
-a word may have an everyday synonym. Confidence is not the score: it is the share of the question's
-meaning (by inverse document frequency) that the chunk covers, so that a question about
-another subject stays low, although one of its words may occur often.
+The score is BM25 (Robertson and Zaragoza 2009) over stems, with three additions for speech. An
+unknown word may be a misheard one of the knowledge. Two words may be one ("key note"). A word may
+have an everyday synonym. Confidence is not the score. It is the share of the question's meaning (by
+inverse document frequency) that the chunk covers. So a question about another subject stays low,
+although one of its words may occur often.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class KnowledgeIndex:
         return self._asked.get(_plain(text))
 
     def idf(self, term: str) -> float:
-        """How much a stem tells; one that we never met, a little more than an average one."""
+        """Return the weight of a stem. An unknown one has a little more than the average."""
         count = len(self._postings.get(term, ()))
         if not count:
             return 0.65 * math.log(2 + len(self.chunks))

@@ -74,7 +74,7 @@ class _Clock:
             async with asyncio.timeout(max(min(self._left, self._quiet_s), 0)):
                 yield
         except TimeoutError:
-            raise NetError("timeout", f"{host} took too long") from None
+            raise NetError("timeout", f"{host} did not answer in time") from None
         finally:
             self._left -= loop.time() - began
 

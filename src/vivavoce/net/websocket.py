@@ -1,9 +1,9 @@
 """One WebSocket, as server or client: the transport of a call's driver, on picows.
 
 picows delivers frames, not messages: `Socket` joins fragments, up to a size. picows has no
-backpressure: `full` says that the kernel accepts no more bytes, `pause_reading` stops the peer.
-picows does not limit the work per loop iteration either: messages of one read that exceed a share
-of time wait for the next iteration, and the socket is not read until then.
+backpressure: `full` says that the kernel accepts no more bytes, and `pause_reading` stops the peer.
+picows does not limit the work per loop iteration. So messages of one read that exceed a share of
+time wait for the next iteration, and the socket is not read until then.
 Closing waits for the peer's CLOSE frame. A TCP connection that is closed with unread bytes is
 reset, and the peer might never see our last messages.
 """

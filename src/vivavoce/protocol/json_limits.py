@@ -1,4 +1,4 @@
-"""How much a frame holds and how deep it lies, seen in its bytes.
+"""Measure how much a frame holds and how deeply it nests, from its bytes.
 
 Decoding is expensive: 14 MiB of `{},` are five million objects, which block the loop for seconds.
 A million keys cost as much, and so do numbers of some thousand digits. So a frame is judged by what
@@ -42,7 +42,7 @@ def _crowded(data: bytes) -> bool:
 
 
 def deep(data: bytes | bytearray | memoryview | str) -> bool:
-    """Do more than `DEPTH` lie within each other? Of valid JSON that is not `crowded`."""
+    """Return whether more than `DEPTH` levels are nested, in valid JSON that is not `crowded`."""
     data = _bytes(data)
     if data.count(b"{") + data.count(b"[") <= DEPTH:  # some of them may stand in strings
         return False

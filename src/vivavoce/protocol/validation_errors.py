@@ -133,7 +133,7 @@ def shorten(text: str) -> str:
 
 
 def _no_event(sentence: str, path: str) -> str | None:
-    """Is it not even an event? Everything hangs on an object with a `type`."""
+    """Return the message for a frame that is not an event: an object with a `type`."""
     if sentence == "Object missing required field `type`":
         return "The 'type' field is missing."
     if path == "type" and sentence.startswith("Expected"):

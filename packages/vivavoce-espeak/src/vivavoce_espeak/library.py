@@ -57,7 +57,7 @@ _Callback = c.CFUNCTYPE(c.c_int, c.POINTER(c.c_short), c.c_int, c.POINTER(_Event
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to say it."""
+    """The voice that speaks a text, and its manner."""
 
     voice: str
     pitch: int = 50
@@ -67,7 +67,7 @@ class Manner:
 
 
 class Missing(Exception):
-    """This machine has no espeak-ng that works."""
+    """Raised if this machine has no espeak-ng that works."""
 
 
 class Library:

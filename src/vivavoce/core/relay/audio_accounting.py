@@ -1,4 +1,4 @@
-"""How much of an item's audio was forwarded, without decoding each frame.
+"""Count how much of an item's audio was forwarded, without decoding each frame.
 
 The first audio delta of an item is decoded. It shows how many bytes of a frame are not audio. The
 upstream writes all deltas of one item alike, so their lengths give the audio of the others.

@@ -1,4 +1,4 @@
-"""What the upstream receives of a client's frame, when fields of the session are locked."""
+"""Rewrite a client's frame for the upstream, if fields of the session are locked."""
 
 from __future__ import annotations
 

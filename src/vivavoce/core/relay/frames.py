@@ -24,7 +24,7 @@ class Direction(Enum):
 
 
 class Verdict(Enum):
-    """What to do with a frame."""
+    """The way of a frame: forward it unread, or take it into the machine."""
 
     FORWARD = auto()
     TAKE = auto()

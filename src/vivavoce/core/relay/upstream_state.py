@@ -23,7 +23,7 @@ OWN_EVENT = "event_vivavoce_"  # begins the ids of the events that the relay its
 
 
 class UpstreamState:
-    """What the relay knows of the connection to one upstream."""
+    """The state of the connection to one upstream."""
 
     __slots__ = (
         "audio",
@@ -50,7 +50,7 @@ class UpstreamState:
 
     @property
     def deadline(self) -> float:
-        """When to stop waiting for the upstream: for its session, or the end of a greeting."""
+        """Return when to stop waiting for the upstream's session, or for the end of a greeting."""
         return self.greeting.deadline if self.flowing else self.opening.deadline
 
     def unsent_frames(self) -> list[HeldFrame]:

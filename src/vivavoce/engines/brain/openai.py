@@ -213,7 +213,7 @@ def _read(data: bytes) -> _Chunk:
     try:
         chunk = _decoder.decode(data)
     except (ValueError, RecursionError):
-        raise EngineError(f"{PATH}: the server sent what is no answer") from None
+        raise EngineError(f"{PATH}: the server's answer cannot be read") from None
     if chunk.error:
         raise in_stream(PATH, chunk.error)
     return chunk

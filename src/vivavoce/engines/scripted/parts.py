@@ -35,7 +35,7 @@ PEAK = 6000
 
 
 def sure(text: str) -> tuple[Logprob, ...]:
-    """How sure a script is of each of its words, with the space before it."""
+    """Return how sure a script is of each of its words, with the space before it."""
     return tuple(
         Logprob(token=token, logprob=SURE, bytes=tuple(token.encode()))
         for token in re.findall(r"\s*\S+", text)

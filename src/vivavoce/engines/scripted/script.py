@@ -2,7 +2,7 @@ r"""Read the transcripts and answers of the scripted engine from a TOML or JSON 
 
 heard = ["when does the keynote start"]       # the transcripts of speech, in turn
 
-[[rules]]                                     # the first that fits
+[[rules]]                                     # the first that fits is used.
 when = "keynote"                              # part of what the user said, in any case
 say = "It starts at nine."
 

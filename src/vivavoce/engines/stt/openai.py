@@ -79,7 +79,7 @@ class OpenAIStt:
         async for piece in sound:
             pcm += piece
             if len(pcm) > LONGEST:
-                raise EngineError(f"{PATH}: nobody speaks for so long")
+                raise EngineError(f"{PATH}: the utterance exceeds the limit")
         if not pcm:
             return Transcript("")
         form = self._form(language)
@@ -132,14 +132,14 @@ def _read(data: bytes) -> _Event:
     try:
         return msgspec.json.decode(data, type=_Event)
     except (ValueError, RecursionError):
-        raise EngineError(f"{PATH}: the server sent what is no transcript") from None
+        raise EngineError(f"{PATH}: the server's transcript cannot be read") from None
 
 
 def _understood(data: bytes) -> Transcript:
     try:
         heard = msgspec.json.decode(data, type=_Transcript)
     except (ValueError, RecursionError):
-        raise EngineError(f"{PATH}: the server sent what is no transcript") from None
+        raise EngineError(f"{PATH}: the server's transcript cannot be read") from None
     return Transcript(
         heard.text.strip(),
         tuple(map(_logprob, heard.logprobs or ())),

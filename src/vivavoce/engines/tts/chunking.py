@@ -39,7 +39,10 @@ class SpeechChunker:
         self._known = bool(self._marks)
 
     def push(self, pcm: bytes, marks: Iterable[Mark] = ()) -> list[AudioChunk]:
-        """Where a word ends is known when the next begins: its piece waits for that."""
+        """Add audio, and return the pieces that are complete.
+
+        The end of a word is known when the next one begins, so its piece waits for that.
+        """
         self._sound += pcm
         self._mark(marks)
         pieces = []
@@ -71,7 +74,7 @@ class SpeechChunker:
         return bool(self._marks) and self._marks[-1][1] >= self._ms(size)
 
     def _size(self) -> int:
-        """How many bytes the next piece takes, or 0 while there are too few."""
+        """Return how many bytes the next piece takes, or 0 while there are too few."""
         size = (PIECE_MS if self._at else FIRST_MS) * BYTES_PER_MS
         return size if len(self._sound) >= size else 0
 

@@ -36,7 +36,7 @@ _FLITE |= {"alloy": "rms", "cedar": "rms", "verse": "awb", "ballad": "awb"}
 
 
 def find() -> str | None:
-    """Where the best of the programs is, if there is any."""
+    """Return the path of the best program that is installed, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
@@ -67,7 +67,7 @@ class CommandLineTts:
                 speak = self._flite if self._is_flite else self._espeak
                 return await speak(text, voice)
         except TimeoutError:
-            raise EngineError(f"{self._name} took too long", "engine_timeout") from None
+            raise EngineError(f"{self._name} did not finish in time", "engine_timeout") from None
 
     async def _espeak(self, text: bytes, voice: VoiceRequest) -> bytes:
         variant = _ESPEAK.get(voice.name)

@@ -146,7 +146,7 @@ class Espeak:
                 frame = await frames.get()
         except TimeoutError:
             process.kill()
-            raise EngineError("espeak took too long", "engine_timeout") from None
+            raise EngineError("espeak did not answer in time", "engine_timeout") from None
         if isinstance(frame, EngineError):
             raise frame
         return frame
@@ -208,7 +208,7 @@ async def _start() -> _Process:
         process.kill()
         await process.close()
         if isinstance(error, TimeoutError):
-            raise EngineError("espeak took too long to start", "engine_timeout") from None
+            raise EngineError("espeak did not start in time", "engine_timeout") from None
         raise
     return process
 

@@ -1,4 +1,4 @@
-"""What a Whisper-like network hears: how loud each of 80 bands is, a hundred times a second.
+"""Compute the input of a Whisper-like network: the level of 80 bands, 100 times a second.
 
 After the published definition (Radford et al. 2022, §2.2, and its reference code): windows of 25 ms
 every 10 ms, bands of Slaney's mel scale, logarithm of their power with 8 decades below the loudest
@@ -50,7 +50,7 @@ def _window() -> NDArray[np.float64]:
 
 @cache
 def _bands() -> NDArray[np.float64]:
-    """How much of each frequency is in each band: triangles of equal area, overlapping by half."""
+    """Return the weights of frequencies in bands: triangles of equal area, overlapping by half."""
     hertz = np.fft.rfftfreq(WINDOW, 1 / RATE)
     edges = _hertz(np.linspace(0, _mel(RATE / 2), BANDS + 2))
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

@@ -1,9 +1,9 @@
 """smart-turn v3: is the talker done, by melody and rhythm? A `PauseJudge`.
 
-The operator gives the model file (8.7 MB, BSD-2-Clause, by Daily; the `pipecat-ai` wheel holds
-`smart-turn-v3.2-cpu.onnx`). It hears 8 s at 16 kHz, silence before them if there was less, as
-Whisper would, and gives one probability. 50 to 150 ms of one processor each time, in a thread;
-onnxruntime and numpy's transforms let the loop go on meanwhile.
+The operator gives the model file (8.7 MB, BSD-2-Clause, by Daily). The `pipecat-ai` wheel holds
+`smart-turn-v3.2-cpu.onnx`. The model gets the last 8 s at 16 kHz, padded with silence in front, and
+returns one probability. Each call takes 50 to 150 ms of one processor, in a thread. onnxruntime and
+numpy release the interpreter's lock, so the event loop goes on.
 """
 
 from __future__ import annotations

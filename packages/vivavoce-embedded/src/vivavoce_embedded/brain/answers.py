@@ -99,7 +99,7 @@ class Answers:
         return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
 
     def more(self, last_said: str, language: str) -> BrainReply | None:
-        """Return the sentences of the last topic that the assistant has not said yet."""
+        """Return the sentences of the last topic that the assistant has left out."""
         chunk = self.topic(last_said)
         if chunk is None:
             return None

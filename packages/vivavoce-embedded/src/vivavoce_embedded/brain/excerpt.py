@@ -1,4 +1,4 @@
-"""What of a question the rules look at, cut to what they can ever need.
+"""The part of a question that the rules read, cut to what they can ever need.
 
 This is all that is done with a client's words and tools in the server's own process. The rest is
 the work of another process.

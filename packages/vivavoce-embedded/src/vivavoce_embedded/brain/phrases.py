@@ -201,7 +201,7 @@ MORE = re.compile(
 
 
 def small_talk(folded: str) -> str | None:
-    """Which of the kinds above the whole text is; `repeat` and `help` need more than a phrase."""
+    """Return the kind of a text that is small talk only. `repeat` and `help` need more words."""
     return next((kind for kind, pattern in _COMPILED if pattern.match(folded)), None)
 
 

@@ -1,6 +1,6 @@
-"""What kind of fact a question wants, and which sentences hold facts of that kind.
+"""Find the kind of fact that a question wants, and which sentences hold facts of that kind.
 
-All patterns work on folded text but that of people, who are known by their capitals.
+All patterns but one work on folded text. The pattern of people needs their capitals.
 """
 
 from __future__ import annotations

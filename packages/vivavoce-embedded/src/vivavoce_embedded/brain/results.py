@@ -1,4 +1,4 @@
-"""What a tool answered, as a sentence."""
+"""Make a sentence of the output of a tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a question wants of a programme: which day, which room, what order.
+"""Read a question about a programme: which day, which room, what order.
 
 "What talks are on Tuesday morning?" is a wish for a list; "and on Wednesday?" changes it.
 """
@@ -72,7 +72,7 @@ _PLACED = re.compile(r"\b(where|when|dove|quando|donde|cuando)\b")
 
 
 class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What the events must be. None does not matter."""
+    """The properties that the events must have. None: any."""
 
     date: str | None = None
     weekday: int | None = None

@@ -85,7 +85,7 @@ def in_language(value: object, language: str) -> list[str]:
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """What all looking for values in one utterance shares."""
+    """The context that all searches for values in one utterance share."""
 
     said: UserUtterance
     today: dt.date
@@ -297,7 +297,7 @@ def _safe_pattern(pattern: str) -> tuple[re.Pattern[str], int] | None:
     more than `TRIALS` ways on one candidate: an open repeat multiplies them by its length, an
     optional or an alternative by two. Returns how many ways there are, too.
     """
-    bare = re.sub(r"\\\D|\[\^?\]?[^\]]*\]", "x", pattern)  # quantifiers in classes are none
+    bare = re.sub(r"\\\D|\[\^?\]?[^\]]*\]", "x", pattern)  # in a class they are plain characters
     if re.search(r"\)[*+?{]|\(\?|\\\d", bare):
         return None
     repeats = len(re.findall(r"[*+]|\{\d*,\d*\}", bare))

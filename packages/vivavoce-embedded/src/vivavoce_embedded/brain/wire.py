@@ -1,4 +1,4 @@
-"""What the server and the processes of the brain say to each other.
+"""The messages between the server and the processes of the brain.
 
 A frame is its length (four bytes) and a message in MessagePack. Each request gets one answer, in
 the order of the requests.

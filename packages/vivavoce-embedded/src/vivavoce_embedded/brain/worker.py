@@ -24,7 +24,7 @@ PATIENCE = 1.5  # times what the server waits
 
 
 class Responders:
-    """What each assistant knows, indexed. The one used least recently makes room."""
+    """The indexed knowledge of each assistant. The one used least recently makes room."""
 
     def __init__(self, most: int = KEPT_BYTES) -> None:
         self._most = most

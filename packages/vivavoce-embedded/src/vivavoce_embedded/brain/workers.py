@@ -36,7 +36,7 @@ _keys = count(1)
 
 
 class Knowledge:
-    """What one assistant knows, as it is sent to a process: once to each that is asked about it."""
+    """The knowledge of one assistant, as it is sent once to each process that needs it."""
 
     def __init__(self, chunks: Iterable[Chunk], languages: Sequence[str], name: str) -> None:
         self.key = next(_keys)
@@ -199,7 +199,7 @@ class Worker:
             raise self._child.garbled() from None
 
     async def _frame(self) -> bytes:
-        """May be cancelled, and called again: what was read of a frame is not lost."""
+        """Read a frame. After a cancellation, the next call continues with the same frame."""
         reader = self._child.answers
         if self._size is None:
             (size,) = wire.HEADER.unpack(await reader.readexactly(wire.HEADER.size))

@@ -136,7 +136,7 @@ class _Tape:
             return
         if self._replays < REPLAYS:
             self._replays += 1
-            raise _Quiet("Nobody speaks.")
+            raise _Quiet("The user is silent.")
         self._replays = 0
         self._heard.clear()
 

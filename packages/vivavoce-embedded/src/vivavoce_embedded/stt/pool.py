@@ -184,6 +184,6 @@ class Worker:
 
 
 def _asked_to_end() -> int:
-    """How often this task was cancelled."""
+    """Return how often this task was cancelled."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
