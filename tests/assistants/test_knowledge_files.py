@@ -106,7 +106,9 @@ def test_many_stars_look_at_each_directory_once(tmp_path: Path) -> None:
     assert "Inside." in known(load(folder, KNOWN))
 
 
-def test_a_tree_that_is_too_deep_or_too_wide_is_said_and_not_walked_through(tmp_path: Path) -> None:
+def test_a_tree_beyond_the_limits_of_depth_or_width_is_reported_and_not_walked(
+    tmp_path: Path,
+) -> None:
     """To open a directory costs a step for each one above it."""
     folder = write(tmp_path, PATTERNS, knowledge__a_md="# A\nInside.")
     (folder / "knowledge" / "/".join("d" * 41)).mkdir(parents=True)

@@ -433,7 +433,7 @@ def test_any_file_gives_an_assistant_or_a_list_of_mistakes(
         (f"voice.speed = {'9' * 400}", "assistant.toml:2: voice.speed: must be a number"),
     ],
 )
-def test_number_of_too_many_digits_is_a_mistake(tmp_path: Path, toml: str, told: str) -> None:
+def test_a_number_with_5000_digits_is_a_mistake(tmp_path: Path, toml: str, told: str) -> None:
     assert mistake(tmp_path, toml) == told
 
 

@@ -43,7 +43,7 @@ def test_a_question_that_crosses_her_greeting_is_answered(visiting: Visiting) ->
     expect(visit.trouble).to_have_count(0)
 
 
-def test_what_the_page_cannot_do_is_said(visiting: Visiting) -> None:
+def test_the_page_names_what_it_cannot_do(visiting: Visiting) -> None:
     visit = visiting().enter("Charlotte")
     visit.how("In writing")
     visit.write("Show me the cloakroom on the map")

@@ -206,7 +206,7 @@ def test_a_model_out_of_reach_is_named_and_what_was_typed_is_kept(visiting: Visi
     expect(visit.said_by("You")).to_have_text("hello")
 
 
-def test_a_conversation_that_is_gone_is_begun_anew(visiting: Visiting) -> None:
+def test_a_conversation_that_is_gone_begins_again(visiting: Visiting) -> None:
     visit = visiting()
     lines: list[WebSocketRoute] = []
 
@@ -231,7 +231,7 @@ def test_a_conversation_that_is_gone_is_begun_anew(visiting: Visiting) -> None:
     assert "conversation_id" not in lines[-1].url
 
 
-def test_speech_in_a_language_that_is_not_understood_is_said_to_be_so(visiting: Visiting) -> None:
+def test_the_page_reports_speech_in_an_unknown_language(visiting: Visiting) -> None:
     visit = visiting(locale="it-IT")
     item = {"type": "message", "id": "item_1", "role": "user", "status": "completed",
             "content": [{"type": "input_audio", "transcript": None}]}  # fmt: skip
@@ -313,7 +313,7 @@ def test_signing_out_leads_to_the_door(visiting: Visiting) -> None:
     expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
 
 
-def test_nobody_enters_without_a_link_and_no_link_works_twice(visiting: Visiting) -> None:
+def test_a_user_enters_only_with_a_link_and_no_link_works_twice(visiting: Visiting) -> None:
     visit = visiting(stranger=True)
     visit.page.goto(visit.served.url)
     expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
@@ -343,7 +343,7 @@ def test_the_page_speaks_the_language_of_the_browser(visiting: Visiting) -> None
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nobody_is_kept_out(visiting: Visiting, dark: bool, width: int) -> None:
+def test_axe_finds_no_barrier(visiting: Visiting, dark: bool, width: int) -> None:
     visit = visiting(dark=dark, width=width).enter()
     assert visit.barriers() == []
     visit.write("hello")

@@ -76,7 +76,7 @@ def test_next_utterance_waits_until_the_previous_line_is_complete() -> None:
     assert s.shown == "first\nsecond"
 
 
-def test_a_last_word_that_contradicts_is_written_anew() -> None:
+def test_a_last_word_that_contradicts_is_written_again() -> None:
     s = Story(file=Terminal())
     s.begin("a", 0)
     s.delta("a", "what tie")

@@ -289,7 +289,7 @@ def test_without_any_voice_calls_are_in_text_and_say_so(tmp_path: Path) -> None:
         hold(served, key, "charlotte", story)
 
 
-def test_a_language_that_the_recogniser_does_not_know_is_said(
+def test_a_language_that_the_recogniser_does_not_know_is_an_error(
     served: Served, key: str, question: bytes
 ) -> None:
     async def story(c: Conversation) -> None:

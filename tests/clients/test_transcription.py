@@ -134,7 +134,7 @@ stt = "openai"
 """
 
 
-def test_each_word_says_how_sure_it_is_where_somebody_knows(tmp_path: Path) -> None:
+def test_each_word_has_its_probability_if_the_recogniser_knows_it(tmp_path: Path) -> None:
     """The recogniser is behind a socket of its own, and streams."""
 
     async def story(c: Conversation) -> None:

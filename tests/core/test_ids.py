@@ -29,7 +29,7 @@ def test_ids_sort_by_their_time(one: float, other: float, a: bytes, b: bytes) ->
 
 @settings(deadline=None)
 @given(st.binary(min_size=10, max_size=10), st.binary(min_size=10, max_size=10))
-def test_other_dice_give_another_id(a: bytes, b: bytes) -> None:
+def test_other_random_bytes_give_another_id(a: bytes, b: bytes) -> None:
     assert (ids.new_id("item", 1.0, a) == ids.new_id("item", 1.0, b)) == (a == b)
 
 

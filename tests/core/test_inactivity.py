@@ -38,7 +38,7 @@ def test_a_call_in_which_nothing_happens_ends_and_says_why() -> None:
     assert "5 minutes" in close.reason
 
 
-def test_an_open_microphone_is_no_sign_of_life() -> None:
+def test_an_open_microphone_does_not_count_as_activity() -> None:
     s = Scenario(config(ServerVad()), idle_s=10)
     s.hear(silence_ms=9_000)
     assert wait_for_the_end(s, 5) == pytest.approx(10, abs=1.1)

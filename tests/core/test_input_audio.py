@@ -46,7 +46,7 @@ PUSH_TO_TALK = update(audio={"input": {"turn_detection": None}})
 # Semantic turns
 
 
-def test_a_pause_after_and_is_no_end() -> None:
+def test_a_pause_after_and_does_not_end_the_turn() -> None:
     s = semantic(language="en")
     s.hear(speech_ms=800)
     s.tell(PartialTranscript("item_1", "a coffee", "a coffee and"))
@@ -174,7 +174,7 @@ def test_a_commit_in_the_middle_of_speech_is_the_end_of_that_item() -> None:
     s.check()
 
 
-def test_a_take_that_is_thrown_away_is_no_turn() -> None:
+def test_audio_that_is_cleared_does_not_become_a_turn() -> None:
     s = Scenario()
     s.hear(speech_ms=800)
     s.tell(client.AudioClear())

@@ -114,7 +114,7 @@ def test_an_item_as_large_as_may_be_is_taken() -> None:
     assert s.errors == []
 
 
-def test_the_name_of_an_item_is_no_novel() -> None:
+def test_the_name_of_an_item_is_bounded() -> None:
     error = refused(limited(), text("a", "x" * 512), text("a", "y" * 513))
     assert (error.code, error.param) == ("invalid_value", "item.id")
 
@@ -195,7 +195,7 @@ def test_out_of_band_responses_are_limited() -> None:
         client.ItemTruncate(item_id="x" * 10**6, content_index=0, audio_end_ms=0),
     ],
 )
-def test_a_long_name_is_not_said_back_whole(event: client.Command) -> None:
+def test_an_error_repeats_only_a_part_of_a_long_name(event: client.Command) -> None:
     assert len(refused(limited(), event).message) < 250
 
 
@@ -225,7 +225,7 @@ def test_the_sound_of_a_telephone_inside_an_item_is_bounded_by_what_it_costs() -
     s.tell(sounding(bytes(100)))
 
 
-def test_a_minute_of_a_telephone_is_brought_to_24_khz_by_whoever_listens() -> None:
+def test_a_minute_of_a_telephone_is_resampled_to_24_khz_by_the_work() -> None:
     """That takes 0.15 s, in which the machine, and everybody beside it, would stand still."""
     s = limited()
     s.tell(update(audio={"input": {"format": {"type": "audio/pcmu"}}}))

@@ -371,7 +371,7 @@ def test_audio_of_a_browser_is_forwarded_without_decoding() -> None:
     assert relay.glance(UP, memoryview(APPEND)) is Verdict.FORWARD
 
 
-def test_responses_name_our_conversation_and_are_else_untouched() -> None:
+def test_responses_name_our_conversation_and_are_otherwise_untouched() -> None:
     theirs = RESPONSE | {"conversation_id": "conv_theirs", "new": 1.50}
     part = {"type": "output_audio", "transcript": 'say "conversation_id":"conv_theirs"'}
     quoted = SAID | {"content": [part]}

@@ -380,7 +380,7 @@ def test_text_ends_at_its_limit(s: Scenario) -> None:
     s.check()
 
 
-def test_a_limit_that_is_just_met_is_no_limit(s: Scenario) -> None:
+def test_a_limit_that_is_just_met_cuts_nothing(s: Scenario) -> None:
     wish = ResponseOptions(output_modalities=("text",), max_output_tokens=3)
     s.tell(client.ResponseCreate(response=wish))
     say(s, "1234567890ab")

@@ -32,7 +32,7 @@ def order(s: Scenario) -> list[str]:
 # Items
 
 
-def test_an_empty_previous_item_is_none_at_all(s: Scenario) -> None:
+def test_an_empty_previous_item_counts_as_missing(s: Scenario) -> None:
     s.tell(client.ItemCreate(item=written("a")))
     s.tell(client.ItemCreate(item=written("b"), previous_item_id=""))
     assert order(s) == ["a", "b"]

@@ -90,7 +90,7 @@ RULES = (
     Rule(
         "archaic",
         r"\b(?:anew|dear|shall|besides|whatsoever|for ever|so many|so long as|called so"
-        r"|else (?=[a-z])|as (?:many|much|long) as (?:it|they) (?:may|will|has|have))\b"
+        r"|(?<!thing )else (?=[a-z])|as (?:many|much|long) as (?:it|they) (?:may|will|has|have))\b"
         r"|, for (?:it|they|he|she|there|nothing|that|this) ",
         "Use current words: again, expensive, must, also, because, otherwise, the maximum.",
         "It is asked anew, for it may have changed.",

@@ -131,7 +131,7 @@ def test_many_ordinary_tools_and_a_sentence_are_within_the_budget() -> None:
     assert 0 < spent(excerpt(asked(tools, said))) < STEPS
 
 
-def test_what_is_too_much_is_passed_over_and_what_came_before_it_is_not() -> None:
+def test_text_beyond_the_budget_is_ignored_and_earlier_text_is_not() -> None:
     heavy = [examples(64, 40) for _ in range(TOOLS - 1)]
     wanted = tool("set_timer", "Set a timer", ("minutes",), minutes={"type": "integer"})
     said = [user("set a timer for ten minutes")]
@@ -185,7 +185,7 @@ def test_of_a_long_history_only_the_end_is_read() -> None:
     assert history.looked == TURNS + 2, "one turn more may be what was asked, and one ends it"
 
 
-def test_of_many_outputs_the_last_are_told() -> None:
+def test_the_reply_names_the_last_of_many_outputs() -> None:
     items: list[Item] = [user("go")]
     for number in range(1_000):
         items += [

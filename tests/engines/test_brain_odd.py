@@ -131,7 +131,7 @@ def test_whatever_answers_a_question_of_ours_there_is_a_reply(
 
 @settings(max_examples=150, deadline=None)
 @given(OUTPUTS)
-def test_whatever_a_tool_returns_is_told_as_a_sentence(output: str) -> None:
+def test_every_output_of_a_tool_becomes_a_sentence(output: str) -> None:
     told = reply([user("go"), FunctionOutput(call_id="call_1", output=output)], [])
     assert told.kind == "result"
     assert told.text
@@ -141,7 +141,7 @@ def test_whatever_a_tool_returns_is_told_as_a_sentence(output: str) -> None:
 @pytest.mark.parametrize(
     "text", ["፩ may", f"{DIGITS} may", "٤ مايو may ٤", "may \ud800", "1" * 5000]
 )
-def test_odd_numbers_are_no_dates_and_end_nothing(text: str) -> None:
+def test_odd_numbers_do_not_become_dates_and_end_nothing(text: str) -> None:
     assert reply([user(text)], list(ALL), language="en").kind in ("unknown", "answer", "ask")
 
 

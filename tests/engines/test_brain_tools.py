@@ -65,7 +65,7 @@ THURSDAY, FRIDAY = "2027-06-17", "2027-06-18"
         ),
     ],
 )
-def test_a_tool_is_called_with_what_was_said(
+def test_a_tool_is_called_with_the_words_of_the_user(
     text: str, name: str, arguments: dict[str, object]
 ) -> None:
     reply = Talk(*ALL).say(text)
@@ -114,7 +114,7 @@ def test_another_question_in_between_is_answered_and_ours_asked_again() -> None:
     }
 
 
-def test_what_is_not_understood_is_asked_again_but_not_for_ever() -> None:
+def test_the_brain_asks_again_a_limited_number_of_times() -> None:
     talk = Talk(*ALL)
     talk.say("set a timer")
     first = talk.say("purple")
@@ -167,7 +167,7 @@ def test_a_pattern_is_found_as_spelled() -> None:
 @pytest.mark.parametrize(
     "pattern", ["(a+)+$", "a?" * 40 + "a" * 40, "(a|a)" * 30 + "b", "a*a*a*a*a*b", "[a-c*]*a*a*b"]
 )
-def test_a_pattern_that_could_take_for_ever_is_passed_over(pattern: str) -> None:
+def test_a_pattern_of_exponential_cost_is_ignored(pattern: str) -> None:
     evil: JsonObject = {"type": "string", "pattern": pattern, "description": "code"}
     talk = Talk(tool("find_booking", "Find a booking", ("code",), code=evil))
     assert talk.say("find a booking").kind == "ask"
@@ -194,7 +194,7 @@ def test_the_demanded_tool_wins_over_a_better_one() -> None:
     assert talk.say("set a timer for ten minutes").name == "show_map"
 
 
-def test_what_a_tool_answered_is_told_in_the_language_of_the_call() -> None:
+def test_the_output_of_a_tool_is_spoken_in_the_language_of_the_call() -> None:
     talk = Talk(SHOW_MAP)
     talk.say("mostrami i bagni sulla mappa")
     assert talk.tool_answers('{"ok": true}').text == "Fatto."
@@ -216,11 +216,11 @@ def test_what_a_tool_answered_is_told_in_the_language_of_the_call() -> None:
         ("[]", "There is nothing to report."),
     ],
 )
-def test_results_are_said_as_sentences(output: str, said: str) -> None:
+def test_results_become_sentences(output: str, said: str) -> None:
     assert sentence(output, "en") == said
 
 
-def test_results_of_several_tools_are_told_together() -> None:
+def test_results_of_several_tools_share_one_reply() -> None:
     talk = Talk(*ALL)
     talk.say("set a timer for ten minutes")
     talk.tool_answers("The timer runs.")
@@ -236,7 +236,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_any_result_can_be_said(value: object) -> None:
+def test_any_result_becomes_a_sentence(value: object) -> None:
     assert sentence(json.dumps(value), "it")
 
 

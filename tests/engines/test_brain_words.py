@@ -69,7 +69,7 @@ def test_dates_are_the_next_ones_that_come(language: str, said: str, expected: s
     ("language", "said"),
     [("en", "may i come in"), ("en", "the 31st of june"), ("es", "por la mañana"), ("it", "due")],
 )
-def test_what_is_no_date_is_none(language: str, said: str) -> None:
+def test_words_without_a_date_give_none(language: str, said: str) -> None:
     assert find_date(UserUtterance(said, language).digits, language, TODAY) is None
 
 

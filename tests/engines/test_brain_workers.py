@@ -249,7 +249,7 @@ def test_more_responses_of_a_call_than_may_wait_fail() -> None:
     live(story())
 
 
-def test_a_request_that_waits_too_long_for_a_process_fails_as_busy() -> None:
+def test_a_request_that_exceeds_its_wait_for_a_process_fails_as_busy() -> None:
     async def story() -> None:
         async with opened(wait_s=0.2) as brains:
             processes()[0].suspend()
@@ -383,7 +383,7 @@ def test_the_assistant_that_was_asked_least_recently_makes_room() -> None:
     assert responders.do(_ask(1), 0) == wire.Unknown()
 
 
-def test_what_the_rules_raise_is_told_by_type_and_place_only() -> None:
+def test_an_exception_of_the_rules_is_logged_by_type_and_place_only() -> None:
     responders = Responders()
     responders.do(_load(1), 0)
     broken = Excerpt(dialogue=None)  # type: ignore[arg-type]

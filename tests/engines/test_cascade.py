@@ -72,7 +72,7 @@ def respond(brain: Brain, tts: TextToSpeech) -> list[OutputChunk | ToolRequested
     return [event for _, event in emitted(brain, tts)[0]]
 
 
-def test_every_word_is_said_once_and_in_order() -> None:
+def test_every_word_is_spoken_once_and_in_order() -> None:
     events = respond(FakeBrain(["It is ", "noon. ", "Time for lunch"]), FakeTts(chunks=3))
     assert [e.text for e in events if isinstance(e, OutputChunk) and e.text] == [
         "It is noon. ",
@@ -108,7 +108,7 @@ def test_the_first_sentence_is_spoken_before_the_last_is_written() -> None:
     assert [at for at, _ in events] == pytest.approx([1.1, 2.1, 3.1])
 
 
-def test_the_next_sentence_is_ready_when_one_has_been_said() -> None:
+def test_the_next_sentence_is_ready_when_one_has_been_spoken() -> None:
     """A voice that takes a second to begin is waited for once."""
     tts = FakeTts(first_audio_s=1.0, chunks=1)
     events, _ = emitted(Thinker(["One. Two. Three. "]), tts)
@@ -177,7 +177,7 @@ def test_a_brain_is_asked_what_the_response_says() -> None:
 
 
 @pytest.mark.parametrize("request_", [REQUEST, TEXT], ids=["aloud", "in text"])
-def test_a_brain_that_had_to_stop_says_why_when_all_has_been_said(request_: Respond) -> None:
+def test_a_brain_that_had_to_stop_gives_the_reason_after_the_last_word(request_: Respond) -> None:
     usage = Usage(total_tokens=3, input_tokens=1, output_tokens=2)
     brain = Thinker(["I must", GenerationCut("content_filter"), usage])
     events, returned = emitted(brain, FakeTts(chunks=1), request_)

@@ -8,7 +8,7 @@ from vivavoce.core.ledger import Word
 from vivavoce.engines.tts.chunking import FIRST_MS, PIECE_MS, SpeechChunker, portions, spread
 
 
-def test_a_word_without_a_time_is_said_with_the_one_before() -> None:
+def test_a_word_without_a_time_comes_with_the_one_before() -> None:
     pieces = SpeechChunker("on the ground")
     assert pieces.push(audio.silence(50), [(0, 0)]) == [], "where the first word ends is not known"
     (first,) = pieces.push(audio.silence(50), [(7, 90)])
@@ -29,7 +29,7 @@ def test_what_stands_before_the_first_word_belongs_to_it() -> None:
     assert piece.words == (Word("  «Ciao»", 5),)
 
 
-def test_words_estimated_too_late_come_with_the_end_of_the_sound() -> None:
+def test_words_estimated_after_the_end_come_with_the_end_of_the_sound() -> None:
     pieces = SpeechChunker("one two three", spread("one two three", 10_000))
     spoken = pieces.push(audio.silence(500)) + pieces.finish()
     assert "".join(w.text for s in spoken for w in s.words) == "one two three"

@@ -238,7 +238,7 @@ UNNOTICED = ("no lengths", "sound of nobody", "half a sample")  # the process is
 
 
 @pytest.mark.parametrize("what", GARBAGE)
-def test_a_process_that_answers_with_what_is_no_answer_fails_the_text(
+def test_a_process_whose_answer_cannot_be_read_fails_the_text(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "vivavoce_garbage"
@@ -342,7 +342,7 @@ def test_a_process_that_cannot_speak_says_why(
     with_espeak(story)
 
 
-def test_the_process_is_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
     async def story(speaker: Espeak) -> None:
@@ -402,7 +402,7 @@ def test_the_process_ends_with_its_input(pipe: Pipe) -> None:
     assert pipe.close() == 0
 
 
-def test_whatever_it_is_told_it_answers_and_lives(pipe: Pipe) -> None:
+def test_the_process_answers_any_request_and_lives(pipe: Pipe) -> None:
     pipe.write_raw(b"\xff no json")
     pipe.write([])
     pipe.write({"type": "speak"})

@@ -48,7 +48,7 @@ def test_whatever_is_written_has_a_normal_form_that_stays(text: str) -> None:
 
 
 @given(st.integers(0, 10**9 - 1))
-def test_every_number_can_be_said(n: int) -> None:
+def test_every_number_has_words(n: int) -> None:
     assert normal(number(n)) == number(n)
 
 
@@ -99,7 +99,7 @@ def test_so_it_does_in_a_mixture(
     assert_sums_to_one(mix(count(one), count(other)))
 
 
-def test_what_was_said_is_likely_and_what_was_not_is_possible() -> None:
+def test_seen_words_are_likely_and_unseen_ones_are_possible() -> None:
     model = count([(10, "where is the keynote"), (1, "where was the lunch")])
     assert model.probability(("where", "is")) > 0.5
     assert (
@@ -203,7 +203,7 @@ def test_a_cancelled_preparation_leaves_no_half_model(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     with pytest.raises(EngineError, match="cannot be stored"):
         live(prepare((), tmp_path / "cache"))

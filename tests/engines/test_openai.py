@@ -73,7 +73,7 @@ def test_passages_follow_the_instructions_with_their_sources() -> None:
     assert instructions(GenerateRequest(instructions="Be brief.", history=())) == "Be brief."
 
 
-def test_calls_made_together_are_told_together_and_answered_at_once() -> None:
+def test_parallel_tool_calls_are_sent_together_and_answered_at_once() -> None:
     history = (
         user("Both, please."),
         FunctionCall(name="book", call_id="a", arguments='{"room": 1}'),
@@ -97,7 +97,7 @@ def test_calls_made_together_are_told_together_and_answered_at_once() -> None:
     assert told[-1]["content"] == "Booked."
 
 
-def test_a_picture_is_shown_and_silence_is_not_told() -> None:
+def test_an_image_is_sent_and_silence_is_not() -> None:
     picture = Part(type="input_image", image_url="data:image/png;base64,AA==", detail="low")
     seen = Message(role="user", content=(Part(type="input_text", text="What is this?"), picture))
     unheard = Message(role="user", content=(Part(type="input_audio", transcript=None),))
@@ -132,7 +132,7 @@ def test_a_wrong_key_is_named_but_never_shown() -> None:
 
 
 @pytest.mark.parametrize("stage", ["stt", "tts"])
-def test_ears_and_voice_fail_by_name_too(stage: str) -> None:
+def test_recogniser_and_voice_fail_by_name_too(stage: str) -> None:
     rule = Rule(stage=stage, fail="rate_limit_exceeded")  # type: ignore[arg-type]
 
     async def story(served: Served) -> None:
@@ -231,7 +231,7 @@ def test_an_endless_utterance_is_an_engine_error() -> None:
     run(story)
 
 
-def test_the_next_sentence_is_asked_for_while_this_one_is_said() -> None:
+def test_the_next_sentence_is_requested_while_this_one_is_spoken() -> None:
     """The second request is answered before the first sentence has been taken."""
     sentences = "This is the first. This is the second. "
     seen: list[int] = []

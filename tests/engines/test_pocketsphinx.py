@@ -154,7 +154,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
+def test_a_worker_whose_answer_cannot_be_read_is_killed_and_replaced(
     congress: ModelFiles, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = f"import sys\nsys.stdin.buffer.read(9)\n{ANSWERS[what]}\nsys.stdout.flush()\n"
@@ -172,7 +172,9 @@ def test_a_worker_that_answers_with_what_is_no_answer_is_killed_and_replaced(
     assert "keynote" in live(story())
 
 
-def test_a_worker_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_be_started_is_an_engine_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(child_process, "command", lambda _: ["/nowhere/python"])
 
     async def story() -> None:

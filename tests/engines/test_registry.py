@@ -161,7 +161,7 @@ def test_the_servers_own_adapter_is_used_if_another_package_takes_its_name(
     }
 
 
-def test_an_assistant_is_told_which_package_to_install(tmp_path: Path) -> None:
+def test_the_error_of_an_assistant_names_the_package_to_install(tmp_path: Path) -> None:
     """An assistant that names no adapter needs the default ones."""
     bare = Registry({key: spec for key, spec in registry.installed().specs.items()
                      if spec.name not in ("pocketsphinx", "extractive")})  # fmt: skip

@@ -19,13 +19,13 @@ def look(steady: StableWords, text: str, *, now: int, times: int) -> list[str]:
     return steady.told
 
 
-def test_a_word_is_told_when_it_has_stayed_for_a_while() -> None:
+def test_a_word_is_reported_when_it_has_stayed_for_a_while() -> None:
     steady = StableWords()
     assert look(steady, "where is", now=500, times=STEADY_LOOKS - 1) == []
     assert look(steady, "where is", now=500, times=1) == ["where", "is"]
 
 
-def test_a_word_that_was_just_said_is_not_told() -> None:
+def test_the_latest_word_is_not_reported() -> None:
     assert look(StableWords(), "where is", now=60 + SETTLED_FRAMES - 1, times=20) == ["where"]
 
 
@@ -36,7 +36,7 @@ def test_a_word_that_flickers_holds_back_those_after_it() -> None:
     assert steady.told == ["where"]
 
 
-def test_what_was_told_is_not_taken_back() -> None:
+def test_a_reported_word_is_not_taken_back() -> None:
     steady = StableWords()
     look(steady, "where is", now=500, times=STEADY_LOOKS)
     assert look(steady, "wear his desk", now=600, times=20) == ["where", "is"]

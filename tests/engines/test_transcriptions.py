@@ -169,7 +169,7 @@ def test_a_server_that_cannot_tell_how_sure_it_is_is_asked_without() -> None:
 @pytest.mark.parametrize(
     "body", [b"{}", b'{"error": "\xff"}', b"[" * 100_000], ids=["JSON", "no UTF-8", "too deep"]
 )
-def test_a_wrong_key_is_not_tried_twice_whatever_is_said_of_it(body: bytes) -> None:
+def test_a_wrong_key_is_not_tried_twice_whatever_the_body_says(body: bytes) -> None:
     async def story(stt: OpenAIStt, asked: list[str]) -> None:
         with pytest.raises(EngineError) as caught:
             await stt.listen(sound(), Told(), logprobs=True)

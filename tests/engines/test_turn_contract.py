@@ -95,7 +95,7 @@ def test_a_cancelled_request_leaves_nothing_running(judge: EndOfTurnModel) -> No
 # smart-turn
 
 
-def test_too_many_pauses_are_not_judged_at_all(small: SmartTurn) -> None:
+def test_pauses_beyond_the_limit_are_not_judged_at_all(small: SmartTurn) -> None:
     async def story() -> list[float | None]:
         return await asyncio.gather(*(small.over(QUESTION) for _ in range(5 * WAITING)))
 
@@ -123,7 +123,7 @@ def test_a_short_utterance_had_silence_before_it(small: SmartTurn) -> None:
     ],
     ids=["no file", "something else", "another model"],
 )
-def test_what_is_no_model_is_said(
+def test_a_file_that_is_not_a_model_is_reported(
     tmp_path: Path, content: Callable[[], bytes] | None, why: str
 ) -> None:
     path = tmp_path / "model.onnx"

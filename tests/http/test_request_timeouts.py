@@ -234,7 +234,7 @@ def test_reading_pauses_while_pipelined_requests_wait() -> None:
     live(story())
 
 
-def test_a_client_that_pipelines_too_many_requests_is_disconnected() -> None:
+def test_a_client_that_pipelines_over_the_limit_is_disconnected() -> None:
     async def story() -> None:
         wire = Wire(late)
         wire.http.data_received(WHOLE * 10_000)

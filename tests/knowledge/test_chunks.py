@@ -70,7 +70,7 @@ def test_a_programme_speaks_every_language() -> None:
     )
 
 
-def test_a_row_without_a_day_is_told_as_it_is() -> None:
+def test_a_row_without_a_day_is_kept_as_it_is() -> None:
     *_, odd = ingest.read(Path("agenda.csv"), AGENDA, ["en"])
     assert odd.event is None
     assert "title: Nobody knows when" in odd.text

@@ -101,7 +101,7 @@ def test_a_paragraph_without_blanks_is_cut_as_well() -> None:
     assert [len(chunk.text) for chunk in chunks] == [LONGEST] * 3
 
 
-def test_a_table_with_a_field_too_long_for_one_is_a_mistake_of_its_file(tmp_path: Path) -> None:
+def test_a_table_with_a_field_over_the_limit_is_a_mistake_of_its_file(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     file.write_text("a,b\n1," + "x" * 200_000, "utf-8")
     with pytest.raises(AssistantError, match=r"table\.csv"):

@@ -30,7 +30,7 @@ INDEX = KnowledgeIndex(CHUNKS, "en")
         ("how do i get to room b", "Room B"),
     ],
 )
-def test_the_chunk_is_found_however_it_is_said(question: str, expected: str) -> None:
+def test_the_chunk_is_found_by_each_wording(question: str, expected: str) -> None:
     assert INDEX.search(question)[0].chunk.id == expected
 
 

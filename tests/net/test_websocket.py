@@ -369,7 +369,7 @@ def test_the_peers_goodbye_counts_also_if_the_connection_ends_before_it_is_heard
     live(story(), uvloop.new_event_loop)
 
 
-def test_a_receiver_that_fails_after_the_connection_is_gone_is_told_so() -> None:
+def test_a_receiver_that_fails_after_the_connection_is_gone_gets_its_error() -> None:
     class Broken(Connected):
         def frame(self, data: Frame) -> None:
             raise RecursionError

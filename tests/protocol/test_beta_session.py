@@ -94,7 +94,7 @@ def test_a_null_switches_off_what_can_be_off() -> None:
     assert SessionConfig().merged(patch).audio.input.turn_detection is None
 
 
-def test_types_that_went_without_saying_are_said() -> None:
+def test_types_that_the_client_may_omit_are_written() -> None:
     flat: JsonObject = {"turn_detection": {"threshold": 0.9}, "tools": [{"name": "look"}]}
     session = SessionConfig().merged(nested(flat, "realtime"))
     assert getattr(session.audio.input.turn_detection, "threshold", 0) == 0.9

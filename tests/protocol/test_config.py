@@ -94,7 +94,7 @@ def test_the_first_frame(frame: str, expected: dict[str, object]) -> None:
     assert BEGAN.merged(event.session) == msgspec.structs.replace(BEGAN, **expected)
 
 
-def test_livekits_nulls_in_a_response_are_no_wishes() -> None:
+def test_livekits_nulls_in_a_response_change_nothing() -> None:
     event = codec.decode(
         '{"type":"response.create","event_id":"r","response":{"instructions":null,'
         '"metadata":{"client_event_id":"r"}}}'
@@ -168,7 +168,7 @@ def test_fields_that_an_update_omits_stay() -> None:
     assert third.audio.input.transcription == Transcription(model="n", language="it")
 
 
-def test_read_only_keys_are_looked_past() -> None:
+def test_read_only_keys_are_ignored() -> None:
     assert merged(object="x", id="sess_2", model="gpt", expires_at=0) == BEGAN
 
 
@@ -276,7 +276,7 @@ def test_one_bad_field_refuses_all(patch: JsonObject, code: str, param: str) -> 
     assert refusal(instructions="new", **patch) == (code, param)
 
 
-def test_the_type_is_said_and_never_changes() -> None:
+def test_the_type_is_written_and_never_changes() -> None:
     patches: list[tuple[JsonObject, str]] = [
         ({}, "missing_required_parameter"),
         ({"type": None}, "invalid_type"),

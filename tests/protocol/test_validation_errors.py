@@ -122,7 +122,7 @@ def test_the_error_for_an_unknown_type_lists_all_events() -> None:
     assert all(f"'{kind.__struct_config__.tag}'" in offered for kind in get_args(ClientEvent))
 
 
-def test_a_clients_own_words_are_not_said_back_at_any_length() -> None:
+def test_an_error_repeats_only_a_part_of_a_clients_words() -> None:
     assert len(refusal({"type": "x" * 10_000}).message) < 1000
     assert len(refusal(response(**{"y" * 10_000: 1})).message) < 1000
 

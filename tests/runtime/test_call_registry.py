@@ -229,7 +229,7 @@ def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer() -> None:
     live(story())
 
 
-def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
+def test_an_unknown_call_is_waited_for_until_the_deadline_and_leaves_nothing() -> None:
     async def story() -> None:
         registry = InProcessCallRegistry()
         found = await asyncio.gather(*(registry.find(f"rtc_{n % 7}", 5.5) for n in range(WAITERS)))
@@ -240,7 +240,7 @@ def test_an_unknown_call_is_waited_for_so_long_and_leaves_nothing() -> None:
     live(story())
 
 
-def test_more_than_so_many_do_not_wait() -> None:
+def test_requests_over_the_limit_do_not_wait() -> None:
     async def story() -> None:
         registry = InProcessCallRegistry()
         patient = [asyncio.create_task(registry.find(f"rtc_{n}", 5.5)) for n in range(WAITERS)]

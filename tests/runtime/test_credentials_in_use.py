@@ -116,7 +116,7 @@ def test_hold_with_a_credential_that_was_just_revoked_ends_the_dependent() -> No
     release()
 
 
-def test_only_so_many_revocations_are_remembered() -> None:
+def test_a_limited_number_of_revocations_is_remembered() -> None:
     in_use, late = CredentialsInUse(), Connection()
     for number in range(REMEMBERED + 1):
         in_use.revoke(f"cs_{number}")

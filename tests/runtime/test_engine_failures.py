@@ -314,7 +314,7 @@ class Deaf:
 
 
 @pytest.mark.parametrize("error", [e for e in ERRORS if e not in ("EngineError", "GeneratorExit")])
-def test_a_detector_that_fails_hears_nothing_in_that_frame_and_is_made_anew(
+def test_a_detector_that_fails_hears_nothing_in_that_frame_and_is_replaced(
     error: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     made: list[Deaf] = []
@@ -332,7 +332,7 @@ def test_a_detector_that_fails_hears_nothing_in_that_frame_and_is_made_anew(
 
 
 @pytest.mark.parametrize("value", [float("nan"), 2.0, -1, None, "much", True])
-def test_a_verdict_that_is_no_probability_is_none(value: Any) -> None:  # noqa: ANN401
+def test_a_verdict_that_is_not_a_probability_is_ignored(value: Any) -> None:  # noqa: ANN401
     class Odd:
         def step(self, frame: bytes) -> float:
             return value  # type: ignore[no-any-return]

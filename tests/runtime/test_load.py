@@ -27,14 +27,14 @@ def run(load: LoadMonitor, start: float, end: float, late_s: float) -> float:
     return end
 
 
-def test_a_quiet_server_takes_everybody() -> None:
+def test_a_quiet_server_admits_every_call() -> None:
     load = LoadMonitor()
     now = run(load, 0, 60, IN_TIME)
     assert load.busy(now) is None
     assert load.admit(now) is None
 
 
-def test_a_server_that_never_saw_anything_takes_everybody() -> None:
+def test_a_server_without_measurements_admits_every_call() -> None:
     assert LoadMonitor().busy(0) is None
 
 
@@ -106,7 +106,7 @@ def test_asking_takes_no_place() -> None:
     assert [load.busy(now) for _ in range(3)] == [None, None, None]
 
 
-def test_sound_that_comes_to_silent_listeners_is_too_much_soon() -> None:
+def test_audio_that_reaches_empty_buffers_soon_counts_as_overload() -> None:
     """One frame in a hundred is heard as a stutter every ten seconds."""
     load = LoadMonitor()
     for frame in range(200):

@@ -118,7 +118,7 @@ def test_items_stand_in_the_conversations_order_not_in_that_of_their_coming() ->
     assert [len(change.items) for change in tape.changes] == [1, 1, 1, 1]  # nobody moved
 
 
-def test_only_the_crowded_are_written_anew() -> None:
+def test_only_positions_without_room_are_written_again() -> None:
     tape = Tape().create(says("first", "a")).create(says("last", "z"))
     for number in range(80):
         tape.create(says("between", f"n{number}"), previous="a")

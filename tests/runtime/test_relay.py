@@ -210,7 +210,7 @@ def test_a_slow_upstream_pauses_the_client() -> None:
     assert set(call.upstream.frames[1:]) == {APPEND}
 
 
-def test_a_client_that_says_too_much_too_early_is_not_read_until_the_call_is_open() -> None:
+def test_a_client_over_the_limit_before_the_call_is_open_is_not_read_until_then() -> None:
     large = frame("input_audio_buffer.append", audio="AAAA" * 200_000)
     read: list[bool] = []
 
@@ -226,7 +226,7 @@ def test_a_client_that_says_too_much_too_early_is_not_read_until_the_call_is_ope
     assert call.upstream.asked() == [large, large]
 
 
-def test_a_client_that_says_too_much_into_a_greeting_is_not_read_until_it_gives_way() -> None:
+def test_a_client_over_the_limit_during_a_greeting_is_not_read_until_it_gives_way() -> None:
     """The upstream never ends the greeting that it was asked to cancel."""
     large = frame("input_audio_buffer.append", audio="AAAA" * 300_000)
     said = [CREATE, *[large] * 30]

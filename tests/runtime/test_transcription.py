@@ -90,7 +90,7 @@ def test_an_intent_that_contradicts_the_secret_is_refused(
     place(tmp_path, story, caller=secret({"type": bound}))
 
 
-def test_an_upstream_model_has_no_ears_of_ours(tmp_path: Path) -> None:
+def test_an_upstream_model_gets_no_recogniser_of_ours(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         with pytest.raises(CallRefused) as refused:
             await at.call(FakeWire(), intent="transcription", assistant="far")

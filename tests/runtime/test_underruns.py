@@ -25,7 +25,7 @@ def test_a_listener_with_nothing_left_waits() -> None:
     assert listener.add(delta(100), 1.3)[0] == pytest.approx(0.2)
 
 
-def test_after_a_silence_the_buffer_begins_anew() -> None:
+def test_after_a_silence_the_buffer_begins_again() -> None:
     listener = UnderrunMeter()
     listener.add(delta(100), 0.0)
     listener.add(delta(100), 5.0)

@@ -121,7 +121,7 @@ def test_a_conversation_that_goes_on_stays_here(busy: Served, key: str) -> None:
     asyncio.run(story())
 
 
-def test_the_only_call_is_never_too_many(busy: Served, key: str) -> None:
+def test_the_only_call_is_always_admitted(busy: Served, key: str) -> None:
     async def story() -> None:
         async with come(busy, key) as only:
             await there(only)

@@ -147,7 +147,7 @@ def test_an_unknown_call_is_waited_for_five_and_a_half_seconds(served: Served, k
 
 
 @pytest.mark.parametrize("credential", ["", "vv_wrong", "ek_wrong"])
-def test_a_stranger_is_not_let_wait(served: Served, credential: str) -> None:
+def test_an_unauthorised_sideband_does_not_wait(served: Served, credential: str) -> None:
     async def main() -> None:
         began = time.monotonic()
         async with control(served, credential, "rtc_nobody") as socket:

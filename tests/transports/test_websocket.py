@@ -116,7 +116,7 @@ def test_a_client_without_a_valid_credential_gets_an_error_and_3000(
     visit(served, story, **(with_key(credential) if credential else {}))
 
 
-def test_a_revoked_key_is_no_key_at_once(served: Served) -> None:
+def test_a_revoked_key_is_refused_at_once(served: Served) -> None:
     made = json.loads(served.cli("keys", "create", "--json"))
     visit(served, welcomed, **with_key(made["key"]))
     served.cli("keys", "revoke", made["id"])
@@ -158,7 +158,7 @@ def test_a_beta_client_gets_an_error_in_the_first_frame(
     visit(served, story, **how, additional_headers=headers)
 
 
-def test_a_beta_opt_in_for_something_else_is_no_matter(served: Served, key: str) -> None:
+def test_a_beta_opt_in_for_another_feature_is_ignored(served: Served, key: str) -> None:
     headers = {"Authorization": f"Bearer {key}", "OpenAI-Beta": "assistants=v2"}
     visit(served, welcomed, additional_headers=headers)
 
@@ -223,7 +223,7 @@ def test_an_address_that_cannot_be_read_is_the_clients_fault(served: Served, key
     assert refused.value.response.status_code == 400
 
 
-def test_unknown_parameters_and_models_are_no_matter(served: Served, key: str) -> None:
+def test_unknown_parameters_and_models_are_ignored(served: Served, key: str) -> None:
     async def story(socket: ClientConnection) -> None:
         created = await hear(socket)
         assert created["session"]["model"] == "gpt-realtime-2.1"

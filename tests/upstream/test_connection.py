@@ -79,7 +79,7 @@ async def _attempt(url: str, key: str | None = KEY) -> NotConnected:
     return caught.value
 
 
-def test_nobody_there_is_worth_another_try() -> None:
+def test_a_refused_connection_is_worth_another_try() -> None:
     error = asyncio.run(_attempt("ws://127.0.0.1:1/v1"))
     assert (error.code, error.retry) == ("upstream_unavailable", True)
 
@@ -89,13 +89,13 @@ def test_a_name_that_leads_nowhere_is_worth_another_try() -> None:
     assert (error.code, error.retry) == ("upstream_unavailable", True)
 
 
-def test_somebody_who_never_answers_is_not_waited_for_long() -> None:
+def test_a_provider_that_never_answers_is_dropped_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = asyncio.run(_attempt(f"ws://127.0.0.1:{silent.getsockname()[1]}/v1"))
     assert (error.code, error.retry) == ("upstream_unavailable", True)
 
 
-def test_somebody_who_speaks_no_tls_is_no_provider() -> None:
+def test_a_server_without_tls_is_refused() -> None:
     async def story() -> NotConnected:
         async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -110,6 +110,6 @@ def test_somebody_who_speaks_no_tls_is_no_provider() -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", "sk\r\nX-Evil: 1", "ключ"])
-def test_without_a_usable_key_nobody_is_called(key: str | None) -> None:
+def test_without_a_usable_key_the_server_does_not_connect(key: str | None) -> None:
     error = asyncio.run(_attempt("ws://127.0.0.1:1/v1", key))
     assert (error.code, error.retry) == ("upstream_not_configured", False)
