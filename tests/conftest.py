@@ -31,7 +31,7 @@ def key(served: Served) -> str:
 
 @pytest.fixture(scope="session")
 def document() -> str:
-    """What the protocol is, in words and examples. It lies beside the repository, or does not."""
+    """Return the protocol's document and examples, if they lie beside the repository."""
     path = Path(__file__).parents[2] / "shared/protocol.md"
     if not path.exists():
         pytest.skip("the protocol's document is not here")
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Who judges what the others did comes last, and not at all while the page is written."""
+    """Run the test of the coverage page last, and not while the page is written."""
     items.sort(key=_judges)
     if config.getoption("--write-coverage"):
         items[:] = [item for item in items if not _judges(item)]

@@ -129,10 +129,10 @@ class Unreachable(MemoryStore):
     """Fail at every use of the store."""
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
-        raise AssertionError("nobody should look this up")
+        raise AssertionError("a lookup that is not needed")
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
-        raise AssertionError("nobody should look this up")
+        raise AssertionError("a lookup that is not needed")
 
 
 BODY = "0" * 43

@@ -136,7 +136,7 @@ def test_prose_agrees_with_the_programme() -> None:
     ],
 )
 def test_breaks_do_not_overlap_talks(day: str, breaks: list[str]) -> None:
-    """Times as practical.md has them: each begins when talks end and nothing else is on."""
+    """Times as practical.md has them: each begins when talks end and no other event takes place."""
     rows = [row for row in agenda() if row["day"] == day]
     for time in breaks:
         assert any(row["end"] == time for row in rows)

@@ -1,4 +1,4 @@
-"""What is read of an assistant's folder is a regular file of that folder, when it is read."""
+"""Only regular files inside an assistant's folder are read, at the time of reading."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_link_that_changes_during_the_read_never_leads_out(
 
 
 def test_resolved_path_that_became_a_link_is_refused(folder: Path) -> None:
-    """What was resolved is opened as it was: somebody has put a link there in between."""
+    """Open the path as it was resolved, although a link has replaced the file in between."""
     home, *below = file_reading._resolve(FolderFile(folder, "knowledge/a.md"))
     for step, target in (("knowledge/a.md", "../../secret.md"), ("knowledge", "../elsewhere")):
         (folder / step).rename(folder / "away")

@@ -1,4 +1,4 @@
-"""Which files an assistant answers from: by default, by patterns, and after something changed."""
+"""Find the files that an assistant answers from: by default, by patterns, and after changes."""
 
 from __future__ import annotations
 

@@ -407,7 +407,7 @@ NESTED = st.recursive(
 )
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine is not a fault
 @given(st.dictionaries(st.sampled_from(KEYS), NESTED, max_size=6), st.integers(0, 999))
 def test_any_file_gives_an_assistant_or_a_list_of_mistakes(
     document: dict[str, object], seed: int

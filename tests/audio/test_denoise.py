@@ -22,7 +22,7 @@ STEADY = ["white", "pink", "hum", "fan"]
 
 
 def clean(pcm: bytes, depth: Depth = NEAR, ms: int = 20) -> bytes:
-    """The whole of it, as if there were no delay."""
+    """Return the whole of it, as if there were no delay."""
     denoiser = Denoiser(depth)
     size = ms * BYTES_PER_MS
     sound = pcm + bytes(DELAY)

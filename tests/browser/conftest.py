@@ -26,7 +26,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def signed_in(browser: Browser, served: Served) -> StorageState:
-    """The cookies of somebody who opened the sign-in link."""
+    """Return the cookies of a user who opened the sign-in link."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(fresh_link(served))

@@ -27,7 +27,7 @@ PATIENCE_MS = 15_000
 
 
 def says(file: Path, *parts: str | float) -> Path:
-    """Writes what a microphone hears: names of recordings, and seconds of silence between."""
+    """Write what a microphone hears: names of recordings, and seconds of silence between."""
     pcm = b"".join(
         bytes(2 * round(part * RATE)) if isinstance(part, float) else spoken(part, RATE)
         for part in parts
@@ -45,7 +45,7 @@ def fresh_link(served: Served) -> str:
 
 @contextmanager
 def chromium(playwright: Playwright, microphone: Path | None = None) -> Iterator[Browser]:
-    """A browser. Its microphone, if it has one, plays the file once from when it is opened."""
+    """Open a browser. Its microphone, if it has one, plays the file once when it is opened."""
     fake = (
         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}%noloop",
@@ -82,7 +82,7 @@ class Visit:
         return self
 
     def list_assistants(self, count: int) -> None:
-        """From now on the server seems to have so many."""
+        """Let the server's list have this number of entries from now on."""
 
         def many(route: Route) -> None:
             first = route.fetch().json()["data"]
@@ -95,7 +95,7 @@ class Visit:
 
     @property
     def settings_out_of_sight(self) -> int:
-        """How many pixels of them only scrolling would show."""
+        """Return how many pixels of them only scrolling would show."""
         hidden: int = self.page.evaluate(
             "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
             "(document.getElementById('choices'))"
@@ -137,7 +137,7 @@ class Visit:
         expect(self.said_by(who).last.locator("span")).to_have_count(0, timeout=2 * PATIENCE_MS)
 
     def barriers(self) -> list[str]:
-        """What axe finds that would keep somebody out."""
+        """Return the barriers that axe finds."""
         self.page.evaluate(AXE.read_text())
         found: dict[str, Any] = self.page.evaluate("axe.run(document)")
         return [

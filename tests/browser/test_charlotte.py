@@ -1,4 +1,4 @@
-"""What a user gets from the assistant that ships, with the embedded engine: no key, no network."""
+"""The shipped assistant with the embedded engine: it needs no key and no network."""
 
 from __future__ import annotations
 

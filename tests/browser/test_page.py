@@ -1,4 +1,4 @@
-"""What a user gets, through the page, from an assistant that says again what it heard."""
+"""The page, with an assistant that repeats the words that it heard."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_stop_button_silences_it_and_what_was_not_heard_is_gone(visiting: Vi
     visit = visiting().enter()
     visit.write(LONG)
     visit.expect_status("Speaking")
-    visit.page.wait_for_timeout(1500)  # the ear's own time
+    visit.page.wait_for_timeout(1500)  # of playback, in real time
     visit.press("Stop the answer")
     line = visit.said_by("Echo")
     expect(line).to_contain_text("interrupted")
@@ -70,7 +70,7 @@ def test_push_to_talk_by_the_space_bar(visiting: Visiting, tmp_path: Path) -> No
     visit.page.get_by_role("heading", name="Echo").click()
     visit.page.keyboard.down("Space")
     visit.expect_status("Listening")
-    visit.page.wait_for_timeout(1500)  # somebody speaks
+    visit.page.wait_for_timeout(1500)  # the user speaks
     visit.page.keyboard.up("Space")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
 

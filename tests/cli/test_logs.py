@@ -141,7 +141,7 @@ def test_a_bug_in_what_an_upstream_brings_is_logged_without_its_words(lines: Lin
             await receiver.gone.wait()
 
     asyncio.run(story())
-    gc.collect()  # picows keeps the exception for somebody who waits
+    gc.collect()  # picows keeps the exception for a task that waits
     (line,) = [each for each in lines.all() if each["logger"].startswith("picows")]
     assert "exception from WSListener.on_ws_frame" in line["event"]
 

@@ -68,7 +68,7 @@ def test_until_raises_connection_closed_after_the_last_event() -> None:
     async def client(opened: RealtimeClient, events: Events) -> None:
         with pytest.raises(ConnectionClosedError):
             await opened.until(lambda: False)
-        await opened.until(lambda: bool(events))  # it is true, so the closed connection is too late
+        await opened.until(lambda: bool(events))  # it is true, so the connection closes after it
 
     opened, events = play(server, client)
     assert (opened.closed, events) == ((4000, "no such key"), [{"type": "error"}])

@@ -1,9 +1,9 @@
 """Unmodified clients, each in an environment of its own, hold conversations with a real server.
 
-`environments/NAME` has the locked versions and the program that talks; `make test` and `make
-test-long` install them. A program lives through five chapters and reports what its client saw; one
-that reports anything else than these stories expect has found a mistake of ours. Between it and the
-server is a wire that it can cut. What clients rely on is told in `docs/compatibility.md`.
+`environments/NAME` has the locked versions and the program that talks. `make test` and `make
+test-long` install them. A program lives through five chapters and reports what its client saw. A
+report that differs from these stories shows a mistake of ours. Between the program and the server
+is a wire that it can cut. `docs/compatibility.md` says what clients rely on.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ class Interrupted:
 
 @dataclass(frozen=True)
 class Report:
-    """What a program has told."""
+    """The report of a program."""
 
     versions: dict[str, str]
     chapters: dict[str, dict[str, Any]]
     complaints: list[str]
     interrupted: Interrupted
-    log: list[str]  # what the server wrote that is no information and no warning
+    log: list[str]  # lines of the server above warnings
 
     def chapter(self, name: str) -> dict[str, Any]:
         facts = self.chapters[name]
@@ -106,7 +106,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Path]]:
-    """A server with TLS, and its certificate: npm's `openai` knows nothing but `wss:`."""
+    """Serve with TLS, and return the certificate: npm's `openai` knows only `wss:`."""
     folder = tmp_path_factory.mktemp("secured")
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
@@ -124,7 +124,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
     scope="module", params=[*FAST, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
 )
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """What the program of this client has told."""
+    """Return the report of this client's program."""
     client, cert = Client(request.param), None
     environ = dict(os.environ)
     if client.name == "openai_node":
@@ -169,7 +169,7 @@ def _level(line: str) -> str:
 
 
 def _interrupted(server: Served, key: str, cert: Path | None) -> Interrupted:
-    """The first answer of the last call with the assistant that is spoken over."""
+    """Return the first answer of the last call with the assistant that is interrupted."""
     verify = ssl.create_default_context(cafile=cert) if cert else True
     with httpx2.Client(base_url=server.url, headers={"api-key": key}, verify=verify) as http:
 

@@ -1,4 +1,4 @@
-"""This server as the provider of another: the unmodified `openai` package talks through both.
+"""Use this server as the provider of another: the unmodified `openai` package talks through both.
 
 openai package ─► gateway, `engine = "upstream"` ─► provider, its own engines
 """
@@ -47,7 +47,7 @@ class Two:
     secret: str  # the provider's
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        """What is in the gateway's store."""
+        """Return the items in the gateway's store."""
         (path,) = self.gateway.data.glob("*.db")
         with sqlite3.connect(path) as database:
             database.row_factory = sqlite3.Row
@@ -83,7 +83,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 @pytest.fixture(scope="module")
 def question(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """ "When does the keynote start?" and a second and a half of silence."""
+    """Return the question "When does the keynote start?" and 1.5 s of silence."""
     path = tmp_path_factory.mktemp("spoken") / "question.wav"
     flite(path, "When does the keynote start?")
     return audio_file.read(path.read_bytes()) + bytes(48 * 1500)

@@ -50,7 +50,7 @@ class Conversation:
                     return event
 
     async def say(self, **event: Any) -> None:  # noqa: ANN401
-        """An event as plain JSON, which the client takes as well as its own types."""
+        """Return an event as plain JSON, which the client takes as well as its own types."""
         await self.connection.send(cast("Any", event))
 
     async def configure(self, **session: object) -> None:
@@ -109,7 +109,7 @@ def hold(served: Served, key: str, model: str, story: Story, **query: str) -> No
 
 @pytest.fixture(scope="module")
 def question(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """ "When does the keynote start?" and a second and a half of silence."""
+    """Return the question "When does the keynote start?" and 1.5 s of silence."""
     path = tmp_path_factory.mktemp("spoken") / "question.wav"
     flite(path, "When does the keynote start?")
     return audio_file.read(path.read_bytes()) + bytes(48 * 1500)

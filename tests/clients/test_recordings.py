@@ -47,7 +47,7 @@ class Played:
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose assistants play the recorded ones."""
+    """Serve assistants that play the recorded ones."""
     data = tmp_path_factory.mktemp("theatre")
     for name in SESSIONS:
         Recording.load(name).write(data / "assistants")

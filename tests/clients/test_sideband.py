@@ -16,7 +16,7 @@ def test_a_server_controls_a_running_call(served: Served, key: str) -> None:
 
 
 def a_server_controls_a_call(served: Served, key: str, assistant: str) -> None:
-    """The person's client knows nothing of it but what it sees happen."""
+    """Let the person's client know only the effects that it sees."""
     minted = httpx2.post(
         f"{served.url}/v1/realtime/client_secrets",
         json={"vivavoce": {"assistant": assistant}},
@@ -71,7 +71,7 @@ async def control_it(person: Conversation, server: Conversation) -> None:
     assert "response.output_audio.done" in kinds
     assert not kinds & {"session.created", "response.output_audio.delta"}
 
-    # What it gets wrong is its own affair.
+    # Its errors go to the sideband only.
     await server.connection.response.cancel(event_id="mine")
     error = await server.until("error")
     assert (error.error.code, error.error.event_id) == ("response_cancel_not_active", "mine")

@@ -174,7 +174,7 @@ def test_each_word_has_its_probability_if_the_recogniser_knows_it(tmp_path: Path
 
 
 def test_what_was_dictated_is_kept(served: Served, key: str) -> None:
-    """In the conversations of the assistant whose ears heard it."""
+    """Store it in a conversation of the assistant whose recogniser heard it."""
 
     async def story(c: Conversation) -> None:
         await c.until("session.created")

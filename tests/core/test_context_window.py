@@ -187,7 +187,7 @@ def test_every_response_is_followed_by_what_is_left() -> None:
     cost(s, "word" * 60)
     assert told(s) == server.RateLimit(name="tokens", limit=600, remaining=540, reset_seconds=6.0)
     s.wait(3)
-    cost(s, "word" * 60)  # and what was said before is read again
+    cost(s, "word" * 60)  # and the brain reads the earlier items again
     assert told(s).remaining == 600 - 30 - 120
     s.check()
 

@@ -1,4 +1,4 @@
-"""A model that listens to pauses: when it is asked, what it hears, when it is too late."""
+"""A model of pauses: when it is asked, what it hears, and which verdicts are ignored."""
 
 from __future__ import annotations
 

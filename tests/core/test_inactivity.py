@@ -1,4 +1,4 @@
-"""A call in which nobody does anything any more."""
+"""A call without any activity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ended(s: Scenario) -> float | None:
 
 
 def wait_for_the_end(s: Scenario, seconds: float) -> float | None:
-    """When it ended, if it did."""
+    """Return when it ended, if it did."""
     began = s.now
     while s.now < began + seconds and not s.session.closed:
         s.wait(1.0)

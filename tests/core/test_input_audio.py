@@ -313,7 +313,7 @@ def test_silence_as_an_answer_has_no_words() -> None:
 
 def test_transcription_stops_for_a_silence_that_was_answered() -> None:
     s = Scenario(config(None))
-    s.hear(silence_ms=960)  # push-to-talk: somebody listens at once
+    s.hear(silence_ms=960)  # push-to-talk: the recogniser listens at once
     s.tell(detection(idle_timeout_ms=5_000), client.ResponseCreate())
     s.tell(Finished(s.request.response_id))
     s.wait(6)
@@ -377,7 +377,7 @@ def test_a_recogniser_that_fails_early_does_not_delay_the_response(told: bool) -
     s = Scenario(config(transcribe=told), thinks_in_text=True)
     s.hear(speech_ms=320)
     s.tell(NotTranscribed("item_1", "it understands English only"))
-    assert s.story[-1] == "<listen>"  # the turn is no item yet
+    assert s.story[-1] == "<listen>"  # the turn is not an item yet
     s.hear(speech_ms=320, silence_ms=600)
     failed = "conversation.item.input_audio_transcription.failed"
     after = s.story[s.story.index("conversation.item.done") + 1 :]

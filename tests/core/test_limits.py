@@ -1,4 +1,4 @@
-"""How much one call may hold: what is too much gets an exact error, and changes nothing."""
+"""Limit how much one call may hold: an excess gets an exact error and changes nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def limited(**limits: int) -> Scenario:
 
 
 def refused(s: Scenario, *events: client.Command) -> server.ErrorBody:
-    """The one error that these, and only the last of them, get."""
+    """Return the one error that these get, and only the last of them."""
     *before, last = events
     s.forget()
     s.tell(*before)
@@ -226,7 +226,7 @@ def test_the_sound_of_a_telephone_inside_an_item_is_bounded_by_what_it_costs() -
 
 
 def test_a_minute_of_a_telephone_is_resampled_to_24_khz_by_the_work() -> None:
-    """That takes 0.15 s, in which the machine, and everybody beside it, would stand still."""
+    """Resampling takes 0.15 s, in which the machine and all other calls would stand still."""
     s = limited()
     s.tell(update(audio={"input": {"format": {"type": "audio/pcmu"}}}))
     s.forget()
@@ -279,7 +279,7 @@ def test_an_item_has_a_thousand_parts_at_most() -> None:
 
 
 def test_the_parts_of_all_items_together_are_bounded_too() -> None:
-    """Each response goes through all of them: two million were seconds of everybody's time."""
+    """Each response goes through all of them: two million would delay all calls by seconds."""
     s = Scenario(official=False)
     for number in range(20):
         s.tell(in_parts(1000, f"item_{number}"))

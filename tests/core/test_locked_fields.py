@@ -1,4 +1,4 @@
-"""What a browser may not change, in the session and in a single response."""
+"""The fields that a browser cannot change, in the session and in a single response."""
 
 from __future__ import annotations
 

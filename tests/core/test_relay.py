@@ -300,7 +300,7 @@ def test_no_trick_of_json_opens_a_lock(trick: bytes) -> None:
 
 
 def control(story: RelayScenario, *frames: bytes, client_id: int = 2) -> None:
-    """As the trunk does: all that a control connection says is taken."""
+    """Feed frames as the upstream work does: every frame of a sideband is taken."""
     for data in frames:
         story.relay.receive(FromClient(data, sideband=True), 0.0, client_id)
         story.log += story.relay.effects()
@@ -435,7 +435,7 @@ def test_frames_held_for_a_greeting_count_towards_the_limit() -> None:
     story.hear(BEGUN)
     large = frame("input_audio_buffer.append", audio="A" * MAX_HELD_BYTES)
     story.say(large)
-    assert not story.relay.over_limit  # it did not wait: nobody has asked for anything yet
+    assert not story.relay.over_limit  # it did not wait: there was no request yet
     story.say(CREATE, large)
     assert story.relay.over_limit
     story.hear(ENDED)
@@ -467,7 +467,7 @@ def test_an_inactive_relayed_call_ends() -> None:
     story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)
     story.relay.receive(FromUpstream(BEGUN), 110.0)
     story.relay.effects()
-    assert story.relay.next_deadline() == 3600.0  # while it is answered nobody counts
+    assert story.relay.next_deadline() == 3600.0  # no timeout during an answer
     story.relay.receive(FromUpstream(ENDED), 130.0)
     assert story.relay.next_deadline() == 430.0
     story.relay.effects()

@@ -35,7 +35,7 @@ def replace(story: RelayScenario, now: float = 0.0) -> None:
 
 
 def events(story: RelayScenario) -> list[Mapping[str, object]]:
-    """The events that the relay sent to the upstream, decoded."""
+    """Return the events that the relay sent to the upstream, decoded."""
     return [json.loads(data) for data in story.up]
 
 

@@ -1,4 +1,4 @@
-"""What a response may do otherwise, what it costs, how it ends, and whom it greets."""
+"""Options of a response, its cost, its end, and greetings."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_sound_that_one_response_is_given_is_listened_to_first() -> None:
     s.tell(Finished(s.request.response_id))
     assert s.responses[0].usage is not None
     assert s.responses[0].usage.input_token_details.audio_tokens == 10
-    assert not any("transcription" in name for name in s.story)  # no item that anybody knows
+    assert not any("transcription" in name for name in s.story)  # the client knows no such item
     s.check()
 
 
@@ -665,7 +665,7 @@ def test_no_session_lasts_longer_than_a_day(seconds: float) -> None:
         Session(SessionConfig(), CallSettings(max_session_s=seconds), now=0, new_id=numbered_ids())
 
 
-# What the session may not change
+# Fields that a session cannot change
 
 
 def test_tracing_once_enabled_stays(s: Scenario) -> None:

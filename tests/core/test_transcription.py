@@ -1,4 +1,4 @@
-"""A transcription session: what is heard is written down, and nobody answers."""
+"""A transcription session: speech is transcribed, and no answer follows."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_semantic_detection_waits_for_a_sentence_that_wants_to_go_on() -> None:
 
 
 def test_soft_voices_are_transcribed_too() -> None:
-    """Three loud turns would close a gate to whoever sits farther away."""
+    """Three loud turns would close a gate to a person who sits farther away."""
     s = Scenario(dictation())
     for level in (-20.0, -20.0, -20.0, -45.0):
         s.hear(speech_ms=600, silence_ms=600, level=level)
@@ -324,7 +324,7 @@ def test_hanging_up_during_a_turn_stops_its_transcription() -> None:
     assert s.story[-2:] == ["<listendrop>", "<closecall>"]
 
 
-# Whatever anybody says in whatever order
+# Any events in any order
 
 COMMANDS: dict[str, client.Command] = scripts.COMMANDS | {
     "push to talk": detect(None),

@@ -1,4 +1,4 @@
-"""What a client is told of the words besides the words: how sure, which language, who said them."""
+"""Events about words beyond their text: probability, language and speaker."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the protocol leaves open, and how it was decided (docs/decisions/protocol-uncertainties.md).
+"""Decide what the protocol leaves open (docs/decisions/protocol-uncertainties.md).
 
-Those that have a story elsewhere are not told again.
+Decisions with a story in another file are not repeated here.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ MODULES = [name for name, _ in ROWS if "." in name]
 
 
 def has_docstring(value: object) -> bool:
-    """True if somebody wrote a docstring: `dataclass` writes the signature of its class."""
+    """Return whether it has a docstring that `dataclass` did not make of the signature."""
     own = vars(value) if isinstance(value, type) else {"__doc__": value.__doc__}
     text = own.get("__doc__") or ""
     return bool(text) and not text.startswith(f"{getattr(value, '__name__', '')}(")

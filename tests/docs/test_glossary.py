@@ -90,7 +90,7 @@ COLUMNS = frozenset(f"{t.name}.{c.name}" for t in metadata.tables.values() for c
 
 
 def exists(place: str) -> bool:
-    """True if the code has the module, symbol, setting, key, metric, event or column."""
+    """Return whether the code has the module, symbol, setting, key, metric, event or column."""
     if not (quoted := re.fullmatch(r"`([^`]+)`", place)):
         return False
     text = quoted[1]

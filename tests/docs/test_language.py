@@ -22,7 +22,7 @@ def measured() -> dict[str, Measured]:
 
 
 def over(found: Measured, budget: float) -> bool:
-    """True if a folder has more hits than its budget; one hit is always allowed."""
+    """Return whether a folder has more hits than its budget; one hit is always allowed."""
     return len(found.hits) > 1 and found.rate > budget
 
 

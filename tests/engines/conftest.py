@@ -17,5 +17,5 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def congress(cache: Path) -> ModelFiles:
-    """The language model of a small congress, made once."""
+    """Make the language model of a small congress, once."""
     return live(prepare(CORPUS, cache))

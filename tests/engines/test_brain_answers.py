@@ -16,8 +16,8 @@ from vivavoce_embedded.brain.wording import thoughts
 
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, Talk, assistant, fair
 
-# Of 100 questions, how many must be answered rightly, and how many may be answered wrongly. What
-# is missing to 100 is "I don't know". `benchmarks/responder.py` prints where we are.
+# Of 100 questions, how many must be answered rightly, and how many may be answered wrongly. The
+# rest is "I don't know". `benchmarks/responder.py` prints where we are.
 FLOORS = {
     ("dev", "en"): (95, 5), ("dev", "it"): (90, 5), ("dev", "es"): (90, 5),
     ("dev", "out of scope"): (90, 10),

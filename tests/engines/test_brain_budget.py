@@ -1,4 +1,4 @@
-"""What one response may cost is counted over all that its tools and texts bring together."""
+"""One budget covers all tools and texts of a response."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_tools_beyond_the_bytes_that_are_read_are_passed_over() -> None:
 
 
 def test_a_text_is_cut_before_anything_looks_at_it() -> None:
-    """Of what somebody said the beginning counts, of what we said the question at its end."""
+    """Read the beginning of a user's text, and the question at the end of an answer."""
     talk = read([assistant("a" * 300_000 + " How many?"), user("hello " + "b" * 300_000)])
     assert talk.asked.startswith("hello bbb")
     assert talk.before[-1].text.endswith("aaa How many?")

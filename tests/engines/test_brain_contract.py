@@ -1,4 +1,6 @@
-"""What every brain must do. A new adapter joins by one line in `BRAINS` or `EVERY`: `made(spec)`.
+"""Run the contract suite on every brain.
+
+A new adapter joins by one line in `BRAINS` or `EVERY`: `made(spec)`.
 
 A brain is given a script, as far as it can follow one: the rules say what its model would answer.
 """
@@ -43,7 +45,7 @@ async def openai(script: Script) -> AsyncIterator[Brain]:
 
 @asynccontextmanager
 async def embedded(script: Script) -> AsyncIterator[Brain]:
-    """It follows no script, but it can know what its rules would say."""
+    """Return the answer of the rules, because this brain follows no script."""
     known = tuple(
         Chunk(id=rule.when, title=rule.when, text=rule.say, language="en", also=(rule.when,))
         for rule in script.rules

@@ -83,7 +83,7 @@ CHOICES = st.sampled_from(["auto", "none", "required", {"name": "f"}, {"function
 def reply(
     history: list[Item], tools: list[ToolSpec], choice: Choice = "auto", language: str | None = None
 ) -> BrainReply:
-    """The reply, as it goes through the pipe and to the client. `Spent` may end none of it."""
+    """Return the reply as it goes through the pipe to the client. `Spent` ends none of it."""
     question = GenerateRequest(
         instructions="Be kind.",
         history=tuple(history),

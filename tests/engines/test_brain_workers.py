@@ -72,7 +72,7 @@ class Open:
 async def opened(
     size: int = 1, *, wait_s: float = 20.0, answer_s: float = 20.0
 ) -> AsyncIterator[Open]:
-    """Patient, so that a busy machine is no failure; started, and with all that is known."""
+    """Start them with deadlines that a busy machine meets, and load all knowledge."""
     async with Workers(size, wait_s=wait_s, answer_s=answer_s) as workers:
         knowledge = fair()
         await workers.warm(knowledge)
@@ -94,7 +94,7 @@ async def until_others_than(gone: psutil.Process) -> None:
         if processes() and gone not in processes():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("nobody replaced it")
+    raise AssertionError("it was not replaced")
 
 
 def test_a_process_answers_what_the_rules_answer() -> None:
@@ -116,7 +116,7 @@ def test_a_process_that_does_not_answer_fails_one_response_and_is_replaced() -> 
                 await brains.text(KEYNOTE)
             assert caught.value.code == "brain_timeout"
             assert "too long" in str(caught.value)
-            await until_others_than(stuck)  # without that anybody asks
+            await until_others_than(stuck)  # without a request
             assert not stuck.is_running() or stuck.status() == psutil.STATUS_ZOMBIE
         async with opened() as brains:  # with patience again: what was replaced answers
             assert await brains.text(KEYNOTE) == expected(KEYNOTE)
@@ -186,7 +186,7 @@ def test_a_request_that_ends_every_process_fails_with_a_sentence() -> None:
 
 @pytest.mark.parametrize("turns", range(1, 12))
 def test_a_request_after_a_cancelled_one_gets_its_own_answer(turns: int) -> None:
-    """The interruption comes after so many turns of the loop: at any moment of the exchange."""
+    """Interrupt after this number of turns of the loop: at any moment of the exchange."""
 
     async def story() -> None:
         async with opened() as brains:
@@ -342,7 +342,7 @@ with _deadline(0.2):
 
 
 def test_a_process_ends_itself_in_a_pattern_that_never_ends() -> None:
-    """Its server may be gone by then, and a thread would wait for the interpreter's lock."""
+    """Its server may be dead by then, and a thread would wait for the interpreter's lock."""
     ended = subprocess.run(
         [sys.executable, "-c", ENDLESS], env=environment("vivavoce_embedded"), timeout=30
     )

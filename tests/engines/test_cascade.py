@@ -99,7 +99,7 @@ def test_the_brain_is_only_a_few_sentences_ahead_of_the_voice() -> None:
         ahead.append(written - tts.made)
 
     live(Cascade(FakeStt(), Chatterbox([]), tts).respond(REQUEST, emit))
-    assert max(ahead) <= SENTENCES_AHEAD + 3  # one being said, one being spoken, one on its way
+    assert max(ahead) <= SENTENCES_AHEAD + 3  # one at the client, one in the voice, one between
 
 
 def test_the_first_sentence_is_spoken_before_the_last_is_written() -> None:

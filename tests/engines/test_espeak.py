@@ -37,7 +37,7 @@ PACKAGE = Path(vivavoce.__file__).parents[2] / "packages/vivavoce-espeak/src"
 
 
 def with_espeak(story: Callable[[Espeak], Awaitable[None]], *, deadline_s: float = 10.0) -> None:
-    """The story is told on uvloop, on which the server runs; the contract suite uses asyncio's."""
+    """Run the story on uvloop, as the server does. The contract suite uses asyncio's loop."""
 
     async def run() -> None:
         speaker = Espeak(deadline_s=deadline_s)
@@ -76,7 +76,7 @@ def pitch(pcm: bytes) -> float:
 
 
 def colour(pcm: bytes) -> NDArray[np.float64]:
-    """The long-term spectrum in nine bands, in dB around its mean."""
+    """Return the long-term spectrum in nine bands, in dB around its mean."""
     sound = np.frombuffer(pcm, "<i2").astype(float)
     frames = np.lib.stride_tricks.sliding_window_view(sound, 1024)[::512] * np.hanning(1024)
     power = (np.abs(np.fft.rfft(frames)) ** 2).mean(0)

@@ -1,4 +1,4 @@
-"""Does the recogniser understand people in noisy rooms at least as well with noise reduction?"""
+"""Noise reduction must not make recognition in noisy rooms worse."""
 
 from __future__ import annotations
 

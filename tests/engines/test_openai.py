@@ -58,7 +58,7 @@ async def ignore(text: str, guess: str = "", logprobs: object = (), /) -> None:
     pass
 
 
-# What is told
+# Requests
 
 
 def test_passages_follow_the_instructions_with_their_sources() -> None:

@@ -38,7 +38,7 @@ async def nobody(text: str, guess: str = "", logprobs: object = (), /) -> None:
 
 
 class Talker:
-    """Says something, then holds the line until told to end. `quiet`: for long, as it is told."""
+    """Send speech, then wait for the end. `quiet`: send the empty piece of a long silence too."""
 
     def __init__(self, pcm: bytes = KEYNOTE, *, quiet: bool = False) -> None:
         self._pcm = pcm
@@ -449,7 +449,7 @@ def test_a_new_utterance_is_the_end_of_the_one_before(congress: ModelFiles) -> N
     hearing.do(SOUND, 1, pcm[: len(pcm) // 2])
     hearing.do(START, 2, start)
     hearing.do(SOUND, 2, pcm)
-    hearing.do(SOUND, 1, pcm)  # too late
+    hearing.do(SOUND, 1, pcm)  # after its end
     hearing.do(END, 1, b"")
     hearing.do(END, 2, b"")
     hearing.do(END, 2, b"")

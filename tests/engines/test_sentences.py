@@ -83,7 +83,7 @@ def test_it_does_not_matter_how_the_text_arrives(text: str, size: int) -> None:
     ],
 )
 def test_a_hundred_kilobytes_of_anything_are_cut_in_no_time(words: str) -> None:
-    """In one piece and in many: some took minutes, in which nobody on the server was heard."""
+    """Split in one piece and in many: some texts took minutes and blocked all calls."""
     text = words * (100_000 // len(words))
     tokens = [words * 20] * (len(text) // len(words) // 20)
     for pieces in ([text], tokens):

@@ -9,7 +9,7 @@ from vivavoce_embedded.stt.sphinx_worker import SETTLED_FRAMES, STEADY_LOOKS, St
 
 
 def said(text: str) -> Words:
-    """A word every 300 ms."""
+    """Make a word every 300 ms."""
     return [(word, 30 * (i + 1)) for i, word in enumerate(text.split())]
 
 

@@ -51,7 +51,7 @@ FAILS = Rule(fail="server_error", stage="stt")
 def scripted(_: ModelFiles) -> Rig:
     @asynccontextmanager
     async def following(*rules: Rule) -> AsyncIterator[SpeechToText]:
-        whatever = (" and ".join(HEARD),)  # who is cancelled has taken a sentence
+        whatever = (" and ".join(HEARD),)  # a cancelled listener has taken a sentence
         yield ScriptedStt(Script(heard=whatever, rules=rules))
 
     return Rig(working=following, broken=lambda: following(FAILS), scripted=True)

@@ -31,7 +31,9 @@ async def sound(ms: int = 900) -> AsyncIterator[bytes]:
 
 class Told:
     def __init__(self) -> None:
-        self.pieces: list[tuple[str, int]] = []  # the words so far, and how many tokens they are
+        self.pieces: list[
+            tuple[str, int]
+        ] = []  # the words until now, and the number of their tokens
 
     async def __call__(
         self, text: str, guess: str = "", logprobs: tuple[Logprob, ...] = (), /
@@ -115,7 +117,7 @@ Answer = tuple[int, str, bytes]
 def hear_from(
     answers: Sequence[Answer], story: Callable[[OpenAIStt, list[str]], Awaitable[None]]
 ) -> None:
-    """A server that gives these answers in turn. `asked`: the fields of each form."""
+    """Serve these answers in turn. `asked`: the fields of each form."""
     asked: list[str] = []
     left = iter(answers)
 

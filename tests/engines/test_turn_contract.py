@@ -1,4 +1,4 @@
-"""What every judge of pauses promises (`engines.base.PauseJudge`), and smart-turn in particular."""
+"""Run the contract suite of end-of-turn models, and the tests of smart-turn."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CUT = QUESTION[: len(spoken("keynote_rms")) // 10 * 3 & ~1] + noise(200, -60)
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[SmartTurn]:
-    """A network of the right shape that knows nothing."""
+    """Make a network of the right shape that knows nothing."""
     path = tmp_path / "small.onnx"
     path.write_bytes(mean_model(80, 800))
     with SmartTurn(path) as judge:

@@ -260,7 +260,7 @@ def test_five_hundred_concurrent_connections_become_calls_or_are_refused_as_busy
 
 @pytest.mark.long
 def test_a_silent_connection_is_closed(house: House) -> None:
-    """It connects and sends nothing, or a request whose head or body never ends."""
+    """Connect and send nothing, or a request whose head or body never ends."""
 
     async def story(house: House) -> None:
         url = urlsplit(house.server.url)
@@ -305,7 +305,7 @@ def test_endless_headers_are_refused(house: House) -> None:
 
 
 def test_refused_connections_that_stay_open_do_not_block_new_ones(tmp_path: Path) -> None:
-    """They stay open after their refusal. A new connection replaces the oldest of them."""
+    """Keep refused connections open. A new connection replaces the oldest of them."""
 
     async def story(house: House) -> None:
         stayed = []

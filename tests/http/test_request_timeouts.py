@@ -217,7 +217,7 @@ def test_a_body_that_waited_while_reading_was_paused_is_accepted(pieces: tuple[b
 
 
 def test_reading_pauses_while_pipelined_requests_wait() -> None:
-    """uvicorn alone would resume reading after each response, whatever waits in the pipeline."""
+    """Reading must not resume after each response while requests wait, as in uvicorn alone."""
 
     async def story() -> None:
         wire = Wire(late)

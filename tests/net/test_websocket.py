@@ -351,7 +351,7 @@ def test_a_fragment_out_of_place_is_a_protocol_error(wrong: bytes) -> None:
 
 
 async def lose(ours: Connected, peer: Connection, *, goodbye: bytes = b"") -> None:
-    """Everything comes before anybody joined, and then the connection is gone."""
+    """Deliver everything before the receiver joins, and then drop the connection."""
     peer.transport.write(by_hand(0x81, b"one") + by_hand(0x81, b"two") + goodbye)
     await until(lambda: len(ours._held) == 2)
     ours.abort()
@@ -398,7 +398,7 @@ class Slow(Connected):
 @pytest.mark.parametrize("bits", [0x40, 0x20, 0x10, 0x70])
 @pytest.mark.parametrize("kind", [0x81, 0x82, 0x01, 0x89, 0x8A])
 def test_a_reserved_bit_is_a_protocol_error(kind: int, bits: int) -> None:
-    """They belong to extensions, such as compression. The server has agreed to none."""
+    """Reserved bits belong to extensions, such as compression. The server has agreed to none."""
 
     async def story() -> None:
         async with client_leg() as (ours, peer):

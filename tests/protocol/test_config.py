@@ -1,4 +1,4 @@
-"""What a `session.update` does to a session, frame by frame as real clients send them."""
+"""Apply `session.update` to a session, frame by frame as real clients send them."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def closed(item: Item, rid: str = "r1", index: int = 0) -> Events:
 
 
 def said(text: str, iid: str, rid: str = "r1", index: int = 0) -> tuple[Events, Events]:
-    """A message that speaks, up to where it could be interrupted, and its end."""
+    """Return a message that speaks, up to where it could be interrupted, and its end."""
     at: Place = {"response_id": rid, "item_id": iid, "output_index": index}
     message = Message(id=iid, role="assistant", status="in_progress")
     whole = Message(id=iid, role="assistant", content=(Part(type="output_audio", transcript=text),))

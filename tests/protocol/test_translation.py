@@ -70,7 +70,7 @@ def test_an_update_has_no_type_and_leaves_the_rest() -> None:
     assert german.audio.output.language == "de"
     assert german.audio.input.transcription == Transcriber(model="gpt-realtime-whisper")
     quiet = german.merged({"audio": {"input": {"noise_reduction": {"type": "far_field"}}}})
-    kept = NoiseReduction(type="far_field", strength=1.0)  # what is not said stays (§2.2)
+    kept = NoiseReduction(type="far_field", strength=1.0)  # a missing field stays (§2.2)
     assert quiet.audio.input.noise_reduction == kept
     assert quiet.audio.input.transcription == german.audio.input.transcription
     silent = quiet.merged({"audio": {"input": {"transcription": None, "noise_reduction": None}}})

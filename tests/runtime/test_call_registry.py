@@ -1,4 +1,4 @@
-"""How the registry ends the calls of a process, and how long it waits for them."""
+"""The registry ends the calls of a process, and waits for them until a deadline."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_taking_over_ends_the_calls_of_that_conversation_only() -> None:
 
 
 def test_a_peer_that_vanished_is_not_waited_for() -> None:
-    """A phone without network reconnects: its old call has words waiting that nobody reads."""
+    """A phone without network reconnects: its old call has frames that its client never reads."""
 
     async def story() -> None:
         registry = InProcessCallRegistry()
@@ -199,7 +199,7 @@ def test_revoked_calls_whose_clients_vanished_are_aborted_together() -> None:
     live(story())
 
 
-# Who wants to join a call
+# Sidebands that wait for a call
 
 
 def test_a_call_that_is_about_to_begin_is_waited_for() -> None:

@@ -84,7 +84,7 @@ class Place:
         return len((await self.store.conversations()).data)
 
     async def call(self, wire: FakeWire, **query: str) -> AdmittedCall:
-        """Come in, and stay until somebody hangs up."""
+        """Begin a call, and stay until it is hung up."""
         call = await self.reception.admit(CallRequest("key", "websocket", query))
         wire.client = call.driver.attach(wire, call.reader)
         self.registry.spawn(call.live(), "test")
@@ -527,7 +527,7 @@ def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
-        raise KeyError("somebody's words")
+        raise KeyError("a user's words")
 
     async def story(at: Place) -> None:
         with monkeypatch.context() as patched:

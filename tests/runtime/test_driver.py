@@ -398,7 +398,7 @@ def test_a_controller_interrupts_a_slow_client_at_once_too() -> None:
 
 
 def test_a_controller_does_not_bury_a_slow_client_in_acks() -> None:
-    """What it says waits while too much waits for that one, and comes when there is room."""
+    """Its events wait while the client's outbox is full, and go on when there is room."""
     call = Call([], wire=FakeWire(read_every_s=0.04), hang_up_at=60, limit=2_000)
     sideband = controlled(call, *[(1.0, client.ItemCreate(item=HELLO))] * 100)
     assert call.wire.closed is None
@@ -408,7 +408,7 @@ def test_a_controller_does_not_bury_a_slow_client_in_acks() -> None:
 
 
 def test_the_id_of_a_sideband_that_left_is_not_reused() -> None:
-    """An error would go to who did not cause it."""
+    """An error would go to a client that did not cause it."""
     wires = [FakeWire(), FakeWire(), FakeWire()]
     call = Call([], hang_up_at=4.0)
 
@@ -468,7 +468,7 @@ def test_whenever_the_line_breaks_nothing_is_left_running(
 
 
 def ended_by(call: Call, *steps: tuple[float, Callable[[SessionDriver], object]]) -> SessionDriver:
-    """Live the call; at these times somebody does something to its line."""
+    """Live the call; run these actions on its driver at these times."""
     lines: list[SessionDriver] = []
 
     def take(step: Callable[[SessionDriver], object]) -> None:
@@ -555,7 +555,7 @@ def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
     assert call.sideband.closed[1:] == (1000, "hung up")
 
 
-# More than anybody could hear
+# More than a recogniser can take
 
 
 def test_sound_at_fifty_times_its_speed_is_all_heard_at_the_recognisers_pace() -> None:
@@ -589,7 +589,7 @@ def test_a_hundred_utterances_at_once_are_heard_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("held", [0, 3])
 def test_a_recogniser_that_hangs_does_not_delay_an_interruption(held: int) -> None:
-    """Three turns wait for their words; what is said after them waits, but not the interruption."""
+    """Three turns wait for their words; later speech waits, but not the interruption."""
     turn: list[ClientEvent] = [client.AudioAppend(audio=LOUD * 5), client.AudioCommit()]
     turns = enumerate(turn * (UTTERANCES + held))
     script = [*ASK, *[(0.8 + n / 1000, event) for n, event in turns]]

@@ -29,7 +29,7 @@ def said(judge: FakeJudge, *runs: tuple[bytes, float]) -> Call:
 
 
 def pauses_ms(call: Call, spoken_s: float = 0.96) -> list[float]:
-    """How long after the (first) sound each turn was taken for over."""
+    """Return the time from the first sound of each turn to its end."""
     return [(at - spoken_s) * 1000 for at, _ in call.wire.all(server.SpeechStopped)]
 
 

@@ -135,7 +135,7 @@ def test_a_tool_that_raises_is_a_tool_that_failed(moment: Moment, error: str) ->
 
 
 def test_the_end_of_a_call_is_waited_for_by_adapters_that_raise_then() -> None:
-    """It ends in time: nothing that is raised, or given, then waits for a mailbox."""
+    """End it in time: no exception or result then waits for a mailbox."""
     for error in ERRORS.values():
         brain = FailingBrain(REPLY, once=Once("while cancelled", error))
         Call(ASK, brain=brain, hang_up_at=0.1).live()
@@ -181,7 +181,7 @@ def test_a_result_of_another_type_is_a_failure(adapter: str, what: str) -> None:
 
 
 def test_the_id_that_an_adapter_gives_a_function_call_is_not_taken() -> None:
-    """It could be that of another item, also of one that the client made."""
+    """Such an id could belong to another item, also to one that the client made."""
     mine = Message(id="mine", role="user", content=(HELLO,))
     calls = [FunctionCall(id="mine", call_id=f"c{n}", name="f", arguments="{}") for n in range(2)]
     script: list[tuple[float, ClientEvent]] = [(0.0, client.ItemCreate(item=mine)), *ASK]
@@ -269,7 +269,7 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD)
 def test_the_embedded_brain_never_ends_a_call(text: str) -> None:
-    """It answers or fails: a number that it cannot read, an output that holds half a pair."""
+    """The brain answers or fails on a number that it cannot read, or on half a pair."""
     part = Part(type="input_text", text=text)
     call = FunctionCall(id="f", call_id="c", name="获取天气", arguments="{}")
     output = FunctionOutput(call_id="c", output='{"weather": "\\ud800"}')

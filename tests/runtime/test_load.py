@@ -64,7 +64,7 @@ def test_a_signal_ends_after_five_calm_seconds() -> None:
 
 
 def test_a_server_at_its_limit_does_not_alternate() -> None:
-    """A tenth late is too much, a twelfth is not: in between nothing changes."""
+    """A tenth late is an overload, a twelfth is not. In between nothing changes."""
     load = LoadMonitor()
     now, changes, busy = 0.0, 0, False
     for second in range(120):

@@ -45,7 +45,7 @@ def test_an_answer_that_fails_is_one_that_failed(metrics: Metrics) -> None:
 def test_a_voice_that_falters_is_the_loads_fault_only_if_it_is_ours(
     metrics: Metrics, ours: bool, overloaded: bool
 ) -> None:
-    """Each 100 ms of sound takes 300 ms to make. A listener hears that, whoever is to blame."""
+    """Each 100 ms of sound takes 300 ms to make. A listener hears that, for any cause."""
     call = Call(ASK, tts=FakeTts(chunks=5, chunk_s=0.3), metrics=CallMetrics(metrics, ours=ours))
     call.live()
     assert value(metrics, "playback_gap_seconds_sum") > 0.7

@@ -17,7 +17,7 @@ class Clogged(FakeWire):
 
 
 def test_one_that_overflowed_is_no_longer_late() -> None:
-    """A deadline of somebody who is gone would ring for ever."""
+    """A deadline of a client that is gone would fire without an end."""
     wire = Clogged(closed=None)
     wire.close = lambda code, reason: codes.append(code)  # type: ignore[method-assign]
     codes: list[int] = []
@@ -43,7 +43,7 @@ class Valve(RawWire):
 
 
 def test_a_forwarded_frame_that_waits_is_a_copy() -> None:
-    """What a socket brings lies in its buffer, which the next read fills again."""
+    """A frame lies in the socket's buffer, which the next read fills again."""
 
     async def story() -> None:
         wire = Valve()

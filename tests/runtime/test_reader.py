@@ -23,7 +23,7 @@ CLEAR = codec.encode(client.AudioClear())
 
 
 class PiecewiseDecoder:
-    """Hears 96 ms at a time; nothing of what is no whole piece."""
+    """Takes 96 ms at a time, and drops an incomplete piece."""
 
     def decode(self, data: bytes) -> Iterator[AudioReceived]:
         for start in range(0, len(data) - len(PIECE) + 1, len(PIECE)):
@@ -32,12 +32,12 @@ class PiecewiseDecoder:
 
 @dataclass
 class FakeDriver:
-    """A reader, and what it tells: in order, with the turn of the loop it was told in."""
+    """A reader and its inputs, in order, each with its turn of the loop."""
 
     told: list[tuple[int, SessionInput]] = field(default_factory=list)
     wire: FakeWire = field(default_factory=FakeWire)
     turn: int = 0
-    stop_at: int | None = None  # the client goes when so much has been told
+    stop_at: int | None = None  # the number of inputs after which the client leaves
     behind: Callable[[], bool] = lambda: False
     each_s: float = 0.0  # what it costs to tell one thing
     clock: float = 0.0
@@ -67,7 +67,7 @@ class FakeDriver:
         self.client.update_backpressure()
 
     def detach(self, client_id: int, code: int, reason: str) -> None:
-        raise AssertionError("nobody left")
+        raise AssertionError("no client left")
 
     def append(self, pcm: bytes) -> None:
         self.client.frame(codec.encode(client.AudioAppend(audio=pcm)))
@@ -238,7 +238,7 @@ def test_sound_waits_for_a_recogniser_that_is_behind() -> None:
 
 
 def test_events_behind_a_long_sound_are_counted_by_their_size() -> None:
-    """Ten megabytes each: the first is one too many already."""
+    """Ten megabytes each: the first is over the limit already."""
     desk = FakeDriver()
     text = Part(type="input_text", text="x" * BACKLOG)
     item = codec.encode(client.ItemCreate(item=Message(role="user", content=(text,))))

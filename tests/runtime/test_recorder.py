@@ -85,7 +85,7 @@ class Tape:
 
     @property
     def rows(self) -> dict[str, ItemRow]:
-        """What is on disk when all commits have succeeded."""
+        """Return the rows on disk when all commits have succeeded."""
         rows: dict[str, ItemRow] = {row.item.id: row for row in self.kept}
         for change in self.changes:
             rows |= {row.item.id: row for row in change.items}
@@ -115,7 +115,7 @@ def test_items_stand_in_the_conversations_order_not_in_that_of_their_coming() ->
     tape = Tape().create(says("one", "a")).create(says("three", "c"))
     tape.create(says("two", "b"), previous="a").create(says("zero", "z"), previous="root")
     assert tape.order == ["z", "a", "b", "c"]
-    assert [len(change.items) for change in tape.changes] == [1, 1, 1, 1]  # nobody moved
+    assert [len(change.items) for change in tape.changes] == [1, 1, 1, 1]  # no item moved
 
 
 def test_only_positions_without_room_are_written_again() -> None:
@@ -295,7 +295,7 @@ WRITTEN: list[Item] = [
 
 @pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.id)
 def test_every_item_of_a_client_is_committed_before_its_receipt(item: Item) -> None:
-    """SDKs replay what was said before, in all kinds of items."""
+    """SDKs replay earlier items of all kinds."""
     tape = Tape().tell(client.ItemCreate(item=item))
     (change,) = tape.changes
     assert [row.item.id for row in change.items] == [item.id]

@@ -1,4 +1,4 @@
-"""A refusal is told in one way, and every type of error stands in the tree that `errors` draws."""
+"""A refusal has one form, and every type of error stands in the tree that `errors` draws."""
 
 from __future__ import annotations
 

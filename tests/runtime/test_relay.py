@@ -379,7 +379,7 @@ def test_whenever_a_line_breaks_nothing_is_left_running(
     ["azure-tool-call-round", "server-vad-audio-turn", "text-in-audio-out-turn", "tool-call-round"],
 )
 def test_a_recorded_session_passes_verbatim_and_is_stored(name: str) -> None:
-    """Its own `session.created` opens the call; all that follows is the service's, byte for byte"""
+    """Open the call with our own `session.created`, and forward the rest byte for byte."""
     created, *said = recorded(name, "received")
     asked = list(recorded(name, "sent"))
     upstream = FakeUpstream(opens=False)

@@ -1,4 +1,4 @@
-"""How a call, its setup and its sidebands end when a credential is revoked."""
+"""A call, its setup and its sidebands end when a credential is revoked."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_control_connection_of_a_revoked_key_ends_alone(tmp_path: Path) -> Non
 
 
 def test_events_of_a_revoked_sideband_are_ignored(tmp_path: Path) -> None:
-    """It does not read, so its close has to wait; it is not listened to meanwhile."""
+    """The client does not read, so its close has to wait, and its frames are ignored."""
 
     async def story(at: Place) -> None:
         wire = FakeWire()
@@ -249,7 +249,7 @@ def test_a_call_that_is_being_set_up_ends_too(tmp_path: Path, at_s: float) -> No
 
 
 def test_a_call_by_a_key_that_was_revoked_a_moment_ago_does_not_begin(tmp_path: Path) -> None:
-    """The store said that it is valid, and before anybody was told so it was not any more."""
+    """A credential is revoked between the store's answer and its use."""
 
     async def story(at: Place) -> None:
         at.registry.revoke(["key_1"])
@@ -285,7 +285,7 @@ def test_a_revocation_is_logged_with_ids_and_numbers_only(
 
 
 def test_a_call_is_ended_even_if_the_request_to_hang_up_is_cancelled(tmp_path: Path) -> None:
-    """The key by which somebody hangs up is revoked while its call writes what waits."""
+    """The key that hangs up is revoked while the call writes its last frames."""
 
     async def story(at: Place) -> None:
         wire = FakeWire(read_every_s=60)

@@ -1,4 +1,4 @@
-"""How a transcription session begins, by query and by secret, and what it leaves in the store."""
+"""A transcription session begins by query or by secret, and leaves items in the store."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_query_asks_for_one(tmp_path: Path) -> None:
         hearing = session.audio.input.transcription
         assert hearing is not None
         assert (hearing.model, hearing.language) == ("scripted", "en")
-        assert not call.spec.greet  # nobody answers, so nobody greets
+        assert not call.spec.greet  # without answers there is no greeting
 
     place(tmp_path, story)
 

@@ -1,9 +1,9 @@
-"""A bystander: somebody else's calls on a server, and how long each of their answers takes.
+"""A bystander: calls of another user on a server, and how long each of their answers takes.
 
-A process of its own (`python -m tests.support.bystander`), because what attacks the server keeps
-its own event loop busy. It talks in JSON lines with whoever started it: first it says the port of
-its upstream, then it is told where the server is. `watch` begins to measure, `report` ends that and
-brings the longest wait of each probe in milliseconds.
+A process of its own (`python -m tests.support.bystander`), because the attack keeps its own event
+loop busy. It talks in JSON lines with the process that started it. First it sends the port of its
+upstream, then it reads the server's address. `watch` begins to measure. `report` ends that and
+returns the longest wait of each probe in milliseconds.
 
 Three probes ask every 20 ms, each waiting for its answer:
 
@@ -49,7 +49,7 @@ Ask = Callable[[], Awaitable[object]]
 
 
 def not_scheduled_s(pid: int | str = "self") -> float:
-    """How long the main thread of a process has waited for a processor, altogether."""
+    """Return how long the main thread of a process has waited for a processor, altogether."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 

@@ -1,4 +1,4 @@
-"""Everything that may be said: each event, each field of it, each error code. Rows of a table.
+"""The protocol as rows of a table: each event, each field of it, each error code.
 
 Events and fields come from the types in `vivavoce.protocol`, the codes from the lists below; a test
 holds both to the protocol's own document, where that is at hand. What several events carry (a
@@ -244,11 +244,11 @@ def codes(event: Json) -> Iterator[tuple[str, str]]:
             yield UNHEARD, code
 
 
-# What is known and not said, or not yet
+# Known rows that are not served, or not yet
 
 
 def reason(row: Row) -> str | None:
-    """Why nothing but its type is tested; None: it is served."""
+    """Return why only its type is tested; None: it is served."""
     for (side, owner, field), why in _UNSERVED:
         if side in ("", row.side) and _fits(owner, row.owner) and _fits(field, row.field):
             return why

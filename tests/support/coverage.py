@@ -1,9 +1,9 @@
 """`docs/reference/coverage.md`: which test touches which row. Written from notes, and held to them.
 
-`make coverage` writes it. What it says is kept as long as it is true, so it changes only where a
-row or a test has gone, or a row is new. For a new row the room nearest to the rules is asked first,
-there a test that is named for it, then the one that touches most of the same event, and of those
-the one with the least besides.
+`make coverage` writes it. A true entry is kept, so the page changes only where a row or a test has
+gone, or a row is new. A new row gets a test of the folder nearest to the rules. There it prefers a
+test that is named for it, then one that touches most of the same event, and of those the one that
+touches the fewest other rows.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _chosen(open_rows: Iterable[Row], notes: Notes) -> Iterator[tuple[Row, str]]
 
 
 def _named_for(owner: str, test: str) -> int:
-    """How many of the event's words are in the test's name, by their stems: `truncat`, `clear`."""
+    """Return how many of the event's words are in the test's name, by stems: `truncat`, `clear`."""
     stems = {word[:7].rstrip("e") for word in re.findall(r"[a-z]{5,}", owner)}
     return sum(stem in test.partition("::")[2] for stem in stems - _EVERYWHERE)
 

@@ -23,7 +23,7 @@ MOMENTS: tuple[Moment, ...] = ("at once", "after the first", "at the end", "whil
 
 
 class Stop(BaseException):
-    """Somebody's own way to leave a loop."""
+    """An adapter's own exception to leave a loop."""
 
 
 def too_deep() -> BaseException:

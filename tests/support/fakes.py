@@ -41,9 +41,9 @@ class FakeStt:
     broken: Exception | None = None
     speed: float | None = None
     heard_ms: list[int] = field(default_factory=list)
-    quiet_at: list[float] = field(default_factory=list)  # when it was told that nobody speaks
+    quiet_at: list[float] = field(default_factory=list)  # when it got the empty piece of a silence
     open: int = 0  # utterances that it hears
-    most: int = 0  # … at once, so far
+    most: int = 0  # … at once, until now
 
     async def listen(
         self,

@@ -1,9 +1,9 @@
-"""Frames that nobody would send on purpose, always the same for a seed, and whom they are sent to.
+"""Random frames, always the same for a seed, and the session that gets them.
 
 A frame is a valid event of `tests/protocol/samples.py` with some of it replaced, dropped, doubled
 or buried; half of them name real items and responses. The listener is a session with an engine that
 does anything at any time. After each frame the rules hold: no exception but `InvalidRequest`, every
-event grammatical, and who was refused has changed nothing.
+event grammatical, and a refused frame has changed nothing.
 """
 
 from __future__ import annotations
@@ -184,7 +184,9 @@ class Call:
                 server_tools=frozenset({"lookup"}),
             ),
             now=0.0,
-            new_id=lambda kind: f"{ids(kind)}_{dice.randrange(2**32)}",  # nobody guesses the next
+            new_id=lambda kind: (
+                f"{ids(kind)}_{dice.randrange(2**32)}"
+            ),  # the next cannot be guessed
         )
         self._collect()
 

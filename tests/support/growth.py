@@ -1,4 +1,4 @@
-"""How the work for an input grows with its size, in processor time and compared with itself."""
+"""Measure how the work for an input grows with its size, in processor time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SAME = 2.5  # 1 would be exact
 
 
 def growth(work: Callable[[int], object], size: int) -> float:
-    """How many times as long `work` takes for four times the size. The best of several runs."""
+    """Return the best ratio of several runs: the time for four times the size to that for one."""
     small, large = (min(_took(work, n) for _ in range(4)) for n in (size, 4 * size))
     return large / max(small, 1e-4)
 

@@ -1,4 +1,4 @@
-"""What tests touch of the protocol, noted while they run, for `docs/reference/coverage.md`.
+"""Note which rows of the protocol tests touch, for `docs/reference/coverage.md`.
 
 A row counts as touched when a frame that carries it was understood or said: by a session under test
 (`Scenario`), by the codec, by a real client on a real socket, over HTTP. What is generated at
@@ -44,7 +44,7 @@ class Notes:
         self.by_test: dict[str, set[Row]] = defaultdict(set)
         self.partly: set[str] = set()  # functions some of whose cases did not run, or not pass
         self._passed: set[str] = set()
-        self.strange: set[Row] = set()  # codes that nobody knows
+        self.strange: set[Row] = set()  # unknown codes
         self._seen: Counter[str] = Counter()
 
     # Which test

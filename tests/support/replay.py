@@ -1,11 +1,11 @@
 """A recorded session told again: its client's frames to a server of ours, and the answers compared.
 
-What the recording allows is written here, so that it can be read (protocol §4.4):
+The recording allows these differences (protocol §4.4):
 
-- Events belong to *strands*: the session; each response with the items it makes; each item of the
-  user, from its first sound to `conversation.item.done`; the words of each. Within a strand ours
-  come in the recorded order. Between strands there is one order only: a response begins after the
-  items that were there before it. (`grammar` holds our stream to the rest.)
+- Events belong to *strands*. A strand is the session, a response with the items it makes, an item
+  of the user from its first sound to `conversation.item.done`, or the words of one item. Within a
+  strand ours come in the recorded order. Between strands there is one order only: a response begins
+  after the items that were there before it. (`grammar` holds our stream to the rest.)
 - Pieces are a matter of taste: how many deltas there are, how long, and how those of sound, words
   and transcripts interleave. That there are some is not.
 - Ids are ours, but the same where the recording's are the same, and different where different.
@@ -173,7 +173,7 @@ async def replay(recording: Recording, url: str, key: str) -> list[Event]:
 
 @asynccontextmanager
 async def _connection(recording: Recording, url: str, key: str) -> AsyncIterator[ClientConnection]:
-    """As the recorded client had it: a sideband belongs to a call that somebody else holds."""
+    """Connect as the recorded client did: a sideband joins a call of another client."""
     how: Any = {"additional_headers": {"Authorization": f"Bearer {key}"}, "max_size": None}
     async with connect(f"{url}?model={recording.model}&assistant={recording.name}", **how) as call:
         if not recording.is_sideband:
@@ -251,7 +251,7 @@ def strands(events: Sequence[Event]) -> dict[str, list[Event]]:
 
 
 class _Names:
-    """Strands are called alike in both streams: by kind, and by who came first."""
+    """Names of strands that are equal in both streams: by kind, and in order of appearance."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -357,7 +357,7 @@ def extra(recorded: Sequence[Event], ours: Sequence[Event]) -> set[str]:
 
 
 def same_story(recorded: Sequence[Event], ours: Sequence[Event]) -> bool:
-    """Are the same things told, in an order that the recording allows?"""
+    """Return whether the streams agree, in an order that the recording allows."""
     unasked = extra(recorded, ours) & UNASKED.keys()
     asked = [event for event in ours if event["type"] not in unasked]
     return told(asked) == told(recorded) and _answered(asked) == _answered(recorded)

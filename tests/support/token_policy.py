@@ -20,7 +20,7 @@ from vivavoce.store.base import ConversationRow, Grant
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says about a user."""
+    """The facts about a user in a verified token."""
 
     role: Literal["staff", "user"]
     assistants: tuple[str, ...]

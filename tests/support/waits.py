@@ -1,7 +1,7 @@
-"""How long a bystander waits while somebody asks a real server for the worst that its limits allow.
+"""Measure a bystander's waits while a client asks a real server for the worst within its limits.
 
-The bystander and its upstream are a process of their own (`tests.support.bystander`), so that what
-attacks the server does not slow down the clock that measures it.
+The bystander and its upstream are a process of their own (`tests.support.bystander`), so that the
+attack does not slow down the clock that measures it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Waits = dict[str, float]
 
 
 class Bystander:
-    """The process, as whoever started it talks with it."""
+    """The process, as its parent talks with it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -96,7 +96,7 @@ class Watched:
     quiet: Waits = field(default_factory=dict)
 
     def measure_quiet(self) -> None:
-        """How long it waits while nothing else happens."""
+        """Return how long it waits without an attack."""
         self.quiet = self.beside(lambda house: asyncio.sleep(QUIET_S))
 
     def beside(self, attack: Attack) -> Waits:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Wire:
     port: int  # leads to the server
-    cutter: int  # cuts all of that as soon as somebody connects, and then hangs up
+    cutter: int  # cuts all of that at the next connection, and then hangs up
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_what_is_not_there_is_where_it_would_be() -> None:
     assert line_of(lines, ("turns",)) is None
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine is not a fault
 @given(DOCUMENTS, st.integers(0, 999))
 def test_lines_agree_with_the_parser_on_any_document(document: Document, seed: int) -> None:
     writer = Writer(Random(seed))
@@ -128,7 +128,7 @@ def test_lines_agree_with_the_parser_on_any_document(document: Document, seed: i
     assert set(writer.lines) == set(keys(parsed))
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine is not a fault
 @given(VALUES, st.sampled_from([None, 0, 2]))
 def test_lines_agree_with_json_too(value: object, indent: int | None) -> None:
     text = json.dumps({"top": value}, indent=indent)

@@ -18,7 +18,7 @@ from ..support.served import Served, serve
 from .test_websocket import end_of, hear, say
 
 BUSY = {
-    "VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0.00001",  # who is never that punctual is always late
+    "VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0.00001",  # no loop is that punctual: it is always late
     "VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo",
 }
 

@@ -1,4 +1,4 @@
-"""Handshakes and call setups that take too long."""
+"""Handshakes and call setups that exceed their deadlines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Slow:
 
 
 class Ear(Socket):
-    """Who stands outside, and what they are told."""
+    """Connections that wait for admission, and their responses."""
 
     def __init__(self) -> None:
         super().__init__(largest=1024)
@@ -97,7 +97,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
 
 
 class Controlled:
-    """A call's line, and who controls it."""
+    """A call's driver and its sidebands."""
 
     over = False
 
@@ -116,7 +116,7 @@ class Controlled:
 
 
 def test_of_many_sidebands_that_wait_for_a_call_eight_attach() -> None:
-    """All of them find it with no seat taken. What counts is how many there are at the end."""
+    """All of them find it with no seat taken. The check counts them at the end."""
 
     async def known(credential: str | None) -> Caller:
         return Caller(credential="key")
@@ -153,7 +153,7 @@ def test_of_many_sidebands_that_wait_for_a_call_eight_attach() -> None:
 
 
 class Wire:
-    """What picows gives a socket, as far as a door has to do with it."""
+    """The part of a picows transport that an endpoint uses."""
 
     def __init__(self) -> None:
         self.underlying_transport = self
@@ -179,14 +179,14 @@ class Unsure(Slow):
     async def admit(self, knock: CallRequest, **ids: str | None) -> None:
         if knock.credential:
             await super().admit(knock)
-        raise CallRefused(401, "invalid_api_key", "Who are you?", close=CloseCode.UNAUTHORIZED)
+        raise CallRefused(401, "invalid_api_key", "unknown key", close=CloseCode.UNAUTHORIZED)
 
 
 HEADERS = {"authorization": "Bearer vv_key"}
 
 
 async def come(endpoint: WebSocketEndpoint, headers: dict[str, str]) -> Wire | UpgradeResponse:
-    """Ask to be let in, and stay there. The answer, if it is no WebSocket."""
+    """Send an upgrade request, and stay. Return the response if it is not a WebSocket."""
     visit = endpoint.parse_request(b"/v1/realtime", headers)
     if not isinstance(visit, UpgradeRequest):
         return visit
@@ -207,7 +207,7 @@ def test_the_oldest_refused_connection_is_dropped_for_a_new_one() -> None:
             waiting = [await come(endpoint, HEADERS) for _ in range(3)]
             assert [getattr(wire, "gone", None) for wire in wires] == [True] * 7
             assert [getattr(wire, "gone", None) for wire in waiting] == [False] * 3
-            busy = await come(endpoint, HEADERS)  # all of them may yet be let in
+            busy = await come(endpoint, HEADERS)  # all of them may still be admitted
             assert not isinstance(busy, Wire)
             assert busy.response.status == 503
             assert busy.response.headers["Retry-After"] == "5"

@@ -94,7 +94,7 @@ class Place:
             yield browser
 
     async def ending(self, call_id: str, by: Key) -> str:
-        """How a call ended, when it has."""
+        """Return how a call ended, when it has."""
         async with self.http(headers=by.headers) as http, asyncio.timeout(20):
             while True:
                 kept = (await http.get(f"/api/calls/{call_id}")).json()
@@ -260,7 +260,7 @@ def test_a_call_goes_on_when_its_key_expires(place: Place) -> None:
 
 
 def test_only_the_minter_of_a_secret_revokes_it_over_http(place: Place, operator: Key) -> None:
-    """What is somebody else's is answered as what was never there."""
+    """A credential of another user gets the same answer as an unknown one."""
 
     async def story() -> None:
         others = place.new_key()
@@ -365,7 +365,7 @@ def test_signing_out_by_a_copied_cookie_ends_the_same_calls(place: Place) -> Non
 
 
 def test_an_unused_sign_in_link_outlives_a_sign_out(place: Place) -> None:
-    """It belongs to no sign-in: it was printed for the operator, and lives ten minutes."""
+    """A link belongs to no sign-in: it was printed for the operator, and lives ten minutes."""
 
     async def story() -> None:
         code = place.server.cli("link").partition("#code=")[2]
@@ -426,12 +426,12 @@ async def deaf(place: Place, key: Key, stack: AsyncExitStack) -> str:
     socket = await stack.enter_async_context(
         connect(f"{place.server.ws}?model=echo", max_queue=1, **with_key(key.key))
     )
-    stack.callback(socket.transport.abort)  # nobody waits for its goodbye
+    stack.callback(socket.transport.abort)  # without a closing handshake
     call_id = await begun(socket)
     socket.transport.pause_reading()
     words = {"type": "input_text", "text": "one two three four " * 5000}
     item = {"type": "message", "role": "user", "content": [words]}
-    for _ in range(40):  # each is told twice: more than the network holds
+    for _ in range(40):  # each makes two events: more than the network holds
         await say(socket, type="conversation.item.create", item=item)
     await asyncio.sleep(0.5)
     return call_id

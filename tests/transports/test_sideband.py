@@ -1,4 +1,4 @@
-"""Sidebands over real sockets: who may attach one, when, and how long it lives."""
+"""Sidebands over real sockets: which callers may attach one, when, and how long it lives."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ key = {{ env = "PROVIDER_KEY" }}
 
 
 def sound(number: int) -> str:
-    """Sound of 4 to 30 kB that nobody takes for another."""
+    """Return 4 to 30 kB of audio that differs from all other."""
     return base64.b64encode(random.Random(number).randbytes(3_000 + number * 97 % 20_000)).decode()
 
 

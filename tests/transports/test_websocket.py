@@ -329,7 +329,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(served: Served, key: str) 
 
 
 def test_every_receipt_survives_kill_9(tmp_path: Path) -> None:
-    """The first promise: whoever was told that an item is done finds it after the worst."""
+    """The first promise: an item that a client read as done survives the worst."""
     told: list[str] = []
 
     async def talk_until_it_dies(server: Served) -> None:

@@ -1,4 +1,4 @@
-"""Where an upstream is, by what right we come, and what the client is told if nobody answers."""
+"""Connect to an upstream: its address, our key, and the client's error if it does not answer."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Place:
         return self.base_url.replace("http", "ws", 1) + "/realtime"
 
     def voice(self) -> list[bytes]:
-        """The question, 20 ms at a time."""
+        """Yield the question, 20 ms at a time."""
         pcm, size = Path(self.spoken).read_bytes(), CHUNK_MS * BYTES_PER_MS
         return [pcm[i : i + size] for i in range(0, len(pcm), size)]
 

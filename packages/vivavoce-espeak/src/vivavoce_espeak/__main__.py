@@ -16,7 +16,7 @@ import threading
 from io import FileIO
 from typing import BinaryIO
 
-from .library import Library, Manner, Missing
+from .library import Library, Manner, MissingLibraryError
 
 LONGEST_TEXT = 10_000  # characters
 LONGEST_MESSAGE = 1 << 20  # bytes; the process refuses a longer one
@@ -157,7 +157,7 @@ def _number(request: dict[str, object], key: str, default: int, low: int, high: 
 def main() -> None:
     try:
         library = Library()
-    except Missing as error:
+    except MissingLibraryError as error:
         sys.exit(str(error))
     # The pipe gets a descriptor of its own: whatever the library prints must not come between.
     # Reading is unbuffered, as a thread that waits inside a buffered reader holds up the exit.

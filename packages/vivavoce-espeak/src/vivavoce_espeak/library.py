@@ -66,7 +66,7 @@ class Manner:
     gap: int = 0
 
 
-class Missing(Exception):
+class MissingLibraryError(Exception):
     """Raised if this machine has no espeak-ng that works."""
 
 
@@ -166,7 +166,7 @@ def _open() -> tuple[c.CDLL, int]:
         if rate > 0:
             return library, rate
         reasons.append(f"{path} finds no voices")
-    raise Missing(f"espeak-ng cannot be loaded: {'; '.join(reasons)}")
+    raise MissingLibraryError(f"espeak-ng cannot be loaded: {'; '.join(reasons)}")
 
 
 def _candidates() -> list[tuple[str, str | None]]:

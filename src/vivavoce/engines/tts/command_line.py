@@ -40,7 +40,7 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-class _Failed(EngineError):
+class _ProgramError(EngineError):
     """The program ran, and did not speak: perhaps it does not know the language."""
 
 
@@ -75,7 +75,7 @@ class CommandLineTts:
         rate = max(80, round(WORDS_PER_MINUTE * voice.speed))
         *before, last = _languages(voice.language)
         for language in before:
-            with suppress(_Failed):
+            with suppress(_ProgramError):
                 return await self._ask_espeak(text, f"-v{language}{manner}", f"-s{rate}")
         return await self._ask_espeak(text, f"-v{last}{manner}", f"-s{rate}")
 
@@ -83,7 +83,7 @@ class CommandLineTts:
         spoken = await self._run("--stdin", "--stdout", *manner, text=text)
         rate = int.from_bytes(spoken[24:28], "little") if len(spoken) >= HEADER else 0
         if not rate:
-            raise _Failed(f"{self._name} made no sound")
+            raise _ProgramError(f"{self._name} made no sound")
         return Resampler(rate, SAMPLE_RATE).push(spoken[HEADER:], last=True)
 
     async def _flite(self, text: bytes, voice: VoiceRequest) -> bytes:
@@ -131,7 +131,7 @@ class CommandLineTts:
                     process.kill()
                 await process.wait()
         if process.returncode:
-            raise _Failed(f"{self._name} failed ({process.returncode})")
+            raise _ProgramError(f"{self._name} failed ({process.returncode})")
         return spoken
 
     @property

@@ -39,7 +39,7 @@ class Conversation:
         return [event for event in self.events if event.type == kind]
 
     def said(self, role: str) -> str:
-        """What the session's history has of somebody, last of all."""
+        """Return the last text of this role in the session's history."""
         history = self.all("history_updated")[-1].history
         items = [item for item in history if item.type == "message" and item.role == role]
         part = items[-1].content[0]
@@ -115,7 +115,7 @@ async def interruption(place: Place) -> Facts:
 
 
 async def reconnection(place: Place) -> Facts:
-    """The SDK raises when the connection is lost; the next session continues the conversation."""
+    """Continue the conversation in a new session, because the SDK raises on a lost connection."""
     async with connected(place, "charlotte", output_modalities=["text"]) as c:
         await c.session.send_message(place.question)
         before = (await c.until("response.done"))["response"]

@@ -99,7 +99,7 @@ class Conversation:
         return self.all(kind)[count - 1]
 
     def said(self, role: str) -> str:
-        """What the session's history has of somebody, last of all."""
+        """Return the last text of this role in the session's history."""
         messages = [m for m in self.session.history.messages() if m.role == role]
         return messages[-1].text_content or ""
 
@@ -171,7 +171,7 @@ async def interruption(place: Place) -> Facts:
 
 
 async def reconnection(place: Place) -> Facts:
-    """The plugin comes back by itself and tells the new session all that was said."""
+    """Lose the connection: the plugin reconnects and repeats the conversation."""
     async with connected(place, "charlotte", modalities=["text"]) as c:
         await c.session.run(user_input=place.question)
         before = [message.id for message in c.session.history.messages()]

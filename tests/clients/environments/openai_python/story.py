@@ -122,7 +122,7 @@ async def interruption(place: Place) -> Facts:
 
 
 async def reconnection(place: Place) -> Facts:
-    """The package connects again by itself, and is told which conversation to continue."""
+    """Lose the connection: the package reconnects and names the conversation to continue."""
     known: list[str] = []
     codes: list[int] = []
 

@@ -90,7 +90,7 @@ class Conversation:
         await self.worker.queue_frame(frame)
 
     def texts(self, role: str) -> list[str]:
-        """What the context has of somebody."""
+        """Return the texts of this role in the context."""
         messages = [m for m in self._context.get_messages() if m.get("role") == role]
         return [str(m["content"]) for m in messages if m.get("content")]
 
@@ -170,7 +170,7 @@ async def interruption(place: Place) -> Facts:
 
 
 async def reconnection(place: Place) -> Facts:
-    """What is lost stays lost; a new service continues the conversation."""
+    """Lose the connection for good, and continue the conversation with a new service."""
     async with connected(place, "charlotte", asked(place.question)) as c:
         await c.until_said("assistant")
         with excused("no close frame"):

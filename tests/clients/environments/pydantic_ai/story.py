@@ -32,7 +32,7 @@ class Conversation:
             self._news.happened()
 
     async def play(self) -> None:
-        """A loudspeaker: it takes what it plays, in real time."""
+        """Take audio like a loudspeaker, in real time."""
         async for chunk in self.session.stream_audio():
             ms = len(chunk) / BYTES_PER_MS
             self.audio_ms += ms
@@ -49,7 +49,7 @@ class Conversation:
         await self._news.until(lambda: self.audio_ms > 0)
 
     def parts(self, speaker: str) -> list[Any]:
-        """What the session's history has of somebody."""
+        """Return the texts of this role in the session's history."""
         messages = self.session.all_messages()
         mine = [m for m in messages if isinstance(m, ModelRequest) == (speaker == "user")]
         return [
@@ -118,7 +118,7 @@ async def tool(place: Place) -> Facts:
 
 
 async def interruption(place: Place) -> Facts:
-    """The session truncates by itself to what was played."""
+    """Interrupt: the session truncates by itself to the played part."""
     async with connected(place, "echo", aloud=True) as c:
         await c.session.send(place.tale)
         await c.sounding()
@@ -129,7 +129,7 @@ async def interruption(place: Place) -> Facts:
 
 
 async def reconnection(place: Place) -> Facts:
-    """The session comes back by itself and tells the new one all that was said."""
+    """Lose the connection: the session reconnects and repeats the conversation."""
     again = {"max_attempts": 3, "base_delay": 0.05}
     async with connected(place, "charlotte", output_modality="text", reconnect=again) as c:
         await c.session.send(place.question)
