@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,8 @@ def _one_exception() -> Iterator[None]:
     except RecursionError:
         raise UnreadableFileError("is nested too deeply") from None
     except ValueError:  # Python's limit on the digits of an integer
-        raise UnreadableFileError("has a number of too many digits") from None
+        most = sys.get_int_max_str_digits()
+        raise UnreadableFileError(f"has a number of more than {most} digits") from None
 
 
 def _toml_error(error: tomllib.TOMLDecodeError) -> UnreadableFileError:
