@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from ..assistants import Assistant, KnownNames
 from ..config import Settings
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
+from ..engines.boundary import contained
 from ..engines.cascade import Cascade, OnStage, TranscribeOnlyEngine
 from ..engines.leases import WaitObserver
 from ..engines.registry import AdapterRequest, AdapterSpec, Kind, Registry, installed
@@ -18,6 +19,8 @@ from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..errors import ConfigError, EngineError
+from ..tools.base import ToolRunner
+from ..tools.runners import NO_TOOLS, ToolRunners
 from .data_folder import DataFolder
 
 log = logging.getLogger(__name__)
@@ -27,7 +30,8 @@ TURN_MODEL = "smart-turn"
 
 CascadeKind = Literal["stt", "brain", "tts"]
 CASCADE: tuple[CascadeKind, ...] = ("stt", "brain", "tts")
-NOUNS = {"stt": "recogniser", "brain": "brain", "tts": "voice"}
+NOUNS = {"stt": "recogniser", "brain": "brain", "tts": "voice", "tool": "kind of tools"}
+TOOLS_MADE_WITHIN_S = 10.0
 
 
 def known(registry: Registry | None = None) -> KnownNames:
@@ -39,7 +43,8 @@ def known(registry: Registry | None = None) -> KnownNames:
         brain=adapters.names("brain"),
         tts=adapters.names("tts"),
         voices=adapters.voices(),
-        tools=frozenset({"client"}),
+        tools=adapters.names("tool") | {"client"},
+        tool_models=adapters.tool_models(),
         reasons=adapters.reasons(),
     )
 
@@ -119,6 +124,26 @@ class Adapters:
         made: Brain = await self._of("brain", assistant, language)
         return made
 
+    async def tools(self, assistant: Assistant) -> ToolRunners:
+        """Return the tools of the assistant that the server runs, the same for all its calls.
+
+        Raises `EngineError`.
+        """
+        if not assistant.server_tools():
+            return NO_TOOLS
+        key = f"vivavoce.tools.{assistant.name}"
+        return await self._resources.for_assistant(key, assistant, self._make_tools)
+
+    async def _make_tools(self, assistant: Assistant) -> ToolRunners:
+        runners: list[ToolRunner] = []
+        with contained("tools", message="The tools of this assistant do not work."):
+            async with asyncio.timeout(TOOLS_MADE_WITHIN_S):
+                for tool in assistant.server_tools():
+                    spec = self._spec("tool", tool.kind)
+                    runners.append(await self._make(spec, assistant, table=tool.options))
+        reserved = frozenset(spec.name for spec in assistant.tools())
+        return ToolRunners(runners, reserved=reserved)
+
     async def voice(self, assistant: Assistant, language: str) -> TextToSpeech | None:
         """Make its `tts` adapter, or return None if sessions must run in text."""
         if not self.has_voice(assistant, language):
@@ -173,18 +198,27 @@ class Adapters:
         return await self._make(self._chosen(kind, assistant, language), assistant, language)
 
     async def _make(
-        self, spec: AdapterSpec[Any], assistant: Assistant | None = None, language: str = ""
+        self,
+        spec: AdapterSpec[Any],
+        assistant: Assistant | None = None,
+        language: str = "",
+        table: object = None,
     ) -> Any:  # noqa: ANN401
-        return await spec.make(self._request(spec, assistant, language))
+        return await spec.make(self._request(spec, assistant, language, table))
 
     def _request(
-        self, spec: AdapterSpec[Any], assistant: Assistant | None = None, language: str = ""
+        self,
+        spec: AdapterSpec[Any],
+        assistant: Assistant | None = None,
+        language: str = "",
+        table: object = None,
     ) -> AdapterRequest:
         return AdapterRequest(
             resources=self._resources,
             options=spec.options(self._settings),
             language=language,
             for_assistant=assistant,
+            table=table,
         )
 
     def _chosen(self, kind: CascadeKind, assistant: Assistant, language: str) -> AdapterSpec[Any]:

@@ -41,6 +41,7 @@ from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
 from ..runtime.recorder import Recorder
 from ..runtime.refusals import CallRefused
+from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
 from ..upstream import connection
@@ -93,6 +94,7 @@ class CallBuilder:
     async def _relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
         """Build a call that a hosted model answers."""
         wanted, key = spec.assistant.upstream, spec.assistant.upstream_key()
+        tools = await self._tools(spec)
         try:
             socket = await connection.connect(
                 wanted.base_url,
@@ -121,6 +123,7 @@ class CallBuilder:
         upstream_work = UpstreamWork(
             relay,
             socket,
+            tools=tools,
             secret=key or "",
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
@@ -133,6 +136,9 @@ class CallBuilder:
             driver, lambda client: RelayReader(driver, upstream_work, client, queue=self._queue)
         )
 
+    async def _tools(self, spec: CallSpec) -> ToolWork:
+        return ToolWork(await self._parts.tools(spec.assistant), spec.tool_context)
+
     def _call_settings(self, spec: CallSpec, *, scores_end_of_turn: bool = False) -> CallSettings:
         assistant = spec.assistant
         return CallSettings(
@@ -142,6 +148,7 @@ class CallBuilder:
             gate_db=assistant.turns.gate_db,
             locked=spec.locked,
             max_session_s=spec.limits.max_session_s,
+            server_tools=spec.server_tools,
             idle_s=spec.limits.idle_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",
@@ -200,7 +207,12 @@ class CallBuilder:
         with contained("engine", passing=VivavoceError):
             engine = await self._parts.engine(assistant, spec.language, stage)
             detectors = await self._parts.detectors()
-        engine_work = EngineWork(engine, run_ahead_s=self._settings.run_ahead_s, judge=judge)
+        engine_work = EngineWork(
+            engine,
+            tools=await self._tools(spec),
+            run_ahead_s=self._settings.run_ahead_s,
+            judge=judge,
+        )
         driver = self._driver(spec, session, engine_work, recorder, seen)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
 

@@ -133,6 +133,7 @@ class Server:
                 default_assistant=calls.default_assistant,
                 make_id=make_id,
                 max_minutes=calls.max_minutes,
+                server_tools=parts.tools,
             ),
             admission=Admission(
                 registry,

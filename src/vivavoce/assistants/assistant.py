@@ -33,11 +33,13 @@ from .sections import (
     Scripted,
     ServerTurns,
     ToolDeclaration,
+    ToolTable,
     Turns,
     UpstreamSection,
     VariableName,
     VoiceSection,
 )
+from .server_tools import ServerTool
 from .validation import FieldProblem, ValidationContext, wrong
 from .variables import RESERVED, AssistantSection, Value, Variable
 
@@ -61,7 +63,7 @@ class Assistant(AssistantSection):
     turns: Turns = ServerTurns()
     upstream: UpstreamSection = UpstreamSection()
     scripted: Scripted = Scripted()
-    declared: tuple[ToolDeclaration, ...] = Field((), alias="tools", strict=False, max_length=128)
+    declared: tuple[ToolTable, ...] = Field((), alias="tools", strict=False, max_length=128)
     knowledge: Knowledge = Field({}, validate_default=True)
     limits: LimitsSection = LimitsSection()
 
@@ -133,7 +135,12 @@ class Assistant(AssistantSection):
             raise InvalidRequest("invalid_value", message, "variables") from None
 
     def tools(self) -> tuple[ToolSpec, ...]:
-        return tuple(tool.spec for tool in self.declared)
+        """Return the tools that the client runs."""
+        return tuple(tool.spec for tool in self.declared if isinstance(tool, ToolDeclaration))
+
+    def server_tools(self) -> tuple[ServerTool, ...]:
+        """Return the tables whose tools the server runs."""
+        return tuple(tool for tool in self.declared if isinstance(tool, ServerTool))
 
     def adapter(self, kind: Literal["stt", "brain", "tts"], language: str | None = None) -> str:
         """Return the name of the adapter that serves a language in the cascade."""
@@ -243,14 +250,12 @@ class Assistant(AssistantSection):
 
     @field_validator("declared")
     @classmethod
-    def _have_different_names(
-        cls, value: tuple[ToolDeclaration, ...]
-    ) -> tuple[ToolDeclaration, ...]:
-        names = [tool.name for tool in value]
+    def _have_different_names(cls, value: tuple[ToolTable, ...]) -> tuple[ToolTable, ...]:
+        names = [tool.name if isinstance(tool, ToolDeclaration) else None for tool in value]
         problems = [
             FieldProblem(f'there are two tools named "{name}"', (index, "name"))
             for index, name in enumerate(names)
-            if name in names[:index]
+            if name is not None and name in names[:index]
         ]
         if problems:
             raise wrong(*problems)

@@ -13,17 +13,21 @@ from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
     Tag,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from ..core.types import JsonObject, ToolSpec
 from ..file_reading import UnreadableFileError, read_text
 from ..toml import did_you_mean
-from . import knowledge_files, parameters
+from . import knowledge_files, parameters, server_tools
 from .languages import EVERY, ByLanguage
+from .server_tools import ServerTool
 from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 from .variables import AssistantSection
 
@@ -173,7 +177,9 @@ class Scripted(AssistantSection):
 
 
 class ToolDeclaration(AssistantSection):
-    kind: str = "client"
+    """A tool that the client runs."""
+
+    kind: str = server_tools.CLIENT
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str = Field("", max_length=1024)
     parameters: JsonObject = parameters.NOTHING
@@ -181,7 +187,10 @@ class ToolDeclaration(AssistantSection):
     @field_validator("kind")
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
-        if value not in (kinds := ValidationContext.of(info).known.tools):
+        known = ValidationContext.of(info).known
+        if reason := known.reasons.get(("tool", value)):
+            raise wrong(f'the kind "{value}" is not available: {reason}')
+        if value not in (kinds := known.tools):
             raise wrong(f"must be one of {', '.join(sorted(kinds))}{did_you_mean(value, kinds)}")
         return value
 
@@ -194,6 +203,26 @@ class ToolDeclaration(AssistantSection):
     def spec(self) -> ToolSpec:
         return ToolSpec(name=self.name, description=self.description, parameters=self.parameters)
 
+
+def _read_tool(
+    value: object, declaration: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> ToolDeclaration | ServerTool:
+    if isinstance(value, dict) and server_tools.is_server_kind(value, info):
+        return server_tools.read(value, info)
+    declared: ToolDeclaration = declaration(value)
+    return declared
+
+
+class _ByKind:
+    """Validates a table by the model of its kind. Its default kind is the client's."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        declaration = handler.generate_schema(ToolDeclaration)
+        return core_schema.with_info_wrap_validator_function(_read_tool, declaration)
+
+
+ToolTable = Annotated[ToolDeclaration | ServerTool, _ByKind]
 
 PATHS = ("knowledge/**/*.md", "knowledge/**/*.csv")
 

@@ -24,7 +24,7 @@ from ..file_reading import (
 from ..toml import KeyPath, did_you_mean
 
 if TYPE_CHECKING:
-    from pydantic import ValidationInfo
+    from pydantic import BaseModel, ValidationInfo
 
 LANGUAGE = re.compile(
     r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?"
@@ -43,6 +43,9 @@ class KnownNames:
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By `tts` adapter. An adapter without an entry accepts any name."""
     tools: frozenset[str] = frozenset({"client"})
+    """The kinds of `[[tools]]`."""
+    tool_models: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    """The keys of a `[[tools]]` table, by its kind. A kind without an entry has none."""
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Why an adapter is not here, by kind and name."""
 

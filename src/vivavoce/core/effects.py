@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..audio import g711
-from ..protocol.config import SessionConfig
+from ..protocol.config import McpTool, SessionConfig
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import ServerEvent
 
@@ -104,9 +104,17 @@ class Hush:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """Call a tool of the server."""
+    """Call a tool of the server. `ToolReturned` brings the output."""
 
     call: FunctionCall
+
+
+@dataclass(frozen=True, slots=True)
+class ListTools:
+    """List the tools of an MCP server. `ToolsListed` or `ListToolsFailed` brings the result."""
+
+    item_id: str
+    server: McpTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +158,11 @@ EventEffect = Send | Record
 ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
 """Work for a recogniser."""
 
-EngineEffect = ListeningEffect | Respond | CallTool
+EngineEffect = ListeningEffect | Respond | CallTool | ListTools
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream
-"""Work for the connection to an upstream."""
+UpstreamEffect = SendUpstream | CloseUpstream | CallTool
+"""Work for the connection to an upstream, and for the tools of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall
 """Effects that a driver performs itself, whichever machine it drives."""

@@ -1,7 +1,8 @@
 """Tool calls: which of them the server makes, and when all their outputs are known.
 
 The server makes calls of its own tools, and starts another response with their outputs. All other
-calls are the client's: it adds the outputs and asks for the response itself (protocol §4.6).
+calls are the client's: it adds the outputs and asks for the response itself (protocol §4.6). No
+client can add a call of a server's tool, or the output of one.
 """
 
 from __future__ import annotations
@@ -10,9 +11,51 @@ from collections.abc import Iterable
 
 from msgspec import UNSET
 
+from ..errors import InvalidRequest
 from ..protocol.config import FunctionTool, Tool
-from ..protocol.items import FunctionCall
+from ..protocol.items import FunctionCall, FunctionOutput, Item
 from .types import ToolSpec
+
+
+class ServerToolCalls:
+    """The calls of the server's tools in one conversation, by id."""
+
+    def __init__(self, names: frozenset[str], history: Iterable[Item] = ()) -> None:
+        self.names = names
+        self._ids: set[str] = set()
+        if names:
+            for item in history:
+                self.note(item)
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._ids
+
+    def note(self, item: Item) -> None:
+        """Note an item that the server or its model added."""
+        if isinstance(item, FunctionCall) and item.name in self.names:
+            self._ids.add(item.call_id)
+
+    def refuse_forged(self, item: Item) -> None:
+        """Raise `InvalidRequest` if a client adds an item that only the server may add."""
+        match item:
+            case FunctionCall(name=name):
+                self.refuse_call(name)
+            case FunctionOutput(call_id=call_id):
+                self.refuse_output(call_id)
+            case _:
+                pass
+
+    def refuse_call(self, name: str) -> None:
+        """Raise `InvalidRequest` if a client's call names a tool of the server."""
+        if name in self.names:
+            message = "Only the assistant can call this tool."
+            raise InvalidRequest("invalid_value", message, "item.name")
+
+    def refuse_output(self, call_id: str) -> None:
+        """Raise `InvalidRequest` if a client's output answers a call that the server makes."""
+        if call_id in self._ids:
+            message = "The server itself answers this tool call."
+            raise InvalidRequest("invalid_value", message, "item.call_id")
 
 
 class PendingToolCalls:
@@ -47,6 +90,10 @@ class PendingToolCalls:
     def answered(self) -> None:
         """Note that a response reads all known outputs."""
         self._unanswered = False
+
+    def not_answered(self) -> None:
+        """Note that the response that should read the outputs was not made."""
+        self._unanswered = True
 
 
 def tool_specs(tools: Iterable[Tool]) -> tuple[ToolSpec, ...]:

@@ -33,13 +33,16 @@ from .inputs import (
     Finished,
     HungUp,
     InvalidFrame,
+    ListToolsFailed,
     NotTranscribed,
     OutputChunk,
     PartialTranscript,
     Played,
     SessionInput,
+    ToolProgress,
     ToolRequested,
     ToolReturned,
+    ToolsListed,
     Transcribed,
 )
 from .item_editor import ItemEditor
@@ -124,7 +127,10 @@ class TranscriptionSession:
             case (
                 OutputChunk()
                 | ToolRequested()
+                | ToolProgress()
                 | ToolReturned()
+                | ToolsListed()
+                | ListToolsFailed()
                 | Finished()
                 | CutShort()
                 | Failed()

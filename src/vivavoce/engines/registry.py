@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GROUP = "vivavoce.adapters"
 OWN_PACKAGE = "vivavoce"
 
-Kind = Literal["stt", "brain", "tts", "turn", "vad", "embedding"]
+Kind = Literal["stt", "brain", "tts", "tool", "turn", "vad", "embedding"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 OPTIONAL: Mapping[tuple[str, str], str] = {
@@ -54,6 +54,7 @@ class AdapterRequest:
     options: Any = None  # an instance of the spec's `settings_model`
     language: str = ""
     for_assistant: Assistant | None = None  # None for `turn` and `vad`, which all calls share
+    table: Any = None  # for `tool`: an instance of the spec's `table_model`
 
     @property
     def assistant(self) -> Assistant:
@@ -76,6 +77,8 @@ class AdapterSpec(Generic[A]):
 
     `make` returns an adapter for one call. It shares processes and connections by
     `AdapterResources.once`. A `vad` adapter is a function that returns a new `SpeechDetector`.
+    A `tool` adapter is a `ToolRunner` for one `[[tools]]` table, which all calls of its assistant
+    share.
     Import large libraries inside `make`, because the server loads all specs when it starts.
     """
 
@@ -88,6 +91,8 @@ class AdapterSpec(Generic[A]):
     """True if this machine has the programs and libraries that `make` needs."""
     settings_model: type[BaseModel] | None = None
     """The type of the table `[adapters.NAME]` in vivavoce.toml. None: the adapter has no table."""
+    table_model: type[BaseModel] | None = None
+    """For `tool`: the type of a table `[[tools]]` of this kind. None: `kind` is its only key."""
     remote: bool = False
     """True if another server does the work, so that its delay is part of an answer's delay."""
     limited: bool = False
@@ -149,6 +154,14 @@ class Registry:
             if spec.kind == "tts" and spec.voices is not None
         }
 
+    def tool_models(self) -> dict[str, type[BaseModel]]:
+        """Return the model of each kind of `[[tools]]` that has keys of its own."""
+        return {
+            spec.name: spec.table_model
+            for spec in self.specs.values()
+            if spec.kind == "tool" and spec.table_model is not None
+        }
+
     def check(self, settings: Settings, file: str) -> None:
         """Raise `ConfigError` with every mistake in the tables `[adapters.NAME]`."""
         mistakes: list[Mistake] = []
@@ -195,6 +208,8 @@ def collect(points: Iterable[EntryPoint]) -> Registry:
             continue
         if not isinstance(spec, AdapterSpec):
             broken[origin] = f"{point.value} is not an AdapterSpec"
+        elif (spec.kind, spec.name) == ("tool", "client"):
+            broken[origin] = 'cannot have the name "client": the client runs the tools of this kind'
         elif point.name != f"{spec.kind}-{spec.name}":
             broken[origin] = f"must have the name {spec.kind}-{spec.name}"
         elif (key := (spec.kind, spec.name)) in specs:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
@@ -13,13 +13,15 @@ from ..access.policy import Policy
 from ..assistants import Assistant
 from ..clock import now
 from ..core.types import Caller, JsonObject, ToolSpec
-from ..errors import InvalidRequest
+from ..errors import EngineError, InvalidRequest
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..store.base import ConversationRow, ItemRow, Store
+from ..tools.base import ToolContext
+from ..tools.runners import NO_TOOLS, ToolRunners
 from .client_port import AudioKind
 from .dialects import DialectName
-from .refusals import CallRefused, invalid, no_assistant, no_translation
+from .refusals import SERVER, CallRefused, invalid, no_assistant, no_translation
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -67,11 +69,18 @@ class CallSpec:
     transport: str = "websocket"
     dialect: DialectName = "ga"
     audio: AudioKind = "events"
-    tools: tuple[ToolSpec, ...] = ()  # declared by the assistant
+    tools: tuple[ToolSpec, ...] = ()  # of the assistant: the client's and the server's
+    server_tools: frozenset[str] = frozenset()  # names of those that the server runs
+    tool_context: ToolContext = field(default_factory=ToolContext)
     retrieval: None = None  # no retriever yet: the embedded brain has its knowledge
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
+
+
+async def no_tools(_: Assistant) -> ToolRunners:
+    """Return no tools. This is the default of `CallResolver`."""
+    return NO_TOOLS
 
 
 class Assistants(Protocol):
@@ -91,8 +100,14 @@ class CallResolver:
         default_assistant: str,
         make_id: Callable[[str], str],
         max_minutes: float = math.inf,
+        server_tools: Callable[[Assistant], Awaitable[ToolRunners]] = no_tools,
     ) -> None:
-        """`max_minutes`: the server's own limit for every call."""
+        """`max_minutes`: the server's own limit for every call.
+
+        `server_tools` returns the tools of an assistant that the server runs, or raises
+        `EngineError`.
+        """
+        self._server_tools = server_tools
         self._max_minutes = max_minutes
         self._assistants = assistants
         self._store = store
@@ -117,7 +132,7 @@ class CallResolver:
         assistant = self._assistant(request, caller, by or caller)
         found = await self._found(request, caller, assistant, by)
         conversation = found or self._begun(request, caller, assistant, new)
-        spec = self._spec(request, caller, assistant, conversation, call_id)
+        spec = await self._spec(request, caller, assistant, conversation, call_id)
         return spec, conversation, found
 
     def _type(self, request: CallRequest, caller: Caller) -> SessionType:
@@ -188,7 +203,7 @@ class CallResolver:
             new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
         )
 
-    def _spec(
+    async def _spec(
         self,
         request: CallRequest,
         caller: Caller,
@@ -212,12 +227,24 @@ class CallResolver:
         )
         try:
             role = assistant.pick_role(role)
+            context = ToolContext(
+                call_id=call_id,
+                conversation_id=conversation.id,
+                assistant=assistant.name,
+                subject=caller.subject,
+                language=language,
+                role=role,
+            )
+            tools: tuple[ToolSpec, ...] = ()
             bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
             session: AnySession
             if self._type(request, caller) == "transcription":
                 session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
             else:
-                session = self._session(request, assistant, role, language, variables)
+                context = replace(context, variables=assistant.values(variables))
+                tools = await self._tools_of(assistant, context)
+                shown = (*assistant.tools(), *tools)
+                session = self._session(request, assistant, role, language, variables, shown)
                 session = session.merged({"type": "realtime"} | bound)
                 if voice := request.asked("voice"):
                     output: JsonObject = {"voice": voice}
@@ -236,12 +263,24 @@ class CallResolver:
             transport=request.transport,
             dialect=request.dialect,
             audio=request.audio,
-            tools=assistant.tools(),
+            tools=(*assistant.tools(), *tools),
+            server_tools=frozenset(tool.name for tool in tools),
+            tool_context=context,
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             # Programs written for other servers send the first event, and count responses.
             greet=isinstance(session, SessionConfig)
             and (caller.browser or request.query.get("greeting") == "true"),
         )
+
+    async def _tools_of(self, assistant: Assistant, context: ToolContext) -> tuple[ToolSpec, ...]:
+        """Return the tools that the server runs for this call."""
+        try:
+            runners = await self._server_tools(assistant)
+            return runners.specs(context)
+        except EngineError as error:
+            raise CallRefused(
+                503, error.code, str(error), type=SERVER, close=CloseCode.TRY_AGAIN_LATER
+            ) from error
 
     def _limits(self, assistant: Assistant) -> CallLimits:
         limits = assistant.limits
@@ -258,8 +297,9 @@ class CallResolver:
         role: str,
         language: str,
         variables: dict[str, str],
+        shown: tuple[ToolSpec, ...],
     ) -> SessionConfig:
-        tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in assistant.tools()]
+        tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in shown]
         patch: JsonObject = {
             "type": "realtime",
             "instructions": assistant.instructions(role, language, variables),

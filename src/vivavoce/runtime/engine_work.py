@@ -7,9 +7,8 @@ engine that is ahead of its client waits.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, assert_never
 
 from ..core import effects as do
@@ -23,7 +22,6 @@ from ..core.inputs import (
     OutputChunk,
     PartialTranscript,
     ToolRequested,
-    ToolReturned,
     Transcribed,
 )
 from ..engines import boundary, checked
@@ -32,6 +30,7 @@ from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol import server
 from .pacer import Pacer
+from .tool_work import ToolWork
 from .whole_sound import pieces
 
 if TYPE_CHECKING:
@@ -45,13 +44,6 @@ HEARING_BYTES = 4 * 1024 * 1024  # more than the longest utterance
 HEARING_AHEAD = 1024 * 1024  # bytes (21 s). The reader holds back audio beyond it
 QUIET_S = 5.0  # without audio; the recogniser then gets an empty piece, and may serve other calls
 UTTERANCES = 3  # of one call that wait for a transcript: no call takes all recognisers
-
-Tools = Callable[[do.CallTool], Awaitable[str]]
-
-
-async def no_tools(effect: do.CallTool) -> str:
-    """Answer every tool call with an error, because the server has no tools."""
-    return json.dumps({"error": f"there is no tool named {effect.call.name}"})
 
 
 class _UtteranceAudio:
@@ -107,21 +99,22 @@ class EngineWork:
         self,
         engine: Engine,
         *,
-        tools: Tools = no_tools,
+        tools: ToolWork | None = None,
         run_ahead_s: float | None = 4.0,
         judge: EndOfTurnModel | None = None,
     ) -> None:
-        """`run_ahead_s` is how far spoken answers may run ahead of real time. None: no limit.
+        """`tools` runs the tools of the server. None: it has none.
+
+        `run_ahead_s` is how far spoken answers may run ahead of real time. None: no limit.
 
         `judge` scores the ends of turns, if the machine asks for that.
         """
         self._engine = engine
-        self._tools = tools
+        self._tools = tools or ToolWork()
         self._run_ahead_s = run_ahead_s
         self._judge = judge
         self._replies: dict[str, asyncio.Task[None]] = {}
         self._utterances: dict[str, _UtteranceAudio] = {}
-        self._calls: set[asyncio.Task[None]] = set()
         self._judging: asyncio.Task[None] | None = None  # one pause at a time, the latest
         self._driver: SessionDriver
         self._tasks: asyncio.TaskGroup
@@ -129,6 +122,7 @@ class EngineWork:
     def begin(self, driver: SessionDriver, tasks: asyncio.TaskGroup) -> None:
         self._driver = driver
         self._tasks = tasks
+        self._tools.begin(tasks, driver.feed)
 
     def stop(self, effect: do.Cancel) -> None:
         if task := self._replies.pop(effect.response_id, None):
@@ -154,9 +148,9 @@ class EngineWork:
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
-                task = self._tasks.create_task(self._call(effect))
-                self._calls.add(task)
-                task.add_done_callback(self._calls.discard)
+                self._tools.call(effect, self._driver.mailbox.put)
+            case do.ListTools():
+                self._tools.list_tools(effect, self._driver.mailbox.put)
             case _:
                 assert_never(effect)
 
@@ -178,12 +172,12 @@ class EngineWork:
 
     def end(self) -> None:
         transcriptions = [utterance.task for utterance in self._utterances.values()]
-        for task in (*self._replies.values(), *transcriptions, *self._calls, self._judging):
+        for task in (*self._replies.values(), *transcriptions, self._judging):
             if task is not None:
                 task.cancel()
         self._replies.clear()
         self._utterances.clear()
-        self._calls.clear()
+        self._tools.end()
         self._judging = None
 
     def _name_work(self, **ids: str) -> None:
@@ -282,13 +276,3 @@ class EngineWork:
         if request.response_id in self._replies:  # otherwise it was cancelled when it failed
             await self._driver.mailbox.put(outcome)
             self._replies.pop(request.response_id, None)
-
-    async def _call(self, effect: do.CallTool) -> None:
-        self._name_work(tool_call=effect.call.call_id)
-        try:
-            with contained("tool", message="The tool failed."):
-                output = checked.text(await self._tools(effect))
-        except EngineError as error:
-            output = json.dumps({"error": str(error)})
-        if asyncio.current_task() in self._calls:
-            await self._driver.mailbox.put(ToolReturned(effect.call.call_id, output))

@@ -27,6 +27,7 @@ from ..protocol.close_codes import CloseCode
 from .client_port import ClientPort
 from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, Outbox, Transport
+from .tool_work import ToolWork
 
 if TYPE_CHECKING:
     from .driver import RelayDriver
@@ -48,16 +49,21 @@ class UpstreamWork:
         relay: Relay,
         upstream: UpstreamTransport,
         *,
+        tools: ToolWork | None = None,
         secret: str = "",
         send_buffer_bytes: int = LIMIT,
         timeout_s: float = SLOW_PEER_TIMEOUT_S,
     ) -> None:
-        """`secret` is the upstream's key. It is removed from frames that quote it."""
+        """`tools` runs the tools of the server. None: it has none.
+
+        `secret` is the upstream's key. It is removed from frames that quote it.
+        """
         self.relay = relay
         loop = asyncio.get_running_loop()
         self.outbox = Outbox(upstream, loop.time, limit=send_buffer_bytes, timeout_s=timeout_s)
         self._loop = loop
         self._upstream = upstream
+        self._tools = tools or ToolWork()
         self._secret = secret.encode()
         self._glance = relay.glance
         self._paused = False
@@ -66,6 +72,7 @@ class UpstreamWork:
 
     def begin(self, driver: RelayDriver, tasks: asyncio.TaskGroup) -> None:
         self._driver = driver
+        self._tools.begin(tasks, driver.feed)
         self._upstream.join(self)
 
     # The upstream's connection calls these
@@ -97,6 +104,8 @@ class UpstreamWork:
                 self.outbox.put(data)
             case do.CloseUpstream(code=code, reason=reason):
                 self.outbox.abort(code, reason)
+            case do.CallTool():
+                self._tools.call(effect, self._driver.mailbox.put)
             case _:
                 assert_never(effect)
 
@@ -118,6 +127,7 @@ class UpstreamWork:
     def end(self) -> None:
         if self._timer:
             self._timer.cancel()
+        self._tools.end()
         self.outbox.abort(CloseCode.GOING_AWAY, "the call is over")
 
     def _too_slow(self) -> None:

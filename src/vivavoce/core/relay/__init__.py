@@ -12,6 +12,7 @@
       audio_accounting  how many milliseconds of audio were forwarded for an item
     frames            which frames the machine has to decode; the rewriting of single fields
     client_frames     which fields of a client's frame the upstream receives
+    tools             the calls of the server's own tools: which it makes, and when to answer
     effect_queue      effects in order
 
 A call opens in three steps. The relay forwards nothing before the last one:

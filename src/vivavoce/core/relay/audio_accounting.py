@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...audio.pcm import BYTES_PER_MS
 from ...protocol import server
 from ...protocol.config import Pcm
-from .frames import TAKEN, TAKEN_WITH_AUDIO
+from .frames import AUDIO_DELTA, TAKEN
 
 G711_BYTES_PER_MS = 8
 
@@ -44,26 +44,28 @@ class ItemAudio:
 class AudioAccounting:
     """The audio of the item that the upstream is speaking."""
 
-    __slots__ = ("current", "taken")
+    __slots__ = ("_taken", "_taken_with_audio", "current", "taken")
 
-    def __init__(self) -> None:
-        self.taken = TAKEN  # types of the frames that are to be decoded
+    def __init__(self, taken: frozenset[bytes | None] = TAKEN) -> None:
+        """`taken`: types of the frames that are to be decoded, apart from audio."""
+        self.taken = self._taken = taken
+        self._taken_with_audio = taken | {AUDIO_DELTA}
         self.current: ItemAudio | None = None
 
     def expect_item(self) -> None:
         """Have the next audio delta decoded, because it may be the first one of its item."""
-        self.taken = TAKEN_WITH_AUDIO
+        self.taken = self._taken_with_audio
 
     def start(self, delta: server.AudioDelta, frame_bytes: int, bytes_per_ms: int) -> None:
         """Count from this delta, the first one of its item."""
-        self.taken = TAKEN
+        self.taken = self._taken
         self.current = ItemAudio.from_first_delta(
             delta.item_id, delta.delta, frame_bytes, bytes_per_ms
         )
 
     def end_response(self) -> None:
         """Expect no audio until the next response begins."""
-        self.taken = TAKEN
+        self.taken = self._taken
 
     def ms_of(self, item_id: str) -> int | None:
         """Return how much audio of this item was forwarded. None: it is not the current item."""

@@ -1,4 +1,4 @@
-"""Rewrite a client's frame for the upstream, if fields of the session are locked."""
+"""Rewrite a client's frame for the upstream, when the relay has to inspect it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ import msgspec
 from ...errors import InvalidRequest
 from ...protocol import codec
 from ..locked_fields import strip_locked_fields
-from .frames import is_only_append
 
 _CONFIGURES = (("session.update", "session"), ("response.create", "response"))
 
 
-def without_locked_fields(data: bytes, locked: tuple[str, ...]) -> bytes:
-    """Return a client's frame without the session fields that it may not change.
+def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:
+    """Return a client's event as a frame, without the session fields that it may not change.
 
     The frame is encoded again, so that it has no key twice: the upstream could read the other one.
     """
-    if not locked or is_only_append(data):
-        return data
-    codec.judge_size(data)
+    for kind, field in _CONFIGURES:
+        if isinstance(event, dict) and event.get("type") == kind:
+            inner = event.get(field)
+            if isinstance(inner, dict):
+                event[field] = strip_locked_fields(inner, locked)
     try:
-        event = msgspec.json.decode(data)
-        for kind, field in _CONFIGURES:
-            if isinstance(event, dict) and event.get("type") == kind:
-                inner = event.get(field)
-                if isinstance(inner, dict):
-                    event[field] = strip_locked_fields(inner, locked)
         return msgspec.json.encode(event)
     except (ValueError, RecursionError):
-        raise InvalidRequest("invalid_event", "Invalid JSON.") from None
+        raise _invalid_json() from None
+
+
+def decode_frame(data: bytes) -> object:
+    """Return a client's frame as JSON. Raises `InvalidRequest`."""
+    codec.judge_size(data)
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        raise _invalid_json() from None
+
+
+def _invalid_json() -> InvalidRequest:
+    return InvalidRequest("invalid_event", "Invalid JSON.")

@@ -50,8 +50,12 @@ TAKEN: frozenset[bytes | None] = frozenset(
 )
 """The upstream's events that the relay decodes."""
 
-TAKEN_WITH_AUDIO = TAKEN | {AUDIO_DELTA}
-"""The same while the first audio delta of an item is still to come."""
+TAKEN_FOR_TOOLS = TAKEN | {
+    b"input_audio_buffer.speech_started",
+    b"input_audio_buffer.cleared",
+    b"response.output_item.added",
+}
+"""The same if the server has tools, whose outputs must not interrupt the user."""
 
 
 def is_only_append(frame: Frame) -> bool:

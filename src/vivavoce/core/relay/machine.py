@@ -17,11 +17,20 @@ from ..call_settings import DEFAULT_SETTINGS, CallSettings
 from ..conversation import Conversation
 from ..effects import ClientId, RelayEffect
 from ..inactivity import InactivityTimeout
-from ..inputs import FromClient, FromUpstream, HungUp, Played, RelayInput, UpstreamLost
+from ..inputs import (
+    FromClient,
+    FromUpstream,
+    HungUp,
+    Played,
+    RelayInput,
+    ToolProgress,
+    ToolReturned,
+    UpstreamLost,
+)
 from ..ledger import Ledger
 from ..types import NEVER, Frame, JsonObject
 from ..upstream_session import as_upstream_item, with_session_changes
-from .client_frames import without_locked_fields
+from .client_frames import decode_frame, without_locked_fields
 from .effect_queue import RelayEffectQueue
 from .frames import (
     AUDIO_DELTA,
@@ -33,6 +42,7 @@ from .frames import (
     with_conversation_id,
 )
 from .opening import ConfigureSession, HeldFrame, Opened, OpeningFailed
+from .tools import TOOLS_EVENT, RelayTools
 from .upstream_state import OWN_EVENT, UpstreamState
 
 _FORWARD, _TAKE, _UP = Verdict.FORWARD, Verdict.TAKE, Direction.UP
@@ -75,12 +85,14 @@ class Relay:
         self._now = now
         self._greeting = call.greeting
         self._locked = call.locked
+        self._tools = RelayTools(call.server_tools, self.conversation, new_id)
+        self._inspects = bool(call.locked or call.server_tools)  # the frames of clients
         self._max_session_s = call.max_session_s
         self._expires_at = now + call.max_session_s
         self._announced = False  # has the client received `session.created`?
         self._latest_session: msgspec.Raw | None = None  # of the last `session.updated`
         self._effects = RelayEffectQueue(new_id)
-        self._upstream = UpstreamState(now, new_id)
+        self._upstream = UpstreamState(now, new_id, tools=self._tools.active)
 
     @property
     def flowing(self) -> bool:
@@ -97,7 +109,7 @@ class Relay:
         if direction is _UP:
             if upstream.greeting.running:
                 return _TAKE
-            return _TAKE if self._locked and not is_only_append(frame) else _FORWARD
+            return _TAKE if self._inspects and not is_only_append(frame) else _FORWARD
         kind = peek_type(frame[:HEAD])
         audio = upstream.audio
         if kind in audio.taken:
@@ -118,6 +130,11 @@ class Relay:
                 (self._take_upstream if self.flowing else self._open)(data)
             case FromClient():
                 self._take_client(HeldFrame(event, client_id))
+            case ToolReturned():
+                self._tools.take_output(event)
+                self._answer_tools()
+            case ToolProgress():
+                pass  # no event of the protocol reports it
             case UpstreamLost(code=code, reason=reason):
                 self._lose(code, reason)
             case HungUp(code=code, reason=reason):
@@ -152,7 +169,8 @@ class Relay:
                 self._session, _json_object(old.confirmed), _json_object(self._latest_session)
             )
         self._latest_session = None
-        self._upstream = UpstreamState(now, self._new_id)
+        self._tools.replace_upstream()
+        self._upstream = UpstreamState(now, self._new_id, tools=self._tools.active)
         for held in old.unsent_frames():
             self._upstream.opening.hold(held)
 
@@ -175,7 +193,7 @@ class Relay:
 
     @property
     def _idle_at(self) -> float:
-        if not self.flowing or self._upstream.running:
+        if not self.flowing or self._upstream.running or self._tools.pending:
             return NEVER
         return self._inactivity.due()
 
@@ -233,6 +251,7 @@ class Relay:
             self._take_upstream(data)
         for held in upstream.opening.release_client_frames():
             self._take_client(held)
+        self._answer_tools()
 
     def _retell(self) -> None:
         """Send the conversation to an upstream that does not know it."""
@@ -262,18 +281,52 @@ class Relay:
             if cancel := upstream.greeting.hold(held, self._now):
                 self._effects.send_upstream(cancel)
         else:
-            self._forward_upstream(frame, held.client_id)
+            self._forward_upstream(held)
 
-    def _forward_upstream(self, frame: FromClient, client_id: ClientId | None) -> None:
+    def _forward_upstream(self, held: HeldFrame) -> None:
         try:
-            if frame.sideband:  # it came with an API key, so no field is locked for it
-                allowed = self._upstream.sideband_errors.rename_event(frame.data, client_id)
-            else:
-                allowed = without_locked_fields(frame.data, self._locked)
+            allowed = self._inspect(held) if self._inspects else self._unlocked(held)
         except InvalidRequest as error:
-            self._reject(error, client_id)
+            self._reject(error, held.client_id)
         else:
-            self._effects.request(do.SendUpstream(allowed))
+            if allowed is not None:
+                self._effects.request(do.SendUpstream(allowed))
+
+    def _unlocked(self, held: HeldFrame) -> bytes:
+        """Return a frame as it came. That of a sideband gets an event id of the relay's own."""
+        data = held.frame.data
+        if held.frame.sideband:
+            return self._upstream.sideband_errors.rename_event(data, held.client_id)
+        return data
+
+    def _inspect(self, held: HeldFrame) -> bytes | None:
+        """Return what the upstream receives of a frame. None: it waits for outputs of tools.
+
+        Raises `InvalidRequest`.
+        """
+        data = held.frame.data
+        if is_only_append(data):
+            return self._unlocked(held)
+        event = decode_frame(data)
+        self._tools.refuse_forged(event)
+        if self._tools.holds(held, event):
+            return None
+        if held.frame.sideband:  # it came with an API key, so no field is locked for it
+            return self._unlocked(held)
+        return without_locked_fields(event, self._locked)
+
+    def _answer_tools(self) -> None:
+        """Send the upstream what the server's tools returned, then ask for one response."""
+        upstream, tools = self._upstream, self._tools
+        if not upstream.flowing:
+            return
+        for output in tools.release_outputs():
+            create = client.ItemCreate(event_id=OWN_EVENT + output.id, item=output)
+            self._effects.send_upstream(create)
+        if held := tools.release_request():
+            self._forward_upstream(held)
+        elif not (upstream.running or upstream.greeting.running) and tools.request_response():
+            self._effects.send_upstream(client.ResponseCreate(event_id=TOOLS_EVENT))
 
     def _end_greeting(self) -> None:
         for held in self._upstream.greeting.end():
@@ -286,7 +339,8 @@ class Relay:
         if event is None:
             self._effects.forward(data, None)
             return
-        if not self._upstream.answers_relay(event):
+        refused = self._tools.observe(event)
+        if refused or not self._upstream.answers_relay(event):
             self.conversation.apply(event)
             self._observe(event, data)
             if isinstance(event, server.Error):
@@ -295,6 +349,10 @@ class Relay:
                 self._effects.forward(self._with_conversation_id(event, data), event)
         if self._upstream.greeting.is_ended_by(event):
             self._end_greeting()
+        for call in self._tools.begin_calls():
+            self._effects.request(do.CallTool(call))
+        if self._tools.active:
+            self._answer_tools()
 
     def _route_error(self, error: server.Error, data: bytes) -> None:
         """Send an error to the sideband whose event caused it, otherwise to the call's client."""

@@ -13,6 +13,7 @@ from ...protocol import server
 from ...protocol.items import Message
 from ..error_routing import SidebandErrors
 from .audio_accounting import AudioAccounting, bytes_per_ms
+from .frames import TAKEN, TAKEN_FOR_TOOLS
 from .greeting import Greeting
 from .opening import HeldFrame, Opening
 
@@ -36,11 +37,12 @@ class UpstreamState:
         "sideband_errors",
     )
 
-    def __init__(self, now: float, new_id: Callable[[str], str]) -> None:
+    def __init__(self, now: float, new_id: Callable[[str], str], *, tools: bool = False) -> None:
+        """`tools`: the server has tools, so more frames are to be decoded."""
         self.flowing = False  # has the upstream confirmed the session?
         self.opening = Opening(now)
         self.greeting = Greeting(OWN_EVENT)
-        self.audio = AudioAccounting()
+        self.audio = AudioAccounting(TAKEN_FOR_TOOLS if tools else TAKEN)
         self.sideband_errors = SidebandErrors(new_id)
         self.running: dict[str, server.Response] = {}  # responses, by id
         self.retold: set[str] = (

@@ -1,0 +1,226 @@
+"""The server's own tools in a relayed call.
+
+The upstream's model calls them. The relay makes these calls, and sends the outputs upstream in the
+order of the calls. When all of them are known, it asks for one response.
+
+A response may also call tools of the client. The client answers those and asks for the response
+itself, as in any other call (protocol §4.6). So the relay asks for none then. If the client asks
+before the server's outputs are known, its request waits for them.
+
+This state is the call's. It stays when the upstream is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ...errors import InvalidRequest
+from ...protocol import server
+from ...protocol.items import FunctionCall, FunctionOutput, Item
+from ..inputs import ToolReturned
+from ..tool_calls import PendingToolCalls, ServerToolCalls
+from .opening import HeldFrame
+from .upstream_state import OWN_EVENT
+
+TOOLS_EVENT = OWN_EVENT + "tools"  # the id of the relay's `response.create` after tool calls
+ATTEMPTS = 3  # to get a response, while others are being made
+_BUSY = "conversation_already_has_active_response"
+
+
+class RelayTools:
+    """The calls of the server's tools, and what their answers wait for."""
+
+    def __init__(
+        self, names: frozenset[str], history: Iterable[Item], new_id: Callable[[str], str]
+    ) -> None:
+        self.active = bool(names)
+        self._new_id = new_id
+        self._calls = ServerToolCalls(names, history)
+        self._pending = PendingToolCalls(names)
+        self._waiting: set[str] = set()  # ids of calls in the conversation that were not begun
+        self._begun: list[FunctionCall] = []  # to be made
+        self._order: list[str] = []  # ids of calls whose output the upstream has not received
+        self._outputs: dict[str, str] = {}
+        self._unconfirmed: dict[str, FunctionOutput] = {}  # sent, by item id
+        self._clients: set[str] = set()  # ids of the client's calls beside ours, without an output
+        self._mixed = False  # does the client ask for the response?
+        self._held: HeldFrame | None = None  # its request
+        self._speaking = False
+        self._requested = False  # was a response requested that the upstream has not created?
+        self._attempts = 0
+        self._unread = False  # did the last response begin before the upstream had all outputs?
+
+    @property
+    def pending(self) -> bool:
+        """True if an output is still to come."""
+        return bool(self._pending)
+
+    # From the upstream
+
+    def observe(self, event: server.ServerEvent) -> bool:
+        """Follow the upstream's events. Return True if it refused to answer the outputs."""
+        if not self.active:
+            return False
+        match event:
+            case server.OutputItemAdded(item=item):  # the client knows the call from here on
+                self._calls.note(item)
+            case server.ItemAdded(item=item) | server.ItemDone(item=item):
+                self._calls.note(item)
+                self._unconfirmed.pop(item.id, None)
+                if isinstance(item, FunctionCall):
+                    self._waiting.add(item.call_id)
+            case server.SpeechStarted():
+                self._speaking = True
+            case server.SpeechStopped() | server.AudioCommitted() | server.AudioCleared():
+                self._speaking = False
+            case server.ResponseCreated(response=response):
+                self._on_response_created(response)
+            case server.ResponseDone(response=response):
+                self._on_response_done(response)
+            case server.Error(error=body):
+                return self._on_error(body)
+            case _:
+                pass
+        return False
+
+    def _on_response_created(self, response: server.Response) -> None:
+        if not self._requested and (response.conversation_id is None or self._unconfirmed):
+            return  # it is out of band, or it began before the upstream had all outputs
+        self._unread = bool(self._unconfirmed)
+        self._requested = False
+        self._pending.answered()
+        self._mixed = self._mixed and self.pending
+
+    def _on_response_done(self, response: server.Response) -> None:
+        self._requested = False
+        calls = {item.call_id: item for item in response.output if isinstance(item, FunctionCall)}
+        new = [call for call_id, call in calls.items() if call_id in self._waiting]
+        self._waiting.difference_update(calls)
+        if response.status != "completed":
+            return
+        ours = [call for call in new if call.name in self._calls.names]
+        if not ours:
+            return
+        self._attempts = 0
+        theirs = {call.call_id for call in new} - {call.call_id for call in ours}
+        self._clients = theirs | self._clients if self.pending else theirs
+        self._mixed = bool(self._clients)
+        begun = self._pending.begin(ours)
+        self._begun += begun
+        self._order += [call.call_id for call in begun]
+
+    def _on_error(self, body: server.ErrorBody) -> bool:
+        event_id = body.event_id or ""
+        self._unconfirmed.pop(event_id.removeprefix(OWN_EVENT), None)
+        if event_id != TOOLS_EVENT:
+            return False
+        self._requested = False
+        if body.code != _BUSY:
+            self._pending.answered()
+            return True
+        if self._unread and self._attempts < ATTEMPTS:
+            self._pending.not_answered()
+        return False
+
+    # From the clients
+
+    def refuse_forged(self, event: object) -> None:
+        """Raise `InvalidRequest` if a client adds a call of a server's tool, or its output."""
+        item = _added_item(event)
+        try:
+            match item.get("type"), item.get("name"), item.get("call_id"):
+                case "function_call", str(name), _:
+                    self._calls.refuse_call(name)
+                case "function_call_output", _, str(call_id):
+                    self._calls.refuse_output(call_id)
+        except InvalidRequest as error:
+            error.event_id = _event_id(event)
+            raise
+
+    def holds(self, frame: HeldFrame, event: object) -> bool:
+        """Note a client's event. Return True if it must wait until all outputs are known."""
+        if not self.active or not isinstance(event, dict):
+            return False
+        call_id = _added_item(event).get("call_id")
+        if isinstance(call_id, str):
+            self._clients.discard(call_id)
+        if event.get("type") != "response.create" or _out_of_band(event):
+            return False
+        if not (self._mixed and self.pending) or self._clients:
+            return False
+        if self._held is not None:
+            message = "A response has been requested already. It waits for outputs of tools."
+            raise InvalidRequest(_BUSY, message, event_id=_event_id(event))
+        self._held = frame
+        return True
+
+    # From the tools
+
+    def take_output(self, event: ToolReturned) -> None:
+        """Take an output. A call that is not pending is ignored."""
+        if self._pending.end(event.call_id):
+            self._outputs[event.call_id] = event.output
+
+    # To the tools and the upstream
+
+    def begin_calls(self) -> list[FunctionCall]:
+        """Return the calls to make now."""
+        begun, self._begun = self._begun, []
+        return begun
+
+    def release_outputs(self) -> list[FunctionOutput]:
+        """Return the outputs to send upstream, in the order of the calls."""
+        released = []
+        while self._order and self._order[0] in self._outputs:
+            call_id = self._order.pop(0)
+            text = self._outputs.pop(call_id)
+            output = FunctionOutput(id=self._new_id("item"), call_id=call_id, output=text)
+            self._unconfirmed[output.id] = output
+            released.append(output)
+        return released
+
+    def release_request(self) -> HeldFrame | None:
+        """Return the client's request for a response, if it waited for outputs that are known."""
+        if self.pending:
+            return None
+        held, self._held = self._held, None
+        return held
+
+    def request_response(self) -> bool:
+        """Return True if the relay has to ask for a response now, and note that it does."""
+        if self._mixed or self._speaking or self._requested or not self._pending.to_be_answered:
+            return False
+        self._requested = True
+        self._attempts += 1
+        self._pending.answered()
+        self._unread = True
+        return True
+
+    def replace_upstream(self) -> None:
+        """Send the next upstream what this one did not confirm."""
+        lost, self._unconfirmed = self._unconfirmed, {}
+        for output in lost.values():
+            self._outputs[output.call_id] = output.output
+        self._order = [output.call_id for output in lost.values()] + self._order
+        if lost or self._requested:
+            self._pending.not_answered()
+        self._requested = self._speaking = False
+        self._attempts = 0
+
+
+def _added_item(event: object) -> dict[str, object]:
+    """Return the item that an event adds to the conversation. Empty: it adds none."""
+    if not isinstance(event, dict) or event.get("type") != "conversation.item.create":
+        return {}
+    item = event.get("item")
+    return item if isinstance(item, dict) else {}
+
+
+def _out_of_band(event: dict[str, object]) -> bool:
+    options = event.get("response")
+    return isinstance(options, dict) and options.get("conversation") == "none"
+
+
+def _event_id(event: object) -> str | None:
+    own = event.get("event_id") if isinstance(event, dict) else None
+    return own if isinstance(own, str) else None

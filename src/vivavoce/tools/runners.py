@@ -1,0 +1,239 @@
+"""Composes runners, and holds every one of them to the rules of the port.
+
+A tool call always ends with a `ToolResult`: before its deadline, with an output of bounded size in
+valid Unicode. A failure is an error text for the model. It has no stack trace, and the log shows
+only the type and the place of an exception, because its message may quote a user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..core.types import ToolSpec
+from ..errors import EngineError
+from ..failures import describe, leaves
+from .base import ToolContext, ToolRequest, ToolResult, ToolRunner
+
+log = logging.getLogger("vivavoce.tools")
+
+TIMEOUT_S = 30.0
+OUTPUT_BYTES = 64 * 1024
+PROGRESS_CHARACTERS = 300
+STOPPING_S = 1.0  # for a runner to stop after it was cancelled
+SPECS = 128  # of one runner
+SPEC_BYTES = 64 * 1024  # of one tool, as JSON
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+T = TypeVar("T")
+
+_abandoned: set[asyncio.Task[Any]] = set()  # that ignored their cancellation, until they end
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLimits:
+    """The limits of one tool call."""
+
+    timeout_s: float = TIMEOUT_S
+    output_bytes: int = OUTPUT_BYTES
+
+
+DEFAULT_LIMITS = ToolLimits()
+
+
+class ToolRunners:
+    """All tools of one assistant that the server runs. It is a `ToolRunner` itself."""
+
+    def __init__(
+        self,
+        runners: Iterable[ToolRunner] = (),
+        *,
+        reserved: frozenset[str] = frozenset(),
+        limits: ToolLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """`reserved`: names that no tool may have, because the client has tools of these names."""
+        self._runners = tuple(runners)
+        self._reserved = reserved
+        self._limits = limits
+
+    def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
+        """Return the tools of all runners. Raises `EngineError` if they are not valid."""
+        return tuple(spec for spec, _ in self._found(context).values())
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        """Run the tool of this name. Never raises, apart from a cancellation of the caller."""
+        try:
+            found = self._found(context)
+        except EngineError:
+            return failed("The tools of this assistant do not work at the moment.")
+        if request.name not in found:
+            return failed(f"there is no tool named {printable(request.name)[:64]}")
+        arguments = request.arguments.strip() or "{}"  # some models send nothing for no arguments
+        if not _is_object(arguments):
+            return failed("The arguments must be a JSON object.")
+        _, runner = found[request.name]
+        reporting = _Reporting(context)
+        try:
+            return await self._run(
+                runner,
+                replace(request, arguments=arguments),
+                replace(context, report=reporting.report),
+            )
+        finally:
+            reporting.over = True
+
+    async def _run(
+        self, runner: ToolRunner, request: ToolRequest, context: ToolContext
+    ) -> ToolResult:
+        about = {"call": context.call_id, "tool_call": request.call_id, "adapter": _type(runner)}
+        timeout_s = self._limits.timeout_s
+        try:
+            result = await within(timeout_s, _without_exit(runner.call(request, context)), about)
+            return self._checked(result)
+        except LateError:
+            log.warning("tool_late", extra=about | {"seconds": timeout_s})
+            return failed(f"The tool did not answer within {timeout_s:g} s.")
+        except EngineError as error:  # raised on purpose
+            return failed(printable(str(error)))
+        except Exception as error:
+            log.error("tool_failed", extra=about | describe(error))
+            meant = [each for each in leaves(error) if isinstance(each, EngineError)]
+            return failed(printable(str(meant[0])) if meant else "The tool failed.")
+
+    def _checked(self, result: object) -> ToolResult:
+        """Return a result that every encoder can carry. Raises `TypeError` for another type."""
+        if not isinstance(result, ToolResult) or not isinstance(result.output, str):
+            raise TypeError("a ToolResult expected")
+        output = printable(result.output)
+        if (size := len(output.encode())) > self._limits.output_bytes:
+            return failed(
+                f"The output of the tool has {size} bytes. At most {self._limits.output_bytes} "
+                "are allowed."
+            )
+        return ToolResult(output, bool(result.failed))
+
+    def _found(self, context: ToolContext) -> dict[str, tuple[ToolSpec, ToolRunner]]:
+        """Return each tool and its runner, by name. Raises `EngineError`."""
+        found: dict[str, tuple[ToolSpec, ToolRunner]] = {}
+        for runner in self._runners:
+            for spec in _specs_of(runner, context):
+                if spec.name in found or spec.name in self._reserved:
+                    message = f'two tools are named "{spec.name}"'
+                    raise EngineError(message, "tools_not_valid")
+                found[spec.name] = spec, runner
+        return found
+
+
+NO_TOOLS = ToolRunners()
+
+
+class LateError(Exception):
+    """The work did not end before its deadline."""
+
+
+def failed(message: str) -> ToolResult:
+    """Return the result of a failure, with a text for the model."""
+    return ToolResult(json.dumps({"error": message}, ensure_ascii=False), failed=True)
+
+
+def printable(text: str) -> str:
+    """Return text that every encoding of Unicode can carry: half a surrogate pair is U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T], about: dict[str, str]) -> T:
+    """Await `work` for at most this time. Raise `LateError` then.
+
+    Unlike `asyncio.timeout`, this also ends if the work ignores its cancellation. Whatever the work
+    raises passes, but a cancellation that nobody asked for becomes a `RuntimeError`.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        late = not task.done()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOPPING_S)
+            if not task.done():
+                log.error("tool_not_stopped", extra=about)
+                _abandoned.add(task)
+                task.add_done_callback(_forget)
+    if late:
+        if task.done() and not task.cancelled():
+            task.exception()  # it is late: nobody needs what it raised
+        raise LateError
+    if task.cancelled():
+        raise RuntimeError("the work was cancelled by itself")
+    if (error := task.exception()) is not None and not isinstance(error, Exception):
+        raise RuntimeError("the work raised what is not an Exception") from error
+    return task.result()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+async def _without_exit(work: Coroutine[Any, Any, T]) -> T:
+    """Await the work. A tool that calls `sys.exit` must not end the server."""
+    try:
+        return await work
+    except SystemExit as error:
+        raise RuntimeError("the work called sys.exit") from error
+
+
+def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
+    """Return the tools of one runner. Raises `EngineError` if anything is wrong with them."""
+    try:
+        specs = runner.specs(context)
+        if not isinstance(specs, tuple) or len(specs) > SPECS or not all(map(_is_valid, specs)):
+            raise TypeError("a tuple of valid ToolSpecs expected")
+    except (Exception, SystemExit) as error:
+        about = {"call": context.call_id, "assistant": context.assistant}
+        log.error("tools_not_valid", extra=about | {"adapter": _type(runner)} | describe(error))
+        raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None
+    return specs
+
+
+def _is_valid(spec: object) -> bool:
+    """Return True if a session can carry this tool."""
+    if not isinstance(spec, ToolSpec) or not NAME.fullmatch(spec.name):
+        return False
+    if not isinstance(spec.description, str) or not isinstance(spec.parameters, dict):
+        return False
+    return len(msgspec.json.encode(spec)) <= SPEC_BYTES
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _type(runner: object) -> str:
+    return type(runner).__name__
+
+
+class _Reporting:
+    """Passes reports of progress on while the tool runs, in short and valid text."""
+
+    def __init__(self, context: ToolContext) -> None:
+        self.over = False
+        self._context = context
+
+    async def report(self, text: str) -> None:
+        if not self.over and isinstance(text, str):
+            await self._context.report(printable(text)[:PROGRESS_CHARACTERS])
+        await asyncio.sleep(0)  # a tool that reports in a loop lets others run
