@@ -1,4 +1,4 @@
-"""The public API for packages that add a recogniser, a brain, a voice or another adapter.
+"""The public API for packages that add a recogniser, a brain, a voice, tools or another adapter.
 
 Import these names from here, and from no other module of the server. `vivavoce.testing` has the
 contract suites that test an adapter. `docs/extending` shows complete packages.
@@ -28,6 +28,7 @@ from .errors import EngineError
 from .knowledge.base import Passage, Retriever
 from .protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from .protocol.server import CachedTokens, InputTokens, Logprob, OutputTokens, Usage
+from .tools.base import ToolContext, ToolRequest, ToolResult, ToolRunner
 
 __all__ = [
     "BYTES_PER_MS",
@@ -60,6 +61,10 @@ __all__ = [
     "SpeechDetector",
     "SpeechToText",
     "TextToSpeech",
+    "ToolContext",
+    "ToolRequest",
+    "ToolResult",
+    "ToolRunner",
     "ToolSpec",
     "Transcript",
     "Usage",

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from vivavoce.access.auth_failure import withdrawn
 from vivavoce.core.call_settings import CallSettings
-from vivavoce.core.effects import CallTool
 from vivavoce.core.inputs import SessionInput
 from vivavoce.core.session import Session
 from vivavoce.engines.cascade import PIECES_AHEAD, Cascade
@@ -26,13 +25,16 @@ from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.driver import CallDriver, SessionDriver
-from vivavoce.runtime.engine_work import UTTERANCES, EngineWork, Tools
+from vivavoce.runtime.engine_work import UTTERANCES, EngineWork
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.metrics import CallMetrics
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
+from vivavoce.runtime.tool_work import ToolWork
 from vivavoce.runtime.traffic import TrafficCounters
+from vivavoce.tools.base import ToolRunner
+from vivavoce.tools.runners import ToolRunners
 
 from ..support.fakes import (
     BROKEN,
@@ -48,6 +50,7 @@ from ..support.fakes import (
     now,
     speech,
 )
+from ..support.function_tools import FunctionTools
 from ..support.media_port import MediaPort
 from ..support.scenario import config, numbered_ids
 from ..support.virtual_time import live
@@ -61,7 +64,8 @@ def wall() -> datetime:
     return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=now())
 
 
-async def forty_two(effect: CallTool) -> str:
+async def lookup() -> str:
+    """Look something up."""
     return "42"
 
 
@@ -85,7 +89,7 @@ class Call:
     metrics: CallMetrics | None = None
     judge: FakeJudge | None = None
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
-    tools: Tools = forty_two
+    tools: ToolRunner = field(default_factory=lambda: FunctionTools(lookup))
     media: MediaPort | None = None  # set by `_run`, if `plays_out`
 
     def live(self) -> Call:
@@ -109,7 +113,10 @@ class Call:
         async with GroupCommitter(self.store) as writer:
             engine = Cascade(self.stt, self.brain, self.tts)
             engine_work = EngineWork(
-                engine, tools=self.tools, run_ahead_s=self.run_ahead_s, judge=self.judge
+                engine,
+                tools=ToolWork(ToolRunners([self.tools])),
+                run_ahead_s=self.run_ahead_s,
+                judge=self.judge,
             )
             driver = CallDriver(
                 session,

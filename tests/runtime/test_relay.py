@@ -19,7 +19,10 @@ from vivavoce.protocol.items import Message
 from vivavoce.runtime.driver import CallDriver, RelayDriver
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.recorder import Recorder
+from vivavoce.runtime.tool_work import ToolWork
 from vivavoce.runtime.upstream_work import RelayReader, UpstreamWork
+from vivavoce.tools.base import ToolContext, ToolRunner
+from vivavoce.tools.runners import ToolRunners
 
 from ..support.fakes import SlowStore, now
 from ..support.scenario import numbered_ids
@@ -53,6 +56,7 @@ class Call:
     limit: int = 20_000
     secret: str = ""
     greeting: str | None = None
+    tools: ToolRunner | None = None
     ending: str = ""
     driver: RelayDriver | None = None
     upstream_work: UpstreamWork | None = None
@@ -66,15 +70,21 @@ class Call:
         return lambda what, *words: loop.call_at(seconds, what, *words)
 
     async def _run(self, plot: Plot) -> None:
+        runners = ToolRunners([self.tools] if self.tools else ())
+        names = frozenset(spec.name for spec in runners.specs(ToolContext()))
         relay = Relay(
             {"type": "realtime"},
-            CallSettings(greeting=self.greeting),
+            CallSettings(greeting=self.greeting, server_tools=names),
             now=now(),
             new_id=numbered_ids(),
         )
         async with GroupCommitter(self.store) as writer:
             upstream_work = UpstreamWork(
-                relay, self.upstream, secret=self.secret, send_buffer_bytes=self.limit
+                relay,
+                self.upstream,
+                tools=ToolWork(runners),
+                secret=self.secret,
+                send_buffer_bytes=self.limit,
             )
             recorder = Recorder(
                 "rtc_1", "conv_1", writer.submit, wall=wall, ledger=relay.ledger, model="gpt-9"

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vivavoce.core.effects import CallTool
 from vivavoce.core.types import Transcript
 from vivavoce.engines.base import AudioChunk, GenerateRequest, OnTranscript, VoiceRequest
 from vivavoce.errors import EngineError
@@ -15,6 +14,7 @@ from vivavoce.protocol.items import FunctionCall
 from vivavoce.protocol.server import Usage
 
 from .fakes import FakeBrain, FakeJudge, FakeStt, FakeTts
+from .function_tools import FunctionTools
 
 SECRET = "my grandmother's maiden name"
 
@@ -141,11 +141,12 @@ class FailingJudge(FakeJudge):
         return await super().over(sound)
 
 
-def failing_tool(once: Once) -> Callable[[CallTool], object]:
-    async def run(effect: CallTool) -> str:
+def failing_tool(once: Once) -> FunctionTools:
+    async def lookup() -> str:
+        """Look something up."""
         once.at("at once")
         await once.wait(0.1)
         once.at("at the end")
         return "42"
 
-    return run
+    return FunctionTools(lookup)

@@ -54,7 +54,8 @@ class ToolWork:
 
     def call(self, effect: do.CallTool, put: Callable[[ToolReturned], Awaitable[None]]) -> None:
         """Start a tool call. `put` takes its result."""
-        self._start(self._call(effect, put))
+        full = len(self._running) >= WAITING
+        self._start(self._call(effect, put, full=full))
 
     def list_tools(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]
@@ -79,11 +80,11 @@ class ToolWork:
         return asyncio.current_task() not in self._running
 
     async def _call(
-        self, effect: do.CallTool, put: Callable[[ToolReturned], Awaitable[None]]
+        self, effect: do.CallTool, put: Callable[[ToolReturned], Awaitable[None]], *, full: bool
     ) -> None:
         call = effect.call
         boundary.name(call=self._context.call_id, tool_call=call.call_id)
-        if len(self._running) > WAITING:
+        if full:
             result = failed(f"More than {WAITING} tool calls at once are not possible.")
         else:
             async with self._slots:

@@ -22,8 +22,12 @@ async def made(
     assistant: Assistant | None = None,
     language: str = "en",
     settings: Settings | None = None,
+    table: object = None,
 ) -> AsyncIterator[A]:
-    """Make an adapter by its spec. Close its shared resources at the end."""
+    """Make an adapter by its spec. Close its shared resources at the end.
+
+    `table`: the keys of a `[[tools]]` table, for a spec with a `table_model`.
+    """
     chosen = settings or Settings()
     with TemporaryDirectory() as cache:
         async with AdapterResources(chosen, Path(cache)) as resources:
@@ -33,5 +37,6 @@ async def made(
                     options=spec.options(chosen),
                     language=language,
                     for_assistant=assistant,
+                    table=table,
                 )
             )

@@ -95,7 +95,7 @@ class ToolRunners:
         about = {"call": context.call_id, "tool_call": request.call_id, "adapter": _type(runner)}
         timeout_s = self._limits.timeout_s
         try:
-            result = await within(timeout_s, _without_exit(runner.call(request, context)), about)
+            result = await within(timeout_s, runner.call(request, context), about)
             return self._checked(result)
         except LateError:
             log.warning("tool_late", extra=about | {"seconds": timeout_s})
@@ -156,7 +156,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], about: dict[str, 
     Unlike `asyncio.timeout`, this also ends if the work ignores its cancellation. Whatever the work
     raises passes, but a cancellation that nobody asked for becomes a `RuntimeError`.
     """
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(_without_exit(work))
     try:
         await asyncio.wait({task}, timeout=seconds)
         late = not task.done()

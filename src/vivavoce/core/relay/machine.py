@@ -351,8 +351,8 @@ class Relay:
             self._end_greeting()
         for call in self._tools.begin_calls():
             self._effects.request(do.CallTool(call))
-        if self._tools.active:
-            self._answer_tools()
+        if isinstance(event, server.ResponseDone | server.AudioCleared | server.Error):
+            self._answer_tools()  # the end of a turn is no reason: most often it has a response
 
     def _route_error(self, error: server.Error, data: bytes) -> None:
         """Send an error to the sideband whose event caused it, otherwise to the call's client."""

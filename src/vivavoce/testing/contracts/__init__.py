@@ -1,4 +1,4 @@
-"""Contract suites: the rules for recognisers, brains and voices, as checks.
+"""Contract suites: the rules for recognisers, brains, voices and tool runners, as checks.
 
 A suite is a tuple of checks. A check takes the adapter's case and fails by an assertion. A test
 file of a package joins in a few lines:
@@ -13,4 +13,5 @@ file of a package joins in a few lines:
 import pytest
 
 # Show the values in a failed assertion, as pytest does in test files.
-pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in ("brain", "recogniser", "voice")))
+KINDS = ("brain", "recogniser", "tool", "voice")
+pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in KINDS))

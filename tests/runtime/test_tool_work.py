@@ -1,0 +1,222 @@
+"""Tool calls beside each other, with their results, bounds and endings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from vivavoce.core.effects import CallTool, ListTools
+from vivavoce.core.inputs import (
+    ListResult,
+    ListToolsFailed,
+    ToolProgress,
+    ToolReturned,
+    ToolsListed,
+)
+from vivavoce.errors import EngineError
+from vivavoce.protocol.config import McpTool
+from vivavoce.protocol.items import FunctionCall, McpListedTool
+from vivavoce.runtime.tool_work import AT_ONCE, WAITING, ToolWork
+from vivavoce.tools.base import McpToolLister, ToolContext
+from vivavoce.tools.runners import TIMEOUT_S, ToolRunners
+
+from ..support.fakes import now
+from ..support.function_tools import FunctionTools
+from ..support.upstream import FakeUpstream, frame
+from ..support.virtual_time import live
+from .test_relay import Call
+
+SEARCH = McpListedTool(name="search", input_schema={"type": "object"})
+
+
+def tool_call(number: int, name: str = "wait", arguments: str = "{}") -> CallTool:
+    return CallTool(FunctionCall(name=name, call_id=f"call_{number}", arguments=arguments))
+
+
+@dataclass
+class Bench:
+    """A `ToolWork`, and what it returned at which time."""
+
+    work: ToolWork
+    progress: list[ToolProgress] = field(default_factory=list)
+    results: list[tuple[float, ToolReturned | ListResult]] = field(default_factory=list)
+
+    async def put(self, result: ToolReturned | ListResult) -> None:
+        self.results.append((now(), result))
+
+    def run(self, story: Callable[[Bench], Coroutine[Any, Any, None]]) -> Bench:
+        async def main() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                self.work.begin(tasks, self.progress.append)
+                await story(self)
+
+        live(main())
+        return self
+
+
+async def wait(seconds: float = 1.0) -> str:
+    """Wait."""
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+def bench(*functions: Callable[..., Any], lister: McpToolLister | None = None) -> Bench:
+    runners = ToolRunners([FunctionTools(*functions or (wait,))])
+    return Bench(ToolWork(runners, ToolContext(call_id="rtc_1"), lister=lister))
+
+
+def test_parallel_calls_run_in_parallel() -> None:
+    async def story(b: Bench) -> None:
+        for number in range(AT_ONCE):
+            b.work.call(tool_call(number), b.put)
+
+    results = bench().run(story).results
+    assert [at for at, _ in results] == [1.0] * AT_ONCE
+    assert {r.output for _, r in results if isinstance(r, ToolReturned)} == {"done"}
+
+
+def test_more_calls_than_may_run_at_once_wait_for_others() -> None:
+    async def story(b: Bench) -> None:
+        for number in range(AT_ONCE + 2):
+            b.work.call(tool_call(number), b.put)
+
+    results = bench().run(story).results
+    assert [at for at, _ in results] == [1.0] * AT_ONCE + [2.0] * 2
+
+
+def test_a_flood_of_calls_fails_at_once_and_the_others_run() -> None:
+    async def story(b: Bench) -> None:
+        for number in range(WAITING + 5):
+            b.work.call(tool_call(number), b.put)
+
+    results = bench().run(story).results
+    assert len(results) == WAITING + 5
+    failed = [r for at, r in results if isinstance(r, ToolReturned) and r.failed]
+    assert len(failed) == 5
+    assert "at once" in json.loads(failed[0].output)["error"]
+
+
+def test_the_end_of_the_call_cancels_its_tools_and_drops_their_results() -> None:
+    stopped: list[float] = []
+
+    async def book() -> str:
+        """Book a table."""
+        try:
+            await asyncio.sleep(10)
+        finally:
+            stopped.append(now())
+        return "booked"
+
+    async def story(b: Bench) -> None:
+        for number in range(AT_ONCE + 1):
+            b.work.call(tool_call(number, "book"), b.put)
+        await asyncio.sleep(2)
+        b.work.end()
+
+    assert bench(book).run(story).results == []
+    assert stopped == [2.0] * AT_ONCE
+
+
+def test_progress_reaches_the_machine_before_the_result() -> None:
+    async def search(context: ToolContext, query: str) -> str:
+        """Search."""
+        await context.progress(f"I look for {query}.")
+        return "nothing"
+
+    async def story(b: Bench) -> None:
+        b.work.call(tool_call(1, "search", '{"query": "rooms"}'), b.put)
+
+    runners = ToolRunners([FunctionTools(search, wants=["search"])])
+    done = Bench(ToolWork(runners)).run(story)
+    assert done.progress == [ToolProgress("call_1", "I look for rooms.")]
+    assert done.results == [(0.0, ToolReturned("call_1", "nothing"))]
+
+
+# MCP servers
+
+
+@dataclass
+class Lister:
+    result: object
+    takes_s: float = 0.0
+
+    async def list_tools(self, server: McpTool, context: ToolContext) -> tuple[McpListedTool, ...]:
+        await asyncio.sleep(self.takes_s)
+        if isinstance(self.result, BaseException):
+            raise self.result
+        return self.result  # type: ignore[return-value]
+
+
+def listed(lister: McpToolLister | None) -> tuple[float, ToolReturned | ListResult]:
+    async def story(b: Bench) -> None:
+        b.work.list_tools(ListTools("mcpl_1", McpTool(server_label="docs")), b.put)
+
+    (result,) = bench(lister=lister).run(story).results
+    return result
+
+
+def test_the_tools_of_an_mcp_server_are_listed() -> None:
+    assert listed(Lister((SEARCH,), 2.0)) == (2.0, ToolsListed("mcpl_1", (SEARCH,)))
+
+
+@pytest.mark.parametrize(
+    "lister",
+    [
+        None,
+        Lister(EngineError("down")),
+        Lister(ValueError("odd")),
+        Lister(SystemExit(1)),
+        Lister(None),
+        Lister([SEARCH]),
+        Lister((SEARCH,) * 513),
+        Lister(("search",)),
+        Lister((McpListedTool(name="\ud800", input_schema={}),)),
+        Lister((McpListedTool(name="x" * 300_000, input_schema={}),)),
+    ],
+)
+def test_a_list_that_cannot_be_had_fails(lister: McpToolLister | None) -> None:
+    assert listed(lister) == (0.0, ListToolsFailed("mcpl_1"))
+
+
+def test_an_mcp_server_that_does_not_answer_fails_at_the_deadline() -> None:
+    assert listed(Lister((SEARCH,), 1000.0)) == (TIMEOUT_S, ListToolsFailed("mcpl_1"))
+
+
+# A relayed call
+
+CALL = {"id": "fc_1", "type": "function_call", "status": "completed", "name": "wait",
+        "call_id": "call_1", "arguments": '{"seconds": 2}'}  # fmt: skip
+RESPONSE = {"object": "realtime.response", "id": "r", "status": "in_progress",
+            "status_details": None, "output": [], "conversation_id": "conv_9",
+            "output_modalities": ["audio"]}  # fmt: skip
+FRAMES = (
+    frame("response.created", response=RESPONSE),
+    frame("conversation.item.added", previous_item_id=None, item=CALL),
+    frame("conversation.item.done", previous_item_id=None, item=CALL),
+    frame("response.done", response=RESPONSE | {"status": "completed", "output": [CALL]}),
+)
+
+
+def test_a_relayed_call_answers_the_model_when_the_tool_is_done() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, *FRAMES)
+
+    call = Call(tools=FunctionTools(wait)).live(plot)
+    _, (at, output), (then, request) = call.upstream.got
+    assert (at, then) == (3.0, 3.0)
+    assert json.loads(output)["item"]["output"] == "done"
+    assert json.loads(request)["type"] == "response.create"
+    assert call.client.kinds[1:] == [json.loads(data)["type"] for data in FRAMES]
+
+
+def test_the_end_of_a_relayed_call_ends_its_tools() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, *FRAMES)
+
+    call = Call(tools=FunctionTools(wait), upstream=FakeUpstream(), hang_up_at=2.0).live(plot)
+    assert len(call.upstream.got) == 1  # fails if a task is left

@@ -1,0 +1,347 @@
+"""Every runner is held to the rules of the port, whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from vivavoce.core.types import ToolSpec
+from vivavoce.errors import EngineError
+from vivavoce.testing.contracts import tool
+from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
+from vivavoce.tools.runners import TIMEOUT_S, ToolLimits, ToolRunners, printable
+
+from ..support.fakes import now
+from ..support.function_tools import FunctionTools
+from ..support.virtual_time import live
+
+SECRET = "my grandmother's maiden name"
+CONTEXT = ToolContext(call_id="rtc_1", assistant="ada")
+LOOKUP = ToolSpec(name="lookup", description="Look something up.")
+
+
+async def add(one: int, other: int = 1) -> int:
+    """Add two numbers."""
+    return one + other
+
+
+class _Opened:
+    """Join the contract suite by one line."""
+
+    async def __aenter__(self) -> FunctionTools:
+        return FunctionTools(add)
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+CASE = tool.Case(_Opened, name="add", arguments='{"one": 2, "other": 3}', output="5")
+
+
+@pytest.mark.parametrize("check", tool.CHECKS)
+def test_a_runner_of_python_functions_keeps_the_contract(check: tool.Check) -> None:
+    check(CASE)
+
+
+@dataclass
+class Odd:
+    """Does what it is told, whether or not a runner may do it."""
+
+    run: Callable[[ToolRequest, ToolContext], Any]
+    tools: Any = (LOOKUP,)
+    requests: list[ToolRequest] = field(default_factory=list)
+
+    def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
+        if isinstance(self.tools, BaseException):
+            raise self.tools
+        return self.tools  # type: ignore[no-any-return]
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        self.requests.append(request)
+        result = self.run(request, context)
+        given: ToolResult = await result if asyncio.iscoroutine(result) else result
+        return given
+
+
+def run(
+    odd: Odd,
+    name: str = "lookup",
+    arguments: str = "{}",
+    context: ToolContext = CONTEXT,
+    **limits: int,
+) -> ToolResult:
+    runners = ToolRunners([odd], limits=ToolLimits(**limits))
+    return live(runners.call(ToolRequest("call_1", name, arguments), context))
+
+
+def returns(result: object) -> Odd:
+    return Odd(lambda request, context: result)
+
+
+def error_of(result: ToolResult) -> str:
+    assert result.failed
+    text: str = json.loads(result.output)["error"]
+    return text
+
+
+def test_a_result_passes() -> None:
+    assert run(returns(ToolResult("42"))) == ToolResult("42")
+    assert run(returns(ToolResult("no", failed=True))) == ToolResult("no", failed=True)
+
+
+@pytest.mark.parametrize("name", ["", 'say "hi"', "获取天气", "\\", "a\nb", "Lookup", "\ud800"])
+def test_an_unknown_name_is_answered_in_json(name: str) -> None:
+    odd = returns(ToolResult("42"))
+    error = error_of(run(odd, name))
+    assert error == f"there is no tool named {printable(name)}"
+    assert odd.requests == []
+    json.dumps(error).encode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "[]",
+        "1",
+        "null",
+        '"{}"',
+        "{",
+        '{"a": NaN}',
+        "{'a': 1}",
+        "\ud800",
+        "[" * 5000,
+        '{"a": ' * 5000,
+    ],
+)
+def test_arguments_that_are_no_object_do_not_reach_the_tool(arguments: str) -> None:
+    odd = returns(ToolResult("42"))
+    assert error_of(run(odd, arguments=arguments)) == "The arguments must be a JSON object."
+    assert odd.requests == []
+
+
+@pytest.mark.parametrize("arguments", ["", " ", "\n"])
+def test_no_arguments_are_an_empty_object(arguments: str) -> None:
+    odd = returns(ToolResult("42"))
+    assert run(odd, arguments=arguments) == ToolResult("42")
+    assert odd.requests[0].arguments == "{}"
+
+
+class Stop(BaseException):
+    """Somebody's own way to leave a loop."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(SECRET), RecursionError(SECRET), MemoryError(SECRET), SystemExit(SECRET),
+        Stop(SECRET), asyncio.CancelledError(SECRET), GeneratorExit(SECRET), StopIteration(SECRET),
+        TimeoutError(SECRET), ExceptionGroup(SECRET, [ValueError(SECRET)]),
+        UnicodeEncodeError("utf-8", SECRET, 0, 1, SECRET),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_an_exception_is_a_result_without_its_words(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise error
+
+    result = run(Odd(fail))
+    assert error_of(result) == "The tool failed."
+    assert SECRET not in result.output
+    shown = [str(vars(record)) for record in caplog.records]
+    assert len(shown) == 1
+    assert SECRET not in shown[0].replace(str(caplog.records[0].exc_info), "")
+    assert "rtc_1" in shown[0]
+
+
+def test_an_engine_error_says_what_the_model_may_know() -> None:
+    def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise EngineError("The shop is closed. \ud800")
+
+    assert error_of(run(Odd(fail))) == "The shop is closed. \ufffd"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [None, "42", 42, b"42", ToolResult(b"42"), ToolResult(None), (ToolResult("42"),)],  # type: ignore[arg-type]
+)
+def test_a_result_of_another_type_is_a_failure(result: object) -> None:
+    assert error_of(run(returns(result))) == "The tool failed."
+
+
+def test_a_late_tool_is_cancelled_and_answered_at_its_deadline() -> None:
+    cancelled: list[float] = []
+
+    async def sleep(request: ToolRequest, context: ToolContext) -> ToolResult:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            cancelled.append(now())
+            raise
+        return ToolResult("42")
+
+    async def story() -> tuple[ToolResult, float]:
+        request = ToolRequest("call_1", "lookup", "{}")
+        return await ToolRunners([Odd(sleep)]).call(request, CONTEXT), now()
+
+    result, at = live(story())
+    assert error_of(result) == "The tool did not answer within 30 s."
+    assert cancelled == [TIMEOUT_S]
+    assert at == TIMEOUT_S
+
+
+def test_a_tool_that_ignores_its_cancellation_is_left_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> float:
+        ends = asyncio.Event()
+
+        async def stubborn(request: ToolRequest, context: ToolContext) -> ToolResult:
+            while not ends.is_set():
+                try:
+                    await ends.wait()
+                except asyncio.CancelledError:
+                    continue
+            raise ValueError(SECRET)  # nobody hears it
+
+        request = ToolRequest("call_1", "lookup", "{}")
+        result = await ToolRunners([Odd(stubborn)]).call(request, CONTEXT)
+        assert error_of(result) == "The tool did not answer within 30 s."
+        at = now()
+        ends.set()
+        await asyncio.sleep(0.1)
+        return at
+
+    assert live(story()) == TIMEOUT_S + 1.0
+    assert "tool_not_stopped" in caplog.messages
+
+
+def test_a_cancelled_call_cancels_its_tool() -> None:
+    async def story() -> bool:
+        begun = asyncio.Event()
+
+        async def wait(request: ToolRequest, context: ToolContext) -> ToolResult:
+            begun.set()
+            await asyncio.sleep(1000)
+            return ToolResult("42")
+
+        runners = ToolRunners([Odd(wait)])
+        task = asyncio.create_task(runners.call(ToolRequest("c", "lookup", "{}"), CONTEXT))
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert live(story())  # fails if a task is left
+
+
+def test_an_output_that_is_too_large_is_refused_by_its_bytes() -> None:
+    allowed = "é" * 50
+    assert run(returns(ToolResult(allowed)), output_bytes=100) == ToolResult(allowed)
+    error = error_of(run(returns(ToolResult(allowed + "x")), output_bytes=100))
+    assert error == "The output of the tool has 101 bytes. At most 100 are allowed."
+
+
+@pytest.mark.parametrize(
+    ("odd", "even"),
+    [
+        ("\ud800", "\ufffd"),
+        ("a\udfffb", "a\ufffdb"),
+        ("\U0001f600", "\U0001f600"),
+        ("\x00", "\x00"),
+    ],
+)
+def test_half_a_surrogate_pair_does_not_leave_a_tool(odd: str, even: str) -> None:
+    assert run(returns(ToolResult(odd))) == ToolResult(even)
+
+
+# Progress
+
+
+def test_progress_is_short_valid_text_and_ends_with_the_call() -> None:
+    told: list[str] = []
+    kept: list[ToolContext] = []
+
+    async def report(text: str) -> None:
+        told.append(text)
+
+    async def work(request: ToolRequest, context: ToolContext) -> ToolResult:
+        kept.append(context)
+        for text in ("Half.", "\ud800", "x" * 1000, None):
+            await context.progress(text)  # type: ignore[arg-type]
+        return ToolResult("42")
+
+    async def story() -> None:
+        runners = ToolRunners([Odd(work)])
+        context = replace(CONTEXT, report=report)
+        await runners.call(ToolRequest("call_1", "lookup", "{}"), context)
+        await kept[0].progress("too late")
+
+    live(story())
+    assert told == ["Half.", "\ufffd", "x" * 300]
+
+
+# Several runners
+
+
+def test_each_tool_runs_in_its_own_runner() -> None:
+    async def subtract(one: int, other: int) -> int:
+        """Subtract a number from another."""
+        return one - other
+
+    runners = ToolRunners([FunctionTools(add), FunctionTools(subtract)])
+    assert [spec.name for spec in runners.specs(CONTEXT)] == ["add", "subtract"]
+    request = ToolRequest("call_1", "subtract", '{"one": 5, "other": 3}')
+    assert live(runners.call(request, CONTEXT)) == ToolResult("2")
+
+
+@pytest.mark.parametrize("reserved", [frozenset({"add"}), frozenset[str]()])
+def test_two_tools_of_one_name_are_a_mistake(reserved: frozenset[str]) -> None:
+    others = () if reserved else (FunctionTools(add),)
+    runners = ToolRunners([FunctionTools(add), *others], reserved=reserved)
+    with pytest.raises(EngineError, match='two tools are named "add"') as raised:
+        runners.specs(CONTEXT)
+    assert raised.value.code == "tools_not_valid"
+    result = live(runners.call(ToolRequest("c", "add", "{}"), CONTEXT))
+    assert error_of(result) == "The tools of this assistant do not work at the moment."
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ValueError(SECRET), SystemExit(1), None, [LOOKUP], ("lookup",), (LOOKUP,) * 129,
+        (ToolSpec(name="two words"),), (ToolSpec(name="x" * 65),), (ToolSpec(name=""),),
+        (ToolSpec(name="x", description="\ud800"),),
+        (ToolSpec(name="x", parameters={"a": object()}),),
+        (ToolSpec(name="x", description="y" * 70_000),),
+        (ToolSpec(name="x", parameters=[]),),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
+def test_specs_that_no_session_can_carry_are_refused(
+    specs: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(EngineError, match="are not valid"):
+        ToolRunners([Odd(print, specs)]).specs(CONTEXT)
+    assert SECRET not in caplog.text
+    assert "tools_not_valid" in caplog.messages
+
+
+def test_a_server_without_tools_has_none() -> None:
+    assert ToolRunners().specs(CONTEXT) == ()
+
+
+def test_the_logs_of_tools_hold_no_arguments_and_no_outputs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    run(returns(ToolResult(SECRET)), arguments=json.dumps({"q": SECRET}))
+    run(returns(None), arguments=json.dumps({"q": SECRET}))
+    assert SECRET not in str([vars(record) for record in caplog.records])
+    assert sys.exc_info() == (None, None, None)
