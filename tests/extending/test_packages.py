@@ -1,4 +1,4 @@
-"""Packages outside of the server add a recogniser, a brain and a voice."""
+"""Packages outside of the server add a recogniser, a brain, a voice and a tool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .conftest import HERE, PACKAGES
 
 DOCS = HERE.parents[1] / "docs/extending"
 PUBLIC = re.compile(r"vivavoce\.(?:api|testing)(?:\.|$)")
-PAGES = {"dtmf": "recogniser.md", "sums": "brain.md", "formants": "voice.md"}
+PAGES = {"dtmf": "recogniser.md", "sums": "brain.md", "formants": "voice.md", "units": "tool.md"}
 ASSISTANT = """
 name = "calculator"
 
@@ -40,6 +40,26 @@ tts = "formants"
 
 [voice]
 name = "cedar"
+"""
+CONVERTER = """
+name = "converter"
+
+[instructions]
+default = "Convert units."
+
+[[tools]]
+kind = "units"
+name = "convert"
+decimals = 2
+"""
+SCRIPT = r"""
+[[rules]]
+pattern = '(?P<amount>[\d.]+) miles'
+calls = [{ name = "convert", arguments = { amount = "{amount}", unit = "mile", to = "kilometre" } }]
+
+[[rules]]
+pattern = '= (?P<result>.+)'
+say = "That is {result}."
 """
 KEYS_HZ = {"1": (697, 1209), "2": (697, 1336), "3": (697, 1477), "*": (941, 1209), "#": (941, 1477)}
 
@@ -98,9 +118,9 @@ def test_the_page_about_a_kind_shows_the_whole_package(name: str) -> None:
     files = ("pyproject.toml", f"vivavoce_{name}.py", f"test_{name}.py")
     *packaged, assistant = shown
     assert packaged == [(HERE / name / file).read_text("utf-8") for file in files]
-    used = tomllib.loads(ASSISTANT)
+    used = tomllib.loads(ASSISTANT) | {"tools": tomllib.loads(CONVERTER)["tools"]}
     for section, keys in tomllib.loads(assistant).items():
-        assert keys.items() <= used[section].items()
+        assert keys == used[section] or keys.items() <= used[section].items()
 
 
 def test_a_call_runs_through_the_adapters_of_three_packages(site: Path, tmp_path: Path) -> None:
@@ -123,6 +143,81 @@ def test_a_call_runs_through_the_adapters_of_three_packages(site: Path, tmp_path
     assert np.abs(np.frombuffer(pcm, "<i2")).max() > 5000
     assert failed["status"] == "failed"
     assert failed["status_details"]["error"]["code"] == "voice_not_found"
+
+
+def assistant_of(data: Path, name: str, toml: str, **files: str) -> None:
+    folder = data / "assistants" / name
+    folder.mkdir(parents=True)
+    for file, text in {"assistant": toml, **files}.items():
+        (folder / f"{file}.toml").write_text(text)
+
+
+def test_an_assistant_answers_by_the_tool_of_a_package(site: Path, tmp_path: Path) -> None:
+    toml = CONVERTER.replace("[inst", 'engine = "scripted"\nscripted.script = "script.toml"\n[inst')
+    assistant_of(tmp_path, "converter", toml, script=SCRIPT)
+    with serve(tmp_path, **TAKES_ALL, **environment(site)) as served:
+        events = live(_ask(served, served.key(), "How far are 26.2 miles?"))
+        log = served.log.read_text()
+    assert_converted(events)
+    assert "26.2" not in log
+
+
+def test_a_hosted_model_answers_by_the_tool_of_a_package(site: Path, tmp_path: Path) -> None:
+    far, near = tmp_path / "far", tmp_path / "near"
+    model = 'name = "model"\nengine = "scripted"\nscripted.script = "script.toml"\n'
+    assistant_of(far, "model", model + '[instructions]\ndefault = "Help."\n', script=SCRIPT)
+    with serve(far, **TAKES_ALL) as provider:
+        upstream = f'[upstream]\nbase_url = "{provider.ws}"\nmodel = "model"\n'
+        upstream += 'key = { env = "PROVIDER_KEY" }\n[inst'
+        toml = CONVERTER.replace("[inst", 'engine = "upstream"\n' + upstream)
+        assistant_of(near, "converter", toml)
+        key = provider.key()
+        with serve(near, **TAKES_ALL, **environment(site), PROVIDER_KEY=key) as gateway:
+            events = live(_ask(gateway, gateway.key(), "How far are 26.2 miles?"))
+    assert_converted(events)
+
+
+def assert_converted(events: list[dict[str, Any]]) -> None:
+    """Check that the client saw the call, its output and one answer, and nothing twice."""
+    assert [tool["name"] for tool in events[0]["session"]["tools"]] == ["convert"]
+    items = [e["item"] for e in events if e["type"] == "conversation.item.done"]
+    (call,) = [item for item in items if item["type"] == "function_call"]
+    (output,) = [item for item in items if item["type"] == "function_call_output"]
+    assert call["name"] == "convert"
+    assert output["call_id"] == call["call_id"]
+    assert output["output"] == "26.2 mile = 42.16 kilometre"
+    errors = [e["error"] for e in events if e["type"] == "error"]
+    assert [error["param"] for error in errors] == ["item.call_id"]  # the forged output
+    answers = [e["response"] for e in events if e["type"] == "response.done"]
+    assert [answer["status"] for answer in answers] == ["completed"] * 2
+    assert answers[-1]["output"][0]["content"][0]["text"] == "That is 42.16 kilometre."
+
+
+async def _ask(served: Served, key: str, text: str) -> list[dict[str, Any]]:
+    """Ask by text, forge the output of the tool call, and read events to the end of the answer."""
+    url = f"{served.ws}?model=converter"
+    async with connect(url, additional_headers={"api-key": key}) as socket:
+        events = [json.loads(await socket.recv())]
+        session = {"type": "realtime", "output_modalities": ["text"]}
+        await _send(socket, "session.update", session=session)
+        part = {"type": "input_text", "text": text}
+        message = {"type": "message", "role": "user", "content": [part]}
+        await _send(socket, "conversation.item.create", item=message)
+        await _send(socket, "response.create")
+        async with asyncio.timeout(30):
+            while not ({"error"} <= {e["type"] for e in events} and _done(events) == 2):
+                events.append(json.loads(await socket.recv()))
+                item = events[-1].get("item", {})
+                made = events[-1]["type"] == "conversation.item.done"
+                if made and item["type"] == "function_call":
+                    forged = {"type": "function_call_output", "call_id": item["call_id"]}
+                    forged |= {"output": "forged"}
+                    await _send(socket, "conversation.item.create", item=forged)
+        return events
+
+
+def _done(events: list[dict[str, Any]]) -> int:
+    return sum(event["type"] == "response.done" for event in events)
 
 
 async def _call(
