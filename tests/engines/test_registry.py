@@ -19,6 +19,7 @@ from vivavoce.config import AdaptersSection, Settings
 from vivavoce.engines import registry
 from vivavoce.engines.registry import GROUP, KINDS, AdapterSpec, Registry
 from vivavoce.errors import AssistantError, ConfigError, EngineError
+from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
 
 from ..support.folders import write
 
@@ -105,6 +106,119 @@ def test_an_adapter_of_another_package_is_made_with_its_settings(
             assert {"en": "Whisper writes down what it was never told."} in adapters.notes(ada)
 
     asyncio.run(story())
+
+
+SHOPS = """
+    from pydantic import BaseModel, Field
+    from vivavoce.api import AdapterSpec, ToolResult, ToolSpec
+
+    class Table(BaseModel):
+        url: str
+        seats: int = Field(4, ge=1)
+        hours: dict[str, int] = {}
+
+    class Shop:
+        def __init__(self, table):
+            self.table = table
+
+        def specs(self, context):
+            return (ToolSpec(name="order", description=self.table.url),)
+
+        async def call(self, request, context):
+            return ToolResult(f"{self.table.seats} for {context.subject}")
+
+    async def make(request):
+        if request.table.seats == 13:
+            raise RuntimeError("unlucky")
+        return Shop(request.table)
+
+    shop = AdapterSpec(kind="tool", name="shop", make=make, table_model=Table)
+    bare = AdapterSpec(kind="tool", name="bare", make=make)
+    client = AdapterSpec(kind="tool", name="client", make=make)
+    """
+
+
+def shops(install: Install) -> Registry:
+    return install("shops", SHOPS, tool_shop="shops:shop", tool_bare="shops:bare")
+
+
+def test_a_tool_kind_of_another_package_is_made_once_for_each_assistant(
+    install: Install, tmp_path: Path
+) -> None:
+    found = shops(install)
+    toml = 'name = "ada"\n[[tools]]\nname = "map"\n[[tools]]\nkind = "shop"\nurl = "a"\nseats = 2'
+    ada = load(write(tmp_path / "assistants", toml), known(found))
+    assert [spec.name for spec in ada.tools()] == ["map"]
+
+    async def story() -> None:
+        async with Adapters(Settings(), DataFolder(tmp_path / "d"), registry=found) as adapters:
+            runners = await adapters.tools(ada)
+            assert await adapters.tools(ada) is runners
+            context = ToolContext(subject="Ada")
+            assert [spec.description for spec in runners.specs(context)] == ["a"]
+            result = await runners.call(ToolRequest("c", "order", "{}"), context)
+            assert result == ToolResult("2 for Ada")
+
+    asyncio.run(story())
+
+
+def test_every_mistake_in_a_table_of_tools_has_its_line(install: Install, tmp_path: Path) -> None:
+    toml = """\
+        name = "ada"
+        [[tools]]
+        kind = "shop"
+        url = "https://example.org"
+        seat = 3
+        [[tools]]
+        kind = "shop"
+        seats = 0
+        hours = { monday = "nine" }
+        [[tools]]
+        kind = "bare"
+        name = "x"
+        [[tools]]
+        kind = "shopp"
+        name = "y"
+        """
+    with pytest.raises(AssistantError) as raised:
+        load(write(tmp_path, toml), known(shops(install)))
+    assert [str(mistake).removeprefix("ada/") for mistake in raised.value.mistakes] == [
+        'assistant.toml:5: tools.0.seat: is not a key here (did you mean "seats"?)',
+        "assistant.toml:6: tools.1.url: is required",
+        "assistant.toml:8: tools.1.seats: must be at least 1",
+        "assistant.toml:9: tools.1.hours.monday: must be a whole number",
+        "assistant.toml:12: tools.2.name: is not a key here",
+        'assistant.toml:14: tools.3.kind: must be one of bare, client, shop (did you mean "shop"?)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tools", "code"),
+    [
+        ('kind = "shop"\nurl = "a"\nseats = 13', "engine_failed"),
+        ('kind = "shop"\nurl = "a"\n[[tools]]\nkind = "shop"\nurl = "b"', "tools_not_valid"),
+        ('kind = "shop"\nurl = "a"\n[[tools]]\nname = "order"', "tools_not_valid"),
+    ],
+)
+def test_tools_that_cannot_be_made_or_have_one_name_are_engine_errors(
+    install: Install, tmp_path: Path, tools: str, code: str
+) -> None:
+    found = shops(install)
+    ada = load(write(tmp_path, f'name = "ada"\n[[tools]]\n{tools}'), known(found))
+
+    async def story() -> None:
+        async with Adapters(Settings(), DataFolder(tmp_path / "d"), registry=found) as adapters:
+            with pytest.raises(EngineError) as raised:
+                (await adapters.tools(ada)).specs(ToolContext())
+            assert raised.value.code == code
+
+    asyncio.run(story())
+
+
+def test_the_name_of_the_clients_own_kind_is_taken(install: Install) -> None:
+    found = install("shops", SHOPS, tool_client="shops:client")
+    assert list(found.broken) == ["shops: tool-client"]
+    assert "client" not in found.names("tool")
 
 
 def test_every_mistake_in_the_settings_of_adapters_has_its_key(install: Install) -> None:

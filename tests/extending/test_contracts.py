@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,9 @@ from vivavoce.api import (
     GenerateRequest,
     Message,
     OnTranscript,
+    ToolContext,
+    ToolRequest,
+    ToolResult,
     ToolSpec,
     Transcript,
     Usage,
@@ -26,7 +30,7 @@ from vivavoce.api import (
     duration_ms,
     silence,
 )
-from vivavoce.testing.contracts import brain, recogniser, voice
+from vivavoce.testing.contracts import brain, recogniser, tool, voice
 
 A = TypeVar("A")
 TONE = (b"\x00\x20" * 6 + b"\x00\xe0" * 6) * 2  # 1 ms of 2 kHz
@@ -127,6 +131,42 @@ class Brain:
         yield Usage(total_tokens=9, input_tokens=5, output_tokens=4)
 
 
+class Runner:
+    """A runner with one tool, if no fault is switched on."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self._busy = self._broken = False
+
+    def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
+        """Return one tool, which greets."""
+        name = f"greet_{context.call_id}" if self.fault == "knows one call" else "greet"
+        if self.fault == "needs a call" and not context.call_id:
+            return ()
+        description = "" if self.fault == "describes nothing" else "Greet."
+        return (ToolSpec(name=name, description=description),)
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        """Greet a person by name."""
+        if self.fault == "runs on":
+            self._left = asyncio.create_task(asyncio.sleep(3600))
+        if self.fault == "runs one at a time" and self._busy:
+            return ToolResult("busy", failed=True)
+        self._busy = True
+        await asyncio.sleep(0)
+        self._busy = False
+        name = json.loads(request.arguments).get("name")
+        if not isinstance(name, str):
+            self._broken = self.fault == "breaks"
+            return ToolResult("" if self.fault == "is silent" else "Whom?", failed=True)
+        greeting = "Goodbye" if self.fault == "does something else" or self._broken else "Hello"
+        return ToolResult(f"{greeting} {name}.")
+
+
+def _runner(fault: str = "") -> tool.Case:
+    return tool.Case(lambda: _open(Runner(fault)), "greet", '{"name": "Ada"}', "Hello Ada.")
+
+
 def _voice(fault: str = "") -> voice.Case:
     return voice.Case(lambda: _open(Voice(fault)))
 
@@ -173,6 +213,18 @@ BRAIN_FAULTS: dict[brain.Check, str] = {
 }
 
 
+RUNNER_FAULTS: dict[tool.Check, str] = {
+    tool.describes_its_tools: "describes nothing",
+    tool.describes_the_same_tools_to_every_call: "knows one call",
+    tool.describes_its_tools_before_there_is_a_call: "needs a call",
+    tool.runs_a_tool: "does something else",
+    tool.runs_calls_beside_each_other: "runs one at a time",
+    tool.answers_wrong_arguments_with_a_text: "is silent",
+    tool.works_after_wrong_arguments: "breaks",
+    tool.stops_when_it_is_cancelled: "runs on",
+}
+
+
 def _fails(check: Callable[[A], None], case: A) -> bool:
     try:
         check(case)
@@ -199,3 +251,11 @@ def test_a_check_of_recognisers_fails_for_its_fault_and_passes_without_it(
 def test_a_check_of_brains_fails_for_its_fault_and_passes_without_it(check: brain.Check) -> None:
     assert _fails(check, _brain(BRAIN_FAULTS[check]))
     assert not _fails(check, _brain())
+
+
+@pytest.mark.parametrize("check", tool.CHECKS)
+def test_a_check_of_tool_runners_fails_for_its_fault_and_passes_without_it(
+    check: tool.Check,
+) -> None:
+    assert _fails(check, _runner(RUNNER_FAULTS[check]))
+    assert not _fails(check, _runner())

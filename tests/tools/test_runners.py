@@ -51,7 +51,7 @@ def test_a_runner_of_python_functions_keeps_the_contract(check: tool.Check) -> N
 
 @dataclass
 class Odd:
-    """Does what it is told, whether or not a runner may do it."""
+    """A runner that does whatever a test wants."""
 
     run: Callable[[ToolRequest, ToolContext], Any]
     tools: Any = (LOOKUP,)
@@ -119,7 +119,7 @@ def test_an_unknown_name_is_answered_in_json(name: str) -> None:
         '{"a": ' * 5000,
     ],
 )
-def test_arguments_that_are_no_object_do_not_reach_the_tool(arguments: str) -> None:
+def test_a_tool_does_not_receive_arguments_without_an_object(arguments: str) -> None:
     odd = returns(ToolResult("42"))
     assert error_of(run(odd, arguments=arguments)) == "The arguments must be a JSON object."
     assert odd.requests == []
@@ -133,7 +133,7 @@ def test_no_arguments_are_an_empty_object(arguments: str) -> None:
 
 
 class Stop(BaseException):
-    """Somebody's own way to leave a loop."""
+    """An exception that `except Exception` does not catch."""
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_tool_that_ignores_its_cancellation_is_left_behind(
                     await ends.wait()
                 except asyncio.CancelledError:
                     continue
-            raise ValueError(SECRET)  # nobody hears it
+            raise ValueError(SECRET)
 
         request = ToolRequest("call_1", "lookup", "{}")
         result = await ToolRunners([Odd(stubborn)]).call(request, CONTEXT)

@@ -25,7 +25,7 @@ class CallSettings:
     `max_session_s`: when the call ends, whatever happens. `idle_s`: when it ends if the user does
     nothing (see `inactivity`). None: never.
     `server_tools`: names of the tools that the server calls itself.
-    `lists_tools`: somebody answers `ListTools`. Otherwise the list of an MCP server fails at once.
+    `lists_tools`: the server answers `ListTools`. If not, the list of an MCP server fails at once.
     `thinks_in_text`: the engine is asked when the user's words are known.
     `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
     `scores_end_of_turn`: a model answers `ScoreEndOfTurn`.

@@ -29,7 +29,7 @@ async def ignore_progress(text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
-    """What a tool may know of the call that it works for.
+    """The facts about its call that a tool may know.
 
     `subject` is the user, in the operator's own words. `variables` are those of the assistant, with
     their types. `call_id` is empty while a client secret is minted, before there is a call.
@@ -45,7 +45,7 @@ class ToolContext:
     report: Callable[[str], Awaitable[None]] = ignore_progress
 
     async def progress(self, text: str) -> None:
-        """Report in one sentence what the tool has done so far. Waits for no client."""
+        """Report in one sentence what the tool has done so far. No client delays this."""
         await self.report(text)
 
 

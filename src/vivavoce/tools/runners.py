@@ -154,7 +154,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], about: dict[str, 
     """Await `work` for at most this time. Raise `LateError` then.
 
     Unlike `asyncio.timeout`, this also ends if the work ignores its cancellation. Whatever the work
-    raises passes, but a cancellation that nobody asked for becomes a `RuntimeError`.
+    raises passes, but a cancellation by the work itself becomes a `RuntimeError`.
     """
     task = asyncio.create_task(_without_exit(work))
     try:
@@ -170,7 +170,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], about: dict[str, 
                 task.add_done_callback(_forget)
     if late:
         if task.done() and not task.cancelled():
-            task.exception()  # it is late: nobody needs what it raised
+            task.exception()  # read it, or asyncio logs it when the task is deleted
         raise LateError
     if task.cancelled():
         raise RuntimeError("the work was cancelled by itself")
