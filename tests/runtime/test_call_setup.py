@@ -15,13 +15,14 @@ from vivavoce.access.policy import Policy
 from vivavoce.app.adapters import Adapters, known
 from vivavoce.app.build import CallBuilder
 from vivavoce.app.data_folder import DataFolder
-from vivavoce.assistants import Catalogue
+from vivavoce.assistants import Assistant, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.clock import ids
 from vivavoce.config import Settings
-from vivavoce.core.types import Caller, JsonObject
+from vivavoce.core.types import Caller, JsonObject, ToolSpec
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
+from vivavoce.protocol.config import FunctionTool, SessionConfig
 from vivavoce.runtime.admission import Admission
 from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
@@ -36,6 +37,8 @@ from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
+from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
+from vivavoce.tools.runners import NO_TOOLS, ToolRunners
 
 from ..support.fakes import FakeWire
 from ..support.folders import write
@@ -118,6 +121,7 @@ def place(
     needs_stt_worker: bool = True,
     per_key: int | None = None,
     policy: Policy = CREDENTIALS,
+    tools: ToolRunners = NO_TOOLS,
 ) -> None:
     write(folder, ECHO, "echo")
     kept = store or MemoryStore()
@@ -125,6 +129,9 @@ def place(
 
     async def identify(credential: str | None) -> Caller:
         return at.caller
+
+    async def server_tools(_: Assistant) -> ToolRunners:
+        return tools
 
     at: Place
 
@@ -155,6 +162,7 @@ def place(
                     policy=policy,
                     default_assistant="echo",
                     make_id=ids(),
+                    server_tools=server_tools,
                 ),
                 admission=Admission(
                     registry,
@@ -173,6 +181,52 @@ def place(
             await story(at)
 
     live(main())
+
+
+class StaffTools:
+    """One tool for every role, and one more for staff."""
+
+    def __init__(self) -> None:
+        self.contexts: list[ToolContext] = []
+
+    def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
+        self.contexts.append(context)
+        return tuple(ToolSpec(name=name) for name in ("look", context.role))
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise AssertionError("no model calls it")
+
+
+def test_a_call_has_the_tools_that_the_server_runs_for_it(tmp_path: Path) -> None:
+    tools = StaffTools()
+
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        (spec,) = at.built
+        assert [tool.name for tool in spec.tools] == ["look", "guest"]
+        assert spec.server_tools == {"look", "guest"}
+        assert isinstance(spec.session, SessionConfig)
+        assert [tool.name for tool in spec.session.tools if isinstance(tool, FunctionTool)] == [
+            "look",
+            "guest",
+        ]
+        context = spec.tool_context
+        assert (context.call_id, context.conversation_id) == (spec.call_id, spec.conversation_id)
+        assert (context.assistant, context.role, context.subject) == ("echo", "guest", "ada")
+        assert context.language == spec.language
+
+    caller = Caller(credential="key", key_id="key_1", subject="ada")
+    place(tmp_path, story, caller=caller, tools=ToolRunners([tools]))
+
+
+def test_a_call_is_refused_if_its_tools_are_not_valid(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused) as refused:
+            await at.reception.admit(CallRequest("key", "websocket"))
+        assert (refused.value.code, refused.value.status) == ("tools_not_valid", 503)
+        assert await at.conversations() == 0
+
+    place(tmp_path, story, tools=ToolRunners([StaffTools(), StaffTools()]))
 
 
 @pytest.mark.parametrize("query", [{"role": "king"}, {"var.colour": "red"}, {"intent": "dance"}])
