@@ -36,7 +36,7 @@ from .whole_sound import pieces
 if TYPE_CHECKING:
     from .driver import SessionDriver
 
-log = logging.getLogger("vivavoce.hearing")
+log = logging.getLogger(__name__)
 
 # An utterance fails when its recogniser is behind by this number of pieces or bytes.
 HEARING_BEHIND = 4096

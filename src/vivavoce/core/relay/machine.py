@@ -186,7 +186,7 @@ class Relay:
     # Deadlines
 
     def next_deadline(self) -> float | None:
-        """When to call `on_deadline`, or None if nothing is due."""
+        """Return when to call `on_deadline`, or None if nothing is due."""
         if self.closed:
             return None
         return min(self._upstream.deadline, self._idle_at, self._expires_at)
@@ -198,7 +198,7 @@ class Relay:
         return self._inactivity.due()
 
     def on_deadline(self, now: float) -> None:
-        """Do what is due at this time."""
+        """Perform what is due at this time."""
         self._now = now
         if now >= self._expires_at:
             self._expire()
@@ -352,7 +352,7 @@ class Relay:
         for call in self._tools.begin_calls():
             self._effects.request(do.CallTool(call))
         if isinstance(event, server.ResponseDone | server.AudioCleared | server.Error):
-            self._answer_tools()  # the end of a turn is no reason: most often it has a response
+            self._answer_tools()  # not at the end of a turn: most often a response follows it
 
     def _route_error(self, error: server.Error, data: bytes) -> None:
         """Send an error to the sideband whose event caused it, otherwise to the call's client."""
