@@ -6,9 +6,10 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import CloseCall
-from vivavoce.core.inputs import Finished, OutputChunk
+from vivavoce.core.inputs import Finished, OutputChunk, ToolRequested
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad
+from vivavoce.protocol.items import FunctionCall, FunctionOutput
 
 from ..support.scenario import Scenario, config
 
@@ -38,10 +39,57 @@ def test_a_call_in_which_nothing_happens_ends_and_says_why() -> None:
     assert "5 minutes" in close.reason
 
 
-def test_an_open_microphone_does_not_count_as_activity() -> None:
+def test_P14_audio_without_speech_counts_as_activity() -> None:
     s = Scenario(config(ServerVad()), idle_s=10)
-    s.hear(silence_ms=9_000)
-    assert wait_for_the_end(s, 5) == pytest.approx(10, abs=1.1)
+    s.hear(silence_ms=25_000)
+    assert not s.session.closed
+    assert wait_for_the_end(s, 15) == pytest.approx(35, abs=1.1)
+
+
+def test_P14_an_open_microphone_does_not_keep_up_a_talk_into_the_silence() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), idle_s=30)
+    s.tell(client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    while not s.session.closed and s.now < 120:
+        s.hear(silence_ms=32)
+        s.wait(0)
+        if s.session.reply is not None:
+            s.tell(Finished(s.session.reply.id))
+    assert s.now == pytest.approx(36, abs=6)
+
+
+def called(s: Scenario, *call_ids: str) -> None:
+    """Let the assistant make calls of the client's tools."""
+    s.tell(client.ResponseCreate())
+    response_id = s.request.response_id
+    for call_id in call_ids:
+        call = FunctionCall(name="look", call_id=call_id, arguments="{}")
+        s.tell(ToolRequested(response_id, call))
+    s.tell(Finished(response_id))
+
+
+def test_P14_a_call_does_not_end_while_a_function_call_is_out() -> None:
+    s = Scenario(idle_s=10)
+    called(s, "call_a", "call_b")
+    s.wait(60)
+    for call_id in ("call_a", "call_b"):
+        assert not s.session.closed
+        output = FunctionOutput(call_id=call_id, output="seen")
+        s.tell(client.ItemCreate(item=output))
+        s.wait(5)
+    s.wait(4.9)
+    assert not s.session.closed
+    s.wait(0.2)
+    assert s.errors == [("session_idle", None)]
+
+
+def test_P14_a_deleted_function_call_is_not_out() -> None:
+    s = Scenario(idle_s=10)
+    called(s, "call_a")
+    (item,) = [i for i in s.session.conversation if isinstance(i, FunctionCall)]
+    s.tell(client.ItemDelete(item_id=item.id))
+    s.wait(10.1)
+    assert s.session.closed
 
 
 @pytest.mark.parametrize("manual", [False, True])

@@ -8,6 +8,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Listen, ListenDrop, ListenEnd
 from vivavoce.core.inputs import (
     AudioReceived,
+    Failed,
     Finished,
     NotTranscribed,
     OutputChunk,
@@ -331,6 +332,160 @@ def test_speech_before_detection_was_switched_off_and_on_is_not_a_silence() -> N
     s.hear(speech_ms=500, silence_ms=600)
     assert s.session.conversation.last_id is not None
     s.check()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"turn_detection": None},
+        {"turn_detection": {"type": "semantic_vad"}},
+        {"turn_detection": {"type": "server_vad"}},
+        {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 30_000}},
+    ],
+    ids=["null", "semantic_vad", "no timeout", "a longer timeout"],
+)
+def test_P2_an_idle_timeout_counts_from_when_it_came_into_force(before: dict[str, object]) -> None:
+    s = Scenario()
+    s.tell(update(audio={"input": before}), client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(6)
+    s.forget()
+    s.tell(detection(idle_timeout_ms=5_000))
+    s.wait(4.9)
+    assert not [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+    s.wait(0.2)
+    assert [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+
+
+def test_P2_an_idle_timeout_that_is_repeated_goes_on() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
+    s.tell(client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(4)
+    s.tell(detection(idle_timeout_ms=5_000))
+    s.wait(1.1)
+    assert [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+
+
+def test_P2_an_idle_timeout_counts_from_the_clear_of_an_unfinished_turn() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000, interrupt_response=False)))
+    s.tell(client.ResponseCreate())
+    s.hear(speech_ms=320)
+    s.tell(PUSH_TO_TALK, Finished(s.request.response_id))
+    s.tell(detection(idle_timeout_ms=5_000))
+    s.wait(6)
+    s.forget()
+    s.tell(client.AudioClear())
+    s.wait(4.9)
+    assert not [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+    s.wait(0.2)
+    assert [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+
+
+def test_P2_a_clear_restarts_the_idle_timer() -> None:
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)))
+    s.tell(client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    s.wait(4)
+    s.hear(silence_ms=64)
+    s.tell(client.AudioClear())
+    s.wait(4.9)
+    assert not [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+    s.wait(0.2)
+    (prompt,) = [e for e in s.sent if isinstance(e, server.TimeoutTriggered)]
+    assert prompt.audio_start_ms == 64
+
+
+# A turn while a response runs
+
+
+OVERLAPPING = ServerVad(interrupt_response=False)
+
+
+def over_an_answer(vad: ServerVad = OVERLAPPING, turns: int = 1) -> tuple[Scenario, str]:
+    """Commit turns that the user speaks while a response runs. Return the response's id."""
+    s = Scenario(config(vad))
+    s.tell(client.ResponseCreate())
+    response_id = s.request.response_id
+    s.tell(OutputChunk(response_id, "It opens", SECOND))
+    for _ in range(turns):
+        item_id = s.session._input_audio.item_id
+        s.hear(speech_ms=800, silence_ms=512)
+        s.tell(Transcribed(item_id, "and when does it close"))
+    assert answers(s) == 0
+    return s, response_id
+
+
+def answers(s: Scenario) -> int:
+    """Count the responses after the first one."""
+    return sum(isinstance(e, server.ResponseCreated) for e in s.sent) - 1
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_P4_turns_over_a_response_are_answered_by_one_when_it_ends(turns: int) -> None:
+    s, response_id = over_an_answer(turns=turns)
+    s.tell(Finished(response_id))
+    assert answers(s) == 1
+    spoken = [i for i in s.request.history if isinstance(i, Message) and i.role == "user"]
+    assert [i.content[0].transcript for i in spoken] == ["and when does it close"] * turns
+    s.tell(Finished(s.request.response_id))
+    assert len(s.responses) == 2
+    s.check(whole=True)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_P4_a_turn_over_a_response_is_answered_however_it_ends(how: str) -> None:
+    s, response_id = over_an_answer()
+    ending = Failed(response_id, "gone") if how == "failed" else client.ResponseCancel()
+    s.tell(ending)
+    assert [r.status for r in s.responses] == [how]
+    assert answers(s) == 1
+
+
+def test_P4_a_turn_over_a_response_waits_while_the_user_speaks_again() -> None:
+    s, response_id = over_an_answer()
+    s.hear(speech_ms=320)
+    s.tell(Finished(response_id))
+    assert answers(s) == 0
+    s.hear(silence_ms=512)
+    assert answers(s) == 1
+
+
+def test_P4_a_turn_over_a_response_is_answered_after_the_next_one_is_cleared() -> None:
+    s, response_id = over_an_answer()
+    s.hear(speech_ms=320)
+    s.tell(Finished(response_id), client.AudioClear())
+    assert answers(s) == 1
+
+
+def test_P4_a_turn_over_a_response_is_not_answered_twice() -> None:
+    s, _ = over_an_answer()
+    s.tell(client.ResponseCancel(), client.ResponseCancel())
+    s.hear(silence_ms=512)
+    assert answers(s) == 1
+
+
+def test_P4_a_client_that_takes_over_asks_for_the_response_itself() -> None:
+    s, response_id = over_an_answer()
+    s.tell(detection(create_response=False), Finished(response_id))
+    assert answers(s) == 0
+    s.tell(client.ResponseCreate())
+    assert answers(s) == 1
+
+
+def test_P4_a_turn_over_the_greeting_is_answered_by_the_response_that_ends_it() -> None:
+    s = Scenario(config(OVERLAPPING), greeting="Hello there.")
+    s.hear(speech_ms=800, silence_ms=512)
+    s.tell(Transcribed("item_1", "hi"), client.ResponseCreate())
+    s.tell(Finished(s.request.response_id))
+    assert answers(s) == 0  # the greeting was created before the first input
+    s.check(whole=True)
+
+
+def test_P4_a_turn_over_a_response_is_not_answered_after_the_call() -> None:
+    s, _ = over_an_answer()
+    s.hang_up()
+    assert answers(s) == 0
 
 
 def test_a_commit_stops_the_idle_timer() -> None:

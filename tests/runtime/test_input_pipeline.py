@@ -105,6 +105,86 @@ def test_a_change_of_format_loses_nothing_and_starts_clean() -> None:
     assert sound(heard).endswith(b"\x02\x00" * 100)
 
 
+# Takes
+
+CLOSE = NoiseReduction(type="near_field")
+TAKES = {
+    "pcm": AudioInput(turn_detection=None),
+    "pcmu": AudioInput(turn_detection=None, format=Pcmu()),
+    "denoised": AudioInput(turn_detection=None, noise_reduction=CLOSE),
+    "denoised pcma": AudioInput(turn_detection=None, format=Pcma(), noise_reduction=CLOSE),
+}
+
+
+@dataclass
+class Takes:
+    """A pipeline whose client ends takes."""
+
+    wanted: AudioInput
+    ended: int = 0
+
+    def __post_init__(self) -> None:
+        self.pipeline = InputPipeline(Listener, lambda: self.wanted, lambda: self.ended)
+
+    def hear(self, data: bytes) -> bytes:
+        """Append one take and end it. Return what the session gets of it."""
+        pieces = [*self.pipeline.decode(data), *self.pipeline.held_back()]
+        self.ended += 1
+        return sound(pieces)
+
+
+def wire(wanted: AudioInput, pcm: bytes) -> bytes:
+    if isinstance(wanted.format, Pcm):
+        return pcm
+    return g711.encode(Resampler(24_000, 8_000).push(pcm, last=True), wanted.format.law)
+
+
+@pytest.mark.parametrize("way", TAKES)
+def test_P1_a_take_sounds_the_same_after_another_one_as_alone(way: str) -> None:
+    wanted = TAKES[way]
+    take = wire(wanted, spoken("thanks_rms"))
+    alone = Takes(wanted).hear(take)
+    takes = Takes(wanted)
+    half = b"\x7f" if isinstance(wanted.format, Pcm) else b""
+    takes.hear(wire(wanted, noise(700, -20)) + half)
+    delay = DELAY_MS * audio.BYTES_PER_MS if wanted.noise_reduction else 0
+    assert takes.hear(take) == alone[delay:]  # only the first take begins with the filter's delay
+
+
+@pytest.mark.parametrize("way", TAKES)
+def test_P1_the_clock_of_the_audio_is_right_after_many_takes(way: str) -> None:
+    wanted = TAKES[way]
+    take = wire(wanted, spoken("thanks_rms")[: 300 * audio.BYTES_PER_MS])
+    takes = Takes(wanted)
+    heard = sum(len(takes.hear(take)) for _ in range(10))
+    delay_ms = DELAY_MS if wanted.noise_reduction else 0
+    assert heard == (10 * 300 + delay_ms) * audio.BYTES_PER_MS
+
+
+def test_P1_a_take_that_is_only_half_a_sample_leaves_nothing() -> None:
+    takes = Takes(TAKES["pcm"])
+    assert takes.hear(b"\x01") == b""
+    assert takes.hear(b"\x02\x03") == b"\x02\x03"
+
+
+def test_P1_half_a_sample_waits_for_the_next_append_of_the_same_take() -> None:
+    takes = Takes(TAKES["pcm"])
+    assert sound(list(takes.pipeline.decode(b"\x01"))) == b""
+    assert takes.hear(b"\x02") == b"\x01\x02"
+
+
+@pytest.mark.parametrize("way", TAKES)
+def test_P1_a_commit_that_is_refused_loses_no_sample(way: str) -> None:
+    wanted = TAKES[way]
+    take = wire(wanted, spoken("thanks_rms")[: 60 * audio.BYTES_PER_MS])
+    takes = Takes(wanted)
+    half = take[:-1] if isinstance(wanted.format, Pcm) else take
+    pieces = [*takes.pipeline.decode(half), *takes.pipeline.held_back()]  # and no take ends
+    pieces += [*takes.pipeline.decode(take[len(half) :] + take), *takes.pipeline.held_back()]
+    delay_ms = DELAY_MS if wanted.noise_reduction else 0
+    assert len(sound(pieces)) == (2 * 60 + delay_ms) * audio.BYTES_PER_MS
+
+
 def test_the_vad_does_not_run_while_the_session_detects_no_turns() -> None:
     made: list[Listener] = []
 

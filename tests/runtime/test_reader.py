@@ -29,6 +29,9 @@ class PiecewiseDecoder:
         for start in range(0, len(data) - len(PIECE) + 1, len(PIECE)):
             yield AudioReceived(data[start : start + len(PIECE)])
 
+    def held_back(self) -> Iterator[AudioReceived]:
+        return iter(())
+
 
 @dataclass
 class FakeDriver:

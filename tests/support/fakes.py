@@ -251,6 +251,9 @@ class ExactDecoder:
                 self._frame = self._frame[len(LOUD) :]
             yield AudioReceived(piece, tuple(verdicts))
 
+    def held_back(self) -> Iterator[AudioReceived]:
+        return iter(())
+
 
 def speech(start: float, end: float) -> list[tuple[float, ClientEvent]]:
     """32 ms packets: loud from start to end, then half a second of quiet."""

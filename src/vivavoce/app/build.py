@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from ..clock import now
 from ..config import CallsSection
 from ..core.call_settings import CallSettings
+from ..core.inputs import AudioReceived
 from ..core.ledger import Ledger
 from ..core.limits import Limits
 from ..core.locked_fields import strip_locked_fields, strip_locked_options
@@ -230,6 +231,11 @@ class CallBuilder:
         def behind() -> bool:
             return engine_work.is_behind
 
+        pipelines: list[InputPipeline] = []  # of the clients with audio, the latest last
+
+        def held_back() -> Iterator[AudioReceived]:
+            return pipelines[-1].held_back() if pipelines else iter(())
+
         def reader(client: ClientPort) -> Reader:
             if client.sideband:  # it has an API key, so the assistant's locks do not apply
                 return SessionReader(
@@ -239,9 +245,13 @@ class CallBuilder:
                     _keeping(fixed),
                     behind=behind,
                     crowded=driver.over_high_water,
+                    held_back=held_back,
                     queue=self._queue,
                 )
-            pipeline = InputPipeline(detectors, lambda: _input_of(spec, machine))
+            pipeline = InputPipeline(
+                detectors, lambda: _input_of(spec, machine), lambda: machine.takes
+            )
+            pipelines.append(pipeline)
             allow = _keeping((*spec.locked, *fixed))
             voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
             self._metrics.reads(voice)

@@ -71,12 +71,14 @@ class Denoiser:
         )  # the last hop, and the samples of the incomplete one
         self._overlap = np.zeros(HOP, np.float32)  # of the last frame, what the next one adds to
         self._ready = bytes(2 * HOP)
+        self.used = False  # was any sound pushed?
 
     def push(self, pcm: bytes) -> bytes:
         """Whole samples only. Cutting a stream in other places changes nothing in what comes out.
 
         About 0.2 ms of processor time for 20 ms of sound.
         """
+        self.used = self.used or bool(pcm)
         self._sound = np.append(self._sound, np.frombuffer(pcm, "<i2").astype(np.float32))
         hops = len(self._sound) // HOP - 1
         if hops:
@@ -85,6 +87,10 @@ class Denoiser:
             self._ready += np.clip(np.rint(clean), -32768, 32767).astype("<i2").tobytes()
         out, self._ready = self._ready[: len(pcm)], self._ready[len(pcm) :]
         return out
+
+    def rest(self) -> bytes:
+        """Return the last `DELAY_MS` of what was pushed, if there was any. The stream is over."""
+        return self.push(bytes(2 * FRAME)) if self.used else b""
 
     def _clean(self, sound: Floats) -> Floats:
         """Of n + 1 hops in, the n that no later sound adds to."""

@@ -1,8 +1,9 @@
 """Ends a call in which the user does nothing for a time.
 
-Speech and events of clients count as activity, and so do the assistant's answers to them. The
+Audio and events of clients count as activity, and so do the assistant's answers to them. The
 assistant's words into a silence (protocol §4.12) do not count: otherwise it would talk to an absent
-user until the session expires. An open microphone alone does not count either.
+user until the session expires. Audio counts even without speech, because a person who listens may
+say nothing for minutes. After the assistant has spoken into a silence, only speech counts again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class InactivityTimeout:
         if isinstance(event, AudioReceived):
             if speaking:
                 self.user_did(now)
+            elif not self._unprompted:
+                self._alive_at = now
         elif isinstance(event, Command):
             self.user_did(now)
         else:

@@ -68,6 +68,7 @@ class InputAudioBuffer:
         self._announced = False
         self._scores_end_of_turn = call.scores_end_of_turn
         self._recent = bytearray()  # audio of this turn, for the model that scores its end
+        self.takes = 0  # that the client has ended, by `commit` or `clear`
         self.configure(settings, include)
 
     @property
@@ -197,6 +198,13 @@ class InputAudioBuffer:
     def _request_listening(self, item_id: str, sound: bytes, law: g711.Law | None = None) -> None:
         logprobs = self.transcripts.wanted.logprobs
         self._effects.request(do.Listen(item_id, sound, self._session_language, logprobs, law))
+
+    def end_take(self) -> None:
+        """Note that the client ended a take: what it appends next does not continue this audio.
+
+        A commit by turn detection is in the middle of a stream, so it ends no take.
+        """
+        self.takes += 1
 
     def commit(self) -> None:
         """Make an item of the audio in the buffer, and expect its transcript."""

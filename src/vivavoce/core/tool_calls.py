@@ -61,12 +61,13 @@ class ServerToolCalls:
 class PendingToolCalls:
     def __init__(self, server_tools: frozenset[str]) -> None:
         self._server_tools = server_tools
-        self._pending: set[str] = set()  # ids of calls without an output
+        self._pending: set[str] = set()  # ids of the server's calls without an output
+        self._with_client: set[str] = set()  # ids of the client's calls without an output
         self._unanswered = False  # are there outputs that no response has read?
 
     def __bool__(self) -> bool:
         """Return True if an output is still to come."""
-        return bool(self._pending)
+        return bool(self._pending or self._with_client)
 
     @property
     def to_be_answered(self) -> bool:
@@ -75,9 +76,18 @@ class PendingToolCalls:
 
     def begin(self, calls: Iterable[FunctionCall]) -> list[FunctionCall]:
         """Take the calls of a response. Return those that the server makes."""
-        ours = [call for call in calls if call.name in self._server_tools]
-        self._pending.update(call.call_id for call in ours)
+        ours: list[FunctionCall] = []
+        for call in calls:
+            if call.name in self._server_tools:
+                ours.append(call)
+                self._pending.add(call.call_id)
+            else:
+                self._with_client.add(call.call_id)
         return ours
+
+    def answered_by_client(self, call_id: str) -> None:
+        """Note that the client added the output of one of its calls, or deleted the call."""
+        self._with_client.discard(call_id)
 
     def end(self, call_id: str) -> bool:
         """Take an output. Return False if its call is not pending."""

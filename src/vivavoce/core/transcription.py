@@ -82,6 +82,11 @@ class TranscriptionSession:
         self._inactivity = InactivityTimeout(call.idle_s, now)
         self._effects.send(server.SessionCreated(session=self.config))
 
+    @property
+    def takes(self) -> int:
+        """The number of takes that the client has ended, by `commit` or `clear`."""
+        return self._input_audio.takes
+
     # Inputs
 
     def receive(self, event: SessionInput, now: float, client_id: ClientId | None = None) -> None:
@@ -101,8 +106,10 @@ class TranscriptionSession:
             case client.AudioCommit():
                 validation.commit(self._input_audio.buffered_ms, self._quota)
                 self._input_audio.commit()
+                self._input_audio.end_take()
             case client.AudioClear():
                 self._input_audio.clear()
+                self._input_audio.end_take()
             case client.SessionUpdate(session=patch):
                 self._reconfigure(patch)
             case (

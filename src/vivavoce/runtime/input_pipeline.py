@@ -18,7 +18,7 @@ from typing import TypeAlias
 from msgspec import UNSET
 
 from ..audio import g711
-from ..audio.denoise import Denoiser, Depth
+from ..audio.denoise import DELAY_MS, Denoiser, Depth
 from ..audio.pcm import BYTES_PER_MS, FRAME_MS, SAMPLE_RATE, level_db
 from ..audio.resample import Resampler
 from ..core.inputs import AudioReceived
@@ -41,16 +41,27 @@ NewDetector: TypeAlias = Callable[[], SpeechDetector]
 class InputPipeline:
     """The audio input of one client."""
 
-    def __init__(self, new_detector: NewDetector, wanted: Callable[[], AudioInput]) -> None:
-        """`wanted` returns the session's current input settings."""
+    def __init__(
+        self,
+        new_detector: NewDetector,
+        wanted: Callable[[], AudioInput],
+        takes: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`wanted` returns the session's current input settings.
+
+        `takes` returns how many takes the client has ended, by `commit` or `clear`.
+        """
         self._new_detector = new_detector
         self._wanted = wanted
+        self._takes = takes
+        self._ended_takes = takes()
         self._judge: VadScorer | None = None
         self._format: Format = Pcm()
         self._odd = b""  # the first byte of a sample whose second byte is still to come
         self._upwards: Resampler | None = None  # for G.711: 8 to 24 kHz
         self._reduction: NoiseReduction | None = None
         self._denoiser: Denoiser | None = None
+        self._warm_up_bytes = 0  # at the start of a new denoiser's output, to be dropped
 
     def decode(self, data: bytes) -> Iterator[AudioReceived]:
         """Yield the audio in short pieces, so that the caller can do other work in between.
@@ -59,17 +70,63 @@ class InputPipeline:
         settings change; the 20 ms that it held back are lost.
         """
         wanted = self._wanted()
+        if (takes := self._takes()) != self._ended_takes:
+            self._ended_takes = takes
+            self._odd = b""
+            self._restart_filters()
         if wanted.noise_reduction != self._reduction:
             self._reduction = wanted.noise_reduction
             self._denoiser = _denoiser(wanted.noise_reduction)
+            self._warm_up_bytes = 0
         if wanted.turn_detection is None:
             self._judge = None
         elif self._judge is None:
             self._judge = VadScorer(self._new_detector)
         for pcm in self._decode(data, wanted.format):
-            if self._denoiser:
-                pcm = self._denoiser.push(pcm)
-            yield self._judge.score(pcm) if self._judge else AudioReceived(pcm)
+            if pcm := self._reduce_noise(pcm):
+                yield self._score(pcm)
+
+    def held_back(self) -> Iterator[AudioReceived]:
+        """Yield the audio that the filters hold back, and restart them.
+
+        The reader feeds it before a `commit` or `clear`, because the client appended it before.
+        """
+        rest = b""
+        if self._upwards:
+            rest = self._upwards.push(b"", last=True)
+        if rest:
+            rest = self._reduce_noise(rest)
+        if self._denoiser:
+            rest += self._denoiser.rest()
+        self._restart_filters()
+        for pcm in _cut(rest, PIECE_BYTES):
+            yield self._score(pcm)
+
+    def _restart_filters(self) -> None:
+        """Start the resampler and the denoiser anew. The VAD goes on: its clock is the stream's."""
+        if self._upwards:
+            self._upwards = Resampler(g711.RATE, SAMPLE_RATE)
+        if self._denoiser and self._denoiser.used:
+            self._denoiser = _denoiser(self._reduction)
+            self._warm_up_bytes = DELAY_MS * BYTES_PER_MS
+
+    def _reduce_noise(self, pcm: bytes) -> bytes:
+        """Return the audio without noise.
+
+        The first denoiser starts with 20 ms of silence. A later one does not, because `held_back`
+        made up for the delay of the one before: the clock of the audio stays right.
+        """
+        if self._denoiser is None:
+            return pcm
+        pcm = self._denoiser.push(pcm)
+        if self._warm_up_bytes:
+            dropped = min(self._warm_up_bytes, len(pcm))
+            self._warm_up_bytes -= dropped
+            pcm = pcm[dropped:]
+        return pcm
+
+    def _score(self, pcm: bytes) -> AudioReceived:
+        return self._judge.score(pcm) if self._judge else AudioReceived(pcm)
 
     def _decode(self, data: bytes, format: Format) -> Iterator[bytes]:
         if format != self._format:

@@ -22,6 +22,7 @@ from ..core.validation import no_sound
 from ..errors import InvalidRequest
 from ..protocol.client import (
     AudioAppend,
+    AudioClear,
     AudioCommit,
     ClientEvent,
     Command,
@@ -50,6 +51,9 @@ class InputDecoder(Protocol):
 
     def decode(self, data: bytes) -> Iterator[AudioReceived]: ...
 
+    def held_back(self) -> Iterator[AudioReceived]:
+        """Yield what the filters hold back of the audio so far."""
+
 
 class InputSink(Protocol):
     """Takes the inputs. `CallDriver` is one."""
@@ -71,18 +75,22 @@ class SessionReader:
         *,
         behind: Callable[[], bool] = lambda: False,
         crowded: Callable[[], bool] = lambda: False,
+        held_back: Callable[[], Iterator[AudioReceived]] | None = None,
         queue: LoopQueue | None = None,
     ) -> None:
         """`pipeline` is None for a sideband, which may not append audio.
 
         `allow` removes from an event what this client may not change. `behind` is true while the
         recogniser takes no more audio. `crowded` is true while the outboxes of other clients are
-        over their high-water mark. `queue` holds the clients that use a large share of the loop.
+        over their high-water mark. `held_back` returns the audio in the filters of the call's own
+        client, for a sideband that commits or clears it. `queue` holds the clients that use a large
+        share of the loop.
         """
         self._driver = driver
         self._allow = allow
         self._client_id = client.id
         self._pipeline = pipeline
+        self._held_back = pipeline.held_back if pipeline else (held_back or _nothing)
         self._backlog: deque[tuple[Waiting, int]] = deque()  # each with the size of its frame
         self._backlog_bytes = 0
         self._interruptions = 0  # in the backlog
@@ -215,6 +223,12 @@ class SessionReader:
         return event, size
 
     def _feed(self, event: Command | InvalidFrame) -> None:
+        if isinstance(event, AudioCommit | AudioClear):
+            for piece in self._held_back():
+                if not self._gone:  # feeding may have ended the call
+                    self._driver.feed(piece, self._client_id)
+        if self._gone:
+            return
         if self._allow is None or isinstance(event, InvalidFrame):
             self._driver.feed(event, self._client_id)
         else:
@@ -263,6 +277,10 @@ class SessionReader:
     def _next_piece(self, size: int) -> None:
         self._piece = next(self._pieces, None)
         self._append_bytes = 0 if self._piece is None else size
+
+
+def _nothing() -> Iterator[AudioReceived]:
+    return iter(())
 
 
 def _has_audio(event: Waiting) -> bool:
