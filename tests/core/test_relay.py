@@ -455,10 +455,19 @@ def test_a_greeting_that_the_upstream_refuses_releases_the_held_frames() -> None
     greeting(story)
     story.say(CREATE)
     refused = {"type": "invalid_request_error", "code": "no", "message": "no", "param": None,
-               "event_id": f"{OWN_EVENT}greeting"}  # fmt: skip
+               "event_id": f"{OWN_EVENT}own_1_greeting"}  # fmt: skip
     story.hear(frame("error", error=refused))
     assert story.up[-1] == CREATE
     assert not story.down
+
+
+def test_P7_a_client_that_uses_the_relays_prefix_gets_its_own_errors() -> None:
+    story = RelayScenario()
+    said = {"type": "invalid_request_error", "code": "no", "message": "no", "param": None,
+            "event_id": f"{OWN_EVENT}session"}  # fmt: skip
+    story.hear(frame("error", error=said))
+    (told,) = story.down
+    assert OWN_EVENT.encode() in told
 
 
 def test_an_inactive_relayed_call_ends() -> None:

@@ -23,7 +23,7 @@ from vivavoce.core.inputs import (
 )
 from vivavoce.core.ledger import Ledger, Word
 from vivavoce.core.session import Session
-from vivavoce.core.tool_calls import tool_specs
+from vivavoce.core.tool_calls import calls_of_outputs, tool_specs, with_unique_call_ids
 from vivavoce.core.types import ToolSpec
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import AudioOptions, ResponseOptions, VoiceOptions
@@ -281,6 +281,35 @@ def test_but_after_it_was_thrown_away() -> None:
     s.hear(speech_ms=320)
     s.tell(ToolReturned("call_1", "42"), client.AudioClear())
     assert s.story[-1] == "<respond>"
+
+
+def test_P3_a_call_whose_ids_another_one_has_gets_new_ids() -> None:
+    s = Scenario()
+    foreign = FunctionCall(id="fc_0", name="look", call_id="call_0", arguments="{}")
+    for _ in range(2):
+        s.tell(client.ResponseCreate())
+        rid = s.request.response_id
+        s.tell(ToolRequested(rid, foreign), ToolRequested(rid, foreign), Finished(rid))
+    calls = [i for i in s.session.conversation if isinstance(i, FunctionCall)]
+    assert len({c.call_id for c in calls}) == len({c.id for c in calls}) == 4
+    assert calls[0] == foreign
+    s.check(whole=True)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("ab")), max_size=12))
+def test_P3_unique_ids_keep_every_output_with_its_call(kinds: list[tuple[bool, str]]) -> None:
+    items = [
+        FunctionCall(name="f", call_id=call_id, arguments="{}")
+        if is_call
+        else FunctionOutput(call_id=call_id, output="")
+        for is_call, call_id in kinds
+    ]
+    renamed = with_unique_call_ids(items)
+    ids = [i.call_id for i in renamed if isinstance(i, FunctionCall)]
+    assert len(set(ids)) == len(ids)
+    matched = calls_of_outputs(items)
+    assert calls_of_outputs(renamed).items() >= matched.items()
+    assert with_unique_call_ids(renamed) == renamed
 
 
 def test_there_is_no_idle_prompt_while_a_tool_call_is_pending() -> None:

@@ -47,6 +47,23 @@ def test_before_an_item_at_the_root_there_is_nothing(s: Scenario) -> None:
     assert order(s) == ["b", "a"]
 
 
+def test_P7_an_item_may_not_have_the_name_of_a_place(s: Scenario) -> None:
+    s.session.receive(client.ItemCreate(item=written("root"), event_id="e"), 0.0, 1)
+    s._collect(blameless=False)
+    (refused,) = [e.error for e in s.sent if isinstance(e, server.Error)]
+    assert (refused.code, refused.param, refused.event_id) == ("invalid_value", "item.id", "e")
+    assert order(s) == []
+
+
+def test_P7_an_item_of_an_earlier_call_with_the_name_of_a_place_keeps_its_place() -> None:
+    s = Scenario(history=(written("root"),))
+    s.tell(client.ItemCreate(item=written("a")))
+    s.hear(speech_ms=320, silence_ms=512)
+    assert order(s)[:2] == ["root", "a"]
+    s.tell(client.ItemCreate(item=written("b"), previous_item_id="root"))
+    assert order(s)[:3] == ["b", "root", "a"]
+
+
 def test_an_output_of_an_unknown_call_is_accepted_with_any_call_id(s: Scenario) -> None:
     s.tell(client.ItemCreate(item=FunctionOutput(id="a", call_id="x" * 100, output="12")))
     assert order(s) == ["a"]

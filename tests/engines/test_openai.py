@@ -11,7 +11,16 @@ from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Respond
 from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
 from vivavoce.engines.base import GenerateRequest, VoiceRequest
-from vivavoce.engines.brain.openai import KNOWN, UNANSWERED, OpenAIBrain, instructions, messages
+from vivavoce.engines.brain.openai import (
+    KNOWN,
+    UNANSWERED,
+    OpenAIBrain,
+    _Calls,
+    _Function,
+    _ToolCall,
+    instructions,
+    messages,
+)
 from vivavoce.engines.cascade import Cascade
 from vivavoce.engines.openai_endpoint import Endpoint
 from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
@@ -22,7 +31,7 @@ from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 from vivavoce.net.http import HttpClient
 from vivavoce.protocol.config import SessionConfig
-from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.protocol.server import Usage
 
 from ..support.endpoints import KEY, Served, serving
@@ -78,9 +87,9 @@ def test_parallel_tool_calls_are_sent_together_and_answered_at_once() -> None:
         user("Both, please."),
         FunctionCall(name="book", call_id="a", arguments='{"room": 1}'),
         FunctionCall(name="call", call_id="b", arguments=""),
-        user("And?"),
         FunctionOutput(call_id="a", output="booked"),
         FunctionOutput(call_id="nobody's", output="?"),
+        user("And?"),
         assistant("Booked."),
     )
     told = messages("Be brief.", history)
@@ -95,6 +104,130 @@ def test_parallel_tool_calls_are_sent_together_and_answered_at_once() -> None:
         ("b", UNANSWERED),
     ]
     assert told[-1]["content"] == "Booked."
+
+
+def call(call_id: str, arguments: str = "{}") -> FunctionCall:
+    return FunctionCall(name="look", call_id=call_id, arguments=arguments)
+
+
+def output(call_id: str, text: str) -> FunctionOutput:
+    return FunctionOutput(call_id=call_id, output=text)
+
+
+def retold(*history: Item) -> list[str]:
+    """What the model reads, one line for each message. Checks the grammar of the calls."""
+    lines, waiting, ids = [], list[str](), set[str]()
+    for message in messages("", history):
+        if message["role"] == "tool":
+            assert message["tool_call_id"] == waiting.pop(0)
+            lines.append(f"= {message['content']}")
+            continue
+        assert not waiting
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            waiting = [each["id"] for each in calls]
+            assert not ids & set(waiting)
+            ids |= set(waiting)
+            lines.append("call " + " ".join(each["function"]["arguments"] for each in calls))
+        else:
+            lines.append(f"{message['role']}: {message['content']}")
+    assert not waiting
+    return lines
+
+
+def test_P9_an_output_of_an_earlier_turn_is_told_where_it_arrived() -> None:
+    history = (
+        user("Look."),
+        call("a", "1"),
+        user("What time is it?"),
+        assistant("Noon."),
+        output("a", "a cat"),
+    )
+    assert retold(*history) == [
+        "user: Look.",
+        "call 1",
+        f"= {UNANSWERED}",
+        "user: What time is it?",
+        "assistant: Noon.",
+        "call 1",
+        "= a cat",
+    ]
+
+
+def test_P9_outputs_arrive_in_different_turns() -> None:
+    history = (
+        user("Look twice."),
+        call("a", "1"),
+        call("b", "2"),
+        output("b", "a dog"),
+        user("And?"),
+        output("a", "a cat"),
+        assistant("Both."),
+    )
+    assert retold(*history) == [
+        "user: Look twice.",
+        "call 1 2",
+        f"= {UNANSWERED}",
+        "= a dog",
+        "user: And?",
+        "call 1",
+        "= a cat",
+        "assistant: Both.",
+    ]
+
+
+def test_P9_words_beside_a_call_come_before_it() -> None:
+    history = (user("Look."), call("a", "1"), assistant("One moment."), output("a", "a cat"))
+    assert retold(*history) == ["user: Look.", "assistant: One moment.", "call 1", "= a cat"]
+
+
+def test_P9_a_call_that_follows_an_output_is_told_after_it() -> None:
+    history = (user("Look."), call("a", "1"), output("a", "dark"), call("b", "2"), output("b", "!"))
+    assert retold(*history) == ["user: Look.", "call 1", "= dark", "call 2", "= !"]
+
+
+def test_P3_an_output_belongs_to_the_nearest_open_call_of_its_id() -> None:
+    history = (
+        user("Look."),
+        call("call_0", "1"),
+        output("call_0", "a cat"),
+        assistant("A cat."),
+        user("Again."),
+        call("call_0", "2"),
+        output("call_0", "a dog"),
+    )
+    assert retold(*history) == [
+        "user: Look.",
+        "call 1",
+        "= a cat",
+        "assistant: A cat.",
+        "user: Again.",
+        "call 2",
+        "= a dog",
+    ]
+
+
+def test_P3_two_calls_of_one_turn_with_one_id_are_told_apart() -> None:
+    history = (call("x", "1"), call("x", "2"), output("x", "two"), output("x", "one"))
+    assert retold(*history) == ["call 1 2", "= one", "= two"]
+
+
+@pytest.mark.parametrize("call_id", ["", "c" * 41, "c" * 500])
+def test_P3_an_id_that_a_chat_server_refuses_is_replaced(call_id: str) -> None:
+    told = messages("", (call(call_id, "1"), output(call_id, "one")))
+    name = told[1]["tool_call_id"]
+    assert isinstance(name, str)
+    assert 0 < len(name) <= 40
+    assert told[1]["content"] == "one"
+
+
+def test_P3_ids_of_calls_are_not_the_chat_servers() -> None:
+    calls = _Calls()
+    for _ in range(2):
+        calls.add([_ToolCall(id="call_0", function=_Function(name="look", arguments="{}"))])
+    ids = {each.call_id for each in calls.whole()}
+    assert len(ids) == 2
+    assert "call_0" not in ids
 
 
 def test_an_image_is_sent_and_silence_is_not() -> None:

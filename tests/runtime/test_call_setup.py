@@ -23,6 +23,7 @@ from vivavoce.core.types import Caller, JsonObject, ToolSpec
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import FunctionTool, SessionConfig
+from vivavoce.protocol.items import FunctionOutput, Message, Part
 from vivavoce.runtime.admission import Admission
 from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
@@ -653,5 +654,52 @@ def test_audio_of_a_media_transport_is_pcm_whatever_the_format_of_the_session(
         assert wire.first(server.Error)[1].error.code == "input_audio_buffer_commit_empty"
         assert wire.client is not None
         wire.client.lost(1000, "")
+
+    place(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"), [("other", "echo"), ("gpt-realtime", "gpt-realtime"), ("echo", "echo")]
+)
+def test_P12_the_session_names_the_assistant_that_answers(
+    tmp_path: Path, model: str, shown: str
+) -> None:
+    write(tmp_path, ECHO.replace('name = "echo"', 'name = "other"'), "other")
+
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        call = await at.call(wire, model=model)
+        assert call.spec.assistant.name == "echo"
+        _, created = wire.first(server.SessionCreated)
+        assert isinstance(created.session, SessionConfig)
+        assert created.session.model == shown
+
+    secret = Caller(credential="secret", browser=True, assistant="echo")
+    place(tmp_path, story, caller=secret)
+
+
+def test_P8_no_frame_repeats_more_than_1_MiB_and_the_brain_reads_the_whole(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        call = await at.call(wire)
+        assert wire.client is not None
+        sizes: list[int] = []
+        write_frame = wire.write
+        wire.write = lambda data: (sizes.append(len(data)), write_frame(data))[1]  # type: ignore[method-assign]
+        image = Part(type="input_image", image_url="data:image/png;base64," + "A" * 3_000_000)
+        item = Message(id="i", role="user", content=(image,))
+        output = FunctionOutput(id="o", call_id="c", output="x" * 1_200_000)
+        for event in (
+            client.ItemCreate(item=item),
+            client.ItemCreate(item=output),
+            client.ItemRetrieve(item_id="i"),
+        ):
+            wire.client.frame(codec.encode(event))
+            await asyncio.sleep(0.1)
+        assert len(wire.all(server.ItemDone)) == 2
+        assert len(wire.all(server.ItemRetrieved)) == 1
+        assert max(sizes) <= 2**20
+        known = call.driver.machine.conversation  # type: ignore[attr-defined]
+        assert [i for i in known if i.id in "io"] == [item, output]
 
     place(tmp_path, story)

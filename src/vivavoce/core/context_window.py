@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import UNSET, UnsetType
 
 from ..protocol.config import RetentionRatio, SessionConfig, TokenLimits
-from ..protocol.items import FunctionCall, FunctionOutput, Item, Message
+from ..protocol.items import Item, Message
+from .tool_calls import calls_of_outputs
 from .usage import CHARACTERS_PER_TOKEN, asked_characters, characters
 
 CONTEXT_TOKENS = 28_672  # 32 768, less 4 096 for the answer (protocol §7.2)
@@ -66,11 +67,11 @@ class ContextWindow:
         while excess > 0 and first < last:
             excess -= _tokens(items[first])
             first += 1
-        gone = {item.call_id for item in items[:first] if isinstance(item, FunctionCall)}
+        calls = calls_of_outputs(items)
         return tuple(
             item
-            for item in items[first:]
-            if not (isinstance(item, FunctionOutput) and item.call_id in gone)  # answers nothing
+            for index, item in enumerate(items)
+            if index >= first <= calls.get(index, first)  # otherwise it answers nothing
         )
 
     def _excess(self, config: SessionConfig, items: Sequence[Item]) -> float:

@@ -7,14 +7,19 @@ client can add a call of a server's tool, or the output of one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count
 
+import msgspec
 from msgspec import UNSET
 
 from ..errors import InvalidRequest
 from ..protocol.config import FunctionTool, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item
 from .types import ToolSpec
+
+LONGEST_ID = 512  # characters of a `call_id`; providers allow fewer
 
 
 class ServerToolCalls:
@@ -104,6 +109,55 @@ class PendingToolCalls:
     def not_answered(self) -> None:
         """Note that the response that should read the outputs was not made."""
         self._unanswered = True
+
+
+def calls_of_outputs(items: Sequence[Item]) -> dict[int, int]:
+    """Match outputs with calls, both by their index. A `call_id` may occur more than once.
+
+    An output belongs to the nearest open call before it, otherwise to the nearest one behind it.
+    """
+    matched: dict[int, int] = {}
+    open_calls: defaultdict[str, list[int]] = defaultdict(list)
+    early: defaultdict[str, list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        if isinstance(item, FunctionCall):
+            if outputs := early[item.call_id]:
+                matched[outputs.pop()] = index
+            else:
+                open_calls[item.call_id].append(index)
+        elif isinstance(item, FunctionOutput):
+            if calls := open_calls[item.call_id]:
+                matched[index] = calls.pop()
+            else:
+                early[item.call_id].append(index)
+    return matched
+
+
+def with_unique_call_ids(items: Iterable[Item], longest: int = LONGEST_ID) -> list[Item]:
+    """Return the items with a `call_id` of its own for each call, and for its output.
+
+    Of several calls with one id the newest keeps it: its output may still come. `longest`: the
+    most characters of an id.
+    """
+    given = list(items)
+    calls = calls_of_outputs(given)
+    renamed: dict[int, str] = {}
+    used = {item.call_id for item in given if isinstance(item, FunctionCall)}
+    kept: set[str] = set()
+    numbers = count(1)
+    for index in reversed(range(len(given))):
+        item = given[index]
+        if isinstance(item, FunctionCall):
+            if item.call_id in kept or not 0 < len(item.call_id) <= longest:
+                renamed[index] = next(n for i in numbers if (n := f"call_{i}") not in used)
+            kept.add(item.call_id)
+    return [_renamed(item, renamed.get(calls.get(i, i))) for i, item in enumerate(given)]
+
+
+def _renamed(item: Item, call_id: str | None) -> Item:
+    if call_id is None or not isinstance(item, FunctionCall | FunctionOutput):
+        return item
+    return msgspec.structs.replace(item, call_id=call_id)
 
 
 def tool_specs(tools: Iterable[Tool]) -> tuple[ToolSpec, ...]:

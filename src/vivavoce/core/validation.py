@@ -28,6 +28,7 @@ from .reply import Reply
 from .response_options import with_options
 
 MINIMUM_COMMIT_MS = 100
+ROOT = "root"  # as a `previous_item_id`: before the first item
 
 _DOING = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}
 
@@ -129,23 +130,37 @@ def validate_item_create(
     conversation: Conversation, event: ItemCreate, room: ConversationQuota, format: Format
 ) -> ValidatedItem:
     """Validate a `conversation.item.create`."""
-    item, after = event.item, event.previous_item_id or conversation.last_id
+    item = event.item
+    if item.id == ROOT:
+        raise InvalidRequest(
+            "invalid_value",
+            f"Error adding item: '{ROOT}' is the place before the first item, not an id.",
+            "item.id",
+        )
     if item.id and item.id in conversation:
         raise InvalidRequest(
             "item_create_duplicate_item_id",
             f"Error adding item: an item with id '{shorten(item.id)}' already exists.",
             "item.id",
         )
-    if after == "root":
-        after = None
-    elif after is not None and after not in conversation:
-        raise InvalidRequest(
-            "invalid_value",
-            f"Error adding item: the previous item with id '{shorten(after)}' does not exist.",
-            "previous_item_id",
-        )
+    after = _place(conversation, event.previous_item_id)
     silent, sound = without_sound(_as_events_show_it(item))
     return ValidatedItem(silent, sound, after, room.judge_item(silent, sound, format))
+
+
+def _place(conversation: Conversation, previous_item_id: str | None) -> str | None:
+    """Return the id of the item before a new one. None: the new item is the first one."""
+    if not previous_item_id:
+        return conversation.last_id
+    if previous_item_id == ROOT:
+        return None
+    if previous_item_id not in conversation:
+        message = (
+            f"Error adding item: the previous item with id '{shorten(previous_item_id)}' does not "
+            "exist."
+        )
+        raise InvalidRequest("invalid_value", message, "previous_item_id")
+    return previous_item_id
 
 
 def _as_events_show_it(item: Item) -> Item:

@@ -309,8 +309,17 @@ class CallResolver:
                 "output": {"voice": assistant.voice.name, "speed": assistant.voice.speed},
             },
         }
-        model = request.asked("model") or assistant.name
-        return SessionConfig(model=model[:200]).merged(patch)
+        return SessionConfig(model=self._model(request, assistant)).merged(patch)
+
+    def _model(self, request: CallRequest, assistant: Assistant) -> str:
+        """Return the name in the session: the client's own for this assistant, if it has one.
+
+        A name of another assistant that does not answer this call is not repeated.
+        """
+        asked = request.asked("model")
+        if asked is None or self._assistants.get(asked) is not None:
+            return assistant.name
+        return asked[:200]
 
 
 def check_dialect(request: CallRequest) -> None:

@@ -9,6 +9,7 @@ from ..core.effects import ClientId
 from ..core.inputs import Played
 from ..core.types import Frame
 from ..protocol import server
+from ..protocol.frame_limit import fitted
 from ..protocol.peek import peek_type
 from .client_port import AudioKind, Reader
 from .dialects import GA, Dialect
@@ -124,7 +125,8 @@ class Client:
         self, events: Sequence[server.ServerEvent], receipt: int, written: OnFrameWritten | None
     ) -> bool:
         """Write events that no other client shares, because they carry its own audio stream."""
-        frames = [frame for event in events if (frame := self.dialect.encode(event)) is not None]
+        encoded = map(self.dialect.encode, events)
+        frames = [fitted(frame) for frame in encoded if frame is not None]
         for frame in frames:
             self._outbox.put(frame, receipt=receipt, written=written)
             written = None  # the first frame stands for all of them

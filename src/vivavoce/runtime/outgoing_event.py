@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..protocol.frame_limit import fitted
 from ..protocol.server import ServerEvent
 from .dialects import Dialect
 from .obfuscation import padded
@@ -33,4 +34,5 @@ class OutgoingEvent:
         if self.upstream_frame is not None:
             return dialect.translate(self.upstream_frame, self.event)
         assert self.event is not None
-        return dialect.encode(padded(self.event))
+        frame = dialect.encode(padded(self.event))
+        return None if frame is None else fitted(frame)

@@ -28,6 +28,7 @@ from ..inputs import (
     UpstreamLost,
 )
 from ..ledger import Ledger
+from ..tool_calls import with_unique_call_ids
 from ..types import NEVER, Frame, JsonObject
 from ..upstream_session import as_upstream_item, with_session_changes
 from .client_frames import decode_frame, without_locked_fields
@@ -43,7 +44,7 @@ from .frames import (
 )
 from .opening import ConfigureSession, HeldFrame, Opened, OpeningFailed
 from .tools import TOOLS_EVENT, RelayTools
-from .upstream_state import OWN_EVENT, UpstreamState
+from .upstream_state import UpstreamState
 
 _FORWARD, _TAKE, _UP = Verdict.FORWARD, Verdict.TAKE, Direction.UP
 
@@ -225,7 +226,9 @@ class Relay:
         step = self._upstream.opening.receive(data)
         match step:
             case ConfigureSession():
-                update = client.SessionUpdate(event_id=OWN_EVENT + "session", session=self._session)
+                update = client.SessionUpdate(
+                    event_id=self._upstream.own_event + "session", session=self._session
+                )
                 self._effects.send_upstream(update)
             case Opened():
                 self._begin(step)
@@ -255,10 +258,10 @@ class Relay:
 
     def _retell(self) -> None:
         """Send the conversation to an upstream that does not know it."""
-        for item in self.conversation:
+        for item in with_unique_call_ids(self.conversation):
             if retold := as_upstream_item(self.ledger.as_heard(item)):
                 self._upstream.retold.add(item.id)
-                create = client.ItemCreate(event_id=OWN_EVENT + item.id, item=retold)
+                create = client.ItemCreate(event_id=self._upstream.own_event + item.id, item=retold)
                 self._effects.send_upstream(create)
 
     def _give_up(self, *, retryable: bool) -> None:
@@ -321,12 +324,13 @@ class Relay:
         if not upstream.flowing:
             return
         for output in tools.release_outputs():
-            create = client.ItemCreate(event_id=OWN_EVENT + output.id, item=output)
+            create = client.ItemCreate(event_id=upstream.own_event + output.id, item=output)
             self._effects.send_upstream(create)
         if held := tools.release_request():
             self._forward_upstream(held)
         elif not (upstream.running or upstream.greeting.running) and tools.request_response():
-            self._effects.send_upstream(client.ResponseCreate(event_id=TOOLS_EVENT))
+            event_id = upstream.own_event + TOOLS_EVENT
+            self._effects.send_upstream(client.ResponseCreate(event_id=event_id))
 
     def _end_greeting(self) -> None:
         for held in self._upstream.greeting.end():
@@ -339,7 +343,7 @@ class Relay:
         if event is None:
             self._effects.forward(data, None)
             return
-        refused = self._tools.observe(event)
+        refused = self._tools.observe(event, self._upstream.own_event)
         if refused or not self._upstream.answers_relay(event):
             self.conversation.apply(event)
             self._observe(event, data)

@@ -20,9 +20,8 @@ from ...protocol.items import FunctionCall, FunctionOutput, Item
 from ..inputs import ToolReturned
 from ..tool_calls import PendingToolCalls, ServerToolCalls
 from .opening import HeldFrame
-from .upstream_state import OWN_EVENT
 
-TOOLS_EVENT = OWN_EVENT + "tools"  # the id of the relay's `response.create` after tool calls
+TOOLS_EVENT = "tools"  # ends the id of the relay's `response.create` after tool calls
 ATTEMPTS = 3  # to get a response, while others are being made
 _BUSY = "conversation_already_has_active_response"
 
@@ -57,8 +56,11 @@ class RelayTools:
 
     # From the upstream
 
-    def observe(self, event: server.ServerEvent) -> bool:
-        """Follow the upstream's events. Return True if it refused to answer the outputs."""
+    def observe(self, event: server.ServerEvent, own_event: str) -> bool:
+        """Follow the upstream's events. Return True if it refused to answer the outputs.
+
+        `own_event` begins the ids of the relay's own events.
+        """
         if not self.active:
             return False
         match event:
@@ -78,7 +80,7 @@ class RelayTools:
             case server.ResponseDone(response=response):
                 self._on_response_done(response)
             case server.Error(error=body):
-                return self._on_error(body)
+                return self._on_error(body, own_event)
             case _:
                 pass
         return False
@@ -109,10 +111,10 @@ class RelayTools:
         self._begun += begun
         self._order += [call.call_id for call in begun]
 
-    def _on_error(self, body: server.ErrorBody) -> bool:
+    def _on_error(self, body: server.ErrorBody, own_event: str) -> bool:
         event_id = body.event_id or ""
-        self._unconfirmed.pop(event_id.removeprefix(OWN_EVENT), None)
-        if event_id != TOOLS_EVENT:
+        self._unconfirmed.pop(event_id.removeprefix(own_event), None)
+        if event_id != own_event + TOOLS_EVENT:
             return False
         self._requested = False
         if body.code != _BUSY:

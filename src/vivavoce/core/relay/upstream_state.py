@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
 OWN_EVENT = "event_vivavoce_"  # begins the ids of the events that the relay itself sends upstream
+"""An id of the relay's own follows it, so that no client can use the same ids."""
 
 
 class UpstreamState:
@@ -32,6 +33,7 @@ class UpstreamState:
         "flowing",
         "greeting",
         "opening",
+        "own_event",
         "retold",
         "running",
         "sideband_errors",
@@ -41,7 +43,8 @@ class UpstreamState:
         """`tools`: the server has tools, so more frames are to be decoded."""
         self.flowing = False  # has the upstream confirmed the session?
         self.opening = Opening(now)
-        self.greeting = Greeting(OWN_EVENT)
+        self.own_event = f"{OWN_EVENT}{new_id('own')}_"
+        self.greeting = Greeting(self.own_event)
         self.audio = AudioAccounting(TAKEN_FOR_TOOLS if tools else TAKEN)
         self.sideband_errors = SidebandErrors(new_id)
         self.running: dict[str, server.Response] = {}  # responses, by id
@@ -68,7 +71,7 @@ class UpstreamState:
                 self.retold.discard(item.id)
                 return True
             case server.Error(error=body):
-                return (body.event_id or "").startswith(OWN_EVENT)
+                return (body.event_id or "").startswith(self.own_event)
             case _:
                 return False
 

@@ -1,18 +1,21 @@
 """A language model behind `/chat/completions`, streamed.
 
-The conversation is retold in that API's grammar, which is stricter than the protocol's: an answer
-of a tool follows its call at once, and every call has one.
+The conversation is retold in that API's grammar, which is stricter than the protocol's: an output
+of a tool follows its call at once, and every call has one. Ids of calls are our own, and unique.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from itertools import accumulate, count
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ...core.tool_calls import calls_of_outputs, with_unique_call_ids
 from ...core.types import JsonObject
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, McpCall, Message, Part
@@ -22,6 +25,7 @@ from ..openai_endpoint import Endpoint, in_stream
 
 PATH = "/chat/completions"
 UNANSWERED = "(no answer yet)"
+LONGEST_CALL_ID = 40  # characters that OpenAI's servers accept
 KNOWN = "Passages of your knowledge that may answer the last message:"
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
@@ -137,48 +141,113 @@ def instructions(question: GenerateRequest) -> str:
 
 def messages(instructions: str, history: tuple[Item, ...]) -> list[JsonObject]:
     """Return the conversation in the grammar of `/chat/completions`."""
-    told: list[JsonObject] = []
-    if instructions:
-        told.append({"role": "system", "content": instructions})
-    outputs = {item.call_id: item.output for item in history if isinstance(item, FunctionOutput)}
-    calls: list[tuple[str, str, str, str]] = []
+    told = _Told(instructions, with_unique_call_ids(history, LONGEST_CALL_ID))
+    return told.messages()
 
-    def tell_calls() -> None:
-        """Send adjacent calls as one message, followed by their outputs."""
-        if not calls:
+
+class _Told:
+    """A conversation in the order of its items, which that grammar allows only in part.
+
+    An output that arrived in a later turn is told where it arrived, behind a copy of its call: the
+    grammar has no other place for it. At the call itself stands `UNANSWERED`.
+    """
+
+    def __init__(self, instructions: str, history: list[Item]) -> None:
+        self._history = history
+        self._turns = list(accumulate(map(_begins_turn, history)))  # the number of each item's turn
+        self._call_of = calls_of_outputs(history)
+        self._output_of = {call: output for output, call in self._call_of.items()}
+        self._calls: dict[int, _ToldCall] = {}  # not told yet, by the index of their items
+        self._told: list[JsonObject] = []
+        self._numbers = count(1)
+        self._ids = {item.call_id for item in history if isinstance(item, FunctionCall)}
+        if instructions:
+            self._told.append({"role": "system", "content": instructions})
+
+    def messages(self) -> list[JsonObject]:
+        for index, item in enumerate(self._history):
+            match item:
+                case FunctionCall():
+                    self._add_call(index, item)
+                case McpCall(id=call_id, name=name, arguments=arguments, output=output):
+                    said = output or UNANSWERED
+                    self._calls[index] = _ToldCall(call_id, name, arguments or "{}", said, index)
+                case FunctionOutput(output=output) if self._is_late(index):
+                    self._add_late_output(index, output)
+                case Message(role=role, content=parts):
+                    self._tell_message(index, role, parts)
+                case _:
+                    pass  # an output is told with its call
+        self._tell_calls()
+        return self._told
+
+    def _is_late(self, output: int) -> bool:
+        """Return True if another turn began between the call and its output."""
+        call = self._call_of.get(output)
+        return call is not None and self._turns[call] < self._turns[output]
+
+    def _add_call(self, index: int, call: FunctionCall) -> None:
+        if any(told.answered_at < index for told in self._calls.values()):
+            self._tell_calls()  # the model made this call knowing their outputs
+        output, answered_at = UNANSWERED, len(self._history)
+        found = self._output_of.get(index)
+        if found is not None and not self._is_late(found):
+            item = self._history[found]
+            assert isinstance(item, FunctionOutput)
+            output, answered_at = item.output, found
+        self._calls[index] = _ToldCall(
+            call.call_id, call.name, call.arguments or "{}", output, answered_at
+        )
+
+    def _add_late_output(self, index: int, output: str) -> None:
+        call = self._history[self._call_of[index]]
+        assert isinstance(call, FunctionCall)
+        call_id = next(i for n in self._numbers if (i := f"late_{n}") not in self._ids)
+        self._calls[index] = _ToldCall(call_id, call.name, call.arguments or "{}", output, index)
+
+    def _tell_message(self, index: int, role: str, parts: tuple[Part, ...]) -> None:
+        content = _content(parts)
+        if not content:
             return
-        told.append(
-            {
-                "role": "assistant",
-                "tool_calls": [
-                    {
-                        "id": call_id,
-                        "type": "function",
-                        "function": {"name": name, "arguments": arguments},
-                    }
-                    for call_id, name, arguments, _ in calls
-                ],
-            }
+        # The model's words beside its calls come first: a model must not go on after its own words.
+        waiting = any(
+            index < told.answered_at < len(self._history) for told in self._calls.values()
         )
-        told.extend(
-            {"role": "tool", "tool_call_id": call_id, "content": output}
-            for call_id, _, _, output in calls
-        )
-        calls.clear()
+        if role != "assistant" or not waiting:
+            self._tell_calls()
+        self._told.append({"role": role, "content": content})
 
-    for item in history:
-        match item:
-            case FunctionCall(call_id=call_id, name=name, arguments=arguments):
-                output = outputs.get(call_id, UNANSWERED)
-                calls.append((call_id, name, arguments or "{}", output))
-            case McpCall(id=call_id, name=name, arguments=arguments, output=output):
-                calls.append((call_id, name, arguments or "{}", output or UNANSWERED))
-            case Message(role=role, content=parts):
-                tell_calls()
-                if content := _content(parts):
-                    told.append({"role": role, "content": content})
-    tell_calls()
-    return told
+    def _tell_calls(self) -> None:
+        """Send calls that were made together as one message, followed by their outputs."""
+        if not self._calls:
+            return
+        calls = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in self._calls.values()
+        ]
+        self._told.append({"role": "assistant", "tool_calls": calls})
+        self._told.extend(
+            {"role": "tool", "tool_call_id": call.id, "content": call.output}
+            for call in self._calls.values()
+        )
+        self._calls.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldCall:
+    id: str
+    name: str
+    arguments: str
+    output: str
+    answered_at: int  # the index of its output, or the number of all items
+
+
+def _begins_turn(item: Item) -> bool:
+    return isinstance(item, Message) and item.role != "assistant" and bool(_content(item.content))
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[JsonObject]:
@@ -240,13 +309,14 @@ class _Calls:
             )
 
     def whole(self) -> list[FunctionCall]:
+        """Return the calls, with ids of our own: some servers count theirs from 0 in each turn."""
         return [
             FunctionCall(
-                call_id=call_id or f"call_{secrets.token_hex(8)}",
+                call_id=f"call_{secrets.token_hex(8)}",
                 name=name,
                 arguments="".join(arguments) or "{}",
             )
-            for _, (call_id, name, arguments) in sorted(self._parts.items())
+            for _, (_, name, arguments) in sorted(self._parts.items())
             if name
         ]
 
