@@ -40,10 +40,8 @@ def test_half_a_surrogate_pair_in_a_body_is_an_invalid_request(
     answer = post(served, key, path, json.dumps(body).encode())
     assert answer.status_code == 400
     error = answer.json()["error"]
-    assert (error["code"], error["message"]) == (
-        "invalid_value",
-        "The body is not JSON in Unicode.",
-    )
+    assert error["code"] == "invalid_value"
+    assert error["message"].endswith("half of a surrogate pair is not a character.")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -31,6 +31,7 @@ OPEN = {
     ("GET", "/readyz"),
     ("POST", "/api/sign-in"),  # takes a code
     ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
+    ("POST", "/v1/realtime/calls"),  # refuses everybody
 }
 CLOSED = {
     ("GET", "/metrics"),
@@ -68,6 +69,73 @@ def test_every_other_route_needs_a_credential(
     assert error["type"] == "invalid_request_error"
     assert error["message"]
     assert credential is None or credential not in answer.text
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/realtime/nothing", "/x/y", "/x"])
+def test_P16_an_unknown_path_gets_404_by_every_method(
+    served: Served, method: str, path: str
+) -> None:
+    answer = httpx2.request(method, served.url + path)
+    assert answer.status_code == 404
+    assert "allow" not in answer.headers
+    if method != "HEAD":
+        assert answer.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/v1/models", "GET"),
+        ("GET", "/v1/realtime/client_secrets", "POST"),
+        ("PUT", "/openai/v1/realtime/client_secrets/cs_1", "DELETE"),
+        ("GET", "/v1/realtime/calls", "POST"),
+    ],
+)
+def test_P16_a_known_path_gets_405_with_its_methods(
+    served: Served, method: str, path: str, allowed: str
+) -> None:
+    answer = httpx2.request(method, served.url + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+UNSUPPORTED = {
+    "/v1/realtime/calls": "webrtc_not_supported",
+    "/openai/v1/realtime/calls": "webrtc_not_supported",
+    "/v1/realtime/translations/calls": "translation_not_supported",
+    "/v1/realtime/translations/client_secrets": "translation_not_supported",
+}
+
+
+@pytest.mark.parametrize("path", UNSUPPORTED)
+def test_P16_an_unsupported_path_is_refused_by_name_and_a_page_can_read_it(
+    served: Served, key: str, path: str
+) -> None:
+    page = {"Origin": "https://app.example.org"}
+    asked = "authorization, content-type, x-openai-agents-sdk"
+    preflight = httpx2.options(
+        served.url + path,
+        headers=page
+        | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked},
+    )
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-headers"] == asked
+    offer = {"Content-Type": "application/sdp"}
+    answer = httpx2.post(served.url + path, content=b"v=0", headers=bearer(key) | page | offer)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, UNSUPPORTED[path])
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_P16_other_paths_are_readable_for_allowed_origins_only(served: Served, key: str) -> None:
+    headers = bearer(key) | {"Origin": "https://app.example.org"}
+    answer = httpx2.get(f"{served.url}/v1/models", headers=headers)
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_every_route_is_known_to_be_open_or_closed(served: Served) -> None:
@@ -253,3 +321,39 @@ def test_an_unknown_path_has_an_error_body(served: Served) -> None:
     answer = httpx2.get(f"{served.url}/v1/nothing")
     assert answer.status_code == 404
     assert json.loads(answer.content)["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param", "message"),
+    [
+        ({"expires_after": 60}, "invalid_type", "expires_after",
+         "Invalid type for 'expires_after': expected object, but got integer."),
+        ({"expires_after": {"seconds": "600"}}, "invalid_type", "expires_after.seconds",
+         "Invalid type for 'expires_after.seconds': expected integer, but got string."),
+        ({"expires_after": {"seconds": True}}, "invalid_type", "expires_after.seconds",
+         "Invalid type for 'expires_after.seconds': expected integer, but got boolean."),
+        ({"expires_after": {"seconds": 9}}, "invalid_value", "expires_after.seconds",
+         "Invalid value for 'expires_after.seconds': expected at least 10."),
+        ({"expires_after": {"anchor": "now"}}, "invalid_value", "expires_after.anchor",
+         "Invalid value: 'now'. Supported values are: 'created_at'."),
+        ({"vivavoce": {"variables": {"a": 1}}}, "invalid_type", "vivavoce.variables.a",
+         "Invalid type for 'vivavoce.variables.a': expected string, but got integer."),
+        ({"session": []}, "invalid_type", "session",
+         "Invalid type for 'session': expected object, but got array."),
+        ([], "invalid_type", None, "Invalid type for 'body': expected object, but got array."),
+        (b"{bad", "invalid_value", None, "The body is not valid JSON: see character 1."),
+        (b'{"vivavoce": {"user": "\\ud800"}}', "invalid_value", "vivavoce.user",
+         "Invalid value for 'vivavoce.user': half of a surrogate pair is not a character."),
+    ],
+)  # fmt: skip
+def test_P10_a_body_is_refused_in_the_protocols_words(
+    served: Served, key: str, body: object, code: str, param: str | None, message: str
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = bearer(key) | {"Content-Type": "application/json"}
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", content=content, headers=headers
+    )
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["param"], error["message"]) == (code, param, message)

@@ -14,6 +14,7 @@ import pytest
 from vivavoce.errors import InvalidRequest
 from vivavoce.protocol import codec
 from vivavoce.protocol.client import ClientEvent
+from vivavoce.protocol.config import SessionConfig
 
 ITEM = {"type": "conversation.item.create", "event_id": "mine"}
 CREATE = {"type": "response.create", "event_id": "mine"}
@@ -70,7 +71,7 @@ def message(role: str, *parts: object) -> dict[str, object]:
          "Invalid value: 'input_audio'. Supported values are: 'input_text'."),
         # Bytes
         ({"type": "input_audio_buffer.append", "event_id": "mine", "audio": "***"},
-         "invalid_value", "audio", "Invalid value for 'audio': not valid base64."),
+         "invalid_value", "audio", "Invalid value for 'audio': not valid base64: '*' at character 0."),
         # Types
         (response(instructions=1), "invalid_type", "response.instructions",
          "Invalid type for 'response.instructions': expected string or null, but got integer."),
@@ -90,10 +91,10 @@ def message(role: str, *parts: object) -> dict[str, object]:
         (response(output_modalities=["text", "audio"]), "invalid_value",
          "response.output_modalities",
          "Invalid value for 'response.output_modalities': expected array of length 1."),
-        (response(metadata={"k": "v" * 513}), "invalid_value", "response.metadata[...]",
-         "Invalid value for 'response.metadata[...]': expected string of length <= 512."),
-        (response(metadata={"k" * 65: "v"}), "invalid_value", "response.metadata",
-         "Invalid value for 'response.metadata': expected string of length <= 64."),
+        (response(metadata={"k": "v" * 513}), "invalid_value", "response.metadata.k",
+         "Invalid value for 'response.metadata.k': expected string of length <= 512."),
+        (response(metadata={"k" * 65: "v"}), "invalid_value", f"response.metadata.{'k' * 65}",
+         f"Invalid value for 'response.metadata.{'k' * 65}': expected string of length <= 64."),
         (response(metadata={str(i): "v" for i in range(17)}), "invalid_value",
          "response.metadata",
          "Invalid value for 'response.metadata': expected object of length <= 16."),
@@ -180,3 +181,137 @@ def test_a_frame_that_is_not_an_event_is_refused(data: bytes | str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         codec.decode(data)
     assert caught.value.code == "invalid_event"
+
+
+SESSION = SessionConfig()
+
+
+def session_refusal(patch: dict[str, object]) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        SESSION.merged({"type": "realtime", **patch})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("patch", "param", "text"),
+    [
+        ({"audio": {"input": {"turn_detection": {"type": None}}}},
+         "session.audio.input.turn_detection.type", "expected string, but got null."),
+        ({"audio": {"input": {"format": {"type": {}}}}},
+         "session.audio.input.format.type", "expected string, but got object."),
+        ({"audio": {"input": {"format": {"type": []}}}},
+         "session.audio.input.format.type", "expected string, but got array."),
+        ({"tools": [{"type": "mcp", "server_label": "s", "headers": {"a": "b", "c": 1}}]},
+         "session.tools[0].headers.c", "expected string, but got integer."),
+    ],
+)  # fmt: skip
+def test_P10_a_session_is_refused_in_the_protocols_types_and_names(
+    patch: dict[str, object], param: str, text: str
+) -> None:
+    error = session_refusal(patch)
+    assert (error.code, error.param) == ("invalid_type", param)
+    assert error.message == f"Invalid type for '{param}': {text}"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "param", "text"),
+    [
+        ({"ok": "yes", "turn": 1}, "response.metadata.turn", "expected string, but got integer."),
+        ({"ok": "yes", "turn": None}, "response.metadata.turn", "expected string, but got null."),
+        ({"ok": "", "long": "x" * 513}, "response.metadata.long",
+         "expected string of length <= 512."),
+        ({"ok": "", "k" * 65: ""}, f"response.metadata.{'k' * 65}",
+         "expected string of length <= 64."),
+    ],
+)  # fmt: skip
+def test_P10_a_wrong_entry_is_named_by_its_key(
+    metadata: dict[str, object], param: str, text: str
+) -> None:
+    error = refusal(response(metadata=metadata))
+    assert (error.param, error.event_id) == (param, "mine")
+    assert error.message.endswith(f"'{param}': {text}")
+
+
+@pytest.mark.parametrize(
+    ("frame", "param"),
+    [
+        (b'{"type":"response.create","type":"session.update","event_id":"mine"}', "type"),
+        (b'{"type":"conversation.item.create","event_id":"mine","item":{"type":"message",'
+         b'"type":"function_call","role":"user","content":[]}}', "item.type"),
+    ],
+)  # fmt: skip
+def test_P10_a_type_that_occurs_twice_is_not_called_unsupported(frame: bytes, param: str) -> None:
+    error = refusal(frame)
+    assert (error.code, error.param, error.event_id) == ("invalid_value", param, "mine")
+    assert error.message == f"The key '{param}' occurs twice, with different values."
+
+
+@pytest.mark.parametrize(
+    ("frame", "param"),
+    [
+        (b'{"type":"conversation.item.create","event_id":"mine","item":{"type":"message",'
+         b'"role":"user","content":[{"type":"input_text","text":"a\\ud800b"}]}}',
+         "item.content[0].text"),
+        (b'{"type":"response.create","event_id":"mine","response":{"metadata":{"a\\udc00":""}}}',
+         "response.metadata"),
+        (b'{"type":"session.update","event_id":"mine","session":{"x":["\\ud83d\\ude00","\\udead"]}}',
+         "session.x[1]"),
+    ],
+)  # fmt: skip
+def test_P10_half_of_a_surrogate_pair_is_refused_with_its_place(frame: bytes, param: str) -> None:
+    error = refusal(frame)
+    assert (error.code, error.param, error.event_id) == ("invalid_event", param, "mine")
+    assert error.message == (
+        f"Invalid JSON: half of a surrogate pair in '{param}' is not a character."
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (b'{"type":"response.cancel"', "Invalid JSON: it ends too early."),
+        (b'{"type":}', "Invalid JSON at byte 8."),
+        (b'{"type":"\xff"}', "Invalid JSON: it is not UTF-8."),
+        (b'{"a":"\\ud800"', "Invalid JSON"),
+    ],
+)
+def test_P10_what_is_not_JSON_is_refused_with_its_place(frame: bytes, text: str) -> None:
+    error = refusal(frame)
+    assert (error.code, error.param) == ("invalid_event", None)
+    assert error.message.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({**ITEM, "item": {"type": "message", "role": "user"}}, "item.content"),
+        (response(input=[message("user")["item"], {"type": "message", "role": "system"}]),
+         "response.input[1].content"),
+    ],
+)  # fmt: skip
+def test_P10_a_message_needs_content(event: dict[str, object], param: str) -> None:
+    error = refusal(event)
+    assert (error.code, error.param, error.event_id) == (
+        "missing_required_parameter", param, "mine",
+    )  # fmt: skip
+
+
+def test_P10_a_message_may_have_no_parts() -> None:
+    codec.decode(json.dumps(message("user")))
+    codec.decode(json.dumps(response(input=[message("user")["item"]])))
+
+
+@pytest.mark.parametrize(
+    ("audio", "text"),
+    [
+        ("AA*A", ": '*' at character 2."),
+        ("AAAA\nAAA", ": '\n' at character 4."),
+        ("AA==AAAA", ": '=' at character 2."),
+        ("AAAAA", ": 5 characters are not a multiple of 4."),
+    ],
+)
+def test_P10_base64_is_refused_with_the_character(audio: str, text: str) -> None:
+    event = {"type": "input_audio_buffer.append", "event_id": "mine", "audio": audio}
+    error = refusal(event)
+    assert (error.code, error.param, error.event_id) == ("invalid_value", "audio", "mine")
+    assert error.message == f"Invalid value for 'audio': not valid base64{text}"

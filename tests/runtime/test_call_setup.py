@@ -19,6 +19,7 @@ from vivavoce.assistants import Assistant, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.clock import ids
 from vivavoce.config import Settings
+from vivavoce.core.session import Session
 from vivavoce.core.types import Caller, JsonObject, ToolSpec
 from vivavoce.errors import StoreError
 from vivavoce.protocol import client, codec, server
@@ -678,14 +679,21 @@ def test_P12_the_session_names_the_assistant_that_answers(
     place(tmp_path, story, caller=secret)
 
 
+class MeasuredWire(FakeWire):
+    """Remembers the size of the largest frame."""
+
+    largest = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.largest = max(self.largest, len(data))
+        super().write(data)
+
+
 def test_P8_no_frame_repeats_more_than_1_MiB_and_the_brain_reads_the_whole(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
-        wire = FakeWire()
+        wire = MeasuredWire()
         call = await at.call(wire)
         assert wire.client is not None
-        sizes: list[int] = []
-        write_frame = wire.write
-        wire.write = lambda data: (sizes.append(len(data)), write_frame(data))[1]  # type: ignore[method-assign]
         image = Part(type="input_image", image_url="data:image/png;base64," + "A" * 3_000_000)
         item = Message(id="i", role="user", content=(image,))
         output = FunctionOutput(id="o", call_id="c", output="x" * 1_200_000)
@@ -698,8 +706,9 @@ def test_P8_no_frame_repeats_more_than_1_MiB_and_the_brain_reads_the_whole(tmp_p
             await asyncio.sleep(0.1)
         assert len(wire.all(server.ItemDone)) == 2
         assert len(wire.all(server.ItemRetrieved)) == 1
-        assert max(sizes) <= 2**20
-        known = call.driver.machine.conversation  # type: ignore[attr-defined]
-        assert [i for i in known if i.id in "io"] == [item, output]
+        assert wire.largest <= 2**20
+        session = call.driver.machine
+        assert isinstance(session, Session)
+        assert [i for i in session.conversation if i.id in "io"] == [item, output]
 
     place(tmp_path, story)

@@ -34,8 +34,8 @@ class SidebandErrors:
                 raise no_sound(own)
             name = self._new_id("event")
             renamed = msgspec.json.encode(event | {"event_id": name})
-        except (ValueError, RecursionError):
-            raise InvalidRequest("invalid_event", "Invalid JSON.") from None
+        except (ValueError, RecursionError) as error:
+            raise codec.invalid_json(data, error) from None
         self._events[name] = client_id, own
         if len(self._events) > REMEMBERED:
             del self._events[next(iter(self._events))]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import msgspec
 from fastapi import Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -14,15 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..errors import InvalidRequest
+from ..protocol.surrogates import half_pair
 from ..runtime.refusals import CallRefused
-from . import errors, health, metrics, static_page
+from . import errors, health, metrics, static_page, unsupported_paths
 from .api import assistants, calls, conversations, sign_in
 from .services import Services
 from .v1 import calls as control
-from .v1 import client_secrets, flat, models, translations
+from .v1 import client_secrets, flat, models, translations, webrtc
 
 LARGEST_BODY = 1024 * 1024
-V1 = (models, client_secrets, flat, control, translations)
+V1 = (models, client_secrets, flat, control, translations, webrtc)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 
@@ -59,6 +58,7 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         allow_headers=["*"],  # the SDKs send about twelve; cookies are not allowed here
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
+    app.add_middleware(unsupported_paths.ReadableRefusals)
     app.add_middleware(static_page.SecurityHeaders)
     return app
 
@@ -69,15 +69,9 @@ async def whole_text(request: Request) -> None:
     Python's JSON decoder accepts it, but neither a response nor the store can encode it. Only a
     body that may contain one is decoded a second time.
     """
-    body = await request.body()
-    if _HALVES.search(body):
-        try:
-            msgspec.json.decode(body)
-        except (ValueError, RecursionError):
-            raise InvalidRequest("invalid_value", "The body is not JSON in Unicode.") from None
-
-
-_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
+    if half := half_pair(await request.body()):
+        message = f"Invalid value for '{half.path}': half of a surrogate pair is not a character."
+        raise InvalidRequest("invalid_value", message, half.path)
 
 
 class BodySizeLimit:

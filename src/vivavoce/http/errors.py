@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,15 +13,24 @@ from starlette.exceptions import HTTPException
 from ..errors import InvalidRequest, StoreError
 from ..failures import log_failure
 from ..protocol.error_body import envelope
+from ..protocol.validation_errors import shorten
 from ..runtime.refusals import INVALID, SERVER, CallRefused, http_answer, invalid
 
 log = logging.getLogger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
-_VALIDATION_ERRORS = {  # pydantic's type of error → the protocol's code and words (§1.2, §3.2)
-    "missing": ("missing_required_parameter", "Missing required parameter"),
-    "extra_forbidden": ("unknown_parameter", "Unknown parameter"),
+_EXPECTED = {  # pydantic's type of error → the type that was expected
+    "string_type": "string",
+    "int_type": "integer",
+    "float_type": "number",
+    "bool_type": "boolean",
+    "dict_type": "object",
+    "model_type": "object",
+    "model_attributes_type": "object",
+    "list_type": "array",
 }
+_TYPES = ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"),
+          (dict, "object"), (list, "array"))  # fmt: skip
 
 
 def install(app: FastAPI) -> None:
@@ -35,11 +46,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_body(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        param = ".".join(str(part) for part in first["loc"][1:]) or None
-        code, sentence = _VALIDATION_ERRORS.get(first["type"], ("invalid_value", first["msg"]))
-        message = f"{sentence}: '{param}'." if param else f"{sentence}."
-        return response(CallRefused(400, code, message, param=param))
+        return response(invalid(invalid_body(error.errors()[0])))
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -58,6 +65,45 @@ def install(app: FastAPI) -> None:
         log_failure(log, "request_failed", error, route=_route(request))
         message = "Something went wrong on the server."
         return response(CallRefused(500, "internal_error", message, type=SERVER))
+
+
+def invalid_body(error: Mapping[str, Any]) -> InvalidRequest:
+    """Return one of pydantic's errors in the protocol's words (§1.2, §3.2)."""
+    if error["type"] == "json_invalid":
+        message = f"The body is not valid JSON: see character {error['loc'][-1]}."
+        return InvalidRequest("invalid_value", message)
+    param = shorten(".".join(str(part) for part in error["loc"][1:]))
+    code, message = _code_and_message(error, param or "body")
+    return InvalidRequest(code, message, param or None)
+
+
+def _code_and_message(error: Mapping[str, Any], param: str) -> tuple[str, str]:
+    kind, given, limits = error["type"], error.get("input"), error.get("ctx") or {}
+    if kind == "missing":
+        return "missing_required_parameter", f"Missing required parameter: '{param}'."
+    if kind == "extra_forbidden":
+        return "unknown_parameter", f"Unknown parameter: '{param}'."
+    if kind in _EXPECTED:
+        got = next((name for type, name in _TYPES if isinstance(given, type)), "null")
+        return (
+            "invalid_type",
+            f"Invalid type for '{param}': expected {_EXPECTED[kind]}, but got {got}.",
+        )
+    if kind == "literal_error":
+        return (
+            "invalid_value",
+            f"Invalid value: '{shorten(str(given))}'. Supported values are: {limits['expected']}.",
+        )
+    if kind == "int_parsing":
+        return "invalid_type", f"Invalid type for '{param}': expected integer."
+    if "ge" in limits:
+        return "invalid_value", f"Invalid value for '{param}': expected at least {limits['ge']}."
+    if "le" in limits:
+        return "invalid_value", f"Invalid value for '{param}': expected at most {limits['le']}."
+    return (
+        "invalid_value",
+        f"Invalid value for '{param}': {shorten(error['msg'].removeprefix('Value error, '))}.",
+    )
 
 
 def response(refused: CallRefused) -> Response:

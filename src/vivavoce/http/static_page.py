@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +32,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -53,10 +57,38 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
+class Page(StaticFiles):
+    """The page's files. Any other path does not exist, whatever the method of the request."""
+
+    def __init__(self, app: FastAPI, folder: Path) -> None:
+        super().__init__(directory=folder, html=True)
+        self._routes = app.routes
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        _, found = await run_in_threadpool(self.lookup_path, path)
+        if found is None:
+            if methods := self._methods(scope):
+                raise HTTPException(405, headers={"Allow": ", ".join(methods)})
+            raise HTTPException(404)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        return await super().get_response(path, scope)
+
+    def _methods(self, scope: Scope) -> list[str]:
+        """Return the methods by which another route serves this path."""
+        others = [route for route in self._routes if not isinstance(route, Mount)]
+        asked = [(method, dict(scope, method=method)) for method in METHODS]
+        return [
+            method
+            for method, other in asked
+            if any(route.matches(other)[0] is Match.FULL for route in others)
+        ]
+
+
 def install(app: FastAPI) -> None:
     """Serve the page. Call this last, because it matches every path that has no other route."""
     if (STATIC / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+        app.mount("/", Page(app, STATIC), name="page")
     else:
 
         @app.get("/", include_in_schema=False)

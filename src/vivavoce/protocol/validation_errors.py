@@ -8,7 +8,7 @@ changes the wording fails there and not in front of a client.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 import msgspec
@@ -22,12 +22,19 @@ _LONGEST = 100  # characters of what the client wrote that we say back to it
 _READ = 1000  # characters of msgspec's sentence that are read: it quotes all that the client wrote
 
 _NAMES = {
+    "NoneType": "null",
+    "dict": "object",
+    "list": "array",
+    "tuple": "array",
     "int": "integer",
     "float": "number",
     "str": "string",
     "bool": "boolean",
     "bytes": "base64 string",
 }
+
+_BASE64 = "base64"  # in place of a code: the message says what is wrong with the text
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=]|=(?!=?$)")
 
 # msgspec's sentence → code and message. First match wins. What the groups caught: `what`, `other`.
 _COMPLAINTS: tuple[tuple[str, str, str], ...] = (
@@ -38,7 +45,7 @@ _COMPLAINTS: tuple[tuple[str, str, str], ...] = (
     (r"^Invalid (?:enum )?value (?:'(.*)'|(.+))$",
      "invalid_value", "{wrong_value}"),
     (r"^Invalid base64",
-     "invalid_value", "Invalid value for '{path}': not valid base64."),
+     _BASE64, "Invalid value for '{path}': not valid base64{base64}."),
     (r"^Expected `([^`]+)`, got `([^`]+)`$",
      "invalid_type", "Invalid type for '{path}': expected {what}, but got {other}."),
     (r"^Expected `([^`]+)`$",
@@ -59,14 +66,21 @@ class Unsupported(ValueError):
 
 
 def complaint(
-    error: msgspec.ValidationError, root: str = "", event_id: str | None = None, of: object = None
+    error: msgspec.ValidationError,
+    root: str = "",
+    event_id: str | None = None,
+    of: object = None,
+    value: Callable[[], object] = lambda: None,
 ) -> InvalidRequest:
     """Return the protocol's error for one of msgspec's.
 
     `root` is where in the event the value stood, `of` the type it was to be: that knows which
-    values are supported.
+    values are supported. `value` returns what was to be of that type, for errors that name a key or
+    a character of it.
     """
     sentence, place = _split(_clipped(str(error)))
+    if (wrong_key := _wrong_key(str(error), sentence, place, value)) is not None:
+        place = f"{place.removesuffix('[...]')}.{shorten(wrong_key)}"
     path = shorten((root + place).lstrip("."))
     if isinstance(error.__cause__, Unsupported):
         path = f"{path}.{error.__cause__.where}".lstrip(".")
@@ -82,10 +96,60 @@ def complaint(
                 path=path,
                 what=_names(what),
                 other=_names(other),
-                wrong_value=wrong_value(what, _supported(of, place)),
+                wrong_value=_wrong_or_twice(path, what, _supported(of, place)),
+                base64=_wrong_base64(_at(value(), place)) if code == _BASE64 else "",
             )
+            code = "invalid_value" if code == _BASE64 else code
             return InvalidRequest(code, text, path or None, event_id)
     return InvalidRequest("invalid_value", f"{shorten(sentence)}.", path or None, event_id)
+
+
+def _wrong_key(text: str, sentence: str, place: str, value: Callable[[], object]) -> str | None:
+    """Return the key of a free mapping that is wrong, or whose value is.
+
+    msgspec names the mapping only. In the protocol, all these values are strings.
+    """
+    in_key = " - at `key` in `" in text[-_READ:]
+    if not (in_key or place.endswith("[...]")):
+        return None
+    if "`str`" not in sentence:  # a number that no decoder reads
+        return None
+    mapping = _at(value(), place.removesuffix("[...]"))
+    if not isinstance(mapping, dict):
+        return None
+    limit = re.search(r"of length <= (\d+)$", sentence)
+    longest = int(limit[1]) if limit else None
+    for key, inner in mapping.items():
+        judged = key if in_key else inner
+        if not isinstance(judged, str) or (longest is not None and len(judged) > longest):
+            return str(key)
+    return None
+
+
+def _at(value: object, place: str) -> object:
+    """Return the value at a path. None: there is nothing."""
+    try:
+        for step in steps(place):
+            value = value[step]  # type: ignore[index]
+    except (LookupError, TypeError):
+        return None
+    return value
+
+
+def _wrong_base64(text: object) -> str:
+    """Say where a text stops being base64."""
+    if not isinstance(text, str):
+        return ""
+    if found := _NO_BASE64.search(text):
+        return f": '{found[0]}' at character {found.start()}"
+    return f": {len(text)} characters are not a multiple of 4" if len(text) % 4 else ""
+
+
+def _wrong_or_twice(path: str, value: str, supported: Sequence[object]) -> str:
+    """Name the wrong value. A supported one is wrong if the key occurred before, with another."""
+    if value in supported:
+        return f"The key '{path}' occurs twice, with different values."
+    return wrong_value(value, supported)
 
 
 def split(error: msgspec.ValidationError) -> tuple[str, str]:

@@ -98,6 +98,12 @@ def no_translation() -> CallRefused:
     return CallRefused(501, "translation_not_supported", "This server has no translation sessions.")
 
 
+def no_webrtc() -> CallRefused:
+    """Refuse a call over WebRTC."""
+    message = "This server has no calls over WebRTC. Please connect to /v1/realtime by WebSocket."
+    return CallRefused(501, "webrtc_not_supported", message)
+
+
 def no_assistant(
     name: str,
     caller: Caller,

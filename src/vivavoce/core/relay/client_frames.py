@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from ...errors import InvalidRequest
 from ...protocol import codec
 from ..locked_fields import strip_locked_fields
 
@@ -23,8 +22,8 @@ def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:
                 event[field] = strip_locked_fields(inner, locked)
     try:
         return msgspec.json.encode(event)
-    except (ValueError, RecursionError):
-        raise _invalid_json() from None
+    except (ValueError, RecursionError) as error:
+        raise codec.invalid_json(b"", error) from None
 
 
 def decode_frame(data: bytes) -> object:
@@ -32,9 +31,5 @@ def decode_frame(data: bytes) -> object:
     codec.judge_size(data)
     try:
         return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        raise _invalid_json() from None
-
-
-def _invalid_json() -> InvalidRequest:
-    return InvalidRequest("invalid_event", "Invalid JSON.")
+    except (ValueError, RecursionError) as error:
+        raise codec.invalid_json(data, error) from None

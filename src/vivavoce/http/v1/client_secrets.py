@@ -22,9 +22,9 @@ MAX_VARIABLES = 100  # of a prompt that one secret may set
 
 
 class Strict(BaseModel):
-    """Refuse unknown keys."""
+    """Refuse unknown keys, and values of another JSON type."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
