@@ -7,14 +7,14 @@ import json
 import msgspec
 import pytest
 
-from vivavoce.core.effects import CloseCall, CloseUpstream, ForwardToClients, Send
+from vivavoce.core.effects import CloseCall, CloseUpstream, ForwardToClients, ReportUpstream, Send
 from vivavoce.core.error_routing import REMEMBERED
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, UpstreamLost
 from vivavoce.core.ledger import Ledger
 from vivavoce.core.relay import CANCEL_TIMEOUT_S, MAX_HELD_BYTES, OWN_EVENT, Verdict
 from vivavoce.core.upstream_session import TRANSCRIBER, upstream_session_update
 from vivavoce.protocol import server
-from vivavoce.protocol.items import Message, Part
+from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
 
 from ..support.upstream import APPEND, CREATED, NEWS, SOUND, UPDATED, frame
 from .relay_scenario import (
@@ -487,3 +487,119 @@ def test_an_inactive_relayed_call_ends() -> None:
     assert told.event.error.code == "session_idle"
     assert isinstance(close, CloseCall)
     assert close.code == 1000
+
+
+# Opening without an announcement
+
+
+def test_P11_an_upstream_that_announces_nothing_is_configured_at_once() -> None:
+    story = RelayScenario(opened=False)
+    story.say(CREATE)
+    assert [json.loads(data)["type"] for data in story.up] == ["session.update"]
+    story.hear(UPDATED)
+    (created,) = map(json.loads, story.down)
+    assert created["type"] == "session.created"
+    assert created["session"]["instructions"] == "Be brief."
+    assert story.up[-1] == CREATE
+
+
+def test_P11_a_late_announcement_is_not_a_second_one() -> None:
+    story = RelayScenario(opened=False)
+    story.hear(UPDATED, CREATED)
+    assert [json.loads(data)["type"] for data in story.down] == ["session.created"]
+
+
+def reports(story: RelayScenario) -> list[ReportUpstream]:
+    return [effect for effect in story.log if isinstance(effect, ReportUpstream)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ({"type": "invalid_request_error", "code": "invalid_api_key", "param": None},
+         "the provider did not accept this server's key"),
+        ({"type": "invalid_request_error", "code": "invalid_value", "param": "session.audio"},
+         "the provider refused the session"),
+    ],
+)  # fmt: skip
+def test_P6_a_refusal_is_reported_with_the_providers_code(
+    error: dict[str, str | None], reason: str
+) -> None:
+    story = RelayScenario(opened=False)
+    story.hear(CREATED, frame("error", error=error | {"message": "sk-secret"}))
+    (report,) = reports(story)
+    assert (report.code, report.type, report.param) == (
+        error["code"], error["type"], error["param"],
+    )  # fmt: skip
+    assert report.reason == reason
+    assert "sk-secret" not in repr(story.log)
+
+
+def test_P6_a_session_that_is_never_confirmed_is_reported() -> None:
+    story = RelayScenario(opened=False)
+    story.hear(CREATED)
+    story.relay.on_deadline(10.0)
+    story.log += story.relay.effects()
+    (report,) = reports(story)
+    assert report.reason == "the provider did not confirm the session within 10 s"
+
+
+def test_P6_an_event_of_the_relay_that_the_provider_refuses_is_reported() -> None:
+    story = RelayScenario()
+    said = {"type": "invalid_request_error", "code": "invalid_value", "message": "no",
+            "event_id": f"{OWN_EVENT}own_1_item_1"}  # fmt: skip
+    story.hear(frame("error", error=said))
+    (report,) = reports(story)
+    assert (report.event, report.code) == ("upstream_error", "invalid_value")
+    assert not story.down
+
+
+# Inactivity
+
+
+def idle(story: RelayScenario, now: float) -> bool:
+    """Let the relay look whether it is idle, and return whether it ended."""
+    due = story.relay.next_deadline()
+    if due is not None and due <= now:
+        story.relay.on_deadline(now)
+    return story.relay.closed
+
+
+def test_P14_a_relayed_call_does_not_end_while_audio_arrives() -> None:
+    story = RelayScenario(idle_s=10.0)
+    for second in range(40):
+        story.say(APPEND)
+        assert not idle(story, float(second))
+    assert any(idle(story, float(second)) for second in range(40, 62))
+
+
+def test_P14_a_relayed_call_does_not_end_while_a_function_call_is_out() -> None:
+    story = RelayScenario(idle_s=10.0)
+    call = {"id": "f", "type": "function_call", "status": "completed", "name": "look",
+            "call_id": "c", "arguments": "{}"}  # fmt: skip
+    output = {"id": "o", "type": "function_call_output", "call_id": "c", "output": "seen"}
+    story.hear(frame("conversation.item.done", previous_item_id=None, item=call))
+    assert not idle(story, 60.0)
+    story.relay.receive(
+        FromUpstream(frame("conversation.item.done", previous_item_id="f", item=output)), 60.0
+    )
+    assert not idle(story, 69.0)
+    assert idle(story, 70.0)
+
+
+# A conversation that another model began
+
+
+def test_P3_calls_with_one_id_are_told_apart_to_a_new_upstream() -> None:
+    history = (
+        FunctionCall(id="a", name="look", call_id="call_0", arguments="1"),
+        FunctionOutput(id="b", call_id="call_0", output="one"),
+        FunctionCall(id="c", name="look", call_id="call_0", arguments="2"),
+        FunctionOutput(id="d", call_id="call_0", output="two"),
+    )
+    story = RelayScenario(opened=False, history=history)
+    story.hear(CREATED, UPDATED)
+    items = [json.loads(data)["item"] for data in story.up[1:]]
+    ids = [item["call_id"] for item in items]
+    assert ids == [ids[0], ids[0], "call_0", "call_0"]
+    assert ids[0] != "call_0"

@@ -22,7 +22,7 @@ from vivavoce.engines.brain.openai import (
     messages,
 )
 from vivavoce.engines.cascade import Cascade
-from vivavoce.engines.openai_endpoint import Endpoint
+from vivavoce.engines.openai_endpoint import Endpoint, _short_fields
 from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
 from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.openai import OpenAIStt
@@ -242,6 +242,30 @@ def test_an_image_is_sent_and_silence_is_not() -> None:
 
 
 # What goes wrong
+
+
+def test_P6_a_refusal_of_a_chat_server_is_logged_with_its_code(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(served: Served) -> None:
+        with pytest.raises(EngineError):
+            await ask(served.endpoint("sk-wrong"))
+
+    run(story)
+    (record,) = [r for r in caplog.records if r.name == "vivavoce.engines"]
+    fields = record.__dict__
+    assert (record.levelname, record.msg) == ("WARNING", "engine_request_failed")
+    assert (fields["status"], fields["code"], fields["path"]) == (
+        401, "invalid_api_key", "/chat/completions",
+    )  # fmt: skip
+    assert fields["server"].startswith("127.0.0.1:")
+    assert KEY not in repr(fields)
+    assert "sk-wrong" not in repr(fields)
+
+
+def test_P6_the_key_is_left_out_wherever_a_server_repeats_it() -> None:
+    said = {"code": "invalid_value", "param": f"sk.{KEY}", "type": "two words", "message": "no"}
+    assert _short_fields(said, KEY) == {"code": "invalid_value"}
 
 
 def test_a_wrong_key_is_named_but_never_shown() -> None:

@@ -71,7 +71,8 @@ def message(role: str, *parts: object) -> dict[str, object]:
          "Invalid value: 'input_audio'. Supported values are: 'input_text'."),
         # Bytes
         ({"type": "input_audio_buffer.append", "event_id": "mine", "audio": "***"},
-         "invalid_value", "audio", "Invalid value for 'audio': not valid base64: '*' at character 0."),
+         "invalid_value", "audio",
+         "Invalid value for 'audio': not valid base64: '*' at character 0."),
         # Types
         (response(instructions=1), "invalid_type", "response.instructions",
          "Invalid type for 'response.instructions': expected string or null, but got integer."),

@@ -484,3 +484,35 @@ def test_a_slow_controller_of_a_relayed_call_does_not_slow_it() -> None:
     assert call.client.got[-1][0] == pytest.approx(11.95)
     assert call.upstream.reading
     assert call.ending == "client_closed_1000"
+
+
+def test_P13_the_log_names_the_call_and_the_cause_of_a_lost_upstream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def plot(call: Call) -> None:
+        def lose() -> None:
+            call.upstream.receiver.lost(1009, "message too big sk-secret\x1b[0m")
+
+        call.at(1.0)(lose)
+
+    call = Call(secret="sk-secret").live(plot)
+    (record,) = [r for r in caplog.records if r.name == "vivavoce.upstream"]
+    assert (record.levelname, record.msg) == ("WARNING", "upstream_lost")
+    fields = record.__dict__
+    assert (fields["call"], fields["code"]) == ("rtc_1", 1009)
+    assert fields["reason"] == "message too big ***?[0m"
+    assert call.ending.startswith("server_closed_")
+
+
+def test_P6_a_refused_session_is_logged_without_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    def plot(call: Call) -> None:
+        error = {"type": "invalid_request_error", "code": "invalid_api_key",
+                 "message": "no sk-secret", "param": "sk-secret"}  # fmt: skip
+        call.at(0.5)(call.upstream.says, frame("error", error=error))
+
+    Call(secret="sk-secret", upstream=FakeUpstream(opens=False)).live(plot)
+    (record,) = [r for r in caplog.records if r.name == "vivavoce.upstream"]
+    assert (record.levelname, record.msg) == ("WARNING", "upstream_refused")
+    fields = record.__dict__
+    assert (fields["call"], fields["code"], fields["param"]) == ("rtc_1", "invalid_api_key", "***")
+    assert fields["reason"] == "the provider did not accept this server's key"

@@ -113,3 +113,38 @@ def test_a_server_without_tls_is_refused() -> None:
 def test_without_a_usable_key_the_server_does_not_connect(key: str | None) -> None:
     error = asyncio.run(_attempt("ws://127.0.0.1:1/v1", key))
     assert (error.code, error.retry) == ("upstream_not_configured", False)
+
+
+def test_P13_a_frame_above_the_limit_is_the_reason_for_the_end() -> None:
+    """Both ways to send one: whole, and in fragments."""
+
+    async def story(parts: list[str]) -> tuple[int, str]:
+        async def talk(connection: ServerConnection) -> None:
+            await connection.send(parts[0] if len(parts) == 1 else parts)
+            await connection.wait_closed()
+
+        async with serve(talk, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            socket = await connect(f"http://127.0.0.1:{port}/v1", "m", KEY, largest=10_000)
+            ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+            socket.join(Ends(ended))
+            return await asyncio.wait_for(ended, 10)
+
+    for parts in (["x" * 20_000], ["x" * 6_000] * 4):
+        code, reason = asyncio.run(story(parts))
+        assert code == 1009
+        assert "size" in reason or "too big" in reason
+
+
+class Ends:
+    """Receives until the connection has ended."""
+
+    def __init__(self, ended: asyncio.Future[tuple[int, str]]) -> None:
+        self._ended = ended
+
+    def frame(self, data: object) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def lost(self, code: int, reason: str) -> None:
+        self._ended.set_result((code, reason))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..audio import g711
 from ..protocol.config import McpTool, SessionConfig
 from ..protocol.items import FunctionCall, Item
-from ..protocol.server import ServerEvent
+from ..protocol.server import ErrorBody, ServerEvent
 
 ClientId = int  # one of the clients attached to a call
 
@@ -152,6 +152,26 @@ class CloseCall:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReportUpstream:
+    """Log what went wrong with the upstream: our reason, and the short fields of its own error.
+
+    Its message is left out, because it may quote a key or what people said.
+    """
+
+    event: str
+    reason: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+
+    @classmethod
+    def of(cls, event: str, reason: str, error: ErrorBody | None) -> ReportUpstream:
+        if error is None:
+            return cls(event, reason)
+        return cls(event, reason, error.code, error.type, error.param)
+
+
 EventEffect = Send | Record
 """Effects of every machine: an event that is true."""
 
@@ -161,7 +181,7 @@ ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
 EngineEffect = ListeningEffect | Respond | CallTool | ListTools
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream | CallTool
+UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | CallTool
 """Work for the connection to an upstream, and for the tools of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall

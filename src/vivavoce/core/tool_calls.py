@@ -71,7 +71,12 @@ class PendingToolCalls:
         self._unanswered = False  # are there outputs that no response has read?
 
     def __bool__(self) -> bool:
-        """Return True if an output is still to come."""
+        """Return True if an output of the server is still to come."""
+        return bool(self._pending)
+
+    @property
+    def out(self) -> bool:
+        """True if an output is still to come, of the server or of the client."""
         return bool(self._pending or self._with_client)
 
     @property

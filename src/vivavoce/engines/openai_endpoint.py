@@ -7,9 +7,11 @@ into our own sentence.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,6 +19,9 @@ from ..core.types import JsonObject
 from ..errors import EngineError
 from ..net.errors import NetError
 from ..net.http import Files, HttpClient, RequestLimits, Stream
+from . import boundary
+
+log = logging.getLogger("vivavoce.engines")
 
 TOTAL_S = 600.0  # of waiting for one answer, as long as something keeps coming
 
@@ -28,6 +33,7 @@ _CODES = {
     429: "rate_limit_exceeded",
 }
 _PLAIN = re.compile(r"[a-z0-9_.-]{1,64}")
+_PATH = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
 class Endpoint:
@@ -43,6 +49,8 @@ class Endpoint:
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
+        self._key = api_key
+        self._address = urlsplit(base_url).netloc.rpartition("@")[2]
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._bounds = RequestLimits(quiet_s=timeout_s, total_s=TOTAL_S)
 
@@ -71,7 +79,19 @@ class Endpoint:
             ) as stream:
                 yield stream
         except NetError as error:
-            raise _engine_error(path, error) from None
+            said = _said(error)
+            log.warning(
+                "engine_request_failed",
+                extra={
+                    **boundary.named(),
+                    "server": self._address,
+                    "path": path,
+                    "reason": error.kind,
+                    **({"status": error.status} if error.status else {}),
+                    **_short_fields(said, self._key),
+                },
+            )
+            raise _engine_error(path, error, said) from None
 
 
 def _encode(body: JsonObject) -> bytes:
@@ -82,20 +102,38 @@ def _encode(body: JsonObject) -> bytes:
 
 
 def in_stream(path: str, error: object) -> EngineError:
-    """Return the error that a server sent in the middle of an answer."""
+    """Return the error that a server sent in the middle of an answer, and log its code."""
+    extra = {**boundary.named(), "path": path, "reason": "in_stream", **_short_fields(error)}
+    log.warning("engine_request_failed", extra=extra)
     return EngineError(f"{path}: the server gave up", _code(None, error))
 
 
-def _engine_error(path: str, error: NetError) -> EngineError:
+def _said(error: NetError) -> object:
+    """Return the `error` of a server's answer. None: its answer has none."""
+    try:
+        said = msgspec.json.decode(error.body)
+    except (ValueError, RecursionError):
+        return None
+    return said.get("error") if isinstance(said, dict) else None
+
+
+def _short_fields(detail: object, key: str | None = None) -> dict[str, str]:
+    """Return the fields of an error that are codes and not sentences, without our key."""
+    if not isinstance(detail, dict):
+        return {}
+    fields = {name: detail.get(name) for name in ("code", "type", "param")}
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str) and _PATH.fullmatch(value) and not (key and key in value)
+    }
+
+
+def _engine_error(path: str, error: NetError, detail: object) -> EngineError:
     match error.kind:
         case "timeout":
             return EngineError(f"{path}: {error}", "engine_timeout")
         case "status":
-            try:
-                said = msgspec.json.decode(error.body)
-            except (ValueError, RecursionError):
-                said = None
-            detail = said.get("error") if isinstance(said, dict) else None
             code = _code(error.status, detail)
             reason = _reason(detail)
             return EngineError(f"{path}: {error}{f' ({reason})' if reason else ''}", code)

@@ -12,6 +12,8 @@ its clients. After `timeout_s` such an upstream counts as lost.
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -31,6 +33,11 @@ from .tool_work import ToolWork
 
 if TYPE_CHECKING:
     from .driver import RelayDriver
+
+log = logging.getLogger("vivavoce.upstream")
+
+LOGGED = 120  # characters of a provider's words
+_UNPRINTABLE = re.compile(r"[^ -~]")
 
 _UP, _DOWN, _FORWARD = Direction.UP, Direction.DOWN, Verdict.FORWARD
 
@@ -90,6 +97,8 @@ class UpstreamWork:
     def lost(self, code: int, reason: str) -> None:
         self.outbox.forget()
         reason = self._clean(reason.encode()).decode("utf-8", "ignore")
+        if code not in (CloseCode.NORMAL, CloseCode.GOING_AWAY):
+            self._report("upstream_lost", code=int(code), reason=_printable(reason))
         self._driver.feed(UpstreamLost(code, reason))
         self._driver.reconcile()
 
@@ -106,6 +115,10 @@ class UpstreamWork:
                 self.outbox.abort(code, reason)
             case do.CallTool():
                 self._tools.call(effect, self._driver.mailbox.put)
+            case do.ReportUpstream(event=event, reason=reason):
+                said = {"code": effect.code, "type": effect.type, "param": effect.param}
+                said = {name: _printable(text) for name, text in said.items() if text}
+                self._report(event, reason=reason, **said)
             case _:
                 assert_never(effect)
 
@@ -138,8 +151,15 @@ class UpstreamWork:
         )
         self._driver.reconcile()
 
+    def _report(self, event: str, **fields: object) -> None:
+        log.warning(event, extra={"call": self._driver.recorder.call_id, **fields})
+
     def _clean(self, data: bytes) -> bytes:
         return data.replace(self._secret, b"***") if self._secret else data
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("?", text[:LOGGED])
 
 
 class RelayReader:

@@ -15,14 +15,14 @@
     tools             the calls of the server's own tools: which it makes, and when to answer
     effect_queue      effects in order
 
-A call opens in three steps. The relay forwards nothing before the last one:
+A call opens in two steps. The relay forwards nothing before the last one:
 
-    upstream: session.created ─► relay: session.update ─► upstream: session.updated
+    relay: session.update ─► upstream: session.updated
 
-Then the client receives `session.created` with the session that the upstream confirmed. It never
-receives the `session.updated` of the relay's own update. The relay holds the client's frames
-meanwhile. The assistant's session is part of the call's rules, so an upstream that refuses it ends
-the call.
+The upstream may send `session.created` before it, or never. After the last step the client receives
+`session.created` with the session that the upstream confirmed. It never receives the
+`session.updated` of the relay's own update. The relay holds the client's frames meanwhile. The
+assistant's session is part of the call's rules, so an upstream that refuses it ends the call.
 
 After that, every frame of the upstream is forwarded, known or not. The relay decodes few of them:
 those that change the conversation, which it folds like every other part of the server. Of an

@@ -73,9 +73,12 @@ def session_of(frame: bytes) -> msgspec.Raw:
 
 
 def with_session(created: bytes, session: msgspec.Raw) -> bytes:
-    """Return a `session.created` that shows this session, in the bytes that the upstream wrote."""
+    """Return a `session.created` that shows this session, in the bytes that the upstream wrote.
+
+    `created`: its `session.created`, or its `session.updated` if it sent no other.
+    """
     event: dict[str, msgspec.Raw] = msgspec.json.decode(created, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode(event | {"session": session})
+    return msgspec.json.encode(event | {"type": "session.created", "session": session})
 
 
 def with_conversation_id(frame: bytes, upstream_id: str, call_id: str) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from ...errors import InvalidRequest
 from ...protocol import client, codec, error_body, server
 from ...protocol.close_codes import CloseCode, is_lost, is_retryable, sendable
-from ...protocol.items import Item, Message
+from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ...protocol.peek import peek_type
 from .. import effects as do
 from ..call_settings import DEFAULT_SETTINGS, CallSettings
@@ -42,13 +42,14 @@ from .frames import (
     session_of,
     with_conversation_id,
 )
-from .opening import ConfigureSession, HeldFrame, Opened, OpeningFailed
+from .opening import OPENING_TIMEOUT_S, HeldFrame, Opened, OpeningFailed
 from .tools import TOOLS_EVENT, RelayTools
 from .upstream_state import UpstreamState
 
 _FORWARD, _TAKE, _UP = Verdict.FORWARD, Verdict.TAKE, Direction.UP
 
 _EndStatus = Literal["cancelled", "failed"]
+_KEY_REFUSED = {"invalid_api_key", "authentication_error", "401", "403"}
 _MESSAGES = {
     "upstream_unavailable": "The model cannot be reached at the moment.",
     "upstream_refused": "The model's provider did not accept this call.",
@@ -94,6 +95,9 @@ class Relay:
         self._latest_session: msgspec.Raw | None = None  # of the last `session.updated`
         self._effects = RelayEffectQueue(new_id)
         self._upstream = UpstreamState(now, new_id, tools=self._tools.active)
+        self._calls_out: set[str] = set()  # ids of function calls without an output
+        self._client_acts = False  # were frames of a client forwarded unread since the last check?
+        self._configure()
 
     @property
     def flowing(self) -> bool:
@@ -108,6 +112,7 @@ class Relay:
         if not upstream.flowing:
             return _TAKE
         if direction is _UP:
+            self._client_acts = True
             if upstream.greeting.running:
                 return _TAKE
             return _TAKE if self._inspects and not is_only_append(frame) else _FORWARD
@@ -174,6 +179,7 @@ class Relay:
         self._upstream = UpstreamState(now, self._new_id, tools=self._tools.active)
         for held in old.unsent_frames():
             self._upstream.opening.hold(held)
+        self._configure()
 
     @property
     def over_limit(self) -> bool:
@@ -194,7 +200,7 @@ class Relay:
 
     @property
     def _idle_at(self) -> float:
-        if not self.flowing or self._upstream.running or self._tools.pending:
+        if not self.flowing or self._upstream.running or self._calls_out or self._tools.pending:
             return NEVER
         return self._inactivity.due()
 
@@ -207,7 +213,11 @@ class Relay:
             if self.flowing:
                 self._end_greeting()
             else:
-                self._give_up(retryable=True)
+                reason = f"the provider did not confirm the session within {OPENING_TIMEOUT_S:g} s"
+                self._give_up(retryable=True, reason=reason)
+        elif now >= self._idle_at and self._client_acts:
+            self._client_acts = False  # their time is not known, so the count starts again
+            self._inactivity.user_did(now)
         elif now >= self._idle_at:
             message = self._inactivity.message
             self._reject(InvalidRequest("session_idle", message))
@@ -225,19 +235,20 @@ class Relay:
     def _open(self, data: bytes) -> None:
         step = self._upstream.opening.receive(data)
         match step:
-            case ConfigureSession():
-                update = client.SessionUpdate(
-                    event_id=self._upstream.own_event + "session", session=self._session
-                )
-                self._effects.send_upstream(update)
             case Opened():
                 self._begin(step)
-            case OpeningFailed(retryable=retryable):
-                self._give_up(retryable=retryable)
+            case OpeningFailed(retryable=retryable, error=error):
+                reason = "the provider sent too much before it confirmed the session"
+                self._give_up(retryable=retryable, reason=reason, error=error)
             case None:
                 pass
             case _:
                 assert_never(step)
+
+    def _configure(self) -> None:
+        """Ask the upstream for the assistant's session, before anything else."""
+        event_id = self._upstream.own_event + "session"
+        self._effects.send_upstream(client.SessionUpdate(event_id=event_id, session=self._session))
 
     def _begin(self, opened: Opened) -> None:
         upstream = self._upstream
@@ -264,11 +275,17 @@ class Relay:
                 create = client.ItemCreate(event_id=self._upstream.own_event + item.id, item=retold)
                 self._effects.send_upstream(create)
 
-    def _give_up(self, *, retryable: bool) -> None:
+    def _give_up(
+        self, *, retryable: bool, reason: str, error: server.ErrorBody | None = None
+    ) -> None:
         """End a call that did not open.
 
-        The client does not receive the provider's own words: they may quote the provider's key.
+        The client does not receive the provider's own words: they may quote the provider's key. The
+        log gets their code, or the `reason` if the provider gave none.
         """
+        self._effects.request(
+            do.ReportUpstream.of("upstream_refused", _refusal(error, reason), error)
+        )
         code = "upstream_unavailable" if retryable else "upstream_refused"
         close = CloseCode.TRY_AGAIN_LATER if retryable else CloseCode.DO_NOT_RETRY
         self._effects.send_error(error_body.server_error(code, _MESSAGES[code]))
@@ -343,8 +360,14 @@ class Relay:
         if event is None:
             self._effects.forward(data, None)
             return
+        if isinstance(event, server.SessionCreated):
+            return  # the client has one already: it was made when the upstream confirmed it
         refused = self._tools.observe(event, self._upstream.own_event)
-        if refused or not self._upstream.answers_relay(event):
+        if not refused and self._upstream.answers_relay(event):
+            if isinstance(event, server.Error):
+                reason = "the provider refused an event of this server"
+                self._effects.request(do.ReportUpstream.of("upstream_error", reason, event.error))
+        else:
             self.conversation.apply(event)
             self._observe(event, data)
             if isinstance(event, server.Error):
@@ -382,6 +405,11 @@ class Relay:
                 self._latest_session = session_of(data)
             case server.SpeechStopped() | server.ItemAdded(item=Message(role="user")):
                 self._inactivity.user_did(self._now)
+            case server.ItemDone(item=FunctionCall(status="completed", call_id=call_id)):
+                self._calls_out.add(call_id)
+            case server.ItemDone(item=FunctionOutput(call_id=call_id)):
+                self._calls_out.discard(call_id)
+                self._inactivity.user_did(self._now)
             case server.ItemDone(item=Message(role="assistant") as item):
                 self._record_spoken(item.id, _text(item))
             case server.ItemTruncated(item_id=item_id, audio_end_ms=ms):
@@ -404,7 +432,8 @@ class Relay:
     def _lose(self, code: int, reason: str) -> None:
         """End the call, because the upstream closed the connection or it broke."""
         if not self.flowing:
-            self._give_up(retryable=is_retryable(code))
+            why = f"the connection ended with {code} before the session was confirmed"
+            self._give_up(retryable=is_retryable(code), reason=why)
             return
         if is_lost(code):
             message = _MESSAGES["upstream_lost"]
@@ -442,6 +471,15 @@ class Relay:
     def _close(self, code: int, reason: str) -> None:
         self._effects.request(do.CloseCall(code, reason))
         self.closed = True
+
+
+def _refusal(error: server.ErrorBody | None, reason: str) -> str:
+    """Return why the provider refused, for the log."""
+    if error is None:
+        return reason
+    if _KEY_REFUSED & {error.code, error.type}:
+        return "the provider did not accept this server's key"
+    return "the provider refused the session"
 
 
 def _text(item: Message) -> str:

@@ -1,6 +1,7 @@
-"""The handshake with an upstream: from its `session.created` to the session that it confirms.
+"""The handshake with an upstream: from the relay's `session.update` to the session it confirms.
 
-Both sides may send frames before it is over. They are held, and sent in order when the call opens.
+The relay does not wait for `session.created`, because some upstreams send none. Both sides may send
+frames before the handshake is over. They are held, and sent in order when the call opens.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...protocol import codec
 from ...protocol.peek import peek_type
+from ...protocol.server import Error, ErrorBody
 from ..effects import ClientId
 from ..inputs import FromClient
 from .frames import session_of, with_session
@@ -29,11 +32,6 @@ class HeldFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigureSession:
-    """The upstream is there: it is time to send it the assistant's session."""
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
     """The upstream confirmed the session."""
 
@@ -43,12 +41,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class OpeningFailed:
-    """No call comes of this connection. `retryable`: another attempt may succeed."""
+    """No call comes of this connection. `retryable`: another attempt may succeed.
+
+    `error`: what the upstream answered, if it answered.
+    """
 
     retryable: bool
+    error: ErrorBody | None = None
 
 
-OpeningStep = ConfigureSession | Opened | OpeningFailed
+OpeningStep = Opened | OpeningFailed
 
 
 class Opening:
@@ -66,12 +68,15 @@ class Opening:
         kind = peek_type(data)
         if kind == b"session.created" and self._created is None:
             self._created = data
-            return ConfigureSession()
-        if kind == b"session.updated" and self._created is not None:
+            return None
+        if kind == b"session.updated":
             session = session_of(data)
-            return Opened(session, with_session(self._created, session))
+            return Opened(session, with_session(self._created or data, session))
         if kind == b"error":
-            return OpeningFailed(retryable=False)
+            event = codec.decode_server(data)
+            return OpeningFailed(
+                retryable=False, error=event.error if isinstance(event, Error) else None
+            )
         self._upstream_frames.append(data)
         self._upstream_bytes += len(data)
         return OpeningFailed(retryable=True) if self._upstream_bytes > MAX_HELD_BYTES else None
