@@ -25,6 +25,7 @@ from vivavoce.core.ledger import Ledger, Word
 from vivavoce.core.session import Session
 from vivavoce.core.tool_calls import calls_of_outputs, tool_specs, with_unique_call_ids
 from vivavoce.core.types import ToolSpec
+from vivavoce.core.voices import VoiceNames
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import AudioOptions, ResponseOptions, VoiceOptions
 from vivavoce.protocol.config import (
@@ -728,3 +729,52 @@ def test_secrets_are_not_echoed(s: Scenario) -> None:
     assert "secret" not in str(updated)
     assert isinstance(s.log[-1], Respond)
     assert "secret" in str(s.request.config)
+
+
+# Voices
+
+TEN = frozenset({"alloy", "ash", "cedar", "coral", "marin"})
+
+
+def voice(name: str) -> dict[str, object]:
+    return {"output": {"voice": name}}
+
+
+def test_P5_a_voice_that_the_engine_has_not_is_refused_with_those_it_has() -> None:
+    s = Scenario(voices=VoiceNames(TEN, "ash"))
+    s.session.receive(update(audio=voice("zork")), 0.0, 1)
+    options = ResponseOptions(audio=AudioOptions(output=VoiceOptions(voice="zork")))
+    s.session.receive(client.ResponseCreate(response=options), 0.0, 1)
+    s._collect(blameless=False)
+    assert s.errors == [
+        ("invalid_value", "session.audio.output.voice"),
+        ("invalid_value", "response.audio.output.voice"),
+    ]
+    messages = [e.error.message for e in s.sent if isinstance(e, server.Error)]
+    assert all("'alloy', 'ash', 'cedar', 'coral', and 'marin'" in text for text in messages)
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken"),
+    [("coral", "coral"), ("nova", "coral"), ("onyx", "cedar"), ("fable", "ash")],
+)
+def test_P5_a_voice_of_OpenAI_is_spoken_by_one_of_the_engines(asked: str, spoken: str) -> None:
+    s = Scenario(voices=VoiceNames(TEN, "ash"))
+    s.tell(update(audio=voice(asked)), client.ResponseCreate())
+    assert s.session.config.audio.output.voice == asked
+    assert s.request.config.audio.output.voice == spoken
+
+
+@pytest.mark.parametrize("name", ["get weather", "x" * 65, "", "a\nb", "a.b", "ok\n"])
+def test_P5_a_tool_whose_name_no_model_takes_is_refused(name: str) -> None:
+    s = Scenario()
+    s.session.receive(update(tools=[{"type": "function", "name": name}]), 0.0, 1)
+    s._collect(blameless=False)
+    assert s.errors == [("invalid_value", "session.tools[0].name")]
+
+
+@pytest.mark.parametrize("name", ["get_weather", "a-b", "x" * 64, "获取天气"])
+def test_P5_a_tool_may_have_a_name_in_letters_of_any_script(name: str) -> None:
+    s = Scenario()
+    s.tell(update(tools=[{"type": "function", "name": name}]))
+    assert s.errors == []

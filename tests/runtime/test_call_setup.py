@@ -165,6 +165,7 @@ def place(
                     default_assistant="echo",
                     make_id=ids(),
                     server_tools=server_tools,
+                    voices=parts.voices,
                 ),
                 admission=Admission(
                     registry,
@@ -710,5 +711,110 @@ def test_P8_no_frame_repeats_more_than_1_MiB_and_the_brain_reads_the_whole(tmp_p
         session = call.driver.machine
         assert isinstance(session, Session)
         assert [i for i in session.conversation if i.id in "io"] == [item, output]
+
+    place(tmp_path, story)
+
+
+SPEAKER = """
+name = "speaker"
+engine = "cascade"
+
+[instructions]
+default = "Answer."
+
+[cascade]
+brain = "openai"
+tts = "espeak"
+stt = "openai"
+
+[voice]
+name = "sage"
+"""
+
+
+@pytest.mark.parametrize("how", ["handshake", "query", "mint"])
+@pytest.mark.parametrize("voice", ["zork", "sage", "nova"])
+def test_P5_a_voice_that_nobody_speaks_with_is_refused_before_the_call(
+    tmp_path: Path, how: str, voice: str
+) -> None:
+    write(tmp_path, SPEAKER, "speaker")
+    bound: JsonObject = {"audio": {"output": {"voice": voice}}}
+
+    async def story(at: Place) -> None:
+        query = {"assistant": "speaker"} | ({"voice": voice} if how == "query" else {})
+        request = CallRequest("key", "http", query)
+        if how != "query":
+            at.caller = Caller(credential="key", key_id="key_1", session=bound)
+
+        async def ask() -> SessionConfig:
+            if how == "mint":
+                session, _ = await at.reception.preview(at.caller, request, at.caller)
+            else:
+                session = (await at.reception.admit(request)).spec.session
+            assert isinstance(session, SessionConfig)
+            return session
+
+        if voice == "zork":
+            with pytest.raises(CallRefused) as refused:
+                await ask()
+            assert (refused.value.code, refused.value.param) == (
+                "invalid_value", "session.audio.output.voice",
+            )  # fmt: skip
+            assert "'alloy', 'ash'" in refused.value.message
+        else:
+            assert (await ask()).audio.output.voice == voice
+
+    place(tmp_path, story, needs_stt_worker=False)
+
+
+def test_P17_a_program_that_plays_nothing_gets_the_answer_faster_than_real_time(
+    tmp_path: Path,
+) -> None:
+    """The scripted engine says what it reads, each word for a second or more."""
+    words = " ".join(["antidisestablishmentarianism"] * 60)
+
+    def ended(pace: dict[str, str]) -> tuple[float, float]:
+        found: list[tuple[float, float]] = []
+
+        async def story(at: Place) -> None:
+            wire = FakeWire()
+            await at.call(wire, **pace)
+            assert wire.client is not None
+            item = Message(role="user", content=(Part(type="input_text", text=words),))
+            wire.client.frame(codec.encode(client.ItemCreate(item=item)))
+            wire.client.frame(codec.encode(client.ResponseCreate()))
+            await asyncio.sleep(300)
+            done_at, done = wire.first(server.ResponseDone)
+            assert done.response.status == "completed"
+            began_at, _ = wire.first(server.ResponseCreated)
+            sound = sum(len(e.delta) for _, e in wire.all(server.AudioDelta))
+            found.append((done_at - began_at, audio.duration_ms(bytes(sound)) / 1000))
+
+        place(tmp_path, story)
+        return found[0]
+
+    took_s, sound_s = ended({"pace": "fast"})
+    assert sound_s > 60
+    assert took_s < 15
+    slow_s, same_s = ended({"pace": "real_time"})
+    assert same_s == sound_s
+    assert slow_s > sound_s - 10
+
+
+def test_P17_an_unknown_pace_is_refused(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire(), pace="slow")
+        assert (refused.value.code, refused.value.param) == ("invalid_value", "pace")
+
+    place(tmp_path, story)
+
+
+def test_the_path_of_azure_names_the_assistant_as_deployment(tmp_path: Path) -> None:
+    write(tmp_path, ECHO.replace('name = "echo"', 'name = "other"'), "other")
+
+    async def story(at: Place) -> None:
+        call = await at.call(FakeWire(), deployment="other")
+        assert call.spec.assistant.name == "other"
 
     place(tmp_path, story)

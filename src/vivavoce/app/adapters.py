@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from ..assistants import Assistant, KnownNames
 from ..config import Settings
+from ..core.voices import VoiceNames
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
 from ..engines.cascade import Cascade, OnStage, TranscribeOnlyEngine
@@ -154,6 +155,14 @@ class Adapters:
     def has_voice(self, assistant: Assistant, language: str) -> bool:
         """Return whether this machine can speak for the assistant. Raises `EngineError`."""
         return self._chosen("tts", assistant, language).installed()
+
+    def voices(self, assistant: Assistant, language: str) -> VoiceNames:
+        """Return the voices of a cascade. Any other engine takes any name."""
+        supported = None
+        if assistant.engine == "cascade":
+            spec = self._registry.get("tts", assistant.adapter("tts", language))
+            supported = spec.voices if spec else None
+        return VoiceNames(supported, assistant.voice.name)
 
     def is_local(self, assistant: Assistant, language: str) -> bool:
         """Return whether brain and voice run here, so that only this server delays an answer."""

@@ -153,6 +153,7 @@ class CallBuilder:
             idle_s=spec.limits.idle_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",
+            voices=self._parts.voices(spec.assistant, spec.language),
             scores_end_of_turn=scores_end_of_turn,
             limits=replace(self._limits, context_tokens=spec.limits.context_tokens),
         )
@@ -211,7 +212,7 @@ class CallBuilder:
         engine_work = EngineWork(
             engine,
             tools=await self._tools(spec),
-            run_ahead_s=self._settings.run_ahead_s,
+            run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             judge=judge,
         )
         driver = self._driver(spec, session, engine_work, recorder, seen)

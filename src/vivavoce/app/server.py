@@ -134,6 +134,7 @@ class Server:
                 make_id=make_id,
                 max_minutes=calls.max_minutes,
                 server_tools=parts.tools,
+                voices=parts.voices,
             ),
             admission=Admission(
                 registry,

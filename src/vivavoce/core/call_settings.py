@@ -11,6 +11,7 @@ from .effect_queue import Eff, Eff_contra, EffectQueue, EffectSink
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S
 from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+from .voices import ANY_VOICE, VoiceNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class CallSettings:
     `thinks_in_text`: the engine is asked when the user's words are known.
     `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
     `scores_end_of_turn`: a model answers `ScoreEndOfTurn`.
+    `voices`: the voices that the engine can speak with.
     `limits`: how much a client may ask for.
     """
 
@@ -44,6 +46,7 @@ class CallSettings:
     thinks_in_text: bool = False
     plays_out: bool = False
     scores_end_of_turn: bool = False
+    voices: VoiceNames = ANY_VOICE
     limits: Limits = DEFAULT_LIMITS
 
 

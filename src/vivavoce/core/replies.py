@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+
 from ..protocol import server
 from ..protocol.client import ResponseOptions
 from ..protocol.config import SessionConfig
@@ -41,6 +43,7 @@ class Replies:
         self._context = ContextWindow(call.limits.context_tokens)
         self._rate = TokenBucket(call.limits.tokens_per_minute, now)
         self._thinks_in_text = call.thinks_in_text
+        self._voices = call.voices
         self._running: dict[str, Reply] = {}
 
     @property
@@ -94,13 +97,24 @@ class Replies:
         self._effects.request(
             do.Respond(
                 reply.id,
-                reply.config,
+                self._with_own_voice(reply.config),
                 history,
                 paced=reply.in_conversation,
                 verbatim=reply.verbatim,
             )
         )
         return None
+
+    def _with_own_voice(self, config: SessionConfig) -> SessionConfig:
+        """Return the configuration with the engine's own name for its voice."""
+        asked = config.audio.output
+        voice = self._voices.resolve(asked.voice)
+        if voice == asked.voice:
+            return config
+        output = msgspec.structs.replace(asked, voice=voice)
+        return msgspec.structs.replace(
+            config, audio=msgspec.structs.replace(config.audio, output=output)
+        )
 
     def _read(self, reply: Reply) -> tuple[Item, ...] | None:
         """Return the items for the brain. None: they do not fit into its context window."""

@@ -26,6 +26,7 @@ from .ledger import Ledger
 from .limits import ConversationQuota, Weight, parts
 from .reply import Reply
 from .response_options import with_options
+from .voices import ANY_VOICE, VoiceNames
 
 MINIMUM_COMMIT_MS = 100
 ROOT = "root"  # as a `previous_item_id`: before the first item
@@ -41,6 +42,7 @@ def validate_session_update(
     *,
     voiced: bool,
     replying: bool,
+    voices: VoiceNames = ANY_VOICE,
 ) -> SessionConfig:
     """Validate a `session.update`, and return the changed session.
 
@@ -49,7 +51,10 @@ def validate_session_update(
     changed = _keep_tracing(config, config.merged(patch, default))
     room.judge_session(changed, default)
     room.judge_tools(len(new_mcp_tools(changed.tools, config.tools)))
-    _judge_voice(config, changed.audio.output.voice, voiced, "session.audio.output.voice")
+    voice = changed.audio.output.voice
+    if voice != config.audio.output.voice:
+        voices.judge(voice, "session.audio.output.voice")
+    _judge_voice(config, voice, voiced, "session.audio.output.voice")
     if replying and changed.audio.output.speed != config.audio.output.speed:
         raise InvalidRequest(
             "invalid_value",
@@ -220,6 +225,7 @@ def validate_response_create(
     asked: bool,
     room: ConversationQuota,
     voiced: bool,
+    voices: VoiceNames = ANY_VOICE,
 ) -> None:
     """Validate a `response.create`, of a client or of the server itself.
 
@@ -233,6 +239,9 @@ def validate_response_create(
                 f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
                 f"response.input[{index}].id",
             )
+    voice = with_options(config, options).audio.output.voice
+    if voice != config.audio.output.voice:
+        voices.judge(voice, "response.audio.output.voice")
     room.judge_options(options)
     _input(conversation, options.input or (), room, config.audio.input.format)
     if options.conversation == "none":
@@ -246,7 +255,6 @@ def validate_response_create(
         )
     if asked:  # answers to speech and to tool outputs are never refused
         room.judge()
-    voice = with_options(config, options).audio.output.voice
     _judge_voice(config, voice, voiced, "response.audio.output.voice")
 
 

@@ -13,9 +13,11 @@ from ..access.policy import Policy
 from ..assistants import Assistant
 from ..clock import now
 from ..core.types import Caller, JsonObject, ToolSpec
+from ..core.voices import ANY_VOICE, VoiceNames
 from ..errors import EngineError, InvalidRequest
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
+from ..protocol.validation_errors import wrong_value
 from ..store.base import ConversationRow, ItemRow, Store
 from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
@@ -76,6 +78,7 @@ class CallSpec:
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
+    paced: bool = True  # spoken answers stay near real time
 
 
 async def no_tools(_: Assistant) -> ToolRunners:
@@ -101,13 +104,15 @@ class CallResolver:
         make_id: Callable[[str], str],
         max_minutes: float = math.inf,
         server_tools: Callable[[Assistant], Awaitable[ToolRunners]] = no_tools,
+        voices: Callable[[Assistant, str], VoiceNames] = lambda _assistant, _language: ANY_VOICE,
     ) -> None:
         """`max_minutes`: the server's own limit for every call.
 
         `server_tools` returns the tools of an assistant that the server runs, or raises
-        `EngineError`.
+        `EngineError`. `voices` returns the voices of an assistant in a language.
         """
         self._server_tools = server_tools
+        self._voices = voices
         self._max_minutes = max_minutes
         self._assistants = assistants
         self._store = store
@@ -156,7 +161,7 @@ class CallResolver:
             if (found := self._assistants.get(named)) is None:
                 raise no_assistant(named, asks, self._assistants, self._policy, "assistant")
             return found
-        model = request.asked("model")
+        model = request.asked("model", "deployment")
         found = self._assistants.get(model) if model else None
         if found := found or self._assistants.get(self._default):
             self._require_start(found.name, caller, asks)
@@ -249,6 +254,10 @@ class CallResolver:
                 if voice := request.asked("voice"):
                     output: JsonObject = {"voice": voice}
                     session = session.merged({"type": "realtime", "audio": {"output": output}})
+                if (voice := session.audio.output.voice) != assistant.voice.name:
+                    voices = self._voices(assistant, language)
+                    voices.judge(voice, "session.audio.output.voice")
+            paced = _is_paced(request)
         except InvalidRequest as error:
             raise invalid(error) from None
         return CallSpec(
@@ -270,6 +279,7 @@ class CallResolver:
             # Programs written for other servers send the first event, and count responses.
             greet=isinstance(session, SessionConfig)
             and (caller.browser or request.query.get("greeting") == "true"),
+            paced=paced,
         )
 
     async def _tools_of(self, assistant: Assistant, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -316,10 +326,18 @@ class CallResolver:
 
         A name of another assistant that does not answer this call is not repeated.
         """
-        asked = request.asked("model")
+        asked = request.asked("model", "deployment")
         if asked is None or self._assistants.get(asked) is not None:
             return assistant.name
         return asked[:200]
+
+
+def _is_paced(request: CallRequest) -> bool:
+    """Return whether spoken answers stay near real time, as for a client that plays them."""
+    pace = request.asked("pace") or "real_time"
+    if pace not in ("real_time", "fast"):
+        raise InvalidRequest("invalid_value", wrong_value(pace, ("real_time", "fast")), "pace")
+    return pace == "real_time"
 
 
 def check_dialect(request: CallRequest) -> None:
