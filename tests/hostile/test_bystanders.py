@@ -180,7 +180,7 @@ def test_beside_an_event_full_of(beside: Watched, name: str) -> None:
 
 
 @pytest.mark.long
-def test_beside_fifteen_megabytes_of_audio(beside: Watched) -> None:
+def test_P15_beside_fifteen_megabytes_of_audio(beside: Watched) -> None:
     frame = wide('{"type":"input_audio_buffer.append","audio":"', "MBAw" * (15 * MIB // 4), '"}')
 
     async def attack(house: House) -> None:

@@ -147,7 +147,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield Gateway(server, server.key(), port)
 
 
-def test_a_client_that_reads_slowly_hears_every_delta_of_a_relayed_call(gateway: Gateway) -> None:
+def test_P0_a_client_that_reads_slowly_hears_every_delta_of_a_relayed_call(
+    gateway: Gateway,
+) -> None:
     async def story() -> None:
         async with gateway.call() as (client, _):
             await client.send('{"type":"response.cancel"}')
@@ -156,7 +158,7 @@ def test_a_client_that_reads_slowly_hears_every_delta_of_a_relayed_call(gateway:
     asyncio.run(story())
 
 
-def test_a_provider_that_reads_slowly_hears_every_append_of_a_relayed_call(
+def test_P0_a_provider_that_reads_slowly_hears_every_append_of_a_relayed_call(
     gateway: Gateway,
 ) -> None:
     async def story() -> None:
@@ -180,7 +182,7 @@ async def say(client: ClientConnection, kind: str, **fields: object) -> None:
     await client.send(json.dumps({"type": kind, **fields}))
 
 
-def test_a_client_that_reads_slowly_gets_retrieved_items_echoes_and_errors_whole(
+def test_P0_a_client_that_reads_slowly_gets_retrieved_items_echoes_and_errors_whole(
     served: Served, key: str
 ) -> None:
     """Of an engine of our own: sound of some seconds, long texts, and mistakes in between."""
