@@ -590,7 +590,7 @@ def test_P14_a_relayed_call_does_not_end_while_a_function_call_is_out() -> None:
 # A conversation that another model began
 
 
-def test_P3_calls_with_one_id_are_told_apart_to_a_new_upstream() -> None:
+def test_P3_calls_with_one_id_get_two_ids_at_a_new_upstream() -> None:
     history = (
         FunctionCall(id="a", name="look", call_id="call_0", arguments="1"),
         FunctionOutput(id="b", call_id="call_0", output="one"),

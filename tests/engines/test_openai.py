@@ -135,7 +135,7 @@ def retold(*history: Item) -> list[str]:
     return lines
 
 
-def test_P9_an_output_of_an_earlier_turn_is_told_where_it_arrived() -> None:
+def test_P9_an_output_of_an_earlier_turn_stands_where_it_arrived() -> None:
     history = (
         user("Look."),
         call("a", "1"),
@@ -181,7 +181,7 @@ def test_P9_words_beside_a_call_come_before_it() -> None:
     assert retold(*history) == ["user: Look.", "assistant: One moment.", "call 1", "= a cat"]
 
 
-def test_P9_a_call_that_follows_an_output_is_told_after_it() -> None:
+def test_P9_a_call_that_follows_an_output_comes_after_it() -> None:
     history = (user("Look."), call("a", "1"), output("a", "dark"), call("b", "2"), output("b", "!"))
     assert retold(*history) == ["user: Look.", "call 1", "= dark", "call 2", "= !"]
 
@@ -207,7 +207,7 @@ def test_P3_an_output_belongs_to_the_nearest_open_call_of_its_id() -> None:
     ]
 
 
-def test_P3_two_calls_of_one_turn_with_one_id_are_told_apart() -> None:
+def test_P3_two_calls_of_one_turn_with_one_id_get_two_ids() -> None:
     history = (call("x", "1"), call("x", "2"), output("x", "two"), output("x", "one"))
     assert retold(*history) == ["call 1 2", "= one", "= two"]
 

@@ -31,7 +31,7 @@ OPEN = {
     ("GET", "/readyz"),
     ("POST", "/api/sign-in"),  # takes a code
     ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
-    ("POST", "/v1/realtime/calls"),  # refuses everybody
+    ("POST", "/v1/realtime/calls"),  # answers 501 to every client
 }
 CLOSED = {
     ("GET", "/metrics"),

@@ -148,7 +148,7 @@ def messages(instructions: str, history: tuple[Item, ...]) -> list[JsonObject]:
 class _Told:
     """A conversation in the order of its items, which that grammar allows only in part.
 
-    An output that arrived in a later turn is told where it arrived, behind a copy of its call: the
+    An output that arrived in a later turn stands where it arrived, behind a copy of its call: the
     grammar has no other place for it. At the call itself stands `UNANSWERED`.
     """
 
@@ -157,7 +157,7 @@ class _Told:
         self._turns = list(accumulate(map(_begins_turn, history)))  # the number of each item's turn
         self._call_of = calls_of_outputs(history)
         self._output_of = {call: output for output, call in self._call_of.items()}
-        self._calls: dict[int, _ToldCall] = {}  # not told yet, by the index of their items
+        self._calls: dict[int, _ToldCall] = {}  # still to be sent, by the index of their items
         self._told: list[JsonObject] = []
         self._numbers = count(1)
         self._ids = {item.call_id for item in history if isinstance(item, FunctionCall)}
@@ -177,7 +177,7 @@ class _Told:
                 case Message(role=role, content=parts):
                     self._tell_message(index, role, parts)
                 case _:
-                    pass  # an output is told with its call
+                    pass  # an output stands behind its call
         self._tell_calls()
         return self._told
 
