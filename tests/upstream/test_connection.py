@@ -148,3 +148,29 @@ class Ends:
 
     def lost(self, code: int, reason: str) -> None:
         self._ended.set_result((code, reason))
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("user-1", "user-1"), (None, None), ("a b", None), ("a\r\nX: y", None), ("x" * 257, None)],
+)
+def test_the_providers_handshake_has_the_clients_safety_identifier(
+    given: str | None, sent: str | None
+) -> None:
+    async def story() -> str | None:
+        seen: list[str | None] = []
+
+        async def talk(connection: ServerConnection) -> None:
+            assert connection.request is not None
+            seen.append(connection.request.headers.get("OpenAI-Safety-Identifier"))
+
+        async with serve(talk, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            base_url = f"http://127.0.0.1:{port}/v1"
+            socket = await connect(base_url, "m", KEY, largest=10_000, safety_identifier=given)
+            ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+            socket.join(Ends(ended))
+            await asyncio.wait_for(ended, 10)
+        return seen[0]
+
+    assert asyncio.run(story()) == sent

@@ -103,6 +103,7 @@ class CallBuilder:
                 key,
                 largest=self._settings.max_message_bytes,
                 timeout_s=self._settings.slow_client_timeout_s,
+                safety_identifier=spec.safety_identifier,
             )
         except connection.NotConnected as error:
             raise CallRefused(

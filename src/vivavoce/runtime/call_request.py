@@ -41,6 +41,7 @@ class CallRequest:
     query: Mapping[str, str] = field(default_factory=dict)
     dialect: DialectName = "ga"
     audio: AudioKind = "events"
+    safety_identifier: str | None = None  # of the end user, for a hosted model (protocol §1.13)
 
     def asked(self, *names: str) -> str | None:
         """Return the first of these query parameters that is not empty."""
@@ -79,6 +80,7 @@ class CallSpec:
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
     paced: bool = True  # spoken answers stay near real time
+    safety_identifier: str | None = None
 
 
 async def no_tools(_: Assistant) -> ToolRunners:
@@ -280,6 +282,7 @@ class CallResolver:
             greet=isinstance(session, SessionConfig)
             and (caller.browser or request.query.get("greeting") == "true"),
             paced=paced,
+            safety_identifier=request.safety_identifier,
         )
 
     async def _tools_of(self, assistant: Assistant, context: ToolContext) -> tuple[ToolSpec, ...]:

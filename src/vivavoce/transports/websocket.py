@@ -140,7 +140,13 @@ class WebSocketEndpoint:
         if request_credentials.speaks_beta(headers.get("openai-beta"), offered):
             dialect = "beta"
         return UpgradeRequest(
-            CallRequest(credential, "websocket", query, dialect),
+            CallRequest(
+                credential,
+                "websocket",
+                query,
+                dialect,
+                safety_identifier=headers.get("openai-safety-identifier"),
+            ),
             request_credentials.select_subprotocol(offered),
         )
 

@@ -8,6 +8,7 @@ writes the address into `assistant.toml`. It may therefore be a private address,
 from __future__ import annotations
 
 import logging
+import re
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import VivavoceError
@@ -17,6 +18,8 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 log = logging.getLogger(__name__)
 
 WITHIN_S = 8.0  # shorter than the time in which a call must be set up
+SAFETY_IDENTIFIER = 256
+_PLAIN = re.compile(rf"[!-~]{{1,{SAFETY_IDENTIFIER}}}")
 _SCHEMES = {"https": "wss", "http": "ws"}
 
 
@@ -50,12 +53,19 @@ async def connect(
     largest: int,
     within_s: float = WITHIN_S,
     timeout_s: float = SLOW_PEER_TIMEOUT_S,
+    safety_identifier: str | None = None,
 ) -> Socket:
-    """Open the connection, or raise `NotConnected`."""
+    """Open the connection, or raise `NotConnected`.
+
+    `safety_identifier`: the client's id of its end user, which the provider gets if it is plain
+    ASCII of at most `SAFETY_IDENTIFIER` characters.
+    """
     if not key or not (key.isascii() and key.isprintable()):
         message = "The assistant's provider has no usable key on this server."
         raise NotConnected("upstream_not_configured", message, retry=False)
     headers = {"Authorization": f"Bearer {key}"}
+    if _PLAIN.fullmatch(safety_identifier or ""):
+        headers["OpenAI-Safety-Identifier"] = safety_identifier or ""
     try:
         return await dial(
             address(base_url, model),
