@@ -818,3 +818,32 @@ def test_the_path_of_azure_names_the_assistant_as_deployment(tmp_path: Path) -> 
         assert call.spec.assistant.name == "other"
 
     place(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("kind", "byte", "bytes_per_ms"), [("pcmu", b"\xff", 8), ("pcm", b"\0", 48)]
+)
+def test_P10_a_commit_counts_all_audio_that_was_appended(
+    tmp_path: Path, kind: str, byte: bytes, bytes_per_ms: int
+) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        await at.call(wire)
+        assert wire.client is not None
+        take: JsonObject = {"format": {"type": f"audio/{kind}"}, "turn_detection": None}
+        patch: JsonObject = {"type": "realtime", "audio": {"input": take}}
+        for event in (
+            client.SessionUpdate(session=patch),
+            client.AudioAppend(audio=byte * bytes_per_ms * 99),
+            client.AudioCommit(),
+        ):
+            wire.client.frame(codec.encode(event))
+            await asyncio.sleep(0.1)
+        _, refused = wire.first(server.Error)
+        assert refused.error.message.endswith("but buffer only has 99.00ms of audio.")
+        wire.client.frame(codec.encode(client.AudioAppend(audio=byte * bytes_per_ms)))
+        wire.client.frame(codec.encode(client.AudioCommit()))
+        await asyncio.sleep(0.1)
+        assert len(wire.all(server.AudioCommitted)) == 1
+
+    place(tmp_path, story)
