@@ -115,7 +115,7 @@ def output(call_id: str, text: str) -> FunctionOutput:
 
 
 def retold(*history: Item) -> list[str]:
-    """What the model reads, one line for each message. Checks the grammar of the calls."""
+    """Return what the model reads, one line for each message. Check the grammar of the calls."""
     lines, waiting, ids = [], list[str](), set[str]()
     for message in messages("", history):
         if message["role"] == "tool":
