@@ -10,8 +10,9 @@ import pytest
 from vivavoce.errors import AssistantError
 from vivavoce.knowledge import ingest, schedule
 from vivavoce.knowledge.chunks import LONGEST, markdown
-from vivavoce.knowledge.normalize import fold, sound, terms
+from vivavoce.knowledge.normalize import sound, terms
 from vivavoce.knowledge.search import KnowledgeIndex
+from vivavoce.text.folding import fold
 
 from ..support.folders import files
 from ..support.growth import LINEAR, growth

@@ -14,7 +14,7 @@ import re
 
 import msgspec
 
-from .normalize import fold
+from ..text.folding import fold
 
 CHUNK_CHARACTERS = 1200  # a longer section is cut between paragraphs: only a part is an answer
 LONGEST = 4 * CHUNK_CHARACTERS  # a longer paragraph is cut too: a question looks at all of a chunk

@@ -7,10 +7,11 @@ on one side it drops on the other.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 import snowballstemmer
+
+from ..text.folding import fold
 
 LANGUAGES = ("en", "it", "es")
 WORD_CHARACTERS = 40  # of a word, by which it is known
@@ -99,23 +100,6 @@ _SAME = {
         premio|traduccion interprete|cafe pausa|autobus lanzadera|silencio tranquilo descanso
         rezar|entrada billete|acreditacion credencial pase""",
 }
-
-
-def fold(text: str) -> str:
-    """Lower case, without accents; apostrophes, dashes and digits in one spelling.
-
-    Every digit of any script becomes an ASCII one. So what a pattern takes for digits is what
-    `int` reads.
-    """
-    plain = text.replace("’", "'")
-    if plain.isascii():
-        return plain.lower()
-    decomposed = unicodedata.normalize("NFKD", plain).lower()
-    return "".join(_ascii_digit(c) for c in decomposed if not unicodedata.combining(c))
-
-
-def _ascii_digit(c: str) -> str:
-    return str(unicodedata.digit(c)) if c.isdigit() else c
 
 
 @lru_cache(maxsize=20_000)

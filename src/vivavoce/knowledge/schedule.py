@@ -10,9 +10,10 @@ import csv
 import datetime as dt
 import re
 
-from . import calendar
+from ..text import calendar
+from ..text.folding import fold
 from .chunks import LONGEST, Chunk, ScheduleEvent
-from .normalize import LANGUAGES, fold
+from .normalize import LANGUAGES
 
 _COLUMNS = {
     "date": ("date", "day", "data", "giorno", "fecha", "dia"),

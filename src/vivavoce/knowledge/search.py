@@ -18,8 +18,9 @@ from itertools import pairwise
 import msgspec
 from rapidfuzz import fuzz, process
 
+from ..text.folding import fold
 from .chunks import Chunk
-from .normalize import fold, sound, stem, synonyms, terms
+from .normalize import sound, stem, synonyms, terms
 
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2

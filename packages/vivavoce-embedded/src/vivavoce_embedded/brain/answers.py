@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from vivavoce.knowledge.calendar import WEEKDAYS
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.knowledge.normalize import fold, terms
+from vivavoce.knowledge.normalize import terms
 from vivavoce.knowledge.search import Hit, KnowledgeIndex
+from vivavoce.text.calendar import WEEKDAYS
+from vivavoce.text.folding import fold
 
 from . import questions, schedule_answers
 from .phrases import PHRASES

@@ -11,8 +11,9 @@ import re
 
 import msgspec
 
-from vivavoce.knowledge.calendar import MONTHS, WEEKDAYS
-from vivavoce.knowledge.normalize import fold
+from vivavoce.text import clock
+from vivavoce.text.calendar import MONTHS, WEEKDAYS
+from vivavoce.text.folding import fold
 
 _RELATIVE = {
     "en": {"day after tomorrow": 2, "tomorrow": 1, "today": 0, "tonight": 0},
@@ -37,10 +38,13 @@ _DAY_OF = {
 _SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
 
 _LATE = re.compile(
-    r"\b(pm|p\.?m\.?|p m|evening|tonight|afternoon|sera|stasera|pomeriggio|noche|tarde)\b"
+    rf"(?<![^\W\d])(?:{clock.PM})|"
+    r"\b(evening|tonight|afternoon|sera|stasera|pomeriggio|noche|tarde)\b"
 )
 _NIGHT = re.compile(r"\b(evening|tonight|sera|stasera|noche)\b")
-_EARLY = re.compile(r"\b(am|a\.?m\.?|a m|morning|mattina|mattino|manana)\b")
+_EARLY = re.compile(
+    rf"(?<=\d)(?: ?(?:{clock.AM}))|\b(?:a\.m|a m)\b|\b(morning|mattina|mattino|manana)\b"
+)
 _NOON = re.compile(r"\b(noon|midday|mezzogiorno|mediodia)\b")
 _MIDNIGHT = re.compile(r"\b(midnight|mezzanotte|medianoche)\b")
 _PAST = re.compile(r"\b(half|quarter|\d{1,2})(?: minutes?)? (past|to) (\d{1,2})\b")
@@ -49,10 +53,11 @@ _AFTER = (
     r"(?: (?:and |e |y )?(half|mezza|mezzo|media|(?:un )?quarto|cuarto|[0-5]\d)"
     r"| (meno|menos) (?:un )?(quarto|cuarto|\d{1,2}))?"
 )
+_HALF = rf"{clock.AM}|{clock.PM}"
 _CLOCKS = (
-    re.compile(r"\b(\d{1,2})[:.](\d{2})\b"),
+    re.compile(rf"\b(\d{{1,2}})[:.h](\d{{2}})(?: ?(?:{_HALF})|\b)"),
+    re.compile(rf"\b(\d{{1,2}})(?: (\d{{2}}))? ?(?:{_HALF}|o'? ?clock\b|uhr\b|h\b)"),
     re.compile(rf"\b(?:{_AT}) ?(\d{{1,2}}){_AFTER}\b(?![:.\d])"),
-    re.compile(r"\b(\d{1,2})(?: (\d{2}))? ?(?:am|pm|a\.?m\b|p\.?m\b|a m|p m|o'? ?clock)\b"),
     re.compile(r"\b(\d{1,2})(?: e| y)? (mezza|media|30|15|45)\b"),
 )
 _BARE = re.compile(rf"\b(\d{{1,2}}){_AFTER}\b")
@@ -139,11 +144,17 @@ def _number(word: str) -> int:
 
 
 def _of(hour: int, minute: int, text: str, said: str) -> Found | None:
-    if hour == 12 and _EARLY.search(text) and not _LATE.search(text):
-        hour = 0
-    elif hour < 12 and _LATE.search(text) and hour != 0:
-        hour += 12
-    return Found(f"{hour:02d}:{minute:02d}", said) if hour < 24 and minute < 60 else None
+    """Apply the half of the day that stands at the time itself, or anywhere in the utterance."""
+    early, late = _EARLY.search(said), _LATE.search(said)
+    if not early and not late:
+        early, late = _EARLY.search(text), _LATE.search(text)
+    half: clock.Half | None = None
+    if late and hour < 12:
+        half = "pm" if hour else None
+    elif early and not late and hour == 12:
+        half = "am"
+    written = clock.written(hour, minute, half)
+    return Found(written, said) if written and written != "24:00" else None
 
 
 def part_of_day(text: str) -> tuple[str, str] | None:

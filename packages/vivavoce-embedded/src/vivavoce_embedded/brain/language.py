@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from vivavoce.knowledge.normalize import FILLER, fold, stem
+from vivavoce.knowledge.normalize import FILLER, stem
 from vivavoce.knowledge.search import KnowledgeIndex
+from vivavoce.text.folding import fold
 
 MARGIN = 1.0  # in words
 CHARACTERS = 240  # of a text, by which its language is known

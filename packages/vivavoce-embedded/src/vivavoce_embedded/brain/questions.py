@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from vivavoce.knowledge.calendar import MONTHS
-from vivavoce.knowledge.normalize import fold, stem
+from vivavoce.knowledge.normalize import stem
+from vivavoce.text.calendar import MONTHS
+from vivavoce.text.folding import fold
 
 _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|"

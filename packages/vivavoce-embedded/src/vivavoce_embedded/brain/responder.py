@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from vivavoce.knowledge import calendar
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.knowledge.search import KnowledgeIndex
+from vivavoce.text import calendar
 
 from . import dialogue, phrases, questions, results, slot_filling, tools
 from .answers import Answers, titles

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from vivavoce.knowledge import calendar
 from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers
 from vivavoce.knowledge.search import KnowledgeIndex
+from vivavoce.text import calendar
 
 from .phrases import PHRASES
 from .questions import asks_topic

@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from vivavoce.knowledge.calendar import MONTHS, WEEKDAYS
 from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.normalize import terms
 from vivavoce.knowledge.search import KnowledgeIndex
+from vivavoce.text.calendar import MONTHS, WEEKDAYS
 
 from .dates import find_date, find_time, find_weekday, part_of_day
 from .utterance import UserUtterance

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from vivavoce.knowledge.normalize import fold
+from vivavoce.text.folding import fold
 
 from . import slots, tools
 from .budget import Budget, Spent

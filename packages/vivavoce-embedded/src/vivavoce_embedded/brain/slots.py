@@ -16,7 +16,7 @@ from itertools import islice
 import msgspec
 from rapidfuzz import fuzz
 
-from vivavoce.knowledge.normalize import fold
+from vivavoce.text.folding import fold
 
 from . import phrases
 from .budget import Budget

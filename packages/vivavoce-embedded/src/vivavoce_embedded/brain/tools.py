@@ -18,7 +18,8 @@ from itertools import islice
 import msgspec
 
 from vivavoce.core.types import ToolSpec
-from vivavoce.knowledge.normalize import WORD_CHARACTERS, fold, stem, terms
+from vivavoce.knowledge.normalize import WORD_CHARACTERS, stem, terms
+from vivavoce.text.folding import fold
 
 from . import slots
 from .budget import STEPS, Budget, Spent

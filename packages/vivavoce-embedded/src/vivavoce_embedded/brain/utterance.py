@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from vivavoce.knowledge.normalize import fold, terms
+from vivavoce.knowledge.normalize import terms
+from vivavoce.text.folding import fold
 
 from .numbers import digits
 
