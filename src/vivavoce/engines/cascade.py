@@ -24,6 +24,7 @@ from ..errors import EngineError
 from ..knowledge.base import Passage, Retriever
 from ..protocol.items import FunctionCall, Item, Message
 from ..protocol.server import Usage
+from ..text.sentences import Sentences
 from .base import (
     AudioChunk,
     Brain,
@@ -37,7 +38,6 @@ from .base import (
     VoiceRequest,
 )
 from .boundary import contained
-from .sentences import Sentences
 
 SENTENCES_AHEAD = 2  # written, and not yet given a voice
 PASSAGES = 4  # of the knowledge, for one request
@@ -184,7 +184,7 @@ class Cascade:
     async def _think_in_sentences(
         self, request: Respond, written: asyncio.Queue[str | FunctionCall | None]
     ) -> tuple[Usage, GenerationCut | None]:
-        sentences = Sentences()
+        sentences = Sentences(self._language)
         first = _First(self._on_stage, "brain")
 
         async def put(pieces: list[str | FunctionCall]) -> None:

@@ -7,15 +7,14 @@ the best chunk covers too little of the question, the brain gives no answer.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import terms
 from vivavoce.knowledge.search import Hit, KnowledgeIndex
 from vivavoce.text.calendar import WEEKDAYS
 from vivavoce.text.folding import fold
+from vivavoce.text.sentences import sentences
 
 from . import questions, schedule_answers
 from .phrases import PHRASES
@@ -28,8 +27,6 @@ CERTAIN = 0.8  # from which a chunk is read without a fact of the wanted kind
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
-
-_SENTENCE = re.compile(r"(?<=[.!?])[\"”»)]*\s+(?=[A-ZÀ-Ý¿¡\"“«(\d])")
 
 
 class Answers:
@@ -104,7 +101,7 @@ class Answers:
         chunk = self.topic(last_said)
         if chunk is None:
             return None
-        rest = [s for s in sentences(chunk.text) if s not in last_said]
+        rest = [s for s in sentences(chunk.text, chunk.language) if s not in last_said]
         text = _fit(rest) or PHRASES[language].no_more
         return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
@@ -125,13 +122,13 @@ class Answers:
 
     def _told(self, chunk: Chunk, said: UserUtterance) -> BrainReply:
         """Read a chunk from its beginning."""
-        text = _fit(sentences(chunk.text))
+        text = _fit(sentences(chunk.text, chunk.language))
         return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
     def _extract(
         self, chunk: Chunk, said: UserUtterance, kinds: Sequence[str], strict: bool
     ) -> str:
-        every = sentences(chunk.text)
+        every = sentences(chunk.text, chunk.language)
         if strict and kinds and not any(
             questions.shows(kind, s, fold(s)) for s in every for kind in kinds
         ):  # fmt: skip
@@ -155,11 +152,6 @@ class Answers:
         return _fit([every[i] for i in kept], must=every[best])
 
 
-@lru_cache(maxsize=4096)
-def sentences(text: str) -> tuple[str, ...]:
-    return tuple(s.strip() for s in _SENTENCE.split(text) if s.strip())
-
-
 def _fit(chosen: Sequence[str], must: str = "") -> str:
     said: list[str] = []
     for sentence in chosen[:SENTENCES]:
@@ -170,7 +162,7 @@ def _fit(chosen: Sequence[str], must: str = "") -> str:
 
 
 def _holds(chunk: Chunk, kinds: Sequence[str]) -> bool:
-    return any(questions.shows(kinds[0], s, fold(s)) for s in sentences(chunk.text))
+    return any(questions.shows(kinds[0], s, fold(s)) for s in sentences(chunk.text, chunk.language))
 
 
 def titles(index: KnowledgeIndex, most: int) -> list[str]:
