@@ -11,23 +11,22 @@ Markdown is cut at its headings. Other ways to ask for a piece are written under
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
+from ..text import markdown as reader
 from ..text.folding import fold
+from ..text.sentences import sentences
 
 CHUNK_CHARACTERS = 1200  # a longer section is cut between paragraphs: only a part is an answer
 LONGEST = 4 * CHUNK_CHARACTERS  # a longer paragraph is cut too: a question looks at all of a chunk
 
-_HEADING = re.compile(r"^#{1,6}(?=\s)")
+_END = (".", "!", "?", "…", ":", ";", ",", ")", "”", '"')
 _ALSO = re.compile(
     r"^(?:also asked(?: as)?|anche chiesto(?: come)?|altre domande|tambien se pregunta|"
-    r"otras preguntas)\s*:\s*(.*)$"
+    r"otras preguntas|auch gefragt)\s*:\s*(.*)$"
 )
-_FENCE = re.compile(r"^(```|~~~)")
-_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\[\]]{0,1000}\)")
-_MARKS = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
-_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
 
 
 class ScheduleEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,37 +55,46 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 def markdown(text: str, language: str, source: str) -> list[Chunk]:
     """Return the sections of a Markdown file that have a text, each with its heading."""
+    return sections(reader.read(text), language, source)
+
+
+def sections(document: reader.Document, language: str, source: str) -> list[Chunk]:
+    """Return a chunk or more for each section that has a text."""
     chunks: list[Chunk] = []
     names = _Names(source)
-    title, also, lines = _stem_of(source), list[str](), list[str]()
-
-    def close() -> None:
+    for section in document.sections:
+        title = section.title or _stem_of(source)
+        also, paragraphs = _also_asked(section.paragraphs)
         chunks.extend(
             Chunk(
                 id=names.next(title),
                 title=title,
                 text=part,
                 language=language,
-                also=tuple(also),
+                also=also,
                 source=source,
             )
-            for part in _parts(lines)
+            for part in _parts(paragraphs)
         )
-
-    fenced = False
-    for line in _without_front_matter(text).splitlines():
-        fenced ^= bool(_FENCE.match(line.strip()))
-        if not fenced and (heading := _heading(line)):
-            close()
-            title, also, lines = _plain(heading), [], []
-        elif asked := _ALSO.match(fold(_plain(line))):
-            # Folding may change the length, so the examples stay folded: they are only compared.
-            examples = (example.strip(" \"'“”«»") for example in re.split(r"[;|]", asked[1]))
-            also += [example for example in examples if example]
-        elif not _FENCE.match(line.strip()):
-            lines.append(line)
-    close()
     return chunks
+
+
+def _also_asked(paragraphs: list[list[str]]) -> tuple[tuple[str, ...], list[str]]:
+    """Take the lines of examples out of the paragraphs, and join the other lines of each."""
+    also: list[str] = []
+    kept: list[str] = []
+    for lines in paragraphs:
+        said: list[str] = []
+        for line in lines:
+            if asked := _ALSO.match(fold(line)):
+                # Folding may change the length, so the examples stay folded: they are only compared
+                examples = (each.strip(" \"'“”«»") for each in re.split(r"[;|]", asked[1]))
+                also += [each for each in examples if each]
+            else:
+                said.append(line)
+        if said:
+            kept.append(" ".join(said))
+    return tuple(also), kept
 
 
 class _Names:
@@ -108,35 +116,12 @@ class _Names:
         return found
 
 
-def _heading(line: str) -> str:
-    """Return the text of a heading without the hashes that close it; "" for another line."""
-    if not _HEADING.match(line):
-        return ""
-    text = line.lstrip("#").strip()
-    bare = text.rstrip("#")
-    return bare.rstrip() if bare != text and bare[-1:].isspace() else text
-
-
-def _without_front_matter(text: str) -> str:
-    if not text.startswith("---\n"):
-        return text
-    end = text.find("\n---", 4)
-    return text if end < 0 else text[end + 4 :]
-
-
-def _parts(lines: list[str]) -> list[str]:
-    """Return the lines as speech would say them, in pieces of at most some `CHUNK_CHARACTERS`."""
-    paragraphs, current = list[str](), list[str]()
-    for line in [*lines, ""]:
-        if line.strip():
-            item = _BULLET.match(line)
-            said = _plain(_BULLET.sub("", line)).strip().lstrip(">").strip()
-            current.append(said if not item or said.endswith((".", "!", "?")) else f"{said}.")
-        elif current:
-            paragraphs += cut(" ".join(current))
-            current = []
+def _parts(paragraphs: Sequence[str]) -> list[str]:
+    """Join the paragraphs into pieces of at most some `CHUNK_CHARACTERS`."""
     parts: list[str] = []
-    for paragraph in paragraphs:
+    *before, last = paragraphs or [""]
+    ended = [each if each.endswith(_END) else f"{each}." for each in before]
+    for paragraph in (piece for each in (*ended, last) for piece in cut(each)):
         if parts and len(parts[-1]) + len(paragraph) < CHUNK_CHARACTERS:
             parts[-1] += f" {paragraph}"
         else:
@@ -146,18 +131,15 @@ def _parts(lines: list[str]) -> list[str]:
 
 def cut(text: str) -> list[str]:
     """Cut a long text into pieces of at most `LONGEST` characters, after a sentence or a word."""
-    pieces: list[str] = []
-    start = 0
-    while len(text) - start > LONGEST:
-        ends = (text.rfind(mark, start + LONGEST // 2, start + LONGEST) for mark in (". ", " "))
-        end = next((at + 1 for at in ends if at >= 0), start + LONGEST)
-        pieces.append(text[start:end].strip())
-        start = end
-    return [piece for piece in (*pieces, text[start:].strip()) if piece]
-
-
-def _plain(line: str) -> str:
-    return _MARKS.sub("", _LINK.sub(r"\1", line))
+    if len(text) <= LONGEST:
+        return [text.strip()] if text.strip() else []
+    pieces = [""]
+    for sentence in sentences(text, longest=LONGEST):
+        if len(pieces[-1]) + len(sentence) < LONGEST:
+            pieces[-1] = f"{pieces[-1]} {sentence}".strip()
+        else:
+            pieces.append(sentence)
+    return [piece for piece in pieces if piece]
 
 
 def _slug(title: str) -> str:
