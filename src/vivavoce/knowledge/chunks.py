@@ -30,7 +30,10 @@ _ALSO = re.compile(
 
 
 class ScheduleEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a programme. Times are HH:MM, the date is ISO or empty; "" is not known."""
+    """One row of a programme. Times are HH:MM, the date is ISO or empty; "" is not known.
+
+    An end before the start is on the next day. `24:00` is the midnight that ends the day.
+    """
 
     title: str
     weekday: int  # 0 is Monday
@@ -41,6 +44,7 @@ class ScheduleEvent(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str = ""
     track: str = ""
     kind: str = ""  # talk, workshop, keynote, …
+    status: str = ""  # cancelled, postponed, or "" if it takes place
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,18 +7,40 @@ read in all languages that have none of their own.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..assistants.knowledge_files import FILE_BYTES
 from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError, read_text
+from ..text import markdown
 from . import schedule
-from .chunks import Chunk, markdown
+from .chunks import Chunk, sections
+from .csv_file import Remark, UnreadableCsvError
 
 CHARACTERS = 32 * 1024 * 1024  # of one assistant, in all files
 CHUNKS = 5000  # of one assistant, in all languages; an index of them takes about 20 MB
+
+
+class KnowledgeRead(NamedTuple):
+    """The chunks of an assistant's files, and what their author should know.
+
+    `mistakes` are rows and comments that cannot be used as they are written. `warnings` name all
+    else that is not read.
+    """
+
+    chunks: tuple[Chunk, ...]
+    mistakes: list[Mistake]
+    warnings: list[Mistake]
+
+
+class FileRead(NamedTuple):
+    """The chunks of one file, and what its author should know."""
+
+    chunks: list[Chunk]
+    mistakes: list[Remark]
+    warnings: list[Remark]
 
 
 def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, ...]:
@@ -26,8 +48,15 @@ def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, 
 
     Raises `AssistantError` with every file that cannot be read or exceeds a limit.
     """
+    return inspect(files, languages).chunks
+
+
+def inspect(files: Iterable[FolderFile], languages: Sequence[str]) -> KnowledgeRead:
+    """Return the chunks of all files with all mistakes and warnings. Raises as `load` does."""
     chunks: list[Chunk] = []
+    fatal: list[Mistake] = []
     mistakes: list[Mistake] = []
+    warnings: list[Mistake] = []
     ordered = sorted(set(files))
     siblings = [Path(file.path) for file in ordered]
     characters = 0
@@ -35,41 +64,77 @@ def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, 
         try:
             text = read_text(file, FILE_BYTES)
         except UnreadableFileError as error:
-            mistakes.append(Mistake(str(file), "", error.line, error.reason))
+            fatal.append(Mistake(str(file), "", error.line, error.reason))
             continue
         characters += len(text)
         if characters > CHARACTERS:
-            mistakes.append(Mistake(str(file), "", None, f"makes it over {CHARACTERS} characters"))
+            fatal.append(Mistake(str(file), "", None, f"makes it over {CHARACTERS} characters"))
             break
         try:
-            chunks += read(path, text, languages, siblings=siblings)
-        except csv.Error as error:
-            mistakes.append(Mistake(str(file), "", None, str(error)))
+            found = read_file(path, text, languages, siblings=siblings)
+        except UnreadableCsvError as error:
+            fatal.append(Mistake(str(file), "", error.line, str(error)))
+            continue
+        chunks += found.chunks
+        mistakes += _named(file, found.mistakes)
+        warnings += _named(file, found.warnings)
         if len(chunks) > CHUNKS:
-            mistakes.append(Mistake(str(file), "", None, f"makes it over {CHUNKS} chunks"))
+            fatal.append(Mistake(str(file), "", None, f"makes it over {CHUNKS} chunks"))
             break
-    if mistakes:
-        raise AssistantError(mistakes)
-    return tuple(chunks)
+    if fatal:
+        raise AssistantError(fatal)
+    return KnowledgeRead(tuple(chunks), mistakes, warnings)
+
+
+def _named(file: FolderFile, remarks: Iterable[Remark]) -> list[Mistake]:
+    return [Mistake(str(file), r.column, r.line or None, r.message) for r in remarks]
 
 
 def read(
     path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
 ) -> list[Chunk]:
     """Return the chunks of one file's text. A file that is not CSV is read as Markdown."""
+    return read_file(path, text, languages, siblings).chunks
+
+
+def read_file(
+    path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
+) -> FileRead:
+    """Return the chunks of one file's text, with the mistakes and warnings of all languages.
+
+    Raises `UnreadableCsvError`.
+    """
     languages = _bases(languages)
     marked = language_of(path, languages)
     if path.suffix.lower() not in (".csv", ".tsv"):
-        return markdown(text, marked or languages[0], path.name)
-    if marked or not schedule.is_programme(schedule.rows(text)):
-        return schedule.table(text, marked or languages[0], path.name)
-    own = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
-    return [
-        chunk
-        for language in languages
-        if language not in own
-        for chunk in schedule.table(text, language, path.name)
-    ]
+        document = markdown.read(text)
+        found = sections(document, marked or languages[0], path.name)
+        mistakes = [Remark(line, "", message) for line, message in document.mistakes]
+        return _unless_empty(FileRead(found, mistakes, []))
+    file = schedule.read(text)
+    told = [marked or languages[0]]
+    if not marked and schedule.is_programme(file):
+        own = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
+        told = [language for language in languages if language not in own]
+    tables = [schedule.chunks(file, language, path.name) for language in told]
+    return (
+        _unless_empty(
+            FileRead(
+                [chunk for each in tables for chunk in each.chunks],
+                list(dict.fromkeys(remark for each in tables for remark in each.mistakes)),
+                list(dict.fromkeys(remark for each in tables for remark in each.warnings)),
+            )
+        )
+        if tables
+        else FileRead([], [], [])
+    )
+
+
+def _unless_empty(found: FileRead) -> FileRead:
+    """Warn of a file in which there is nothing to say."""
+    if found.chunks or found.mistakes:
+        return found
+    return found._replace(warnings=[*found.warnings, Remark(0, "", "has no text to answer with")])
 
 
 def language_of(path: Path, languages: Sequence[str]) -> str | None:

@@ -1,34 +1,24 @@
 """Read tables: a programme becomes events, and any other table becomes plain sentences.
 
-A CSV file is a programme if it has columns for day, start and title (end, room, speaker, track are
-welcome; `title_it` is the title in Italian). Days are ISO dates or names of weekdays.
+A CSV file is a programme if it has columns for day, start and title (end, room, speaker, track and
+status are welcome; `title_it` is the title in Italian). `columns.py` knows their names.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
 import re
+from typing import NamedTuple
 
 from ..text import calendar
-from ..text.folding import fold
+from ..text.clock import UnclearError
+from ..text.dates import read_stamp
+from . import csv_file, schedule_rows
 from .chunks import LONGEST, Chunk, ScheduleEvent
+from .columns import Columns
+from .csv_file import CsvFile, Remark, Row
 from .normalize import LANGUAGES
+from .schedule_rows import ScheduleReader, Unread
 
-_COLUMNS = {
-    "date": ("date", "day", "data", "giorno", "fecha", "dia"),
-    "start": ("start", "time", "from", "begin", "begins", "ora", "inizio", "hora", "inicio"),
-    "end": ("end", "to", "until", "ends", "fine", "fin"),
-    "room": ("room", "place", "location", "where", "hall", "sala", "luogo", "lugar"),
-    "title": ("title", "session", "talk", "titolo", "titulo"),
-    "speaker": ("speaker", "speakers", "who", "relatore", "relatori", "ponente", "ponentes"),
-    "track": ("track", "theme", "topic", "tema"),
-    "kind": ("kind", "type", "tipo"),
-    "also": ("also", "also asked"),
-    "about": ("abstract", "description", "summary", "about", "descrizione", "descripcion"),
-}
-_REQUIRED = {"date", "start", "title"}
-_TIME = re.compile(r"^(\d{1,2})[:.h](\d{2})")
 # Rooms that are called by a common noun take an article in English.
 _ARTICLE = re.compile(
     r"^(?!the )(?!.* \w$).*(hall|auditorium|theatre|theater|lounge|area|foyer|gallery|library|"
@@ -37,106 +27,98 @@ _ARTICLE = re.compile(
 )
 
 
-def rows(text: str) -> list[dict[str, str]]:
-    """Return the rows of a CSV file with a heading line. It separates by comma, semicolon or tab.
+class TableChunks(NamedTuple):
+    """The chunks of a table in one language, and what its author should know."""
 
-    Raises `csv.Error`.
-    """
-    lines = text.lstrip("\ufeff").splitlines()
-    if not lines:
-        return []
-    separator = max(",;\t", key=lines[0].count)
-    reader = csv.DictReader(lines, delimiter=separator)
-    return [
-        {str(k).strip(): v[:LONGEST].strip() for k, v in row.items() if isinstance(v, str) and k}
-        for row in reader
-    ]
+    chunks: list[Chunk]
+    mistakes: list[Remark]
+    warnings: list[Remark]
 
 
-def is_programme(table: list[dict[str, str]]) -> bool:
-    return bool(table) and _named(table[0], "en").keys() >= _REQUIRED
+def read(text: str) -> CsvFile:
+    """Return the rows of a CSV file. It separates by comma, semicolon, tab or bar."""
+    return csv_file.read(text, schedule_rows.is_heading)
+
+
+def is_programme(file: CsvFile) -> bool:
+    """Return whether the columns are those of a programme. A start may carry the date."""
+    columns = Columns(file.headings)
+    missing = columns.missing()
+    if missing != ["date"]:
+        return not missing and bool(file.rows)
+    starts = columns.find("start", "")
+    return any(_has_date(row.cells[starts[0]]) for row in file.rows)
+
+
+def _has_date(cell: str) -> bool:
+    try:
+        return read_stamp(cell, day_first=True).day is not None
+    except UnclearError:
+        return False
 
 
 def table(text: str, language: str, source: str) -> list[Chunk]:
-    """One chunk per row, in one language. A programme's row that has no date or time is text."""
-    found = rows(text)
-    programme = is_programme(found) and language in LANGUAGES  # others have no sentences for it
-    chunks = []
-    for number, row in enumerate(found, start=2):
-        event = _event(_named(row, language)) if programme else None
-        if event:
-            chunks.append(_of_event(event, row, language, f"{source}:{number}", source))
-        elif said := ". ".join(f"{k}: {v}" for k, v in row.items() if v):
-            chunks.append(
-                Chunk(
-                    id=f"{source}:{number}",
-                    title=next((v for v in row.values() if v), ""),
-                    text=f"{said}."[:LONGEST],
-                    language=language,
-                    source=source,
-                )
-            )
-    return chunks
+    """Return a chunk per row, in one language."""
+    return chunks(read(text), language, source).chunks
 
 
-def _named(row: dict[str, str], language: str) -> dict[str, str]:
-    """Return the row under our names, a column of the language before the general one."""
-    folded = {re.sub(r"[\s.-]+", "_", fold(k)): v for k, v in row.items()}
-    named: dict[str, str] = {}
-    for name, aliases in _COLUMNS.items():
-        for alias in (a.replace(" ", "_") for a in aliases):
-            value = folded.get(f"{alias}_{language}") or folded.get(alias)
-            if value is None and name == "title":
-                value = next((v for k, v in folded.items() if k.startswith(f"{alias}_")), None)
-            if value is not None:
-                named.setdefault(name, value)
-    return named
+def chunks(file: CsvFile, language: str, source: str) -> TableChunks:
+    """Return a chunk per row. A programme's row that has no date or time is plain text."""
+    mistakes, warnings = list(file.mistakes), list(file.warnings)
+    programme = is_programme(file)
+    spoken = programme and language in LANGUAGES  # other languages have no sentences for it
+    reader = ScheduleReader(file, language)
+    found: list[Chunk] = []
+    for row in file.rows:
+        event = reader.event(row) if programme else Unread([])
+        if isinstance(event, Unread):
+            mistakes += event.remarks
+        if isinstance(event, ScheduleEvent) and spoken:
+            found.append(_of_event(event, reader, row, language, source))
+        elif chunk := _of_row(file, row, language, source):
+            found.append(chunk)
+    if programme:
+        warnings += schedule_rows.unread_columns(file)
+    else:
+        warnings += schedule_rows.almost(file)
+    return TableChunks(found, mistakes, warnings)
 
 
-def _event(row: dict[str, str]) -> ScheduleEvent | None:
-    start = _time(row["start"])
-    try:
-        day = dt.date.fromisoformat(row["date"])
-        date, weekday = day.isoformat(), day.weekday()
-    except ValueError:
-        name = calendar.weekday(row["date"])
-        if name is None:
-            return None
-        date, weekday = "", name
-    if not start or not row["title"]:
+def _of_row(file: CsvFile, row: Row, language: str, source: str) -> Chunk | None:
+    """Return a row as text, or None for one without a heading over any cell."""
+    named = [(n, c) for n, c in zip(file.headings, row.cells, strict=True) if n and c]
+    if not named:
         return None
-    return ScheduleEvent(
-        title=row["title"],
-        date=date,
-        weekday=weekday,
-        start=start,
-        end=_time(row.get("end", "")),
-        room=row.get("room", ""),
-        speaker=row.get("speaker", ""),
-        track=row.get("track", ""),
-        kind=fold(row.get("kind", "")),
+    text = ". ".join(f"{name}: {cell}" for name, cell in named)
+    return Chunk(
+        id=f"{source}:{row.line}",
+        title=named[0][1],
+        text=f"{text}."[:LONGEST],
+        language=language,
+        source=source,
     )
-
-
-def _time(text: str) -> str:
-    match = _TIME.match(text.strip())
-    return f"{int(match[1]):02d}:{match[2]}" if match and int(match[1]) < 24 else ""
 
 
 def _of_event(
-    event: ScheduleEvent, row: dict[str, str], language: str, name: str, source: str
+    event: ScheduleEvent, reader: ScheduleReader, row: Row, language: str, source: str
 ) -> Chunk:
-    named = _named(row, language)
-    text = [sentence(event, language), named.get("about", ""), track(event, language)]
+    text = [sentence(event, language), reader.text(row, "about"), track(event, language)]
+    also = (each.strip() for each in reader.text(row, "also").split(";"))
     return Chunk(
-        id=name,
+        id=f"{source}:{row.line}",
         title=event.title,
         text=" ".join(part for part in text if part)[:LONGEST],
         language=language,
-        also=tuple(a.strip() for a in named.get("also", "").split(";") if a.strip()),
+        also=tuple(each for each in also if each),
         source=source,
         event=event,
     )
+
+
+_STATUS = {
+    "cancelled": {"en": "is cancelled", "it": "è annullato", "es": "se ha cancelado"},
+    "postponed": {"en": "is postponed", "it": "è rinviato", "es": "se ha aplazado"},
+}
 
 
 def day(event: ScheduleEvent, language: str) -> str:
@@ -173,8 +155,10 @@ def hours(event: ScheduleEvent, language: str) -> str:
 
 
 def sentence(event: ScheduleEvent, language: str) -> str:
-    """Everything about an event that has a place in a programme, to be spoken."""
+    """Return everything about an event that has a place in a programme, to be spoken."""
     when, where = hours(event, language), place(event, language)
+    if event.status:
+        return f"{event.title}, {when}, {_STATUS[event.status][language]}."
     who = speakers(event, language)
     verb = {"en": "is", "it": "è", "es": "es"}[language]
     said = f"{event.title} {verb} {' '.join(filter(None, (when, where)))}."
