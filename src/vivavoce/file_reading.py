@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,13 +106,19 @@ def read_bytes(file: Path | FolderFile, limit: int) -> bytes:
 
 
 def read_text(file: Path | FolderFile, limit: int) -> str:
-    """Read a file as UTF-8. Raises `UnreadableFileError`, with the line that is not UTF-8."""
+    """Read a file as UTF-8, or as UTF-16 if it begins with the mark of that.
+
+    Raises `UnreadableFileError`, with the line that is not UTF-8.
+    """
     data = read_bytes(file, limit)
+    marked = len(data) > 2 and data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
+    encoding = "utf-16" if marked else "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableFileError(f"is not UTF-8 ({error.reason})", line) from None
+        name = "UTF-16" if marked else "UTF-8"
+        raise UnreadableFileError(f"is not {name} ({error.reason})", line) from None
 
 
 def entries(folder: Path, name: str) -> list[Entry]:

@@ -20,6 +20,7 @@ from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..errors import ConfigError, EngineError
+from ..knowledge.base import Retriever
 from ..tools.base import ToolRunner
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .data_folder import DataFolder
@@ -106,7 +107,14 @@ class Adapters:
             voice or Tones(),  # never asked to speak: the session is in text
             language=language,
             on_stage=on_stage,
+            retriever=await self._retriever(assistant, language),
         )
+
+    async def _retriever(self, assistant: Assistant, language: str) -> Retriever | None:
+        """Return the search for a brain that wants passages; None for any other."""
+        if self._chosen("brain", assistant, language).knowledge != "passages":
+            return None
+        return await self._resources.retriever(assistant, language)
 
     async def transcriber(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """Make the engine of a transcription session. Raises `EngineError`."""
@@ -201,6 +209,7 @@ class Adapters:
                 spec = self._chosen(kind, assistant, language)
                 if spec.installed():
                     await spec.preload(self._request(spec, assistant, language))
+            await self._retriever(assistant, language)
         await self.end_of_turn_model()
 
     async def _of(self, kind: CascadeKind, assistant: Assistant, language: str) -> Any:  # noqa: ANN401

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..assistants import SHIPPED, Assistant, Catalogue, load
+from ..engines.registry import Registry, installed
 from ..engines.scripted import script
+from ..errors import AssistantError, Mistake
+from ..file_reading import FolderFile, UnreadableFileError
 from ..knowledge import ingest
+from ..toml import line_of, read_toml, toml_lines
 from .adapters import known
 from .data_folder import DataFolder
+
+FILE = "assistant.toml"
+FILE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedAssistant:
-    """An assistant without mistakes, and the number of chunks that its knowledge files gave."""
+    """An assistant without mistakes, and the number of chunks that its knowledge files gave.
+
+    `warnings` name what its author wrote and the assistant does not use.
+    """
 
     assistant: Assistant
     chunks: int
+    warnings: list[Mistake] = field(default_factory=list)
 
 
 def load_catalogue(data: DataFolder) -> Catalogue:
@@ -36,10 +47,61 @@ def assistant_folder(data: DataFolder, name: str) -> Path:
     return own if own.exists() else SHIPPED / name
 
 
-def check_assistant(folder: Path) -> CheckedAssistant:
+def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAssistant:
     """Load an assistant, its knowledge and its script. Raises `MistakesError`: every mistake."""
-    assistant = load(folder, known())
-    chunks = ingest.load(assistant.knowledge_files(), assistant.languages)
+    registry = registry or installed()
+    assistant = load(folder, known(registry))
+    found = ingest.inspect(assistant.knowledge_files(), assistant.languages)
+    mistakes = [*_unserved_languages(assistant, registry), *found.mistakes]
+    if mistakes:
+        raise AssistantError(mistakes)
     if (file := assistant.script()) is not None:
         script.load(file)
-    return CheckedAssistant(assistant, len(chunks))
+    warnings = [*found.warnings, *_unused_knowledge(assistant, registry, len(found.chunks))]
+    return CheckedAssistant(assistant, len(found.chunks), warnings)
+
+
+def _unserved_languages(assistant: Assistant, registry: Registry) -> list[Mistake]:
+    """Name the languages that the assistant's brain does not answer in.
+
+    A recogniser that does not know a language is no mistake, because people can type.
+    """
+    if assistant.engine != "cascade":
+        return []
+    mistakes: list[Mistake] = []
+    for language in assistant.languages:
+        name = assistant.adapter("brain", language)
+        spec = registry.get("brain", name)
+        if spec is None or spec.languages is None:
+            continue
+        if language not in spec.languages and language.partition("-")[0] not in spec.languages:
+            served = ", ".join(sorted(spec.languages))
+            message = f'the brain "{name}" does not answer in "{language}", only in {served}'
+            mistakes.append(_mistake(assistant, "languages", message))
+    return mistakes
+
+
+def _unused_knowledge(assistant: Assistant, registry: Registry, chunks: int) -> list[Mistake]:
+    """Warn of knowledge that no brain of the assistant reads."""
+    if not chunks:
+        return []
+    if assistant.engine != "cascade":
+        message = f"the engine {assistant.engine!r} does not read these {chunks} chunks"
+        return [_mistake(assistant, "knowledge", message)]
+    brains = {assistant.adapter("brain", language) for language in assistant.languages}
+    specs = (registry.get("brain", name) for name in sorted(brains))
+    return [
+        _mistake(assistant, "knowledge", f'the brain "{spec.name}" does not read knowledge')
+        for spec in specs
+        if spec is not None and spec.knowledge == "unused"
+    ]
+
+
+def _mistake(assistant: Assistant, key: str, message: str) -> Mistake:
+    """Place a sentence at a key of the assistant's own file."""
+    try:
+        lines = toml_lines(read_toml(FolderFile(assistant.folder, FILE), FILE_BYTES).text)
+        line = line_of(lines, (key,))
+    except UnreadableFileError:
+        line = None
+    return Mistake(f"{assistant.folder.name}/{FILE}", key, line, message)

@@ -65,6 +65,8 @@ def check(
     except MistakesError as error:
         mistakes = error.mistakes
     if json:
+        for warning in checked.warnings if not mistakes else ():
+            warn(str(warning))
         print_json([{"file": m.file, "line": m.line, "key": m.key, "message": m.message}
               for m in mistakes])  # fmt: skip
     elif mistakes:
@@ -73,6 +75,8 @@ def check(
     else:
         assistant = checked.assistant
         tools = len(assistant.tools())
+        for warning in checked.warnings:
+            warn(str(warning))
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "

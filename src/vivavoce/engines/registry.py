@@ -99,6 +99,9 @@ class AdapterSpec(Generic[A]):
     """True if each use occupies one of a few worker processes."""
     languages: frozenset[str] | None = None
     """The languages that it supports. None: any."""
+    knowledge: Literal["passages", "own", "unused"] = "passages"
+    """How a brain gets the assistant's knowledge: as passages of each request, by reading all of
+    it itself (`own`), or not at all (`unused`)."""
     voices: frozenset[str] | None = None
     """The voices of a `tts` adapter. None: any name."""
     notices: tuple[Notice, ...] = ()

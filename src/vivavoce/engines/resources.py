@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
+
+import msgspec
 
 from ..assistants import Assistant
 from ..config import Settings
 from ..errors import AssistantError, EngineError
 from ..knowledge import ingest
+from ..knowledge.base import Retriever
 from ..knowledge.chunks import Chunk
 from .leases import NullWaitObserver, WaitObserver
 
@@ -82,6 +85,24 @@ class AdapterResources:
         """Return the texts of the assistant's knowledge files. Raises `EngineError`."""
         return await self.for_assistant("vivavoce.knowledge", assistant, _read)
 
+    async def retriever(self, assistant: Assistant, language: str) -> Retriever | None:
+        """Return the search in its knowledge files; None: it has none. Raises `EngineError`.
+
+        A language without files of its own gets those of all others: a model can translate them.
+        """
+        chunks = await self.knowledge(assistant)
+        base = language.partition("-")[0]
+        if not chunks or any(chunk.language == base for chunk in chunks):
+            return await self.for_assistant("vivavoce.retriever", assistant, self._index)
+
+        async def translated(_: Assistant) -> Retriever | None:
+            return await _indexed([msgspec.structs.replace(c, language=base) for c in chunks])
+
+        return await self.for_assistant(f"vivavoce.retriever.{base}", assistant, translated)
+
+    async def _index(self, assistant: Assistant) -> Retriever | None:
+        return await _indexed(await self.knowledge(assistant))
+
     def count_busy(self, pool: WorkerPool) -> None:
         """Include the pool of a `limited` adapter in the metric of busy recognisers."""
         self._pools.append(pool)
@@ -91,12 +112,23 @@ class AdapterResources:
         return sum(pool.busy for pool in self._pools)
 
 
+async def _indexed(chunks: Sequence[Chunk]) -> Retriever | None:
+    from ..knowledge.memory import MemoryRetriever  # its libraries are for knowledge only
+
+    return await asyncio.to_thread(MemoryRetriever, chunks) if chunks else None
+
+
 async def _read(assistant: Assistant) -> tuple[Chunk, ...]:
     """Read the files again: they may have changed since the assistant was checked."""
     try:
-        return await asyncio.to_thread(
-            lambda: ingest.load(assistant.knowledge_files(), assistant.languages)
+        found = await asyncio.to_thread(
+            lambda: ingest.inspect(assistant.knowledge_files(), assistant.languages)
         )
     except AssistantError as error:
         log.error("knowledge_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
         raise EngineError("the knowledge of this assistant has mistakes") from None
+    if found.mistakes:
+        first = str(found.mistakes[0])
+        told = {"assistant": assistant.name, "mistakes": len(found.mistakes), "first": first}
+        log.warning("knowledge_has_mistakes", extra=told)
+    return found.chunks

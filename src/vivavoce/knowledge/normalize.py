@@ -1,7 +1,8 @@
 """Words as the index and the questions share them: folded, without filler, cut to their stem.
 
-English, Italian and Spanish. Both sides of a comparison must go through here; what a rule drops
-on one side it drops on the other.
+English, Italian and Spanish have filler words and synonyms. Other languages have a stemmer, or only
+their words, which is enough to find passages for a language model. Both sides of a comparison must
+go through here, because a rule that drops a word must drop it on both.
 """
 
 from __future__ import annotations
@@ -16,8 +17,17 @@ from ..text.folding import fold
 LANGUAGES = ("en", "it", "es")
 WORD_CHARACTERS = 40  # of a word, by which it is known
 
-_ALGORITHMS = {"en": "english", "it": "italian", "es": "spanish"}
+_ALGORITHMS = {
+    "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian",
+    "id": "indonesian", "it": "italian", "lt": "lithuanian", "nb": "norwegian", "ne": "nepali",
+    "nl": "dutch", "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian",
+    "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish",
+}  # fmt: skip
+_AVAILABLE = frozenset(snowballstemmer.algorithms())  # other versions have fewer
 _WORD = re.compile(r"[a-z0-9]+")
+_ANY_WORD = re.compile(r"\w+")
 _HYPHENATED = re.compile(r"\b[a-z]+(?:-[a-z]+)+\b")
 _LETTERED = re.compile(
     r"\b(room|hall|stage|gate|lab|level|stand|booth|sala|aula|stanza|salon)"
@@ -104,8 +114,12 @@ _SAME = {
 
 @lru_cache(maxsize=20_000)
 def stem(word: str, language: str) -> str:
+    """Return the stem of a word, or the word itself in a language without a stemmer."""
+    algorithm = _ALGORITHMS.get(language)
+    if algorithm is None or algorithm not in _AVAILABLE:
+        return word
     # A stemmer keeps the word it works on, so threads must not share one; making one is cheap.
-    stemmed: str = snowballstemmer.stemmer(_ALGORITHMS[language]).stemWord(word)
+    stemmed: str = snowballstemmer.stemmer(algorithm).stemWord(word)
     return stemmed
 
 
@@ -116,6 +130,8 @@ def terms(text: str, language: str) -> list[str]:
     a lone letter says nothing.
     """
     folded = _WIFI.sub("wifi", fold(text))
+    if language not in LANGUAGES:
+        return [stem(w[:WORD_CHARACTERS], language) for w in _ANY_WORD.findall(folded)]
     filler = FILLER[language]
     found = [
         stem(w[:WORD_CHARACTERS], language)
@@ -143,7 +159,7 @@ def sound(word: str) -> str:
 def synonyms(language: str) -> dict[str, frozenset[str]]:
     """For each stem the other stems that may mean the same."""
     same: dict[str, set[str]] = {}
-    for line in _SAME[language].split("|"):
+    for line in _SAME.get(language, "").split("|"):
         group = {stem(word, language) for word in line.split()}
         for word in group:
             same.setdefault(word, set()).update(group - {word})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vivavoce.engines.base import Brain, SpeechToText
 from vivavoce.engines.registry import AdapterRequest, AdapterSpec
 from vivavoce.engines.resources import AdapterResources
+from vivavoce.knowledge.normalize import LANGUAGES
 
 if TYPE_CHECKING:
     from vivavoce.assistants import Assistant
@@ -116,4 +117,11 @@ pocketsphinx = AdapterSpec(
     languages=frozenset({"en"}),
     notices=(ENGLISH_ONLY,),
 )
-extractive = AdapterSpec(kind="brain", name="extractive", make=_make_brain, preload=_preload_brain)
+extractive = AdapterSpec(
+    kind="brain",
+    name="extractive",
+    make=_make_brain,
+    preload=_preload_brain,
+    languages=frozenset(LANGUAGES),
+    knowledge="own",
+)

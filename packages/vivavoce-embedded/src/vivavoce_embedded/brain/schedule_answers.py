@@ -14,6 +14,7 @@ from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
+from vivavoce.text.clock import DAY, minutes, span
 
 from .phrases import PHRASES
 from .questions import asks_topic
@@ -30,7 +31,9 @@ class Programme:
 
     def __init__(self, index: KnowledgeIndex) -> None:
         self.index = index
-        self.events = sorted((chunk.event for chunk in index.chunks if chunk.event), key=_order)
+        known = (chunk.event for chunk in index.chunks if chunk.event)
+        # A cancelled event is in no list. Its own chunk says that it is cancelled.
+        self.events = sorted((event for event in known if not event.status), key=_order)
         self._wishes = ScheduleQueryParser(index, self.events)
 
     def answer(
@@ -90,9 +93,9 @@ class Programme:
 
     def _following(self, event: ScheduleEvent) -> list[ScheduleEvent]:
         """Return the rest of an event's day."""
-        ends = event.end or event.start
+        _, ends = span(event.start, event.end)
         same_day = [e for e in self.events if (e.date, e.weekday) == (event.date, event.weekday)]
-        return [e for e in same_day if e.start >= ends and e != event]
+        return [e for e in same_day if minutes(e.start) >= ends and e != event]
 
     def _say(self, found: Sequence[ScheduleEvent], wish: ScheduleQuery, language: str) -> str:
         if len(found) == 1:
@@ -114,6 +117,8 @@ class Programme:
 
 def about(event: ScheduleEvent, wanted: Sequence[str], language: str) -> str:
     """One event, and of it what was asked for."""
+    if event.status:
+        return sentence(event, language)
     title, who = event.title, speakers(event, language)
     is_ = {"en": "is", "it": "è", "es": "es"}[language]
     match wanted[0] if wanted else "":
@@ -147,27 +152,51 @@ def _is_on(event: ScheduleEvent, today: str, weekday: int) -> bool:
 
 
 def _is_at(event: ScheduleEvent, now: dt.datetime) -> bool:
-    today = _is_on(event, now.date().isoformat(), now.weekday())
-    return today and event.start <= now.strftime("%H:%M") < (event.end or event.start)
+    """Return whether an event takes place now. It may have begun the evening before."""
+    begins, ends = span(event.start, event.end)
+    minute = now.hour * 60 + now.minute
+    return any(
+        begins <= minute + days * DAY < ends and _is_on(event, day.isoformat(), day.weekday())
+        for days in (0, 1)
+        for day in [now.date() - dt.timedelta(days)]
+    )
 
 
 def _is_to_come(event: ScheduleEvent, now: dt.datetime) -> bool:
     today = now.date().isoformat()
     if event.date > today:
         return True
-    return _is_on(event, today, now.weekday()) and event.start > now.strftime("%H:%M")
+    minute = now.hour * 60 + now.minute
+    return _is_on(event, today, now.weekday()) and minutes(event.start) > minute
 
 
 def _fits(event: ScheduleEvent, wish: ScheduleQuery) -> bool:
-    if wish.date is not None:
-        weekday = dt.date.fromisoformat(wish.date).weekday()
-        if not _is_on(event, wish.date, weekday):
+    if not _fits_day(event, wish):
+        return False
+    if wish.between:
+        first, last = map(minutes, wish.between)
+        if not first <= minutes(event.start) < last:
             return False
-    if wish.weekday is not None and event.weekday != wish.weekday:
-        return False
-    if wish.between and not wish.between[0] <= event.start < wish.between[1]:
-        return False
-    if wish.at and not event.start <= wish.at < (event.end or f"{event.start}~"):
-        return False
     exact = ((wish.room, event.room), (wish.track, event.track), (wish.kind, event.kind))
     return all(wanted in (None, is_) for wanted, is_ in exact)
+
+
+def _fits_day(event: ScheduleEvent, wish: ScheduleQuery) -> bool:
+    """Compare day and time. At half past midnight, an event of the evening before may go on."""
+    if not wish.at:
+        return _is_wanted(event, wish, 0)
+    begins, ends = span(event.start, event.end)
+    at = minutes(wish.at)
+    ends = max(ends, begins + 1)  # without an end, only at its start
+    return any(
+        begins <= at + days * DAY < ends and _is_wanted(event, wish, days) for days in (0, 1)
+    )
+
+
+def _is_wanted(event: ScheduleEvent, wish: ScheduleQuery, days: int) -> bool:
+    """Return whether the day is right, `days` after the event began."""
+    if wish.date is not None:
+        day = dt.date.fromisoformat(wish.date) - dt.timedelta(days)
+        if not _is_on(event, day.isoformat(), day.weekday()):
+            return False
+    return wish.weekday is None or (event.weekday + days) % 7 == wish.weekday

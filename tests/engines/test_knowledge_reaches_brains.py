@@ -1,0 +1,167 @@
+"""Every brain is told what the assistant knows, or its author is."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.catalogue import check_assistant
+from vivavoce.app.data_folder import DataFolder
+from vivavoce.assistants import load
+from vivavoce.config import NetSection, OpenAISection, Settings
+from vivavoce.core.effects import Respond
+from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
+from vivavoce.engines.registry import Registry, installed
+from vivavoce.engines.resources import AdapterResources
+from vivavoce.engines.scripted.script import Rule, Script
+from vivavoce.errors import AssistantError
+from vivavoce.knowledge.chunks import markdown
+from vivavoce.knowledge.memory import MemoryRetriever
+from vivavoce.knowledge.normalize import LANGUAGES
+from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.items import Message, Part
+from vivavoce.testing import scripted_server
+
+from ..support.endpoints import KEY, serving
+from ..support.folders import write
+
+CLOUD = 'name = "ada"\ncascade = { stt = "openai", brain = "openai", tts = "openai" }\n'
+GARDEN = "# Garten\n\nDer Garten öffnet um acht Uhr.\n\n# Frühstück\n\nEs gibt Brot.\n"
+
+
+def asked(text: str) -> Respond:
+    message = Message(role="user", content=(Part(type="input_text", text=text),))
+    return Respond("resp_1", SessionConfig(output_modalities=("text",)), (message,))
+
+
+def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = f'{CLOUD}languages = ["de"]\n'
+    folder = write(tmp_path / "assistants", toml, knowledge__haus_md=GARDEN)
+    received: list[str] = []
+    read = scripted_server._question
+
+    def spy(chat: scripted_server._Chat) -> object:
+        question = read(chat)
+        received.append(question.instructions)
+        return question
+
+    monkeypatch.setattr(scripted_server, "_question", spy)
+
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None: ...
+
+    async def story() -> None:
+        async with serving(Script(rules=(Rule(say="Um acht."),))) as served:
+            chosen = Settings(
+                openai=OpenAISection(base_url=served.base_url, api_key=SecretStr(KEY)),
+                net=NetSection(allow_private=True),
+            )
+            async with Adapters(chosen, DataFolder(tmp_path / "data")) as adapters:
+                ada = load(folder, known())
+                engine = await adapters.engine(ada, "de", lambda stage, ms: None)
+                await engine.respond(asked("Wann öffnet der Garten?"), emit)
+
+    asyncio.run(story())
+    (instructions,) = received
+    assert "Der Garten öffnet um acht Uhr." in instructions
+    assert "[haus.md] Garten" in instructions
+
+
+def test_K8_a_language_without_files_gets_the_passages_of_the_others(tmp_path: Path) -> None:
+    folder = write(tmp_path, f'{CLOUD}languages = ["de", "it-CH"]\n', knowledge__haus_md=GARDEN)
+    empty = write(tmp_path, f"{CLOUD}languages = ['de']\n")
+
+    async def story() -> None:
+        async with AdapterResources(Settings(), tmp_path / "cache") as resources:
+            for language in ("de", "it-CH"):
+                retriever = await resources.retriever(load(folder, known()), language)
+                assert retriever is not None
+                (best, *_) = await retriever.search("Garten", language, 1)
+                assert best.title == "Garten"
+            nothing = load(empty, known())
+            (empty / "knowledge").mkdir(exist_ok=True)
+            (empty / "knowledge/haus.md").unlink()
+            assert await resources.retriever(nothing, "de") is None
+
+    asyncio.run(story())
+
+
+def test_K8_the_embedded_brain_reads_the_knowledge_itself() -> None:
+    spec = installed().get("brain", "extractive")
+    assert spec is not None
+    assert spec.knowledge == "own"
+    assert spec.languages == frozenset(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "query"),
+    [
+        ("de", GARDEN, "Wann sind die Gärten offen?"),
+        ("fr", "# Jardin\n\nLe jardin ouvre.\n\n# Pain\n\nIl y a du pain.", "les jardins ?"),
+        ("ru", "# Сад\n\nСад открыт.\n\n# Хлеб\n\nЕсть хлеб.", "Когда открыт сад?"),
+        ("xx", "# Gorp\n\nGorp blim.\n\n# Plim\n\nPlom.", "gorp"),
+    ],
+)
+def test_K8_knowledge_in_any_language_is_found(language: str, text: str, query: str) -> None:
+    retriever = MemoryRetriever(markdown(text, language, "a.md"))
+    (best, *_) = asyncio.run(retriever.search(query, language, 1))
+    assert best.text == markdown(text, language, "a.md")[0].text
+
+
+def test_K8_a_language_that_the_brain_does_not_answer_in_is_a_mistake(tmp_path: Path) -> None:
+    toml = 'name = "ada"\n\nlanguages = ["en", "de-AT"]\n'
+    with pytest.raises(AssistantError) as caught:
+        check_assistant(write(tmp_path, toml))
+    (mistake,) = caught.value.mistakes
+    assert str(mistake).startswith("ada/assistant.toml:3: languages: ")
+    assert '"extractive" does not answer in "de-AT"' in mistake.message
+    check_assistant(write(tmp_path, f'{CLOUD}languages = ["de-AT"]\n'))
+    check_assistant(write(tmp_path, 'name = "ada"\nlanguages = ["it-CH", "en-GB"]\n'))
+    check_assistant(
+        write(tmp_path, 'name = "ada"\nlanguages = ["en", "de"]\ncascade.brain.en = "extractive"\n'
+                        'cascade.brain.de = "openai"\n')
+    )  # fmt: skip
+
+
+def test_K8_knowledge_that_no_brain_reads_is_a_warning(tmp_path: Path) -> None:
+    folder = write(tmp_path, f"{CLOUD}languages = ['de']\n", knowledge__haus_md=GARDEN)
+    assert check_assistant(folder).warnings == []
+    found = installed()
+    brain = found.get("brain", "openai")
+    assert brain is not None
+    deaf = dataclasses.replace(brain, knowledge="unused")
+    registry = Registry({**found.specs, ("brain", "openai"): deaf}, found.broken)
+    (warning,) = check_assistant(folder, registry).warnings
+    assert 'the brain "openai" does not read knowledge' in str(warning)
+    scripted = 'name = "ada"\nengine = "scripted"\n'
+    (warning,) = check_assistant(write(tmp_path, scripted, knowledge__a_md="# A\nB.")).warnings
+    assert "does not read these" in warning.message
+
+
+def test_K3_check_names_what_is_not_used_as_written(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        'name = "ada"\n',
+        knowledge__agenda_csv="day,start,title\nMonday,9 or 10,Bread\n",
+        knowledge__a_md="# A\n\nB.\n\n<!-- c\n",
+    )
+    with pytest.raises(AssistantError) as caught:
+        check_assistant(folder)
+    told = [str(mistake) for mistake in caught.value.mistakes]
+    assert told[0].startswith("ada/knowledge/a.md:5: a comment begins here")
+    assert told[1].startswith("ada/knowledge/agenda.csv:2: start: ")
+
+
+def test_K4_check_warns_of_columns_that_are_not_read(tmp_path: Path) -> None:
+    table = "day,start,title,sponsor\nMonday,9:00,Bread,Oven Ltd\n"
+    folder = write(tmp_path, 'name = "ada"\n', knowledge__agenda_csv=table, knowledge__a_md="")
+    assert [str(each) for each in check_assistant(folder).warnings] == [
+        "ada/knowledge/a.md: has no text to answer with",
+        "ada/knowledge/agenda.csv:1: sponsor: this column is not read",
+    ]
