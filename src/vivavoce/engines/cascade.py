@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, OutputChunk, ToolRequested
+from ..core.ledger import Word
 from ..core.tool_calls import tool_specs
 from ..core.types import Transcript
 from ..errors import EngineError
@@ -25,6 +26,7 @@ from ..knowledge.base import Passage, Retriever
 from ..protocol.items import FunctionCall, Item, Message
 from ..protocol.server import Usage
 from ..text.sentences import Sentences
+from ..text.spoken import SpokenSentence, SpokenText
 from .base import (
     AudioChunk,
     Brain,
@@ -215,6 +217,7 @@ class Cascade:
         output = request.config.audio.output
         voice = VoiceRequest(name=output.voice, speed=output.speed, language=self._language)
         first: _First | None = None
+        spoken = SpokenText()
         while (piece := await written.get()) is not None:
             if isinstance(piece, FunctionCall):
                 await speaking.put(piece)
@@ -222,19 +225,23 @@ class Cascade:
             sound: ChunkQueue = asyncio.Queue(PIECES_AHEAD)
             first = first or _First(self._on_stage, "tts")
             await speaking.put(sound)
-            tasks.create_task(self._voice(piece, voice, sound, first))
+            tasks.create_task(self._voice(spoken.read(piece), voice, sound, first))
         await speaking.put(None)
 
     async def _voice(
-        self, text: str, voice: VoiceRequest, sound: ChunkQueue, first: _First
+        self, sentence: SpokenSentence, voice: VoiceRequest, sound: ChunkQueue, first: _First
     ) -> None:
-        with contained(self._tts):
-            async with aclosing(self._tts.speak(text, voice)) as speech:
-                async for piece in speech:
-                    if not isinstance(piece, AudioChunk):
-                        raise TypeError("a voice gives pieces of speech")
-                    first.came()
-                    await sound.put(piece)
+        """Speak one sentence. The words of its pieces are those of the written text."""
+        if not sentence.silent:
+            with contained(self._tts):
+                async with aclosing(self._tts.speak(sentence.text, voice)) as speech:
+                    async for piece in speech:
+                        if not isinstance(piece, AudioChunk):
+                            raise TypeError("a voice gives pieces of speech")
+                        first.came()
+                        await sound.put(_as_written(piece, sentence))
+        if rest := sentence.rest():  # nothing in it is spoken
+            await sound.put(AudioChunk(pcm=b"", words=(Word(rest, 0),)))
         await sound.put(None)
 
     async def _say(
@@ -250,6 +257,13 @@ class Cascade:
             while (piece := await next_up.get()) is not None:
                 text = "".join(word.text for word in piece.words)
                 await emit(OutputChunk(request.response_id, text, piece.pcm, piece.words))
+
+
+def _as_written(piece: AudioChunk, sentence: SpokenSentence) -> AudioChunk:
+    """Put the written text in the place of the spoken words."""
+    words = ((word, sentence.written(word.text)) for word in piece.words)
+    told = tuple(Word(written, word.at_ms) for word, written in words if written)
+    return msgspec.structs.replace(piece, words=told)
 
 
 def _latest_text(history: tuple[Item, ...]) -> str:

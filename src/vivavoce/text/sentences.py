@@ -125,7 +125,7 @@ def _ends(text: str, start: int, stop: re.Match[str], language: str) -> bool | N
     if stop["line"] or stop["mark"] != "." or "\n" in stop["space"]:
         return True
     before = text[max(start, stop.start() - TOKEN) : stop.start()]
-    token = match.group() if (match := _TOKEN.search(before)) else ""
+    token = match.group() if (match := _TOKEN.search(before.rstrip("\\"))) else ""
     word = token.casefold()
     if _always_goes_on(word, language):
         return False

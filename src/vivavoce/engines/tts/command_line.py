@@ -21,6 +21,7 @@ from ...audio.pcm import SAMPLE_RATE, duration_ms
 from ...audio.resample import Resampler
 from ...core.ledger import Word
 from ...errors import EngineError
+from ...text.spoken import speakable
 from ..base import AudioChunk, VoiceRequest
 from .chunking import SpeechChunker, portions, spread
 
@@ -53,7 +54,7 @@ class CommandLineTts:
 
     async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         for portion in portions(text):
-            if not portion.strip():
+            if not speakable(portion):
                 yield AudioChunk(pcm=b"", words=(Word(portion, 0),))
                 continue
             pcm = await self._sound(_plain(portion), voice)

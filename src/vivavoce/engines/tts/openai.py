@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 
 from ...core.ledger import Word
 from ...core.types import JsonObject
+from ...text.spoken import speakable
 from ..base import AudioChunk, VoiceRequest
 from ..openai_endpoint import Endpoint
 from .chunking import SpeechChunker, portions, spread
@@ -27,7 +28,7 @@ class OpenAITts:
 
     async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
         for portion in portions(text, PORTION):
-            if not portion.strip():
+            if not speakable(portion):
                 yield AudioChunk(pcm=b"", words=(Word(portion, 0),))
                 continue
             body: JsonObject = {
