@@ -292,3 +292,36 @@ def test_a_retriever_that_fails_fails_the_response() -> None:
         with pytest.raises(EngineError):
             emitted(thinker, request=replace(TEXT, history=(TYPED,)), cascade=cascade)
         assert thinker.asked == []
+
+
+MARKS = "<think>It is 12. Say so.</think>**Noon**, see https://example.org/a/b! 👋\n---\n...\nBye."
+
+
+def test_S1_a_voice_gets_words_and_the_transcript_stays_as_it_was_written() -> None:
+    tts = FakeTts(chunks=2)
+    events = respond(FakeBrain([MARKS[:9], MARKS[9:]]), tts)
+    said = [e for e in events if isinstance(e, OutputChunk)]
+    assert [text.strip() for text in tts.spoken] == ["Noon, see example.org!", "Bye."]
+    assert "".join(e.text for e in said) == MARKS
+    assert "".join(word.text for e in said for word in e.words) == MARKS
+
+
+def test_S2_a_piece_without_a_letter_or_digit_is_no_request() -> None:
+    class Strict(FakeTts):
+        async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:
+            if not any(map(str.isalnum, text)):
+                raise EngineError("400: nothing to say")
+            async for piece in super().speak(text, voice):
+                yield piece
+
+    for text in ("👋", "---\n...\n👋", "Hi! 👋", "***\n\nHi."):
+        events = respond(FakeBrain([text]), Strict())
+        assert "".join(e.text for e in events if isinstance(e, OutputChunk)) == text
+
+
+def test_S3_an_abbreviation_is_not_a_sentence_of_its_own() -> None:
+    tts = FakeTts()
+    respond(FakeBrain(["Am 3. Mai ist z. B. ", "No. 5 offen, ca. a Stunde. ", "Gut."]), tts)
+    assert [text.strip() for text in tts.spoken] == [
+        "Am 3. Mai ist z. B. No. 5 offen, ca. a Stunde.", "Gut.",
+    ]  # fmt: skip

@@ -64,7 +64,7 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
 def _unserved_languages(assistant: Assistant, registry: Registry) -> list[Mistake]:
     """Name the languages that the assistant's brain does not answer in.
 
-    A recogniser that does not know a language is no mistake, because people can type.
+    A recogniser that does not know a language is not reported, because people can type.
     """
     if assistant.engine != "cascade":
         return []

@@ -1,8 +1,8 @@
 """Files of an assistant's knowledge → chunks, within bounds that its errors name.
 
 The language of a file is its suffix (`food.it.md`), or its folder (`it/food.md`), or the
-assistant's first; regions (`en-GB`) share what their language knows. A programme without either is
-read in all languages that have none of their own.
+assistant's first; regions (`en-GB`) share what their language knows. A programme without either has
+sentences in all languages that have no programme of their own.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ CHUNKS = 5000  # of one assistant, in all languages; an index of them takes abou
 class KnowledgeRead(NamedTuple):
     """The chunks of an assistant's files, and what their author should know.
 
-    `mistakes` are rows and comments that cannot be used as they are written. `warnings` name all
-    else that is not read.
+    `mistakes` are rows and comments that cannot be used as they are written. `warnings` name the
+    other parts that are not read.
     """
 
     chunks: tuple[Chunk, ...]

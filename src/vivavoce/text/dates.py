@@ -33,7 +33,7 @@ class Day(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What one cell says: a day, a time, both, or a span of time."""
+    """The content of one cell: a day, a time, both, or a span of time."""
 
     day: Day | None
     start: str = ""

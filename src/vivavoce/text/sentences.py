@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from . import calendar
 
-LONGEST = 400  # characters of a spoken sentence; a longer one is cut at a comma or a space
+LONGEST = 400  # characters of a spoken sentence, beyond which it is cut at a comma or a space
 TOKEN = 40  # characters; no abbreviation is longer
 LOOK_AHEAD = 24  # characters that decide whether a new sentence begins
 _OPENING = "([{\"'“‘«¿¡*_~"
