@@ -1,4 +1,4 @@
-"""Programmes as spreadsheets write them, and what their author is told."""
+"""Programmes as spreadsheets write them, and the remarks for their author."""
 
 from __future__ import annotations
 
