@@ -21,6 +21,7 @@ from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..errors import ConfigError, EngineError
 from ..knowledge.base import Retriever
+from ..text.spoken import SpokenText
 from ..tools.base import ToolRunner
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .data_folder import DataFolder
@@ -210,6 +211,7 @@ class Adapters:
                 if spec.installed():
                     await spec.preload(self._request(spec, assistant, language))
             await self._retriever(assistant, language)
+            await asyncio.to_thread(SpokenText().read, "*Hello.*")  # 60 ms, once
         await self.end_of_turn_model()
 
     async def _of(self, kind: CascadeKind, assistant: Assistant, language: str) -> Any:  # noqa: ANN401
