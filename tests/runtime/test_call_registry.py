@@ -13,7 +13,7 @@ from vivavoce.runtime.call_registry import GONE_WITHIN_S, POLITE_S, WAITERS, InP
 from vivavoce.runtime.client import Client
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.live_call import LiveCall, Readers
-from vivavoce.runtime.outbox import Transport
+from vivavoce.runtime.outbox import Connection
 
 from ..support.fakes import now
 from ..support.virtual_time import live
@@ -32,7 +32,7 @@ class FakeDriver:
     over: bool = False
     sidebands: int = 0
 
-    def attach(self, transport: Transport, reader: Readers, *, sideband: bool = False) -> Client:
+    def attach(self, connection: Connection, reader: Readers, *, sideband: bool = False) -> Client:
         raise NotImplementedError
 
     def hang_up(self, code: int, reason: str) -> None:

@@ -30,12 +30,10 @@ from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_request import CallLimits, CallRequest, CallResolver, CallSpec
 from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
-from vivavoce.runtime.client import Client
 from vivavoce.runtime.event_bus import InProcessEventBus
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.load import LoadMonitor
 from vivavoce.runtime.metrics import Metrics
-from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
@@ -44,7 +42,7 @@ from vivavoce.tools.runners import NO_TOOLS, ToolRunners
 
 from ..support.fakes import FakeWire
 from ..support.folders import write
-from ..support.media_port import MediaPort
+from ..support.media_wire import MediaWire
 from ..support.token_policy import Claims, TokenPolicy
 from ..support.virtual_time import live
 from .test_driver import HELLO
@@ -96,20 +94,14 @@ class Place:
         await asyncio.sleep(0.01)
         return call
 
-    async def media_call(self, wire: FakeWire) -> tuple[AdmittedCall, MediaPort]:
-        """Come in over a transport that plays audio by itself."""
+    async def media_call(self, wire: FakeWire, audio: MediaWire) -> tuple[AdmittedCall, int]:
+        """Come in over a transport whose audio the server paces. Return the client's id too."""
         call = await self.reception.admit(CallRequest("key", "telephone", audio="media"))
-        driver = call.driver
-
-        def make(client_id: int) -> MediaPort:
-            outbox = Outbox(wire, driver.clock)
-            wire.client = Client(driver, client_id, wire, outbox, call.reader)
-            return MediaPort(driver, wire.client)
-
-        port = driver.attach_port(make)
+        port = call.driver.attach_media(audio, call.reader, events=wire)
+        wire.client = port.events
         self.registry.spawn(call.live(), "test")
         await asyncio.sleep(0.01)
-        return call, port
+        return call, port.id
 
 
 def place(
@@ -607,7 +599,7 @@ def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
 
 def test_the_spec_carries_transport_dialect_tools_and_limits(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
-        await at.media_call(wire := FakeWire())
+        await at.media_call(wire := FakeWire(), MediaWire())
         (spec,) = at.built
         assert (spec.transport, spec.dialect, spec.audio) == ("telephone", "ga", "media")
         assert spec.tools == spec.assistant.tools()
@@ -623,11 +615,11 @@ def test_an_answer_over_a_media_transport_is_played_and_its_playout_announced(
     tmp_path: Path,
 ) -> None:
     async def story(at: Place) -> None:
-        _, port = await at.media_call(wire := FakeWire())
+        await at.media_call(wire := FakeWire(), speaker := MediaWire())
         wire.say(codec.encode(client.ItemCreate(item=HELLO)))
         wire.say(codec.encode(client.ResponseCreate()))
         await asyncio.sleep(10)
-        played_ms = sum(audio.duration_ms(pcm) for _, _, pcm in port.track.played)
+        played_ms = speaker.ms
         assert played_ms > 100
         assert not wire.all(server.AudioDelta)
         started, _ = wire.first(server.PlayoutStarted)
@@ -648,10 +640,10 @@ def test_audio_of_a_media_transport_is_pcm_whatever_the_format_of_the_session(
     }
 
     async def story(at: Place) -> None:
-        call, port = await at.media_call(wire := FakeWire())
+        call, client_id = await at.media_call(wire := FakeWire(), MediaWire())
         wire.say(codec.encode(client.SessionUpdate(session=session)))
-        call.driver.feed_audio(audio.silence(50), port.id)  # as G.711 it would be 300 ms
-        call.driver.feed_event(client.AudioCommit(), port.id)
+        call.driver.feed_audio(audio.silence(50), client_id)  # as G.711 it would be 300 ms
+        call.driver.feed_event(client.AudioCommit(), client_id)
         await asyncio.sleep(0.1)
         assert wire.first(server.Error)[1].error.code == "input_audio_buffer_commit_empty"
         assert wire.client is not None

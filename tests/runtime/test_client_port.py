@@ -20,19 +20,21 @@ from vivavoce.runtime.client import Client
 from vivavoce.runtime.client_port import ClientPort
 from vivavoce.runtime.dialects import GA, Dialect
 from vivavoce.runtime.driver import SessionDriver
+from vivavoce.runtime.media_client import MediaClient
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.outgoing_event import OutgoingEvent
 from vivavoce.runtime.reader import SessionReader
 
 from ..support.beta_dialect import BetaDialect
 from ..support.fakes import LOUD, ExactDecoder, FakeBrain, FakeTts, speech
-from ..support.media_port import MediaPort
+from ..support.media_wire import MediaWire
 from ..support.scenario import config
 from ..support.upstream import RawWire
-from ..support.virtual_time import live
+from ..support.virtual_time import VirtualLoop, live
 from .test_driver import ASK, HELLO, Call
 
 LIMIT = 400
+AUDIO_LIMIT = 2000 * audio.BYTES_PER_MS
 TURNS_S = 1.0  # on a slow machine the reader leaves the loop, and goes on within this time
 
 
@@ -75,8 +77,12 @@ class Rig:
             lambda port: SessionReader(self.driver, port, ExactDecoder()),
             dialect=self.dialect,
         )
-        self.media_port = MediaPort(self.driver, self.channel) if self.media else None
-        self.port: ClientPort = self.media_port or self.channel
+        self.audio = MediaWire()
+        self.port: ClientPort = (
+            MediaClient(self.driver, self.channel, self.audio, limit=AUDIO_LIMIT)
+            if self.media
+            else self.channel
+        )
         self.driver.port = self.port
 
 
@@ -275,15 +281,19 @@ def test_a_lost_connection_detaches_the_client(make: MakeRig) -> None:
 # A client that gets media
 
 
+def played(rig: Rig) -> list[SessionInput]:
+    return [event for event, _ in rig.driver.inputs]
+
+
 def test_play_is_paced_and_reports_every_100_ms_and_at_the_end() -> None:
     async def story() -> None:
         rig = media_client()
         rig.port.play("item_1", audio.silence(250))
         rig.port.play("item_2", audio.silence(40))
         await asyncio.sleep(1)
-        assert rig.media_port is not None
-        assert [at for at, _, _ in rig.media_port.track.played][:3] == [0.0, 0.02, 0.04]
-        assert [event for event, _ in rig.driver.inputs] == [
+        assert rig.audio.times == [round(n * 0.02, 3) for n in range(15)]
+        assert {len(pcm) for _, pcm in rig.audio.packets} == {20 * audio.BYTES_PER_MS}
+        assert played(rig) == [
             Played("item_1", 100),
             Played("item_1", 200),
             Played("item_1", 250),
@@ -293,30 +303,150 @@ def test_play_is_paced_and_reports_every_100_ms_and_at_the_end() -> None:
     live(story())
 
 
+def test_chunks_of_any_length_are_played_without_gaps() -> None:
+    async def story() -> None:
+        rig = media_client()
+        pcm = bytes(range(1, 251)) * 24
+        for at in range(0, len(pcm), 70):
+            rig.port.play("item_1", pcm[at : at + 70])
+        await asyncio.sleep(1)
+        written = b"".join(packet for _, packet in rig.audio.packets)
+        assert written.rstrip(b"\0") == pcm
+        assert played(rig)[-1] == Played("item_1", len(pcm) // audio.BYTES_PER_MS)
+
+    live(story())
+
+
+def test_an_answer_of_less_than_one_packet_is_played_too() -> None:
+    async def story() -> None:
+        rig = media_client()
+        rig.port.play("item_1", audio.silence(5))
+        await asyncio.sleep(1)
+        assert rig.audio.times == [0.02]
+        assert played(rig) == [Played("item_1", 5)]
+
+    live(story())
+
+
+def test_the_position_of_an_item_goes_on_after_a_pause_of_the_engine() -> None:
+    async def story() -> None:
+        rig = media_client()
+        rig.port.play("item_1", audio.silence(60))
+        await asyncio.sleep(1)
+        rig.port.play("item_1", audio.silence(40))
+        await asyncio.sleep(1)
+        assert played(rig) == [Played("item_1", 60), Played("item_1", 100)]
+        assert rig.audio.times[3:] == [1.0, 1.02]
+
+    live(story())
+
+
+def test_packets_follow_absolute_deadlines_when_the_loop_is_late() -> None:
+    async def story() -> None:
+        rig, loop = media_client(), asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        rig.port.play("item_1", audio.silence(1000))
+        await asyncio.sleep(0.09)
+        loop.skip(0.1)  # work that blocks the loop: five packets are late
+        await asyncio.sleep(0.001)
+        assert len(rig.audio.packets) == 10
+        loop.skip(10)  # too late to catch up: the rest is not played faster
+        await asyncio.sleep(0.001)
+        assert len(rig.audio.packets) == 11
+
+    live(story())
+
+
 def test_hush_drops_the_queued_audio_of_one_item_and_reports_its_position() -> None:
     async def story() -> None:
         rig = media_client()
         rig.port.play("item_1", audio.silence(1000))
+        rig.port.play("item_2", audio.silence(100))
         await asyncio.sleep(0.15)
         rig.port.hush("item_1")
+        assert played(rig)[-1] == Played("item_1", 140)  # its eighth packet is played now
         await asyncio.sleep(2)
-        assert [event for event, _ in rig.driver.inputs][-2:] == [
-            Played("item_1", 140),  # dropped while its eighth packet was playing
-            Played("item_1", 160),
-        ]
+        assert played(rig)[-2:] == [Played("item_1", 160), Played("item_2", 100)]
+        assert rig.audio.ms == 160 + 100
+
+    live(story())
+
+
+def test_audio_that_waits_makes_the_engines_wait_and_the_user_is_still_read() -> None:
+    async def story() -> None:
+        rig = media_client()
+        rig.port.play("item_1", audio.silence(2100))
+        rig.port.update_backpressure()
+        assert rig.port.full
+        assert rig.port.deadline() is None  # the client is not slow
+        assert rig.wire.reading
+        assert rig.audio.reading
+        await asyncio.sleep(0.2)
+        assert not rig.port.full
+
+    live(story())
+
+
+def test_a_media_client_that_reads_nothing_is_full_and_has_a_deadline() -> None:
+    async def story() -> None:
+        rig = media_client()
+        rig.port.play("item_1", audio.silence(1000))
+        await asyncio.sleep(0.09)
+        rig.audio.full = True
+        await asyncio.sleep(5)
+        assert played(rig)[-1] == Played("item_1", 100)
+        assert rig.port.deadline() == pytest.approx(10.1)
+        rig.audio.full = False
+        assert isinstance(rig.port, MediaClient)
+        rig.port.writable()
+        assert rig.port.deadline() is None
+        await asyncio.sleep(2)
+        assert played(rig)[-1] == Played("item_1", 1000)
+        assert rig.audio.ms == 1000
+
+    live(story())
+
+
+def test_a_media_client_that_is_closed_or_lost_plays_nothing_more() -> None:
+    async def story() -> None:
+        closed, lost = media_client(), media_client()
+        for rig in (closed, lost):
+            rig.port.play("item_1", audio.silence(1000))
+        closed.port.close(1000, "done")
+        lost.channel.lost(1006, "")
+        for rig in (closed, lost):
+            rig.port.play("item_1", audio.silence(1000))
+            await asyncio.sleep(3)
+            assert rig.audio.ms == 20
+            assert played(rig) == []
+
+    live(story())
+
+
+def test_a_reader_that_is_behind_pauses_the_audio_of_its_client() -> None:
+    async def story() -> None:
+        rig = media_client()
+        for number in range(60):
+            rig.port.send(speech_started(f"event_{number}"), receipt=1)
+            if rig.port.full:
+                break
+        rig.port.update_backpressure()
+        assert not rig.audio.reading
+        rig.port.committed(1)
+        rig.port.update_backpressure()
+        assert rig.audio.reading
 
     live(story())
 
 
 def test_an_answer_to_a_media_client_is_played_in_real_time_and_reported_as_heard() -> None:
     call = Call(ASK, plays_out=True, brain=FakeBrain(["It is noon."])).live()
-    assert call.media is not None
-    played = call.media.track.played
-    assert sum(audio.duration_ms(pcm) for _, _, pcm in played) == 300
-    assert played[-1][0] - played[0][0] == pytest.approx(0.28)
+    assert call.audio.ms == 300
+    times = call.audio.times
+    assert times[-1] - times[0] == pytest.approx(0.28)
     assert call.wire.audio_chunks == 0
     assert call.wire.first(server.AudioDone)
-    assert call.wire.first(server.PlayoutStopped)[0] == pytest.approx(played[-1][0] + 0.02)
+    assert call.wire.first(server.PlayoutStopped)[0] == pytest.approx(times[-1] + 0.02)
     row = next(row for row in call.store.rows.values() if row.sent_ms)
     assert row.heard_ms == row.sent_ms == 300
 
@@ -324,12 +454,11 @@ def test_an_answer_to_a_media_client_is_played_in_real_time_and_reported_as_hear
 def test_an_interruption_silences_a_media_client_before_it_reads_about_it() -> None:
     script = [*speech(0, 1), *speech(4, 4.5)]
     call = Call(script, tts=FakeTts(chunks=1000), plays_out=True).live()
-    assert call.media is not None
     interrupted = call.wire.all(server.SpeechStarted)[1][0]
     _, truncated = call.wire.first(server.ItemTruncated)
-    played = [p for p in call.media.track.played if p[1] == truncated.item_id]
-    assert max(at for at, _, _ in played) <= interrupted
-    assert 0 < truncated.audio_end_ms <= sum(audio.duration_ms(pcm) for _, _, pcm in played)
+    before = [at for at in call.audio.times if at <= interrupted]
+    assert min(at for at in call.audio.times[len(before) :]) > interrupted + 0.2  # the next answer
+    assert 0 < truncated.audio_end_ms <= 20 * len(before)
 
 
 def test_audio_of_a_media_client_starts_a_turn_without_any_event_of_its() -> None:

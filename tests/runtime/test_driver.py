@@ -22,13 +22,11 @@ from vivavoce.protocol import client, codec, grammar, server
 from vivavoce.protocol.client import ClientEvent
 from vivavoce.protocol.config import ServerVad, SessionConfig
 from vivavoce.protocol.items import FunctionCall, Message, Part
-from vivavoce.runtime.client import Client
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.driver import CallDriver, SessionDriver
 from vivavoce.runtime.engine_work import UTTERANCES, EngineWork
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.metrics import CallMetrics
-from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.tool_work import ToolWork
@@ -51,7 +49,7 @@ from ..support.fakes import (
     speech,
 )
 from ..support.function_tools import FunctionTools
-from ..support.media_port import MediaPort
+from ..support.media_wire import MediaWire
 from ..support.scenario import config, numbered_ids
 from ..support.virtual_time import live
 
@@ -90,7 +88,7 @@ class Call:
     judge: FakeJudge | None = None
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
     tools: ToolRunner = field(default_factory=lambda: FunctionTools(lookup))
-    media: MediaPort | None = None  # set by `_run`, if `plays_out`
+    audio: MediaWire = field(default_factory=MediaWire)  # used if `plays_out`
 
     def live(self) -> Call:
         live(self._run())
@@ -147,13 +145,8 @@ class Call:
             await driver.run()
 
     def _attach_media(self, driver: SessionDriver, reader: Callable[[ClientPort], Reader]) -> None:
-        outbox = Outbox(self.wire, driver.clock, limit=self.limit)
-
-        def make(client_id: int) -> MediaPort:
-            self.wire.client = Client(driver, client_id, self.wire, outbox, reader)
-            return MediaPort(driver, self.wire.client)
-
-        self.media = driver.attach_port(make)
+        port = driver.attach_media(self.audio, reader, events=self.wire, limit=self.limit)
+        self.wire.client = port.events
 
     @property
     def statuses(self) -> list[str]:

@@ -14,7 +14,7 @@ from .call_ending import close_reason
 from .client import Client
 from .credentials_in_use import CredentialsInUse
 from .live_call import CallHandle, LiveCall, Readers, Sideband
-from .outbox import Transport
+from .outbox import Connection
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,11 @@ class InProcessCallRegistry:
             if not appeared.done():
                 appeared.set_result(None)
 
-    def attach(self, call: LiveCall, transport: Transport, credentials: tuple[str, ...]) -> Client:
+    def attach(
+        self, call: LiveCall, connection: Connection, credentials: tuple[str, ...]
+    ) -> Client:
         """Attach a sideband to an open call. Revoking one of its credentials ends it."""
-        sideband = call.attach(transport)
+        sideband = call.attach(connection)
         sideband.client.on_lost = self.in_use.hold(credentials, sideband)
         return sideband.client
 

@@ -13,7 +13,7 @@ from ..protocol.frame_limit import fitted
 from ..protocol.peek import peek_type
 from .client_port import AudioKind, Reader
 from .dialects import GA, Dialect
-from .outbox import OnFrameWritten, Outbox, Transport
+from .outbox import Connection, OnFrameWritten, Outbox
 from .outgoing_event import OutgoingEvent
 from .output_encoder import OutputEncoder, OutputFormats
 from .traffic import TrafficCounters
@@ -42,7 +42,7 @@ def _ignore(data: Frame) -> None: ...
 class Client:
     """The `ClientPort` of a client whose audio travels in events.
 
-    The transport calls `frame`, `writable` and `lost`. A sideband gets no audio, and not
+    The connection calls `frame`, `writable` and `lost`. A sideband gets no audio, and not
     `session.created`, which happened before it attached (protocol §1.11).
     """
 
@@ -52,7 +52,7 @@ class Client:
         self,
         driver: ClientDriver,
         client_id: ClientId,
-        transport: Transport,
+        connection: Connection,
         outbox: Outbox,
         reader: Callable[[Client], Reader],
         *,
@@ -65,8 +65,8 @@ class Client:
         self.sideband = sideband
         self.dialect = dialect
         self.on_lost: Callable[[], None] = _nothing
+        self.connection = connection
         self._driver = driver
-        self._transport = transport
         self._outbox = outbox
         self._encoder = OutputEncoder(formats or OutputFormats())
         self._paused = False
@@ -92,7 +92,7 @@ class Client:
     def over_high_water(self) -> bool:
         return self._outbox.over_high_water
 
-    # The transport calls these
+    # The connection calls these
 
     def writable(self) -> None:
         self._outbox.flush()
@@ -149,7 +149,7 @@ class Client:
         pause = self._outbox.full or self.reader.is_behind
         if pause != self._paused and not self._outbox.closed:
             self._paused = pause
-            (self._transport.pause_reading if pause else self._transport.resume_reading)()
+            (self.connection.pause_reading if pause else self.connection.resume_reading)()
 
     def stop_reading(self) -> None:
         self.frame = _ignore

@@ -19,7 +19,7 @@ from ..protocol.server import ServerEvent
 from .client import Client
 from .credentials_in_use import CredentialsInUse
 from .live_call import CallHandle, LiveCall, Readers
-from .outbox import Transport
+from .outbox import Connection
 
 
 class CallRegistry(Protocol):
@@ -48,7 +48,9 @@ class CallRegistry(Protocol):
     async def find(self, call_id: str, within_s: float) -> LiveCall | None:
         """Return a call that a client can attach to. Wait for one that is about to begin."""
 
-    def attach(self, call: LiveCall, transport: Transport, credentials: tuple[str, ...]) -> Client:
+    def attach(
+        self, call: LiveCall, connection: Connection, credentials: tuple[str, ...]
+    ) -> Client:
         """Attach a sideband to an open call. Revoking one of the credentials ends it."""
 
     def revoke(self, credential_ids: Collection[str]) -> int:

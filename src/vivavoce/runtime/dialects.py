@@ -47,3 +47,21 @@ class Ga:
 
 
 GA = Ga()
+
+
+class Silent:
+    """Of a client that is told no events, such as a telephone. What it sends is the protocol."""
+
+    name = "silent"
+
+    def decode(self, data: Data) -> ClientEvent:
+        return codec.decode(data)
+
+    def encode(self, event: ServerEvent) -> None:
+        return None
+
+    def translate(self, frame: bytes, event: ServerEvent | None) -> None:
+        return None
+
+
+SILENT = Silent()

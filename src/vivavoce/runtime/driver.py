@@ -27,10 +27,11 @@ from .attached_clients import AttachedClients, Port
 from .call_ending import CallEnding
 from .client import Client
 from .client_port import ClientPort, Reader
-from .dialects import GA, Dialect
+from .dialects import GA, SILENT, Dialect
 from .event_sender import EventSender, Observer, OnAudioWritten, ignore_written
 from .mailbox import Mailbox
-from .outbox import LIMIT, Outbox, Transport
+from .media_client import MediaClient
+from .outbox import LIMIT, Connection, Outbox
 from .outgoing_event import OutgoingEvent
 from .recorder import Recorder
 from .traffic import TrafficCounters
@@ -120,7 +121,7 @@ class CallDriver(Generic[In, Eff]):
 
     def attach(
         self,
-        transport: Transport,
+        connection: Connection,
         reader: Callable[[ClientPort], Reader],
         *,
         sideband: bool = False,
@@ -128,24 +129,54 @@ class CallDriver(Generic[In, Eff]):
         dialect: Dialect = GA,
     ) -> Client:
         """Attach a client that reads and writes events. `limit`: bytes of its outbox."""
-        outbox = Outbox(
-            transport,
-            self.clock,
-            limit=limit or self._send_buffer_bytes,
-            timeout_s=self._timeout_s,
-            traffic=self._traffic,
-        )
+        outbox = self._outbox(connection, limit)
         return self.attach_port(
             lambda client_id: Client(
                 self,
                 client_id,
-                transport,
+                connection,
                 outbox,
                 reader,
                 sideband=sideband,
                 dialect=dialect,
                 formats=self._events.formats,
             )
+        )
+
+    def attach_media(
+        self,
+        audio: Connection,
+        reader: Callable[[ClientPort], Reader],
+        *,
+        events: Connection | None = None,
+        limit: int | None = None,
+    ) -> MediaClient:
+        """Attach a client whose audio the server paces. Without `events` it is told no events."""
+        connection = events or audio
+        outbox = self._outbox(connection, limit)
+
+        def make(client_id: ClientId) -> MediaClient:
+            client = Client(
+                self,
+                client_id,
+                connection,
+                outbox,
+                reader,
+                dialect=GA if events else SILENT,
+                formats=self._events.formats,
+            )
+            limit = self._send_buffer_bytes
+            return MediaClient(self, client, audio, limit=limit, timeout_s=self._timeout_s)
+
+        return self.attach_port(make)
+
+    def _outbox(self, connection: Connection, limit: int | None) -> Outbox:
+        return Outbox(
+            connection,
+            self.clock,
+            limit=limit or self._send_buffer_bytes,
+            timeout_s=self._timeout_s,
+            traffic=self._traffic,
         )
 
     def attach_port(self, make: Callable[[ClientId], Port]) -> Port:

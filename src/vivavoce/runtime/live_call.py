@@ -10,7 +10,7 @@ from typing import Protocol
 from ..access.auth_failure import AuthFailure
 from .client import Client
 from .client_port import ClientPort, Reader
-from .outbox import Transport
+from .outbox import Connection
 
 Readers = Callable[[ClientPort], Reader]
 
@@ -25,7 +25,7 @@ class CallHandle(Protocol):
     def sidebands(self) -> int: ...
 
     def attach(
-        self, transport: Transport, reader: Readers, *, sideband: bool = False
+        self, connection: Connection, reader: Readers, *, sideband: bool = False
     ) -> Client: ...
 
     def hang_up(self, code: int, reason: str) -> None: ...
@@ -72,11 +72,11 @@ class LiveCall:
     def sidebands(self) -> int:
         return self._driver.sidebands if self._driver else 0
 
-    def attach(self, transport: Transport) -> Sideband:
+    def attach(self, connection: Connection) -> Sideband:
         """Attach a sideband to this call, which is `open`. Use `CallRegistry.attach`."""
         assert self._driver is not None
         assert self._reader is not None
-        client = self._driver.attach(transport, self._reader, sideband=True)
+        client = self._driver.attach(connection, self._reader, sideband=True)
         return Sideband(self._driver, client)
 
     def hang_up(self, code: int, reason: str) -> None:

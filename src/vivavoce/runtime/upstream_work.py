@@ -28,7 +28,7 @@ from ..protocol.client import AudioAppend, ClientEvent
 from ..protocol.close_codes import CloseCode
 from .client_port import ClientPort
 from .loop_share import LARGE, LoopQueue, LoopShare
-from .outbox import LIMIT, Outbox, Transport
+from .outbox import LIMIT, Connection, Outbox
 from .tool_work import ToolWork
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _UNPRINTABLE = re.compile(r"[^ -~]")
 _UP, _DOWN, _FORWARD = Direction.UP, Direction.DOWN, Verdict.FORWARD
 
 
-class UpstreamTransport(Transport, Protocol):
+class UpstreamTransport(Connection, Protocol):
     """A connection that this server opened. It delivers nothing before `join`."""
 
     def join(self, receiver: FrameReceiver) -> None: ...
