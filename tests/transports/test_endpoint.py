@@ -13,16 +13,11 @@ from vivavoce.net.websocket import Socket
 from vivavoce.protocol.close_codes import CloseCode
 from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_request import CallRequest
-from vivavoce.runtime.call_setup import SIDEBANDS, CallSetup
+from vivavoce.runtime.call_setup import ADMIT_WITHIN_S, SIDEBANDS, AdmittedCall, CallSetup
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.live_call import LiveCall
 from vivavoce.runtime.refusals import CallRefused
-from vivavoce.transports.websocket import (
-    ADMIT_WITHIN_S,
-    UpgradeRequest,
-    UpgradeResponse,
-    WebSocketEndpoint,
-)
+from vivavoce.transports.websocket import UpgradeRequest, UpgradeResponse, WebSocketEndpoint
 
 from ..support.virtual_time import live
 
@@ -30,17 +25,21 @@ if TYPE_CHECKING:
     from picows import WSTransport
 
 
-class Slow:
+class Slow(CallSetup):
     """A reception that prepares what an assistant needs, on a machine that is busy."""
 
     def __init__(self) -> None:
-        self.given_up: list[str] = []
+        self.counted: list[str] = []
+        self._counts = self
 
-    def gave_up(self, code: str) -> None:
-        self.given_up.append(code)
+    def admitted(self, engine: str) -> None: ...
 
-    async def admit(self, knock: CallRequest, **ids: str | None) -> None:
+    def refused(self, code: str) -> None:
+        self.counted.append(code)
+
+    async def admit(self, request: CallRequest, **ids: str | None) -> AdmittedCall:
         await asyncio.sleep(ADMIT_WITHIN_S * 10)
+        raise AssertionError("the endpoint has given up")
 
 
 class Ear(Socket):
@@ -82,7 +81,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
     async def story() -> None:
         ear, slow = Ear(), Slow()
         async with InProcessCallRegistry() as registry:
-            endpoint = endpoint_of(cast("CallSetup", slow), registry)
+            endpoint = endpoint_of(slow, registry)
             registry.spawn(
                 endpoint._live(ear, CallRequest("key", "websocket", {}), "rtc_1", None), "call"
             )
@@ -91,7 +90,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
         assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "server_busy")
         assert error["error"]["retry_after"] == 5
         assert ear.closed == (1013, "server_error.server_busy")
-        assert slow.given_up == ["server_busy"]  # and counted like all who are refused
+        assert slow.counted == ["server_busy"]  # and counted like all who are refused
 
     live(story())
 
@@ -176,9 +175,9 @@ class Wire:
 class Unsure(Slow):
     """A reception that refuses who comes with no key, and thinks long about the others."""
 
-    async def admit(self, knock: CallRequest, **ids: str | None) -> None:
-        if knock.credential:
-            await super().admit(knock)
+    async def admit(self, request: CallRequest, **ids: str | None) -> AdmittedCall:
+        if request.credential:
+            return await super().admit(request)
         raise CallRefused(401, "invalid_api_key", "unknown key", close=CloseCode.UNAUTHORIZED)
 
 

@@ -23,7 +23,7 @@ from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .client_port import AudioKind
 from .dialects import DialectName
-from .refusals import SERVER, CallRefused, invalid, no_assistant, no_translation
+from .refusals import SERVER, CallRefused, invalid, no_assistant, no_media, no_translation
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -137,6 +137,8 @@ class CallResolver:
         existing one, and whose error names the assistants. By default it is `caller`.
         """
         assistant = self._assistant(request, caller, by or caller)
+        if request.audio == "media" and assistant.engine == "upstream":
+            raise no_media(assistant.name)
         found = await self._found(request, caller, assistant, by)
         conversation = found or self._begun(request, caller, assistant, new)
         spec = await self._spec(request, caller, assistant, conversation, call_id)

@@ -30,10 +30,12 @@ from .cluster import CallRegistry
 from .credentials_in_use import credential_ids
 from .driver import AnyDriver
 from .live_call import LiveCall
-from .refusals import RATE, SERVER, CallRefused, no_call, not_stored
+from .refusals import RATE, SERVER, CallRefused, busy, no_call, not_stored
 
 log = logging.getLogger(__name__)
 
+ADMIT_WITHIN_S = 10.0
+AGAIN_S = 5  # `retry_s` of a call that could not be set up in time
 BEGUN_WITHIN_S = 5.0
 ENDED_WITHIN_S = 5.0
 APPEARS_WITHIN_S = 5.5  # a call that a sideband waits for (protocol §1.2)
@@ -133,6 +135,24 @@ class CallSetup:
         self._counts.admitted(call.spec.assistant.engine)
         return call
 
+    async def admit_in_time(
+        self,
+        request: CallRequest,
+        *,
+        call_id: str | None = None,
+        conversation_id: str | None = None,
+    ) -> AdmittedCall:
+        """Set up a call within `ADMIT_WITHIN_S`, or raise `CallRefused`."""
+        try:
+            async with asyncio.timeout(ADMIT_WITHIN_S):
+                return await self.admit(request, call_id=call_id, conversation_id=conversation_id)
+        except TimeoutError:  # the server is busy, or still loads what the assistant needs
+            self._counts.refused("server_busy")
+            message = (
+                f"The call could not be set up in time. Please try again in {AGAIN_S} seconds."
+            )
+            raise busy(message, AGAIN_S) from None
+
     async def join(self, request: CallRequest, call_id: str) -> tuple[LiveCall, tuple[str, ...]]:
         """Find a call for a sideband. Raise `CallRefused` if the caller may not control it.
 
@@ -158,10 +178,6 @@ class CallSetup:
             raise no_call()
         check_seat(live)
         return live, credential_ids(caller)
-
-    def gave_up(self, code: str) -> None:
-        """Count a refusal of a transport that stopped waiting for `admit`."""
-        self._counts.refused(code)
 
     def find(self, caller: Caller, call_id: str) -> LiveCall:
         """Return a call that this caller may end.

@@ -104,6 +104,17 @@ def no_webrtc() -> CallRefused:
     return CallRefused(501, "webrtc_not_supported", message)
 
 
+def no_media(assistant: str) -> CallRefused:
+    """Refuse a transport with paced audio to an assistant whose provider paces it by itself."""
+    return CallRefused(
+        501,
+        "media_not_available",
+        f"The assistant '{assistant}' is answered by an upstream model, which this transport "
+        "cannot play. Choose one whose engine is 'cascade'.",
+        param="assistant",
+    )
+
+
 def no_assistant(
     name: str,
     caller: Caller,
@@ -123,6 +134,13 @@ def no_call() -> CallRefused:
     """Refuse an unknown call, and in the same words a call of another caller (protocol §1.2)."""
     return CallRefused(
         404, "call_id_not_found", "No session found for the provided call_id", param=""
+    )
+
+
+def busy(message: str, retry_s: int) -> CallRefused:
+    """Refuse a call that this server has no time for now."""
+    return CallRefused(
+        503, "server_busy", message, type=SERVER, close=CloseCode.TRY_AGAIN_LATER, retry_s=retry_s
     )
 
 

@@ -32,7 +32,7 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 from ..protocol import codec
 from ..protocol.close_codes import CloseCode
 from ..runtime.call_request import CallRequest
-from ..runtime.call_setup import CallSetup, check_seat
+from ..runtime.call_setup import AGAIN_S, CallSetup, check_seat
 from ..runtime.client import Client
 from ..runtime.cluster import CallRegistry
 from ..runtime.dialects import DialectName
@@ -51,8 +51,6 @@ PATHS: dict[str, DialectName] = {
 }
 HANDSHAKE_S = 10.0  # longer than a sideband waits for its call
 PING_AFTER_S = 20.0
-ADMIT_WITHIN_S = 10.0
-AGAIN_S = 5  # `retry_after` of a call that could not be set up in time
 QUERY_FIELDS = 100
 
 UpgradeResponse = WSUpgradeResponseWithListener
@@ -174,18 +172,11 @@ class WebSocketEndpoint:
         self, socket: Socket, request: CallRequest, call_id: str, new: str | None
     ) -> None:
         try:
-            async with asyncio.timeout(ADMIT_WITHIN_S):
-                call = await self._reception.admit(request, call_id=call_id, conversation_id=new)
+            call = await self._reception.admit_in_time(
+                request, call_id=call_id, conversation_id=new
+            )
         except CallRefused as refused:
             self._refuse(socket, refused)
-            return
-        except TimeoutError:  # the server is busy, or still loads what the assistant needs
-            self._reception.gave_up("server_busy")
-            self._refuse(socket, CallRefused(
-                503, "server_busy", "The call could not be set up in time. Please try again in "
-                f"{AGAIN_S} seconds.", type="server_error", close=CloseCode.TRY_AGAIN_LATER,
-                retry_s=AGAIN_S,
-            ))  # fmt: skip
             return
         except Exception:
             message = "The call could not be set up."
