@@ -24,10 +24,16 @@ from .engines.base import (
 )
 from .engines.registry import AdapterRequest, AdapterSpec
 from .engines.resources import AdapterResources
+from .engines.transport_spec import Endpoint, TransportSpec
 from .errors import EngineError
 from .knowledge.base import Passage, Retriever
 from .protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from .protocol.server import CachedTokens, InputTokens, Logprob, OutputTokens, Usage
+from .runtime.client import Client
+from .runtime.media_client import MediaClient
+from .runtime.outbox import Connection
+from .runtime.refusals import CallRefused
+from .runtime.transport_services import TransportCall, TransportServices
 from .tools.base import ToolContext, ToolRequest, ToolResult, ToolRunner
 
 __all__ = [
@@ -40,7 +46,11 @@ __all__ = [
     "AudioChunk",
     "Brain",
     "CachedTokens",
+    "CallRefused",
+    "Client",
+    "Connection",
     "EndOfTurnModel",
+    "Endpoint",
     "EngineError",
     "FunctionCall",
     "FunctionOutput",
@@ -50,6 +60,7 @@ __all__ = [
     "InputTokens",
     "Item",
     "Logprob",
+    "MediaClient",
     "Message",
     "OnTranscript",
     "OutputTokens",
@@ -67,6 +78,9 @@ __all__ = [
     "ToolRunner",
     "ToolSpec",
     "Transcript",
+    "TransportCall",
+    "TransportServices",
+    "TransportSpec",
     "Usage",
     "VoiceRequest",
     "Word",

@@ -122,6 +122,31 @@ class AdaptersSection(BaseModel):
         return (self.__pydantic_extra__ or {}).get(name, {})
 
 
+class TransportTable(BaseModel):
+    """The server's own key in `[transports.NAME]`. The package says what else it may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    required: bool = False  # the server does not start without this transport
+
+
+class TransportsSection(BaseModel):
+    """A table for each transport of another package. A transport without a table is off."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, TransportTable]
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.__pydantic_extra__ or {})
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        found = (self.__pydantic_extra__ or {}).get(name)
+        return (found.model_extra or {}) if found else {}
+
+    def required(self, name: str) -> bool:
+        found = (self.__pydantic_extra__ or {}).get(name)
+        return found is not None and found.required
+
+
 class Settings(SettingsSection):
     server: ServerSection = ServerSection()
     calls: CallsSection = CallsSection()
@@ -129,6 +154,7 @@ class Settings(SettingsSection):
     openai: OpenAISection = OpenAISection()
     net: NetSection = NetSection()
     adapters: AdaptersSection = AdaptersSection()
+    transports: TransportsSection = TransportsSection()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -16,7 +16,8 @@ from ..clock import ids, now
 from ..config import Settings
 from ..core.types import Caller
 from ..engines.boundary import contained
-from ..errors import StoreError, VivavoceError
+from ..engines.registry import installed
+from ..errors import ConfigError, StoreError, VivavoceError
 from ..http import application
 from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
@@ -40,6 +41,7 @@ from .build import CallBuilder
 from .catalogue import load_catalogue
 from .data_folder import DataFolder
 from .storage import open_store
+from .transports import open_transports
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -59,6 +61,7 @@ class Server:
         self._origins = origins
         self._endpoint: WebSocketEndpoint | None = None
         self.services: Services | None = None
+        self.failure: ConfigError | None = None  # why it could not start
         self._store: Store | None = None
         self.app: FastAPI = application.make(self._serving, origins=origins)
 
@@ -83,7 +86,11 @@ class Server:
         assert store is not None, "it was opened"
         async with AsyncExitStack() as stack:
             stack.push_async_callback(store.close)
-            services = await self._open(stack, store)
+            try:
+                services = await self._open(stack, store)
+            except ConfigError as error:
+                self.failure = error
+                raise
             self.services = services
             yield services
 
@@ -164,6 +171,9 @@ class Server:
             make_id=make_id,
         )
 
+        await stack.enter_async_context(
+            open_transports(settings, installed(), call_setup, registry)
+        )
         return Services(
             store=store,
             policy=policy,

@@ -75,6 +75,8 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
         announcing.cancel()
         await asyncio.wait([announcing])
         data.address.unlink(missing_ok=True)
+    if server.failure is not None:
+        raise server.failure
     if not uvicorn_server.started:
         raise typer.Exit(1)
 

@@ -6,22 +6,23 @@ A package declares one entry point for each adapter. Its name is KIND-NAME, and 
     [project.entry-points."vivavoce.adapters"]
     stt-whisper = "vivavoce_whisper:whisper"
 
-The server's own adapters register in the same way. An entry point that cannot be loaded is listed
-in `Registry.broken`, and the other adapters still work.
+The server's own adapters register in the same way. A transport registers a `TransportSpec`. An
+entry point that cannot be loaded is listed in `Registry.broken`, and the others still work.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, Mistake
+from .transport_spec import TransportSpec
 
 if TYPE_CHECKING:
     from ..assistants import Assistant
@@ -122,13 +123,23 @@ class AdapterSpec(Generic[A]):
         return self.settings_model.model_validate(settings.adapters.table(self.name))
 
 
+AnySpec: TypeAlias = AdapterSpec[Any] | TransportSpec[Any]
+
+
+class Tables(Protocol):
+    """A section of the settings with one table for each spec."""
+
+    def names(self) -> frozenset[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The adapters of this installation."""
+    """The adapters and the transports of this installation."""
 
     specs: Mapping[tuple[Kind, str], AdapterSpec[Any]] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
     """Why an entry point is not used, by `package: entry point`."""
+    transports: Mapping[str, TransportSpec[Any]] = field(default_factory=dict)
 
     def names(self, kind: Kind) -> frozenset[str]:
         return frozenset(name for each, name in self.specs if each == kind)
@@ -166,29 +177,37 @@ class Registry:
         }
 
     def check(self, settings: Settings, file: str) -> None:
-        """Raise `ConfigError` with every mistake in the tables `[adapters.NAME]`."""
-        mistakes: list[Mistake] = []
+        """Raise `ConfigError` with every mistake in the tables of adapters and transports."""
         models = [spec for spec in self.specs.values() if spec.settings_model is not None]
-        known = {spec.name for spec in models}
-        for name in sorted(settings.adapters.names() - known):
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f' (did you mean "{near[0]}"?)' if near else ""
-            message = f"there is no adapter of this name that has settings{hint}"
-            mistakes.append(Mistake(file, f"adapters.{name}", None, message))
-        for spec in models:
-            try:
-                spec.options(settings)
-            except ValidationError as error:
-                mistakes += _mistakes(error, spec.name, file)
+        named = settings.transports.names()
+        used = [spec for name, spec in self.transports.items() if name in named]
+        broken = {name for kind, name in self.reasons() if kind == "transport"}  # a later failure
+        there = set(self.transports) | broken
+        mistakes = [
+            *_unknown_tables("adapters", settings.adapters, {spec.name for spec in models}, file),
+            *_unknown_tables("transports", settings.transports, there, file),
+            *(each for spec in models for each in _mistakes("adapters", spec, settings, file)),
+            *(each for spec in used for each in _mistakes("transports", spec, settings, file)),
+        ]
         if mistakes:
             raise ConfigError(list(dict.fromkeys(mistakes)))
 
 
-def _mistakes(error: ValidationError, name: str, file: str) -> list[Mistake]:
-    return [
-        Mistake(file, ".".join(["adapters", name, *map(str, each["loc"])]), None, each["msg"])
-        for each in error.errors(include_url=False, include_input=False)
-    ]
+def _unknown_tables(section: str, tables: Tables, known: set[str], file: str) -> Iterator[Mistake]:
+    for name in sorted(tables.names() - known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        message = f"there is no {section[:-1]} of this name that has settings{hint}"
+        yield Mistake(file, f"{section}.{name}", None, message)
+
+
+def _mistakes(section: str, spec: AnySpec, settings: Settings, file: str) -> Iterator[Mistake]:
+    try:
+        spec.options(settings)
+    except ValidationError as error:
+        for each in error.errors(include_url=False, include_input=False):
+            key = ".".join([section, spec.name, *map(str, each["loc"])])
+            yield Mistake(file, key, None, each["msg"])
 
 
 @cache
@@ -199,8 +218,8 @@ def installed() -> Registry:
 
 def collect(points: Iterable[EntryPoint]) -> Registry:
     """Load entry points. If two packages use one name, the server's own adapter is used."""
-    specs: dict[tuple[Kind, str], AdapterSpec[Any]] = {}
-    origins: dict[tuple[Kind, str], str] = {}
+    specs: dict[tuple[str, str], AnySpec] = {}
+    origins: dict[tuple[str, str], str] = {}
     broken: dict[str, str] = {}
     for point in sorted(points, key=_precedence):
         origin = f"{_package(point)}: {point.name}"
@@ -209,8 +228,8 @@ def collect(points: Iterable[EntryPoint]) -> Registry:
         except (Exception, SystemExit) as error:  # code of any package runs here
             broken[origin] = f"cannot be loaded: {_reason(error)}"
             continue
-        if not isinstance(spec, AdapterSpec):
-            broken[origin] = f"{point.value} is not an AdapterSpec"
+        if not isinstance(spec, AdapterSpec | TransportSpec):
+            broken[origin] = f"{point.value} is not an AdapterSpec or a TransportSpec"
         elif (spec.kind, spec.name) == ("tool", "client"):
             broken[origin] = 'cannot have the name "client": the client runs the tools of this kind'
         elif point.name != f"{spec.kind}-{spec.name}":
@@ -219,7 +238,12 @@ def collect(points: Iterable[EntryPoint]) -> Registry:
             broken[origin] = f'{origins[key]} has registered the {spec.kind} "{spec.name}" already'
         else:
             specs[key], origins[key] = spec, origin
-    return Registry(specs, broken)
+    found = specs.values()
+    return Registry(
+        {(each.kind, each.name): each for each in found if isinstance(each, AdapterSpec)},
+        broken,
+        {each.name: each for each in found if isinstance(each, TransportSpec)},
+    )
 
 
 def _precedence(point: EntryPoint) -> tuple[bool, str, str]:

@@ -26,9 +26,8 @@ async def check_adapters(_: CheckContext) -> str:
             "; ".join(f"{origin} {reason}" for origin, reason in found.broken.items()),
             "Update that package or remove it. The other adapters work.",
         )
-    return "; ".join(
-        f"{kind}: {', '.join(sorted(found.names(kind)))}" for kind in KINDS if found.names(kind)
-    )
+    names = {kind: found.names(kind) for kind in KINDS} | {"transport": set(found.transports)}
+    return "; ".join(f"{kind}: {', '.join(sorted(each))}" for kind, each in names.items() if each)
 
 
 def _charlotte() -> Assistant:

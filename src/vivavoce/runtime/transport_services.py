@@ -1,0 +1,142 @@
+"""What the server offers to a transport of another package: calls, under the rules of all calls.
+
+credential, query ─► TransportServices.call ─► TransportCall.attach_media ─► run ─► ending
+└─ CallRefused
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeAlias
+
+from ..protocol.close_codes import CloseCode
+from .call_request import CallRequest
+from .call_setup import AGAIN_S
+from .client import Client
+from .client_port import AudioKind
+from .driver import AnyDriver
+from .live_call import Readers
+from .media_client import MediaClient
+from .outbox import Connection
+from .refusals import busy
+
+
+class Admitted(Protocol):
+    """A call that was admitted, before its client is attached. `AdmittedCall` is one."""
+
+    @property
+    def driver(self) -> AnyDriver: ...
+
+    @property
+    def reader(self) -> Readers: ...
+
+    async def live(self) -> None: ...
+
+
+class CallNames(Protocol):
+    """The names of a call. `CallSpec` has them."""
+
+    @property
+    def call_id(self) -> str: ...
+
+    @property
+    def conversation_id(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+
+Admit: TypeAlias = Callable[[CallRequest], Awaitable[tuple[CallNames, Admitted]]]
+
+
+class TransportCall:
+    """One call of a transport. Attach its client by one of the methods, then await `run`.
+
+    `id` is its name in logs and in the HTTP API, `conversation_id` the conversation that it
+    continues or began, and `language` what the assistant speaks.
+    """
+
+    def __init__(self, names: CallNames, call: Admitted) -> None:
+        self.id = names.call_id
+        self.conversation_id = names.conversation_id
+        self.language = names.language
+        self._call = call
+        self._ran = False
+
+    def attach_media(self, audio: Connection, events: Connection | None = None) -> MediaClient:
+        """Attach a client whose audio the server paces. `audio.write` takes 20 ms of PCM16.
+
+        `events` is a second connection of the same client, for events as JSON. Its `close` then
+        ends both connections.
+        """
+        return self._call.driver.attach_media(audio, self._call.reader, events=events)
+
+    def attach(self, connection: Connection) -> Client:
+        """Attach a client that reads and writes events as JSON, with its audio in them."""
+        return self._call.driver.attach(connection, self._call.reader)
+
+    async def run(self) -> str:
+        """Run the call to its end, and return why it ended."""
+        self._ran = True
+        await self._call.live()
+        return self._call.driver.ending
+
+    async def abandon(self) -> None:
+        """End a call that was not run, so that it is counted no longer."""
+        if not self._ran:
+            self._call.driver.hang_up(CloseCode.ABNORMAL, "client gone")
+            await self.run()
+
+
+class TransportServices:
+    """The services for one transport. `options` is an instance of its `settings_model`."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Any,  # noqa: ANN401  # of the package's own type
+        *,
+        admit: Admit,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        max_pending: int,
+    ) -> None:
+        """`max_pending`: calls that may be set up at a time."""
+        self.options = options
+        self._name = name
+        self._admit = admit
+        self._spawn = spawn
+        self._room = max_pending
+
+    @asynccontextmanager
+    async def call(
+        self,
+        credential: str | None,
+        query: Mapping[str, str] | None = None,
+        *,
+        audio: AudioKind = "media",
+    ) -> AsyncIterator[TransportCall]:
+        """Set up a call for a client with this credential. Raises `CallRefused`.
+
+        `credential` is an API key or a client secret. `query` has the parameters of
+        `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. A call that was not run
+        ends with this context.
+        """
+        if self._room <= 0:
+            raise busy(f"Please try again in {AGAIN_S} seconds.", AGAIN_S)
+        self._room -= 1
+        try:
+            request = CallRequest(credential, self._name, dict(query or {}), audio=audio)
+            names, admitted = await self._admit(request)
+        finally:
+            self._room += 1
+        call = TransportCall(names, admitted)
+        try:
+            yield call
+        finally:
+            await call.abandon()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task for one connection. The server logs its bug, and waits for it at the end."""
+        self._spawn(work, self._name)
