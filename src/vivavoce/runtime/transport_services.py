@@ -16,18 +16,32 @@ from .call_request import CallRequest
 from .call_setup import AGAIN_S
 from .client import Client
 from .client_port import AudioKind
-from .driver import AnyDriver
 from .live_call import Readers
 from .media_client import MediaClient
 from .outbox import Connection
 from .refusals import busy
 
 
+class AttachableDriver(Protocol):
+    """The part of a call's driver that a transport uses."""
+
+    @property
+    def ending(self) -> str: ...
+
+    def attach(self, connection: Connection, reader: Readers) -> Client: ...
+
+    def attach_media(
+        self, audio: Connection, reader: Readers, *, events: Connection | None = None
+    ) -> MediaClient: ...
+
+    def hang_up(self, code: int, reason: str) -> None: ...
+
+
 class Admitted(Protocol):
     """A call that was admitted, before its client is attached. `AdmittedCall` is one."""
 
     @property
-    def driver(self) -> AnyDriver: ...
+    def driver(self) -> AttachableDriver: ...
 
     @property
     def reader(self) -> Readers: ...

@@ -1,6 +1,6 @@
-"""Contract suites: the rules for recognisers, brains, voices and tool runners, as checks.
+"""Contract suites: the rules for adapters, tool runners and transports, as checks.
 
-A suite is a tuple of checks. A check takes the adapter's case and fails by an assertion. A test
+A suite is a tuple of checks. A check takes the case of an adapter and fails by an assertion. A test
 file of a package joins in a few lines:
 
     VOICE = voice.Case(lambda: made(my_package.spec))
@@ -12,6 +12,7 @@ file of a package joins in a few lines:
 
 import pytest
 
+KINDS = ("brain", "recogniser", "tool", "transport", "voice")
+
 # Show the values in a failed assertion, as pytest does in test files.
-KINDS = ("brain", "recogniser", "tool", "voice")
 pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in KINDS))
