@@ -7,6 +7,7 @@ credential, query ─► TransportServices.call ─► TransportCall.attach_medi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
@@ -19,7 +20,9 @@ from .client_port import AudioKind
 from .live_call import Readers
 from .media_client import MediaClient
 from .outbox import Connection
-from .refusals import busy
+from .refusals import CallRefused, busy
+
+log = logging.getLogger("vivavoce.transports")
 
 
 class AttachableDriver(Protocol):
@@ -137,19 +140,27 @@ class TransportServices:
         `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. A call that was not run
         ends with this context.
         """
-        if self._room <= 0:
-            raise busy(f"Please try again in {AGAIN_S} seconds.", AGAIN_S)
-        self._room -= 1
+        request = CallRequest(credential, self._name, dict(query or {}), audio=audio)
         try:
-            request = CallRequest(credential, self._name, dict(query or {}), audio=audio)
-            names, admitted = await self._admit(request)
-        finally:
-            self._room += 1
+            names, admitted = await self._set_up(request)
+        except CallRefused as refused:
+            log.info("refused", extra={"code": refused.code, "transport": self._name})
+            raise
         call = TransportCall(names, admitted)
         try:
             yield call
         finally:
             await call.abandon()
+
+    async def _set_up(self, request: CallRequest) -> tuple[CallNames, Admitted]:
+        if self._room <= 0:
+            message = f"Too many calls are being set up. Please try again in {AGAIN_S} seconds."
+            raise busy(message, AGAIN_S)
+        self._room -= 1
+        try:
+            return await self._admit(request)
+        finally:
+            self._room += 1
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a task for one connection. The server logs its bug, and waits for it at the end."""

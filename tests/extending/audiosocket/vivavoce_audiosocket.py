@@ -10,6 +10,7 @@ import json
 import logging
 import socket
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,9 +97,8 @@ class AudioConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a new connection some seconds to name its line."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=UNSENT)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=UNSENT)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
         self._timer = self._loop.call_later(self._endpoint.options.line_within_s, self.abort)
         if len(self._endpoint.connections) >= self._endpoint.options.max_connections:
@@ -215,10 +215,9 @@ class AudioConnection(asyncio.Protocol):
                 self.resume_reading()
                 self._check_silence()
                 self._loop.call_soon(self.data_received, b"")  # frames that came with the first
-                ending = await call.run()
-                log.info("ended", extra={"call": call.id, "ending": ending})
-        except CallRefused as refused:
-            log.warning("refused", extra={"code": refused.code})
+                await call.run()
+        except CallRefused:
+            pass  # the server has logged it, and a telephone has no words for the reason
         finally:
             self.close(NORMAL, "")
 

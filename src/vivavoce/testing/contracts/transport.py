@@ -243,7 +243,16 @@ def _run(
         for peer in bench.peers:
             await _soon(peer.disconnected())
 
-    live(told())
+    live(told(), _server_loop)
+
+
+def _server_loop() -> asyncio.AbstractEventLoop:
+    """Use the loop of the server: uvloop, if it is installed."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 @asynccontextmanager

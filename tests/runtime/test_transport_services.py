@@ -1,0 +1,151 @@
+"""A transport of another package gets calls under the rules of all calls."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from vivavoce.core.types import Caller
+from vivavoce.protocol import client, codec, server
+from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.refusals import CallRefused
+from vivavoce.runtime.transport_services import Admitted, CallNames, TransportServices
+
+from ..support.fakes import FakeWire
+from ..support.media_wire import MediaWire
+from .test_call_setup import Place, place
+from .test_driver import HELLO
+
+
+def services(at: Place, max_pending: int = 8) -> TransportServices:
+    async def admit(request: CallRequest) -> tuple[CallNames, Admitted]:
+        call = await at.reception.admit_in_time(request)
+        return call.spec, call
+
+    return TransportServices(
+        "pigeon", None, admit=admit, spawn=at.registry.spawn, max_pending=max_pending
+    )
+
+
+def test_a_call_runs_until_its_client_is_lost_and_is_stored(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = MediaWire()
+        async with services(at).call("key", {"assistant": "echo", "language": "en"}) as call:
+            media = call.attach_media(wire)
+            media.frame(codec.encode(client.ItemCreate(item=HELLO)))
+            media.frame(codec.encode(client.ResponseCreate()))
+            asyncio.get_running_loop().call_later(5, media.lost, 1000, "")
+            assert await call.run() == "client_closed_1000"
+        assert wire.ms > 100
+        row = await at.store.call(call.id)
+        assert row is not None
+        assert (row.transport, row.ending) == ("pigeon", "client_closed_1000")
+        assert row.conversation_id == call.conversation_id
+        assert len(at.registry) == 0
+
+    place(tmp_path, story)
+
+
+def test_a_client_with_events_and_audio_is_told_both(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        audio, wire = MediaWire(), FakeWire()
+        async with services(at).call("key") as call:
+            media = call.attach_media(audio, wire)
+            media.frame(codec.encode(client.ItemCreate(item=HELLO)))
+            media.frame(codec.encode(client.ResponseCreate()))
+            asyncio.get_running_loop().call_later(5, media.lost, 1000, "")
+            await call.run()
+        assert wire.first(server.SessionCreated)
+        assert wire.first(server.PlayoutStopped)
+        assert not wire.audio_chunks
+        assert audio.ms > 100
+
+    place(tmp_path, story)
+
+
+def test_a_client_with_audio_in_events_is_a_client_like_any_other(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        async with services(at).call("key", audio="events") as call:
+            wire.client = call.attach(wire)
+            wire.script([(0.1, client.ItemCreate(item=HELLO)), (0.2, client.ResponseCreate())], 5)
+            await call.run()
+        assert wire.audio_chunks
+
+    place(tmp_path, story)
+
+
+def test_a_call_that_is_not_run_is_counted_no_longer(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        for _ in range(5):  # the assistant takes two calls at once
+            async with services(at).call("key") as call:
+                pass
+            assert len(at.registry) == 0
+            row = await at.store.call(call.id)
+            assert row is not None
+            assert row.ending == "client_gone"
+        with pytest.raises(ZeroDivisionError):
+            async with services(at).call("key"):
+                raise ZeroDivisionError
+        assert len(at.registry) == 0
+
+    place(tmp_path, story)
+
+
+def test_a_refused_call_is_refused_as_over_a_websocket(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused) as refused:
+            async with services(at).call("key", {"assistant": "nobody"}):
+                pass
+        assert refused.value.code == "assistant_not_found"
+        with pytest.raises(CallRefused) as refused:
+            async with services(at, max_pending=0).call("key"):
+                pass
+        assert (refused.value.code, refused.value.retry_s) == ("server_busy", 5)
+
+    place(tmp_path, story)
+
+
+def test_a_revoked_credential_ends_the_call(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        async with services(at).call("key") as call:
+            wire = MediaWire()
+            media = call.attach_media(wire)
+            asyncio.get_running_loop().call_later(1, at.registry.revoke, ["key_1"])
+            asyncio.get_running_loop().call_later(2, media.lost, 1006, "")
+            assert await call.run() == "key_revoked"
+            assert wire.closed == (3000, "invalid_request_error.key_revoked")
+
+    place(tmp_path, story, caller=Caller(credential="key", key_id="key_1"))
+
+
+UPSTREAM = """
+name = "hosted"
+engine = "upstream"
+
+[instructions]
+default = "Be kind."
+
+[upstream]
+base_url = "wss://localhost:1/v1"
+model = "m"
+key = { env = "PROVIDER_KEY" }
+"""
+
+
+def test_paced_audio_of_an_upstream_assistant_is_refused_before_anything_is_stored(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "hosted").mkdir()
+    (tmp_path / "hosted/assistant.toml").write_text(UPSTREAM)
+
+    async def story(at: Place) -> None:
+        with pytest.raises(CallRefused) as refused:
+            async with services(at).call("key", {"assistant": "hosted"}):
+                pass
+        assert refused.value.code == "media_not_available"
+        assert await at.conversations() == 0
+
+    place(tmp_path, story)
