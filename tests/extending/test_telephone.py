@@ -313,3 +313,25 @@ def test_a_revoked_key_ends_telephone_calls(site: Path, tmp_path: Path) -> None:
 
         tell(story)
         assert [line["ending"] for line in exchange.log("call_ended")][-1] == "key_revoked"
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_a_taken_port_stops_the_server_only_if_the_transport_is_required(
+    required: str, site: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("vv_1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (tmp_path / "vivavoce.toml").write_text(
+            f"[transports.audiosocket]\nrequired = {required}\nport = {port}\n"
+            f'key_file = "{tmp_path / "key"}"\nlines = {{}}\n'
+        )
+        try:
+            with serve(tmp_path, **environment(site)) as served:
+                assert required == "false"
+                assert served.stop() == 0
+        except AssertionError:
+            assert required == "true"
+    log = (tmp_path / "server.log").read_text()
+    assert "cannot start: Address already in use" in log
+    assert ("error: settings: transports.audiosocket" in log) == (required == "true")

@@ -68,13 +68,15 @@ async def _open(
             endpoint = await spec.make(services)
             await endpoint.start()
     except Exception as error:
-        if endpoint is not None:
-            await _stop(spec.name, endpoint)
         log_failure(log, "transport_failed", error, transport=spec.name)
-        _failed(settings, spec.name, _reason(error))
+        reason = _reason(error)
+    else:
+        stack.push_async_callback(_stop, spec.name, endpoint)
+        log.info("transport_started", extra={"transport": spec.name})
         return
-    stack.push_async_callback(_stop, spec.name, endpoint)
-    log.info("transport_started", extra={"transport": spec.name})
+    if endpoint is not None:
+        await _stop(spec.name, endpoint)
+    _failed(settings, spec.name, reason)  # outside of `except`: no log quotes the package's error
 
 
 async def _stop(name: str, endpoint: Endpoint) -> None:

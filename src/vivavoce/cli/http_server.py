@@ -71,12 +71,14 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
     announcing = asyncio.create_task(_announce(uvicorn_server, server, chosen, data, url))
     try:
         await uvicorn_server.serve(sockets=[listening])
+    except SystemExit:  # uvicorn has logged that the application did not start
+        if server.failure is not None:
+            raise server.failure from None
+        raise
     finally:
         announcing.cancel()
         await asyncio.wait([announcing])
         data.address.unlink(missing_ok=True)
-    if server.failure is not None:
-        raise server.failure
     if not uvicorn_server.started:
         raise typer.Exit(1)
 
