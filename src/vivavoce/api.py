@@ -1,7 +1,7 @@
-"""The public API for packages that add a recogniser, a brain, a voice, tools or another adapter.
+"""The public API for packages that add a recogniser, a brain, a voice, tools or a transport.
 
 Import these names from here, and from no other module of the server. `vivavoce.testing` has the
-contract suites that test an adapter. `docs/extending` shows complete packages.
+contract suites that test them. `docs/extending` shows complete packages.
 """
 
 from .assistants import Assistant

@@ -123,7 +123,7 @@ class AdaptersSection(BaseModel):
 
 
 class TransportTable(BaseModel):
-    """The server's own key in `[transports.NAME]`. The package says what else it may hold."""
+    """The server's own key in `[transports.NAME]`. Its package defines the other keys."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     required: bool = False  # the server does not start without this transport

@@ -1,4 +1,4 @@
-"""Packages outside of the server add a recogniser, a brain, a voice and a tool."""
+"""Packages outside of the server add a recogniser, a brain, a voice, a tool and a transport."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ from .conftest import HERE, PACKAGES
 
 DOCS = HERE.parents[1] / "docs/extending"
 PUBLIC = re.compile(r"vivavoce\.(?:api|testing)(?:\.|$)")
-PAGES = {"dtmf": "recogniser.md", "sums": "brain.md", "formants": "voice.md", "units": "tool.md"}
+PAGES = {
+    "dtmf": "recogniser.md",
+    "sums": "brain.md",
+    "formants": "voice.md",
+    "units": "tool.md",
+    "audiosocket": "transport.md",
+}
 ASSISTANT = """
 name = "calculator"
 
@@ -90,6 +96,13 @@ def imported(file: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "vivavoce"}
 
 
+def annotated(file: Path) -> set[str]:
+    """Return the names that the classes of a file annotate, such as the fields of its options."""
+    nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+    fields = [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    return {target.id for target in fields if isinstance(target, ast.Name)}
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_passes_its_own_tests_and_the_contract(name: str, site: Path) -> None:
     folder = str(HERE / name)
@@ -116,11 +129,14 @@ def test_a_package_imports_only_public_modules_of_the_server(name: str) -> None:
 def test_the_page_about_a_kind_shows_the_whole_package(name: str) -> None:
     shown = re.findall(r"```\w+\n(.*?)```", (DOCS / PAGES[name]).read_text("utf-8"), re.DOTALL)
     files = ("pyproject.toml", f"vivavoce_{name}.py", f"test_{name}.py")
-    *packaged, assistant = shown
+    *packaged, used_by = shown
     assert packaged == [(HERE / name / file).read_text("utf-8") for file in files]
     used = tomllib.loads(ASSISTANT) | {"tools": tomllib.loads(CONVERTER)["tools"]}
-    for section, keys in tomllib.loads(assistant).items():
-        assert keys == used[section] or keys.items() <= used[section].items()
+    for section, keys in tomllib.loads(used_by).items():
+        if section == "transports":
+            assert keys[name].keys() <= annotated(HERE / name / files[1]) | {"required"}
+        else:
+            assert keys == used[section] or keys.items() <= used[section].items()
 
 
 def test_a_call_runs_through_the_adapters_of_three_packages(site: Path, tmp_path: Path) -> None:

@@ -88,12 +88,12 @@ class Telephone:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def hears(self, ms: int) -> None:
-        """Wait until so much more audio has arrived."""
+        """Wait until this much more audio has arrived."""
         wanted = len(self.heard) + ms // 20
         await until(lambda: len(self.heard) >= wanted)
 
     async def hears_nothing_for(self, seconds: float) -> None:
-        """Wait until no audio has arrived for so long."""
+        """Wait until no audio has arrived for this time."""
         await until(lambda: bool(self.heard) and time.monotonic() - self.heard[-1][0] >= seconds)
 
     async def over(self) -> None:
@@ -139,7 +139,7 @@ class Exchange:
             return json.loads(response.read() or b"null")
 
     async def ended(self, number: int = 1) -> dict[str, Any]:
-        """Wait until so many calls have ended, and return the newest."""
+        """Wait until this number of calls have ended. Return the newest."""
         await until(lambda: len(self.log("call_ended")) >= number)
         call: dict[str, Any] = self.request(
             "GET", f"/api/calls/{self.log('call_ended')[-1]['call']}"
@@ -216,7 +216,7 @@ def test_a_caller_is_greeted_answered_interrupts_and_hangs_up(exchange: Exchange
     assert cut, items
 
 
-def test_a_stranger_without_a_line_is_disconnected_and_reaches_no_assistant(
+def test_a_caller_that_names_an_unknown_line_is_disconnected_and_begins_no_call(
     exchange: Exchange,
 ) -> None:
     before = len(exchange.log("call_began"))

@@ -1,4 +1,4 @@
-"""How a package describes a transport: a way in for clients beside HTTP and WebSockets.
+"""Describe a transport: a way in for clients beside HTTP and WebSockets.
 
 The entry point has the name transport-NAME:
 

@@ -210,7 +210,7 @@ def hangs_up_on_a_client_whose_call_is_refused(case: Case) -> None:
 def disconnects_its_clients_when_it_stops(case: Case) -> None:
     async def story(bench: Bench) -> None:
         peer, call = await _called(case, bench)
-        call.hang_up()
+        call.play("item_1", _tone(20_000))
         await bench.endpoint.stop()
         await _soon(peer.disconnected())
         await _soon(call.over.wait())
