@@ -38,7 +38,7 @@ class Peer(Protocol):
         """End the call as the protocol of the transport does."""
 
     async def vanish(self) -> None:
-        """Cut the connection, without a word."""
+        """Cut the connection, without a word. It may be cut already."""
 
     async def stop_reading(self) -> None:
         """Read nothing more, and stay connected."""
@@ -238,10 +238,18 @@ def _run(
     case: Case, story: Callable[[Bench], Coroutine[Any, Any, None]], credential: str = CREDENTIAL
 ) -> None:
     async def told() -> None:
-        async with _listening(case, credential) as bench:
-            await story(bench)
-        for peer in bench.peers:
-            await _soon(peer.disconnected())
+        peers = list[Peer]()
+        try:
+            async with _listening(case, credential) as bench:
+                peers = bench.peers
+                await story(bench)
+            for peer in peers:
+                await _soon(peer.disconnected())
+        except BaseException:
+            for peer in peers:
+                await peer.vanish()
+            await asyncio.sleep(0.05)  # the endpoint sees that its clients are gone
+            raise
 
     live(told(), _server_loop)
 
