@@ -37,6 +37,8 @@ def faulty(fault: str) -> Any:  # noqa: ANN401  # a class of the package
     """Return the endpoint of the package with one fault in its connections."""
 
     class Connection(ours.AudioConnection):  # type: ignore[misc]
+        _closing: bool
+
         def _take(self, kind: int, payload: bytes) -> None:
             if fault == "is deaf" and kind == ours.AUDIO:
                 return
@@ -82,6 +84,8 @@ def faulty(fault: str) -> Any:  # noqa: ANN401  # a class of the package
                 super().close(code, reason)
 
     class Endpoint(ours.AudioSocket):  # type: ignore[misc]
+        _server: asyncio.Server
+
         async def start(self) -> None:
             await super().start()
             self._server.close()
