@@ -328,6 +328,16 @@ def test_an_answer_of_less_than_one_packet_is_played_too() -> None:
     live(story())
 
 
+def test_an_item_of_no_whole_milliseconds_is_reported_to_its_end() -> None:
+    async def story() -> None:
+        rig = media_client()
+        rig.port.play("item_1", audio.silence(50) + bytes(2))
+        await asyncio.sleep(1)
+        assert played(rig) == [Played("item_1", 51)]  # as the core counts what was sent
+
+    live(story())
+
+
 def test_the_position_of_an_item_goes_on_after_a_pause_of_the_engine() -> None:
     async def story() -> None:
         rig = media_client()

@@ -173,4 +173,5 @@ class Playback:
         return position
 
     def _report_position(self, item_id: str) -> None:
-        self._report(item_id, self._positions[item_id] // BYTES_PER_MS)
+        """Report the position. A started millisecond counts, as in what was sent (`UsageMeter`)."""
+        self._report(item_id, -(-self._positions[item_id] // BYTES_PER_MS))
