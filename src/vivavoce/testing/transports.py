@@ -92,6 +92,10 @@ class _Whole:
     def decode(self, data: bytes) -> Iterator[AudioReceived]:
         yield AudioReceived(data)
 
+    def held_back(self) -> Iterator[AudioReceived]:
+        """Yield nothing, because there are no filters."""
+        return iter(())
+
 
 @dataclass
 class EndpointCall:
