@@ -17,6 +17,8 @@ DONE := .setup
 CLIENTS := tests/clients/environments
 FAST_CLIENTS := openai_python openai_node agents_python agents_node
 LONG_CLIENTS := livekit pipecat pydantic_ai
+PROCESSES ?= 2
+PARALLEL = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .PHONY: help run test test-long coverage check fmt bench setup web lock clean
@@ -32,13 +34,13 @@ web: $(DONE)/web
 
 test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
-	$(BIN)/pytest -q -m "not long"
+	$(BIN)/pytest -q -m "not long" $(PARALLEL)
 
 test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
-	$(BIN)/pytest -q -m long
+	$(BIN)/pytest -q -m long $(PARALLEL)
 
 coverage: $(DONE)/dev $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
-	$(BIN)/pytest -q -m "not long and not browser" --ignore tests/soak --ignore tests/benchmarks --write-coverage
+	$(BIN)/pytest -q -m "not long and not browser" --ignore tests/soak --ignore tests/benchmarks --write-coverage $(PARALLEL)
 
 check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format --check .

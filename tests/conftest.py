@@ -1,18 +1,29 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .support import coverage, notes
+from .support import coverage, notes, order
 from .support.notes import name_of
+from .support.order import Turns
 from .support.served import TAKES_ALL, Served, serve
 
 # How fast an example is found says something about the machine, and nothing about the code.
 settings.register_profile("vivavoce", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vivavoce")
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+FOLDER: pytest.StashKey[TemporaryDirectory[str]] = pytest.StashKey()
+TURNS: pytest.StashKey[Turns] = pytest.StashKey()
+LIES: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -38,26 +49,49 @@ def document() -> str:
     return path.read_text("utf-8")
 
 
+# Which test runs when
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Give the processes that run tests a folder in common."""
+    stash = node.config.stash
+    if FOLDER not in stash:
+        stash[FOLDER] = TemporaryDirectory()
+        node.config.add_cleanup(stash[FOLDER].cleanup)
+    node.workerinput["turns"] = stash[FOLDER].name
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (given := getattr(config, "workerinput", None)) is not None:
+        config.stash[TURNS] = turns = Turns(Path(given["turns"]))
+        config.add_cleanup(turns.close)
+    notes.watch()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    order.arrange(items)
+    notes.notes.leave_out(config.args)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    turns = item.config.stash.get(TURNS, None)
+    alone = item.get_closest_marker("alone") is not None
+    with turns.turn(alone=alone) if turns is not None else nullcontext():
+        notes.notes.begin(item)
+        try:
+            return (yield)
+        finally:
+            notes.notes.end()
+
+
 # What tests touch of the protocol (docs/reference/coverage.md)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-coverage", action="store_true", help="write the page of coverage")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    notes.watch()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the test of the coverage page last, and not while the page is written."""
-    items.sort(key=_judges)
-    if config.getoption("--write-coverage"):
-        items[:] = [item for item in items if not _judges(item)]
-
-
-def _judges(item: pytest.Item) -> bool:
-    return name_of(item).startswith("docs/test_coverage.py")
+    parser.addoption("--coverage-page", type=Path, default=coverage.PAGE, help="another page")
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -65,25 +99,35 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    notes.notes.begin(item)
-    try:
-        return (yield)
-    finally:
-        notes.notes.end()
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    notes.notes.add_to(report)
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     notes.notes.report(report)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    notes.notes.partly |= set(getattr(node, "workeroutput", {}).get("partly", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Judge the page by the tests of all processes, or write it."""
+    config, page = session.config, session.config.getoption("--coverage-page")
+    if (output := getattr(config, "workeroutput", None)) is not None:
+        output["partly"] = sorted(notes.notes.partly)
+        return
+    if writes := config.getoption("--write-coverage"):
+        coverage.write(page, notes.notes)
+    if writes or exitstatus == pytest.ExitCode.OK:
+        config.stash[LIES] = list(coverage.lies(coverage.load(page), notes.notes))
+        if config.stash[LIES]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for row in sorted(notes.notes.strange):
-        terminalreporter.write_line(f"not in tests/support/catalogue.py: {row.owner}: {row.field}")
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--write-coverage"):
-        page = coverage.PAGE.read_text("utf-8") if coverage.PAGE.exists() else ""
-        table = coverage.brought_up_to_date(coverage.read(page), notes.notes)
-        coverage.PAGE.write_text(coverage.render(table), "utf-8")
+    for lie in terminalreporter.config.stash.get(LIES, ()):
+        terminalreporter.write_line(f"docs/reference/coverage.md: {lie} (`make coverage` mends it)")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from ..support import catalogue, coverage
-from ..support.notes import notes
 
 ADVICE = "`make coverage` writes the page again"
 
@@ -20,10 +24,39 @@ def test_the_page_equals_the_generated_one() -> None:
     assert coverage.render(coverage.read(page)) == page, ADVICE
 
 
-def test_each_test_touches_its_rows() -> None:
-    """Compare with the tests that ran before; `conftest` puts this one last."""
-    lies = list(coverage.lies(coverage.read(coverage.PAGE.read_text("utf-8")), notes))
-    assert not lies, ADVICE
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_run_fails_if_a_test_does_not_touch_its_rows(tmp_path: Path, processes: int) -> None:
+    """`conftest` compares the page with the tests that ran, in however many processes."""
+    page, table = tmp_path / "coverage.md", coverage.load(coverage.PAGE)
+    row, test = next((row, test) for row, test in table.items() if test.startswith("core/"))
+    other = next(
+        of
+        for of in table.values()
+        if of.partition("::")[0] == test.partition("::")[0] and of != test
+    )
+    page.write_text(coverage.render(table), "utf-8")
+    assert run(page, processes, test, other).returncode == pytest.ExitCode.OK
+    page.write_text(coverage.render({**table, row: other}), "utf-8")
+    done = run(page, processes, test, other)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert f"{row}: {other} does not touch it" in done.stdout
+
+
+def run(page: Path, processes: int, *tests: str) -> subprocess.CompletedProcess[str]:
+    program = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        str(processes),
+        "--coverage-page",
+        str(page),
+    ]
+    return subprocess.run(
+        [*program, *(f"tests/{test}" for test in tests)],
+        cwd=coverage.TESTS.parent, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
 
 
 # The protocol's own document, if it is available

@@ -99,7 +99,15 @@ def _of_types(test: str) -> bool:
     return test.startswith(f"{TYPES}/")
 
 
+def load(page: Path) -> dict[Row, str]:
+    return read(page.read_text("utf-8")) if page.exists() else {}
+
+
 # From notes
+
+
+def write(page: Path, notes: Notes) -> None:
+    page.write_text(render(brought_up_to_date(load(page), notes)), "utf-8")
 
 
 def brought_up_to_date(table: Table, notes: Notes) -> dict[Row, str]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import httpx2
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 300  # frames of one type that are looked at in one test
 
+_TOUCHED = "touched"  # a property of a report
 _UNNOTED = ("benchmarks/", "soak/", "browser/", "upstream/", "engines/")
 _GATEWAY = ("relay", "gateway")
 _TRANSLATED = {
@@ -42,6 +45,7 @@ class Notes:
     def __init__(self) -> None:
         self.test: str | None = None  # that runs now and is noted
         self.by_test: dict[str, set[Row]] = defaultdict(set)
+        self._touched: set[Row] = set()  # since the last report
         self.partly: set[str] = set()  # functions some of whose cases did not run, or not pass
         self._passed: set[str] = set()
         self.strange: set[Row] = set()  # unknown codes
@@ -52,12 +56,30 @@ class Notes:
     def begin(self, item: pytest.Item) -> None:
         self.test = name_of(item) if _is_noted(item) else None
         self._seen.clear()
+        self._touched.clear()
 
     def end(self) -> None:
         self.test = None
 
+    def add_to(self, report: pytest.TestReport) -> None:
+        """Let the report say what was touched. It may be read in another process."""
+        touched, self._touched = self._touched, set()
+        if touched:
+            report.user_properties.append((_TOUCHED, sorted(map(astuple, touched))))
+
+    def leave_out(self, arguments: Iterable[str]) -> None:
+        """Note the functions of which the command line names single cases."""
+        self.partly |= {
+            case.rpartition("tests/")[2]
+            for case, bracket, _ in (argument.partition("[") for argument in arguments)
+            if bracket
+        }
+
     def report(self, report: pytest.TestReport) -> None:
-        name = report.nodeid.removeprefix("tests/").partition("[")[0]
+        name = _without_case(report.nodeid)
+        for said, touched in report.user_properties:
+            if said == _TOUCHED:
+                self._take_rows(name, [Row(*row) for row in cast("Any", touched)])
         if report.failed or report.skipped:
             self.partly.add(name)
         elif report.when == "call":
@@ -90,20 +112,23 @@ class Notes:
 
     def code(self, owner: str, code: str) -> None:
         if self.test is not None:
-            row = Row("server", owner, code)
-            self.by_test[self.test].add(row)
-            if owner == catalogue.ERRORS and code not in catalogue.CODES[owner]:
-                self.strange.add(row)
+            self._touched.add(Row("server", owner, code))
 
     def row(self, row: Row) -> None:
         if self.test is not None:
-            self.by_test[self.test].add(row)
+            self._touched.add(row)
 
     def _take(self, side: Side, event: Json, *, translated: bool = False) -> None:
         kind = str(event.get("type"))
         self._seen[kind] += 1
         if self.test is not None and self._seen[kind] <= ENOUGH:
-            self.by_test[self.test] |= catalogue.touched(side, event, translated=translated)
+            self._touched |= catalogue.touched(side, event, translated=translated)
+
+    def _take_rows(self, test: str, touched: Iterable[Row]) -> None:
+        for row in touched:
+            self.by_test[test].add(row)
+            if row.owner == catalogue.ERRORS and row.field not in catalogue.CODES[row.owner]:
+                self.strange.add(row)
 
 
 notes = Notes()
@@ -111,7 +136,11 @@ notes = Notes()
 
 def name_of(item: pytest.Item) -> str:
     """As the table has it: `core/test_session.py::test_commit`, without the case."""
-    return item.nodeid.removeprefix("tests/").partition("[")[0]
+    return _without_case(item.nodeid)
+
+
+def _without_case(nodeid: str) -> str:
+    return nodeid.removeprefix("tests/").partition("[")[0]
 
 
 def _is_noted(item: pytest.Item) -> bool:
