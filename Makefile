@@ -14,6 +14,8 @@ DATA_DIR ?= data
 PYTHON ?= python3
 BIN := .venv/bin
 DONE := .setup
+# Tests start hundreds of processes, and each would compile the server anew.
+unexport PYTHONDONTWRITEBYTECODE
 CLIENTS := tests/clients/environments
 FAST_CLIENTS := openai_python openai_node agents_python agents_node
 LONG_CLIENTS := livekit pipecat pydantic_ai

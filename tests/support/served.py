@@ -10,11 +10,15 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from typer.testing import CliRunner
 from websockets.sync.client import connect
+
+from vivavoce.cli.main import app
 
 ECHO = """
 name = "echo"
@@ -53,7 +57,12 @@ class Served:
         return done.stdout.strip()
 
     def key(self, *arguments: str) -> str:
-        made: str = json.loads(self.cli("keys", "create", "--json", *arguments))["key"]
+        """Create a key by the command. It runs here, because a process would take a second."""
+        command = ["keys", "create", "--json", *arguments, "--data-dir", str(self.data)]
+        with ThreadPoolExecutor(1) as thread:  # this one may have a running loop
+            done = thread.submit(CliRunner().invoke, app, command).result()
+        assert done.exit_code == 0, done.output
+        made: str = json.loads(done.stdout)["key"]
         return made
 
     def await_charlotte(self, key: str, cert: Path | None = None) -> None:
