@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .support import coverage, notes, order
+from .support import coverage, models, notes, order
 from .support.notes import name_of
 from .support.order import Turns
 from .support.served import TAKES_ALL, Served, serve
@@ -21,7 +22,7 @@ settings.load_profile("vivavoce")
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-FOLDER: pytest.StashKey[TemporaryDirectory[str]] = pytest.StashKey()
+SHARED: pytest.StashKey[Path] = pytest.StashKey()
 TURNS: pytest.StashKey[Turns] = pytest.StashKey()
 LIES: pytest.StashKey[list[str]] = pytest.StashKey()
 
@@ -54,18 +55,20 @@ def document() -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Give the processes that run tests a folder in common."""
-    stash = node.config.stash
-    if FOLDER not in stash:
-        stash[FOLDER] = TemporaryDirectory()
-        node.config.add_cleanup(stash[FOLDER].cleanup)
-    node.workerinput["turns"] = stash[FOLDER].name
+    node.workerinput["shared"] = str(node.config.stash[SHARED])
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Share a folder with the other processes of this run, if there are some."""
     if (given := getattr(config, "workerinput", None)) is not None:
-        config.stash[TURNS] = turns = Turns(Path(given["turns"]))
+        shared = Path(given["shared"])
+        config.stash[TURNS] = turns = Turns(shared)
         config.add_cleanup(turns.close)
+    else:
+        shared = Path(tempfile.mkdtemp(prefix="vivavoce-tests-"))
+        config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
+    config.stash[SHARED] = shared
+    models.folder = shared / "models"
     notes.watch()
 
 

@@ -20,6 +20,8 @@ from websockets.sync.client import connect
 
 from vivavoce.cli.main import app
 
+from . import models
+
 ECHO = """
 name = "echo"
 engine = "scripted"
@@ -72,6 +74,7 @@ class Served:
         for _ in range(12):
             with connect(url, ssl=context, additional_headers={"api-key": key}) as socket:
                 if json.loads(socket.recv())["type"] == "session.created":
+                    models.keep(self.data)
                     return
         raise AssertionError("Charlotte never came")
 
@@ -85,6 +88,7 @@ def serve(data: Path, *arguments: str, **environ: str) -> Iterator[Served]:
     """Serve from the folder `data`. It ends with the test, whatever happens."""
     (data / "assistants/echo").mkdir(parents=True, exist_ok=True)
     (data / "assistants/echo/assistant.toml").write_text(ECHO)
+    models.lend(data)
     env = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning", "COLUMNS": "200", **environ}
     log = data / "server.log"
     with log.open("a") as errors:
