@@ -63,9 +63,9 @@ def test_an_answer_takes_less_than_five_milliseconds() -> None:
         Talk(*ALL).say(text)
     took = []
     for text in texts:
-        began = time.perf_counter()
+        began = time.process_time()
         Talk(*ALL).say(text)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert median(took) < 0.005
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-PURE = ("core/", "protocol/", "audio/", "toml/", "assistants/", "access/", "knowledge/", "net/")
-ALONE = ("benchmarks/", "soak/", "hostile/test_bystanders.py")
+FIRST = ("core/", "protocol/", "audio/", "toml/", "benchmarks/", "assistants/", "access/",
+         "knowledge/", "net/", "runtime/")  # fmt: skip
+ALONE = ("soak/", "hostile/test_bystanders.py")
 
 
 def arrange(items: list[pytest.Item]) -> None:
@@ -28,7 +29,7 @@ def arrange(items: list[pytest.Item]) -> None:
 def _place(item: pytest.Item) -> int:
     """Return the rank of the test's file. The tests of a file stay together."""
     path = _path(item)
-    return 0 if path.startswith(PURE) else 2 if path.startswith(ALONE) else 1
+    return 0 if path.startswith(FIRST) else 2 if path.startswith(ALONE) else 1
 
 
 def _path(item: pytest.Item) -> str:
