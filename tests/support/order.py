@@ -47,7 +47,7 @@ class Turns:
 
     @contextmanager
     def turn(self, *, alone: bool) -> Iterator[None]:
-        """Wait for a turn. Whoever waits to be alone lets no other begin."""
+        """Wait for a turn. While a test waits to be alone, no other test begins."""
         from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 
         flock(self._waiting, LOCK_EX)

@@ -1,4 +1,4 @@
-"""Which tests run beside each other."""
+"""The order of tests in several processes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_test_that_measures_runs_alone_and_before_those_that_came_later(tmp_pa
 
 
 def somebody_may_begin(folder: Path) -> bool:
-    """Return whether nobody holds the first of the two locks."""
+    """Return whether the first of the two locks is free."""
     file = os.open(folder / "waiting", os.O_RDWR)
     try:
         flock(file, LOCK_EX | LOCK_NB)
