@@ -14,7 +14,7 @@ import pytest
 from vivavoce.engines.tts import espeak
 
 from ..support.calls import Caller, House
-from ..support.served import TAKES_ALL, serve
+from ..support.served import TAKES_ALL, Served, serve
 from ..support.sounds import noise, spoken
 
 KEYNOTE = noise(200, -60) + spoken("keynote_rms") + noise(500, -60)
@@ -34,8 +34,15 @@ def charlotte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     data = tmp_path_factory.mktemp("processes")
     hasty = {"VIVAVOCE_SPEECH__WORKER_TIMEOUT_S": "2", "VIVAVOCE_SPEECH__STT_WORKERS": "2"}
     with serve(data, **TAKES_ALL, **hasty) as server:
-        yield House(server, server.key(), "charlotte")
+        yield receiving(server)
         assert "Traceback" not in server.log.read_text()
+
+
+def receiving(server: Served) -> House:
+    """Wait until Charlotte takes calls."""
+    house = House(server, server.key(), "charlotte")
+    server.await_charlotte(house.key)
+    return house
 
 
 def processes(house: House, word: str) -> list[psutil.Process]:
@@ -192,7 +199,7 @@ def test_the_largest_allowed_tools_delay_no_other_call(charlotte: House) -> None
 
 def test_a_server_whose_brain_hangs_still_handles_sigterm(tmp_path: Path) -> None:
     with serve(tmp_path, **TAKES_ALL) as server:
-        house = House(server, server.key(), "charlotte")
+        house = receiving(server)
 
         async def story() -> None:
             async with house.welcome() as caller:
