@@ -13,8 +13,9 @@ from typing import NamedTuple
 SPOKEN = frozenset({"description", "help", "message", "summary"})  # keywords with a sentence
 GENERATED = frozenset({"docs/reference/coverage.md"})
 NOT_OURS = frozenset(
-    {"node_modules", "dist", "examples", "environments", "recordings", "sounds", "brain_data"}
-)
+    {"node_modules", "dist", "static", "examples", "environments", "recordings", "sounds",
+     "brain_data"}
+)  # fmt: skip
 
 
 class Block(NamedTuple):

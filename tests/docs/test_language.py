@@ -182,3 +182,14 @@ def test_a_budget_that_is_much_too_high_fails_until_it_is_lowered() -> None:
     assert not too_generous(folder_with(0, 1000), DONE)
     text = language.lowered({"core": better, "net": same, "app": folder_with(0, 9)}, {"core": 20.0})
     assert re.findall(r'\["(\w+)"\]\nbudget = ([\d.]+)', text) == [("core", "10.1")]
+
+
+@pytest.mark.parametrize(
+    "folder", ["src/vivavoce/http/static", "web/node_modules", "packages/one/dist", "docs/.cache"]
+)
+def test_generated_and_installed_files_are_not_judged(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "licenses.md").write_text("Whatever somebody wrote.\n")
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    (ours := tmp_path / "docs/one.md").write_text("The server refuses the call.\n")
+    assert list(prose.files(tmp_path)) == [ours]
