@@ -15,7 +15,7 @@ import pytest
 
 FIRST = ("core/", "protocol/", "audio/", "toml/", "benchmarks/", "assistants/", "access/",
          "knowledge/", "net/", "runtime/")  # fmt: skip
-ALONE = ("soak/", "hostile/test_bystanders.py")
+ALONE = ("soak/", "browser/test_charlotte.py", "hostile/test_bystanders.py")
 
 
 def arrange(items: list[pytest.Item]) -> None:
