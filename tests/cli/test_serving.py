@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import stat
 import subprocess
@@ -15,7 +16,7 @@ from vivavoce.cli.main import app
 
 from ..support.served import Served, serve
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 
 def refused(*arguments: str) -> tuple[int, str]:
@@ -43,6 +44,44 @@ def test_files_of_a_killed_server_do_not_prevent_a_start(tmp_path: Path) -> None
         first.stop(9)
     with serve(tmp_path / "data") as second:
         assert second.cli("link").startswith(second.url)
+
+
+@pytest.mark.parametrize("command", [["talk", "--text", "hi"], ["transcribe", "-"], ["link"]])
+def test_X11_nothing_is_sent_to_whoever_has_the_port_of_a_killed_server(
+    tmp_path: Path, command: list[str]
+) -> None:
+    with serve(tmp_path / "data") as server:
+        port = server.url.rpartition(":")[2]
+        server.stop(signal.SIGKILL)
+    assert (server.data / "server.url").read_text() == server.url
+    with socket.create_server(("127.0.0.1", int(port))) as stranger:
+        asked = [*command, "--data-dir", str(server.data)]
+        done = CliRunner().invoke(app, asked, env={"VIVAVOCE_API_KEY": "vv_secret"})
+        stranger.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+    assert "No server runs on" in done.stderr
+    assert port not in done.stdout
+    assert command == ["link"] or done.exit_code == UNREACHABLE
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM", "SIGINT"])
+def test_X11_the_end_of_a_terminal_ends_a_server_like_any_other_signal(
+    tmp_path: Path, name: str
+) -> None:
+    with serve(tmp_path / "data") as server:
+        assert server.stop(getattr(signal, name)) == 0
+        assert not (server.data / "server.url").exists()
+
+
+def test_X11_a_start_forgets_the_address_of_a_killed_server(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "server.url").write_text("http://localhost:1")
+    (data / "vivavoce.db").write_text("no database, so that the server never listens")
+    assert refused("--port", "0", "--data-dir", str(data))[0] == FAILED
+    assert not (data / "server.url").exists()
 
 
 def test_port_in_use_is_reported_and_creates_no_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from vivavoce.cli import subtitles
+from vivavoce.cli.server_events import decode
 from vivavoce.cli.transcript_log import Cue, TranscriptLog
 from vivavoce.cli.transcript_writer import TranscriptWriter
 
@@ -28,7 +29,8 @@ class Story:
         self.page = TranscriptWriter(self.file, written)
 
     def tell(self, kind: str, item: str = "item_1", **fields: object) -> None:
-        self.notes.take({"type": kind, "item_id": item} | fields, sent_ms=100_000)
+        event = decode({"type": kind, "item_id": item} | fields)
+        self.notes.take(event, sent_ms=100_000)
         self.page.show(self.notes)
 
     def begin(self, item: str, at_ms: int) -> None:
@@ -164,7 +166,7 @@ def test_complete_and_incremental_output_are_equal(written: str) -> None:
 def test_manual_commit_begins_at_the_end_of_the_previous_utterance() -> None:
     notes = TranscriptLog()
     for sent_ms, item in ((1_000, "a"), (2_500, "b")):
-        notes.take({"type": "input_audio_buffer.committed", "item_id": item}, sent_ms)
+        notes.take(decode({"type": "input_audio_buffer.committed", "item_id": item}), sent_ms)
     assert [(u.start_ms, u.end_ms) for u in notes] == [(0, 1_000), (1_000, 2_500)]
     assert notes.awaited == 2
 

@@ -14,14 +14,13 @@ from .common import (
     JsonOption,
     catalogue,
     data_folder_of,
-    err,
     fail,
     mistakes_hint,
-    out,
     pluralise,
     print_json,
     warn,
 )
+from .terminal import err, out
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -40,12 +39,9 @@ def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
         return
     for assistant in there:
         spoken = ", ".join(assistant.languages)
-        out.print(
-            f"{assistant.name:20}  {assistant.engine:9}  {spoken:12}  {assistant.folder}",
-            markup=False,
-        )
+        out.line(f"{assistant.name:20}  {assistant.engine:9}  {spoken:12}  {assistant.folder}")
     for name, error in there.broken.items():
-        err.print(f"{name} has {mistakes_hint(data, name, error)}", markup=False)
+        err.line(f"{name} has {mistakes_hint(data, name, error)}")
 
 
 @app.command()
@@ -71,7 +67,7 @@ def check(
               for m in mistakes])  # fmt: skip
     elif mistakes:
         for mistake in mistakes:
-            out.print(str(mistake), markup=False)
+            out.line(str(mistake))
     else:
         assistant = checked.assistant
         tools = len(assistant.tools())
@@ -79,8 +75,8 @@ def check(
             warn(str(warning))
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
-        out.print(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
-                  f"{checked.chunks} chunks of knowledge, {tools} tools.")  # fmt: skip
+        out.line(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
+                 f"{checked.chunks} chunks of knowledge, {tools} tools.")  # fmt: skip
     if mistakes:
         if not json:
             fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from ..app import data_folder
 from ..app.data_folder import DataFolder
 from ..errors import MistakesError, StoreError
+from .printable import printable_json
+from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
     from ..assistants import Catalogue
@@ -49,26 +49,28 @@ ServerKey = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 T = TypeVar("T")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Print an error and exit."""
-    err.print(f"[red]error:[/red] {escape_markup(message)}")
+    complain(message)
     raise typer.Exit(code)
 
 
+def complain(message: str) -> None:
+    """Print an error."""
+    err.print(f"[red]error:[/red] {escape_markup(message)}")
+
+
 def warn(message: str) -> None:
-    err.print(f"warning: {message}", style="yellow", markup=False)
+    err.line(f"warning: {message}", style="yellow")
 
 
 def mistaken(error: MistakesError, code: int) -> NoReturn:
     """Print all mistakes and exit."""
     for mistake in error.mistakes:
-        err.print(f"[red]error:[/red] {escape_markup(str(mistake))}")
+        complain(str(mistake))
     raise typer.Exit(code)
 
 
@@ -130,7 +132,7 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     if create and not exists:
-        err.print(f"A new data folder: {data.root}", markup=False)
+        err.line(f"A new data folder: {data.root}")
     elif not exists:
         fail(f"There is no Vivavoce data in {data.root}. Say which folder with --data-dir.",
              MISSING)  # fmt: skip
@@ -164,11 +166,11 @@ def _typed(program: Path) -> str:
 
 def print_json(value: object) -> None:
     """Print JSON, with times as RFC 3339."""
-    print(as_json(value))
+    out.json(as_json(value))
 
 
 def as_json(value: object) -> str:
-    return json.dumps(value, default=_builtin, ensure_ascii=False, indent=2)
+    return printable_json(json.dumps(value, default=_builtin, ensure_ascii=False, indent=2))
 
 
 def _builtin(value: object) -> object:
@@ -186,4 +188,3 @@ def pluralise(amount: int, what: str) -> str:
 
 
 data_folder_of = data_folder.find
-escape_markup = escape  # text of users and servers is not markup

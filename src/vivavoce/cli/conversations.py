@@ -17,12 +17,12 @@ from .common import (
     data_folder_of,
     fail,
     opened_store,
-    out,
     pluralise,
     print_json,
     run,
     when,
 )
+from .terminal import confirm, out
 
 app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
 
@@ -52,10 +52,7 @@ def listed(
     width = max(len(row.id) for row in page.data)
     out.print(f"[dim]{'id':{width}}  {'last':16}  {'assistant':16}  user[/dim]")
     for row in page.data:
-        out.print(
-            f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}",
-            markup=False,
-        )
+        out.line(f"{row.id}  {when(row.updated_at)}  {row.assistant:16}  {row.subject or '–'}")
     if page.has_more:
         out.print(f"There are more: --limit {limit * 2}")
 
@@ -67,9 +64,10 @@ def show(conversation_id: str, data_dir: DataDir = None, json: JsonOption = Fals
     if json:
         print_json(_whole(row, items))
         return
-    out.print(f"{row.id} with {row.assistant}, started {when(row.created_at)}\n")
+    out.line(f"{row.id} with {row.assistant}, started {when(row.created_at)}")
+    out.line("")
     for kept in items:
-        out.print(_line(kept), markup=False)
+        out.line(_line(kept))
 
 
 @app.command()
@@ -103,7 +101,7 @@ def delete(
 ) -> None:
     """Delete a conversation, its calls and their figures. This cannot be undone."""
     if not yes:
-        typer.confirm(f"Delete {conversation_id} for good?", abort=True, err=True)
+        confirm(f"Delete {conversation_id} for good?")
 
     async def work() -> tuple[int, bool]:
         async with opened_store(data_folder_of(data_dir)) as store:
@@ -116,9 +114,7 @@ def delete(
     if json:
         print_json({"id": conversation_id, "deleted": True})
     else:
-        out.print(
-            f"{conversation_id} is deleted, with its {pluralise(count, 'item')}.", markup=False
-        )
+        out.line(f"{conversation_id} is deleted, with its {pluralise(count, 'item')}.")
 
 
 def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow, list[ItemRow]]:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
-from .common import (
-    MISSING,
-    DataDir,
-    JsonOption,
-    data_folder_of,
-    err,
-    escape_markup,
-    out,
-    print_json,
-    run,
-    settings,
-)
+from .common import MISSING, DataDir, JsonOption, data_folder_of, print_json, run, settings
+from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
     from ..app.checks import CheckResult
@@ -47,7 +37,7 @@ async def _check(data: DataFolder, chosen: Settings, *, quiet: bool) -> list[Che
     results = []
     async with checks.opened(data, chosen) as context:
         for name in checks.CHECKS:
-            with Console(stderr=True, quiet=quiet).status(f"{name} …"):
+            with nullcontext() if quiet else err.console.status(f"{name} …"):
                 result = await checks.run_check(name, context)
             results.append(result)
             if not quiet:
@@ -59,4 +49,4 @@ def _print(result: CheckResult) -> None:
     mark = "[green]✓[/green]" if result.ok else "[red]✗[/red]"
     out.print(f"{mark} {result.check:22} {escape_markup(result.message)}")
     if result.fix:
-        err.print(f"  → {result.fix}", style="yellow", markup=False)
+        err.line(f"  → {result.fix}", style="yellow")

@@ -17,7 +17,8 @@ from ..app.server import Server
 from ..clock import now
 from ..config import Settings
 from . import logs
-from .common import command, err, escape_markup, out, warn
+from .common import command, warn
+from .terminal import err, escape_markup, out
 
 LEAVE_WITHIN_S = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -38,8 +39,8 @@ class UvicornServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
+        before = {number: signal.getsignal(number) for number in _signals()}
+        for number in before:
             signal.signal(number, lambda n, frame: loop.call_soon_threadsafe(self._leave))
         yield
         for number, handler in before.items():
@@ -48,6 +49,13 @@ class UvicornServer(uvicorn.Server):
     def _leave(self) -> None:
         self.force_exit = self.should_exit  # the second signal
         self.should_exit = True
+
+
+def _signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end the server. `nohup` makes it ignore the end of its terminal."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        return (*SIGNALS, signal.SIGHUP)
+    return SIGNALS
 
 
 async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) -> None:
@@ -105,9 +113,9 @@ async def _announce(
     data.address.chmod(0o600)  # a server that was killed may have left the file
     data.address.write_text(url, "utf-8")
     code = await sign_in.new_code(server.services.store, now())
-    out.print(f"\n  Vivavoce is listening on {url}\n")
+    out.print(f"\n  Vivavoce is listening on {escape_markup(url)}\n")
     out.print("  Open this link to sign in (once, within 10 minutes):")
-    out.print(f"  [bold]{sign_in.link(url, code)}[/bold]\n")
+    out.print(f"  [bold]{escape_markup(sign_in.link(url, code))}[/bold]\n")
     for what, words in (("Another link", ["link"]), ("A key for programs", ["keys", "create"])):
         out.print(f"  {what + ':':20}[bold]{escape_markup(command(data, *words))}[/bold]")
     out.print(f"  {'Stop:':20}Ctrl+C\n")
@@ -118,4 +126,5 @@ async def _announce(
              f"name none are refused. There are: {there}.")  # fmt: skip
     for name, error in server.services.catalogue.broken.items():
         warn(f"the assistant '{name}' has mistakes and is not served:")
-        err.print(str(error), markup=False)
+        for mistake in error.mistakes:
+            err.line(str(mistake))

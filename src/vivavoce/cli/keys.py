@@ -23,11 +23,11 @@ from .common import (
     data_folder_of,
     fail,
     opened_store,
-    out,
     print_json,
     run,
     when,
 )
+from .terminal import out
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
 
@@ -70,7 +70,7 @@ def create(
     if json:
         print_json({"id": row.id, "key": key, "name": row.name, "expires_at": row.expires_at})
     else:
-        out.print(key)
+        out.line(key)
 
 
 def _there(assistant: str, data: DataFolder) -> None:
@@ -101,11 +101,11 @@ def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
         return
     if not rows:
         make = command(data_folder_of(data_dir), "keys", "create")
-        out.print(f"There are no keys. This makes one: {make}", markup=False)
+        out.line(f"There are no keys. This makes one: {make}")
     for row in rows:
         line = (f"{row.id}  {row.name or '–':20}  {_state(row, now()):8}  "
                 f"made {when(row.created_at)}  used {when(row.last_used_at)}")  # fmt: skip
-        out.print(line, markup=False)
+        out.line(line)
 
 
 def _state(row: KeyRow, at: datetime) -> str:
@@ -131,4 +131,4 @@ def revoke(key_id: str, data_dir: DataDir = None, json: JsonOption = False) -> N
     if json:
         print_json({"id": key_id, "revoked": True})
     else:
-        out.print(f"{key_id} is revoked.")
+        out.line(f"{key_id} is revoked.")

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from ..failures import describe, log_failure, trace
+from .printable import printable, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class JsonLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "logger": record.name,
                 "event": _event(record)} | _extra(record) | _failure(record)  # fmt: skip
-        return _writable(json.dumps(line, default=str, ensure_ascii=False))
+        return printable_json(json.dumps(line, default=str, ensure_ascii=False))
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -69,7 +70,7 @@ class ConsoleFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = _extra(record) | _failure(record)
         extra = " ".join(f"{key}={value}" for key, value in fields.items())
-        return _writable(f"{at} {record.levelname.lower():7} {_event(record)} {extra}").rstrip()
+        return printable(f"{at} {record.levelname.lower():7} {_event(record)} {extra}").rstrip()
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -79,11 +80,6 @@ class _Handler(logging.StreamHandler[TextIO]):
             sys.stderr.write(
                 f'{{"level": "error", "event": "not_logged", "by": "{record.name}"}}\n'
             )
-
-
-def _writable(line: str) -> str:
-    """Escape half a surrogate pair, which no stream can carry."""
-    return line.encode("utf-8", "backslashreplace").decode()
 
 
 def set_up(level: int = logging.INFO) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from . import assistants, conversations, keys, secrets
+from . import assistants, conversations, keys, secrets, terminal
 from .doctor import doctor
 from .link import link
 from .serve import serve
 from .talk import talk
+from .terminal import out
 from .transcribe import transcribe
 
 app = typer.Typer(
@@ -35,7 +34,7 @@ app.add_typer(assistants.app, name="assistants")
 
 def _version(asked: bool) -> None:
     if asked:
-        print(__version__)
+        out.line(__version__)
         raise typer.Exit
 
 
@@ -50,12 +49,10 @@ def options(
 @app.command()
 def version() -> None:
     """Print the version."""
-    print(__version__)
+    out.line(__version__)
 
 
 def main() -> None:
     """Run the command line. Characters that the terminal cannot encode are printed as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    terminal.replace_unencodable()
     app()

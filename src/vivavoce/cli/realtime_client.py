@@ -1,29 +1,35 @@
 """One connection to a Realtime server, as its client.
 
 Events that we send are the protocol's types. Events that we receive stay JSON objects: another
-server may leave out fields or add its own, and the commands read only a few of them.
+server may leave out fields or add its own. Whoever receives them decodes the fields that it reads
+(`server_events.py`). A frame that cannot be read closes the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+import msgspec
 
 from ..core.types import Frame
 from ..net.dial import dial
 from ..net.websocket import Socket
 from ..protocol import codec
 from ..protocol.client import ClientEvent
+from .server_events import UnreadableEventError
 
 CLOSE_TIMEOUT_S = 6.0
 INVALID_DATA = 1007
 
 Receive = Callable[[dict[str, Any], float], None]
-"""Called with each event of the server, and the seconds since the connection was opened."""
+"""Called with each event of the server, and the seconds since the connection was opened.
+
+It may raise `UnreadableEventError`.
+"""
 
 
 class ConnectionClosedError(Exception):  # an outcome that both commands expect
@@ -35,6 +41,7 @@ class RealtimeClient:
 
     def __init__(self, socket: Socket, receive: Receive) -> None:
         self.closed: tuple[int, str] | None = None  # close code and reason
+        self.unreadable: str | None = None  # what was wrong with the frame that ended it
         self.on_closed: Callable[[], None] = lambda: None
         self._socket = socket
         self._receive = receive
@@ -77,14 +84,13 @@ class RealtimeClient:
     # Called by the socket
 
     def frame(self, data: Frame) -> None:
+        if self.unreadable is not None:
+            return
         try:
-            event = json.loads(bytes(data))
-        except (ValueError, RecursionError):
-            event = None
-        if isinstance(event, dict):
-            self._receive(event, time.monotonic() - self._opened_at)
-        else:
-            self._socket.close(INVALID_DATA, "the server sent a frame that is not a JSON object")
+            self._receive(_object(data), time.monotonic() - self._opened_at)
+        except UnreadableEventError as error:
+            self.unreadable = str(error)
+            self._socket.close(INVALID_DATA, self.unreadable)
         self._changed.set()
 
     def writable(self) -> None:
@@ -94,6 +100,16 @@ class RealtimeClient:
         self.closed = (code, reason)
         self.on_closed()
         self._changed.set()
+
+
+def _object(data: Frame) -> dict[str, Any]:
+    try:
+        event = msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        raise UnreadableEventError("the server sent a frame that is not a JSON object")
+    return event
 
 
 @asynccontextmanager

@@ -20,11 +20,11 @@ from .common import (
     data_folder_of,
     fail,
     opened_store,
-    out,
     print_json,
     run,
     when,
 )
+from .terminal import out
 
 app = typer.Typer(help="Client secrets: list, revoke", no_args_is_help=True)
 
@@ -46,7 +46,7 @@ def listed(data_dir: DataDir = None, json: JsonOption = False) -> None:
         line = (f"{row.id}  {_state(row, refusal):8}  until {when(row.expires_at)}  "
                 f"by {row.minted_by or 'this command line'}  {grant.assistant or 'any assistant'}"
                 f"  {grant.subject or '–'}")  # fmt: skip
-        out.print(line, markup=False)
+        out.line(line)
 
 
 @app.command()
@@ -79,7 +79,7 @@ def revoke(
     if json:
         print_json({"id": row.id, "revoked": True})
     else:
-        out.print(f"{row.id} is revoked.")
+        out.line(f"{row.id} is revoked.")
 
 
 def _is_id(text: str) -> bool:

@@ -41,6 +41,7 @@ def serve(
         try:
             data.create()
             until_the_end.enter_context(lock.held(data))
+            data.address.unlink(missing_ok=True)  # of a server that was killed
         except lock.FolderInUseError:
             fail(f"Another server runs on {data.root} already. One folder takes one server: "
                  "choose another with --data-dir.")  # fmt: skip

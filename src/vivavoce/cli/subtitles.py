@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .transcript_log import Cue, TranscriptLog
+from .printable import printable, printable_json
+from .transcript_log import Cue, Utterance
+
+_ARROW = re.compile("-{2,}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ def _text(number: int, cue: Cue) -> str:
 
 def _srt(number: int, cue: Cue) -> str:
     times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
-    return f"{number}\n{times}\n{_said(cue)}\n\n"
+    said = _ARROW.sub("->", _said(cue))  # players look for times by their arrow
+    return f"{number}\n{times}\n{said}\n\n"
 
 
 def _vtt(number: int, cue: Cue) -> str:
@@ -40,10 +45,10 @@ FORMATS = {
 }
 
 
-def as_json(transcript: TranscriptLog, duration_ms: int) -> str:
+def as_json(transcript: Iterable[Utterance], duration_ms: int) -> str:
     """Format a transcript as JSON, with times in seconds and the failed utterances apart."""
     cues = [cue for utterance in transcript for cue in utterance.cues]
-    return json.dumps(
+    return printable_json(json.dumps(
         {
             "text": " ".join(cue.text for cue in cues),
             "duration": duration_ms / 1000,
@@ -55,12 +60,13 @@ def as_json(transcript: TranscriptLog, duration_ms: int) -> str:
             "failed": [
                 {"start": u.start_ms / 1000, "end": (u.end_ms or u.start_ms) / 1000,
                  "message": u.failure}
-                for u in transcript.failures
+                for u in transcript
+                if u.failure is not None
             ],
         },
         ensure_ascii=False,
         indent=2,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def write(format: SubtitleFormat, cues: Iterable[Cue]) -> str:
@@ -68,11 +74,11 @@ def write(format: SubtitleFormat, cues: Iterable[Cue]) -> str:
 
 
 def _said(cue: Cue) -> str:
-    return cue.text if cue.speaker is None else f"{cue.speaker}: {cue.text}"
+    return printable(cue.text if cue.speaker is None else f"{cue.speaker}: {cue.text}")
 
 
 def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _clock(ms: int, point: str) -> str:

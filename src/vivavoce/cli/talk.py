@@ -17,13 +17,11 @@ from .common import (
     JsonOption,
     ServerKey,
     ServerUrl,
-    err,
-    escape_markup,
     fail,
-    out,
     print_json,
 )
 from .target import target
+from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
     from .talk_client import TalkClient

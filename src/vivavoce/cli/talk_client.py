@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 import time
 from contextlib import suppress
@@ -13,8 +12,21 @@ from typing import Any
 from ..audio.pcm import BYTES_PER_MS, duration_ms, silence
 from ..protocol.client import AudioAppend, ItemCreate, ResponseCreate, SessionUpdate
 from ..protocol.items import Message, Part
-from .common import TAIL_MS, err, escape_markup
+from .common import TAIL_MS
 from .realtime_client import ConnectionClosedError, RealtimeClient, connected
+from .server_events import (
+    Delta,
+    Error,
+    Other,
+    Response,
+    ResponseDone,
+    ResponseEvent,
+    Sound,
+    SpeechStopped,
+    Transcript,
+    decode,
+)
+from .terminal import err, escape_markup
 
 CHUNK_MS = 20
 ANSWER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
@@ -39,60 +51,64 @@ class TalkClient:
     asked: bool = False  # True when the turn has begun: earlier responses are greetings
     _types: set[str] = field(default_factory=set)  # types of all events
     _printed: set[str] = field(default_factory=set)  # types of the current run of deltas
-    _greetings: set[str] = field(default_factory=set)  # ids of responses
+    _greetings: set[str | None] = field(default_factory=set)  # ids of responses
 
     def received(self, type: str) -> bool:
         """Return True if an event of this type has arrived."""
         return type in self._types
 
     def receive(self, event: dict[str, Any], at: float) -> None:
-        """Add one event of the server."""
-        kind = str(event.get("type"))
+        """Add one event of the server. Raises `UnreadableEventError`."""
+        decoded = decode(event)
+        kind = decoded.type
         self._types.add(kind)
         self.events.append((round(at, 4), kind))
         if not self.quiet:
-            self._print(event, kind, at)
-        response_id = str(event.get("response_id") or (event.get("response") or {}).get("id"))
+            self._print(decoded, at)
+        response_id = decoded.response_id
+        if isinstance(decoded, ResponseEvent | ResponseDone):
+            response_id = response_id or decoded.response.id
         if kind == "response.created" and not self.asked:
             self._greetings.add(response_id)
         if response_id not in self._greetings:
-            self._collect(event, kind, at)
+            self._collect(event, decoded, at)
 
-    def _print(self, event: dict[str, Any], kind: str, at: float) -> None:
+    def _print(self, event: Other, at: float) -> None:
         """Print a line for each event, and one for each type of delta in a run of deltas."""
+        kind = event.type
         if not kind.endswith(".delta"):
             self._printed.clear()
         if kind in self._printed:
             return
         self._printed.add(kind)
         err.print(f"[dim]{at:8.3f}[/dim]  {escape_markup(kind)}")
-        if kind == "error":
-            message = escape_markup(str(event["error"].get("message")))
-            err.print(f"{'':10}{message}", style="yellow")
+        if isinstance(event, Error):
+            err.line(f"{'':10}{event.error.message}", style="yellow")
 
-    def _collect(self, event: dict[str, Any], kind: str, at: float) -> None:
-        match kind:
-            case "input_audio_buffer.speech_stopped":
-                self.stopped_at = at
-            case "conversation.item.input_audio_transcription.completed":
-                self.heard = event["transcript"]
-            case "response.output_text.delta" | "response.output_audio_transcript.delta":
-                self.answer += event["delta"]
-            case "response.output_audio.delta":
+    def _collect(self, event: dict[str, Any], decoded: Other, at: float) -> None:
+        match decoded:
+            case Transcript(transcript=words):
+                self.heard = words
+            case Delta(type=kind, delta=words) if kind.startswith("response."):
+                self.answer += words or ""
+            case Sound(delta=pcm):
                 self.first_audio_at = self.first_audio_at or at
-                self.pcm += base64.b64decode(event["delta"])
-            case "response.done":
-                self._finish(event["response"])
-            case "error":
+                self.pcm += pcm
+            case ResponseDone(response=response):
+                self._finish(response)
+            case Error():
                 self.error = event["error"]
+            case SpeechStopped():
+                self.stopped_at = at
 
-    def _finish(self, response: dict[str, Any]) -> None:
-        self.status = response["status"]
-        self.failure = ((response.get("status_details") or {}).get("error") or {}).get("message")
+    def _finish(self, response: Response) -> None:
+        self.status = response.status or "without a status"
+        details = response.status_details
+        self.failure = details.error.message if details and details.error else None
         self.calls = [
-            {"name": item["name"], "arguments": item["arguments"]}
-            for item in response.get("output") or ()
-            if item.get("type") == "function_call"
+            {"name": item.name or "", "arguments": item.arguments or ""}
+            for item in response.output or ()
+            if item.type == "function_call"
         ]
 
 
@@ -117,6 +133,8 @@ async def hold(
         except TimeoutError:
             turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
     turn.closed = client.closed
+    if client.unreadable is not None:
+        turn.error = {"code": "unreadable_event", "message": f"{client.unreadable}."}
 
 
 async def _hold(

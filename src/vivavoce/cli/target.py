@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..app.data_folder import DataFolder
 from ..clock import now
+from . import lock
 from .common import (
     REFUSED,
     UNREACHABLE,
@@ -107,11 +108,16 @@ def target(
 
 def _names(error: dict[str, Any], assistant: str) -> bool:
     """Return True if the error is about this assistant, which may be the default."""
-    return f"'{assistant[:40]}'" in error.get("message", "")
+    return f"'{assistant[:40]}'" in (error.get("message") or "")
 
 
 def _here(data: DataFolder) -> str:
-    if not data.address.is_file():
+    """Return the address of the folder's server, which runs now.
+
+    A server that was killed leaves the file with its address, and then another program may listen
+    there. So the lock is asked before a credential is sent.
+    """
+    if not (lock.taken(data) and data.address.is_file()):
         fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
              f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
     return data.address.read_text("utf-8")

@@ -25,12 +25,11 @@ from .common import (
     JsonOption,
     ServerKey,
     ServerUrl,
-    err,
-    escape_markup,
     fail,
     pluralise,
 )
 from .target import target
+from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
     from .audio_source import AudioSource
@@ -137,7 +136,7 @@ async def _follow(
     seconds = TextColumn("{task.completed:.0f} s of audio, {task.fields[words]} words")
     columns = (BarColumn(), seconds, TimeElapsedColumn())
     shown = err.is_terminal and not writer.live  # the words themselves show the progress
-    with Progress(*columns, console=err, transient=True, disable=not shown) as progress:
+    with Progress(*columns, console=err.console, transient=True, disable=not shown) as progress:
         bar = progress.add_task("", total=length_ms and length_ms / 1000, words=0)
 
         def show() -> None:
@@ -162,11 +161,11 @@ def _write(
     whole = writer.whole(client.transcript, client.sent_ms)
     if out_file is not None:
         try:
-            out_file.write_text(whole, "utf-8")
+            out_file.write_text(whole if whole.endswith("\n") else whole + "\n", "utf-8")
         except OSError as error:
             fail(f"{out_file} cannot be written: {error.strerror}.")
     elif written is OutputFormat.json:
-        sys.stdout.write(whole)
+        out.json(whole)
 
 
 def _report(client: TranscriptionClient, file: str, why: str | None) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-_HEARD = "conversation.item.input_audio_transcription"
+from .server_events import Delta, NotHeard, Other, Segment, SpeechStarted, SpeechStopped, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +66,40 @@ class TranscriptLog:
     def failures(self) -> list[Utterance]:
         return [u for u in self._utterances.values() if u.failure is not None]
 
-    def take(self, event: dict[str, Any], sent_ms: int) -> None:
+    def take(self, event: Other, sent_ms: int) -> None:
         """Add an event. `sent_ms`: the audio sent until now, so no utterance ends later."""
-        item_id = str(event.get("item_id"))
-        match event.get("type"):
-            case "input_audio_buffer.speech_started":
-                self._utterances[item_id] = Utterance(int(event["audio_start_ms"]))
-            case "input_audio_buffer.speech_stopped" if item_id in self._utterances:
-                self._utterances[item_id].end_ms = min(int(event["audio_end_ms"]), sent_ms)
-            case "input_audio_buffer.committed":
+        item_id = str(event.item_id)
+        match event:
+            case SpeechStarted(audio_start_ms=ms):
+                self._utterances[item_id] = Utterance(int(ms))
+            case SpeechStopped(audio_end_ms=ms) if item_id in self._utterances:
+                self._utterances[item_id].end_ms = min(int(ms), sent_ms)
+            case Other(type="input_audio_buffer.committed"):
                 utterance = self._utterances.setdefault(item_id, Utterance(self._ended_ms))
                 if utterance.end_ms is None:
                     utterance.end_ms = sent_ms
-            case "input_audio_buffer.cleared":
+            case Other(type="input_audio_buffer.cleared"):
                 self._utterances = {
                     i: u for i, u in self._utterances.items() if u.end_ms is not None
                 }
-            case kind if isinstance(kind, str) and kind.startswith(_HEARD):
-                if item_id in self._utterances:
-                    what = kind.removeprefix(_HEARD + ".")
-                    _hear(self._utterances[item_id], what, event)
+            case _ if item_id in self._utterances:
+                _hear(self._utterances[item_id], event)
 
     @property
     def _ended_ms(self) -> int:
         return max((u.end_ms or 0 for u in self._utterances.values()), default=0)
 
 
-def _hear(utterance: Utterance, what: str, event: dict[str, Any]) -> None:
-    match what:
-        case "delta":
-            utterance.text += event.get("delta") or ""
-        case "segment":
-            start_ms, end_ms = (
-                utterance.start_ms + round(event[edge] * 1000) for edge in ("start", "end")
-            )
-            utterance.voices.append(Cue(start_ms, end_ms, event["text"], event["speaker"]))
-        case "completed":
-            utterance.text, utterance.done = event["transcript"], True
-        case "failed":
-            reason = (event.get("error") or {}).get("message")
+def _hear(utterance: Utterance, event: Other) -> None:
+    match event:
+        case Delta(type=kind, delta=words) if kind.startswith("conversation.item."):
+            utterance.text += words or ""
+        case Segment(start=start, end=end, text=text, speaker=speaker):
+            begin = utterance.start_ms
+            edges = (begin + round(start * 1000), begin + round(end * 1000))
+            utterance.voices.append(Cue(*edges, text, speaker))
+        case Transcript(transcript=words):
+            utterance.text, utterance.done = words, True
+        case NotHeard(error=error):
+            reason = error.message if error else None
             utterance.failure, utterance.done = reason or "It was not understood.", True

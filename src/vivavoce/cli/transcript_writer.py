@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TextIO
 
 from . import subtitles
+from .printable import printable
 from .transcript_log import TranscriptLog, Utterance
 
 
@@ -31,7 +32,7 @@ class TranscriptWriter:
         """Write new text. A complete utterance waits until those before it are complete."""
         for utterance in islice(transcript, self._shown, None):
             if self.live:
-                self._type(utterance.text)
+                self._type(printable(utterance.text))
             if not utterance.done:
                 return
             self._finish(utterance)
@@ -44,7 +45,7 @@ class TranscriptWriter:
     def whole(self, transcript: TranscriptLog, duration_ms: int) -> str:
         """Return the whole transcript."""
         if self._format is None:
-            return subtitles.as_json(transcript, duration_ms) + "\n"
+            return subtitles.as_json(transcript, duration_ms)
         return subtitles.write(self._format, (cue for u in transcript for cue in u.cues))
 
     def _type(self, text: str) -> None:
@@ -57,7 +58,7 @@ class TranscriptWriter:
     def _finish(self, utterance: Utterance) -> None:
         self._shown += 1
         if self.live:
-            self._type(utterance.text)
+            self._type(printable(utterance.text))
             self._write("\n" if self._typed else "")
             self._typed = ""
             return

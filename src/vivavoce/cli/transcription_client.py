@@ -15,6 +15,7 @@ from .audio_file import PIECE_MS, UnsupportedAudioError
 from .audio_source import AudioSource
 from .common import TAIL_MS
 from .realtime_client import ConnectionClosedError, RealtimeClient, connected
+from .server_events import Error, decode
 from .transcript_log import TranscriptLog
 
 ANSWER_TIMEOUT_S = 60.0  # without an event from a server that owes us one
@@ -43,14 +44,14 @@ class TranscriptionClient:
         self._source: AudioSource
 
     def _receive(self, event: dict[str, Any], _at: float) -> None:
-        kind = str(event.get("type"))
-        self._types.add(kind)
-        match kind:
-            case "session.updated":
-                self._updates += 1
-            case "error":
-                self.error = event["error"]
-        self.transcript.take(event, self.sent_ms)
+        """Add an event of the server. Raises `UnreadableEventError`."""
+        decoded = decode(event)
+        self._types.add(decoded.type)
+        if decoded.type == "session.updated":
+            self._updates += 1
+        if isinstance(decoded, Error):
+            self.error = event["error"]
+        self.transcript.take(decoded, self.sent_ms)
         self.on_news()
 
     async def hold(self, address: str, credential: str | None, source: AudioSource) -> None:
@@ -61,7 +62,8 @@ class TranscriptionClient:
             try:
                 await self._transcribe()
             except ConnectionClosedError:
-                raise SessionEndedError("the server closed the connection") from None
+                why = self._client.unreadable or "the server closed the connection"
+                raise SessionEndedError(why) from None
             except TimeoutError:
                 raise SessionEndedError("the server does not answer") from None
 
