@@ -7,6 +7,7 @@ messages. It ends when its input does, so it does not outlive the server.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import sys
 from asyncio import StreamReader, StreamWriter
@@ -20,7 +21,8 @@ from ..errors import EngineError
 
 LEAVE_S = 2.0  # from the end of its input until the server kills a process
 
-# All that a child gets of the server's environment: no provider's key is among it.
+# All that a child gets of the server's environment: no provider's key is among it. Every process
+# that the server starts gets its variables from here, and a test looks for those that do not.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "LANG", "LC_ALL")
 
 Answer = TypeVar("Answer")
@@ -31,22 +33,23 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
+def kept_variables() -> dict[str, str]:
+    """Return the variables that every child process may have: none of them is a secret."""
+    return {key: os.environ[key] for key in _KEPT if key in os.environ}
+
+
 def environment(module: str) -> dict[str, str]:
-    """Return the variables of a child process that runs a module of an imported package."""
+    """Return the variables of a child process that runs a module of an installed package."""
     path = os.pathsep.join(filter(None, [*_roots(module), os.environ.get("PYTHONPATH")]))
     return {**kept_variables(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-
-
-def kept_variables() -> dict[str, str]:
-    """Return the variables of the server that every child process gets."""
-    return {key: os.environ[key] for key in _KEPT if key in os.environ}
 
 
 def _roots(module: str) -> list[str]:
     """Return the folders that this package and the module's package are imported from."""
     packages = dict.fromkeys([__name__.partition(".")[0], module.partition(".")[0]])
-    files = [getattr(sys.modules.get(package), "__file__", None) for package in packages]
-    return list(dict.fromkeys(str(Path(file).parents[1]) for file in files if file))
+    specs = [importlib.util.find_spec(package) for package in packages]
+    files = [spec.origin for spec in specs if spec is not None and spec.origin is not None]
+    return list(dict.fromkeys(str(Path(file).parents[1]) for file in files))
 
 
 class Stopped(EngineError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import re
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from ...core.ledger import Word
 from ...errors import EngineError
 from ...text.spoken import speakable
 from ..base import AudioChunk, VoiceRequest
+from ..child_process import kept_variables
 from .chunking import SpeechChunker, portions, spread
 
 PROGRAMS = ("espeak-ng", "flite")
@@ -120,7 +120,7 @@ class CommandLineTts:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"PATH": os.environ.get("PATH", "")},
+                env=kept_variables(),
             )
         except OSError as error:
             raise EngineError(f"{self._name}: {error.strerror}") from None

@@ -17,7 +17,6 @@ import struct
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -26,7 +25,7 @@ from ...audio.pcm import SAMPLE_RATE
 from ...audio.resample import Resampler
 from ...errors import EngineError
 from ..base import AudioChunk, VoiceRequest
-from ..child_process import command, kept_variables
+from ..child_process import command, environment
 from .chunking import SpeechChunker, portions
 
 MODULE = "vivavoce_espeak"
@@ -189,13 +188,11 @@ def _identifier(language: str, timbre: Timbre, identifiers: dict[str, str]) -> s
 
 
 async def _start() -> _Process:
-    spec = importlib.util.find_spec(MODULE)
-    if spec is None or spec.origin is None:
+    if not installed():
         raise EngineError("the package vivavoce-espeak is not installed")
-    environ = kept_variables() | {"PYTHONPATH": str(Path(spec.origin).parent.parent)}
     try:
         _, process = await asyncio.get_running_loop().subprocess_exec(
-            _Process, *command(MODULE), env=environ
+            _Process, *command(MODULE), env=environment(MODULE)
         )
     except OSError as error:
         raise EngineError(f"espeak cannot be started: {error.strerror}") from None
