@@ -39,6 +39,8 @@ class ServerSection(SettingsSection):
     public_url: str | None = None  # the address in the browser, if it is not http://host:port
     # in addition to the server's own origin; for CORS and WebSocket `Origin`
     allowed_origins: tuple[str, ...] = ()
+    # names in `Host` that the server answers to, in addition to its addresses; *: all
+    allowed_hosts: tuple[str, ...] = ()
     tls_cert: Path | None = None  # PEM files: set both, or neither
     tls_key: Path | None = None
     public_metrics: bool = False  # serve /metrics without a credential

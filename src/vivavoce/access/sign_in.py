@@ -17,11 +17,16 @@ from . import tokens
 from .auth_failure import AuthFailure, signed_out
 
 CODE_LIVES = timedelta(minutes=10)
-COOKIE = "vivavoce"
+_COOKIE = "vivavoce"
 COOKIE_PREFIX = "vs_"
 ID_KIND = "si"
 COOKIE_LIVES = timedelta(days=30)
 OWNER = "owner"  # the user of every sign-in link: the person whose server this is
+
+
+def cookie_name(*, secure: bool) -> str:
+    """Return the cookie's name. Over TLS, browsers bind a `__Host-` cookie to this one host."""
+    return f"__Host-{_COOKIE}" if secure else _COOKIE
 
 
 async def new_code(store: Store, now: datetime) -> str:

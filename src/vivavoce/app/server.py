@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..access import authentication
+from ..access.audit import RefusalLog
 from ..access.credential_policy import CredentialPolicy
+from ..access.hosts import Hosts
 from ..assistants import Assistant
 from ..clock import ids, now
 from ..config import Settings
@@ -59,11 +64,19 @@ class Server:
         if settings.server.public_url:
             origins = (*origins, settings.server.public_url.rstrip("/"))
         self._origins = origins
+        public_url = settings.server.public_url or ""
+        self._secure = settings.server.tls_cert is not None or public_url.startswith("https:")
+        self._hosts = Hosts(
+            (*settings.server.allowed_hosts, *_own_names(settings.server.host)),
+            (public_url, *settings.server.allowed_origins),
+        )
         self._endpoint: WebSocketEndpoint | None = None
         self.services: Services | None = None
         self.failure: ConfigError | None = None  # why it could not start
         self._store: Store | None = None
-        self.app: FastAPI = application.make(self._serving, origins=origins)
+        self.app: FastAPI = application.make(
+            self._serving, origins=origins, hosts=self._hosts, secure=self._secure
+        )
 
     async def open(self) -> None:
         """Open the database first: without it no other part starts. Raises `StoreError`."""
@@ -74,7 +87,11 @@ class Server:
         """Return the application and its two protocols, as uvicorn names them."""
         largest = self.settings.calls.max_message_bytes
         websocket = protocol_class(self._require_endpoint, largest)
-        return {"app": self.app, "ws": websocket, "http": TimedHttpProtocol}
+        return {
+            "app": self.app,
+            "ws": websocket,
+            "http": partial(TimedHttpProtocol, secure=self._secure),
+        }
 
     def _require_endpoint(self) -> WebSocketEndpoint:
         assert self._endpoint is not None, "the lifespan has begun"
@@ -122,9 +139,13 @@ class Server:
         _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
         _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
 
+        refusals = RefusalLog()
+
         async def identify(credential: str | None) -> Caller:
             caller = await authentication.identify(store, credential, now())
             if not isinstance(caller, Caller):
+                if credential:
+                    refusals.record("credential_refused", caller.code, time.monotonic())
                 raise refused(caller)
             maintenance.note(caller)
             return caller
@@ -157,17 +178,15 @@ class Server:
             make_id=make_id,
             counts=metrics,
         )
-        secure = settings.server.tls_cert is not None or (
-            (settings.server.public_url or "").startswith("https:")
-        )
         self._endpoint = WebSocketEndpoint(
             call_setup,
             registry,
             largest=settings.calls.max_message_bytes,
             timeout_s=settings.calls.slow_client_timeout_s,
             max_pending=settings.calls.max_pending_connections,
-            secure=secure,
+            secure=self._secure,
             origins=self._origins,
+            hosts=self._hosts,
             make_id=make_id,
         )
 
@@ -187,9 +206,16 @@ class Server:
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,
-            secure=secure,
+            secure=self._secure,
             origins=self._origins,
+            refusals=refusals,
         )
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """Return the names of this machine, and the one that the server listens on."""
+    machine = socket.gethostname()
+    return (host, machine, f"{machine.partition('.')[0]}.local")
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -11,11 +11,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
+from ..access.hosts import Hosts
 from ..errors import InvalidRequest
 from ..protocol.surrogates import half_pair
 from ..runtime.refusals import CallRefused
 from . import errors, health, metrics, static_page, unsupported_paths
 from .api import assistants, calls, conversations, sign_in
+from .request_guard import RequestGuard
 from .services import Services
 from .v1 import calls as control
 from .v1 import client_secrets, flat, models, translations, webrtc
@@ -26,8 +28,13 @@ V1 = (models, client_secrets, flat, control, translations, webrtc)
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 
 
-def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
-    """Return the application. `origins`: pages of other origins that may use the `/v1` routes."""
+def make(
+    lifespan: Lifespan, *, origins: tuple[str, ...] = (), hosts: Hosts, secure: bool
+) -> FastAPI:
+    """Return the application. `origins`: pages of other origins that may use the `/v1` routes.
+
+    `hosts`: the names that it answers to. `secure`: clients connect over TLS.
+    """
 
     @asynccontextmanager
     async def on_lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +66,8 @@ def make(lifespan: Lifespan, *, origins: tuple[str, ...] = ()) -> FastAPI:
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
     app.add_middleware(unsupported_paths.ReadableRefusals)
-    app.add_middleware(static_page.SecurityHeaders)
+    app.add_middleware(RequestGuard, hosts=hosts)
+    app.add_middleware(static_page.SecurityHeaders, secure=secure)
     return app
 
 

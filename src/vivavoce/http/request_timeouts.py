@@ -13,6 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..access.request_headers import tokens
 from ..net.graceful_close import GracefulClose, unsent
 from ..runtime.refusals import CallRefused, http_answer
 
@@ -21,7 +22,7 @@ HEAD_BYTES = 64 * 1024  # bytes of a request before its body
 PIPELINED = 100  # requests that wait for the response to an earlier one
 READ_WITHIN_S = 10.0  # without the client reading a byte of the response
 
-_REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
+_REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class TooManyRequests(Exception):
@@ -44,8 +45,10 @@ class Flow(FlowControl):
 class TimedHttpProtocol(HttpToolsProtocol):
     """Add timeouts and a limit for headers to uvicorn's HTTP connection."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, secure: bool = False, **more: Any) -> None:  # noqa: ANN401
+        """`secure`: clients connect over TLS."""
         super().__init__(*args, **more)
+        self._secure = secure
         self._receiving = False  # a request has begun and is not complete
         self._head: int | None = 0  # bytes of an incomplete head; None: it is complete
         self._timer: asyncio.TimerHandle | None = None  # for the request to be complete
@@ -105,11 +108,23 @@ class TimedHttpProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()  # this timer is for requests that have not begun
             self._start_timer()
 
+    def _get_upgrade(self) -> bytes | None:
+        """Read lists as lists, also those that are split over several lines."""
+
+        def listed(header: bytes) -> frozenset[str]:
+            lines = [value.decode("latin-1") for name, value in self.headers if name == header]
+            return tokens(",".join(lines))
+
+        if "upgrade" in listed(b"connection") and "websocket" in listed(b"upgrade"):
+            return b"websocket"
+        return None
+
     def send_400_response(self, msg: str) -> None:
         if self._is_behind():  # the client would take it for the response to another request
             self.transport.close()
         else:
-            super().send_400_response(msg)
+            self._write_refusal(400, "The request is not valid HTTP.")
+            self.transport.close()
 
     # A client that does not read its response
 
@@ -157,12 +172,16 @@ class TimedHttpProtocol(HttpToolsProtocol):
         if self._may_answer():
             if self.cycle is not None:
                 self.cycle.disconnected = True  # discards the application's own response
-            _, headers, body = http_answer(CallRefused(status, "invalid_request", message))
-            headers |= {"content-length": str(len(body)), "connection": "close"}
-            lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
-            lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
-            self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+            self._write_refusal(status, message)
         self.transport.close()
+
+    def _write_refusal(self, status: int, message: str) -> None:
+        refused = CallRefused(status, "invalid_request", message)
+        _, headers, body = http_answer(refused, secure=self._secure)
+        headers |= {"content-length": str(len(body)), "connection": "close"}
+        lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
+        lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     def _may_answer(self) -> bool:
         """Return whether it is this request's turn and its response has not begun."""

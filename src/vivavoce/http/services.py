@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from ..access import authentication, request_credentials, sign_in
+from ..access.audit import Action, RefusalLog
 from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
 from ..assistants import Assistant, Catalogue
@@ -37,6 +39,7 @@ class Services:
     public_metrics: bool  # /metrics needs no credential
     secure: bool  # clients connect over TLS, to this server or to a proxy in front of it
     origins: tuple[str, ...]
+    refusals: RefusalLog
 
 
 def services(request: Request) -> Services:
@@ -58,7 +61,7 @@ def admitted(outcome: T | AuthFailure) -> T:
     return outcome
 
 
-def _require_allowed_origin(request: Request, at: Services) -> None:
+def require_allowed_origin(request: Request, at: At) -> None:
     """Refuse a page of another origin, because a browser sends the cookie for every page."""
     origin, host = request.headers.get("origin"), request.headers.get("host")
     if not request_credentials.origin_allowed(
@@ -67,12 +70,30 @@ def _require_allowed_origin(request: Request, at: Services) -> None:
         raise CallRefused(403, "origin_not_allowed", "This page may not do that: unknown Origin.")
 
 
+def cookie_of(request: Request, at: Services) -> str:
+    """Return the value of the sign-in's cookie, or an empty text."""
+    return request.cookies.get(sign_in.cookie_name(secure=at.secure), "")
+
+
+def peer(request: Request) -> str | None:
+    """Return the address that the request came from, which may be a proxy's."""
+    return request.client.host if request.client else None
+
+
+def note_refusal(request: Request, at: Services, action: Action, why: AuthFailure) -> None:
+    """Log a credential that is not valid."""
+    at.refusals.record(action, why.code, time.monotonic(), peer=peer(request))
+
+
 async def by_key(request: Request, at: At) -> Caller:
     """Return the caller with the request's API key."""
     credential = request_credentials.extract_credential(
         authorization=request.headers.get("authorization"), api_key=request.headers.get("api-key")
     )
-    caller = admitted(await authentication.identify(at.store, credential, at.now()))
+    found = await authentication.identify(at.store, credential, at.now())
+    if credential and isinstance(found, AuthFailure):
+        note_refusal(request, at, "credential_refused", found)
+    caller = admitted(found)
     if not at.policy.may_use_api(caller):
         raise CallRefused(
             403, "forbidden", "This takes an API key; a client secret starts calls only."
@@ -83,9 +104,12 @@ async def by_key(request: Request, at: At) -> Caller:
 
 async def by_cookie(request: Request, at: At) -> Caller:
     """Return the person that the request's cookie belongs to."""
-    cookie = request.cookies.get(sign_in.COOKIE, "")
-    caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
-    _require_allowed_origin(request, at)
+    cookie = cookie_of(request, at)
+    found = await authentication.identify_cookie(at.store, cookie, at.now())
+    if cookie and isinstance(found, AuthFailure):
+        note_refusal(request, at, "credential_refused", found)
+    caller = admitted(found)
+    require_allowed_origin(request, at)
     return caller
 
 

@@ -11,47 +11,29 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..net.security_headers import security_headers
+
 STATIC = Path(__file__).parent / "static"
 
 UNBUILT = """<!doctype html><meta charset="utf-8"><title>Vivavoce</title>
 <h1>Vivavoce is running</h1><p>The page has not been built: run <code>make web</code>.</p>"""
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "worker-src 'self'",
-        "media-src 'self' blob:",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"microphone=(self), camera=()"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-)
 
 
 class SecurityHeaders:
-    """Add headers to every response that protect the page from other pages."""
+    """Add the protecting headers to every response. Its own `Cache-Control` stays."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
+        self._headers = {k.encode(): v.encode() for k, v in security_headers(secure=secure).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
+                own = {name.lower() for name, _ in message["headers"]}
+                missing = [pair for pair in self._headers.items() if pair[0] not in own]
+                message["headers"] = [*message["headers"], *missing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
@@ -72,7 +54,9 @@ class Page(StaticFiles):
             raise HTTPException(404)
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        return await super().get_response(path, scope)
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"  # kept, and asked about before each use
+        return response
 
     def _methods(self, scope: Scope) -> list[str]:
         """Return the methods by which another route serves this path."""

@@ -14,6 +14,7 @@ from ..access.policy import Policy
 from ..assistants import Assistant
 from ..core.types import Caller
 from ..errors import InvalidRequest, VivavoceError
+from ..net.security_headers import security_headers
 from ..protocol import error_body, server
 from ..protocol.close_codes import CloseCode
 
@@ -58,9 +59,12 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
 
-def http_answer(refused: CallRefused) -> HttpAnswer:
-    """Return the HTTP response that tells a client of a refusal (protocol §1.2)."""
-    headers = {"Content-Type": "application/json"}
+def http_answer(refused: CallRefused, *, secure: bool = False) -> HttpAnswer:
+    """Return the HTTP response that tells a client of a refusal (protocol §1.2).
+
+    `secure`: clients connect over TLS.
+    """
+    headers = {"Content-Type": "application/json"} | security_headers(secure=secure)
     if refused.retry_s:
         headers["Retry-After"] = str(refused.retry_s)
     body = error_body.envelope(refused.type, refused.code, refused.message, refused.param)
@@ -91,6 +95,15 @@ def refused(failure: AuthFailure) -> CallRefused:
 def invalid(error: InvalidRequest) -> CallRefused:
     """Refuse a request that is wrong, where no call exists yet that could answer it."""
     return CallRefused(400, error.code, error.message, param=error.param)
+
+
+def unknown_host() -> CallRefused:
+    """Refuse a request to a name that is not this server's."""
+    message = (
+        "This server does not answer to the name in the header 'Host'. Its operator allows names "
+        "with server.public_url and server.allowed_hosts."
+    )
+    return CallRefused(421, "host_not_allowed", message, param="host")
 
 
 def no_translation() -> CallRefused:

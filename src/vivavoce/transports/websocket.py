@@ -26,8 +26,10 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..access import request_credentials
+from ..access.hosts import Hosts
 from ..core.types import Frame
 from ..net.graceful_close import GracefulClose
+from ..net.security_headers import security_headers
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 from ..protocol import codec
 from ..protocol.close_codes import CloseCode
@@ -37,7 +39,8 @@ from ..runtime.client import Client
 from ..runtime.cluster import CallRegistry
 from ..runtime.dialects import DialectName
 from ..runtime.live_call import LiveCall
-from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer
+from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer, unknown_host
+from . import handshake
 
 log = logging.getLogger(__name__)
 picows_log = logging.getLogger("vivavoce.picows")
@@ -92,6 +95,7 @@ class WebSocketEndpoint:
         max_pending: int,
         secure: bool,
         origins: tuple[str, ...],
+        hosts: Hosts = Hosts(),  # noqa: B008  # it does not change
         make_id: Callable[[str], str],
     ) -> None:
         self._reception = reception
@@ -103,32 +107,37 @@ class WebSocketEndpoint:
         self._refused: dict[Socket, None] = {}  # refused and not closed yet, the oldest first
         self._secure = secure
         self._origins = origins
+        self._hosts = hosts
         self._make_id = make_id
 
     def parse_request(
         self, target: bytes, headers: Mapping[str, str]
     ) -> UpgradeRequest | UpgradeResponse:
-        """Return the request, or the response that refuses it. `target`: path and query."""
+        """Return the request, or the response that refuses it.
+
+        `target`: path and query. `headers`: one value for each name, in small letters.
+        """
         try:
             url = urlsplit(target.decode("latin-1"))
             query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
         except ValueError:
-            return _no(CallRefused(400, "invalid_value", "This address cannot be read."))
+            return self.no(CallRefused(400, "invalid_value", "This address cannot be read."))
         if len(self._undecided) >= self._room:
             message = (
                 f"Too many connections are being set up. Please try again in {AGAIN_S} seconds."
             )
-            return _no(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
-        headers = {name.lower(): value for name, value in headers.items()}
+            return self.no(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
+        if not self._hosts.answers_to(headers.get("host")):
+            return self.no(unknown_host())
         dialect = PATHS.get(url.path.rstrip("/"))
         if dialect is None:
-            return _no(CallRefused(404, "not_found", "There is nothing at this address."))
+            return self.no(CallRefused(404, "not_found", "There is nothing at this address."))
         origin, host = headers.get("origin"), headers.get("host")
         if not request_credentials.origin_allowed(
             origin, host=host, secure=self._secure, allowed=self._origins
         ):
             message = "This page may not connect: unknown Origin."
-            return _no(CallRefused(403, "origin_not_allowed", message))
+            return self.no(CallRefused(403, "origin_not_allowed", message))
         offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
         credential = request_credentials.extract_credential(
             authorization=headers.get("authorization"),
@@ -196,7 +205,7 @@ class WebSocketEndpoint:
             live, credentials = await self._reception.join(upgrade.request, upgrade.call_id or "")
         except CallRefused as refused:
             if refused.status == 404:
-                return _no(refused)
+                return self.no(refused)
             why = refused
             return self._yes(upgrade, lambda socket: self._refuse(socket, why))
         return self._yes(upgrade, lambda socket: self._attach(socket, live, credentials))
@@ -234,9 +243,17 @@ class WebSocketEndpoint:
             welcome(socket)
 
         return WSUpgradeResponseWithListener(
-            WSUpgradeResponse.create_101_response(extra_headers=chosen | dict(named)),
+            WSUpgradeResponse.create_101_response(
+                extra_headers=security_headers(secure=self._secure) | chosen | dict(named)
+            ),
             TrackedSocket(self._largest, self._timeout_s, connected, self._gone),
         )
+
+    def no(self, refused: CallRefused) -> UpgradeResponse:
+        """Return the HTTP response that refuses a handshake."""
+        status, headers, body = http_answer(refused, secure=self._secure)
+        response = WSUpgradeResponse.create_error_response(status, body, headers)
+        return WSUpgradeResponseWithListener(response, None)
 
     def _make_room(self) -> None:
         """Drop the oldest refused connections at the limit. Below it, let them finish closing."""
@@ -311,19 +328,6 @@ class Mistakes:
         self._on_mistake()
 
 
-def _no(refused: CallRefused) -> UpgradeResponse:
-    status, headers, body = http_answer(refused)
-    response = WSUpgradeResponse.create_error_response(status, body, headers)
-    return WSUpgradeResponseWithListener(response, None)
-
-
-def _request(data: bytes) -> tuple[bytes, dict[str, str]]:
-    """Return target and headers of a request, as uvicorn spells it."""
-    first, *lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    fields = (line.decode("latin-1").partition(":") for line in lines)
-    return first.split(b" ")[1], {name: value.strip() for name, _, value in fields}
-
-
 def protocol_class(
     endpoint: Callable[[], WebSocketEndpoint], largest: int
 ) -> type[asyncio.Protocol]:
@@ -361,17 +365,23 @@ def protocol_class(
 
         def data_received(self, data: bytes) -> None:
             """Take the handshake request, which uvicorn replays. Later data comes by buffers."""
-            upgrade = endpoint().parse_request(*_request(data))
+            try:
+                request = handshake.read(data)
+            except CallRefused as refused:
+                self._decided = endpoint().no(refused)
+                self._take(handshake.REFUSED)
+                return
+            upgrade = endpoint().parse_request(request.target, request.headers)
             if isinstance(upgrade, UpgradeRequest) and upgrade.call_id:
                 self._raw.pause_reading()
-                endpoint().wait_for(self._join(upgrade, data))
+                endpoint().wait_for(self._join(upgrade, request.as_picows_reads_it()))
             else:
                 self._decided = (
                     endpoint().accept_call(upgrade)
                     if isinstance(upgrade, UpgradeRequest)
                     else upgrade
                 )
-                self._take(data)
+                self._take(request.as_picows_reads_it())
 
         async def _join(self, upgrade: UpgradeRequest, request: bytes) -> None:
             self._decided = await endpoint().accept_sideband(upgrade)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from ...access import audit
 from ...core.types import Caller
 from ...runtime.refusals import CallRefused
 from ...store.base import ConversationRow, ItemRow
@@ -91,7 +92,8 @@ async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
     if not ended:
         raise CallRefused(409, "conversation_busy", "A call in this conversation does not end.",
                       type="server_error")  # fmt: skip
-    await at.store.delete_conversation(conversation_id)
+    if await at.store.delete_conversation(conversation_id):
+        audit.record("conversation_deleted", audit.actor(caller), conversation_id)
 
 
 async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRow:

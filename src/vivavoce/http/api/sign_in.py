@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from ...access import sign_in
-from ..services import At, admitted
+from ...access import audit, authentication, sign_in
+from ...access.auth_failure import AuthFailure
+from ..services import At, admitted, cookie_of, note_refusal, peer, require_allowed_origin
 
 router = APIRouter(prefix="/api", tags=["sign-in"])
 
@@ -15,11 +16,21 @@ class Code(BaseModel):
     code: str = Field(max_length=200, description="From the link's fragment; works once")
 
 
-@router.post("/sign-in", status_code=204, summary="Exchange a sign-in code for a cookie")
-async def enter(at: At, body: Code, response: Response) -> None:
-    cookie = admitted(await sign_in.sign_in(at.store, body.code, at.now()))
+@router.post(
+    "/sign-in",
+    status_code=204,
+    dependencies=[Depends(require_allowed_origin)],
+    summary="Exchange a sign-in code for a cookie",
+)
+async def enter(at: At, request: Request, body: Code, response: Response) -> None:
+    found = await sign_in.sign_in(at.store, body.code, at.now())
+    if isinstance(found, AuthFailure):
+        note_refusal(request, at, "sign_in_refused", found)
+    cookie = admitted(found)
+    caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
+    audit.record("signed_in", audit.actor(caller), peer=peer(request))
     response.set_cookie(
-        sign_in.COOKIE,
+        sign_in.cookie_name(secure=at.secure),
         cookie,
         max_age=int(sign_in.COOKIE_LIVES.total_seconds()),
         httponly=True,
@@ -28,9 +39,16 @@ async def enter(at: At, body: Code, response: Response) -> None:
     )
 
 
-@router.post("/sign-out", status_code=204, summary="End this cookie, its secrets and their calls")
+@router.post(
+    "/sign-out",
+    status_code=204,
+    dependencies=[Depends(require_allowed_origin)],
+    summary="End this cookie, its secrets and their calls",
+)
 async def leave(at: At, request: Request, response: Response) -> None:
-    ended = await sign_in.sign_out(at.store, request.cookies.get(sign_in.COOKIE, ""), at.now())
+    ended = await sign_in.sign_out(at.store, cookie_of(request, at), at.now())
     if ended is not None:
+        audit.record("signed_out", ended, peer=peer(request))
         at.registry.revoke([ended])
-    response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="strict", secure=at.secure)
+    name = sign_in.cookie_name(secure=at.secure)
+    response.delete_cookie(name, httponly=True, samesite="strict", secure=at.secure)
