@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from vivavoce.net.egress import is_open
 from vivavoce.net.errors import NetError
 from vivavoce.net.http import USUAL, HttpClient, RequestLimits
 
@@ -95,30 +94,6 @@ def test_a_private_address_is_refused_unless_the_operator_named_it() -> None:
                 assert (await failing(http, "GET", elsewhere)).kind == "refused"
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("address", "verdict"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1:248:1893:25c8:1946", True),
-        ("10.0.0.1", False),
-        ("100.64.0.1", False),
-        ("169.254.169.254", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("64:ff9b::a9fe:a9fe", False),
-        ("2002:7f00:0001::", False),
-    ],
-)
-def test_addresses_that_only_we_reach_are_not_open(address: str, verdict: bool) -> None:
-    assert is_open(address) is verdict
 
 
 def test_a_name_is_judged_and_reached_by_the_same_address(monkeypatch: pytest.MonkeyPatch) -> None:

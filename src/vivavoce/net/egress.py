@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 import httpcore2
 
 from .errors import NetError
+from .special_addresses import is_public
 
-_NAT64 = IPv6Network("64:ff9b::/96")
 _PORTS = {"http": 80, "https": 443}
 
 HostPort = tuple[str, int]
@@ -27,17 +26,6 @@ def place(url: str) -> HostPort:
     """Return the host and port of a URL."""
     parts = urlsplit(url)
     return (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
-
-
-def is_open(address: str) -> bool:
-    """Return True for a public unicast address."""
-    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address):
-        if ip in _NAT64:
-            ip = IPv4Address(int(ip) & 0xFFFFFFFF)
-        else:
-            ip = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, ip))[1]
-    return ip.is_global and not ip.is_multicast
 
 
 class Egress(httpcore2.AsyncNetworkBackend):
@@ -80,7 +68,7 @@ class Egress(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         addresses = await _resolve(host, port)
         if not self._allow_private and (host.lower(), port) not in self._trusted:
-            addresses = [address for address in addresses if is_open(address)]
+            addresses = [address for address in addresses if is_public(address)]
         if not addresses:
             raise NetError("refused", f"{host} has no public address")
         error: Exception | None = None
