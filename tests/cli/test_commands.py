@@ -513,3 +513,26 @@ def test_doctor_names_the_source_of_each_missing_key(
     terminal.run("doctor")
     assert terminal.status == MISSING
     assert "[upstream] key says where: eve takes it from EVES_KEY." in terminal.complaint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_X16_a_data_folder_that_others_may_read_is_closed_or_named(terminal: Terminal) -> None:
+    terminal.run("keys", "create")
+    for path in (terminal.data, terminal.data / "vivavoce.db"):
+        path.chmod(0o755)
+    found = {each["check"]: each for each in terminal.json("doctor")}["data folder"]
+    assert not found["ok"]
+    assert found["fix"] == f"chmod 700 {terminal.data}"
+    terminal.run("keys", "create")
+    assert stat.S_IMODE(terminal.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((terminal.data / "vivavoce.db").stat().st_mode) == 0o600
+    assert {each["check"]: each for each in terminal.json("doctor")}["data folder"]["ok"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_X16_a_folder_with_other_files_is_not_closed(terminal: Terminal) -> None:
+    terminal.data.mkdir(mode=0o755)
+    terminal.data.chmod(0o755)
+    (terminal.data / "thesis.txt").write_text("mine")
+    terminal.run("keys", "create")
+    assert stat.S_IMODE(terminal.data.stat().st_mode) == 0o755

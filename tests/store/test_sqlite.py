@@ -24,7 +24,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, inspect
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
@@ -33,7 +33,7 @@ from sqlalchemy.sql import ClauseElement
 
 from vivavoce.errors import StoreError
 from vivavoce.store.base import Change, Grant, ItemRow, SecretRow, Store
-from vivavoce.store.sql import SqlStore, database_threads, migrations, schema
+from vivavoce.store.sql import SqlStore, database_file, database_threads, migrations, schema
 from vivavoce.store.sql import store as verbs
 
 from .facts import (
@@ -70,7 +70,9 @@ def connections() -> Iterator[list[sqlite3.Connection]]:
     opened: list[sqlite3.Connection] = []
 
     def remember(connection: sqlite3.Connection, _: object) -> None:
-        opened.append(connection)
+        (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
+        if path.endswith("/vivavoce.db"):  # a new database is made beside its place
+            opened.append(connection)
 
     event.listen(Pool, "connect", remember)
     yield opened
@@ -434,7 +436,7 @@ def test_migrations_lead_to_the_declared_tables(file: Path) -> None:
 def test_a_database_of_the_first_version_keeps_its_secrets_and_sign_ins(file: Path) -> None:
     """Secrets minted by a page are dropped, because their rows do not name the sign-in."""
     folder = Path(migrations.__file__).parent
-    database_threads.make_private(file)
+    database_file.make_private(file)
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         config = Config(attributes={"connection": connection})
@@ -525,24 +527,23 @@ def test_another_programs_database_is_refused_unchanged(file: Path) -> None:
     database.close()
 
 
-def test_a_failed_migration_changes_nothing(file: Path, make: Make) -> None:
+def test_a_failed_migration_changes_nothing(
+    file: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(connection: Connection) -> None:
-        migrations.upgrade(connection)
+        upgrade(connection)
         assert migrations.version(connection) == migrations.HEAD
         raise StoreError("the power fails")
-
-    async def main() -> None:
-        database_threads.make_private(file)
-        writer = database_threads.sqlite_writer(file)
-        with pytest.raises(StoreError, match="the power fails"):
-            await writer.run(fail)
-        assert await writer.run(lambda connection: inspect(connection).get_table_names()) == []
-        await writer.close()
 
     async def story(store: Store) -> None:
         assert await store.keys() == []
 
-    asyncio.run(main())
+    upgrade = migrations.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "upgrade", fail)
+        with pytest.raises(StoreError, match="the power fails"):
+            asyncio.run(SqlStore.open(file))
+    assert list(file.parent.iterdir()) == []
     tell(make, story)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,26 @@ class DataFolder:
         return self.root / "server.lock"
 
     def create(self) -> None:
-        """Create the folders for this user only: they hold transcripts."""
+        """Create the folders for this user only: they hold transcripts.
+
+        A folder that others may enter is closed to them, if it is this user's and holds our data.
+        """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.open_to_others() and self._is_ours():
+            self.root.chmod(0o700)
         for inner in (self.assistants, self.cache):
             inner.mkdir(mode=0o700, exist_ok=True)
+
+    def open_to_others(self) -> bool:
+        """Return whether other users of this machine may enter the folder."""
+        return os.name == "posix" and bool(self.root.stat().st_mode & 0o077)
+
+    def _is_ours(self) -> bool:
+        """Return whether the folder may be closed: never one like `/tmp` or a home."""
+        about = self.root.stat()
+        if about.st_uid != os.geteuid() or about.st_mode & stat.S_ISVTX:
+            return False
+        return self.database.exists() or not any(self.root.iterdir())
 
 
 def find(given: Path | None) -> DataFolder:

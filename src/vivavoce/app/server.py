@@ -45,7 +45,7 @@ from .adapters import Adapters
 from .build import CallBuilder
 from .catalogue import load_catalogue
 from .data_folder import DataFolder
-from .storage import open_store
+from .storage import find_damage, open_store
 from .transports import open_transports
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ class Server:
         stack.push_async_callback(last_notes)
         _beside(stack, maintenance.run(), "upkeep")
         default = catalogue.get(settings.calls.default_assistant)
+        _beside(stack, _report_damage(self.folder), "damage")
         _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
         _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
 
@@ -227,6 +228,12 @@ def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -
         await asyncio.wait([task])
 
     stack.push_async_callback(end)
+
+
+async def _report_damage(folder: DataFolder) -> None:
+    """Look for damage that SQLite would find only when it reads the place. Calls go on."""
+    if (damage := await find_damage(folder)) is not None:
+        log.error("database_damaged", extra={"why": damage})
 
 
 async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import StoreError
 from ..store.base import Store
 from ..store.sql.store import SqlStore
 from .data_folder import DataFolder
@@ -10,3 +11,15 @@ from .data_folder import DataFolder
 async def open_store(data: DataFolder) -> Store:
     """Open the folder's database; the caller closes it. Raises `StoreError`."""
     return await SqlStore.open(data.database)
+
+
+async def find_damage(data: DataFolder) -> str | None:
+    """Read the whole database beside its users, and return a sentence if it is damaged."""
+    try:
+        store = await SqlStore.open(data.database)
+    except StoreError as error:
+        return str(error)
+    try:
+        return await store.damage()
+    finally:
+        await store.close()

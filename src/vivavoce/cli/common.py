@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -126,17 +127,17 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     from ..app.storage import open_store
 
     try:
-        exists = data.database.is_file()
+        exists = os.path.lexists(data.database) or os.path.lexists(f"{data.database}-wal")
         if create:
             data.create()
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
-    if create and not exists:
-        err.line(f"A new data folder: {data.root}")
-    elif not exists:
+    if not create and not exists:
         fail(f"There is no Vivavoce data in {data.root}. Say which folder with --data-dir.",
              MISSING)  # fmt: skip
     store = await open_store(data)
+    if not exists:
+        err.line(f"A new data folder: {data.root}")
     try:
         yield store
     finally:

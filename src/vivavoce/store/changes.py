@@ -72,7 +72,7 @@ def decode_row(columns: Mapping[str, Any]) -> ItemRow:
         if not data.startswith(b"{"):
             raise StoreError("a stored item cannot be read: its content is not an object")
         item: Item = _items.decode(head if data == b"{}" else head[:-1] + b"," + data[1:])
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, AttributeError, TypeError) as error:
         raise StoreError(f"a stored item cannot be read ({type(error).__name__})") from None
     return ItemRow(item=item, **{name: columns[name] for name in _OTHER_COLUMNS})
 
@@ -93,5 +93,5 @@ def decode(text: str, kind: type[T]) -> T:
     """Return the value of stored JSON. Raises `StoreError` if it is damaged."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, TypeError):
         raise StoreError(f"a stored {kind.__name__} cannot be read") from None

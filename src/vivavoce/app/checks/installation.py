@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ...errors import StoreError
 from ...http import static_page
-from ..storage import open_store
+from ..storage import find_damage, open_store
 from ..tls_files import unreadable_reason
 from .base import CheckContext, CheckFailedError
 
@@ -36,6 +37,11 @@ async def check_data_folder(context: CheckContext) -> str:
     except OSError as error:
         fix = "Choose a folder you may write to: --data-dir or VIVAVOCE_DATA_DIR."
         raise CheckFailedError(f"{root}: {error.strerror}", fix) from None
+    if context.data.open_to_others():
+        raise CheckFailedError(
+            f"{root}: other users of this machine may read it",
+            f"chmod 700 {shlex.quote(str(root))}",
+        )
     free = shutil.disk_usage(root).free
     if free < MIN_FREE_BYTES:
         raise CheckFailedError(
@@ -56,6 +62,8 @@ async def check_database(context: CheckContext) -> str:
             took_ms = (time.perf_counter() - began) * 1000
         finally:
             await store.close()
+        if (damage := await find_damage(context.data)) is not None:
+            raise StoreError(damage)
     except StoreError as error:
         fix = (f"Stop the server, then move {file} away (the server creates a new one), "
                "or restore a copy.")  # fmt: skip

@@ -7,14 +7,13 @@ The store has one thread that writes, and three that read. A full queue or a fai
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -83,6 +82,28 @@ class DatabaseThreads:
             raise store_error(error) from error
         except (UnicodeEncodeError, OverflowError) as error:
             raise StoreError(f"the store refuses a value ({type(error).__name__})") from None
+        except (ValueError, TypeError) as error:  # a column type cannot read what is stored
+            raise StoreError(f"a stored value cannot be read ({type(error).__name__})") from None
+
+    async def empty_log(self) -> bool:
+        """Move all commits from the log into the database, and empty the log.
+
+        Return False if somebody still reads an older state of the database. Raises `StoreError`.
+        """
+
+        def work() -> bool:
+            connection = self._engine.raw_connection()
+            try:
+                return _empty_log(connection.driver_connection)
+            except sqlite3.Error as error:
+                raise store_error(error) from error
+            finally:
+                connection.close()
+
+        try:
+            return await asyncio.wrap_future(self._threads.submit(work))
+        except RuntimeError:
+            raise StoreError("the store is closed") from None
 
     async def close(self) -> None:
         """Wait for the work that has begun, and close the connections."""
@@ -92,7 +113,9 @@ class DatabaseThreads:
 
 def sqlite_writer(path: Path) -> DatabaseThreads:
     """Make one thread with one connection, whose transactions lock for writing at their start."""
-    engine = _sqlite(path, 1, "BEGIN IMMEDIATE", ["journal_size_limit=67108864"])
+    engine = _sqlite(
+        path, 1, "BEGIN IMMEDIATE", ["journal_size_limit=67108864", "secure_delete=ON"]
+    )
     return DatabaseThreads(engine, "write", threads=1, capacity=256)
 
 
@@ -100,18 +123,6 @@ def sqlite_readers(path: Path) -> DatabaseThreads:
     """Make three threads that read the last commit, and never delay the writer."""
     engine = _sqlite(path, 3, "BEGIN", ["query_only=ON"])
     return DatabaseThreads(engine, "read", threads=3, capacity=1024)
-
-
-def make_private(path: Path) -> None:
-    """Create the file for its owner only, because it will contain what people said.
-
-    Raises `StoreError`.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
 
 
 def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Engine:
@@ -135,6 +146,16 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _empty_log(connection: Any) -> bool:  # noqa: ANN401  # SQLAlchemy does not type it
+    """Truncate the log without waiting for readers: the next commit must not wait for them."""
+    connection.execute("PRAGMA busy_timeout=0").close()
+    try:
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}").close()
+    return not busy
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

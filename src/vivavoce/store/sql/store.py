@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -29,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects import sqlite
 
+from ...errors import StoreError
 from ..base import (
     KEPT_FOR_CALLS,
     CallRow,
@@ -43,13 +46,16 @@ from ..base import (
     page_size,
 )
 from ..changes import MergedChanges, decode, decode_row, encode, encode_row, merge
-from . import database_threads, migrations
+from . import database_file, database_threads, migrations
 from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
+log = logging.getLogger("vivavoce.store")
+
 PING_EVERY_S = 1.0
+FORGET_WITHIN_S, FORGET_AGAIN_S = 1.0, 0.05
 IDS_AT_ONCE = 500  # ids in one statement, which takes about 1 ms
 
 
@@ -63,6 +69,7 @@ class SqlStore:
         self._readers = readers
         self._pinging = asyncio.Lock()
         self._pinged: float | None = None
+        self._forgetting: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> SqlStore:
@@ -71,10 +78,14 @@ class SqlStore:
         Raises `StoreError`, also for a database that a newer version has used, and does not change
         it then.
         """
-        database_threads.make_private(path)
+        if not database_file.exists(path):
+            await database_file.create(path, _migrate_new)
+        database_file.check(path)
+        database_file.make_private(path)
         store = cls(database_threads.sqlite_writer(path), database_threads.sqlite_readers(path))
         try:
-            await store._writer.run(migrations.upgrade)
+            await store._writer.run(migrations.upgrade_existing)
+            await store._readers.run(migrations.verify)
         except BaseException:
             await store.close()
             raise
@@ -82,9 +93,23 @@ class SqlStore:
 
     # Conversations, items, responses, calls
 
+    async def damage(self) -> str | None:
+        """Read the whole database, and return a sentence if it is damaged. It takes a while."""
+
+        def look(connection: Connection) -> bool:
+            return connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+
+        try:
+            sound = await self._readers.run(look)
+        except StoreError as error:
+            return str(error)
+        return None if sound else "the database is damaged: restore it from a backup"
+
     async def commit(self, changes: Sequence[Change]) -> None:
         merged = merge(changes)
         await self._writer.run(lambda connection: _commit(connection, merged))
+        if None in merged.items.values():
+            self._forget_soon()
 
     async def create_conversation(self, row: ConversationRow) -> None:
         await self._insert(conversations, _columns(row))
@@ -108,7 +133,12 @@ class SqlStore:
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
-        return await self._write(delete(conversations).where(conversations.c.id == conversation_id))
+        found = await self._write(
+            delete(conversations).where(conversations.c.id == conversation_id)
+        )
+        if found:
+            await self._forget()
+        return found
 
     async def items(self, conversation_id: str) -> list[ItemRow]:
         query = (
@@ -273,7 +303,33 @@ class SqlStore:
                 await self._write(text(f"UPDATE {table} SET version_num = version_num"))
                 self._pinged = clock()
 
+    async def _forget(self) -> None:
+        """Remove deleted words from the log too. In the database, SQLite overwrites them.
+
+        A reader of an older state delays this. After `FORGET_WITHIN_S` it is left to the next
+        deletion, or to the end of the process.
+        """
+        for _ in range(round(FORGET_WITHIN_S / FORGET_AGAIN_S)):
+            if await self._writer.empty_log():
+                return
+            await asyncio.sleep(FORGET_AGAIN_S)
+        log.warning("deleted_words_in_log")
+
+    def _forget_soon(self) -> None:
+        """Remove deleted items from the log, once for all deletions of a second."""
+
+        async def forget() -> None:
+            await asyncio.sleep(1)
+            with suppress(StoreError):  # a failing disk is reported where it is written to
+                await self._forget()
+
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(forget(), name="forget")
+
     async def close(self) -> None:
+        if self._forgetting is not None:  # closing the last connection empties the log
+            self._forgetting.cancel()
+            await asyncio.wait([self._forgetting])
         await self._readers.close()
         await self._writer.close()
 
@@ -302,6 +358,14 @@ class SqlStore:
         self, query: Select[Any], values: dict[str, Any] | None = None
     ) -> Sequence[Found[Any]]:
         return await self._readers.run(lambda connection: connection.execute(query, values).all())
+
+
+async def _migrate_new(path: Path) -> None:
+    writer = database_threads.sqlite_writer(path)
+    try:
+        await writer.run(migrations.upgrade)
+    finally:
+        await writer.close()
 
 
 def _execute(connection: Connection, statement: Executable, values: dict[str, Any] | None) -> bool:

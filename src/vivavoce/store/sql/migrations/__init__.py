@@ -6,14 +6,17 @@ imported only if a step must run, because the import takes about 0.3 s.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
 from ....errors import StoreError
+from .. import schema
 
 HEAD = "0002"  # the last step in versions/
 VERSION_TABLE = "alembic_version"
+_ALEMBIC = threading.Lock()  # Alembic keeps the connection of a run in a global variable
 
 
 def upgrade(connection: Connection) -> None:
@@ -39,12 +42,43 @@ def upgrade(connection: Connection) -> None:
             f"this is another program's database (it has a table '{tables[0]}'):"
             " choose another data folder"
         )
-    command.upgrade(config, HEAD)
+    with _ALEMBIC:
+        command.upgrade(config, HEAD)
+
+
+def upgrade_existing(connection: Connection) -> None:
+    """Run all missing steps on a database that was used before. Raises `StoreError`."""
+    if not inspect(connection).get_table_names():
+        raise StoreError(
+            "the database has no tables: restore it from a backup, or delete it to begin without"
+            " data"
+        )
+    upgrade(connection)
 
 
 def version(connection: Connection) -> str | None:
     """Return the last step that ran on the database. None: no step has run."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    rows = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).all()
+    if len(rows) != 1 or not isinstance(rows[0].version_num, str):
+        raise StoreError("the database is damaged, it does not say its version: restore a backup")
+    found: str = rows[0].version_num
     return found
+
+
+def verify(connection: Connection) -> None:
+    """Raise `StoreError` if a table or a column of this version is missing."""
+    found = inspect(connection)
+    for table in schema.metadata.sorted_tables:
+        if not found.has_table(table.name):
+            raise StoreError(
+                f"the database is damaged, its table '{table.name}' is missing: restore it from a"
+                " backup"
+            )
+        there = {column["name"] for column in found.get_columns(table.name)}
+        if missing := [column.name for column in table.columns if column.name not in there]:
+            raise StoreError(
+                f"the database is damaged, '{table.name}.{missing[0]}' is missing: restore it from"
+                " a backup"
+            )
