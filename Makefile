@@ -87,6 +87,7 @@ $(DONE)/venv:
 $(DONE)/run: locks/run.txt pyproject.toml $(wildcard packages/*/pyproject.toml) | $(DONE)/venv
 	@echo "Installing Vivavoce and its locked dependencies into .venv (about a minute)"
 	@$(PIP) install --require-hashes -r locks/run.txt
+	@grep -q '^setuptools==' locks/run.txt || $(PIP) uninstall -y setuptools
 	@$(INSTALL_SELF)
 	@touch $@
 

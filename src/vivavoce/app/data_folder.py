@@ -54,6 +54,10 @@ class DataFolder:
         for inner in (self.assistants, self.cache):
             inner.mkdir(mode=0o700, exist_ok=True)
 
+    def is_used(self) -> bool:
+        """Return whether there is a database, or anything in its place or left of it."""
+        return any(os.path.lexists(f"{self.database}{suffix}") for suffix in ("", "-wal"))
+
     def open_to_others(self) -> bool:
         """Return whether other users of this machine may enter the folder."""
         return os.name == "posix" and bool(self.root.stat().st_mode & 0o077)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -127,7 +126,7 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     from ..app.storage import open_store
 
     try:
-        exists = os.path.lexists(data.database) or os.path.lexists(f"{data.database}-wal")
+        exists = data.is_used()
         if create:
             data.create()
     except OSError as error:
