@@ -114,7 +114,7 @@ def test_X7_conversations_are_printed_without_commands(hostile: Path, words: lis
     assert not any(line.startswith(("assistant:", "root")) for line in done.stdout.splitlines())
 
 
-def test_X7_an_error_that_quotes_a_stranger_is_one_harmless_line(tmp_path: Path) -> None:
+def test_X7_an_error_with_foreign_words_is_one_harmless_line(tmp_path: Path) -> None:
     asked = ["keys", "revoke", "key_\x1b]0;x\x07\nerror: all is well", "--data-dir", str(tmp_path)]
     done = CliRunner().invoke(app, asked)
     assert_harmless(done.stderr.replace("\n", " "))
@@ -149,7 +149,7 @@ def test_X7_line_breaks_in_a_transcript_make_no_second_cue(end: str) -> None:
                 assert one.count("-->") == 1, name
 
 
-def test_X7_an_arrow_of_any_length_is_no_time() -> None:
+def test_X7_an_arrow_of_any_length_is_not_a_time() -> None:
     for arrow in ("-->", "--->", "------>"):
         assert subtitles.write(subtitles.FORMATS["srt"], [cue(f"a {arrow} b")]).count("-->") == 1
 
@@ -188,7 +188,7 @@ def test_O6_a_terminal_of_every_encoding_gets_what_it_can_show(
         assert json.loads(done.stdout.decode(encoding))
 
 
-# Nobody prints around it
+# Prints around the terminal
 
 
 WRITERS = {"terminal.py", "transcript_writer.py"}  # the second writes what subtitles.py formats

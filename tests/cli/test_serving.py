@@ -47,7 +47,7 @@ def test_files_of_a_killed_server_do_not_prevent_a_start(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("command", [["talk", "--text", "hi"], ["transcribe", "-"], ["link"]])
-def test_X11_nothing_is_sent_to_whoever_has_the_port_of_a_killed_server(
+def test_X11_nothing_is_sent_to_another_program_on_the_port_of_a_killed_server(
     tmp_path: Path, command: list[str]
 ) -> None:
     with serve(tmp_path / "data") as server:

@@ -1,4 +1,4 @@
-"""What is installed is locked, and what is passed on has its licence beside it."""
+"""All installed packages are locked, and a copied library has its licence beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What protects the page, its cookie and its answers, and what the audit log says."""
+"""Protect the page, its cookie and its answers, and write the audit log."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def signed_in(served: Served) -> Iterator[httpx2.Client]:
         yield browser
 
 
-def test_X16_another_page_signs_nobody_in_or_out(served: Served) -> None:
+def test_X16_another_page_cannot_sign_in_or_out(served: Served) -> None:
     with signed_in(served) as browser:
         foreign = {"Origin": "https://evil.example"}
         assert browser.post("/api/sign-out", headers=foreign).status_code == 403

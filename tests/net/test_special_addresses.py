@@ -1,4 +1,4 @@
-"""Which addresses are public, on every version of Python."""
+"""Judge addresses, on every version of Python alike."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def test_X17_an_address_inside_another_one_is_judged_like_the_inner_one(inner: I
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "0x7f000001", "127.1", "::g"])
-def test_X17_what_is_no_address_is_not_judged(text: str) -> None:
+def test_X17_a_text_that_is_not_an_address_is_not_judged(text: str) -> None:
     with pytest.raises(ValueError, match="not appear to be"):
         is_public(text)

@@ -144,7 +144,7 @@ def test_X19_damage_in_a_place_that_is_rarely_read_is_found_by_reading_all(tmp_p
     assert '"check": "database",\n    "ok": false' in done.stdout
 
 
-def test_X19_a_log_whose_words_are_not_in_the_database_yet_is_no_damage(tmp_path: Path) -> None:
+def test_X19_a_log_with_commits_that_the_database_lacks_is_not_damage(tmp_path: Path) -> None:
     """A process that is killed leaves a log, which the next one replays."""
     file = tmp_path / "data/vivavoce.db"
     fill(file)
@@ -201,7 +201,7 @@ def test_X20_a_deleted_item_leaves_the_files_too(tmp_path: Path) -> None:
     tell(lambda: SqlStore.open(file), story)
 
 
-def test_X20_words_leave_the_log_as_soon_as_nobody_reads_them(tmp_path: Path) -> None:
+def test_X20_words_leave_the_log_when_the_last_reader_ends(tmp_path: Path) -> None:
     file = tmp_path / "data/vivavoce.db"
 
     async def story(store: Store) -> None:

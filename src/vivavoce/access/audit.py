@@ -1,8 +1,8 @@
 """Log who did what with credentials and records: one line each, of the logger `vivavoce.audit`.
 
 A line has `actor` (the id of a credential, or `unknown`), `action`, `target` (an id) and, where it
-is known, the address of the peer. It never has a credential or a name. Anybody can send wrong
-credentials without end. So of those, the log has at most `REFUSALS_PER_S`, and then their number.
+is known, the address of the peer. It never has a credential or a name. A client can send wrong
+credentials all the time. So of those, the log has at most `REFUSALS_PER_S`, and then their number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Decide under which names this server answers. Pure.
 
 A page may let its own name point to this server's address (DNS rebinding). The browser then takes
-the server for a part of that page. So the server answers to addresses, to names that nobody can
-register, and to names that the operator has given it.
+the server for a part of that page. So the server answers to addresses, to names without an owner
+on the internet, and to names that the operator has given it.
 """
 
 from __future__ import annotations

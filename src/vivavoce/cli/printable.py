@@ -35,7 +35,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_json(written: str) -> str:
-    """Escape such characters in JSON. What a program reads from it stays the same."""
+    """Escape such characters in JSON. A program reads the same value from it."""
     if written.isascii() and "\x7f" not in written:  # the encoder has escaped other controls
         return written
     return "".join(ch if ch == "\n" or not _is_unsafe(ch) else _json_escape(ch) for ch in written)

@@ -1,7 +1,7 @@
 """One connection to a Realtime server, as its client.
 
 Events that we send are the protocol's types. Events that we receive stay JSON objects: another
-server may leave out fields or add its own. Whoever receives them decodes the fields that it reads
+server may leave out fields or add its own. Each command decodes the fields that it reads
 (`server_events.py`). A frame that cannot be read closes the connection.
 """
 

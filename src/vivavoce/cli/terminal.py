@@ -54,7 +54,7 @@ def escape_markup(text: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Ask, and end the program if the answer is no."""
+    """Ask, and end the program unless the answer is yes."""
     typer.confirm(printable(question), abort=True, err=True)
 
 

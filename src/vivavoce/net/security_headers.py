@@ -33,6 +33,6 @@ _YEAR_S = 365 * 24 * 3600
 
 
 def security_headers(*, secure: bool) -> dict[str, str]:
-    """Return the headers. `secure`: clients connect over TLS, and shall not do without it."""
+    """Return the headers. `secure`: clients connect over TLS, and must not connect without it."""
     strict = {"strict-transport-security": f"max-age={_YEAR_S}"} if secure else {}
     return _ALWAYS | strict

@@ -3,7 +3,7 @@
 `ipaddress.is_global` differs between versions of Python. The source is IANA's registries of
 special-purpose addresses (iana.org/assignments/iana-ipv4-special-registry and
 iana-ipv6-special-registry). Blocks for protocols are left out as a whole, also where
-single addresses in them are reachable: nobody serves HTTP there.
+single addresses in them are reachable: no public service has them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _CLOSED_4 = tuple(
             "10.0.0.0/8",  # private use (RFC 1918)
             "100.64.0.0/10",  # shared by carriers (RFC 6598)
             "127.0.0.0/8",  # loopback (RFC 1122)
-            "169.254.0.0/16",  # link-local (RFC 3927); cloud metadata
+            "169.254.0.0/16",  # link-local (RFC 3927), cloud metadata
             "172.16.0.0/12",  # private use (RFC 1918)
-            "192.0.0.0/24",  # protocol assignments (RFC 6890); cloud metadata at .192
+            "192.0.0.0/24",  # protocol assignments (RFC 6890), cloud metadata at .192
             "192.0.2.0/24",  # documentation (RFC 5737)
             "192.31.196.0/24",  # AS112 (RFC 7535)
             "192.52.193.0/24",  # AMT (RFC 7450)
@@ -36,7 +36,7 @@ _CLOSED_4 = tuple(
         ),
     )
 )
-_GLOBAL_UNICAST = IPv6Network("2000::/3")  # everything else in IPv6 is special or unassigned
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # all other blocks of IPv6 are special or unassigned
 _CLOSED_6 = tuple(
     map(
         IPv6Network,
@@ -58,7 +58,7 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 def is_public(address: str) -> bool:
     """Return whether an address is public unicast, and every IPv4 address inside it too.
 
-    Raises `ValueError` for what is no address.
+    Raises `ValueError` for a text that is not an address.
     """
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv4Address):
