@@ -15,24 +15,24 @@ _CLOSED_4 = tuple(
     map(
         IPv4Network,
         (
-            "0.0.0.0/8",  # this network (RFC 791)
-            "10.0.0.0/8",  # private use (RFC 1918)
-            "100.64.0.0/10",  # shared by carriers (RFC 6598)
-            "127.0.0.0/8",  # loopback (RFC 1122)
-            "169.254.0.0/16",  # link-local (RFC 3927), cloud metadata
-            "172.16.0.0/12",  # private use (RFC 1918)
-            "192.0.0.0/24",  # protocol assignments (RFC 6890), cloud metadata at .192
-            "192.0.2.0/24",  # documentation (RFC 5737)
-            "192.31.196.0/24",  # AS112 (RFC 7535)
-            "192.52.193.0/24",  # AMT (RFC 7450)
-            "192.88.99.0/24",  # 6to4 relays, deprecated (RFC 7526)
-            "192.168.0.0/16",  # private use (RFC 1918)
-            "192.175.48.0/24",  # AS112 (RFC 7534)
-            "198.18.0.0/15",  # benchmarking (RFC 2544)
-            "198.51.100.0/24",  # documentation (RFC 5737)
-            "203.0.113.0/24",  # documentation (RFC 5737)
-            "224.0.0.0/4",  # multicast (RFC 5771)
-            "240.0.0.0/4",  # reserved, and broadcast (RFC 1112)
+            "0.0.0.0/8",  # this network (RFC 791).
+            "10.0.0.0/8",  # private use (RFC 1918).
+            "100.64.0.0/10",  # shared by carriers (RFC 6598).
+            "127.0.0.0/8",  # loopback (RFC 1122).
+            "169.254.0.0/16",  # link-local (RFC 3927), cloud metadata.
+            "172.16.0.0/12",  # private use (RFC 1918).
+            "192.0.0.0/24",  # protocol assignments (RFC 6890), cloud metadata at .192.
+            "192.0.2.0/24",  # documentation (RFC 5737).
+            "192.31.196.0/24",  # AS112 (RFC 7535).
+            "192.52.193.0/24",  # AMT (RFC 7450).
+            "192.88.99.0/24",  # 6to4 relays, deprecated (RFC 7526).
+            "192.168.0.0/16",  # private use (RFC 1918).
+            "192.175.48.0/24",  # AS112 (RFC 7534).
+            "198.18.0.0/15",  # benchmarking (RFC 2544).
+            "198.51.100.0/24",  # documentation (RFC 5737).
+            "203.0.113.0/24",  # documentation (RFC 5737).
+            "224.0.0.0/4",  # multicast (RFC 5771).
+            "240.0.0.0/4",  # reserved, and broadcast (RFC 1112).
         ),
     )
 )
@@ -41,11 +41,11 @@ _CLOSED_6 = tuple(
     map(
         IPv6Network,
         (
-            "2001::/23",  # protocol assignments (RFC 2928): Teredo, ORCHID, benchmarking, AMT
-            "2001:db8::/32",  # documentation (RFC 3849)
-            "2620:4f:8000::/48",  # AS112 (RFC 7534)
-            "3ffe::/16",  # 6bone, given back (RFC 3701)
-            "3fff::/20",  # documentation (RFC 9637)
+            "2001::/23",  # protocol assignments (RFC 2928): Teredo, ORCHID, benchmarking, AMT.
+            "2001:db8::/32",  # documentation (RFC 3849).
+            "2620:4f:8000::/48",  # AS112 (RFC 7534).
+            "3ffe::/16",  # 6bone, given back (RFC 3701).
+            "3fff::/20",  # documentation (RFC 9637).
         ),
     )
 )
