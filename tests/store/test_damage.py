@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -216,5 +217,28 @@ def test_X20_words_leave_the_log_when_the_last_reader_ends(tmp_path: Path) -> No
         reader.close()
         assert await deleting
         assert not kept(file.parent)
+
+    tell(lambda: SqlStore.open(file), story)
+
+
+def test_X20_a_second_opening_in_the_same_process_keeps_the_locks_of_the_first(
+    tmp_path: Path,
+) -> None:
+    """Another process must see that the database is in use, or it would delete its log."""
+    file = tmp_path / "data/vivavoce.db"
+
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        second = await SqlStore.open(file)
+        assert await second.damage() is None
+        await second.close()
+        other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        other += "print(c.execute('SELECT count(*) FROM conversations').fetchone()); c.close()"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", other, str(file))
+        assert await process.wait() == 0
+        assert file.with_name("vivavoce.db-wal").exists()
+        await store.create_conversation(conversation("conv_2"))
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
+            assert reader.execute("SELECT count(*) FROM conversations").fetchone() == (2,)
 
     tell(lambda: SqlStore.open(file), story)

@@ -91,12 +91,7 @@ class Policy(Protocol):
     def may_mint(self, caller: Caller, grant: Grant) -> Grant | AuthFailure:
         """Return the grant of a client secret that the caller mints.
 
-<<<<<<< HEAD
         The policy adds the bounds of the caller itself, and refuses a grant that exceeds them.
-=======
-        The grant also gets the caller's own bindings. The server refuses a grant that exceeds what
-        the caller may do.
->>>>>>> 22c9562 (access: name who fills in a grant)
         """
 
     def minter_id(self, caller: Caller) -> str | None:

@@ -3,6 +3,10 @@
 SQLite makes a new database out of an empty file, and overlooks that a file is too short until it
 reads what is missing. So a new database is made beside its place and moved there when it is
 complete: an empty file is never one that was just begun, and always a loss.
+
+A process that closes a file loses all its locks on it (POSIX), also those that SQLite took. Other
+processes then believe that nobody uses the database, and delete its log. So no function here opens
+a file that this process has open as a database. `hold` says which those are.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +22,7 @@ from pathlib import Path
 from ...errors import StoreError
 
 _HEADER = 100  # bytes
+_held: Counter[tuple[int, int]] = Counter()  # device and inode of the databases that are open
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -50,10 +56,24 @@ def exists(path: Path) -> bool:
     return False
 
 
+def hold(path: Path) -> Callable[[], None]:
+    """Remember that this process has the database open. Call the result after closing it."""
+    found = path.stat()
+    place = (found.st_dev, found.st_ino)
+    _held[place] += 1
+
+    def release() -> None:
+        _held[place] -= 1
+
+    return release
+
+
 def check(path: Path) -> None:
     """Raise `StoreError` for a file that cannot be a whole database."""
     try:
         found = path.stat()
+        if _held[found.st_dev, found.st_ino]:
+            return
         if stat.S_ISDIR(found.st_mode):
             raise StoreError(f"{path} cannot be opened: it is a folder")
         if not stat.S_ISREG(found.st_mode):
@@ -80,12 +100,10 @@ def make_private(path: Path) -> None:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            if os.name == "posix" and os.fstat(opened).st_uid == os.geteuid():
-                os.fchmod(opened, 0o600)
-        finally:
-            os.close(opened)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        elif os.name == "posix" and path.stat().st_uid == os.geteuid():
+            path.chmod(0o600)
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
@@ -70,6 +70,7 @@ class SqlStore:
         self._pinging = asyncio.Lock()
         self._pinged: float | None = None
         self._forgetting: asyncio.Task[None] | None = None
+        self._release: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(cls, path: Path) -> SqlStore:
@@ -83,6 +84,7 @@ class SqlStore:
         database_file.check(path)
         database_file.make_private(path)
         store = cls(database_threads.sqlite_writer(path), database_threads.sqlite_readers(path))
+        store._release = database_file.hold(path)
         try:
             await store._writer.run(migrations.upgrade_existing)
             await store._readers.run(migrations.verify)
@@ -332,6 +334,7 @@ class SqlStore:
             await asyncio.wait([self._forgetting])
         await self._readers.close()
         await self._writer.close()
+        self._release()
 
     # One statement, one transaction
 
