@@ -110,7 +110,7 @@ def test_X13_two_lines_of_a_header_that_has_one_value_are_refused_by_both_stacks
         ([*UPGRADE, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], "GET"),
     ],
 )
-def test_X13_a_handshake_that_is_none_is_refused_in_the_protocols_shape(
+def test_X13_an_invalid_handshake_is_refused_in_the_protocols_shape(
     served: Served, key: str, lines: list[str], start: str
 ) -> None:
     status, headers, body = answer(
@@ -165,7 +165,7 @@ def test_X16_an_operator_may_allow_every_name() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/api/assistants"])
-def test_X16_a_name_that_somebody_points_here_is_refused(served: Served, path: str) -> None:
+def test_X16_a_foreign_name_for_this_address_is_refused(served: Served, path: str) -> None:
     for lines in ([], UPGRADE):
         status, _, body = answer(served, *lines, start=f"GET {path} HTTP/1.1", host="evil.example")
         assert status == 421

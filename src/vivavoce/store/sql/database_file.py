@@ -5,8 +5,8 @@ reads what is missing. So a new database is made beside its place and moved ther
 complete: an empty file is never one that was just begun, and always a loss.
 
 A process that closes a file loses all its locks on it (POSIX), also those that SQLite took. Other
-processes then believe that nobody uses the database, and delete its log. So no function here opens
-a file that this process has open as a database. `hold` says which those are.
+processes then believe that the database is not in use, and delete its log. So no function here
+opens a file that this process has open as a database. `hold` says which those are.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class DatabaseThreads:
     async def empty_log(self) -> bool:
         """Move all commits from the log into the database, and empty the log.
 
-        Return False if somebody still reads an older state of the database. Raises `StoreError`.
+        Return False if a reader still uses an older state of the database. Raises `StoreError`.
         """
 
         def work() -> bool:
