@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from vivavoce.access.hosts import Hosts
 from vivavoce.http import application, static_page
 from vivavoce.http.services import Services
 
@@ -19,7 +20,9 @@ def never_served() -> AbstractAsyncContextManager[Services]:
 
 def ask(method: str, path: str) -> httpx2.Response:
     async def asked() -> httpx2.Response:
-        transport = httpx2.ASGITransport(application.make(never_served))
+        transport = httpx2.ASGITransport(
+            application.make(never_served, hosts=Hosts(), secure=False)
+        )
         async with httpx2.AsyncClient(transport=transport, base_url="http://here") as http:
             return await http.request(method, path)
 
@@ -63,3 +66,8 @@ def test_P16_beside_the_page_a_known_path_gets_405_with_its_methods(
 ) -> None:
     answer = ask(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+def test_X16_a_file_of_the_page_is_kept_and_asked_about_and_a_refusal_is_not_kept() -> None:
+    assert ask("GET", "/").headers["cache-control"] == "no-cache"
+    assert ask("GET", "/nothing").headers["cache-control"] == "no-store"
