@@ -90,7 +90,7 @@ def check(path: Path) -> None:
     if _size(_beside(path, "-wal")):
         return  # the log may hold the missing pages
     if found.st_size < _declared_size(header):
-        raise StoreError("the database is damaged, its end is missing: restore it from a backup")
+        raise StoreError("the database is damaged: restore it from a backup (its end is missing)")
 
 
 def make_private(path: Path) -> None:
