@@ -394,6 +394,25 @@ def test_a_grant_beyond_the_minters_own_rights_is_refused() -> None:
     tell(story)
 
 
+def test_X15_only_the_operator_mints_for_the_operators_user() -> None:
+    async def story(store: MemoryStore) -> None:
+        grant = Grant(subject=sign_in.OWNER)
+        for caller in (
+            Caller(credential="key", key_id="key_1"),
+            Caller(credential="key", key_id="key_1", assistant="charlotte"),
+            Caller(credential="key", subject=sign_in.OWNER),
+        ):
+            refused = await client_secrets.mint(store, POLICY, caller, grant, NOW)
+            assert isinstance(refused, AuthFailure)
+            assert (refused.status, refused.code) == (403, "forbidden")
+        assert not await store.secrets()
+        assert isinstance(
+            await client_secrets.mint(store, POLICY, OWNER, grant, NOW), client_secrets.ClientSecret
+        )
+
+    tell(story)
+
+
 def test_a_grant_is_filled_in_with_the_minters_own_bounds() -> None:
     bound = Caller(credential="key", key_id="key_1", assistant="charlotte")
     narrowed = POLICY.may_mint(bound, Grant(subject="ann"))

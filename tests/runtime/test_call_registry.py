@@ -325,6 +325,27 @@ def test_a_call_that_is_about_to_begin_is_waited_for(make: Make) -> None:
 
 
 @every_registry
+@pytest.mark.parametrize("happens", ["runs", "begins", "ends", "fails"])
+def test_X14_a_foreign_call_is_waited_for_like_an_unknown_one(make: Make, happens: str) -> None:
+    async def story() -> None:
+        async with make() as registry:
+            loop = asyncio.get_running_loop()
+            call = None if happens == "begins" else ring(registry, 1)
+            if call is not None and happens != "fails":
+                registry.connect(call, FakeDriver(call), unread)
+            if call is None:
+                loop.call_at(
+                    1, lambda: registry.connect(c := ring(registry, 1), FakeDriver(c), unread)
+                )
+            elif happens != "runs":
+                loop.call_at(1, registry.remove, call)
+            assert await registry.find("rtc_1", 5.5, lambda call: False) is None
+            assert now() == 5.5
+
+    live(story())
+
+
+@every_registry
 def test_a_call_that_comes_to_nothing_is_not_waited_for_any_longer(make: Make) -> None:
     async def story() -> None:
         async with make() as registry:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from vivavoce.access.credential_policy import CredentialPolicy
@@ -116,8 +117,9 @@ def place(
     per_key: int | None = None,
     policy: Policy = CREDENTIALS,
     tools: ToolRunners = NO_TOOLS,
+    echo: str = ECHO,
 ) -> None:
-    write(folder, ECHO, "echo")
+    write(folder, echo, "echo")
     kept = store or MemoryStore()
     identified = caller or Caller(credential="key", key_id="key_1")
 
@@ -391,6 +393,74 @@ def test_the_conversation_of_another_user_is_not_found(tmp_path: Path) -> None:
 
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret", subject="bob"))
     place(tmp_path, theirs, store=store, caller=Caller(credential="secret"))
+
+
+def spec_of(at: Place) -> CallSpec:
+    return at.built[-1]
+
+
+def test_X15_a_query_changes_nothing_that_its_secret_binds(tmp_path: Path) -> None:
+    bound = Caller(
+        credential="secret",
+        subject="ada",
+        assistant="echo",
+        role="staff",
+        language="it",
+        session={"audio": {"output": {"voice": "ash"}}, "model": "bound"},
+        browser=True,
+    )
+    query = {
+        "assistant": "charlotte", "role": "guest", "language": "en", "voice": "cedar",
+        "model": "charlotte", "var.name": "Eve",
+    }  # fmt: skip
+
+    async def story(at: Place) -> None:
+        await at.call(FakeWire())
+        plain = spec_of(at)
+        await at.call(FakeWire(), **query)
+        asked = spec_of(at)
+        for spec in (plain, asked):
+            assert (spec.assistant.name, spec.role, spec.language) == ("echo", "staff", "it")
+            assert isinstance(spec.session, SessionConfig)
+            assert spec.session.audio.output.voice == "ash"
+            assert spec.session.model == "bound"
+        assert asked.session == plain.session
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire(), intent="transcription")
+        assert refused.value.code == "invalid_intent"
+
+    place(
+        tmp_path, story, caller=bound, echo=ECHO.replace("roles", 'languages = ["en", "it"]\nroles')
+    )
+
+
+def test_X15_a_query_chooses_what_its_secret_leaves_open(tmp_path: Path) -> None:
+    open_ = Caller(credential="secret", subject="ada", session={"model": "bound"}, browser=True)
+
+    async def story(at: Place) -> None:
+        await at.call(FakeWire(), language="it", voice="cedar")
+        session = spec_of(at).session
+        assert isinstance(session, SessionConfig)
+        assert (spec_of(at).language, session.audio.output.voice) == ("it", "cedar")
+
+    place(
+        tmp_path, story, caller=open_, echo=ECHO.replace("roles", 'languages = ["en", "it"]\nroles')
+    )
+
+
+def test_X15_a_secret_for_one_conversation_opens_no_other_of_its_user(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first = (await at.call(FakeWire())).spec.conversation_id
+        second = (await at.call(FakeWire())).spec.conversation_id
+        at.caller = msgspec.structs.replace(at.caller, conversation_id=first)
+        for own in ({}, {"conversation_id": first}):
+            assert (await at.call(FakeWire(), **own)).spec.conversation_id == first
+        for other in (second, "conv_nobody"):
+            with pytest.raises(CallRefused) as refused:
+                await at.call(FakeWire(), conversation_id=other)
+            assert (refused.value.status, refused.value.code) == (404, "conversation_not_found")
+
+    place(tmp_path, story, caller=Caller(credential="secret", subject="ada", browser=True))
 
 
 def test_fields_locked_for_browsers_are_locked_in_response_create(tmp_path: Path) -> None:

@@ -295,6 +295,32 @@ def test_conversations_are_listed_by_assistant_and_by_user(make: Make) -> None:
     tell(make, story)
 
 
+def test_X14_a_page_before_a_foreign_row_is_empty_as_before_an_unknown_row(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number, (assistant, subject) in enumerate(
+            [("charlotte", "ann"), ("coach", "ann"), ("charlotte", "bob"), ("charlotte", None)]
+        ):
+            at = NOON + timedelta(seconds=number)
+            await store.create_conversation(
+                conversation(f"conv_{number}", at, assistant=assistant, subject=subject)
+            )
+            row = call(f"rtc_{number}", f"conv_{number}", at)
+            await store.begin_call(replace(row, assistant=assistant, subject=subject))
+        for number in (1, 2, 3, 9):
+            page = await store.conversations(
+                assistants=["charlotte"], subject="ann", before=f"conv_{number}"
+            )
+            assert (page.data, page.has_more) == ([], False)
+            rows = await store.calls(
+                assistants=["charlotte"], subject="ann", before=f"rtc_{number}"
+            )
+            assert rows == []
+        page = await store.conversations(assistants=["charlotte"], before="conv_2")
+        assert [row.id for row in page.data] == ["conv_0"]
+
+    tell(make, story)
+
+
 def test_deleting_a_conversation_deletes_all_of_it_and_nothing_else(make: Make) -> None:
     async def story(store: Store) -> None:
         for number in (1, 2):

@@ -172,13 +172,21 @@ def test_the_secret_that_began_a_call_does_not_control_it(served: Served, key: s
     asyncio.run(main())
 
 
-def test_a_key_for_another_assistant_finds_no_call_to_control(served: Served, key: str) -> None:
+def test_X14_a_key_for_another_assistant_gets_the_answer_of_an_unknown_call_as_late(
+    served: Served, key: str
+) -> None:
     bound = served.key("--assistant", "charlotte")
 
     async def main() -> None:
         async with connect(served.ws + "?model=echo", **with_key(key)) as person:
             await welcomed(person)
-            status, error = await refused(served, bound, call_id_of(person))
+            began = time.monotonic()
+            answers = await asyncio.gather(
+                refused(served, bound, call_id_of(person)), refused(served, bound, "rtc_nobody")
+            )
+            assert 5.4 < time.monotonic() - began < 8
+            assert answers[0] == answers[1]
+            status, error = answers[0]
             assert (status, error["code"]) == (404, "call_id_not_found")
 
     asyncio.run(main())

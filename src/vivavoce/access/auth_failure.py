@@ -67,3 +67,10 @@ def withdrawn(credential_id: str) -> AuthFailure:
 def not_yours(kind: str) -> AuthFailure:
     """Refuse a grant for an assistant or a user other than the caller's own."""
     return AuthFailure("forbidden", f"This credential is not good for another {kind}.", status=403)
+
+
+def reserved_user() -> AuthFailure:
+    """Refuse a grant for the user of the server's operator."""
+    return AuthFailure(
+        "forbidden", "This user is the server's operator. Choose another id.", status=403
+    )

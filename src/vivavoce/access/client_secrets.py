@@ -17,7 +17,7 @@ from ..core.types import Caller
 from ..errors import InvalidRequest
 from ..store.base import Grant, SecretRow, Store
 from . import keys, sign_in, tokens
-from .auth_failure import AuthFailure, expired, revoked
+from .auth_failure import AuthFailure, expired, reserved_user, revoked
 from .policy import Policy
 
 PREFIX = "ek_"
@@ -69,6 +69,17 @@ def granted(
     )
 
 
+def narrow(policy: Policy, caller: Caller, grant: Grant) -> Grant | AuthFailure:
+    """Return what of the grant this caller may give.
+
+    Whatever the policy, only the operator mints for the operator's own user.
+    """
+    narrowed = policy.may_mint(caller, grant)
+    if isinstance(narrowed, AuthFailure):
+        return narrowed
+    return reserved_user() if sign_in.is_reserved(narrowed.subject, caller) else narrowed
+
+
 async def mint(
     store: Store,
     policy: Policy,
@@ -81,7 +92,7 @@ async def mint(
 
     Raises `InvalidRequest` for a time to live that the protocol does not allow.
     """
-    narrowed = policy.may_mint(caller, grant)
+    narrowed = narrow(policy, caller, grant)
     if isinstance(narrowed, AuthFailure):
         return narrowed
     if not SHORTEST_S <= seconds <= LONGEST_S:

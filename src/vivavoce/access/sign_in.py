@@ -12,6 +12,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from ..core import ids
+from ..core.types import Caller
 from ..store.base import Grant, SecretRow, Store
 from . import tokens
 from .auth_failure import AuthFailure, signed_out
@@ -73,6 +74,11 @@ async def check(store: Store, cookie: str, now: datetime) -> SecretRow | AuthFai
 def is_valid(row: SecretRow, now: datetime) -> bool:
     """Return whether the sign-in is neither revoked nor expired."""
     return row.revoked_at is None and now < row.expires_at
+
+
+def is_reserved(subject: str | None, caller: Caller) -> bool:
+    """Return whether this is the operator's user, and the caller has not signed in as it."""
+    return subject == OWNER and (caller.sign_in_id is None or caller.subject != OWNER)
 
 
 async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 from ..access.auth_failure import AuthFailure, withdrawn
@@ -23,13 +25,29 @@ GONE_WITHIN_S = 5.0  # and then for its last events to be stored
 WAITERS = 200  # requests that wait for calls to begin; one more does not wait
 
 
+def _anyone(call: LiveCall) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """A request that waits for a call, and whether it may attach to it."""
+
+    appeared: asyncio.Future[None]
+    may_attach: Callable[[LiveCall], bool]
+
+    def wake(self) -> None:
+        if not self.appeared.done():
+            self.appeared.set_result(None)
+
+
 class InProcessCallRegistry:
     """The `CallRegistry` of a single process. One call's bug is logged and ends that call alone."""
 
     def __init__(self) -> None:
         self.in_use = CredentialsInUse()
         self._calls: dict[str, LiveCall] = {}
-        self._awaited: dict[str, list[asyncio.Future[None]]] = {}
+        self._awaited: dict[str, list[_Waiter]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.shutting_down = False
 
@@ -63,46 +81,56 @@ class InProcessCallRegistry:
     def connect(self, call: LiveCall, driver: CallHandle, reader: Readers) -> None:
         """Give a call its driver, and wake the requests that wait in `find`."""
         call.connect(driver, reader)
-        self._wake(call.id)
+        self._wake(call)
 
     def remove(self, call: LiveCall) -> None:
         self._calls.pop(call.id, None)
         call.release()
         call.over.set()
-        self._wake(call.id)
+        self._wake(call)
 
     def get(self, call_id: str) -> LiveCall | None:
         return self._calls.get(call_id)
 
-    async def find(self, call_id: str, within_s: float) -> LiveCall | None:
-        """Return a call that a client can attach to. Wait for one that is about to begin."""
-        call = self._calls.get(call_id)
-        if (call is None or not call.open) and await self._appears(call_id, within_s):
-            call = self._calls.get(call_id)
-        return call if call is not None and call.open else None
+    async def find(
+        self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool] = _anyone
+    ) -> LiveCall | None:
+        """Return a call that a client may attach to. Wait for one that is about to begin.
 
-    async def _appears(self, call_id: str, within_s: float) -> bool:
+        A call that the client may not attach to is awaited like one that does not exist, so that
+        the time of the answer does not tell one from the other.
+        """
+        call = self._calls.get(call_id)
+        if (call is None or not call.open or not may_attach(call)) and await self._appears(
+            call_id, within_s, may_attach
+        ):
+            call = self._calls.get(call_id)
+        return call if call is not None and call.open and may_attach(call) else None
+
+    async def _appears(
+        self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool]
+    ) -> bool:
         if self.shutting_down or sum(map(len, self._awaited.values())) >= WAITERS:
             return False
-        appeared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), may_attach)
         waiting = self._awaited.setdefault(call_id, [])
-        waiting.append(appeared)
+        waiting.append(waiter)
         try:
             async with asyncio.timeout(within_s):
-                await appeared
+                await waiter.appeared
         except TimeoutError:
             return False
         finally:
-            waiting.remove(appeared)
+            waiting.remove(waiter)
             if not waiting and self._awaited.get(call_id) is waiting:
                 del self._awaited[call_id]
         return True
 
-    def _wake(self, call_id: str) -> None:
+    def _wake(self, call: LiveCall) -> None:
         """Wake the requests that wait for this call: it has a driver now, or it is over."""
-        for appeared in self._awaited.get(call_id, ()):
-            if not appeared.done():
-                appeared.set_result(None)
+        for waiter in self._awaited.get(call.id, ()):
+            if waiter.may_attach(call):
+                waiter.wake()
 
     def attach(
         self, call: LiveCall, connection: Connection, credentials: tuple[str, ...]
@@ -155,8 +183,8 @@ class InProcessCallRegistry:
         """Begin to end all calls, and take no more. `shutdown` waits for them."""
         if not self.shutting_down:
             self.shutting_down = True
-            for call_id in self._awaited:
-                self._wake(call_id)
+            for waiter in chain.from_iterable(self._awaited.values()):
+                waiter.wake()
             self.spawn(self._end_all(), "leaving")
 
     async def shutdown(self) -> None:

@@ -148,7 +148,7 @@ class CallResolver:
         """Return the type of the session: the secret decides, then the query (protocol §1.8)."""
         intent = request.asked("intent")
         asked = INTENTS.get(intent) if intent else None
-        bound = type_of(caller.session) if caller.session else None
+        bound = (type_of(caller.session) or "realtime") if caller.session else None
         if intent and (asked is None or bound not in (None, asked)):
             raise CallRefused(
                 400, "invalid_intent", f"Invalid intent '{intent[:40]}'.", param="intent"
@@ -167,14 +167,17 @@ class CallResolver:
             return found
         model = request.asked("model", "deployment")
         found = self._assistants.get(model) if model else None
-        if found := found or self._assistants.get(self._default):
+        if found is not None and self._may_start(found.name, caller, asks):
+            return found
+        # The name of an assistant that is closed to the caller counts as an unknown model.
+        if found := self._assistants.get(self._default):
             self._require_start(found.name, caller, asks)
             return found
         raise no_assistant(self._default, asks, self._assistants, self._policy)
 
     def _require_start(self, assistant: str, *callers: Caller) -> None:
         """Refuse an assistant that one of the callers may not start a call with."""
-        if not all(self._policy.may_start(caller, assistant) for caller in callers):
+        if not self._may_start(assistant, *callers):
             raise CallRefused(
                 403,
                 "assistant_not_allowed",
@@ -182,16 +185,21 @@ class CallResolver:
                 close=CloseCode.UNAUTHORIZED,
             )
 
+    def _may_start(self, assistant: str, *callers: Caller) -> bool:
+        return all(self._policy.may_start(caller, assistant) for caller in callers)
+
     async def _found(
         self, request: CallRequest, caller: Caller, assistant: Assistant, by: Caller | None = None
     ) -> ConversationRow | None:
         """Return the conversation to continue, or None. `by`: the caller that must see it."""
-        asked = request.asked("conversation_id") or caller.conversation_id
+        bound = caller.conversation_id
+        asked = request.asked("conversation_id") or bound
         if asked is None:
             return None
         found = await self._store.conversation(asked)
         if (
             found is None
+            or bound not in (None, asked)
             or found.assistant != assistant.name
             or not self._policy.may_see(by or caller, found)
         ):
@@ -206,7 +214,7 @@ class CallResolver:
     def _begun(
         self, request: CallRequest, caller: Caller, assistant: Assistant, new: str | None
     ) -> ConversationRow:
-        language = assistant.pick_language(request.asked("language") or caller.language)
+        language = assistant.pick_language(_language(request, caller))
         at = now()
         return ConversationRow(
             new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
@@ -220,7 +228,7 @@ class CallResolver:
         conversation: ConversationRow,
         call_id: str,
     ) -> CallSpec:
-        """Merge the initial session: the assistant's, then the secret's, then the query's."""
+        """Merge the initial session: the assistant's, the query's, and the secret's above both."""
         variables = dict(caller.variables)
         role = caller.role
         if self._policy.may_choose(caller, "role"):
@@ -231,9 +239,7 @@ class CallResolver:
                 for name, value in request.query.items()
                 if name.startswith("var.")
             }
-        language = assistant.pick_language(
-            request.asked("language") or caller.language or conversation.language
-        )
+        language = assistant.pick_language(_language(request, caller) or conversation.language)
         try:
             role = assistant.pick_role(role)
             context = ToolContext(
@@ -253,9 +259,11 @@ class CallResolver:
                 context = replace(context, variables=assistant.values(variables))
                 tools = await self._tools_of(assistant, context)
                 shown = (*assistant.tools(), *tools)
-                session = self._session(request, assistant, role, language, variables, shown)
+                session = self._session(
+                    request, caller, assistant, role, language, variables, shown
+                )
                 session = session.merged({"type": "realtime"} | bound)
-                if voice := request.asked("voice"):
+                if (voice := request.asked("voice")) and not _binds_voice(bound):
                     output: JsonObject = {"voice": voice}
                     session = session.merged({"type": "realtime", "audio": {"output": output}})
                 if (voice := session.audio.output.voice) != assistant.voice.name:
@@ -308,6 +316,7 @@ class CallResolver:
     def _session(
         self,
         request: CallRequest,
+        caller: Caller,
         assistant: Assistant,
         role: str,
         language: str,
@@ -324,14 +333,14 @@ class CallResolver:
                 "output": {"voice": assistant.voice.name, "speed": assistant.voice.speed},
             },
         }
-        return SessionConfig(model=self._model(request, assistant)).merged(patch)
+        return SessionConfig(model=self._model(request, caller, assistant)).merged(patch)
 
-    def _model(self, request: CallRequest, assistant: Assistant) -> str:
-        """Return the name in the session: the client's own for this assistant, if it has one.
+    def _model(self, request: CallRequest, caller: Caller, assistant: Assistant) -> str:
+        """Return the name in the session: the secret's, or the client's own for this assistant.
 
         A name of another assistant that does not answer this call is not repeated.
         """
-        asked = request.asked("model", "deployment")
+        asked = _bound_model(caller) or request.asked("model", "deployment")
         if asked is None or self._assistants.get(asked) is not None:
             return assistant.name
         return asked[:200]
@@ -343,6 +352,23 @@ def _is_paced(request: CallRequest) -> bool:
     if pace not in ("real_time", "fast"):
         raise InvalidRequest("invalid_value", wrong_value(pace, ("real_time", "fast")), "pace")
     return pace == "real_time"
+
+
+def _language(request: CallRequest, caller: Caller) -> str | None:
+    """Return the language of the secret, or the query's for a credential without a language."""
+    return caller.language or request.asked("language")
+
+
+def _bound_model(caller: Caller) -> str | None:
+    model = (caller.session or {}).get("model")
+    return model if isinstance(model, str) and model else None
+
+
+def _binds_voice(session: JsonObject) -> bool:
+    """Return whether the session of a secret names a voice."""
+    audio = session.get("audio")
+    output = audio.get("output") if isinstance(audio, dict) else None
+    return isinstance(output, dict) and output.get("voice") is not None
 
 
 def check_dialect(request: CallRequest) -> None:

@@ -173,8 +173,10 @@ class CallSetup:
                 close=CloseCode.UNAUTHORIZED,
             )
         async with self._registry.in_use.while_valid(caller):
-            live = await self._registry.find(call_id, APPEARS_WITHIN_S)
-        if live is None or not self._policy.may_control(caller, live):
+            live = await self._registry.find(
+                call_id, APPEARS_WITHIN_S, lambda live: self._policy.may_control(caller, live)
+            )
+        if live is None:
             raise no_call()
         check_seat(live)
         return live, credential_ids(caller)

@@ -10,7 +10,7 @@ process is a coroutine. A method that runs once per event or frame is not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -45,8 +45,13 @@ class CallRegistry(Protocol):
 
     def get(self, call_id: str) -> LiveCall | None: ...
 
-    async def find(self, call_id: str, within_s: float) -> LiveCall | None:
-        """Return a call that a client can attach to. Wait for one that is about to begin."""
+    async def find(
+        self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool] = ...
+    ) -> LiveCall | None:
+        """Return a call that a client may attach to. Wait for one that is about to begin.
+
+        A call that the client may not attach to is awaited like one that does not exist.
+        """
 
     def attach(
         self, call: LiveCall, connection: Connection, credentials: tuple[str, ...]

@@ -129,7 +129,8 @@ class SecretRow:
 class ConversationPage:
     """Hold conversations, the newest first. `before` = the last one's id gives the next page.
 
-    A page before an unknown or deleted conversation is empty.
+    A page before an unknown or deleted conversation is empty, and so is a page before one that the
+    filters leave out.
     """
 
     data: list[ConversationRow] = field(default_factory=list)

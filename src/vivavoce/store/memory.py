@@ -82,9 +82,11 @@ class MemoryStore:
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
-        rows = _older(self._conversations, lambda row: row.created_at, before)
-        rows = [row for row in rows if _selected(row, assistants, subject)]
-        return ConversationPage(rows[:size], has_more=len(rows) > size)
+        rows = {
+            k: row for k, row in self._conversations.items() if _selected(row, assistants, subject)
+        }
+        older = _older(rows, lambda row: row.created_at, before)
+        return ConversationPage(older[:size], has_more=len(older) > size)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         self._items.pop(conversation_id, None)
@@ -121,9 +123,9 @@ class MemoryStore:
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        rows = _older(self._calls, lambda row: row.started_at, before)
-        rows = [row for row in rows if _selected(row, assistants, subject)]
-        return rows[: page_size(limit)]
+        rows = {k: row for k, row in self._calls.items() if _selected(row, assistants, subject)}
+        older = _older(rows, lambda row: row.started_at, before)
+        return older[: page_size(limit)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
         rows = [row for row in self._responses.values() if row.call_id == call_id]

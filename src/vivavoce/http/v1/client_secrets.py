@@ -136,7 +136,7 @@ async def mint(
     )
     request = CallRequest(None, "http", {"model": str((requested or {}).get("model") or "")})
     # Before the preview, which tells which assistants and conversations exist.
-    grant = admitted(at.policy.may_mint(caller, grant))
+    grant = admitted(client_secrets.narrow(at.policy, caller, grant))
     holder = client_secrets.granted(grant)
     session, assistant = await at.call_setup.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
+    FromClause,
     Select,
     Table,
     and_,
@@ -129,8 +130,8 @@ class SqlStore:
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
-        query = _newest_first(conversations, "created_at", before, size + 1)
-        query = _selected(query, conversations, assistants, subject)
+        selected = partial(_selected, assistants=assistants, subject=subject)
+        query = _newest_first(conversations, "created_at", before, size + 1, selected)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
@@ -178,8 +179,8 @@ class SqlStore:
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        query = _newest_first(calls, "started_at", before, page_size(limit))
-        query = _selected(query, calls, assistants, subject)
+        selected = partial(_selected, assistants=assistants, subject=subject)
+        query = _newest_first(calls, "started_at", before, page_size(limit), selected)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
@@ -453,19 +454,29 @@ def _commit(connection: Connection, merged: MergedChanges) -> None:
             connection.execute(statement, rows)
 
 
-def _newest_first(table: Table, at: str, before: str | None, limit: int) -> Select[Any]:
-    """Select a page by time and then by id, so that pages with equal times do not overlap."""
+def _newest_first(
+    table: Table,
+    at: str,
+    before: str | None,
+    limit: int,
+    selected: Callable[[Select[Any], FromClause], Select[Any]],
+) -> Select[Any]:
+    """Select a page by time and then by id, so that pages with equal times do not overlap.
+
+    The row named `before` must be selected too, so that a row of another user has no next page.
+    """
     key = tuple_(table.c[at], table.c.id)
     query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
+    query = selected(query, table)
     if before is None:
         return query
     last = table.alias("last")
-    position = select(last.c[at], last.c.id).where(last.c.id == before).scalar_subquery()
-    return query.where(key < position)
+    position = selected(select(last.c[at], last.c.id).where(last.c.id == before), last)
+    return query.where(key < position.scalar_subquery())
 
 
 def _selected(
-    query: Select[Any], table: Table, assistants: Collection[str] | None, subject: str | None
+    query: Select[Any], table: FromClause, assistants: Collection[str] | None, subject: str | None
 ) -> Select[Any]:
     """Keep the rows with one of these assistants and of this user. None: any."""
     if assistants is not None and len(assistants) == 1:  # `=` uses an index and needs no sorting
