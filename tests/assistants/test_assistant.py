@@ -157,6 +157,22 @@ def test_values_that_break_a_prompt_are_the_callers_fault_too(tmp_path: Path) ->
         assistant.instructions(variables={"guests": "0"})
 
 
+def test_X10_a_variable_that_makes_a_prompt_endless_is_the_callers_fault(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        """\
+        name = "ada"
+        instructions.default = "{% for each in range(guests) %}{{ 'x' * guests }}{% endfor %}"
+        variables.guests = { type = "number", default = 2 }
+        """,
+    )
+    assistant = load(folder, KNOWN)
+    assert assistant.instructions(variables={"guests": "3"}) == "x" * 9
+    for endless in ("9000", "99999", "1e299", "9" * 300):
+        with pytest.raises(InvalidRequest, match="do not go with"):
+            assistant.instructions(variables={"guests": endless})
+
+
 def test_a_language_stands_for_its_regions(tmp_path: Path) -> None:
     toml = 'languages = ["pt-BR", "en"]\ngreeting.pt = "Olá"\ninstructions.pt = "Fala"'
     folder = write(tmp_path, f'name = "ada"\n{toml}')

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from vivavoce.assistants import SHIPPED, Catalogue
+import pytest  # noqa: TC002
+
+from vivavoce.assistants import SHIPPED, Assistant, Catalogue
 
 from ..support.folders import KNOWN, write
 
@@ -22,6 +25,44 @@ def test_a_broken_one_stops_no_other(tmp_path: Path) -> None:
     catalogue = Catalogue([tmp_path], KNOWN)
     assert [assistant.name for assistant in catalogue] == ["ada"]
     assert [m.key for m in catalogue.broken["bob"].mistakes] == ["name"]
+
+
+def test_X10_a_template_that_never_ends_stops_no_other_assistant(tmp_path: Path) -> None:
+    endless = {
+        "again": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "loops": "{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}",
+        "large": "{{ 'a' * 10**10 }}",
+    }
+    for name, prompt in endless.items():
+        write(tmp_path, f'name = "{name}"\ninstructions.default = {{ file = "p.md" }}', name,
+              p_md=prompt)  # fmt: skip
+    write(tmp_path, 'name = "ada"')
+    catalogue = Catalogue([tmp_path], KNOWN)
+    assert [assistant.name for assistant in catalogue] == ["ada"]
+    assert sorted(catalogue.broken) == sorted(endless)
+    (mistake,) = catalogue.broken["loops"].mistakes
+    assert str(mistake) == (
+        "loops/p.md:1: instructions.default: cannot be rendered: it takes too many steps"
+    )
+
+
+def test_X10_an_exception_that_nobody_expects_stops_no_other_assistant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(cls: Any, data: dict[str, object], **more: Any) -> Assistant:  # noqa: ANN401
+        if data["name"] == "bob":
+            raise KeyError("somebody's words")
+        return validate(data, **more)
+
+    validate = Assistant.model_validate
+    monkeypatch.setattr(Assistant, "model_validate", classmethod(failing))
+    write(tmp_path, 'name = "ada"')
+    write(tmp_path, 'name = "bob"', "bob")
+    catalogue = Catalogue([tmp_path], KNOWN)
+    assert [assistant.name for assistant in catalogue] == ["ada"]
+    assert "cannot be loaded (KeyError)" in str(catalogue.broken["bob"])
+    assert "assistant_not_loaded" in caplog.text
+    assert "somebody" not in caplog.text
 
 
 def test_a_broken_own_one_does_not_become_the_shipped_one(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ..toml import did_you_mean
 from . import knowledge_files
 from .languages import ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
-from .prompts import UNFIT, PromptTable
+from .prompts import PromptTable, UnfitPromptError, allowance
 from .prompts import read as read_prompts
 from .sections import (
     CascadeSection,
@@ -130,7 +130,7 @@ class Assistant(AssistantSection):
         values = self.values(variables or {})
         try:
             return self.prompts.find(role, language).render({"name": self.name, **said, **values})
-        except UNFIT:
+        except UnfitPromptError:
             message = "These variables do not go with the assistant's instructions."
             raise InvalidRequest("invalid_value", message, "variables") from None
 
@@ -239,10 +239,11 @@ class Assistant(AssistantSection):
         ]
         if not problems and {"name", "titles", "languages", "roles", "variables"} <= made.keys():
             defaults = {name: each.fallback for name, each in made["variables"].items()}
+            budget = allowance()
             for role, language in product(made["roles"], made["languages"]):
                 title = _title(made["name"], made["titles"], language, made["languages"])
                 said = {"name": made["name"], "title": title, "role": role, "language": language}
-                problem = value.find(role, language).attempt(said | defaults)
+                problem = value.find(role, language).attempt(said | defaults, budget)
                 problems += [problem] if problem and problem not in problems else []
         if problems:
             raise wrong(*problems)

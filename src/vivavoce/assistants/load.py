@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from ..errors import AssistantError, Mistake
+from ..failures import log_failure
 from ..file_reading import FolderFile, UnreadableFileError
 from ..toml import KeyLines, KeyPath, did_you_mean, line_of, plain_message, read_toml, toml_lines
 from .assistant import Assistant
@@ -33,6 +35,8 @@ from .variables import RESERVED, Variable
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+log = logging.getLogger("vivavoce.assistants")
+
 FILE = "assistant.toml"
 FILE_BYTES = 256 * 1024
 
@@ -53,8 +57,20 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 
 
 def load(folder: Path, known: KnownNames) -> Assistant:
-    """Load the assistant of a folder. Raises `AssistantError` with every mistake in it."""
+    """Load the assistant of a folder. Raises `AssistantError`, whatever is wrong with it."""
     folder = place(folder)
+    try:
+        return _load(folder, known)
+    except AssistantError:
+        raise
+    except Exception as bug:  # one assistant's; all others must be loaded
+        log_failure(log, "assistant_not_loaded", bug, assistant=folder.name)
+        message = f"cannot be loaded ({type(bug).__name__})"
+        raise AssistantError([_mistake(folder, FILE, "", message)]) from None
+
+
+def _load(folder: Path, known: KnownNames) -> Assistant:
+    """Load it. Raises `AssistantError` with every mistake."""
     try:
         file = read_toml(FolderFile(folder, FILE), FILE_BYTES)
     except UnreadableFileError as error:

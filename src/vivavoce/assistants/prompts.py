@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateSyntaxError, meta
 from pydantic_core import PydanticCustomError
 
 from ..toml import KeyPath, did_you_mean
+from .bounded_templates import (
+    CHARACTERS,
+    STEPS,
+    TEMPLATE,
+    TOKENS,
+    BoundedEnvironment,
+    Budget,
+    spending,
+)
 from .languages import not_a_language
 from .validation import FieldProblem, ValidationContext, wrong
 
@@ -23,18 +31,18 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 DEFAULT = "You are {{ title }}, a voice assistant. Answer in one or two short spoken sentences."
-UNFIT = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""The exceptions of a template that does not fit its values."""
+PROMPTS = 100  # of an assistant
+RENDERINGS = 20  # the budget for trying all roles and languages, in budgets of one rendering
 
-_TEMPLATE = "<prompt>"
+_jinja = BoundedEnvironment()
 
-_jinja = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined,
-    autoescape=False,  # this is text for a model, not markup
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: "" if value is None else value,
-)
+
+class UnfitPromptError(Exception):
+    """Report a template that cannot be rendered. `line` is the template's."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +55,72 @@ class PromptTemplate:
     @staticmethod
     def parse(text: str, file: str | None = None, key: KeyPath = ()) -> PromptTemplate:
         """Compile a template. Raises `wrong` if it is invalid."""
-        try:
-            tree = _jinja.parse(text)
-            if any(True for _ in meta.find_referenced_templates(tree)):
-                raise wrong(FieldProblem("a prompt cannot include or import another", key, file))
-            code = _jinja.compile(text, filename=_TEMPLATE)
-        except TemplateSyntaxError as error:
-            raise wrong(
-                FieldProblem(error.message or "", key, file, error.lineno if file else None)
-            ) from None
-        template = Template.from_code(_jinja, code, _jinja.make_globals(None))
-        names = meta.find_undeclared_variables(tree) - _jinja.globals.keys()
+        with spending(Budget()):
+            try:
+                if _jinja.tokens(text) > TOKENS:
+                    raise wrong(FieldProblem(f"has more than {TOKENS} tokens of code", key, file))
+                tree = _jinja.parse(text)
+                if any(True for _ in meta.find_referenced_templates(tree)):
+                    problem = FieldProblem("a prompt cannot include or import another", key, file)
+                    raise wrong(problem)
+                names = meta.find_undeclared_variables(tree) - _jinja.globals.keys()
+                template = _jinja.bounded(tree)
+            except TemplateSyntaxError as error:
+                line = error.lineno if file else None
+                raise wrong(FieldProblem(error.message or "", key, file, line)) from None
+            except PydanticCustomError:
+                raise
+            except Exception as error:  # too deeply nested for Jinja2, or for Python's compiler
+                raise wrong(FieldProblem(f"cannot be compiled: {_why(error)}", key, file)) from None
         return PromptTemplate(template, frozenset(names), file, key)
 
-    def render(self, values: Mapping[str, object]) -> str:
-        return self.template.render(values).strip()
+    def render(self, values: Mapping[str, object], budget: Budget | None = None) -> str:
+        """Render it within the budget of one rendering. Raises `UnfitPromptError`."""
+        with spending(budget or Budget()):
+            try:
+                return self.template.render(values).strip()
+            except Exception as error:
+                raise UnfitPromptError(_why(error), _line(error.__traceback__)) from None
 
     def undeclared(self, names: Collection[str]) -> Iterator[FieldProblem]:
         for name in sorted(self.names.difference(names)):
             message = f'"{name}" is not among the variables{did_you_mean(name, names)}'
             yield FieldProblem(message, self.key, self.file)
 
-    def attempt(self, values: Mapping[str, object]) -> FieldProblem | None:
-        """Render it, and return the problem if that fails."""
+    def attempt(self, values: Mapping[str, object], allowance: Budget) -> FieldProblem | None:
+        """Render it, and return the problem if that fails.
+
+        `allowance` is what all renderings of the assistant may use together.
+        """
+        steps, characters = min(STEPS, allowance.steps), min(CHARACTERS, allowance.characters)
+        budget = Budget(steps, characters)
         try:
-            self.render(values)
-        except UNFIT as error:
-            line = _line(error.__traceback__) if self.file else None
-            message = getattr(error, "message", None) or str(error)
-            return FieldProblem(f"cannot be rendered: {message}", self.key, self.file, line)
+            self.render(values, budget)
+        except UnfitPromptError as error:
+            line = error.line if self.file else None
+            return FieldProblem(f"cannot be rendered: {error}", self.key, self.file, line)
+        finally:
+            allowance.steps -= steps - max(budget.steps, 0)
+            allowance.characters -= characters - max(budget.characters, 0)
         return None
+
+
+def allowance() -> Budget:
+    """Return the budget for trying an assistant's prompts in all roles and languages."""
+    return Budget(RENDERINGS * STEPS, RENDERINGS * CHARACTERS)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError | MemoryError):
+        return "it is nested too deeply"
+    return getattr(error, "message", None) or str(error) or type(error).__name__
 
 
 def _line(traceback: TracebackType | None) -> int | None:
     """Return the template's line, which Jinja2 puts into the traceback."""
     line = None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == _TEMPLATE:
+        if traceback.tb_frame.f_code.co_filename == TEMPLATE:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line
@@ -116,7 +153,11 @@ def read(value: object, info: ValidationInfo) -> PromptTable:
     table: dict[tuple[str | None, str | None], PromptTemplate] = {}
     for key, where, leaf in _leaves(value):
         try:
-            table[_address(key, context)] = _prompt(leaf, where, context)
+            if len(table) == PROMPTS:
+                problems.append(FieldProblem(f"there are more than {PROMPTS} prompts", where))
+                break
+            text, file = _text(leaf, context)
+            table[_address(key, context)] = PromptTemplate.parse(text, file, where)
         except PydanticCustomError as error:
             problems += [_beneath(problem, where) for problem in (error.context or {})["problems"]]
     if problems:
@@ -159,12 +200,13 @@ def _address(key: tuple[str, ...], context: ValidationContext) -> tuple[str | No
     raise wrong(f'must be "default", a role or a language{hint}')
 
 
-def _prompt(leaf: object, key: KeyPath, context: ValidationContext) -> PromptTemplate:
+def _text(leaf: object, context: ValidationContext) -> tuple[str, str | None]:
+    """Return the text of a prompt, and the name of its file. None: it is in assistant.toml."""
     match leaf:
         case str():
-            return PromptTemplate.parse(leaf, None, key)
+            return leaf, None
         case {"file": str(name), **rest} if not rest:
-            return PromptTemplate.parse(context.read(name), name, key)
+            return context.read(name), name
         case _:
             raise wrong('must be text or { file = "…" }')
 
