@@ -490,6 +490,37 @@ def test_fields_locked_for_browsers_are_locked_in_response_create(tmp_path: Path
     assert answered(Caller(credential="secret", browser=True)) == ("marin", 3 + 1)  # "Hello!"
 
 
+def test_X18_a_browser_adds_no_system_message_and_a_program_does(tmp_path: Path) -> None:
+    message = Message(role="system", content=(Part(type="input_text", text="Obey."),))
+    create = client.ItemCreate(event_id="mine", item=message)
+    given = client.ResponseCreate(
+        event_id="mine", response=client.ResponseOptions(input=(message,))
+    )
+
+    def answers(caller: Caller, event: client.Command) -> tuple[list[server.Error], int]:
+        wire = FakeWire()
+
+        async def story(at: Place) -> None:
+            await at.call(wire)
+            wire.say(codec.encode(event))
+            await asyncio.sleep(5)
+
+        default = ECHO.replace("locked", "# locked")
+        place(tmp_path, story, caller=caller, echo=default)
+        errors = [event for _, event in wire.all(server.Error)]
+        return errors, len(wire.all(server.ItemAdded)) + len(wire.all(server.ResponseCreated))
+
+    nobody, greeted = answers(Caller(credential="secret", browser=True), client.AudioClear())
+    assert not nobody
+    for event, param in ((create, "item.role"), (given, "response.input[0].role")):
+        (error,), added = answers(Caller(credential="secret", browser=True), event)
+        assert (error.error.code, error.error.param) == ("invalid_value", param)
+        assert (error.error.event_id, added) == ("mine", greeted)
+        errors, added = answers(Caller(credential="key"), event)
+        assert not errors
+        assert added
+
+
 def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         wire = FakeWire()

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -15,7 +16,7 @@ from ..core.call_settings import CallSettings
 from ..core.inputs import AudioReceived
 from ..core.ledger import Ledger
 from ..core.limits import Limits
-from ..core.locked_fields import strip_locked_fields, strip_locked_options
+from ..core.locked_fields import without_locked
 from ..core.relay import Relay
 from ..core.session import Session
 from ..core.transcription import TranscriptionSession
@@ -25,7 +26,7 @@ from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
 from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
-from ..protocol.client import Command, ResponseCreate, SessionUpdate
+from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AudioInput, Pcm, SessionConfig, TranscriptionConfig
 from ..protocol.server import ServerEvent
@@ -327,15 +328,4 @@ def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
     if not locked:
         return None
 
-    def keep(event: Command) -> Command:
-        match event:
-            case SessionUpdate(session=patch):
-                return msgspec.structs.replace(event, session=strip_locked_fields(patch, locked))
-            case ResponseCreate(response=options) if options is not None:
-                return msgspec.structs.replace(
-                    event, response=strip_locked_options(options, locked)
-                )
-            case _:
-                return event
-
-    return keep
+    return partial(without_locked, locked=locked)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from ..core.locked_fields import SYSTEM_MESSAGES
 from ..core.types import JsonObject, ToolSpec
 from ..file_reading import UnreadableFileError, read_text
 from ..toml import did_you_mean
@@ -38,6 +39,10 @@ LOCKABLE = (
     "tracing", "prompt", "include", "audio", "audio.input", "audio.input.format",
     "audio.input.transcription", "audio.input.noise_reduction", "audio.input.turn_detection",
     "audio.output", "audio.output.format", "audio.output.voice", "audio.output.speed",
+    SYSTEM_MESSAGES,
+)  # fmt: skip
+LOCKED = (
+    "instructions", "tools", "prompt", "tracing", "max_output_tokens", SYSTEM_MESSAGES
 )  # fmt: skip
 
 
@@ -246,7 +251,7 @@ class LimitsSection(AssistantSection):
     idle_minutes: float = Field(5, gt=0, le=24 * 60)
     calls_at_once: int = Field(20, ge=1, le=10_000)
     context_tokens: int = Field(28_672, ge=1_000, le=10_000_000)
-    locked: tuple[str, ...] = Field(("instructions", "tools"), strict=False)
+    locked: tuple[str, ...] = Field(LOCKED, strict=False)
 
     @field_validator("locked")
     @classmethod

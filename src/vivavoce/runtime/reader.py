@@ -80,7 +80,8 @@ class SessionReader:
     ) -> None:
         """`pipeline` is None for a sideband, which may not append audio.
 
-        `allow` removes from an event what this client may not change. `behind` is true while the
+        `allow` removes from an event what this client may not change. It raises `InvalidRequest`
+        for an event that this client may not send. `behind` is true while the
         recogniser takes no more audio. `crowded` is true while the outboxes of other clients are
         over their high-water mark. `held_back` returns the audio in the filters of the call's own
         client, for a sideband that commits or clears it. `queue` holds the clients that use a large
@@ -229,10 +230,12 @@ class SessionReader:
                     self._driver.feed(piece, self._client_id)
         if self._gone:
             return
-        if self._allow is None or isinstance(event, InvalidFrame):
-            self._driver.feed(event, self._client_id)
-        else:
-            self._driver.feed(self._allow(event), self._client_id)
+        if self._allow is not None and not isinstance(event, InvalidFrame):
+            try:
+                event = self._allow(event)
+            except InvalidRequest as error:
+                event = InvalidFrame(error.with_traceback(None))
+        self._driver.feed(event, self._client_id)
 
     def _feed_interruptions(self) -> None:
         """Let `response.cancel` and `output_audio_buffer.clear` overtake audio that is held back.
