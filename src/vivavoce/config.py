@@ -68,6 +68,10 @@ class CallsSection(SettingsSection):
     tokens_per_minute: int = Field(10_000_000, ge=1)
     # calls at once of one API key and the client secrets that it minted
     max_calls_per_key: int = Field(100, ge=1)
+    # calls at once of one user, whatever the credentials
+    max_calls_per_user: int = Field(5, ge=1)
+    # calls at once of one client secret
+    max_calls_per_secret: int = Field(10, ge=1)
     # WebSockets that are not admitted yet, or refused
     max_pending_connections: int = Field(500, ge=1)
     # per conversation

@@ -59,6 +59,26 @@ def test_a_limit_counts_only_calls_that_share_what_it_limits(make: Make) -> None
 
 
 @every_implementation
+def test_X6_one_user_and_one_secret_leave_places_to_others(make: Make) -> None:
+    async def story() -> None:
+        counters = make()
+        limits = SlotLimits(calls=99, per_assistant=20, per_key=99, per_user=2, per_secret=3)
+
+        async def call(number: int, user: str | None, secret: str | None) -> str | None:
+            named = CallSlot(f"rtc_{number}", f"conv_{number}", "echo", "key_1", user, secret)
+            return await counters.acquire(named, limits)
+
+        assert [await call(n, "eve", f"cs_{n}") for n in range(4)] == [None, None, "user", "user"]
+        assert [await call(n, None, "cs_a") for n in range(10, 15)] == [None] * 3 + ["secret"] * 2
+        assert await call(20, "ada", "cs_b") is None
+        assert await call(21, None, None) is None
+        await counters.release("rtc_0")
+        assert await call(22, "eve", "cs_c") is None
+
+    live(story())
+
+
+@every_implementation
 def test_a_call_that_continues_a_conversation_takes_the_place_of_the_old_one(make: Make) -> None:
     async def story() -> None:
         counters, one = make(), SlotLimits(calls=1, per_assistant=1, per_key=1)

@@ -180,7 +180,7 @@ class CallBuilder:
         with contained("recogniser", passing=VivavoceError):
             transcriber = await self._parts.transcriber(spec.assistant, spec.language, stage)
             detectors = await self._parts.detectors()
-        engine_work = EngineWork(transcriber, judge=judge)
+        engine_work = EngineWork(transcriber, judge=judge, person=_person(spec))
         driver = self._driver(spec, session, engine_work, recorder, seen)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
 
@@ -216,6 +216,7 @@ class CallBuilder:
             tools=await self._tools(spec),
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             judge=judge,
+            person=_person(spec),
         )
         driver = self._driver(spec, session, engine_work, recorder, seen)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
@@ -304,6 +305,12 @@ def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioI
     if spec.audio == "media":
         return msgspec.structs.replace(wanted, format=Pcm())
     return wanted
+
+
+def _person(spec: CallSpec) -> str:
+    """Return whose share of the workers a call uses: its user's, its secret's or its own."""
+    caller = spec.caller
+    return f"user {caller.subject}" if caller.subject else caller.secret_id or spec.call_id
 
 
 def _recall(history: tuple[ItemRow, ...]) -> Ledger:

@@ -170,6 +170,8 @@ class Server:
                 InProcessCallCounters(),
                 max_calls=calls.max_calls,
                 max_calls_per_key=calls.max_calls_per_key,
+                max_calls_per_user=calls.max_calls_per_user,
+                max_calls_per_secret=calls.max_calls_per_secret,
                 load=load,
                 needs_stt_worker=parts.needs_stt_worker,
             ),

@@ -40,6 +40,8 @@ class Admission:
         *,
         max_calls: int,
         max_calls_per_key: int | None = None,
+        max_calls_per_user: int | None = None,
+        max_calls_per_secret: int | None = None,
         load: LoadMonitor | None = None,
         needs_stt_worker: Callable[[Assistant, str], bool] = lambda assistant, language: True,
     ) -> None:
@@ -48,6 +50,8 @@ class Admission:
         self._counters = counters
         self._max_calls = max_calls
         self._per_key = max_calls_per_key
+        self._per_user = max_calls_per_user
+        self._per_secret = max_calls_per_secret
         self._load = load or LoadMonitor()
         self._needs_stt_worker = needs_stt_worker
 
@@ -76,17 +80,36 @@ class Admission:
         await self._counters.release(call_id)
 
     async def _take_slot(self, spec: CallSpec, caller: Caller) -> None:
-        """Count the call against all limits. A key's limit keeps it from using all calls."""
-        limits = SlotLimits(self._max_calls, spec.assistant.limits.calls_at_once, self._per_key)
-        name = spec.assistant.name
-        slot = CallSlot(spec.call_id, spec.conversation_id, name, caller.key_id)
+        """Count the call against all limits. Those of one person leave calls for others."""
+        limits = SlotLimits(
+            self._max_calls,
+            spec.assistant.limits.calls_at_once,
+            self._per_key,
+            self._per_user,
+            self._per_secret,
+        )
+        slot = CallSlot(
+            spec.call_id,
+            spec.conversation_id,
+            spec.assistant.name,
+            caller.key_id,
+            caller.subject,
+            caller.secret_id,
+        )
         if self._registry.shutting_down:
             raise _limited("All lines are busy.")
         reached = await self._counters.acquire(slot, limits)
-        if reached == "key":
-            raise _limited(f"This API key already has {self._per_key} calls, the maximum.")
-        if reached is not None:
-            raise _limited("All lines are busy.")
+        match reached:
+            case "key":
+                raise _limited(f"This API key already has {self._per_key} calls, the maximum.")
+            case "user":
+                raise _limited(f"This user already has {self._per_user} calls, the maximum.")
+            case "secret":
+                raise _limited(
+                    f"This client secret already has {self._per_secret} calls, the maximum."
+                )
+            case "calls" | "assistant":
+                raise _limited("All lines are busy.")
 
     def _check_load(self, spec: CallSpec, found: ConversationRow | None, ask: LoadCheck) -> None:
         """Refuse a new voice call while it would make the audio of running calls late.

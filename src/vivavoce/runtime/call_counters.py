@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .cluster import CallSlot, LimitReached, SlotLimits
 
@@ -32,7 +32,17 @@ def limit_reached(
         return "calls"
     if sum(other.assistant == slot.assistant for other in others) >= limits.per_assistant:
         return "assistant"
-    if slot.key_id is None or limits.per_key is None:
-        return None
-    by_key = sum(other.key_id == slot.key_id for other in others)
-    return "key" if by_key >= limits.per_key else None
+    shares: tuple[
+        tuple[LimitReached, str | None, int | None, Callable[[CallSlot], str | None]], ...
+    ]
+    shares = (
+        ("secret", slot.secret_id, limits.per_secret, lambda other: other.secret_id),
+        ("user", slot.subject, limits.per_user, lambda other: other.subject),
+        ("key", slot.key_id, limits.per_key, lambda other: other.key_id),
+    )
+    for name, mine, most, whose in shares:
+        if mine is None or most is None:
+            continue
+        if sum(whose(other) == mine for other in others) >= most:
+            return name
+    return None

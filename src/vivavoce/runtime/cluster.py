@@ -83,18 +83,22 @@ class CallSlot:
     conversation_id: str
     assistant: str
     key_id: str | None = None
+    subject: str | None = None
+    secret_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """The maximum number of calls: in all, with one assistant, and by one API key."""
+    """The maximum number of calls: in all, with one assistant, and by each credential and user."""
 
     calls: int
     per_assistant: int
     per_key: int | None = None
+    per_user: int | None = None
+    per_secret: int | None = None
 
 
-LimitReached: TypeAlias = Literal["calls", "assistant", "key"]
+LimitReached: TypeAlias = Literal["calls", "assistant", "key", "user", "secret"]
 
 
 class CallCounters(Protocol):

@@ -24,7 +24,7 @@ from ..core.inputs import (
     ToolRequested,
     Transcribed,
 )
-from ..engines import boundary, checked
+from ..engines import boundary, checked, leases
 from ..engines.base import EndOfTurnModel, Engine
 from ..engines.boundary import contained
 from ..errors import EngineError
@@ -102,13 +102,16 @@ class EngineWork:
         tools: ToolWork | None = None,
         run_ahead_s: float | None = 4.0,
         judge: EndOfTurnModel | None = None,
+        person: str | None = None,
     ) -> None:
         """`tools` runs the tools of the server. None: it has none.
 
         `run_ahead_s` is how far spoken answers may run ahead of real time. None: no limit.
 
-        `judge` scores the ends of turns, if the machine asks for that.
+        `judge` scores the ends of turns, if the machine asks for that. `person`: whose share of the
+        engines' workers the call uses.
         """
+        self._person = person
         self._engine = engine
         self._tools = tools or ToolWork()
         self._run_ahead_s = run_ahead_s
@@ -181,8 +184,9 @@ class EngineWork:
         self._judging = None
 
     def _name_work(self, **ids: str) -> None:
-        """Add the ids of the call and the work to what this task logs about an engine."""
+        """Say what this task works on, for the log of an engine, and for whom it does."""
         boundary.name(call=self._driver.recorder.call_id, **ids)
+        leases.work_for(self._person)
 
     def _pass_audio(self, item_id: str, pcm: bytes | None) -> None:
         if utterance := self._utterances.get(item_id):
