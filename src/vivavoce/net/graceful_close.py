@@ -40,6 +40,7 @@ class GracefulClose:
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.set_protocol = transport.set_protocol
+        self.get_protocol = transport.get_protocol
         self.is_closing = transport.is_closing
         self.abort = transport.abort
 

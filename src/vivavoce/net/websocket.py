@@ -21,6 +21,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from ..core.types import Frame
 from ..protocol.close_codes import CloseCode
 from .control_frames import ControlFrames
+from .discarding import DiscardingProtocol
 from .graceful_close import CLOSE_WITHIN_S
 
 SLOW_PEER_TIMEOUT_S = 10.0  # for a peer that does not read while a control frame waits
@@ -83,6 +84,7 @@ class Socket(WSListener):
         self._reason = ""
         self._closing: asyncio.TimerHandle | None = None
         self._ended = False
+        self._strange = False  # True: not read until `join`
         self._told = False  # True: the receiver's `lost` was called
 
     # Called by the driver
@@ -90,7 +92,17 @@ class Socket(WSListener):
     def join(self, receiver: FrameReceiver) -> None:
         """Set the receiver, and deliver the messages that arrived before."""
         self.receiver = receiver
+        if self._strange:
+            self._strange = False
+            if not self._ended:
+                self._bound_reads(RECEIVE_BUFFER)
         self._take_held()
+
+    def leave_unread(self) -> None:
+        """Read nothing until `join` or `close`: the bytes of a stranger stay with the stranger."""
+        self._strange = True
+        self._bound_reads(FLOOD_BUFFER)
+        self._stop_reading(_HELD)
 
     def write(self, data: Frame) -> None:
         """Send a message. The caller may reuse `data` at once: bytes that wait are copied."""
@@ -328,6 +340,8 @@ class Socket(WSListener):
         """Send no frame after our CLOSE frame, and drop the frames that still arrive."""
         loop = asyncio.get_running_loop()
         self._closing = loop.call_later(CLOSE_WITHIN_S, transport.disconnect, False)
+        raw = transport.underlying_transport
+        raw.set_protocol(DiscardingProtocol(raw.get_protocol()))
         self._control.drop()
         self._held.clear()
         self._direct = False

@@ -292,6 +292,7 @@ class TrackedSocket(Socket):
 
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_connected(transport)
+        self.leave_unread()
         self._welcome(self)
 
     def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
