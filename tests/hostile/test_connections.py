@@ -183,6 +183,58 @@ def test_a_client_that_never_reads_is_closed_and_costs_no_memory(house: House) -
     house.story(story)
 
 
+MIB = 2**20
+
+
+@pytest.mark.parametrize("key", ["vv_wrong", ""])
+def test_X8_half_frames_of_strangers_cost_no_memory(house: House, key: str) -> None:
+    """Twenty strangers, each with 14 of 15 MiB. A refused one is dropped after five seconds."""
+
+    async def story(house: House) -> None:
+        before = Costs.of(house.server)
+        strangers = []
+        for _ in range(20):
+            raw = await Raw.open(house, key or "vv_" + "0" * 43)
+            assert isinstance(raw, Raw)
+            raw.writer.write(bytes([0x81, 0xFF]) + (15 * MIB).to_bytes(8, "big") + bytes(4))
+            raw.writer.write(b"x" * (14 * MIB))
+            strangers.append(raw)
+        most = 0
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            most = max(most, Costs.of(house.server).memory)
+        assert most - before.memory < 24 * MIB
+        for raw in strangers:
+            assert b"invalid_api_key" in await raw.over()
+            raw.writer.transport.abort()
+
+    house.story(story)
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("path", ["/v1/realtime/client_secrets", "/api/sign-in", "/healthz"])
+def test_X8_a_body_is_not_read_before_its_credential(house: House, length: str, path: str) -> None:
+    async def story(house: House) -> None:
+        url = urlsplit(house.server.url)
+        before = Costs.of(house.server)
+        links = []
+        for _ in range(40):
+            reader, writer = await asyncio.open_connection(url.hostname, url.port)
+            writer.write(f"POST {path} HTTP/1.1\r\nHost: {url.netloc}\r\n{length}\r\n\r\n".encode())
+            body = b"x" * 900_000
+            writer.write(b"%x\r\n" % len(body) + body if "chunked" in length else body)
+            links.append((reader, writer))
+        for reader, _ in links:
+            async with asyncio.timeout(10):
+                assert b" 401 " in await reader.readline()
+        assert Costs.of(house.server).memory - before.memory < 16 * MIB
+        for _, writer in links:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    house.story(story)
+
+
 def test_the_newer_of_two_calls_keeps_the_conversation(house: House) -> None:
     async def story(house: House) -> None:
         async with house.welcome() as first:

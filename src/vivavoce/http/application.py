@@ -6,23 +6,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..access.hosts import Hosts
 from ..errors import InvalidRequest
 from ..protocol.surrogates import half_pair
-from ..runtime.refusals import CallRefused
 from . import errors, health, metrics, static_page, unsupported_paths
 from .api import assistants, calls, conversations, sign_in
+from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
 from .v1 import calls as control
 from .v1 import client_secrets, flat, models, translations, webrtc
 
-LARGEST_BODY = 1024 * 1024
 V1 = (models, client_secrets, flat, control, translations, webrtc)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
@@ -80,35 +77,3 @@ async def whole_text(request: Request) -> None:
     if half := half_pair(await request.body()):
         message = f"Invalid value for '{half.path}': half of a surrogate pair is not a character."
         raise InvalidRequest("invalid_value", message, half.path)
-
-
-class BodySizeLimit:
-    """Refuse a body that is larger than every route allows, without reading all of it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = 0  # bytes of the body
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > LARGEST_BODY:
-                raise HTTPException(413, "The body is too large")
-            return message
-
-        declared = next((v for k, v in scope.get("headers", ()) if k == b"content-length"), b"0")
-        if scope["type"] == "http" and _length(declared) > LARGEST_BODY:
-            refused = CallRefused(413, "request_too_large", "The body is too large.")
-            await errors.response(refused)(scope, receive, send)
-            return
-        await self._app(scope, counted, send)
-
-
-def _length(declared: bytes) -> int:
-    """Return the body's length in bytes. A number of more than 20 digits is too large."""
-    if not declared.isdigit():  # `bytes.isdigit` knows ASCII digits only
-        return 0
-    return int(declared[:20]) if len(declared) <= 20 else LARGEST_BODY + 1

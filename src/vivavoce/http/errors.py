@@ -56,9 +56,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StoreError)
     async def on_store_error(request: Request, error: StoreError) -> Response:
-        return response(
-            CallRefused(503, "storage_unavailable", "The store is unavailable.", type=SERVER)
-        )
+        return response(storage_unavailable())
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:
@@ -104,6 +102,11 @@ def _code_and_message(error: Mapping[str, Any], param: str) -> tuple[str, str]:
         "invalid_value",
         f"Invalid value for '{param}': {shorten(error['msg'].removeprefix('Value error, '))}.",
     )
+
+
+def storage_unavailable() -> CallRefused:
+    """Refuse a request that needs the store, which fails."""
+    return CallRefused(503, "storage_unavailable", "The store is unavailable.", type=SERVER)
 
 
 def response(refused: CallRefused) -> Response:
