@@ -78,7 +78,7 @@ def test_a_link_is_followed_as_long_as_it_stays_inside(folder_and_way: Path) -> 
         ("by.md", "knowledge/by.md", "by.md"),
     ],
 )
-def test_link_out_of_the_folder_is_refused(
+def test_X3_link_out_of_the_folder_is_refused(
     folder_and_way: Path, link: str, target: str, name: str
 ) -> None:
     folder = folder_and_way

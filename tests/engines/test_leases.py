@@ -1,4 +1,4 @@
-"""Who gets a worker, and who waits for whom."""
+"""Lend workers to several people, and observe the waits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Worker:
 
 @dataclass
 class Waits:
-    """The longest wait that was seen for the workers, and who waits now."""
+    """The longest wait for the workers, and the requests that wait now."""
 
     since: dict[object, float] = field(default_factory=dict)
     longest: float = 0.0
@@ -78,7 +78,7 @@ def test_X6_one_person_leaves_half_of_the_workers_to_others() -> None:
     live(story())
 
 
-def test_X6_a_wait_for_ones_own_work_is_no_sign_of_too_few_workers() -> None:
+def test_X6_a_wait_for_ones_own_work_does_not_count_as_overload() -> None:
     async def story() -> None:
         desk = Desk(4)
         noise = [desk.ask("eve", 3) for _ in range(6)]
@@ -109,7 +109,7 @@ def test_work_for_no_one_person_may_take_all_workers() -> None:
     live(story())
 
 
-def test_a_wait_that_is_cancelled_or_too_long_takes_no_worker() -> None:
+def test_a_wait_that_is_cancelled_or_times_out_takes_no_worker() -> None:
     async def story() -> None:
         desk = Desk(2, wait_s=2)
         first = desk.ask("ada", 5)

@@ -187,24 +187,24 @@ MIB = 2**20
 
 
 @pytest.mark.parametrize("key", ["vv_wrong", ""])
-def test_X8_half_frames_of_strangers_cost_no_memory(house: House, key: str) -> None:
-    """Twenty strangers, each with 14 of 15 MiB. A refused one is dropped after five seconds."""
+def test_X8_half_a_frame_of_an_unauthenticated_client_is_not_kept(house: House, key: str) -> None:
+    """Send 14 of 15 MiB on each of 20 connections."""
 
     async def story(house: House) -> None:
         before = Costs.of(house.server)
-        strangers = []
+        clients = []
         for _ in range(20):
             raw = await Raw.open(house, key or "vv_" + "0" * 43)
             assert isinstance(raw, Raw)
             raw.writer.write(bytes([0x81, 0xFF]) + (15 * MIB).to_bytes(8, "big") + bytes(4))
             raw.writer.write(b"x" * (14 * MIB))
-            strangers.append(raw)
+            clients.append(raw)
         most = 0
         for _ in range(20):
             await asyncio.sleep(0.05)
             most = max(most, Costs.of(house.server).memory)
         assert most - before.memory < 24 * MIB
-        for raw in strangers:
+        for raw in clients:
             assert b"invalid_api_key" in await raw.over()
             raw.writer.transport.abort()
 

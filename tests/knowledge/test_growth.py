@@ -44,7 +44,7 @@ WORDS: dict[str, Shape] = {
 
 
 @pytest.mark.parametrize("shape", MARKDOWN.values(), ids=MARKDOWN)
-def test_markdown_is_read_in_linear_time(shape: Shape) -> None:
+def test_X9_markdown_is_read_in_linear_time(shape: Shape) -> None:
     assert growth(lambda n: markdown(shape(n), "en", "x.md"), 2_000) < LINEAR
 
 

@@ -223,7 +223,7 @@ def test_any_text_of_an_adapter_can_be_sent_and_stored(
 
 @settings(max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=5))
-def test_any_text_of_a_client_is_taken_or_refused(words: list[str]) -> None:
+def test_X4_any_text_of_a_client_is_taken_or_refused(words: list[str]) -> None:
     call = Call([(5.0, client.ResponseCreate())])
     begun = call.wire.script
 

@@ -148,7 +148,7 @@ async def goes_on(socket: ClientConnection) -> None:
 
 
 @pytest.mark.parametrize("assistant", ENGINES)
-def test_a_key_that_another_process_revokes_ends_its_calls_and_control_connections(
+def test_X5_a_key_that_another_process_revokes_ends_its_calls_and_control_connections(
     place: Place, operator: Key, assistant: str
 ) -> None:
     async def story() -> None:
@@ -315,7 +315,7 @@ def test_a_secret_in_the_betas_shape_has_an_id_too(place: Place, operator: Key) 
 
 
 @pytest.mark.parametrize("assistant", ENGINES)
-def test_signing_out_ends_the_calls_of_that_browser_and_its_secrets(
+def test_X5_signing_out_ends_the_calls_of_that_browser_and_its_secrets(
     place: Place, operator: Key, assistant: str
 ) -> None:
     async def story() -> None:

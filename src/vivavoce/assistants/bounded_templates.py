@@ -73,7 +73,7 @@ class TemplateTooExpensiveError(TemplateRuntimeError):
 
 @dataclass(slots=True)
 class Budget:
-    """What a template may still use."""
+    """The steps and characters that a template may still use."""
 
     steps: int = STEPS
     characters: int = CHARACTERS
@@ -83,9 +83,9 @@ class Budget:
         self.steps -= steps
         self.characters -= characters
         if self.steps < 0:
-            raise TemplateTooExpensiveError("it takes too many steps")
+            raise TemplateTooExpensiveError("its steps exceed the budget")
         if self.characters < 0:
-            raise TemplateTooExpensiveError("it makes too much text")
+            raise TemplateTooExpensiveError("its text exceeds the budget")
 
 
 _budget: ContextVar[Budget] = ContextVar("budget")
@@ -303,7 +303,7 @@ def _paid(name: str, function: Callable[..., Any], env: BoundedEnvironment) -> C
     return paid
 
 
-# What a template is changed to before it is compiled
+# Changes before a template is compiled
 
 
 def _all(node: nodes.Node) -> Iterator[nodes.Node]:

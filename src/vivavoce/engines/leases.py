@@ -74,7 +74,7 @@ class Leases(Generic[W]):
     ) -> None:
         self.workers = tuple(workers)
         self._idle = list(workers)
-        self._free = len(self.workers)  # workers that nobody has been granted
+        self._free = len(self.workers)  # workers without a granted request
         self._share = max(1, len(self.workers) // 2)  # the most that one person holds
         self._held: Counter[str] = Counter()
         self._waiters: dict[_Waiter, None] = {}  # the oldest first

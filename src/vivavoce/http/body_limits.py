@@ -2,7 +2,7 @@
 
 FastAPI reads the body before a route looks at the credential. So without this, anybody could make
 the server keep as many bodies as it takes connections. Here the credential comes first, for every
-body that is larger than a stranger needs.
+body that is larger than a sign-in needs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .services import Services, admitted, cookie_of
 
 MIB = 2**20
 LARGEST_BODY = MIB
-STRANGERS_BODY = 4096  # bytes, without a valid credential: enough to sign in
+UNAUTHENTICATED_BODY = 4096  # bytes, without a valid credential: enough to sign in
 ALL_BODIES = 64 * MIB  # that are received at the same time
 ONE_CALLERS_BODIES = 8 * MIB
 AGAIN_S = 5
@@ -71,12 +71,12 @@ class BodySizeLimit:
         try:
             if size > LARGEST_BODY:
                 raise CallRefused(413, "request_too_large", "The body is too large.")
-            if size > STRANGERS_BODY:
+            if size > UNAUTHENTICATED_BODY:
                 caller = await _caller(Request(scope))
                 with self._budget.reserve(credential_ids(caller)[-1], size):
                     await self._app(scope, _counted(receive, size), send)
             else:
-                await self._app(scope, _counted(receive, STRANGERS_BODY), send)
+                await self._app(scope, _counted(receive, UNAUTHENTICATED_BODY), send)
         except CallRefused as refused:
             await errors.response(refused)(scope, receive, send)
         except StoreError:

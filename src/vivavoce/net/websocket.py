@@ -84,7 +84,7 @@ class Socket(WSListener):
         self._reason = ""
         self._closing: asyncio.TimerHandle | None = None
         self._ended = False
-        self._strange = False  # True: not read until `join`
+        self._unread_until_joined = False  # True: not read until `join`
         self._told = False  # True: the receiver's `lost` was called
 
     # Called by the driver
@@ -92,15 +92,15 @@ class Socket(WSListener):
     def join(self, receiver: FrameReceiver) -> None:
         """Set the receiver, and deliver the messages that arrived before."""
         self.receiver = receiver
-        if self._strange:
-            self._strange = False
+        if self._unread_until_joined:
+            self._unread_until_joined = False
             if not self._ended:
                 self._bound_reads(RECEIVE_BUFFER)
         self._take_held()
 
     def leave_unread(self) -> None:
-        """Read nothing until `join` or `close`: the bytes of a stranger stay with the stranger."""
-        self._strange = True
+        """Read nothing until `join` or `close`. The peer's kernel keeps what it sends."""
+        self._unread_until_joined = True
         self._bound_reads(FLOOD_BUFFER)
         self._stop_reading(_HELD)
 
