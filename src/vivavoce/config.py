@@ -80,6 +80,10 @@ class CallsSection(SettingsSection):
     item_bytes: int = Field(15 * MIB, ge=1024, le=15 * MIB)
     # of all items that clients create
     conversation_bytes: int = Field(64 * MIB, ge=1024)
+    # of all conversations in running calls; of those by one key; of those of one user
+    all_conversations_bytes: int = Field(1024 * MIB, ge=1024)
+    conversations_bytes_per_key: int = Field(512 * MIB, ge=1024)
+    conversations_bytes_per_user: int = Field(128 * MIB, ge=1024)
     # of a session's configuration
     session_bytes: int = Field(MIB, ge=16 * 1024)
     # of one call at once, in addition to the response in its conversation

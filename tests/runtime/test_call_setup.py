@@ -19,7 +19,7 @@ from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Assistant, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.clock import ids
-from vivavoce.config import Settings
+from vivavoce.config import CallsSection, Settings
 from vivavoce.core.session import Session
 from vivavoce.core.types import Caller, JsonObject, ToolSpec
 from vivavoce.errors import StoreError
@@ -66,6 +66,7 @@ locked = ["instructions", "tools", "audio.output.voice"]
 
 
 CREDENTIALS = CredentialPolicy()
+CALLS = CallsSection()
 
 
 class FullDisk(MemoryStore):
@@ -118,6 +119,7 @@ def place(
     policy: Policy = CREDENTIALS,
     tools: ToolRunners = NO_TOOLS,
     echo: str = ECHO,
+    settings: CallsSection = CALLS,
 ) -> None:
     write(folder, echo, "echo")
     kept = store or MemoryStore()
@@ -141,7 +143,7 @@ def place(
         ):
             bus = InProcessEventBus()
             builder = CallBuilder(
-                parts, writer, Settings().calls, ids(), Metrics(load or LoadMonitor()), bus
+                parts, writer, settings, ids(), Metrics(load or LoadMonitor()), bus
             )
 
             async def build(spec: CallSpec) -> BuiltCall:
@@ -519,6 +521,42 @@ def test_X18_a_browser_adds_no_system_message_and_a_program_does(tmp_path: Path)
         errors, added = answers(Caller(credential="key"), event)
         assert not errors
         assert added
+
+
+def test_X8_the_calls_of_one_user_share_a_budget_of_bytes(tmp_path: Path) -> None:
+    settings = CallsSection(conversations_bytes_per_user=4096)
+    content = (Part(type="input_text", text="x" * 3000),)
+    create = codec.encode(client.ItemCreate(item=Message(role="user", content=content)))
+
+    def codes(wire: FakeWire) -> list[str | None]:
+        return [event.error.code for _, event in wire.all(server.Error)]
+
+    async def story(at: Place) -> None:
+        first, second, third = FakeWire(), FakeWire(), FakeWire()
+        call = await at.call(first)
+        await at.call(second)
+        first.say(create)
+        await asyncio.sleep(1)
+        second.say(create)
+        await asyncio.sleep(1)
+        assert (codes(first), codes(second)) == ([], ["rate_limit_exceeded"])
+        at.caller = msgspec.structs.replace(at.caller, subject="bob")
+        await at.call(third)
+        third.say(create)
+        await asyncio.sleep(1)
+        assert not codes(third)
+        call.driver.hang_up(1000, "over")
+        await asyncio.sleep(1)
+        second.say(create)
+        await asyncio.sleep(1)
+        assert len(codes(second)) == 1
+        at.caller = msgspec.structs.replace(at.caller, subject="ada")
+        with pytest.raises(CallRefused) as refused:
+            await at.call(FakeWire(), conversation_id=call.spec.conversation_id)
+        assert (refused.value.status, refused.value.code) == (429, "rate_limit_exceeded")
+
+    ada = Caller(credential="secret", subject="ada", browser=True)
+    place(tmp_path, story, caller=ada, settings=settings, echo=ECHO.replace("= 2", "= 9"))
 
 
 def test_a_call_in_which_nothing_happens_ends_when_its_assistant_says(tmp_path: Path) -> None:

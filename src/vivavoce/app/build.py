@@ -15,7 +15,7 @@ from ..config import CallsSection
 from ..core.call_settings import CallSettings
 from ..core.inputs import AudioReceived
 from ..core.ledger import Ledger
-from ..core.limits import Limits
+from ..core.limits import UNLIMITED, ByteAccount, Limits, size
 from ..core.locked_fields import without_locked
 from ..core.relay import Relay
 from ..core.session import Session
@@ -28,8 +28,9 @@ from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
-from ..protocol.config import AudioInput, Pcm, SessionConfig, TranscriptionConfig
+from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
 from ..protocol.server import ServerEvent
+from ..runtime.byte_budget import ByteBudget, ByteLimits, CallAccount
 from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
 from ..runtime.client_port import ClientPort, Reader
@@ -42,7 +43,7 @@ from ..runtime.loop_share import LoopQueue
 from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
 from ..runtime.recorder import Recorder
-from ..runtime.refusals import CallRefused
+from ..runtime.refusals import RATE, CallRefused
 from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
@@ -69,6 +70,13 @@ class CallBuilder:
         self._settings = settings
         self._make_id = make_id
         self._queue = LoopQueue()
+        self._bytes = ByteBudget(
+            ByteLimits(
+                total=settings.all_conversations_bytes,
+                per_key=settings.conversations_bytes_per_key,
+                per_person=settings.conversations_bytes_per_user,
+            )
+        )
         self._limits = Limits(
             items=settings.max_items,
             item_bytes=settings.item_bytes,
@@ -82,12 +90,25 @@ class CallBuilder:
     async def __call__(self, spec: CallSpec) -> BuiltCall:
         config = spec.session
         boundary.name(call=spec.call_id, assistant=spec.assistant.name)
+        caller = spec.caller
+        account = self._bytes.open(key_id=caller.key_id, person=caller.subject or caller.secret_id)
+        try:
+            built = await self._built(spec, config, account)
+            if account.exceeded:
+                raise _no_room()
+        except BaseException:
+            account.close()
+            raise
+        return replace(built, close=account.close)
+
+    async def _built(self, spec: CallSpec, config: AnySession, account: CallAccount) -> BuiltCall:
         try:
             if isinstance(config, TranscriptionConfig):
-                return await self._transcription(spec, config)
+                return await self._transcription(spec, config, account)
             if spec.assistant.engine == "upstream":
+                account.take(sum(size(row.item) for row in spec.history))
                 return await self._relay(spec, config)
-            return await self._session(spec, config)
+            return await self._session(spec, config, account)
         except EngineError as error:
             raise CallRefused(
                 503, error.code, str(error), type="server_error", close=CloseCode.TRY_AGAIN_LATER
@@ -142,7 +163,9 @@ class CallBuilder:
     async def _tools(self, spec: CallSpec) -> ToolWork:
         return ToolWork(await self._parts.tools(spec.assistant), spec.tool_context)
 
-    def _call_settings(self, spec: CallSpec, *, scores_end_of_turn: bool = False) -> CallSettings:
+    def _call_settings(
+        self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False
+    ) -> CallSettings:
         assistant = spec.assistant
         return CallSettings(
             conversation_id=spec.conversation_id,
@@ -158,16 +181,19 @@ class CallBuilder:
             voices=self._parts.voices(spec.assistant, spec.language),
             scores_end_of_turn=scores_end_of_turn,
             limits=replace(self._limits, context_tokens=spec.limits.context_tokens),
+            account=account,
         )
 
-    async def _transcription(self, spec: CallSpec, config: TranscriptionConfig) -> BuiltCall:
+    async def _transcription(
+        self, spec: CallSpec, config: TranscriptionConfig, account: ByteAccount
+    ) -> BuiltCall:
         """Build a transcription session, with the assistant's recogniser and vocabulary."""
         ledger = _recall(spec.history)
         with contained("pause judge", passing=VivavoceError):
             judge = await self._parts.end_of_turn_model()
         session = TranscriptionSession(
             config,
-            self._call_settings(spec, scores_end_of_turn=judge is not None),
+            self._call_settings(spec, account, scores_end_of_turn=judge is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
@@ -184,7 +210,9 @@ class CallBuilder:
         driver = self._driver(spec, session, engine_work, recorder, seen)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
 
-    async def _session(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
+    async def _session(
+        self, spec: CallSpec, config: SessionConfig, account: ByteAccount
+    ) -> BuiltCall:
         """Build a call that an engine of this server answers."""
         assistant = spec.assistant
         ledger = _recall(spec.history)
@@ -198,7 +226,7 @@ class CallBuilder:
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
-            self._call_settings(spec, scores_end_of_turn=judge is not None),
+            self._call_settings(spec, account, scores_end_of_turn=judge is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
@@ -305,6 +333,18 @@ def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioI
     if spec.audio == "media":
         return msgspec.structs.replace(wanted, format=Pcm())
     return wanted
+
+
+def _no_room() -> CallRefused:
+    """Refuse a call whose stored conversation does not fit beside the running calls."""
+    return CallRefused(
+        429,
+        "rate_limit_exceeded",
+        "The running calls have no room for this conversation. Please try again in a minute.",
+        type=RATE,
+        close=CloseCode.TRY_AGAIN_LATER,
+        retry_s=60,
+    )
 
 
 def _person(spec: CallSpec) -> str:

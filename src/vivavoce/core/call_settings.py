@@ -10,7 +10,7 @@ from .conversation import Conversation
 from .effect_queue import Eff, Eff_contra, EffectQueue, EffectSink
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S
-from .limits import DEFAULT_LIMITS, ConversationQuota, Limits
+from .limits import DEFAULT_LIMITS, UNLIMITED, ByteAccount, ConversationQuota, Limits
 from .voices import ANY_VOICE, VoiceNames
 
 
@@ -31,7 +31,7 @@ class CallSettings:
     `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
     `scores_end_of_turn`: a model answers `ScoreEndOfTurn`.
     `voices`: the voices that the engine can speak with.
-    `limits`: how much a client may ask for.
+    `limits`: how much a client may ask for. `account`: the bytes that running calls share.
     """
 
     conversation_id: str | None = None
@@ -48,6 +48,7 @@ class CallSettings:
     scores_end_of_turn: bool = False
     voices: VoiceNames = ANY_VOICE
     limits: Limits = DEFAULT_LIMITS
+    account: ByteAccount = UNLIMITED
 
 
 DEFAULT_SETTINGS = CallSettings()
@@ -65,13 +66,13 @@ class CallParts(Generic[Eff_contra]):
 
 
 def make_parts(
-    effects: EffectQueue[Eff], conversation: Conversation, ledger: Ledger, limits: Limits
+    effects: EffectQueue[Eff], conversation: Conversation, ledger: Ledger, call: CallSettings
 ) -> CallParts[Eff]:
     """Return the parts of a new machine."""
     return CallParts(
         effects,
         conversation,
         ledger,
-        ConversationQuota(limits, conversation),
-        ItemAudioCache(limits.sound_bytes),
+        ConversationQuota(call.limits, conversation, call.account),
+        ItemAudioCache(call.limits.sound_bytes),
     )

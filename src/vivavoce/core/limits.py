@@ -7,6 +7,7 @@ refused for its size: an item of the user's speech or of the engine is small, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -45,6 +46,27 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+class ByteAccount(Protocol):
+    """Counts the bytes of this conversation together with those of other calls."""
+
+    def has_room(self, size: int) -> bool: ...
+
+    def take(self, size: int) -> None:
+        """Count bytes; a negative size gives bytes back."""
+
+
+class UnlimitedAccount:
+    """The account of a call that shares nothing with others."""
+
+    def has_room(self, size: int) -> bool:
+        return True
+
+    def take(self, size: int) -> None: ...
+
+
+UNLIMITED = UnlimitedAccount()
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """The weight of an item: bytes of JSON, and parts of content."""
@@ -56,12 +78,16 @@ class Weight:
 class ConversationQuota:
     """The size of a conversation, and the limits of what may be added."""
 
-    def __init__(self, limits: Limits, conversation: Conversation) -> None:
+    def __init__(
+        self, limits: Limits, conversation: Conversation, account: ByteAccount = UNLIMITED
+    ) -> None:
         self._limits = limits
+        self._account = account
         self._conversation = conversation
         self._weights = {item.id: weigh(item) for item in conversation}
         self._bytes = sum(weight.bytes for weight in self._weights.values())
         self._parts = sum(weight.parts for weight in self._weights.values())
+        account.take(self._bytes)
 
     @property
     def full(self) -> bool:
@@ -107,6 +133,13 @@ class ConversationQuota:
             raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
         if self._parts + weight.parts > PARTS:
             raise _full(f"its items would have more than {PARTS} parts together")
+        if not self._account.has_room(weight.bytes):
+            raise InvalidRequest(
+                "rate_limit_exceeded",
+                f"Error adding item: the running calls have no room for {weight.bytes} more bytes. "
+                "Delete items, or try again when other calls have ended.",
+                "item",
+            )
         return weight
 
     def judge_options(self, options: ResponseOptions) -> None:
@@ -157,11 +190,13 @@ class ConversationQuota:
         self._weights[item_id] = weight
         self._bytes += weight.bytes
         self._parts += weight.parts
+        self._account.take(weight.bytes)
 
     def free(self, item_id: str) -> None:
         if weight := self._weights.pop(item_id, None):
             self._bytes -= weight.bytes
             self._parts -= weight.parts
+            self._account.take(-weight.bytes)
 
     def judge_session(self, changed: AnySession, began: AnySession) -> None:
         """Raise `InvalidRequest` if updates have made the session too large."""

@@ -75,7 +75,7 @@ class TranscriptionSession:
         self.closed = False
         self._default = config
         self._effects: EffectQueue[TranscriptionEffect] = EffectQueue(self.conversation, new_id)
-        parts = make_parts(self._effects, self.conversation, self.ledger, call.limits)
+        parts = make_parts(self._effects, self.conversation, self.ledger, call)
         self._quota = parts.quota
         self._input_audio = InputAudioBuffer(parts, call, config.audio.input, config.include)
         self._editing = ItemEditor(parts, self._input_audio)

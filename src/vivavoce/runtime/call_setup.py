@@ -54,6 +54,7 @@ class BuiltCall:
 
     driver: AnyDriver
     reader: Callable[[ClientPort], Reader]
+    close: Callable[[], None] = lambda: None  # when the call is over
 
 
 class AdmissionCounters(Protocol):
@@ -81,9 +82,13 @@ class AdmittedCall:
     reader: Callable[[ClientPort], Reader]
     _call_setup: CallSetup
     _live: LiveCall
+    _close: Callable[[], None]
 
     async def live(self) -> None:
-        await self._call_setup.live(self, self._live)
+        try:
+            await self._call_setup.live(self, self._live)
+        finally:
+            self._close()
 
 
 class CallSetup:
@@ -228,7 +233,7 @@ class CallSetup:
             await self._ended(spec.call_id, "not_set_up")
             raise
         self._registry.connect(live, built.driver, built.reader)
-        return AdmittedCall(spec, built.driver, built.reader, self, live)
+        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close)
 
     async def _begin(self, row: CallRow, new: ConversationRow | None) -> None:
         """Store the beginning. Raise `StoreError` also after `BEGUN_WITHIN_S`."""
