@@ -161,7 +161,14 @@ class Wire:
 
     def get_extra_info(self, name: str) -> None: ...
 
+    def pause_reading(self) -> None: ...
+
     def resume_reading(self) -> None: ...
+
+    def get_protocol(self) -> asyncio.Protocol:
+        return asyncio.Protocol()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
 
     def send(self, kind: object, data: bytes) -> None:
         self.sent.append(bytes(data))
