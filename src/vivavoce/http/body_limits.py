@@ -1,8 +1,8 @@
 """Limit the bytes of request bodies: of one, of one credential's, and of all at once.
 
-FastAPI reads the body before a route looks at the credential. So without this, anybody could make
-the server keep as many bodies as it takes connections. Here the credential comes first, for every
-body that is larger than a sign-in needs.
+FastAPI reads the body before a route looks at the credential, so a client without a credential could
+make the server keep one body for each connection. Here the server checks the credential first, for
+every body that is larger than a sign-in needs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BodyBudget:
 
     @contextmanager
     def reserve(self, caller: str, size: int) -> Iterator[None]:
-        """Reserve bytes for a body. Raises `CallRefused` if they would be too many."""
+        """Reserve bytes for a body. Raises `CallRefused` beyond a budget."""
         if self._reserved.total() + size > self._all or self._reserved[caller] + size > self._one:
             raise CallRefused(
                 503,
