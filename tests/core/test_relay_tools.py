@@ -409,8 +409,8 @@ def test_an_odd_frame_is_for_the_upstream_to_refuse(data: bytes) -> None:
 
 def test_locks_apply_beside_server_tools() -> None:
     story = scenario(locked=("tools",))
-    story.say(frame("session.update", session={"tools": [], "voice": "x"}))
-    assert sent(story)[0]["session"] == {"voice": "x"}
+    story.say(frame("session.update", session={"tools": [], "truncation": "auto"}))
+    assert sent(story)[0]["session"] == {"truncation": "auto"}
 
 
 def test_audio_passes_untouched_in_both_directions() -> None:

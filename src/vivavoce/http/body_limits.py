@@ -1,8 +1,8 @@
 """Limit the bytes of request bodies: of one, of one credential's, and of all at once.
 
-FastAPI reads the body before a route looks at the credential, so a client without a credential could
-make the server keep one body for each connection. Here the server checks the credential first, for
-every body that is larger than a sign-in needs.
+FastAPI reads the body before a route looks at the credential. A client without a credential could
+therefore make the server keep one body for each connection. Here the server checks the credential
+first, for every body that is larger than a sign-in needs.
 """
 
 from __future__ import annotations
