@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -23,6 +24,7 @@ from vivavoce.runtime.driver import SessionDriver
 from vivavoce.runtime.media_client import MediaClient
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.outgoing_event import OutgoingEvent
+from vivavoce.runtime.playback import Playback
 from vivavoce.runtime.reader import SessionReader
 
 from ..support.beta_dialect import BetaDialect
@@ -365,6 +367,40 @@ def test_packets_follow_absolute_deadlines_when_the_loop_is_late() -> None:
         assert len(rig.audio.packets) == 11
 
     live(story())
+
+
+def test_a_long_answer_keeps_only_the_audio_that_waits() -> None:
+    async def story() -> int:
+        rig = media_client()
+        assert isinstance(rig.port, MediaClient)
+        rig.port.play("item_1", audio.silence(1000))  # the engine is always a second ahead
+        tracemalloc.start()
+        for _ in range(6000):
+            rig.port.play("item_1", audio.silence(20))
+            await asyncio.sleep(0.02)
+            rig.audio.packets.clear()
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return kept
+
+    assert live(story()) < 500_000  # two minutes are 5.8 MB
+
+
+def test_an_item_that_begins_while_a_position_is_reported_is_played_in_real_time() -> None:
+    async def story() -> list[float]:
+        wire, begun = MediaWire(), list[str]()
+
+        def report(item_id: str, ms: int) -> None:
+            if not begun:
+                begun.append(item_id)
+                playback.play("item_2", audio.silence(100))
+
+        playback = Playback(wire, report, lambda: None, timeout_s=10)
+        playback.play("item_1", audio.silence(20))
+        await asyncio.sleep(1)
+        return wire.times
+
+    assert live(story()) == [round(n * 0.02, 3) for n in range(6)]
 
 
 def test_hush_drops_the_queued_audio_of_one_item_and_reports_its_position() -> None:

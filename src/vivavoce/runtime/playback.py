@@ -26,15 +26,14 @@ _PACKET = PACKET_MS * BYTES_PER_MS
 @dataclass(slots=True)
 class _Queued:
     item_id: str
-    pcm: bytearray = field(default_factory=bytearray)
-    taken: int = 0  # bytes of `pcm` that were written
+    pcm: bytearray = field(default_factory=bytearray)  # that is not written yet
 
     def __len__(self) -> int:
-        return len(self.pcm) - self.taken
+        return len(self.pcm)
 
     def take(self) -> bytes:
-        end = self.taken + _PACKET
-        packet, self.taken = bytes(self.pcm[self.taken : end]), min(end, len(self.pcm))
+        packet = bytes(self.pcm[:_PACKET])
+        del self.pcm[:_PACKET]  # Python moves the start and copies nothing
         return packet
 
 
@@ -128,7 +127,7 @@ class Playback:
         if self._playing is None:  # the first packet is still short
             self._due = self._loop.time()
         self._packet_ended()
-        if not self._closed:  # the report may have ended the call
+        if self._playing is None and not self._closed:  # the report may have begun or ended both
             self._step()
 
     def _step(self) -> None:
