@@ -168,6 +168,29 @@ def test_an_engine_error_says_what_the_model_may_know() -> None:
     assert error_of(run(Odd(fail))) == "The shop is closed. \ufffd"
 
 
+def test_the_text_of_an_engine_error_is_not_larger_than_an_output() -> None:
+    def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise EngineError("é" * 100)
+
+    def fail_among_others(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise ExceptionGroup("both", [EngineError("é" * 100), KeyError()])
+
+    for run_tool in (fail, fail_among_others):
+        result = run(Odd(run_tool), output_bytes=100)
+        assert error_of(result).startswith("é" * 20)
+        assert len(result.output.encode()) <= 100
+
+
+class Markup(str):
+    """A text of a template library. Encoders refuse subclasses of `str`."""
+
+
+def test_an_output_of_a_subclass_of_str_is_a_plain_text() -> None:
+    for text in ("plain", "più"):
+        result = run(returns(ToolResult(Markup(text))))
+        assert (type(result.output), result.output) == (str, text)
+
+
 @pytest.mark.parametrize(
     "result",
     [None, "42", 42, b"42", ToolResult(b"42"), ToolResult(None), (ToolResult("42"),)],  # type: ignore[arg-type]

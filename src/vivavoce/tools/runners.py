@@ -101,11 +101,18 @@ class ToolRunners:
             log.warning("tool_late", extra=about | {"seconds": timeout_s})
             return failed(f"The tool did not answer within {timeout_s:g} s.")
         except EngineError as error:  # raised on purpose
-            return failed(printable(str(error)))
+            return self._told(error)
         except Exception as error:
             log.error("tool_failed", extra=about | describe(error))
             meant = [each for each in leaves(error) if isinstance(each, EngineError)]
-            return failed(printable(str(meant[0])) if meant else "The tool failed.")
+            return self._told(meant[0]) if meant else failed("The tool failed.")
+
+    def _told(self, error: EngineError) -> ToolResult:
+        """Return the words of an error, cut to the size of an output."""
+        text = printable(str(error))[: self._limits.output_bytes]
+        while len((result := failed(text)).output.encode()) > self._limits.output_bytes and text:
+            text = text[: len(text) // 2]  # JSON writes some characters in several bytes
+        return result
 
     def _checked(self, result: object) -> ToolResult:
         """Return a result that every encoder can carry. Raises `TypeError` for another type."""
@@ -144,9 +151,12 @@ def failed(message: str) -> ToolResult:
 
 
 def printable(text: str) -> str:
-    """Return text that every encoding of Unicode can carry: half a surrogate pair is U+FFFD."""
+    """Return plain text that every encoding of Unicode can carry.
+
+    Half a surrogate pair becomes U+FFFD, and a subclass of `str`, which no encoder takes, a `str`.
+    """
     if text.isascii():
-        return text
+        return str.__str__(text)
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
