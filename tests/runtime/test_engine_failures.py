@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.audio import pcm as audio
+from vivavoce.core.ledger import Word
 from vivavoce.core.types import Transcript
+from vivavoce.engines.base import AudioChunk
 from vivavoce.protocol import client, server
 from vivavoce.protocol.client import ClientEvent
-from vivavoce.protocol.config import SemanticVad, ServerVad
+from vivavoce.protocol.config import Pcm, Pcmu, SemanticVad, ServerVad
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
 from vivavoce.runtime.input_pipeline import InputPipeline
 
@@ -177,6 +181,67 @@ def test_a_result_of_another_type_is_a_failure(adapter: str, what: str) -> None:
     call.live()
     assert call.wire.closed is None
     assert call.wire.all(server.ResponseDone)
+
+
+class Markup(str):
+    """A text of a template library. Encoders refuse subclasses of `str`."""
+
+
+class Buffer(bytes):
+    """The audio of a library with a type of its own."""
+
+
+def test_texts_and_audio_of_subclasses_are_sent_as_plain_ones() -> None:
+    async def speak(*_: object) -> AsyncGenerator[AudioChunk, None]:
+        yield AudioChunk(pcm=Buffer(audio.silence(100)), words=(Word(Markup("Hello."), 0),))
+
+    for modality in ("text", "audio"):
+        settings = config()
+        settings = msgspec.structs.replace(settings, output_modalities=(modality,))
+        call = Call(ASK, brain=FakeBrain([Markup("Hello.")]), settings=settings)
+        call.tts.speak = speak  # type: ignore[assignment, method-assign]
+        call.live()
+        assert call.wire.closed is None
+        assert call.statuses == ["completed"]
+
+
+@pytest.mark.parametrize("format", [Pcm(), Pcmu()])
+def test_half_a_sample_of_a_voice_fails_its_response_only(format: Pcm | Pcmu) -> None:
+    """The server cannot tell which half it is, and all later audio would be noise."""
+
+    async def speak(*_: object) -> AsyncGenerator[AudioChunk, None]:
+        yield AudioChunk(pcm=b"\1\2\3")
+
+    settings = config().merged({"type": "realtime", "audio": {"output": {"format": format}}})
+    call = Call(ASK, settings=settings)
+    call.tts.speak = speak  # type: ignore[assignment, method-assign]
+    call.live()
+    assert call.wire.closed is None
+    assert call.statuses == ["failed"]
+
+
+def test_a_minute_of_speech_in_one_piece_is_sent_whole_in_valid_frames() -> None:
+    pcm = bytes(range(250)) * 12 * 16 * 60  # 60 s
+
+    async def speak(*_: object) -> AsyncGenerator[AudioChunk, None]:
+        yield AudioChunk(pcm=pcm, words=(Word("Hello.", 0),))
+
+    call = Call(ASK, brain=FakeBrain(["Hello."]), limit=10**9)
+    call.tts.speak = speak  # type: ignore[assignment, method-assign]
+    call.live()
+    assert call.statuses == ["completed"]
+    assert b"".join(event.delta for _, event in call.wire.all(server.AudioDelta)) == pcm
+
+
+def test_speech_in_one_piece_does_not_run_further_ahead_than_allowed() -> None:
+    async def speak(*_: object) -> AsyncGenerator[AudioChunk, None]:
+        yield AudioChunk(pcm=audio.silence(60_000), words=(Word("Hello.", 0),))
+
+    call = Call(ASK, brain=FakeBrain(["Hello."]), limit=10**9, run_ahead_s=4.0, hang_up_at=10.0)
+    call.tts.speak = speak  # type: ignore[assignment, method-assign]
+    call.live()
+    sent_ms = sum(audio.duration_ms(event.delta) for _, event in call.wire.all(server.AudioDelta))
+    assert 12_000 < sent_ms < 15_000
 
 
 def test_the_id_that_an_adapter_gives_a_function_call_is_not_taken() -> None:

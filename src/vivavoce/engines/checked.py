@@ -1,8 +1,10 @@
 """Validate the output of an adapter before it reaches a call's machine.
 
-The machine trusts its inputs: a value of another type, or half a surrogate pair that no socket can
-carry, would be a bug there. A value of another type raises `TypeError` or `ValueError`, which the
-boundary makes an engine's failure. Half a pair becomes U+FFFD, one character for one.
+The machine trusts its inputs: a value of another type, half a sample, or half a surrogate pair that
+no socket can carry, would be a bug there. A value of another type and half a sample raise
+`TypeError` or `ValueError`, which the boundary makes an engine's failure. Half a pair becomes
+U+FFFD, one character for one. A subclass of `str` or `bytes`, which no encoder takes, becomes a
+plain value.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def text(value: object) -> str:
     """Return text that every encoding of Unicode can carry."""
     if not isinstance(value, str):
         raise TypeError("text expected")
-    return value if value.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", value)
+    plain = str.__str__(value)  # the same object, unless it is of a subclass
+    return plain if plain.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", plain)
 
 
 def probability(value: object) -> float:
@@ -54,7 +57,7 @@ def logprobs(value: object) -> tuple[Logprob, ...]:
     for each in value:
         if not isinstance(each, Logprob):
             raise TypeError("logprobs expected")
-        if not each.token.isascii() and _HALF.search(each.token):
+        if type(each.token) is not str or (not each.token.isascii() and _HALF.search(each.token)):
             return tuple(_struct(one, Logprob) for one in value)
     return value
 
@@ -62,13 +65,19 @@ def logprobs(value: object) -> tuple[Logprob, ...]:
 def emitted(event: object) -> OutputChunk | ToolRequested | CutShort:
     match event:
         case OutputChunk(response_id, said, bytes(pcm), words):
-            return OutputChunk(response_id, text(said), pcm, tuple(map(_word, words)))
+            return OutputChunk(response_id, text(said), _samples(pcm), tuple(map(_word, words)))
         case ToolRequested(response_id, call):
             return ToolRequested(response_id, _unnamed(_struct(call, FunctionCall)))
         case CutShort(response_id, "max_output_tokens" | "content_filter" as reason, spent):
             return CutShort(response_id, reason, usage(spent))
         case _:
             raise TypeError("a piece of an answer expected")
+
+
+def _samples(pcm: bytes) -> bytes:
+    if len(pcm) % 2:
+        raise ValueError("whole samples expected")
+    return bytes(pcm)  # the same object, unless it is of a subclass
 
 
 def _unnamed(call: FunctionCall) -> FunctionCall:
@@ -79,13 +88,21 @@ def _unnamed(call: FunctionCall) -> FunctionCall:
 def _word(value: object) -> Word:
     if not isinstance(value, Word) or not math.isfinite(value.at_ms):
         raise TypeError("a word expected")
-    return value if value.text.isascii() else replace(value, text=text(value.text))
+    plain = text(value.text)
+    return value if plain is value.text else replace(value, text=plain)
 
 
 def _struct(value: object, kind: type[Struct]) -> Struct:
     if not isinstance(value, kind):
         raise TypeError(f"{kind.__name__} expected")
-    return msgspec.convert(_whole(msgspec.to_builtins(value)), kind)
+    return msgspec.convert(_whole(msgspec.to_builtins(value, enc_hook=_plain)), kind)
+
+
+def _plain(value: object) -> object:
+    """Return what a subclass of `str` holds. msgspec calls this for types that it does not know."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError("a plain value expected")
 
 
 def _whole(value: object) -> object:

@@ -31,7 +31,7 @@ from ..errors import EngineError
 from ..protocol import server
 from .pacer import Pacer
 from .tool_work import ToolWork
-from .whole_sound import pieces
+from .whole_sound import pieces, short_chunks
 
 if TYPE_CHECKING:
     from .driver import SessionDriver
@@ -264,9 +264,12 @@ class EngineWork:
 
         async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
             event = checked.emitted(event)
-            if isinstance(event, OutputChunk):
-                await pace.keep(event.pcm)
-            await self._driver.mailbox.put(event)
+            if not isinstance(event, OutputChunk):
+                await self._driver.mailbox.put(event)
+                return
+            for chunk in short_chunks(event):
+                await pace.keep(chunk.pcm)
+                await self._driver.mailbox.put(chunk)
 
         outcome: Finished | Failed
         try:

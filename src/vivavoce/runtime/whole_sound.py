@@ -1,14 +1,17 @@
-"""Cuts a long recording into pieces, so that minutes of audio do not block the loop."""
+"""Cuts long audio into pieces: minutes of it would block the loop, and fit into no frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..audio import g711
 from ..audio.pcm import BYTES_PER_MS, SAMPLE_RATE
 from ..audio.resample import Resampler
+from ..core.inputs import OutputChunk
 
 PIECE_MS = 500  # of audio; resampling it from G.711 takes about 2 ms
+CHUNK_MS = 1000  # of an answer, which runs ahead of its listener by at most one chunk too much
 
 
 def pieces(sound: bytes, law: g711.Law | None) -> Iterator[bytes]:
@@ -26,6 +29,17 @@ def pieces(sound: bytes, law: g711.Law | None) -> Iterator[bytes]:
             yield pcm
     if rest := upwards.push(b"", last=True):
         yield rest
+
+
+def short_chunks(chunk: OutputChunk) -> Iterator[OutputChunk]:
+    """Yield a chunk of an answer one second at a time. The first one has all of its words."""
+    if len(chunk.pcm) <= CHUNK_MS * BYTES_PER_MS:
+        yield chunk
+        return
+    first, *rest = _cut(chunk.pcm, CHUNK_MS * BYTES_PER_MS)
+    yield replace(chunk, pcm=first)
+    for pcm in rest:
+        yield OutputChunk(chunk.response_id, pcm=pcm)
 
 
 def _cut(data: bytes, size: int) -> Iterator[bytes]:
