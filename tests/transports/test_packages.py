@@ -36,11 +36,11 @@ class Loft:
     """A transport whose starts and stops are noted, and that may fail."""
 
     name: str = "pigeon"
-    make_fails: Exception | None = None
-    start_fails: Exception | None = None
+    make_fails: BaseException | None = None
+    start_fails: BaseException | None = None
     start_hangs: bool = False
     stop_hangs: bool = False
-    stop_fails: Exception | None = None
+    stop_fails: BaseException | None = None
     options: list[object] = field(default_factory=list)
     done: list[tuple[str, float]] = field(default_factory=list)
 
@@ -128,6 +128,12 @@ FAILURES = {
         f"has not started within {START_WITHIN_S:g} seconds",
         ["started", "stopped"],
     ),
+    "it exits": (Loft(make_fails=SystemExit("a secret")), "cannot start: SystemExit", []),
+    "its own task was cancelled": (
+        Loft(start_fails=asyncio.CancelledError("a secret")),
+        "cannot start: CancelledError",
+        ["started", "stopped"],
+    ),
     "and cannot stop": (
         Loft(start_fails=KeyError("a secret"), stop_fails=KeyError("a secret")),
         "cannot start: KeyError",
@@ -189,7 +195,33 @@ def test_a_transport_whose_package_is_broken_is_named(
     assert told(caplog) == [("pigeon", "birds: transport-pigeon cannot be loaded: ImportError")]
 
 
-@pytest.mark.parametrize("loft", [Loft(stop_hangs=True), Loft(stop_fails=ValueError("x"))])
+def test_a_transport_that_starts_when_the_server_is_stopped_is_stopped_too(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        loft = Loft(start_hangs=True)
+
+        async def serve() -> None:
+            async with open_transports(settings(pigeon={}), lofts(loft), at.reception, at.registry):
+                raise AssertionError("it does not serve")
+
+        serving = asyncio.create_task(serve())
+        await asyncio.sleep(1)
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert serving.cancelled()
+        assert loft.done == [("started", 0.0), ("stopped", 1.0)]
+
+    place(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    "loft",
+    [
+        Loft(stop_hangs=True),
+        Loft(stop_fails=ValueError("x")),
+        Loft(stop_fails=SystemExit("x")),
+        Loft(stop_fails=asyncio.CancelledError()),
+    ],
+)
 def test_a_transport_that_does_not_stop_holds_up_nothing(loft: Loft, tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         first = Loft("first")

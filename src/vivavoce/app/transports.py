@@ -22,6 +22,8 @@ log = logging.getLogger("vivavoce.transports")
 
 START_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
+FAILURES = (Exception, SystemExit, asyncio.CancelledError)
+"""What a package may raise: it may exit, or await a task of its own that was cancelled."""
 
 
 @asynccontextmanager
@@ -63,11 +65,16 @@ async def _open(
 ) -> None:
     """Start one transport. Code of any package runs here, so any exception may arrive."""
     endpoint: Endpoint | None = None
+    cancelling = _cancelling()
     try:
         async with asyncio.timeout(START_WITHIN_S):
             endpoint = await spec.make(services)
             await endpoint.start()
-    except Exception as error:
+    except FAILURES as error:
+        if _cancelling() > cancelling:  # the server stops while it starts
+            if endpoint is not None:
+                await _stop(spec.name, endpoint)
+            raise
         log_failure(log, "transport_failed", error, transport=spec.name)
         reason = _reason(error)
     else:
@@ -80,11 +87,20 @@ async def _open(
 
 
 async def _stop(name: str, endpoint: Endpoint) -> None:
+    cancelling = _cancelling()
     try:
         async with asyncio.timeout(STOP_WITHIN_S):
             await endpoint.stop()
-    except Exception as error:
+    except FAILURES as error:
+        if _cancelling() > cancelling:
+            raise
         log_failure(log, "transport_not_stopped", error, transport=name)
+
+
+def _cancelling() -> int:
+    """Return the number of requests to cancel this task."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _failed(settings: Settings, name: str, reason: str) -> None:
@@ -94,7 +110,7 @@ def _failed(settings: Settings, name: str, reason: str) -> None:
         raise ConfigError([Mistake("settings", f"transports.{name}", None, reason)])
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Say why in words that hold no secret: a package's own message may quote its options."""
     match error:
         case TimeoutError():
