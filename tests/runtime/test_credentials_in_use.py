@@ -188,13 +188,13 @@ class Asked(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[float, tuple[str, ...]]] = []
-        self.broken = False
+        self.broken: Exception | None = None
 
     async def revoked(self, credential_ids: Collection[str]) -> set[str]:
         self.asked.append((now(), tuple(credential_ids)))
         await asyncio.sleep(0.01)
         if self.broken:
-            raise StoreError("the disk is on fire")
+            raise self.broken
         return await super().revoked(credential_ids)
 
 
@@ -253,19 +253,20 @@ def test_the_store_is_asked_twice_a_second_and_only_while_there_is_something() -
     live(story())
 
 
+@pytest.mark.parametrize("error", [StoreError("the disk is on fire"), KeyError("a bug")])
 def test_a_store_that_fails_ends_no_call_and_is_asked_again(
-    caplog: pytest.LogCaptureFixture,
+    error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
         store, in_use, call = Asked(), CredentialsInUse(), Connection()
         watching = await watched(store, in_use)
         in_use.hold(("key_1",), call)
-        store.broken = True
+        store.broken = error
         await store.revoke_key("key_1", NOON)
         await asyncio.sleep(60)
         assert call.told == []
         assert [record.getMessage() for record in caplog.records] == ["revocations_not_checked"]
-        store.broken = False
+        store.broken = None
         await asyncio.sleep(CHECK_EVERY_S + 0.02)
         assert call.told == ["key_revoked"]
         await stop(watching)

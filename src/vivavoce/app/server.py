@@ -23,6 +23,7 @@ from ..core.types import Caller
 from ..engines.boundary import contained
 from ..engines.registry import installed
 from ..errors import ConfigError, StoreError, VivavoceError
+from ..failures import log_failure
 from ..http import application
 from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
@@ -224,6 +225,7 @@ def _own_names(host: str) -> tuple[str, ...]:
 def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
     """Start a background task that ends before the parts that it uses are closed."""
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_log_bug)
 
     async def end() -> None:
         task.cancel()
@@ -236,6 +238,12 @@ async def _report_damage(folder: DataFolder) -> None:
     """Look for damage that SQLite would find only when it reads the place. Calls go on."""
     if (damage := await find_damage(folder)) is not None:
         log.error("database_damaged", extra={"why": damage})
+
+
+def _log_bug(task: asyncio.Task[None]) -> None:
+    """Log why a background task ended early: the server does not await its result."""
+    if not task.cancelled() and (bug := task.exception()) is not None:
+        log_failure(log, "background_task_failed", bug, task=task.get_name())
 
 
 async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:

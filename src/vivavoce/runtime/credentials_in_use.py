@@ -136,7 +136,7 @@ async def watch(
     """Notice what another process revokes (`vivavoce keys revoke`), within a second.
 
     One query asks the store about all credentials in use. A store that fails revokes nothing: the
-    calls go on, and the next query follows.
+    calls go on, and the next query follows. So it does after a bug: nothing else would end them.
     """
     failing = False
     while True:
@@ -148,5 +148,9 @@ async def watch(
             except StoreError as error:
                 if not failing:
                     log.warning("revocations_not_checked", extra={"why": str(error)})
+                failing = True
+            except Exception as bug:
+                if not failing:
+                    log_failure(log, "revocations_not_checked", bug)
                 failing = True
         await asyncio.sleep(CHECK_EVERY_S)
