@@ -319,6 +319,19 @@ def test_chunks_of_any_length_are_played_without_gaps() -> None:
     live(story())
 
 
+def test_items_whose_chunks_alternate_are_played_one_after_the_other() -> None:
+    async def story() -> None:
+        rig = media_client()
+        for _ in range(3):
+            rig.port.play("item_1", b"\1\1" * 24 * 40)
+            rig.port.play("item_2", b"\2\2" * 24 * 40)
+        await asyncio.sleep(1)
+        written = b"".join(packet for _, packet in rig.audio.packets)
+        assert written == b"\1\1" * 24 * 120 + b"\2\2" * 24 * 120
+
+    live(story())
+
+
 def test_an_answer_of_less_than_one_packet_is_played_too() -> None:
     async def story() -> None:
         rig = media_client()

@@ -79,9 +79,10 @@ class Playback:
     def play(self, item_id: str, pcm: bytes) -> None:
         if self._closed:
             return
-        if not self._queue or self._queue[-1].item_id != item_id:
-            self._queue.append(_Queued(item_id))
-        self._queue[-1].pcm += pcm
+        queued = next((each for each in self._queue if each.item_id == item_id), None)
+        if queued is None:
+            self._queue.append(queued := _Queued(item_id))
+        queued.pcm += pcm
         self._bytes += len(pcm)
         if self._playing is None and self._held_since is None:
             self._begin()
