@@ -31,6 +31,7 @@ from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_request import CallLimits, CallRequest, CallResolver, CallSpec
 from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
+from vivavoce.runtime.cluster import CallSlot, LimitReached, SlotLimits
 from vivavoce.runtime.event_bus import InProcessEventBus
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.load import LoadMonitor
@@ -120,6 +121,7 @@ def place(
     tools: ToolRunners = NO_TOOLS,
     echo: str = ECHO,
     settings: CallsSection = CALLS,
+    counters: InProcessCallCounters | None = None,
 ) -> None:
     write(folder, echo, "echo")
     kept = store or MemoryStore()
@@ -165,7 +167,7 @@ def place(
                 ),
                 admission=Admission(
                     registry,
-                    InProcessCallCounters(),
+                    counters or InProcessCallCounters(),
                     max_calls=3,
                     max_calls_per_key=per_key,
                     load=load,
@@ -281,6 +283,27 @@ def test_a_place_is_free_again_when_a_call_could_not_be_set_up(tmp_path: Path) -
         assert len(at.registry) == 0
 
     place(tmp_path, story, store=FullDisk())
+
+
+class RemoteCounters(InProcessCallCounters):
+    """Counters that are a round trip away: the answer comes after the call was counted."""
+
+    async def acquire(self, slot: CallSlot, limits: SlotLimits) -> LimitReached | None:
+        reached = await super().acquire(slot, limits)
+        await asyncio.sleep(0.1)
+        return reached
+
+
+def test_a_place_is_free_again_when_the_client_left_while_it_was_counted(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await at.reception.admit(CallRequest("key", "websocket"))
+        call = await at.reception.admit(CallRequest("key", "websocket"))
+        at.registry.spawn(call.live(), "test")
+
+    place(tmp_path, story, counters=RemoteCounters())
 
 
 def test_the_last_item_of_a_call_is_in_the_history_of_its_continuation(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class AudioChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     The words of all pieces of a `speak`, joined, are its text exactly: an adapter without word
     times puts the whole text into the first piece, or spreads it by length. `Word.at_ms` counts
-    from the beginning of this piece.
+    from the beginning of this piece. The sound has whole samples: half a sample fails the response.
     """
 
     pcm: bytes

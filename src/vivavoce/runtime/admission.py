@@ -60,10 +60,10 @@ class Admission:
 
         Raises `CallRefused`. The call counts until `release`.
         """
-        await self._take_slot(spec, caller)
         try:
+            await self._take_slot(spec, caller)
             self._check_load(spec, found, self._load.admit)
-        except CallRefused:
+        except BaseException:  # cancelled too: counters of several processes may have counted it
             await self.release(spec.call_id)
             raise
 

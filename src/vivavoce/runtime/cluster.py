@@ -108,7 +108,10 @@ class CallCounters(Protocol):
     """
 
     async def acquire(self, slot: CallSlot, limits: SlotLimits) -> LimitReached | None:
-        """Count the call and return None, or return the limit that is reached."""
+        """Count the call and return None, or return the limit that is reached.
+
+        If this fails or is cancelled, the call may be counted all the same: `release` follows.
+        """
 
     async def release(self, call_id: str) -> None:
         """Count the call no longer. A call that is not counted is ignored."""
