@@ -75,7 +75,6 @@ class CallSpec:
     tools: tuple[ToolSpec, ...] = ()  # of the assistant: the client's and the server's
     server_tools: frozenset[str] = frozenset()  # names of those that the server runs
     tool_context: ToolContext = field(default_factory=ToolContext)
-    retrieval: None = None  # no retriever yet: the embedded brain has its knowledge
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
