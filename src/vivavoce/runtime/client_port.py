@@ -118,7 +118,10 @@ class ClientPort(Protocol):
         """Ignore what waits to be read, and everything that comes later."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close the connection when everything that waits has been written."""
+        """Close the connection when every event that waits has been written.
+
+        Audio that waits to be played is dropped.
+        """
 
     def abort(self, code: int, reason: str, last: OutgoingEvent | None = None) -> None:
         """Close the connection now. Of what waits, write nothing; write `last`, if there is one."""
