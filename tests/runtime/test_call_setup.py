@@ -294,6 +294,24 @@ class RemoteCounters(InProcessCallCounters):
         return reached
 
 
+class LostCounters(InProcessCallCounters):
+    async def release(self, call_id: str) -> None:
+        raise ConnectionError("the counters are away")
+
+
+def test_the_ending_of_a_call_is_stored_though_its_place_is_not_released(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        call = await at.call(FakeWire())
+        call.driver.hang_up(1000, "hung_up")
+        await asyncio.sleep(1)
+        assert len(at.registry) == 0
+        row = await at.store.call(call.spec.call_id)
+        assert row is not None
+        assert row.ending == "hung_up"
+
+    place(tmp_path, story, counters=LostCounters())
+
+
 def test_a_place_is_free_again_when_the_client_left_while_it_was_counted(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         for _ in range(5):

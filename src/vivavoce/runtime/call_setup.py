@@ -20,6 +20,7 @@ from ..access.policy import Policy
 from ..clock import now
 from ..core.types import Caller
 from ..errors import StoreError
+from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession
 from ..store.base import CallRow, ConversationRow, Store
@@ -283,7 +284,10 @@ class CallSetup:
 
     async def _leave(self, live: LiveCall) -> None:
         self._registry.remove(live)
-        await self._admission.release(live.id)
+        try:
+            await self._admission.release(live.id)
+        except Exception as bug:  # counters of several processes may be away: the ending is stored
+            log_failure(log, "place_not_released", bug, call=live.id)
 
     async def _ended(self, call_id: str, ending: str) -> None:
         try:

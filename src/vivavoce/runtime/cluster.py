@@ -142,7 +142,7 @@ class EventBus(Protocol):
     """Tells subscribers every event that is true, in the order in which it became true."""
 
     def publish(self, event: ServerEvent, call: CallRef) -> None:
-        """Show an event to the subscribers. Never wait for one."""
+        """Show an event to the subscribers. Never wait for one, and never raise."""
 
     def subscribe(
         self,
