@@ -1,21 +1,26 @@
 """Settings: defaults, then `vivavoce.toml`, then the environment. Only this module reads them.
 
 `VIVAVOCE_<SECTION>__<KEY>` wins over the file. `VIVAVOCE_<SECTION>__<KEY>_FILE` names a file that
-holds the value, for secrets. An unknown key is a mistake, reported together with all others.
+holds the value, for secrets. An unknown key and a value that can never work are mistakes, reported
+together with all others.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
+from . import web_address
+from .environment import misspelled_setting
 from .errors import ConfigError, Mistake
 from .file_reading import UnreadableFileError, read_text
 from .toml import KeyPath, TomlFile, did_you_mean, line_of, plain_message, read_toml, toml_lines
+from .web_address import InvalidAddressError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -27,6 +32,53 @@ FILE_BYTES = MIB  # of vivavoce.toml
 SECRET_BYTES = 64 * 1024
 
 
+def _address(check: Callable[[str], str]) -> AfterValidator:
+    """Return a validator for addresses, whose message names what is wrong."""
+
+    def validate(value: str) -> str:
+        try:
+            return check(value)
+        except InvalidAddressError as error:
+            raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
+
+    return AfterValidator(validate)
+
+
+def _origin(value: str) -> str:
+    return value if value == "*" else web_address.origin(value)
+
+
+def _host_header(value: str) -> str:
+    return value if value == "*" else web_address.host(value)
+
+
+def _openai_url(value: str) -> str:
+    url = web_address.server_url(value)
+    for path in ("/chat/completions", "/audio/speech", "/audio/transcriptions", "/models"):
+        if url.endswith(path):
+            raise InvalidAddressError(f"must end before {path}, usually with /v1")
+    return url
+
+
+def _api_key(value: SecretStr) -> SecretStr:
+    """Refuse a key that no HTTP header can carry."""
+    key = value.get_secret_value()
+    if not key:
+        raise PydanticCustomError("key", "must not be empty")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise PydanticCustomError("key", "must be one line of ASCII without spaces")
+    return value
+
+
+Host = Annotated[str, _address(web_address.host)]
+HostHeader = Annotated[str, _address(_host_header)]
+Origin = Annotated[str, _address(_origin)]
+ServerUrl = Annotated[str, _address(web_address.server_url)]
+OpenAIUrl = Annotated[str, _address(_openai_url)]
+ApiKey = Annotated[SecretStr, AfterValidator(_api_key)]
+Name = Annotated[str, Field(min_length=1)]
+
+
 class SettingsSection(BaseModel):
     """A frozen table of the settings without unknown keys."""
 
@@ -34,20 +86,20 @@ class SettingsSection(BaseModel):
 
 
 class ServerSection(SettingsSection):
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
-    public_url: str | None = None  # the address in the browser, if it is not http://host:port
+    public_url: ServerUrl | None = None  # the address in the browser, if it is not http://host:port
     # in addition to the server's own origin; for CORS and WebSocket `Origin`
-    allowed_origins: tuple[str, ...] = ()
+    allowed_origins: tuple[Origin, ...] = ()
     # names in `Host` that the server answers to, in addition to its addresses; *: all
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostHeader, ...] = ()
     tls_cert: Path | None = None  # PEM files: set both, or neither
     tls_key: Path | None = None
     public_metrics: bool = False  # serve /metrics without a credential
 
 
 class CallsSection(SettingsSection):
-    default_assistant: str = "charlotte"
+    default_assistant: Name = "charlotte"
     # the protocol's own limit is 60
     max_minutes: int = Field(60, ge=1, le=24 * 60)
     # seconds of audio that are sent before they are played
@@ -104,14 +156,14 @@ class SpeechSection(SettingsSection):
 class OpenAISection(SettingsSection):
     """The HTTP endpoints of the adapters named `openai`, on any compatible server."""
 
-    base_url: str = "https://api.openai.com/v1"
-    api_key: SecretStr | None = None  # default: OPENAI_API_KEY
-    chat_model: str = "gpt-5-mini"
-    transcription_model: str = "gpt-4o-mini-transcribe"
+    base_url: OpenAIUrl = "https://api.openai.com/v1"
+    api_key: ApiKey | None = None  # default: OPENAI_API_KEY
+    chat_model: Name = "gpt-5-mini"
+    transcription_model: Name = "gpt-4o-mini-transcribe"
     transcription_stream: bool = (
         True  # receive words as they are recognised, if the server streams them
     )
-    speech_model: str = "gpt-4o-mini-tts"
+    speech_model: Name = "gpt-4o-mini-tts"
     timeout_s: float = Field(30.0, ge=1)
 
 
@@ -200,15 +252,21 @@ def _overlay(
     for name, value in sorted(environ.items()):
         word = name.removeprefix(PREFIX)
         section, _, key = word.lower().partition("__")
-        if not name.startswith(PREFIX) or not key:
+        if not name.startswith(PREFIX) or not section or not key:
+            if (meant := misspelled_setting(name, value, _variables())) is not None:
+                message = f'is not a setting (did you mean "{PREFIX}{meant}"?)'
+                mistakes.append(Mistake(name, "", None, message))
             continue
         keys = _keys(section)
         if key not in keys and key.endswith("_file") and key.removesuffix("_file") in keys:
             key = key.removesuffix("_file")
             try:
-                value = read_text(Path(value), SECRET_BYTES).strip()
+                value = _secret(Path(value))
             except UnreadableFileError as error:
                 mistakes.append(Mistake(name, "", None, error.reason))
+                continue
+            if (other := given.get((section, key))) is not None:
+                mistakes.append(Mistake(name, "", None, f"is set in addition to {other}"))
                 continue
         if key not in keys:
             mistakes.append(Mistake(name, "", None, _unknown(word, _variables(), PREFIX)))
@@ -219,6 +277,13 @@ def _overlay(
             target[key] = [v.strip() for v in value.split(",") if v.strip()] if several else value
             given[section, key] = name
     return given, mistakes
+
+
+def _secret(file: Path) -> str:
+    """Read the value in a file, without the spaces and line breaks around it."""
+    if not (value := read_text(file, SECRET_BYTES).strip()):
+        raise UnreadableFileError("is empty")
+    return value
 
 
 def _variables() -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,10 +21,12 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from .. import web_address
 from ..core.locked_fields import SYSTEM_MESSAGES
 from ..core.types import JsonObject, ToolSpec
 from ..file_reading import UnreadableFileError, read_text
 from ..toml import did_you_mean
+from ..web_address import InvalidAddressError
 from . import knowledge_files, parameters, server_tools
 from .languages import EVERY, ByLanguage
 from .server_tools import ServerTool
@@ -156,16 +157,9 @@ class UpstreamSection(AssistantSection):
     @classmethod
     def _is_a_server(cls, value: str) -> str:
         try:
-            url = urlsplit(value)
-            good = url.scheme in ("ws", "wss", "http", "https") and bool(url.hostname)
-            good = good and (url.port is None or url.port > 0)
-        except ValueError:
-            good = False
-        if not good:
-            raise wrong("must start with https://, http://, wss:// or ws:// and name a server")
-        if url.username or url.password or url.query or url.fragment:
-            raise wrong("must have no password, query or fragment")
-        return value.rstrip("/")
+            return web_address.server_url(value, ("https", "http", "wss", "ws"))
+        except InvalidAddressError as error:
+            raise wrong(str(error)) from None
 
 
 class Scripted(AssistantSection):
