@@ -17,7 +17,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from vivavoce.cli.main import app
-from vivavoce.cli.realtime_client import ConnectionClosedError, RealtimeClient, connected
+from vivavoce.cli.realtime_client import (
+    ConnectionClosedError,
+    RealtimeClient,
+    ServerEndpoint,
+    connected,
+)
 from vivavoce.net.dial import UnreachableError
 from vivavoce.protocol.client import AudioAppend, SessionUpdate
 
@@ -36,7 +41,9 @@ def play(
         async with asyncio.timeout(10), serving as served:
             port = next(iter(served.sockets)).getsockname()[1]
             url = f"ws://localhost:{port}/v1/realtime"
-            async with connected(url, "key", lambda event, at: events.append(event)) as opened:
+            async with connected(
+                ServerEndpoint(url, "key"), lambda event, at: events.append(event)
+            ) as opened:
                 await client(opened, events)
         return opened, events
 
@@ -110,7 +117,7 @@ def test_client_closes_the_connection_at_a_frame_that_is_not_a_json_object(frame
 
 def test_connected_raises_unreachable_if_no_server_listens() -> None:
     async def run() -> None:
-        async with connected("ws://localhost:1", None, lambda event, at: None):
+        async with connected(ServerEndpoint("ws://localhost:1"), lambda event, at: None):
             pass
 
     with pytest.raises(UnreachableError):

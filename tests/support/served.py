@@ -100,11 +100,11 @@ def serve(data: Path, *arguments: str, **environ: str) -> Iterator[Served]:
     try:
         found: list[str] = []
         assert process.stdout is not None
-        while len(found) < 2:
+        while not any("#code=" in url for url in found):
             line = process.stdout.readline()
             assert line, f"the server did not start: {log.read_text()}"
             found += _URL.findall(line)
-        yield Served(found[0], found[1], data, process, env, log)
+        yield Served(found[0], found[-1], data, process, env, log)
     finally:
         if process.poll() is None:
             process.terminate()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from vivavoce.access.credential_policy import CredentialPolicy
+from vivavoce.access.transport_security import TransportSecurity
 from vivavoce.core.types import Caller, Frame
 from vivavoce.net.websocket import Socket
 from vivavoce.protocol.close_codes import CloseCode
@@ -70,7 +71,7 @@ def endpoint_of(
         reception,
         registry,
         largest=1024,
-        secure=False,
+        security=TransportSecurity(),
         origins=(),
         max_pending=max_pending,
         make_id=lambda kind: f"{kind}_1",

@@ -12,10 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .. import web_address
 from ..access import authentication
 from ..access.audit import RefusalLog
 from ..access.credential_policy import CredentialPolicy
 from ..access.hosts import Hosts
+from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant
 from ..clock import ids, now
 from ..config import Settings
@@ -63,10 +65,10 @@ class Server:
         self.folder = folder
         origins = settings.server.allowed_origins
         if settings.server.public_url:
-            origins = (*origins, settings.server.public_url.rstrip("/"))
+            origins = (*origins, web_address.origin_of(settings.server.public_url))
         self._origins = origins
         public_url = settings.server.public_url or ""
-        self._secure = settings.server.tls_cert is not None or public_url.startswith("https:")
+        self._security = TransportSecurity(settings.server.tls_cert is not None, public_url)
         self._hosts = Hosts(
             (*settings.server.allowed_hosts, *_own_names(settings.server.host)),
             (public_url, *settings.server.allowed_origins),
@@ -76,7 +78,7 @@ class Server:
         self.failure: ConfigError | None = None  # why it could not start
         self._store: Store | None = None
         self.app: FastAPI = application.make(
-            self._serving, origins=origins, hosts=self._hosts, secure=self._secure
+            self._serving, origins=origins, hosts=self._hosts, secure=self._security.strict
         )
 
     async def open(self) -> None:
@@ -91,7 +93,7 @@ class Server:
         return {
             "app": self.app,
             "ws": websocket,
-            "http": partial(TimedHttpProtocol, secure=self._secure),
+            "http": partial(TimedHttpProtocol, secure=self._security.strict),
         }
 
     def _require_endpoint(self) -> WebSocketEndpoint:
@@ -188,7 +190,7 @@ class Server:
             largest=settings.calls.max_message_bytes,
             timeout_s=settings.calls.slow_client_timeout_s,
             max_pending=settings.calls.max_pending_connections,
-            secure=self._secure,
+            security=self._security,
             origins=self._origins,
             hosts=self._hosts,
             make_id=make_id,
@@ -210,7 +212,7 @@ class Server:
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,
-            secure=self._secure,
+            security=self._security,
             origins=self._origins,
             refusals=refusals,
         )

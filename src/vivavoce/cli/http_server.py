@@ -12,8 +12,10 @@ import typer
 import uvicorn
 
 from ..access import sign_in
+from ..app import server_address
 from ..app.data_folder import DataFolder
 from ..app.server import Server
+from ..app.server_address import ServerAddress
 from ..clock import now
 from ..config import Settings
 from . import logs
@@ -63,7 +65,6 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
     logs.watch(asyncio.get_running_loop())
     server = Server(chosen, data)
     await server.open()
-    tls = chosen.server.tls_cert is not None
     uvicorn_server = UvicornServer(
         uvicorn.Config(
             **server.uvicorn_options(),
@@ -75,8 +76,10 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
             ssl_keyfile=chosen.server.tls_key,
         )
     )
-    url = address(chosen, listening.getsockname()[1], tls=tls)
-    announcing = asyncio.create_task(_announce(uvicorn_server, server, chosen, data, url))
+    address = server_address.of(
+        chosen.server, listening.getsockname()[1], dual_stack=is_dual_stack(listening)
+    )
+    announcing = asyncio.create_task(_announce(uvicorn_server, server, chosen, data, address))
     try:
         await uvicorn_server.serve(sockets=[listening])
     except SystemExit:  # uvicorn has logged that the application did not start
@@ -91,31 +94,32 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
         raise typer.Exit(1)
 
 
-def address(chosen: Settings, port: int, *, tls: bool) -> str:
-    """Return the URL that people open."""
-    if chosen.server.public_url:
-        return chosen.server.public_url.rstrip("/")
-    host = chosen.server.host
-    if host in ("0.0.0.0", "::", "127.0.0.1"):
-        host = "localhost"
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if tls else 'http'}://{shown}:{port}"
+def is_dual_stack(listening: socket.socket) -> bool:
+    """Return whether a socket of IPv6 takes connections of IPv4 too."""
+    if listening.family != socket.AF_INET6:
+        return False
+    return not listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 async def _announce(
-    uvicorn_server: uvicorn.Server, server: Server, chosen: Settings, data: DataFolder, url: str
+    uvicorn_server: uvicorn.Server,
+    server: Server,
+    chosen: Settings,
+    data: DataFolder,
+    address: ServerAddress,
 ) -> None:
     """Print the address and a sign-in link when the server listens."""
     while not uvicorn_server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
     assert server.services is not None
-    data.address.touch(mode=0o600)
-    data.address.chmod(0o600)  # a server that was killed may have left the file
-    data.address.write_text(url, "utf-8")
+    server_address.write(data, address)
     code = await sign_in.new_code(server.services.store, now())
-    out.print(f"\n  Vivavoce is listening on {escape_markup(url)}\n")
+    out.print(f"\n  Vivavoce is listening on {escape_markup(address.listening)}")
+    if address.public != address.listening:
+        out.print(f"  Its public address is {escape_markup(address.public)}")
+    out.print("")
     out.print("  Open this link to sign in (once, within 10 minutes):")
-    out.print(f"  [bold]{escape_markup(sign_in.link(url, code))}[/bold]\n")
+    out.print(f"  [bold]{escape_markup(sign_in.link(address.public, code))}[/bold]\n")
     for what, words in (("Another link", ["link"]), ("A key for programs", ["keys", "create"])):
         out.print(f"  {what + ':':20}[bold]{escape_markup(command(data, *words))}[/bold]")
     out.print(f"  {'Stop:':20}Ctrl+C\n")

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -112,13 +113,21 @@ def _object(data: Frame) -> dict[str, Any]:
     return event
 
 
+@dataclass(frozen=True, slots=True)
+class ServerEndpoint:
+    """The WebSocket URL of a server, and what opens it."""
+
+    url: str
+    credential: str | None = None
+    certified_name: str | None = None
+    """The name in the server's certificate, if it is not the host of `url`."""
+
+
 @asynccontextmanager
-async def connected(
-    address: str, credential: str | None, receive: Receive
-) -> AsyncIterator[RealtimeClient]:
+async def connected(server: ServerEndpoint, receive: Receive) -> AsyncIterator[RealtimeClient]:
     """Open a connection and close it at the end. Raises `UnreachableError`."""
-    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    socket = await dial(address, headers=headers)
+    headers = {"Authorization": f"Bearer {server.credential}"} if server.credential else {}
+    socket = await dial(server.url, headers=headers, certified_name=server.certified_name)
     client = RealtimeClient(socket, receive)
     socket.join(client)
     try:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import web_address
 from ..app import tls_files
+from ..web_address import InvalidAddressError
 from . import lock, logs
 from .common import DataDir, data_folder_of, fail, run, settings
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 FILES = 65_536
+NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def serve(
@@ -71,6 +74,10 @@ def _chosen(
 ) -> Settings:
     given = {"host": host, "port": port, "tls_cert": cert, "tls_key": key}
     asked = {name: value for name, value in given.items() if value is not None}
+    try:
+        asked |= {"host": web_address.host(host)} if host is not None else {}
+    except InvalidAddressError as error:
+        fail(f"The host {host} cannot be used: it {error}. Choose another with --host.")
     server = found.server.model_copy(update=asked)
     if (server.tls_cert is None) != (server.tls_key is None):
         fail("TLS needs both --tls-cert and --tls-key.", 2)
@@ -85,14 +92,20 @@ def _chosen(
 
 def _bind(chosen: Settings) -> socket.socket:
     host, port = chosen.server.host, chosen.server.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        family = _family(host, port)
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
     except OSError as error:
-        if (
-            error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0
-        ):  # the resolver's error numbers are negative
+        if error.errno in NO_SUCH_ADDRESS or isinstance(error, socket.gaierror):
             fail(f"The host {host} cannot be used: this machine does not have that address. "
                  "Choose another with --host.")  # fmt: skip
         why = os.strerror(error.errno).lower() if error.errno else str(error)
         fail(f"Port {port} of {host} cannot be used: {why}. Choose another with --port.")
+
+
+def _family(host: str, port: int) -> socket.AddressFamily:
+    """Return IPv4 if the host has such an address, otherwise IPv6."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    families = [each[0] for each in found]
+    return socket.AF_INET if socket.AF_INET in families else socket.AF_INET6

@@ -13,7 +13,7 @@ from ..audio.pcm import BYTES_PER_MS, duration_ms, silence
 from ..protocol.client import AudioAppend, ItemCreate, ResponseCreate, SessionUpdate
 from ..protocol.items import Message, Part
 from .common import TAIL_MS
-from .realtime_client import ConnectionClosedError, RealtimeClient, connected
+from .realtime_client import ConnectionClosedError, RealtimeClient, ServerEndpoint, connected
 from .server_events import (
     Delta,
     Error,
@@ -113,19 +113,13 @@ class TalkClient:
 
 
 async def hold(
-    turn: TalkClient,
-    address: str,
-    credential: str | None,
-    pcm: bytes,
-    text: str | None,
-    *,
-    aloud: bool,
+    turn: TalkClient, server: ServerEndpoint, pcm: bytes, text: str | None, *, aloud: bool
 ) -> None:
     """Hold one turn: with `text`, or with the audio `pcm`. Raises `UnreachableError`.
 
     `aloud`: ask for a spoken response, which takes as long as its audio.
     """
-    async with connected(address, credential, turn.receive) as client:
+    async with connected(server, turn.receive) as client:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S + duration_ms(pcm) / 1000):
                 with suppress(ConnectionClosedError):

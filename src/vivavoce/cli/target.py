@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from ..app import server_address
 from ..app.data_folder import DataFolder
+from ..app.server_address import ServerAddress
 from ..clock import now
 from . import lock
 from .common import (
@@ -27,6 +29,7 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..core.types import JsonObject
+    from .realtime_client import ServerEndpoint
 
 T = TypeVar("T")
 
@@ -38,9 +41,12 @@ class Target:
     url: str
     credential: str | None
     data: DataFolder | None = None  # the folder whose server minted the credential
+    certified_name: str | None = None  # in the server's certificate, if it is not the host of `url`
 
-    def address(self, **asked: str | None) -> str:
-        """Return the WebSocket URL. `/v1/realtime` is added if it is missing."""
+    def endpoint(self, **asked: str | None) -> ServerEndpoint:
+        """Return the WebSocket endpoint. `/v1/realtime` is added if it is missing."""
+        from .realtime_client import ServerEndpoint
+
         url = urlsplit(self.url)
         scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
         if scheme not in ("ws", "wss") or not url.netloc:
@@ -50,7 +56,8 @@ class Target:
             path += "/realtime" if path else "/v1/realtime"
         said = urlencode({name: value for name, value in asked.items() if value})
         query = "&".join(filter(None, [url.query, said]))
-        return urlunsplit((scheme, url.netloc, path, query, ""))
+        address = urlunsplit((scheme, url.netloc, path, query, ""))
+        return ServerEndpoint(address, self.credential, self.certified_name)
 
     def visit(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a client's work. Print why the server cannot be reached, or refuses, and exit."""
@@ -102,8 +109,9 @@ def target(
     data = data_folder_of(data_dir)
     here = _here(data)
     if key:
-        return Target(here, key)
-    return Target(here, run(_secret(data, assistant, session)), data)
+        return Target(here.listening, key, certified_name=here.certified_name)
+    secret = run(_secret(data, assistant, session))
+    return Target(here.listening, secret, data, here.certified_name)
 
 
 def _names(error: dict[str, Any], assistant: str) -> bool:
@@ -111,16 +119,17 @@ def _names(error: dict[str, Any], assistant: str) -> bool:
     return f"'{assistant[:40]}'" in (error.get("message") or "")
 
 
-def _here(data: DataFolder) -> str:
+def _here(data: DataFolder) -> ServerAddress:
     """Return the address of the folder's server, which runs now.
 
     A server that was killed leaves the file with its address, and then another program may listen
     there. So the lock is asked before a credential is sent.
     """
-    if not (lock.taken(data) and data.address.is_file()):
+    here = server_address.read(data) if lock.taken(data) else None
+    if here is None:
         fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
              f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
-    return data.address.read_text("utf-8")
+    return here
 
 
 async def _secret(data: DataFolder, assistant: str | None, session: JsonObject | None) -> str:

@@ -33,6 +33,7 @@ from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
     from .audio_source import AudioSource
+    from .realtime_client import ServerEndpoint
     from .transcript_writer import TranscriptWriter
     from .transcription_client import TranscriptionClient
 
@@ -95,7 +96,7 @@ def transcribe(
 
     server = target(url, key, data_dir=data_dir, assistant=assistant,
                     session={"type": "transcription"})  # fmt: skip
-    address = server.address(intent="transcription", assistant=assistant, language=language)
+    endpoint = server.endpoint(intent="transcription", assistant=assistant, language=language)
     opened = _open(file)
     writer = TranscriptWriter(None if out_file else sys.stdout, written)
     client = TranscriptionClient(_session(model, language))
@@ -104,7 +105,7 @@ def transcribe(
         async with AudioSource(opened, live=file == "-") as source:
             _stop_by_hand(source)
             length_ms = _length_ms(file)
-            return await _follow(client, address, server.credential, source, writer, length_ms)
+            return await _follow(client, endpoint, source, writer, length_ms)
 
     why = server.visit(work())
     writer.end(client.transcript)
@@ -122,8 +123,7 @@ def _session(model: str, language: str | None) -> dict[str, object]:
 
 async def _follow(
     client: TranscriptionClient,
-    address: str,
-    credential: str | None,
+    endpoint: ServerEndpoint,
     source: AudioSource,
     writer: TranscriptWriter,
     length_ms: int | None,
@@ -146,7 +146,7 @@ async def _follow(
 
         client.on_news = show
         try:
-            await client.hold(address, credential, source)
+            await client.hold(endpoint, source)
         except SessionEndedError as over:
             return str(over)
     return None

@@ -14,7 +14,7 @@ from ..protocol.client import AudioAppend, AudioCommit, SessionUpdate
 from .audio_file import PIECE_MS, UnsupportedAudioError
 from .audio_source import AudioSource
 from .common import TAIL_MS
-from .realtime_client import ConnectionClosedError, RealtimeClient, connected
+from .realtime_client import ConnectionClosedError, RealtimeClient, ServerEndpoint, connected
 from .server_events import Error, decode
 from .transcript_log import TranscriptLog
 
@@ -54,10 +54,10 @@ class TranscriptionClient:
         self.transcript.take(decoded, self.sent_ms)
         self.on_news()
 
-    async def hold(self, address: str, credential: str | None, source: AudioSource) -> None:
+    async def hold(self, server: ServerEndpoint, source: AudioSource) -> None:
         """Transcribe the whole source. Raises `SessionEndedError` and `UnreachableError`."""
         self._source = source
-        async with connected(address, credential, self._receive) as self._client:
+        async with connected(server, self._receive) as self._client:
             self._client.on_closed = self._on_closed
             try:
                 await self._transcribe()

@@ -14,6 +14,7 @@ from ..access import authentication, request_credentials, sign_in
 from ..access.audit import Action, RefusalLog
 from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
+from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant, Catalogue
 from ..core.types import Caller
 from ..runtime.call_setup import CallSetup
@@ -37,7 +38,7 @@ class Services:
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
     public_metrics: bool  # /metrics needs no credential
-    secure: bool  # clients connect over TLS, to this server or to a proxy in front of it
+    security: TransportSecurity
     origins: tuple[str, ...]
     refusals: RefusalLog
 
@@ -64,15 +65,22 @@ def admitted(outcome: T | AuthFailure) -> T:
 def require_allowed_origin(request: Request, at: At) -> None:
     """Refuse a page of another origin, because a browser sends the cookie for every page."""
     origin, host = request.headers.get("origin"), request.headers.get("host")
-    if not request_credentials.origin_allowed(
-        origin, host=host, secure=at.secure, allowed=at.origins
-    ):
+    secure = at.security.is_secure(host)
+    if not request_credentials.origin_allowed(origin, host=host, secure=secure, allowed=at.origins):
         raise CallRefused(403, "origin_not_allowed", "This page may not do that: unknown Origin.")
 
 
 def cookie_of(request: Request, at: Services) -> str:
     """Return the value of the sign-in's cookie, or an empty text."""
-    return request.cookies.get(sign_in.cookie_name(secure=at.secure), "")
+    names = [sign_in.cookie_name(secure=True)]
+    if not is_secure(request, at):
+        names.append(sign_in.cookie_name(secure=False))
+    return next((value for name in names if (value := request.cookies.get(name))), "")
+
+
+def is_secure(request: Request, at: Services) -> bool:
+    """Return whether the request came over TLS, to this server or to a proxy in front of it."""
+    return at.security.is_secure(request.headers.get("host"), request.headers.get("origin"))
 
 
 def peer(request: Request) -> str | None:

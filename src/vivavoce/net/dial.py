@@ -39,11 +39,13 @@ async def dial(
     largest: int = LARGEST,
     within_s: float = HANDSHAKE_S,
     timeout_s: float = SLOW_PEER_TIMEOUT_S,
+    certified_name: str | None = None,
 ) -> Socket:
     """Connect to a `ws://` or `wss://` URL. Raises `UnreachableError`.
 
     A redirect is never followed: it would carry the credential to another server.
-    `largest`: bytes of a message. `timeout_s`: see `Socket`.
+    `largest`: bytes of a message. `timeout_s`: see `Socket`. `certified_name`: the name that the
+    server's certificate must have, instead of the URL's host.
     """
     extra = dict(headers or {})
     if subprotocol:
@@ -68,6 +70,7 @@ async def dial(
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=20,
                 auto_ping_reply_timeout=20,
+                server_hostname=certified_name,
             )
     except WSInvalidStatusError as error:
         status = error.response.status.value if error.response else None

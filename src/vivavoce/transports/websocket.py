@@ -27,6 +27,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ..access import request_credentials
 from ..access.hosts import Hosts
+from ..access.transport_security import TransportSecurity
 from ..core.types import Frame
 from ..net.graceful_close import GracefulClose
 from ..net.security_headers import security_headers
@@ -93,7 +94,7 @@ class WebSocketEndpoint:
         largest: int,
         timeout_s: float = SLOW_PEER_TIMEOUT_S,
         max_pending: int,
-        secure: bool,
+        security: TransportSecurity,
         origins: tuple[str, ...],
         hosts: Hosts = Hosts(),  # noqa: B008  # it does not change
         make_id: Callable[[str], str],
@@ -105,7 +106,7 @@ class WebSocketEndpoint:
         self._room = max_pending
         self._undecided: set[Socket] = set()
         self._refused: dict[Socket, None] = {}  # refused and not closed yet, the oldest first
-        self._secure = secure
+        self._security = security
         self._origins = origins
         self._hosts = hosts
         self._make_id = make_id
@@ -134,7 +135,7 @@ class WebSocketEndpoint:
             return self.no(CallRefused(404, "not_found", "There is nothing at this address."))
         origin, host = headers.get("origin"), headers.get("host")
         if not request_credentials.origin_allowed(
-            origin, host=host, secure=self._secure, allowed=self._origins
+            origin, host=host, secure=self._security.is_secure(host), allowed=self._origins
         ):
             message = "This page may not connect: unknown Origin."
             return self.no(CallRefused(403, "origin_not_allowed", message))
@@ -244,14 +245,14 @@ class WebSocketEndpoint:
 
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(
-                extra_headers=security_headers(secure=self._secure) | chosen | dict(named)
+                extra_headers=security_headers(secure=self._security.strict) | chosen | dict(named)
             ),
             TrackedSocket(self._largest, self._timeout_s, connected, self._gone),
         )
 
     def no(self, refused: CallRefused) -> UpgradeResponse:
         """Return the HTTP response that refuses a handshake."""
-        status, headers, body = http_answer(refused, secure=self._secure)
+        status, headers, body = http_answer(refused, secure=self._security.strict)
         response = WSUpgradeResponse.create_error_response(status, body, headers)
         return WSUpgradeResponseWithListener(response, None)
 

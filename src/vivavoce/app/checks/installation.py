@@ -8,11 +8,11 @@ import shlex
 import shutil
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import StoreError
 from ...http import static_page
+from .. import server_address
 from ..storage import find_damage, open_store
 from ..tls_files import unreadable_reason
 from .base import CheckContext, CheckFailedError
@@ -104,10 +104,10 @@ async def check_page(_: CheckContext) -> str:
 
 
 async def check_server(context: CheckContext) -> str:
-    file = context.data.address
-    if not file.is_file():
+    address = await asyncio.to_thread(server_address.read, context.data)
+    if address is None:
         return "not running on this data folder"
-    url = await asyncio.to_thread(Path(file).read_text, "utf-8")
+    url = address.listening
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

@@ -7,7 +7,15 @@ from pydantic import BaseModel, Field
 
 from ...access import audit, authentication, sign_in
 from ...access.auth_failure import AuthFailure
-from ..services import At, admitted, cookie_of, note_refusal, peer, require_allowed_origin
+from ..services import (
+    At,
+    admitted,
+    cookie_of,
+    is_secure,
+    note_refusal,
+    peer,
+    require_allowed_origin,
+)
 
 router = APIRouter(prefix="/api", tags=["sign-in"])
 
@@ -29,13 +37,14 @@ async def enter(at: At, request: Request, body: Code, response: Response) -> Non
     cookie = admitted(found)
     caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
     audit.record("signed_in", audit.actor(caller), peer=peer(request))
+    secure = is_secure(request, at)
     response.set_cookie(
-        sign_in.cookie_name(secure=at.secure),
+        sign_in.cookie_name(secure=secure),
         cookie,
         max_age=int(sign_in.COOKIE_LIVES.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=at.secure,
+        secure=secure,
     )
 
 
@@ -50,5 +59,6 @@ async def leave(at: At, request: Request, response: Response) -> None:
     if ended is not None:
         audit.record("signed_out", ended, peer=peer(request))
         at.registry.revoke([ended])
-    name = sign_in.cookie_name(secure=at.secure)
-    response.delete_cookie(name, httponly=True, samesite="strict", secure=at.secure)
+    for secure in {True, is_secure(request, at)}:
+        name = sign_in.cookie_name(secure=secure)
+        response.delete_cookie(name, httponly=True, samesite="strict", secure=secure)
