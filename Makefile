@@ -28,7 +28,9 @@ WEB_SOURCES = $(shell find web -type f -not -path '*/node_modules/*' -not -path 
 help:
 	@sed -n 's/^#   //p' Makefile
 
-run: setup web
+run:
+	@$(PYTHON) scripts/port_is_free.py "$(PORT)" "$(DATA_DIR)"
+	@$(MAKE) --no-print-directory setup web
 	@exec $(BIN)/vivavoce serve --data-dir "$(DATA_DIR)" --port "$(PORT)"
 
 setup: $(DONE)/run

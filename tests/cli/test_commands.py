@@ -416,8 +416,28 @@ def test_check_accepts_the_file_and_warns_of_patterns_without_matches(
     file = folder / "assistant.toml"
     file.write_text('name = "ada"\nlanguages = ["en"]\n[instructions]\ndefault = "Be brief."\n'
                     '[knowledge]\npaths = ["knowlege/*.md"]\n')  # fmt: skip
-    assert "ada is right" in terminal.run("assistants", "check", str(file))
+    assert "ada has no mistakes" in terminal.run("assistants", "check", str(file))
     assert "nothing matches 'knowlege/*.md'" in terminal.complaint
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, "0 pieces of knowledge, 0 tools"),
+        ({"knowledge/a.md": "# Bar\nThe bar opens at nine.\n"}, "1 piece of knowledge, 0 tools"),
+    ],
+)
+def test_N14_check_warns_only_of_what_the_author_wrote(
+    terminal: Terminal, tmp_path: Path, files: dict[str, str], told: str
+) -> None:
+    toml = 'name = "ada"\nlanguages = ["en"]\n[instructions]\ndefault = "Be brief."\n'
+    for name, text in ({"assistant.toml": toml} | files).items():
+        file = tmp_path / "ada" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    printed = terminal.run("assistants", "check", str(tmp_path / "ada"))
+    assert printed == f"ada has no mistakes: en; {told}."
+    assert terminal.complaint == ""
 
 
 def test_check_names_a_link_that_leads_out_of_the_folder(

@@ -41,7 +41,7 @@ def test_the_porter_is_a_complete_assistant(served: Served, tmp_path: Path) -> N
     (folder / "knowledge").mkdir(parents=True)
     (folder / "assistant.toml").write_text(found[1])
     (folder / "knowledge/hotel.md").write_text("## Breakfast\nBreakfast is served at seven.\n")
-    assert "porter is right" in served.cli("assistants", "check", str(folder))
+    assert "porter has no mistakes" in served.cli("assistants", "check", str(folder))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

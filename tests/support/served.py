@@ -89,7 +89,8 @@ def serve(data: Path, *arguments: str, **environ: str) -> Iterator[Served]:
     (data / "assistants/echo").mkdir(parents=True, exist_ok=True)
     (data / "assistants/echo/assistant.toml").write_text(ECHO)
     models.lend(data)
-    env = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning", "COLUMNS": "200", **environ}
+    env = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning", "COLUMNS": "200",
+           "XDG_STATE_HOME": str(data / "state"), **environ}  # fmt: skip
     log = data / "server.log"
     with log.open("a") as errors:
         process = subprocess.Popen(

@@ -170,7 +170,9 @@ class Assistant(AssistantSection):
             raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
 
     def unmatched(self) -> tuple[str, ...]:
-        """Return the patterns of `[knowledge] paths` that match no file now."""
+        """Return the patterns that the author wrote, and that match no file now."""
+        if "paths" not in self.knowledge.model_fields_set:
+            return ()
         return tuple(
             each for each in self.knowledge.paths if not knowledge_files.found([each], self._folder)
         )

@@ -75,8 +75,9 @@ def check(
             warn(str(warning))
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
-        out.line(f"{assistant.name} is right: {', '.join(assistant.languages)}; "
-                 f"{checked.chunks} chunks of knowledge, {tools} tools.")  # fmt: skip
+        out.line(f"{assistant.name} has no mistakes: {', '.join(assistant.languages)}; "
+                 f"{pluralise(checked.chunks, 'piece')} of knowledge, "
+                 f"{pluralise(tools, 'tool')}.")  # fmt: skip
     if mistakes:
         if not json:
             fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")

@@ -22,8 +22,9 @@ import typer
 from ..app import data_folder
 from ..app.data_folder import DataFolder
 from ..errors import MistakesError, StoreError
+from . import running
 from .printable import printable_json
-from .terminal import err, escape_markup, out
+from .terminal import confirm, err, escape_markup, out
 
 if TYPE_CHECKING:
     from ..assistants import Catalogue
@@ -132,15 +133,43 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     if not create and not exists:
-        fail(f"There is no Vivavoce data in {data.root}. Say which folder with --data-dir.",
-             MISSING)  # fmt: skip
+        fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()}", MISSING)
     store = await open_store(data)
     if not exists:
         err.line(f"A new data folder: {data.root}")
+        if running.folders():
+            warn(f"No server runs on {data.root}, so that none knows what is in it. {_elsewhere()}")
     try:
         yield store
     finally:
         await store.close()
+
+
+def confirm_new_folder(data: DataFolder) -> None:
+    """Ask before the platform's own folder is created, or exit: a server may run on another one.
+
+    A user who names a folder means it.
+    """
+    if data != data_folder.default() or data.is_used():
+        return
+    if running.folders() or not is_interactive():
+        fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()} To begin with a new "
+             f"folder: --data-dir {shlex.quote(str(data.root))}", MISSING)  # fmt: skip
+    confirm(f"There is no Vivavoce data in {data.root}. Create a new folder there?")
+
+
+def is_interactive() -> bool:
+    """Return whether somebody can answer a question."""
+    return sys.stdin.isatty()
+
+
+def _elsewhere() -> str:
+    """Name the folders on which servers run."""
+    folders = [shlex.quote(str(each.root)) for each in running.folders()]
+    if not folders:
+        return "Say which folder with --data-dir."
+    runs = "A server runs" if len(folders) == 1 else "Servers run"
+    return f"{runs} on {', '.join(folders)}: --data-dir {folders[0]}"
 
 
 def command(data: DataFolder, *words: str) -> str:

@@ -20,6 +20,7 @@ from .common import (
     JsonOption,
     catalogue,
     command,
+    confirm_new_folder,
     data_folder_of,
     fail,
     opened_store,
@@ -59,6 +60,7 @@ def create(
     data = data_folder_of(data_dir)
     if assistant is not None:
         _there(assistant, data)
+    confirm_new_folder(data)
 
     async def work() -> tuple[str, KeyRow]:
         async with opened_store(data, create=True) as store:

@@ -14,7 +14,7 @@ import typer
 from .. import web_address
 from ..app import tls_files
 from ..web_address import InvalidAddressError
-from . import lock, logs
+from . import lock, logs, running
 from .common import DataDir, data_folder_of, fail, run, settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def serve(
             data.create()
             until_the_end.enter_context(lock.held(data))
             data.address.unlink(missing_ok=True)  # of a server that was killed
+            until_the_end.enter_context(running.noted(data))
         except lock.FolderInUseError:
             fail(f"Another server runs on {data.root} already. One folder takes one server: "
                  "choose another with --data-dir.")  # fmt: skip
