@@ -26,6 +26,7 @@ because a revoked credential is also a fact about a running call. `runtime.refus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 class VivavoceError(Exception):
@@ -57,8 +58,25 @@ class EngineError(VivavoceError):
         self.code = code
 
 
+StoreCause = Literal[
+    "full",  # the disk has no room
+    "access",  # the user of this process may not write
+    "locked",  # by another program
+    "damaged",
+    "newer",  # a newer version has written it
+    "older",  # an older version has written it, and it was not migrated
+    "foreign",  # another program's, or no database
+    "device",  # the disk reports errors
+    "other",
+]
+
+
 class StoreError(VivavoceError):
     """The store could not read, or could not promise that a write is on disk."""
+
+    def __init__(self, message: str, cause: StoreCause = "other") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)

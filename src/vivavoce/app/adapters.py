@@ -214,6 +214,13 @@ class Adapters:
             await asyncio.to_thread(SpokenText().read, "*Hello.*")  # 60 ms, once
         await self.end_of_turn_model()
 
+    def chosen(
+        self, kind: CascadeKind, assistant: Assistant, language: str
+    ) -> tuple[AdapterSpec[Any], AdapterRequest]:
+        """Return the adapter that serves a language, and what it is made from. For `doctor`."""
+        spec = self._chosen(kind, assistant, language)
+        return spec, self._request(spec, assistant, language)
+
     async def _of(self, kind: CascadeKind, assistant: Assistant, language: str) -> Any:  # noqa: ANN401
         return await self._make(self._chosen(kind, assistant, language), assistant, language)
 

@@ -8,9 +8,12 @@ from ..store.sql.store import SqlStore
 from .data_folder import DataFolder
 
 
-async def open_store(data: DataFolder) -> Store:
-    """Open the folder's database; the caller closes it. Raises `StoreError`."""
-    return await SqlStore.open(data.database)
+async def open_store(data: DataFolder, *, migrate: bool = True) -> Store:
+    """Open the folder's database; the caller closes it. Raises `StoreError`.
+
+    Without `migrate`, the database stays as it is: none is created, and an older one is an error.
+    """
+    return await SqlStore.open(data.database, migrate=migrate)
 
 
 async def find_damage(data: DataFolder) -> str | None:

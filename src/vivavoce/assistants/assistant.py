@@ -157,6 +157,10 @@ class Assistant(AssistantSection):
         """Read the provider's key now; None if there is none."""
         return self.upstream.key.read(self._folder, environ)
 
+    def upstream_key_problem(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """Say why there is no usable key for the provider; None: there is one."""
+        return self.upstream.key.problem(self._folder, environ)
+
     def script(self) -> FolderFile | None:
         """Return the script of the scripted engine; None: it echoes."""
         return FolderFile(self._folder, self.scripted.script) if self.scripted.script else None

@@ -147,6 +147,21 @@ class SecretSource(AssistantSection):
         except UnreadableFileError:
             return None
 
+    def problem(self, folder: Path, environ: Mapping[str, str] = os.environ) -> str | None:
+        """Say why there is no usable secret; None: there is one."""
+        key = self.read(folder, environ)
+        name = self.env or str(folder / (self.file or ""))
+        if key is not None:
+            usable = key.isascii() and key.isprintable()
+            return None if usable else f"{name} is not a key: no header can carry it"
+        if self.env is not None:
+            return f"{name} is {'empty' if self.env in environ else 'not set'}"
+        try:
+            read_text(folder / (self.file or ""), SECRET_BYTES)
+        except UnreadableFileError as error:
+            return f"{name} {error.reason}"
+        return f"{name} is empty"
+
 
 class UpstreamSection(AssistantSection):
     base_url: str = "https://api.openai.com/v1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 
-def doctor(data_dir: DataDir = None, json: JsonOption = False) -> None:
-    """Check every part of this installation."""
+def doctor(
+    data_dir: DataDir = None,
+    json: JsonOption = False,
+    spend: Annotated[
+        bool, typer.Option("--spend", help="Use providers that may cost money, once each")
+    ] = False,
+) -> None:
+    """Check every part of this installation, and what its assistants use."""
     data = data_folder_of(data_dir)
-    results = run(_check(data, settings(data), quiet=json))
+    results = run(_check(data, settings(data), quiet=json, spend=spend))
     if json:
         print_json(
             [{"check": r.check, "ok": r.ok, "message": r.message, "fix": r.fix} for r in results]
@@ -31,14 +37,16 @@ def doctor(data_dir: DataDir = None, json: JsonOption = False) -> None:
         raise typer.Exit(MISSING)
 
 
-async def _check(data: DataFolder, chosen: Settings, *, quiet: bool) -> list[CheckResult]:
+async def _check(
+    data: DataFolder, chosen: Settings, *, quiet: bool, spend: bool
+) -> list[CheckResult]:
     from ..app import checks
 
     results = []
-    async with checks.opened(data, chosen) as context:
-        for name in checks.CHECKS:
+    async with checks.opened(data, chosen, spend=spend) as context:
+        for name, check in checks.all_checks(context).items():
             with nullcontext() if quiet else err.console.status(f"{name} …"):
-                result = await checks.run_check(name, context)
+                result = await checks.run_check(name, check, context)
             results.append(result)
             if not quiet:
                 _print(result)

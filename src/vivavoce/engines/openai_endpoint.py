@@ -11,10 +11,10 @@ import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import msgspec
 
+from .. import web_address
 from ..core.types import JsonObject
 from ..errors import EngineError
 from ..net.errors import NetError
@@ -32,6 +32,13 @@ _CODES = {
     404: "model_not_found",
     429: "rate_limit_exceeded",
 }
+_PARTS = {
+    "/audio/speech": "the voice",
+    "/audio/transcriptions": "the recogniser",
+    "/chat/completions": "the language model",
+    "/models": "the model server",
+}
+_MODELS = RequestLimits(total_s=10.0, quiet_s=10.0)
 _PLAIN = re.compile(r"[a-z0-9_.-]{1,64}")
 _PATH = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
@@ -50,7 +57,7 @@ class Endpoint:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._key = api_key
-        self._address = urlsplit(base_url).netloc.rpartition("@")[2]
+        self._address = web_address.with_port(base_url)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._bounds = RequestLimits(quiet_s=timeout_s, total_s=TOTAL_S)
 
@@ -79,19 +86,51 @@ class Endpoint:
             ) as stream:
                 yield stream
         except NetError as error:
-            said = _said(error)
-            log.warning(
-                "engine_request_failed",
-                extra={
-                    **boundary.named(),
-                    "server": self._address,
-                    "path": path,
-                    "reason": error.kind,
-                    **({"status": error.status} if error.status else {}),
-                    **_short_fields(said, self._key),
-                },
+            raise self._failed(path, error) from None
+
+    async def models(self) -> frozenset[str] | None:
+        """Return the ids of the server's models, which costs nothing. Raises `EngineError`.
+
+        None: the server answers, and does not list them.
+        """
+        path = "/models"
+        try:
+            answer = await self._http.request(
+                "GET", self._base_url + path, headers=self._headers, bounds=_MODELS
             )
-            raise _engine_error(path, error, said) from None
+        except NetError as error:
+            if error.status in (404, 405, 501):
+                return None
+            raise self._failed(path, error) from None
+        try:
+            listed = msgspec.json.decode(answer.body, type=_Models).data
+        except (ValueError, RecursionError):
+            return None
+        return frozenset(model.id for model in listed)
+
+    def _failed(self, path: str, error: NetError) -> EngineError:
+        """Log a failure, and return it as the client may read it."""
+        said = _said(error)
+        log.warning(
+            "engine_request_failed",
+            extra={
+                **boundary.named(),
+                "server": self._address,
+                "path": path,
+                "reason": error.kind,
+                **({"status": error.status} if error.status else {}),
+                **_short_fields(said, self._key),
+            },
+        )
+        return _engine_error(path, error, said)
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
 
 
 def _encode(body: JsonObject) -> bytes:
@@ -130,15 +169,16 @@ def _short_fields(detail: object, key: str | None = None) -> dict[str, str]:
 
 
 def _engine_error(path: str, error: NetError, detail: object) -> EngineError:
+    about = f"{_PARTS.get(path, path)} ({path}): {error}"
     match error.kind:
         case "timeout":
-            return EngineError(f"{path}: {error}", "engine_timeout")
+            return EngineError(about, "engine_timeout")
         case "status":
             code = _code(error.status, detail)
             reason = _reason(detail)
-            return EngineError(f"{path}: {error}{f' ({reason})' if reason else ''}", code)
+            return EngineError(f"{about}{f' ({reason})' if reason else ''}", code)
         case _:
-            return EngineError(f"{path}: {error}")
+            return EngineError(about)
 
 
 def _code(status: int | None, detail: object) -> str:

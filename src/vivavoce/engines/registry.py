@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import ConfigError, Mistake
+from ..errors import ConfigError, EngineError, Mistake
 from .transport_spec import TransportSpec
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ class AdapterRequest:
         return self.for_assistant
 
 
+class AdapterNotUsableError(EngineError):
+    """An adapter cannot serve calls as it is configured. `fix`: what the operator can do."""
+
+    def __init__(self, message: str, fix: str, code: str = "engine_failed") -> None:
+        super().__init__(message, code)
+        self.fix = fix
+
+
 async def _load_nothing(_: AdapterRequest) -> None: ...
 
 
@@ -94,6 +102,12 @@ class AdapterSpec(Generic[A]):
     """The type of the table `[adapters.NAME]` in vivavoce.toml. None: the adapter has no table."""
     table_model: type[BaseModel] | None = None
     """For `tool`: the type of a table `[[tools]]` of this kind. None: `kind` is its only key."""
+    check: Callable[[AdapterRequest], Awaitable[str]] | None = None
+    """Test for `vivavoce doctor`, without costs, what `make` needs: addresses, keys, models.
+
+    Return a line for the terminal, or raise `AdapterNotUsableError`."""
+    paid: Callable[[AdapterRequest], Awaitable[bool]] | None = None
+    """Return whether a use may cost money, so that `doctor` does not try it. None: if `remote`."""
     remote: bool = False
     """True if another server does the work, so that its delay is part of an answer's delay."""
     limited: bool = False

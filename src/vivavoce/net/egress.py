@@ -49,7 +49,7 @@ class Egress(httpcore2.AsyncNetworkBackend):
             async with asyncio.timeout(timeout):
                 return await self._connect(host, port, local_address, socket_options)
         except TimeoutError:
-            raise NetError("unreachable", f"{host} does not answer") from None
+            raise NetError("unreachable", f"{shown(host, port)} does not answer") from None
 
     async def connect_unix_socket(
         self,
@@ -70,7 +70,7 @@ class Egress(httpcore2.AsyncNetworkBackend):
         if not self._allow_private and (host.lower(), port) not in self._trusted:
             addresses = [address for address in addresses if is_public(address)]
         if not addresses:
-            raise NetError("refused", f"{host} has no public address")
+            raise NetError("refused", f"{shown(host, port)} has no public address")
         error: Exception | None = None
         for address in addresses:
             try:
@@ -79,10 +79,24 @@ class Egress(httpcore2.AsyncNetworkBackend):
                 )
             except httpcore2.ConnectError as failed:
                 error = failed
-        raise NetError("unreachable", f"{host} cannot be reached") from error
+        raise NetError("unreachable", f"{shown(host, port)} cannot be reached") from error
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def is_private(url: str) -> bool:
+    """Return whether every address of the server is in a private network, or of this machine."""
+    try:
+        addresses = await _resolve(*place(url))
+    except NetError:
+        return False
+    return not any(is_public(address) for address in addresses)
+
+
+def shown(host: str, port: int) -> str:
+    """Return `host:port` for a message: a machine may run several servers."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _resolve(host: str, port: int) -> list[str]:

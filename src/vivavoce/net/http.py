@@ -18,7 +18,7 @@ from typing import Protocol, Self, cast
 import httpcore2
 import httpx2
 
-from .egress import Egress, place
+from .egress import Egress, place, shown
 from .errors import NetError
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -87,7 +87,7 @@ class Stream:
         self.headers: Mapping[str, str] = response.headers
         self._raw = response.aiter_raw()
         self._clock = clock
-        self._host = host
+        self.host = host
         self._left = most
         self._rest = bytearray()
         self._ended = False
@@ -95,17 +95,17 @@ class Stream:
     async def piece(self) -> bytes | None:
         """Return the next chunk. Raises `NetError` if the body is over a limit or ends early."""
         try:
-            async with self._clock.waiting(self._host):
+            async with self._clock.waiting(self.host):
                 piece = await anext(self._raw)
         except StopAsyncIteration:
             return None
         except _BROKEN as error:
             raise NetError(
-                "broken", f"{self._host} closed the connection before the end of the response"
+                "broken", f"{self.host} closed the connection before the end of the response"
             ) from error
         self._left -= len(piece)
         if self._left < 0:
-            raise NetError("too_large", f"the response of {self._host} is too large")
+            raise NetError("too_large", f"the response of {self.host} is too large")
         return piece
 
     async def line(self) -> bytes | None:
@@ -113,7 +113,7 @@ class Stream:
         while (end := self._rest.find(b"\n")) < 0 and not self._ended:
             if len(self._rest) > LONGEST_LINE:
                 raise NetError(
-                    "too_large", f"{self._host} sent a line of more than {LONGEST_LINE} bytes"
+                    "too_large", f"{self.host} sent a line of more than {LONGEST_LINE} bytes"
                 )
             piece = await self.piece()
             self._ended = piece is None
@@ -220,13 +220,13 @@ class HttpClient:
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError, ValueError):
             raise NetError("refused", "the URL is not valid") from None
         response = await self._send(request, clock)
-        stream = Stream(response, clock, request.url.host, bounds.max_bytes)
+        stream = Stream(response, clock, _server(request), bounds.max_bytes)
         try:
             if response.status_code >= 300:
                 raise await _refusal(stream)
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise NetError(
-                    "broken", f"{request.url.host} sent a compressed body that was not requested"
+                    "broken", f"{_server(request)} sent a compressed body that was not requested"
                 )
             yield stream
         finally:
@@ -254,7 +254,7 @@ class HttpClient:
                 await response.aclose()
                 if redirects == REDIRECTS:
                     raise NetError(
-                        "redirect", f"{request.url.host} redirects more than {REDIRECTS} times"
+                        "redirect", f"{_server(request)} redirects more than {REDIRECTS} times"
                     )
                 redirects += 1
                 request = following
@@ -262,7 +262,7 @@ class HttpClient:
                 return response
 
     async def _try(self, request: httpx2.Request, clock: _Clock) -> httpx2.Response:
-        host = request.url.host
+        host = _server(request)
         try:
             async with clock.waiting(host):
                 return await self._client.send(request, stream=True)
@@ -339,7 +339,7 @@ class _Body(httpx2.AsyncByteStream):
 async def _refusal(stream: Stream) -> NetError:
     """Read the beginning of an error response, and return it as `NetError`."""
     if stream.status < 400:
-        return NetError("redirect", "the server redirects elsewhere", status=stream.status)
+        return NetError("redirect", f"{stream.host} redirects elsewhere", status=stream.status)
     body = b""
     try:
         while len(body) < ERROR_BYTES and (piece := await stream.piece()) is not None:
@@ -349,11 +349,15 @@ async def _refusal(stream: Stream) -> NetError:
     after = stream.headers.get("retry-after", "")
     return NetError(
         "status",
-        f"the server answered {stream.status}",
+        f"{stream.host} answered {stream.status}",
         status=stream.status,
         body=body[:ERROR_BYTES],
         retry_after_s=float(after) if after.isdecimal() and len(after) < 10 else None,
     )
+
+
+def _server(request: httpx2.Request) -> str:
+    return shown(*place(str(request.url)))
 
 
 def _same_origin(one: httpx2.Request, other: httpx2.Request) -> bool:

@@ -11,6 +11,7 @@ import logging
 import re
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from .. import web_address
 from ..errors import VivavoceError
 from ..net.dial import UnreachableError, dial
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
@@ -76,9 +77,13 @@ async def connect(
             timeout_s=timeout_s,
         )
     except UnreachableError as error:
-        host = urlsplit(base_url).hostname
-        log.warning("upstream_unreachable", extra={"host": host, "status": error.status})
-        raise _why(error.status) from None
+        server = web_address.with_port(base_url)
+        reason = str(error).replace(key, "…")
+        log.warning(
+            "upstream_unreachable",
+            extra={"server": server, "status": error.status, "reason": reason},
+        )
+        raise _why(error.status) from error
 
 
 def _why(status: int | None) -> NotConnected:

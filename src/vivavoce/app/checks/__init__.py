@@ -12,17 +12,17 @@ from ...config import Settings
 from ...errors import VivavoceError
 from ..adapters import Adapters
 from ..data_folder import DataFolder
-from . import assistants, engines, installation
+from . import adapters_in_use, addresses, assistants, engines, installation, storage
 from .base import Check, CheckContext, CheckFailedError, CheckResult
 
-__all__ = ["CHECKS", "CheckContext", "CheckResult", "opened", "run_check"]
+__all__ = ["CheckContext", "CheckResult", "all_checks", "opened", "run_check"]
 
 CHECK_TIMEOUT_S = 60.0
 
 CHECKS: Mapping[str, Check] = {
     "Python": installation.check_python,
-    "data folder": installation.check_data_folder,
-    "database": installation.check_database,
+    "data folder": storage.check_data_folder,
+    "database": storage.check_database,
     "open files": installation.check_open_files,
     "TLS": installation.check_tls,
     "page": installation.check_page,
@@ -30,28 +30,32 @@ CHECKS: Mapping[str, Check] = {
     "adapters": engines.check_adapters,
     "voice detection": engines.check_speech_detector,
     "pauses": engines.check_end_of_turn_model,
-    "speech recognition": engines.check_recogniser,
-    "brain": engines.check_brain,
-    "speech synthesis": engines.check_voice,
-    "provider keys": assistants.check_provider_keys,
-    "server": installation.check_server,
+    "server": addresses.check_server,
+    "public address": addresses.check_public_url,
 }
 
 
 @asynccontextmanager
-async def opened(data: DataFolder, settings: Settings) -> AsyncIterator[CheckContext]:
+async def opened(
+    data: DataFolder, settings: Settings, *, spend: bool = False
+) -> AsyncIterator[CheckContext]:
     """Make what the checks need. A data folder that does not exist is not created."""
     with TemporaryDirectory() as temporary:
         folder = data if data.root.exists() else DataFolder(Path(temporary))
         async with Adapters(settings, folder) as adapters:
-            yield CheckContext(data, settings, adapters)
+            yield CheckContext(data, settings, adapters, spend=spend)
 
 
-async def run_check(name: str, context: CheckContext) -> CheckResult:
-    """Run one of `CHECKS`, for at most `CHECK_TIMEOUT_S`."""
+def all_checks(context: CheckContext) -> Mapping[str, Check]:
+    """Return the checks of every server, and those of what this one uses."""
+    return {**CHECKS, **adapters_in_use.checks(context)}
+
+
+async def run_check(name: str, check: Check, context: CheckContext) -> CheckResult:
+    """Run one check, for at most `CHECK_TIMEOUT_S`."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            return CheckResult(name, True, await CHECKS[name](context))
+            return CheckResult(name, True, await check(context))
     except CheckFailedError as failed:
         return CheckResult(name, False, failed.message, failed.fix)
     except TimeoutError:

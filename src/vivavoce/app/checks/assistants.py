@@ -1,4 +1,4 @@
-"""Check the assistants of the data folder, and the provider keys that they name."""
+"""Check the assistants of the data folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,3 @@ async def check_assistants(context: CheckContext) -> str:
         fix = "Set calls.default_assistant in vivavoce.toml."
         raise CheckFailedError(f"the default '{default}' does not exist", fix)
     return f"{', '.join(a.name for a in catalogue)} (default: {default})"
-
-
-async def check_provider_keys(context: CheckContext) -> str:
-    relayed = [a for a in load_catalogue(context.data) if a.engine == "upstream"]
-    keys = {a.name: a.upstream.key for a in relayed if not a.upstream_key()}
-    if keys:
-        sources = [f"{name} takes it from {key.env or key.file}" for name, key in keys.items()]
-        raise CheckFailedError(
-            f"no key for {', '.join(keys)} in this shell's environment and files",
-            f"[upstream] key says where: {'; '.join(sources)}. "
-            "A running server may have another environment than this shell.",
-        )
-    if not relayed:
-        return "none are needed"
-    amount = "1 assistant" if len(relayed) == 1 else f"{len(relayed)} assistants"
-    return f"{amount} with another provider, each with a key here"

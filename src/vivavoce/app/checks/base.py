@@ -17,6 +17,7 @@ class CheckContext:
     data: DataFolder
     settings: Settings
     adapters: Adapters
+    spend: bool = False  # use what may cost money too
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ opens a file that this process has open as a database. `hold` says which those a
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -19,8 +20,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ...errors import StoreError
+from ...errors import StoreCause, StoreError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HEADER = 100  # bytes
 _held: Counter[tuple[int, int]] = Counter()  # device and inode of the databases that are open
 _MAGIC = b"SQLite format 3\0"
@@ -34,7 +36,8 @@ async def create(path: Path, make: Callable[[Path], Awaitable[None]]) -> None:
     if _size(_beside(path, "-wal")):
         raise StoreError(
             f"{path.name} is missing, but its log {path.name}-wal is there: restore both from a"
-            " backup, or move the log away to begin without data"
+            " backup, or move the log away to begin without data",
+            "damaged",
         )
     made = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
@@ -52,7 +55,7 @@ def exists(path: Path) -> bool:
     if path.exists():
         return True
     if os.path.lexists(path):
-        raise StoreError(f"{path} is a link to a file that does not exist")
+        raise StoreError(f"{path} is a link to a file that does not exist", "damaged")
     return False
 
 
@@ -75,22 +78,25 @@ def check(path: Path) -> None:
         if _held[found.st_dev, found.st_ino]:
             return
         if stat.S_ISDIR(found.st_mode):
-            raise StoreError(f"{path} cannot be opened: it is a folder")
+            raise StoreError(f"{path} cannot be opened: it is a folder", "foreign")
         if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"{path} cannot be opened: it is not a file")
+            raise StoreError(f"{path} cannot be opened: it is not a file", "foreign")
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
+        raise _not_opened(path, error) from None
     if not found.st_size:
         raise StoreError(
             f"the database file {path.name} is empty: restore it from a backup, or delete it to"
-            " begin without data"
+            " begin without data",
+            "damaged",
         )
     if _size(_beside(path, "-wal")):
         return  # the log may hold the missing pages
     if found.st_size < _declared_size(header):
-        raise StoreError("the database is damaged: restore it from a backup (its end is missing)")
+        raise StoreError(
+            "the database is damaged: restore it from a backup (its end is missing)", "damaged"
+        )
 
 
 def make_private(path: Path) -> None:
@@ -105,7 +111,12 @@ def make_private(path: Path) -> None:
         elif os.name == "posix" and path.stat().st_uid == os.geteuid():
             path.chmod(0o600)
     except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
+        raise _not_opened(path, error) from None
+
+
+def _not_opened(path: Path, error: OSError) -> StoreError:
+    cause: StoreCause = "full" if error.errno in NO_ROOM else "access"
+    return StoreError(f"{path} cannot be opened: {error.strerror}", cause)
 
 
 def _declared_size(header: bytes) -> int:

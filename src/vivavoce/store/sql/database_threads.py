@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,25 +18,38 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from ...errors import StoreError
+from ...errors import StoreCause, StoreError
 
 T = TypeVar("T")
 
 BUSY_MS = 4000  # ms that another process may lock the database; less than a commit may take
 
-_SENTENCES = {
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_BUSY": "another program keeps the database locked",
-    "SQLITE_LOCKED": "another program keeps the database locked",
-    "SQLITE_READONLY": "the database may not be written: check the owner of the data folder",
-    "SQLITE_PERM": "the database may not be written: check the owner of the data folder",
-    "SQLITE_AUTH": "the database may not be written: check the owner of the data folder",
-    "SQLITE_CANTOPEN": "the database cannot be opened: check the owner of the data folder",
-    "SQLITE_CORRUPT": "the database is damaged: restore it from a backup",
-    "SQLITE_NOTADB": "the database file is not a database: move it away, or restore a backup",
-    "SQLITE_IOERR": "the disk reports an input or output error",
-    "SQLITE_TOOBIG": "a row is too large",
-    "SQLITE_CONSTRAINT": "the store refuses a row that contradicts the others",
+_FAILURES: Mapping[str, tuple[StoreCause, str]] = {
+    "SQLITE_FULL": ("full", "the disk is full"),
+    "SQLITE_BUSY": ("locked", "another program keeps the database locked"),
+    "SQLITE_LOCKED": ("locked", "another program keeps the database locked"),
+    "SQLITE_READONLY": (
+        "access",
+        "the database may not be written: check the owner of the data folder",
+    ),
+    "SQLITE_PERM": (
+        "access",
+        "the database may not be written: check the owner of the data folder",
+    ),
+    "SQLITE_AUTH": (
+        "access",
+        "the database may not be written: check the owner of the data folder",
+    ),
+    "SQLITE_CANTOPEN": (
+        "access",
+        "the database cannot be opened: check the owner of the data folder",
+    ),
+    "SQLITE_CORRUPT": ("damaged", "the database is damaged: restore it from a backup"),
+    "SQLITE_NOTADB": ("foreign", "the database file is not a database: restore it from a backup"),
+    "SQLITE_IOERR_SHMSIZE": ("full", "the disk is full"),  # a file beside the database cannot grow
+    "SQLITE_IOERR": ("device", "the disk reports an input or output error"),
+    "SQLITE_TOOBIG": ("other", "a row is too large"),
+    "SQLITE_CONSTRAINT": ("other", "the store refuses a row that contradicts the others"),
 }
 
 
@@ -45,7 +58,9 @@ def store_error(error: sqlite3.Error | DBAPIError) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     name = str(getattr(cause, "sqlite_errorname", None) or type(cause).__name__)
     primary = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE is a SQLITE_IOERR
-    return StoreError(f"{_SENTENCES.get(primary, 'the database failed')} ({name})")
+    known = _FAILURES.get(name) or _FAILURES.get(primary)
+    reason, sentence = known or ("other", "the database failed")
+    return StoreError(f"{sentence} ({name})", reason)
 
 
 class DatabaseThreads:

@@ -74,20 +74,26 @@ class SqlStore:
         self._release: Callable[[], None] = lambda: None
 
     @classmethod
-    async def open(cls, path: Path) -> SqlStore:
+    async def open(cls, path: Path, *, migrate: bool = True) -> SqlStore:
         """Open the SQLite file at `path`. Create it or migrate it if necessary.
 
+        Without `migrate`, a database of an older version is an error, and none is created.
         Raises `StoreError`, also for a database that a newer version has used, and does not change
         it then.
         """
         if not database_file.exists(path):
+            if not migrate:
+                raise StoreError(f"{path} does not exist", "damaged")
             await database_file.create(path, _migrate_new)
         database_file.check(path)
         database_file.make_private(path)
         store = cls(database_threads.sqlite_writer(path), database_threads.sqlite_readers(path))
         store._release = database_file.hold(path)
         try:
-            await store._writer.run(migrations.upgrade_existing)
+            if migrate:
+                await store._writer.run(migrations.upgrade_existing)
+            else:
+                await store._readers.run(migrations.require_head)
             await store._readers.run(migrations.verify)
         except BaseException:
             await store.close()
