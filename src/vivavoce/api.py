@@ -22,7 +22,7 @@ from .engines.base import (
     TextToSpeech,
     VoiceRequest,
 )
-from .engines.registry import AdapterRequest, AdapterSpec
+from .engines.registry import AdapterNotUsableError, AdapterRequest, AdapterSpec
 from .engines.resources import AdapterResources
 from .engines.transport_spec import Endpoint, TransportSpec
 from .errors import EngineError
@@ -39,6 +39,7 @@ from .tools.base import ToolContext, ToolRequest, ToolResult, ToolRunner
 __all__ = [
     "BYTES_PER_MS",
     "SAMPLE_RATE",
+    "AdapterNotUsableError",
     "AdapterRequest",
     "AdapterResources",
     "AdapterSpec",
