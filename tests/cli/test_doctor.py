@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import shutil
 import socket
@@ -316,3 +317,15 @@ def test_O2_folder_of_another_user_names_its_owner(data: Path) -> None:
     found = doctor(data, "data folder")["data folder"]
     data.chmod(0o700)
     assert f"Run as its owner ({data.owner()})" in found.fix
+
+
+def test_O3_settings_of_another_file_are_used(data: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        file = tmp_path / "elsewhere.toml"
+        file.write_text(f"[server]\nport = {port}\n")
+        options = ["doctor", "--json", "--data-dir", str(data), "--config", str(file)]
+        done = CliRunner().invoke(app, options)
+    (found,) = (each for each in json.loads(done.stdout) if each["check"] == "server")
+    assert done.exit_code == 5
+    assert f"Another program uses port {port} of 127.0.0.1" in found["message"]

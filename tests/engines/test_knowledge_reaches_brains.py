@@ -141,7 +141,7 @@ def test_K8_knowledge_that_no_brain_reads_is_a_warning(tmp_path: Path) -> None:
     assert 'the brain "openai" does not read knowledge' in str(warning)
     scripted = 'name = "ada"\nengine = "scripted"\n'
     (warning,) = check_assistant(write(tmp_path, scripted, knowledge__a_md="# A\nB.")).warnings
-    assert "does not read these" in warning.message
+    assert "does not read knowledge" in warning.message
 
 
 def test_K3_check_names_what_is_not_used_as_written(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _unused_knowledge(assistant: Assistant, registry: Registry, chunks: int) -> 
     if not chunks:
         return []
     if assistant.engine != "cascade":
-        message = f"the engine {assistant.engine!r} does not read these {chunks} chunks"
+        message = f"the engine {assistant.engine!r} does not read knowledge"
         return [_mistake(assistant, "knowledge", message)]
     brains = {assistant.adapter("brain", language) for language in assistant.languages}
     specs = (registry.get("brain", name) for name in sorted(brains))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 def doctor(
     data_dir: DataDir = None,
     json: JsonOption = False,
+    config: Annotated[Path | None, typer.Option(help="A settings file, vivavoce.toml")] = None,
     spend: Annotated[
         bool, typer.Option("--spend", help="Use providers that may cost money, once each")
     ] = False,
 ) -> None:
     """Check every part of this installation, and what its assistants use."""
     data = data_folder_of(data_dir)
-    results = run(_check(data, settings(data), quiet=json, spend=spend))
+    results = run(_check(data, settings(data, config), quiet=json, spend=spend))
     if json:
         print_json(
             [{"check": r.check, "ok": r.ok, "message": r.message, "fix": r.fix} for r in results]
@@ -55,6 +57,6 @@ async def _check(
 
 def _print(result: CheckResult) -> None:
     mark = "[green]✓[/green]" if result.ok else "[red]✗[/red]"
-    out.print(f"{mark} {result.check:22} {escape_markup(result.message)}")
+    out.print(f"{mark} {result.check:24} {escape_markup(result.message)}")
     if result.fix:
         err.line(f"  → {result.fix}", style="yellow")
