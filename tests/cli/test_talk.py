@@ -135,7 +135,7 @@ def test_file_without_audio_is_a_usage_error(tmp_path: Path) -> None:
     text.write_text("When does the keynote start?")
     status, _, complaint = talk(str(text), "--url", "http://localhost:1")
     assert status == 2
-    assert "not a WAV file" in complaint
+    assert "no recording that can be read" in complaint
 
 
 def test_call_uses_the_requested_language(served: Served) -> None:
@@ -225,15 +225,35 @@ def test_empty_response_is_a_failure() -> None:
     assert asyncio.run(talk_with(story, "--text", "hi"))[0] == FAILED
 
 
-def test_silent_server_times_out(
+def test_F4_recording_without_speech_is_named_at_its_end(
     monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
 ) -> None:
-    """A recording without speech: no turn ends."""
-    monkeypatch.setattr(turns, "ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(turns, "HEARD_WITHIN_S", 0.3)
     silence = tmp_path / "silence.wav"
     with wave.open(str(silence), "wb") as sound:
         sound.setparams((1, 2, 24_000, 0, "NONE", ""))
         sound.writeframes(bytes(48_000))
     status, told, _ = talk(str(silence), "--url", served.url, "--key", key, "--assistant", "echo")
+    assert status == FAILED
+    assert told["error"] == {
+        "code": "no_speech",
+        "message": "Nobody spoke in this recording: the server detected no speech.",
+    }
+
+
+def test_F4_empty_recording_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.raw").write_bytes(b"")
+    status, _, complaint = talk(str(tmp_path / "empty.raw"), "--url", "http://localhost:1")
+    assert status == 2
+    assert "empty.raw: this recording is empty." in complaint
+
+
+def test_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "ANSWER_TIMEOUT_S", 0.3)
+
+    async def story(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    status, told = asyncio.run(talk_with(story, "--text", "hi"))
     assert status == FAILED
     assert told["error"]["code"] == "timeout"

@@ -217,7 +217,10 @@ def test_unreachable_server_exits_with_3(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data", "complaint"),
-    [("notes.txt", b"When does it start?", "not a WAV file"), ("song.mp3", b"ID3", "ffmpeg")],
+    [
+        ("notes.txt", b"When does it start?", "no recording that can be read"),
+        ("song.m4a", b"\0\0\0\x20ftypM4A ", "ffmpeg"),
+    ],
 )
 def test_file_without_audio_is_a_usage_error(
     tmp_path: Path, name: str, data: bytes, complaint: str
@@ -247,7 +250,7 @@ def test_a_broken_recording_is_a_mistake_of_usage(served: Served, tmp_path: Path
     file.write_bytes(b"RIFF\x00\x00\x00\x00WAVEnonsense")
     status, _, told = transcribe(str(file), *here(served))
     assert status == USAGE
-    assert "cannot be read" in told
+    assert "broken.wav: this WAV file ends within its header." in told
 
 
 # Difficult servers

@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Self
 
-from .audio_file import UnsupportedAudioError, pieces
+from .audio_file import pieces
+from .wav import UnsupportedAudioError
 
 READ_AHEAD = 4  # chunks
 
@@ -18,7 +19,7 @@ class AudioSource:
     """A file or pipe as a queue of chunks. `async with`."""
 
     def __init__(self, file: io.BufferedReader, *, live: bool) -> None:
-        """`file`: WAV, or raw PCM16 mono 24 kHz, closed at the end. `live`: reading may wait."""
+        """`file`: a recording, closed at the end. `live`: reading may wait."""
         self._file = file
         self._live = live
         self._thread: threading.Thread | None = None

@@ -70,6 +70,10 @@ class RealtimeClient:
                 raise ConnectionClosedError
             await self._next_change(timeout_s)
 
+    def wake(self) -> None:
+        """Let `until` look at its condition again."""
+        self._changed.set()
+
     async def close(self) -> None:
         """Close the connection and wait for the server's close frame."""
         self._socket.close(1000, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -24,12 +24,14 @@ from .target import target
 from .terminal import err, escape_markup, out
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from .talk_client import TalkClient
 
 
 def talk(
     file: Annotated[
-        str | None, typer.Argument(help="A WAV file to send, or - for standard input")
+        str | None, typer.Argument(help="A recording to send, or - for standard input")
     ] = None,
     text: Annotated[
         str | None,
@@ -128,15 +130,15 @@ def _missing(turn: TalkClient) -> str | None:
 
 def _sound(file: str) -> bytes:
     from . import audio_file
+    from .wav import UnsupportedAudioError
 
+    raw = file == "-" or Path(file).suffix.lower() in RAW
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        if file != "-" and Path(file).suffix.lower() not in RAW and data[:4] != b"RIFF":
-            raise audio_file.UnsupportedAudioError(
-                "not a WAV file; raw PCM16 mono 24 kHz must be named .pcm or .raw"
-            )
-        return audio_file.read(data)
+        if file == "-":
+            return audio_file.one_turn(cast("BufferedReader", sys.stdin.buffer), raw=raw)
+        with Path(file).open("rb") as opened:
+            return audio_file.one_turn(opened, raw=raw)
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
-    except audio_file.UnsupportedAudioError as error:
+    except UnsupportedAudioError as error:
         fail(f"{file}: {error}.", 2)

@@ -29,7 +29,16 @@ from .server_events import (
 from .terminal import err, escape_markup
 
 CHUNK_MS = 20
+HEARD_WITHIN_S = 3.0  # of the end of the audio: until then the server has detected speech
+NOBODY_SPOKE = "Nobody spoke in this recording: the server detected no speech."
 ANSWER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
+_HEARD = frozenset(
+    [
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.committed",
+        "response.output_item.added",
+    ]
+)
 
 
 @dataclass
@@ -48,10 +57,16 @@ class TalkClient:
     first_audio_at: float | None = None
     calls: list[dict[str, str]] = field(default_factory=list)  # tool calls of the response
     failure: str | None = None  # the response's own error message
+    unheard: bool = False  # True if all audio was sent and no speech was detected in it
     asked: bool = False  # True when the turn has begun: earlier responses are greetings
     _types: set[str] = field(default_factory=set)  # types of all events
     _printed: set[str] = field(default_factory=set)  # types of the current run of deltas
     _greetings: set[str | None] = field(default_factory=set)  # ids of responses
+
+    @property
+    def heard_something(self) -> bool:
+        """True if the server has detected speech, or answers without saying so."""
+        return self.status is not None or not self._types.isdisjoint(_HEARD)
 
     def received(self, type: str) -> bool:
         """Return True if an event of this type has arrived."""
@@ -148,9 +163,9 @@ async def _hold(
         await client.until(lambda: turn.status is not None or turn.error is not None)
         return
     async with asyncio.TaskGroup() as tasks:
-        speaking = tasks.create_task(_speak(client, pcm))
+        speaking = tasks.create_task(_speak_and_be_heard(client, turn, pcm))
         try:
-            await client.until(lambda: turn.status is not None)
+            await client.until(lambda: turn.status is not None or turn.unheard)
         finally:
             speaking.cancel()
 
@@ -162,6 +177,18 @@ def _session(*, spoken: bool, aloud: bool) -> dict[str, Any]:
     if not aloud:
         session["output_modalities"] = ["text"]
     return session
+
+
+async def _speak_and_be_heard(client: RealtimeClient, turn: TalkClient, pcm: bytes) -> None:
+    """Send the audio. End the turn if the server found no speech in it."""
+    await _speak(client, pcm)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HEARD_WITHIN_S):
+            await client.until(lambda: turn.heard_something)
+    if not turn.heard_something:
+        turn.error = turn.error or {"code": "no_speech", "message": NOBODY_SPOKE}
+        turn.unheard = True
+        client.wake()
 
 
 async def _speak(client: RealtimeClient, pcm: bytes) -> None:

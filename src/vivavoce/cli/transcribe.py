@@ -7,7 +7,6 @@ import io
 import os
 import signal
 import sys
-import wave
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -55,7 +54,9 @@ def _known(written: str) -> str:
 
 
 def transcribe(
-    file: Annotated[str, typer.Argument(help="A WAV, .pcm or .raw file, or - for standard input")],
+    file: Annotated[
+        str, typer.Argument(help="A recording (WAV, MP3, FLAC, Ogg, .pcm), or - for standard input")
+    ],
     format: Annotated[
         str,
         typer.Option(
@@ -90,6 +91,7 @@ def transcribe(
     if out_file is not None and not out_file.absolute().parent.is_dir():
         fail(f"{out_file} cannot be written: there is no such folder.", USAGE)
 
+    from . import audio_file
     from .audio_source import AudioSource
     from .transcript_writer import TranscriptWriter
     from .transcription_client import TranscriptionClient
@@ -104,7 +106,7 @@ def transcribe(
     async def work() -> str | None:
         async with AudioSource(opened, live=file == "-") as source:
             _stop_by_hand(source)
-            length_ms = _length_ms(file)
+            length_ms = None if file == "-" else audio_file.length_ms(Path(file))
             return await _follow(client, endpoint, source, writer, length_ms)
 
     why = server.visit(work())
@@ -199,6 +201,8 @@ def _fail_because(client: TranscriptionClient, why: str, what: str = "") -> NoRe
 
 def _open(file: str) -> io.BufferedReader:
     """Open the input. A duplicate of standard input may stay open in a waiting thread."""
+    from . import audio_file
+
     if file == "-":
         try:
             return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
@@ -206,24 +210,13 @@ def _open(file: str) -> io.BufferedReader:
             return io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
     try:
         opened = Path(file).open("rb")  # noqa: SIM115  # stays open until the process ends
-        begins = opened.peek(4)[:4]
+        head = opened.peek()[: audio_file.HEAD_BYTES]
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", USAGE)
-    if Path(file).suffix.lower() not in RAW and begins != b"RIFF":
+    if refusal := audio_file.refusal(head, raw=Path(file).suffix.lower() in RAW):
         opened.close()
-        fail(f"{file}: not a WAV file; raw PCM16 mono 24 kHz must be named .pcm or .raw. ffmpeg "
-             "converts other files: ffmpeg -i FILE -ar 24000 -ac 1 -f s16le - | vivavoce "
-             "transcribe -", USAGE)  # fmt: skip
+        fail(f"{file}: {refusal}.", USAGE)
     return opened
-
-
-def _length_ms(file: str) -> int | None:
-    """Return the length of a file; None for standard input."""
-    if file == "-":
-        return None
-    with suppress(wave.Error, EOFError, OSError), wave.open(file) as reader:
-        return int(reader.getnframes() * 1000 / reader.getframerate())
-    return Path(file).stat().st_size // 48
 
 
 def _stop_by_hand(source: AudioSource) -> None:

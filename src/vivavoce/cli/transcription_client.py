@@ -11,12 +11,13 @@ from typing import Any
 
 from ..audio.pcm import duration_ms, silence
 from ..protocol.client import AudioAppend, AudioCommit, SessionUpdate
-from .audio_file import PIECE_MS, UnsupportedAudioError
+from .audio_file import PIECE_MS
 from .audio_source import AudioSource
 from .common import TAIL_MS
 from .realtime_client import ConnectionClosedError, RealtimeClient, ServerEndpoint, connected
 from .server_events import Error, decode
 from .transcript_log import TranscriptLog
+from .wav import UnsupportedAudioError
 
 ANSWER_TIMEOUT_S = 60.0  # without an event from a server that owes us one
 AWAITED = 8  # utterances that may wait for their transcript before more audio is sent
