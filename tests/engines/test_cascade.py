@@ -306,6 +306,20 @@ def test_S1_a_voice_gets_words_and_the_transcript_stays_as_it_was_written() -> N
     assert "".join(word.text for e in said for word in e.words) == MARKS
 
 
+def test_S4_voice_that_cannot_read_numbers_gets_words() -> None:
+    text = "It is 8:00. It costs $3.50."
+    tts = FakeTts(chunks=2)
+    cascade = Cascade(FakeStt(), FakeBrain([text]), tts, language="en", numbers_as_words=True)
+    said = [
+        e for _, e in emitted(FakeBrain([text]), cascade=cascade)[0] if isinstance(e, OutputChunk)
+    ]
+    assert [each.strip() for each in tts.spoken] == [
+        "It is eight o'clock.", "It costs three dollars and fifty cents.",
+    ]  # fmt: skip
+    assert "".join(e.text for e in said) == text
+    assert "".join(word.text for e in said for word in e.words) == text
+
+
 def test_S2_a_piece_without_a_letter_or_digit_is_no_request() -> None:
     class Strict(FakeTts):
         async def speak(self, text: str, voice: VoiceRequest) -> AsyncGenerator[AudioChunk, None]:

@@ -22,12 +22,14 @@ import uvloop
 from numpy.typing import NDArray  # noqa: TC002
 
 import vivavoce
-from vivavoce.audio.pcm import SAMPLE_RATE
+from vivavoce.audio.pcm import SAMPLE_RATE, duration_ms
 from vivavoce.engines.base import VoiceRequest
 from vivavoce.engines.boundary import contained
+from vivavoce.engines.builtin.espeak import tts as espeak_spec
 from vivavoce.engines.tts import espeak
 from vivavoce.engines.tts.espeak import Espeak
 from vivavoce.errors import EngineError
+from vivavoce.text.spoken import SpokenText
 
 from ..support.processes import children
 from ..support.real_time import live
@@ -456,3 +458,31 @@ def test_our_package_does_not_import_the_other_licence() -> None:
     theirs = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     assert "import vivavoce" not in theirs
     assert "from vivavoce" not in theirs
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "words"),
+    [
+        ("en", "It starts at 8:00.", "It starts at eight o'clock."),
+        ("it", "Comincia alle 8:30.", "Comincia alle otto e trenta."),
+        ("es", "Cuesta 3,50 €.", "Cuesta tres euros con cincuenta."),
+    ],
+)
+def test_S4_espeak_speaks_a_number_as_its_words(language: str, written: str, words: str) -> None:
+    """The sound is that of the words, and the words of the transcript are those of the text."""
+    assert not espeak_spec.reads_numbers
+
+    async def story(speaker: Espeak) -> None:
+        sound, heard = b"", ""
+        sentence = SpokenText(language).read(written)
+        voice = VoiceRequest(name="marin", language=language)
+        async for piece in speaker.speak(sentence.text, voice):
+            sound += piece.pcm
+            heard += "".join(sentence.written(word.text) for word in piece.words)
+        assert heard + sentence.rest() == written
+        by_words = await say(speaker, words, language=language)
+        by_digits = await say(speaker, written, language=language)
+        assert abs(duration_ms(sound) - duration_ms(by_words)) <= 20
+        assert abs(duration_ms(sound) - duration_ms(by_digits)) > 60
+
+    with_espeak(story)

@@ -109,6 +109,7 @@ class Adapters:
             language=language,
             on_stage=on_stage,
             retriever=await self._retriever(assistant, language),
+            numbers_as_words=not self._chosen("tts", assistant, language).reads_numbers,
         )
 
     async def _retriever(self, assistant: Assistant, language: str) -> Retriever | None:
@@ -211,7 +212,7 @@ class Adapters:
                 if spec.installed():
                     await spec.preload(self._request(spec, assistant, language))
             await self._retriever(assistant, language)
-            await asyncio.to_thread(SpokenText().read, "*Hello.*")  # 60 ms, once
+            await asyncio.to_thread(SpokenText(language).read, "*Hello* 1.")  # 0.1 s, once
         await self.end_of_turn_model()
 
     def chosen(

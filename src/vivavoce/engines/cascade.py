@@ -99,8 +99,13 @@ class Cascade:
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
         retriever: Retriever | None = None,
+        numbers_as_words: bool = False,
     ) -> None:
-        """Compose the stages. `retriever` searches the assistant's knowledge before each answer."""
+        """Compose the stages. `retriever` searches the assistant's knowledge before each answer.
+
+        `numbers_as_words`: the voice cannot read numbers, so that it gets words for them.
+        """
+        self._numbers = language if numbers_as_words else None
         self._retriever = retriever
         self._scribe = TranscribeOnlyEngine(stt, language=language, on_stage=on_stage)
         self._brain = brain
@@ -217,7 +222,7 @@ class Cascade:
         output = request.config.audio.output
         voice = VoiceRequest(name=output.voice, speed=output.speed, language=self._language)
         first: _First | None = None
-        spoken = SpokenText()
+        spoken = SpokenText(self._numbers)
         while (piece := await written.get()) is not None:
             if isinstance(piece, FunctionCall):
                 await speaking.put(piece)

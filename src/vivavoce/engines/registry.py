@@ -119,6 +119,9 @@ class AdapterSpec(Generic[A]):
     it itself (`own`), or not at all (`unused`)."""
     voices: frozenset[str] | None = None
     """The voices of a `tts` adapter. None: any name."""
+    reads_numbers: bool = True
+    """False if a `tts` adapter gets words for numbers, times, prices and dates, because it reads
+    `8:00` digit by digit."""
     notices: tuple[Notice, ...] = ()
     """What people should know before they talk with it."""
     missing: tuple[Notice, ...] = ()

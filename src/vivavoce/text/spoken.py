@@ -13,6 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from . import verbalize
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
@@ -40,6 +42,7 @@ _ADDRESS = re.compile(
 _LEFT = re.compile(
     r"\*{2,}|_{2,}|~{2,}|`+|(?<!\S)[*_](?=\w)|(?<=[^\W\d_])[*_](?!\S)|(?<=[.!?,;:])[*_](?!\S)"
 )
+_WITH_NUMBERS = re.compile(r"[\d@½⅓⅔¼¾]")
 _BLANKS = re.compile(r"[ \t]{2,}")
 
 
@@ -81,19 +84,24 @@ class SpokenSentence:
 class SpokenText:
     """Translate the sentences of one response, in order. Reasoning may extend over several."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: str | None = None) -> None:
+        """`numbers`: the language in which numbers become words. None: they stay digits."""
+        self._numbers = numbers
         self._reasoning = False
         self._code = False
         self._line_begins = True
 
     def read(self, sentence: str) -> SpokenSentence:
         plain = not self._reasoning and not self._code
-        if plain and not _WRITTEN_ONLY.search(sentence):
+        numbers = self._numbers is not None and _WITH_NUMBERS.search(sentence) is not None
+        if plain and not numbers and not _WRITTEN_ONLY.search(sentence):
             self._line_begins = sentence.endswith("\n")
             return SpokenSentence(sentence, sentence, range(1, len(sentence) + 1))
         mapped = _Mapped(sentence)
         self._drop_reasoning(mapped)
         self._drop_marks(mapped)
+        if numbers and self._numbers is not None:
+            mapped.edit([*verbalize.edits(mapped.text, self._numbers)])
         self._line_begins = sentence.endswith("\n")
         return SpokenSentence(sentence, mapped.text, mapped.ends)
 

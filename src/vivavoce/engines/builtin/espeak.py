@@ -55,6 +55,7 @@ tts = AdapterSpec(
     make=_make,
     preload=_preload,
     installed=_is_installed,
+    reads_numbers=False,
     voices=frozenset(espeak.Espeak.voices),
     missing=(NO_VOICE,),
 )
