@@ -483,6 +483,7 @@ def test_S4_espeak_speaks_a_number_as_its_words(language: str, written: str, wor
         by_words = await say(speaker, words, language=language)
         by_digits = await say(speaker, written, language=language)
         assert abs(duration_ms(sound) - duration_ms(by_words)) <= 20
-        assert abs(duration_ms(sound) - duration_ms(by_digits)) > 60
+        if language == "en":  # where espeak reads most of them digit by digit
+            assert abs(duration_ms(sound) - duration_ms(by_digits)) > 60
 
     with_espeak(story)

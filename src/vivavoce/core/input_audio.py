@@ -6,7 +6,8 @@
     clear ────────────────────────────────────────────────────────────► the turn is discarded
 
 The item's id is known before the turn starts, and is the same in all events about the turn. Between
-turns the buffer keeps only the pre-roll of the next one. During a turn, audio goes straight to the
+turns the buffer keeps only the pre-roll of the next one, which may begin in the silence that ended
+the turn before. During a turn, audio goes straight to the
 recogniser, and to `audio_cache` for clients that retrieve the item. If a model scores the end of
 turns, it receives the last seconds of the turn at each pause.
 """
@@ -60,6 +61,7 @@ class InputAudioBuffer:
         self._buffered_bytes = 0  # received since the last commit
         self._listened_bytes = 0  # of this turn, sent to the recogniser
         self._pre_roll = bytearray()  # audio before a turn that belongs to it
+        self._turn_end = bytearray()  # the last audio of this turn: the next one may begin in it
         self._listening = False  # does the recogniser have this item?
         self._known: Transcribed | NotTranscribed | None = (
             None  # a result before the end of the turn
@@ -135,9 +137,11 @@ class InputAudioBuffer:
             self._audio_cache.add(self.item_id, received.pcm)
             self._remember(received.pcm)
             self._effects.request(do.ListenTo(self.item_id, received.pcm))
+            self._keep_turn_end(received.pcm)
         else:
             self._pre_roll += received.pcm
         if self._turns is None:
+            self._drop_turn_before()
             self._listen()
             return
         levels = received.levels or (0.0,) * len(received.probabilities)
@@ -159,16 +163,20 @@ class InputAudioBuffer:
             case Started(at_ms=at_ms):
                 self._announced = True
                 self._effects.send(server.SpeechStarted(audio_start_ms=at_ms, item_id=self.item_id))
-                del self._pre_roll[: (at_ms - self.received_ms) * audio.BYTES_PER_MS]
+                from_ms = turns.pre_roll_from_ms - self.received_ms
+                del self._pre_roll[: from_ms * audio.BYTES_PER_MS]
                 self._listen()
                 yield boundary
             case Stopped(at_ms=at_ms):
                 self._effects.send(server.SpeechStopped(audio_end_ms=at_ms, item_id=self.item_id))
+                turn_end = bytes(self._turn_end)
                 if self._quota.full:
                     self.clear()
+                    self._pre_roll += turn_end
                     self._effects.send_error(self._quota.no_room())
                 else:
                     self.commit()
+                    self._pre_roll += turn_end
                     yield boundary
             case None if turns.silent_ms == JUDGED_AFTER_MS and self._recent:
                 self._effects.request(
@@ -176,6 +184,18 @@ class InputAudioBuffer:
                 )
             case None:
                 pass
+
+    def _keep_turn_end(self, pcm: bytes | bytearray) -> None:
+        if self._turns is None:
+            self._turn_end.clear()
+            return
+        self._turn_end += pcm
+        keep_ms = self._turns.rules.padding_ms + 3 * audio.FRAME_MS
+        del self._turn_end[: -(keep_ms * audio.BYTES_PER_MS + len(pcm))]
+
+    def _drop_turn_before(self) -> None:
+        """Keep only what was received since the last commit: no turn was detected in it."""
+        del self._pre_roll[: max(0, len(self._pre_roll) - self._buffered_bytes)]
 
     def _remember(self, pcm: bytes | bytearray) -> None:
         if (
@@ -193,6 +213,7 @@ class InputAudioBuffer:
             self._audio_cache.add(self.item_id, bytes(self._pre_roll))
             self._remember(self._pre_roll)
             self._request_listening(self.item_id, bytes(self._pre_roll))
+            self._keep_turn_end(self._pre_roll)
             self._pre_roll.clear()
 
     def _request_listening(self, item_id: str, sound: bytes, law: g711.Law | None = None) -> None:
@@ -208,6 +229,8 @@ class InputAudioBuffer:
 
     def commit(self) -> None:
         """Make an item of the audio in the buffer, and expect its transcript."""
+        if not self._listening:
+            self._drop_turn_before()
         self._listen()
         item_id, ms = self.item_id, self._listened_bytes // audio.BYTES_PER_MS
         self._effects.request(do.ListenEnd(item_id))
@@ -325,6 +348,7 @@ class InputAudioBuffer:
         self._known = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()
+        self._turn_end.clear()
         self._recent.clear()
         if self._turns is not None:
             self._turns.rest()
