@@ -160,7 +160,7 @@ def test_F1_missing_audio_is_named_with_its_length(warned: list[str]) -> None:
 
 
 def test_F1_compressed_audio_that_is_cut_is_heard_to_its_end() -> None:
-    """What is missing is named: by a warning, or by the reason after the audio."""
+    """Yield the audio that is there, then raise the reason."""
     whole = encoded("FLAC")
     heard: list[bytes] = []
     pieces = audio_file.pieces(io.BytesIO(whole[: len(whole) // 2]))
@@ -211,7 +211,7 @@ def test_F2_encoding_is_read_from_a_file_and_from_a_pipe(name: str, warned: list
     assert warned == []
 
 
-def test_F2_mp3_is_told_from_raw_audio_that_begins_alike() -> None:
+def test_F2_raw_audio_that_begins_as_mp3_stays_raw() -> None:
     mp3 = encoded("MP3", "MPEG_LAYER_III")
     assert mp3[0] == 0xFF
     raw = mp3[:4] + PCM
@@ -219,7 +219,7 @@ def test_F2_mp3_is_told_from_raw_audio_that_begins_alike() -> None:
     assert audio_file.refusal(mp3[:4096], raw=False) is None
 
 
-def test_F2_floats_that_are_no_numbers_are_silence_and_loud_ones_are_clipped() -> None:
+def test_F2_invalid_floats_are_silence_and_loud_ones_are_clipped() -> None:
     values = np.array([np.nan, np.inf, -np.inf, 1e300, -2.0, 0.5], "<f8")
     pcm = audio_file.read(riff(format_chunk(3, bits=64), chunk(b"data", values.tobytes())))
     assert np.frombuffer(pcm, "<i2").tolist() == [0, 32_767, -32_768, 32_767, -32_768, 16_384]

@@ -1,4 +1,4 @@
-"""Where the audio of a turn begins after a pause that just ended the turn before.
+"""Measure where the audio of a turn begins after a pause that just ended the turn before.
 
 The frames of a soft first sound score low, and the client's audio comes in pieces that have more
 than one frame. Recordings of people, the real voice detector, and pauses from 580 to 740 ms.
@@ -44,7 +44,7 @@ def speech(name: str) -> bytes:
 
 
 def in_a_room(pcm: bytes) -> bytes:
-    """Add a noise so soft that nobody hears it, so that each place in the audio is unique."""
+    """Add soft noise, which makes each place in the audio unique."""
     samples = np.frombuffer(pcm, "<i2")
     noisy = samples.astype(np.int32) + np.random.default_rng(1).integers(-8, 9, len(samples))
     return noisy.clip(-32768, 32767).astype("<i2").tobytes()

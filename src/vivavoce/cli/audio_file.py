@@ -264,7 +264,7 @@ def _as_pcm(blocks: Iterator[Frames], rate: int) -> Iterator[bytes]:
 
 
 def _pcm16(block: Frames) -> bytes:
-    """Mix and round. Floats may be no numbers, or infinite."""
+    """Mix and round. Floats may be NaN or infinite."""
     numbers = np.clip(np.nan_to_num(block), -LOUDEST, LOUDEST)
     return np.clip(np.rint(mono(numbers) * 32_768), -32_768, 32_767).astype("<i2").tobytes()
 

@@ -1,8 +1,8 @@
 """Read WAV from a file or a pipe, in order and without seeking.
 
 A recorder that was killed leaves a data size of 0, and one that writes into a pipe cannot know it.
-Then the audio extends to the end. `soundfile` cannot read a pipe, and ends at the size that it is
-told, so this module reads the header and the encodings that are a table or a scale.
+Then the audio extends to the end. `soundfile` cannot read a pipe, and it believes the size. So this
+module reads the header, and the encodings that need only a table or a scale.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEAST_HZ, MOST_HZ = 4_000, 768_000
 MOST_CHANNELS = 32
 OPEN_END = 0x7FFF_0000  # recorders write a size near 2 or 4 GiB into a pipe
 
-Read = Callable[[int], bytes]  # waits for so many bytes; fewer are the end
+Read = Callable[[int], bytes]  # waits for all of these bytes, and returns fewer only at the end
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # of a subformat, behind its number
@@ -54,7 +54,7 @@ class WavFormat:
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """What stands before the audio."""
+    """Describe the audio that follows the header."""
 
     format: WavFormat
     data_bytes: int | None  # None: to the end of the file

@@ -1,7 +1,7 @@
 """Write numbers, times, prices, ranges, dates, units and e-mail addresses as words.
 
 A voice that speaks by rules reads `8:00` as "eight zero zero". `edits` finds what has digits in a
-sentence, the longest form first, and returns its words. What it does not know stays as it is.
+sentence, the longest form first, and returns its words. Any other part stays as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def edits(text: str, language: str) -> Iterator[Edit]:
 
 
 def _numbers(match: Found, language: NumberLanguage) -> Iterator[Edit]:
-    """Yield the numbers of a form that turned out to be none, such as 25:99."""
+    """Yield the numbers of a form that is not valid, such as 25:99."""
     for part in re.finditer(r"\d+", match.group()):
         start = match.start() + part.start()
         yield start, start + len(part.group()), _integer(part.group(), language)
@@ -371,7 +371,7 @@ def _stop(match: Found) -> str:
 
 
 def _time(hour: str, minute: str, half: str | None, language: NumberLanguage) -> str | None:
-    """Return a time of day. `half`: am or pm as written; "" leaves it out; None: 24 hours."""
+    """Return a time of day. `half`: am or pm as written, "" to leave it out. None: 24 hours."""
     h, m = int(hour), int(minute)
     if h > 24 or m > 59 or (h == 24 and m):
         return None
