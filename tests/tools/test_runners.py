@@ -140,6 +140,7 @@ class Stop(BaseException):
     "error",
     [
         ValueError(SECRET), RecursionError(SECRET), MemoryError(SECRET), SystemExit(SECRET),
+        KeyboardInterrupt(SECRET),
         Stop(SECRET), asyncio.CancelledError(SECRET), GeneratorExit(SECRET), StopIteration(SECRET),
         TimeoutError(SECRET), ExceptionGroup(SECRET, [ValueError(SECRET)]),
         UnicodeEncodeError("utf-8", SECRET, 0, 1, SECRET),
@@ -189,6 +190,28 @@ def test_an_output_of_a_subclass_of_str_is_a_plain_text() -> None:
     for text in ("plain", "più"):
         result = run(returns(ToolResult(Markup(text))))
         assert (type(result.output), result.output) == (str, text)
+
+
+class Mute(EngineError):
+    """An error that cannot say anything."""
+
+    def __str__(self) -> str:
+        raise ValueError(SECRET)
+
+
+@pytest.mark.parametrize("error", [Mute("x"), ExceptionGroup("x", [Mute("x")])])
+def test_an_error_that_cannot_be_read_is_a_failure_as_any_other(error: Exception) -> None:
+    def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise error
+
+    assert error_of(run(Odd(fail))) == "The tool failed."
+
+
+def test_a_tool_cannot_make_its_output_large_by_an_error() -> None:
+    def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
+        raise EngineError("é" * 1_000_000)
+
+    assert error_of(run(Odd(fail))) == "é" * 1000
 
 
 @pytest.mark.parametrize(
@@ -270,6 +293,8 @@ def test_an_output_that_is_too_large_is_refused_by_its_bytes() -> None:
     assert run(returns(ToolResult(allowed)), output_bytes=100) == ToolResult(allowed)
     error = error_of(run(returns(ToolResult(allowed + "x")), output_bytes=100))
     assert error == "The output of the tool has 101 bytes. At most 100 are allowed."
+    error = error_of(run(returns(ToolResult("é" * 101)), output_bytes=100))
+    assert error == "The output of the tool has more than 100 bytes."
 
 
 @pytest.mark.parametrize(
@@ -339,7 +364,8 @@ def test_two_tools_of_one_name_are_a_mistake(reserved: frozenset[str]) -> None:
 @pytest.mark.parametrize(
     "specs",
     [
-        ValueError(SECRET), SystemExit(1), None, [LOOKUP], ("lookup",), (LOOKUP,) * 129,
+        ValueError(SECRET), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(),
+        None, [LOOKUP], ("lookup",), (LOOKUP,) * 129,
         (ToolSpec(name="two words"),), (ToolSpec(name="x" * 65),), (ToolSpec(name=""),),
         (ToolSpec(name="x", description="\ud800"),),
         (ToolSpec(name="x", parameters={"a": object()}),),

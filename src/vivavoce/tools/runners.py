@@ -27,6 +27,8 @@ log = logging.getLogger("vivavoce.tools")
 TIMEOUT_S = 30.0
 OUTPUT_BYTES = 64 * 1024
 PROGRESS_CHARACTERS = 300
+ERROR_CHARACTERS = 1000  # of a message that a tool raises
+FAILED = "The tool failed."
 STOPPING_S = 1.0  # for a runner to stop after it was cancelled
 SPECS = 128  # of one runner
 SPEC_BYTES = 64 * 1024  # of one tool, as JSON
@@ -105,11 +107,14 @@ class ToolRunners:
         except Exception as error:
             log.error("tool_failed", extra=about | describe(error))
             meant = [each for each in leaves(error) if isinstance(each, EngineError)]
-            return self._told(meant[0]) if meant else failed("The tool failed.")
+            return self._told(meant[0]) if meant else failed(FAILED)
 
     def _told(self, error: EngineError) -> ToolResult:
         """Return the words of an error, cut to the size of an output."""
-        text = printable(str(error))[: self._limits.output_bytes]
+        try:
+            text = printable(str(error)[:ERROR_CHARACTERS])
+        except Exception:  # code of any package runs here
+            return failed(FAILED)
         while len((result := failed(text)).output.encode()) > self._limits.output_bytes and text:
             text = text[: len(text) // 2]  # JSON writes some characters in several bytes
         return result
@@ -118,12 +123,12 @@ class ToolRunners:
         """Return a result that every encoder can carry. Raises `TypeError` for another type."""
         if not isinstance(result, ToolResult) or not isinstance(result.output, str):
             raise TypeError("a ToolResult expected")
+        most = self._limits.output_bytes
+        if len(result.output) > most:  # so nothing of hundreds of megabytes is encoded
+            return failed(f"The output of the tool has more than {most} bytes.")
         output = printable(result.output)
-        if (size := len(output.encode())) > self._limits.output_bytes:
-            return failed(
-                f"The output of the tool has {size} bytes. At most {self._limits.output_bytes} "
-                "are allowed."
-            )
+        if (size := len(output.encode())) > most:
+            return failed(f"The output of the tool has {size} bytes. At most {most} are allowed.")
         return ToolResult(output, bool(result.failed))
 
     def _found(self, context: ToolContext) -> dict[str, tuple[ToolSpec, ToolRunner]]:
@@ -196,11 +201,14 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 async def _without_exit(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work. A tool that calls `sys.exit` must not end the server."""
+    """Await the work. No tool ends the server, neither by `sys.exit` nor by `KeyboardInterrupt`.
+
+    Ctrl-C raises nothing here: it is a signal that the server handles.
+    """
     try:
         return await work
-    except SystemExit as error:
-        raise RuntimeError("the work called sys.exit") from error
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError("the work tried to end the server") from error
 
 
 def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -209,7 +217,7 @@ def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
         specs = runner.specs(context)
         if not isinstance(specs, tuple) or len(specs) > SPECS or not all(map(_is_valid, specs)):
             raise TypeError("a tuple of valid ToolSpecs expected")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # `specs` is no coroutine, so nobody cancels it
         about = {"call": context.call_id, "assistant": context.assistant}
         log.error("tools_not_valid", extra=about | {"adapter": _type(runner)} | describe(error))
         raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None
@@ -245,5 +253,5 @@ class _Reporting:
 
     async def report(self, text: str) -> None:
         if not self.over and isinstance(text, str):
-            await self._context.report(printable(text)[:PROGRESS_CHARACTERS])
+            await self._context.report(printable(text[:PROGRESS_CHARACTERS]))
         await asyncio.sleep(0)  # a tool that reports in a loop lets others run
