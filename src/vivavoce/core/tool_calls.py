@@ -2,7 +2,8 @@
 
 The server makes calls of its own tools, and starts another response with their outputs. All other
 calls are the client's: it adds the outputs and asks for the response itself (protocol §4.6). No
-client can add a call of a server's tool, or the output of one.
+client can add a call of a server's tool, or the output of one, neither to the conversation nor to
+the input of a response that becomes a part of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import InvalidRequest
+from ..protocol.client import ContextItem
 from ..protocol.config import FunctionTool, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item
 from .types import ToolSpec
@@ -40,27 +42,32 @@ class ServerToolCalls:
         if isinstance(item, FunctionCall) and item.name in self.names:
             self._ids.add(item.call_id)
 
-    def refuse_forged(self, item: Item) -> None:
+    def refuse_forged(self, item: ContextItem, place: str = "item") -> None:
         """Raise `InvalidRequest` if a client adds an item that only the server may add."""
         match item:
             case FunctionCall(name=name):
-                self.refuse_call(name)
+                self.refuse_call(name, place)
             case FunctionOutput(call_id=call_id):
-                self.refuse_output(call_id)
+                self.refuse_output(call_id, place)
             case _:
                 pass
 
-    def refuse_call(self, name: str) -> None:
+    def refuse_forged_input(self, items: Iterable[ContextItem]) -> None:
+        """Raise `InvalidRequest` if the input of a response has such an item."""
+        for index, item in enumerate(items):
+            self.refuse_forged(item, f"response.input[{index}]")
+
+    def refuse_call(self, name: str, place: str = "item") -> None:
         """Raise `InvalidRequest` if a client's call names a tool of the server."""
         if name in self.names:
             message = "Only the assistant can call this tool."
-            raise InvalidRequest("invalid_value", message, "item.name")
+            raise InvalidRequest("invalid_value", message, f"{place}.name")
 
-    def refuse_output(self, call_id: str) -> None:
+    def refuse_output(self, call_id: str, place: str = "item") -> None:
         """Raise `InvalidRequest` if a client's output answers a call that the server makes."""
         if call_id in self._ids:
             message = "The server itself answers this tool call."
-            raise InvalidRequest("invalid_value", message, "item.call_id")
+            raise InvalidRequest("invalid_value", message, f"{place}.call_id")
 
 
 class PendingToolCalls:

@@ -128,16 +128,20 @@ class RelayTools:
 
     def refuse_forged(self, event: object) -> None:
         """Raise `InvalidRequest` if a client adds a call of a server's tool, or its output."""
-        item = _added_item(event)
         try:
-            match item.get("type"), item.get("name"), item.get("call_id"):
-                case "function_call", str(name), _:
-                    self._calls.refuse_call(name)
-                case "function_call_output", _, str(call_id):
-                    self._calls.refuse_output(call_id)
+            self._refuse_forged(_added_item(event), "item")
+            for index, item in enumerate(_response_input(event)):
+                self._refuse_forged(item, f"response.input[{index}]")
         except InvalidRequest as error:
             error.event_id = _event_id(event)
             raise
+
+    def _refuse_forged(self, item: object, place: str) -> None:
+        match item:
+            case {"type": "function_call", "name": str(name)}:
+                self._calls.refuse_call(name, place)
+            case {"type": "function_call_output", "call_id": str(call_id)}:
+                self._calls.refuse_output(call_id, place)
 
     def holds(self, frame: HeldFrame, event: object) -> bool:
         """Note a client's event. Return True if it must wait until all outputs are known."""
@@ -216,6 +220,15 @@ def _added_item(event: object) -> dict[str, object]:
         return {}
     item = event.get("item")
     return item if isinstance(item, dict) else {}
+
+
+def _response_input(event: object) -> list[object]:
+    """Return the input of a response that becomes a part of the conversation."""
+    match event:
+        case {"type": "response.create", "response": {"input": list(items)}}:
+            return [] if _out_of_band(event) else items
+        case _:
+            return []
 
 
 def _out_of_band(event: dict[str, object]) -> bool:
