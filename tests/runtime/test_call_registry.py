@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -173,6 +173,47 @@ def test_shutdown_waits_for_every_call_and_cancels_those_that_do_not_end(make: M
 
     live(story())
     assert ends == ["cancelled"]
+
+
+@every_registry
+def test_shutdown_leaves_a_task_behind_that_ignores_its_cancellation(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        ends = asyncio.Event()
+
+        async def stubborn() -> None:
+            while not ends.is_set():
+                with suppress(asyncio.CancelledError):
+                    await ends.wait()
+
+        async with make() as registry:
+            registry.spawn(stubborn(), "pigeon")
+            await asyncio.sleep(0)
+        assert now() == POLITE_S + GONE_WITHIN_S
+        ends.set()
+        await asyncio.sleep(0)
+
+    live(story())
+    assert [(r.getMessage(), vars(r)["task"]) for r in caplog.records] == [
+        ("task_left_behind", "pigeon")
+    ]
+
+
+@every_registry
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_no_task_ends_the_server(
+    make: Make, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave() -> None:
+        raise error
+
+    async def story() -> None:
+        async with make() as registry:
+            await registry.spawn(leave(), "pigeon")
+
+    live(story())
+    assert caplog.messages == ["call_failed"]
 
 
 @every_registry

@@ -199,7 +199,7 @@ class Mute(EngineError):
         raise ValueError(SECRET)
 
 
-@pytest.mark.parametrize("error", [Mute("x"), ExceptionGroup("x", [Mute("x")])])
+@pytest.mark.parametrize("error", [MuteError("x"), ExceptionGroup("x", [MuteError("x")])])
 def test_an_error_that_cannot_be_read_is_a_failure_as_any_other(error: Exception) -> None:
     def fail(request: ToolRequest, context: ToolContext) -> ToolResult:
         raise error

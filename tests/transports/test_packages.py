@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from vivavoce import config
 from vivavoce.app.transports import START_WITHIN_S, STOP_WITHIN_S, open_transports
@@ -129,6 +129,11 @@ FAILURES = {
         ["started", "stopped"],
     ),
     "it exits": (Loft(make_fails=SystemExit("a secret")), "cannot start: SystemExit", []),
+    "start exits": (
+        Loft(start_fails=KeyboardInterrupt("a secret"), stop_fails=SystemExit("a secret")),
+        "cannot start: KeyboardInterrupt",
+        ["started", "stopped"],
+    ),
     "its own task was cancelled": (
         Loft(start_fails=asyncio.CancelledError("a secret")),
         "cannot start: CancelledError",
@@ -245,6 +250,28 @@ def test_every_mistake_in_the_settings_of_transports_has_its_key() -> None:
     assert lines[0].endswith('(did you mean "pigeon"?)')
     keys = [line.partition(": ")[2].partition(": ")[0] for line in lines[1:]]
     assert keys == ["transports.pigeon.birds", "transports.pigeon.brids"]
+
+
+class Moody(BaseModel):
+    """A table whose own check fails."""
+
+    birds: int = 2
+
+    @field_validator("birds", mode="wrap")
+    @classmethod
+    def _check(cls, value: object, _: object) -> int:
+        raise RuntimeError("a secret")
+
+
+@pytest.mark.parametrize("model", [Moody, None])
+def test_a_table_that_a_package_cannot_check_is_a_mistake(model: type[BaseModel] | None) -> None:
+    spec = TransportSpec(name="pigeon", make=Loft().make, settings_model=model)  # type: ignore[arg-type]
+    found = Registry({}, {}, {"pigeon": spec})
+    with pytest.raises(ConfigError) as caught:
+        found.check(settings(pigeon={"birds": 1}), "vivavoce.toml")
+    (mistake,) = caught.value.mistakes
+    kind = "RuntimeError" if model else "AttributeError"
+    assert str(mistake) == f"vivavoce.toml: transports.pigeon: cannot be checked: {kind}"
 
 
 def test_required_is_true_or_false(tmp_path: Path) -> None:

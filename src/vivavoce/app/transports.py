@@ -22,7 +22,7 @@ log = logging.getLogger("vivavoce.transports")
 
 START_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
-FAILURES = (Exception, SystemExit, asyncio.CancelledError)
+FAILURES = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
 """What a package may raise: it may exit, or await a task of its own that was cancelled."""
 
 

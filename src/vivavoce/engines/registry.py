@@ -225,6 +225,9 @@ def _mistakes(section: str, spec: AnySpec, settings: Settings, file: str) -> Ite
         for each in error.errors(include_url=False, include_input=False):
             key = ".".join([section, spec.name, *map(str, each["loc"])])
             yield Mistake(file, key, None, each["msg"])
+    except Exception as error:  # code of any package runs here
+        message = f"cannot be checked: {type(error).__name__}"
+        yield Mistake(file, f"{section}.{spec.name}", None, message)
 
 
 @cache

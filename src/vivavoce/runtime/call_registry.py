@@ -69,7 +69,7 @@ class InProcessCallRegistry:
     async def _guard(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
-        except Exception as bug:  # the last line of defence: other calls go on
+        except (Exception, SystemExit, KeyboardInterrupt) as bug:  # other calls go on
             log_failure(log, "call_failed", bug, call=name)
 
     def add(self, call: LiveCall) -> None:
@@ -188,7 +188,10 @@ class InProcessCallRegistry:
             self.spawn(self._end_all(), "leaving")
 
     async def shutdown(self) -> None:
-        """End all calls with 1012, and wait for them; those that do not end are cancelled."""
+        """End all calls with 1012, and wait for them; those that do not end are cancelled.
+
+        A task of another package may ignore that. Nothing waits longer for it.
+        """
         self.shutting_down = True
         await self._end_all()
         if self._tasks:
@@ -196,7 +199,9 @@ class InProcessCallRegistry:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
+                _, left = await asyncio.wait(late, timeout=GONE_WITHIN_S)
+                for task in left:
+                    log.error("task_left_behind", extra={"task": task.get_name()})
 
     async def _end_all(self) -> None:
         await self._end(list(self._calls.values()), CloseCode.SERVICE_RESTART, "service restart")
