@@ -192,7 +192,7 @@ def test_an_output_of_a_subclass_of_str_is_a_plain_text() -> None:
         assert (type(result.output), result.output) == (str, text)
 
 
-class Mute(EngineError):
+class MuteError(EngineError):
     """An error that cannot say anything."""
 
     def __str__(self) -> str:

@@ -45,7 +45,7 @@ class ToolContext:
     report: Callable[[str], Awaitable[None]] = ignore_progress
 
     async def progress(self, text: str) -> None:
-        """Report in one sentence what the tool has done so far. No client delays this."""
+        """Report in one sentence the progress of the tool. It never waits for a client."""
         await self.report(text)
 
 

@@ -217,7 +217,7 @@ def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
         specs = runner.specs(context)
         if not isinstance(specs, tuple) or len(specs) > SPECS or not all(map(_is_valid, specs)):
             raise TypeError("a tuple of valid ToolSpecs expected")
-    except BaseException as error:  # `specs` is no coroutine, so nobody cancels it
+    except BaseException as error:  # a synchronous `specs` cannot be cancelled
         about = {"call": context.call_id, "assistant": context.assistant}
         log.error("tools_not_valid", extra=about | {"adapter": _type(runner)} | describe(error))
         raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None

@@ -231,9 +231,12 @@ def _response_input(event: object) -> list[object]:
             return []
 
 
-def _out_of_band(event: dict[str, object]) -> bool:
-    options = event.get("response")
-    return isinstance(options, dict) and options.get("conversation") == "none"
+def _out_of_band(event: object) -> bool:
+    match event:
+        case {"response": {"conversation": "none"}}:
+            return True
+        case _:
+            return False
 
 
 def _event_id(event: object) -> str | None:
