@@ -1,6 +1,6 @@
 // Reconnecting: how long to wait before the next attempt, and after how many attempts to give up.
 
-import { type CallError, callError, isBusy } from "./errors";
+import { busyCode, type CallError, callError, isBusy } from "./errors";
 import type { ErrorBody } from "./protocol";
 
 const FIRST_DELAY_MS = 400;
@@ -25,10 +25,10 @@ export function nextAttempt(
 ): NextAttempt {
   const message = error?.message;
   if (attempts >= (hadSession && !message ? MAX_ATTEMPTS : FEW_ATTEMPTS)) {
-    const code = isBusy(error) ? "busy" : message ? "unavailable" : "network";
+    const code = isBusy(error) ? busyCode(error) : message ? "unavailable" : "network";
     return { giveUp: callError(code, message) };
   }
-  // Clients that got the same `retry_after` at the same time must not all come back at the same time.
-  const requestedMs = (error?.retry_after ?? 0) * 1000 * (1 + random() / 4);
-  return { waitMs: Math.max(requestedMs, delay(attempts, random)) };
+  // The server knows when it has room again. A longer wait would leave the room to others.
+  if (error?.retry_after) return { waitMs: error.retry_after * 1000 };
+  return { waitMs: delay(attempts, random) };
 }

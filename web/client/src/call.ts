@@ -2,6 +2,8 @@
 // `turn.ts`. This class feeds them with inputs, performs their actions, and publishes the state.
 
 import { Connection, type ConnectionEnvironment, type ConnectionOptions } from "./connection";
+import { unplayedItems } from "./captions";
+import type { Conversation } from "./conversation";
 import { itemId } from "./draftQueue";
 import { microphoneErrorCode } from "./errors";
 import { isHeld, isLongEnough } from "./microphone";
@@ -16,6 +18,8 @@ export interface CallOptions extends ConnectionOptions {
   language?: string;
   /** Continue this conversation. */
   conversationId?: string;
+  /** What that conversation contains, to show before the call connects. */
+  items?: Conversation;
   mode?: Mode;
   /** Sent as `audio.input.transcription` where the server has not chosen one. */
   transcription?: object;
@@ -42,7 +46,7 @@ export class Call {
     this.#state = view(this.#turn);
     this.#tools = options.tools ?? {};
     this.#connection = new Connection(options, environment, {
-      target: () => this.#turn,
+      target: () => ({ ...this.#turn, greeting: !isHeld(this.#turn.microphone) }),
       onInput: (input) => {
         void this.#feed(input);
         if (input.type === "server_event")
@@ -55,6 +59,10 @@ export class Call {
       void this.#feed({ type: "audio_recorded", pcm, bufferedBytes });
     };
     this.#sound.onMicrophoneLost = () => void this.#feed({ type: "microphone_lost" });
+    this.#sound.onMicrophonePaused = (paused) =>
+      void this.#feed({ type: "microphone_paused", paused });
+    this.#sound.onLoudspeaker = (state) =>
+      void this.#feed({ type: "loudspeaker_changed", state });
     this.#sound.onProgress = (progress) =>
       void this.#feed({ type: "playback_progressed", ...progress });
   }
@@ -82,10 +90,14 @@ export class Call {
 
   /** Connect, or try again at once. Call it in a click: only then browsers play audio. */
   start(): void {
-    void this.#sound.wake().catch(() => {});
-    if (this.#connection.hasSocket) return;
+    if (this.#connection.hasSocket) return this.resume();
     void this.#feed({ type: "started" });
     this.#connection.start();
+  }
+
+  /** Resume a microphone or a loudspeaker that the system has paused. Call it in a click. */
+  resume(): void {
+    void this.#feed({ type: "resumed" });
   }
 
   /** End the call. The conversation stays readable, and `start` continues it. */
@@ -95,7 +107,6 @@ export class Call {
 
   /** Send a message. The call first reports which part of the last answer was heard. */
   async sendText(text: string): Promise<void> {
-    await this.interrupt();
     const id = itemId(crypto.getRandomValues(new Uint8Array(12)));
     await this.#feed({ type: "text_entered", id, text });
   }
@@ -161,6 +172,8 @@ export class Call {
         return this.#startRecording();
       case "stop_recording":
         return this.#sound.stopRecording();
+      case "wake_sound":
+        return void this.#sound.wake();
       case "run_tools":
         return this.#runTools(action.calls);
       case "reconnect":
@@ -172,13 +185,15 @@ export class Call {
   }
 
   async #flushPlayback(): Promise<void> {
-    const positions = await this.#sound.flush();
+    const reported = unplayedItems(this.#turn.captions); // if the loudspeaker tells nothing
+    const positions = (await this.#sound.flush().catch(() => undefined)) ?? reported;
     void this.#feed({ type: "playback_flushed", positions });
   }
 
   async #startRecording(): Promise<void> {
     try {
-      await Promise.all([this.#sound.wake(), this.#sound.record()]);
+      void this.#sound.wake(); // a microphone works without a loudspeaker
+      await this.#sound.record();
     } catch (error) {
       return void this.#feed({ type: "microphone_failed", code: microphoneErrorCode(error) });
     }

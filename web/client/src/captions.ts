@@ -73,6 +73,12 @@ export function applyToCaptions(captions: Captions, event: ServerEvent): Caption
 export const addReceivedAudio = (captions: Captions, id: string, ms: number): Captions =>
   change(captions, id, (caption) => ({ ...caption, receivedMs: caption.receivedMs + ms }));
 
+/** Count all words as heard, because they can only be read. */
+export const hearAll = (captions: Captions): Captions => ({
+  ...captions,
+  byItem: new Map([...captions.byItem].map(([id, it]) => [id, { ...it, playedMs: it.receivedMs }])),
+});
+
 /** Note that an item has been played up to `ms`. Items without a caption are of an earlier conversation. */
 export function markPlayed(captions: Captions, { item, ms }: PlayedPosition): Captions {
   if (!captions.byItem.has(item)) return captions;

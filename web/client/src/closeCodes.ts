@@ -1,6 +1,6 @@
 // The meaning of WebSocket close codes. This is the one place that interprets them.
 
-import { type CallError, callError, type ErrorCode, isBusy } from "./errors";
+import { busyCode, type CallError, callError, type ErrorCode, isBusy } from "./errors";
 import type { ErrorBody } from "./protocol";
 
 /** The codes that the server sends with a meaning of its own. */
@@ -20,11 +20,19 @@ const ENDED: ReadonlyMap<string | null | undefined, ErrorCode> = new Map([
   ["secret_revoked", "revoked"],
 ]);
 
+/** What a server that ends a call says in the reason of its close frame. */
+const SAID: ReadonlyMap<string, ErrorCode> = new Map([
+  ["conversation_deleted", "conversation_deleted"],
+  ["conversation_continued_elsewhere", "continued_elsewhere"],
+]);
+
 export const mayRetry = (code: number): boolean => RETRYABLE.has(code);
 
 /** What is known of a connection that was closed. */
 export interface Close {
   readonly code: number;
+  /** The text of the close frame. */
+  readonly reason: string;
   /** A session had been created on it. */
   readonly wasOpen: boolean;
   /** The last `error` event that arrived on it. */
@@ -43,8 +51,11 @@ export type AfterClose =
   | { next: "fail"; error: CallError };
 
 /** Decide how a call goes on after its connection was closed. */
-export function afterClose({ code, wasOpen, error, mayRenewSecret, continuing }: Close): AfterClose {
+export function afterClose(close: Close): AfterClose {
+  const { code, reason, wasOpen, error, mayRenewSecret, continuing } = close;
   if (code === CloseCode.normal) return { next: "end" };
+  const said = code === CloseCode.refused && SAID.get(reason);
+  if (said) return { next: "fail", error: callError(said) };
   const ended = code === CloseCode.unauthorized && ENDED.get(error?.code);
   if (ended) return { next: "fail", error: callError(ended, error?.message) };
   // The secret may have expired between its creation and its use.
@@ -52,10 +63,16 @@ export function afterClose({ code, wasOpen, error, mayRenewSecret, continuing }:
     return { next: "renew_secret" };
   if (mayRetry(code)) {
     if (wasOpen || !error?.message) return { next: "retry" };
-    return { next: "retry", error: callError(isBusy(error) ? "busy" : "server", error.message) };
+    return { next: "retry", error: refusedForNow(error) };
   }
   if (error?.code === "conversation_not_found" && continuing) return { next: "new_conversation" };
-  if (isBusy(error)) return { next: "fail", error: callError("busy", error?.message) };
+  if (isBusy(error)) return { next: "fail", error: callError(busyCode(error), error?.message) };
   const refusal = code === CloseCode.unauthorized ? "not_signed_in" : "refused";
   return { next: "fail", error: callError(refusal, error?.message) };
+}
+
+function refusedForNow(error: ErrorBody): CallError {
+  const code = isBusy(error) ? busyCode(error) : "server";
+  const { message, retry_after: retryAfter } = error;
+  return { ...callError(code, message), ...(retryAfter && { retryAfter }) };
 }

@@ -2,7 +2,7 @@
 
 import { markPlayed, unplayedItems } from "./captions";
 import * as client from "./clientEvents";
-import { addDraft, createDraftItem, retryDrafts } from "./draftQueue";
+import { addDraft, retryDrafts } from "./draftQueue";
 import { callError, type ErrorCode } from "./errors";
 import {
   CLOSED,
@@ -21,6 +21,7 @@ import {
   interrupt,
   requestResponse,
   send,
+  sendDrafts,
 } from "./responses";
 import type { PlaybackProgress } from "./sound";
 import { type Mode, sendsAudio } from "./state";
@@ -30,11 +31,10 @@ import type { Action, Turn } from "./turnState";
 const MAX_BUFFERED_BYTES = 4 * RATE * 2 * (4 / 3); // 4 s of audio in base64
 
 /** Start or continue the call: earlier errors no longer count, refused messages are sent again. */
-export const start = (turn: Turn): Turn => ({
-  ...turn,
-  error: undefined,
-  drafts: retryDrafts(turn.drafts),
-});
+export function start(turn: Turn, out: Action[]): Turn {
+  if (turn.mode !== "text") out.push({ type: "wake_sound" });
+  return { ...turn, error: undefined, drafts: retryDrafts(turn.drafts) };
+}
 
 /** End the call, and first tell the server which part of each answer was heard. */
 export function close(turn: Turn, out: Action[]): Turn {
@@ -50,20 +50,22 @@ export function close(turn: Turn, out: Action[]): Turn {
   });
 }
 
-/** Keep a typed message until the server confirms it, and send it where there is a session. */
+/**
+ * Keep a typed message until the server confirms it, and interrupt the answer. The message is sent where
+ * there is a session, after the report of which part of the answer was heard.
+ */
 export function enterText(turn: Turn, id: string, text: string, out: Action[]): Turn {
   const drafts = addDraft(turn.drafts, id, text);
   const error = turn.error?.code === "new_conversation" ? undefined : turn.error;
-  const next = { ...turn, drafts, error };
-  if (turn.link !== "open") return next;
-  return requestResponse(send(next, createDraftItem({ id, text, refused: false }), out), out);
+  return sendDrafts(interrupt({ ...turn, drafts, error }, out), out);
 }
 
 /** Change the mode. Unfinished user speech is dropped. */
 export function changeMode(turn: Turn, mode: Mode, out: Action[]): Turn {
   if (mode === turn.mode) return turn;
   let next: Turn = { ...turn, mode, userSpeaking: false, microphone: release(turn.microphone) };
-  if (mode === "text") next = stopMicrophone(next, out);
+  if (mode === "text") next = withoutDeviceError(stopMicrophone(next, out));
+  else out.push({ type: "wake_sound" });
   if (next.link !== "open") return next;
   return configure(send(next, client.clearAudio, out), out);
 }
@@ -83,7 +85,8 @@ export function pressTalk(turn: Turn, out: Action[]): Turn {
   if (turn.mode !== "push-to-talk" || isHeld(turn.microphone)) return turn;
   const next = interrupt(turn, out);
   if (next.microphone.phase === "closed") out.push({ type: "start_recording" });
-  return { ...next, microphone: press(next.microphone) };
+  const microphonePaused = next.microphone.phase === "open" && next.microphonePaused;
+  return { ...next, microphonePaused, microphone: press(next.microphone) };
 }
 
 /** Release the talk button: ask for a response, unless the utterance was too short. */
@@ -98,7 +101,7 @@ export function releaseTalk(turn: Turn, out: Action[]): Turn {
 export function requestMicrophone(turn: Turn, out: Action[]): Turn {
   if (turn.microphone.phase !== "closed") return turn;
   out.push({ type: "start_recording" });
-  return { ...turn, microphone: { phase: "requesting", button: RELEASED } };
+  return { ...turn, microphonePaused: false, microphone: { phase: "requesting", button: RELEASED } };
 }
 
 /** Note that the microphone is open. Close it again if it was stopped in the meantime. */
@@ -117,6 +120,10 @@ export const failMicrophone = (turn: Turn, code: ErrorCode): Turn => ({
   microphone: turn.microphone.phase === "requesting" ? CLOSED : turn.microphone,
   error: callError(code),
 });
+
+/** A text session needs neither microphone nor loudspeaker. */
+const withoutDeviceError = (turn: Turn): Turn =>
+  /^(microphone|sound)/.test(turn.error?.code ?? "") ? { ...turn, error: undefined } : turn;
 
 /** Note that the microphone ended by itself. */
 export const loseMicrophone = (turn: Turn): Turn => ({

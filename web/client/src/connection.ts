@@ -15,6 +15,12 @@ export interface TokenRequest {
   mode: Mode;
 }
 
+/** What the next session is for. */
+export interface Target extends TokenRequest {
+  /** Whether the assistant may speak first: not while the user holds the talk button. */
+  greeting: boolean;
+}
+
 export interface ConnectionOptions {
   /** Address of `/v1/realtime`, http(s) or ws(s). */
   url: string | URL;
@@ -25,8 +31,8 @@ export interface ConnectionOptions {
 
 /** What a connection needs of its call. */
 export interface ConnectionOwner {
-  /** Return what the next session is to be for. */
-  readonly target: () => TokenRequest;
+  /** Return what the next session is for. */
+  readonly target: () => Target;
   readonly onInput: (input: ConnectionInput) => void;
 }
 
@@ -36,6 +42,7 @@ export interface ConnectionEnvironment {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const HANDSHAKES = 3; // that fail, while secrets arrive, show that something between refuses WebSockets
 const STEADY_MS = 5_000; // a session that ends sooner does not reset the count of attempts
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -54,6 +61,7 @@ export class Connection {
   #phase: Phase = { name: "closed" };
   #attempts = 0;
   #hadSession = false;
+  #lostHandshakes = 0;
   #mayRenewSecret = true;
   #lastError: ErrorBody | undefined;
 
@@ -78,7 +86,7 @@ export class Connection {
 
   /** Open, or try again at once, with a fresh count of attempts. */
   start(): void {
-    this.#attempts = 0;
+    this.#attempts = this.#lostHandshakes = 0;
     this.#mayRenewSecret = true;
     void this.#open();
   }
@@ -133,8 +141,10 @@ export class Connection {
     if (!(error instanceof Refusal)) return this.#retry();
     const { code, message, retryAfter } = error;
     if (retryAfter !== undefined) {
-      this.#lastError = { type: code, message, retry_after: retryAfter };
-      this.#retry({ code, message });
+      const type = code === "full" ? "rate_limit_error" : code;
+      const named = code === "busy" ? "server_busy" : code;
+      this.#lastError = { type, code: named, message, retry_after: retryAfter };
+      this.#retry({ code, message, retryAfter });
     } else if (code === "new_conversation" && this.#owner.target().conversationId)
       this.#replaceConversation();
     else this.#fail(callError(code, message));
@@ -145,23 +155,28 @@ export class Connection {
     const socket = new Socket(this.#address(), ["realtime", `openai-insecure-api-key.${secret}`]);
     const timer = setTimeout(() => socket.close(), HANDSHAKE_TIMEOUT_MS);
     this.#enter({ name: "handshake", socket, timer });
+    let opened = false;
     const isCurrent = () => "socket" in this.#phase && this.#phase.socket === socket;
     socket.onmessage = ({ data }) => {
       if (isCurrent()) this.#receive(socket, JSON.parse(data as string) as ServerEvent);
     };
-    socket.onclose = ({ code }) => {
-      if (isCurrent()) this.#onClose(code);
+    socket.onopen = () => void (opened = true);
+    socket.onclose = ({ code, reason }) => {
+      if (!isCurrent()) return;
+      this.#lostHandshakes = opened ? 0 : this.#lostHandshakes + 1;
+      this.#onClose(code, reason);
     };
   }
 
   #address(): string {
     const { url, assistant } = this.#options;
-    const { conversationId, language } = this.#owner.target();
+    const { conversationId, language, greeting } = this.#owner.target();
     const address = new URL(url);
     address.protocol = address.protocol.replace("http", "ws");
     if (assistant) address.searchParams.set("assistant", assistant);
     if (language) address.searchParams.set("language", language);
     if (conversationId) address.searchParams.set("conversation_id", conversationId);
+    if (!greeting) address.searchParams.set("greeting", "false");
     return address.href;
   }
 
@@ -175,9 +190,13 @@ export class Connection {
     this.#owner.onInput({ type: "server_event", event });
   }
 
-  #onClose(code: number): void {
+  #onClose(code: number, reason: string): void {
+    // A server refuses calls after the handshake, so what ended the handshake is not the server.
+    if (this.#lostHandshakes >= HANDSHAKES && !this.#hadSession && typeof this.#options.token !== "string")
+      return this.#fail(callError("upgrade_missing"));
     const decision = afterClose({
       code,
+      reason,
       wasOpen: this.#phase.name === "open",
       error: this.#lastError,
       mayRenewSecret: this.#mayRenewSecret,

@@ -8,8 +8,11 @@ import type { ClientEvent } from "./protocol";
 export interface Draft {
   readonly id: string;
   readonly text: string;
-  /** The server refused the item. It stays visible and is sent again when the call is started again. */
-  readonly refused: boolean;
+  /**
+   * `held`: it waits for a session, or for the end of an interruption. `sent`: on the connection that is
+   * open. `refused`: by the server; it stays visible and is sent when the call is started again.
+   */
+  readonly status: "held" | "sent" | "refused";
 }
 
 export type DraftQueue = readonly Draft[];
@@ -23,7 +26,7 @@ export const itemId = (bytes: Uint8Array): string =>
 
 /** Append a typed message. At 20 messages the oldest is dropped. */
 export const addDraft = (queue: DraftQueue, id: string, text: string): DraftQueue =>
-  [...queue, { id, text, refused: false }].slice(-MAX_DRAFTS);
+  [...queue, { id, text, status: "held" as const }].slice(-MAX_DRAFTS);
 
 /** Remove the message that the server has confirmed with this item id. */
 export const confirmDraft = (queue: DraftQueue, id: string): DraftQueue =>
@@ -31,25 +34,31 @@ export const confirmDraft = (queue: DraftQueue, id: string): DraftQueue =>
 
 /** Mark the message as refused whose event caused an error. */
 export const refuseDraft = (queue: DraftQueue, eventId: string): DraftQueue =>
-  queue.map((draft) => (isEventOf(draft, eventId) ? { ...draft, refused: true } : draft));
+  queue.map((draft) => (isEventOf(draft, eventId) ? { ...draft, status: "refused" } : draft));
 
 /** Prepare refused messages for another attempt. */
-export const retryDrafts = (queue: DraftQueue): DraftQueue =>
-  queue.map((draft) => (draft.refused ? { ...draft, refused: false } : draft));
+export const retryDrafts = (queue: DraftQueue): DraftQueue => hold(queue, "refused");
 
-/** List the messages to send when a session has been created. */
-export const unsentDrafts = (queue: DraftQueue): DraftQueue =>
-  queue.filter(({ refused }) => !refused);
+/** Prepare messages that were sent, and not confirmed, for the next connection. */
+export const holdSentDrafts = (queue: DraftQueue): DraftQueue => hold(queue, "sent");
+
+/** List the messages that have not been sent on this connection. */
+export const heldDrafts = (queue: DraftQueue): DraftQueue =>
+  queue.filter(({ status }) => status === "held");
+
+/** Note that all held messages have been sent. */
+export const markSent = (queue: DraftQueue): DraftQueue =>
+  queue.map((draft) => (draft.status === "held" ? { ...draft, status: "sent" } : draft));
+
+/** Return the id of the message that the event created, if it is still in the queue. */
+export const draftOf = (queue: DraftQueue, eventId: string): string | undefined =>
+  queue.find((draft) => isEventOf(draft, eventId))?.id;
 
 /** True if the event created a typed message, whether or not it is still in a queue. */
 export const createsDraft = (eventId: string): boolean => eventId.startsWith(EVENT_PREFIX);
 
-/** True if the message that the event created is still in the queue. */
-export const holdsDraft = (queue: DraftQueue, eventId: string): boolean =>
-  queue.some((draft) => isEventOf(draft, eventId));
-
 /** Return the event that creates the message as an item. */
-export const createDraftItem = ({ id, text }: Draft): ClientEvent => ({
+export const createDraftItem = ({ id, text }: Pick<Draft, "id" | "text">): ClientEvent => ({
   type: "conversation.item.create",
   event_id: EVENT_PREFIX + id,
   item: { id, type: "message", role: "user", content: [{ type: "input_text", text }] },
@@ -57,12 +66,17 @@ export const createDraftItem = ({ id, text }: Draft): ClientEvent => ({
 
 /** Return the unconfirmed messages as lines of the transcript. */
 export const draftLines = (queue: DraftQueue, connected: boolean): Line[] =>
-  queue.map(({ id, text, refused }) => ({
+  queue.map(({ id, text, status }) => ({
     id,
     role: "user",
     text,
     heard: text.length,
-    status: refused || !connected ? "unsent" : "done",
+    status: status === "refused" || !connected ? "unsent" : "done",
   }));
+
+function hold(queue: DraftQueue, from: Draft["status"]): DraftQueue {
+  if (!queue.some(({ status }) => status === from)) return queue;
+  return queue.map((draft) => (draft.status === from ? { ...draft, status: "held" } : draft));
+}
 
 const isEventOf = ({ id }: Draft, eventId: string): boolean => EVENT_PREFIX + id === eventId;

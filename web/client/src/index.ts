@@ -15,8 +15,13 @@ export type { Tool } from "./tools";
 
 /** Start a call. Run it in a click: only then browsers play and record audio. */
 export function connect(options: CallOptions & SoundOptions): Call {
-  const sound = new BrowserSound(options);
-  const call = new Call(options, { sound, socket: WebSocket, random: Math.random });
+  const call = prepare(options);
   call.start();
   return call;
+}
+
+/** Make a call that `start` begins, for example to show an earlier conversation first. */
+export function prepare(options: CallOptions & SoundOptions): Call {
+  const sound = new BrowserSound(options);
+  return new Call(options, { sound, socket: WebSocket, random: Math.random });
 }

@@ -2,6 +2,7 @@
 
 import { cutCaption, endUnfinished } from "./captions";
 import * as client from "./clientEvents";
+import { createDraftItem, heldDrafts, holdSentDrafts, markSent } from "./draftQueue";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent } from "./protocol";
 import type { Action, Turn } from "./turnState";
@@ -29,6 +30,15 @@ export const configure = (turn: Turn, out: Action[]): Turn =>
 /** Ask the server for a response. */
 export const requestResponse = (turn: Turn, out: Action[]): Turn =>
   send({ ...turn, request: "sent" }, client.respond, out);
+
+/** Send the typed messages that are held, and ask for a response. Wait for an interruption to end. */
+export function sendDrafts(turn: Turn, out: Action[]): Turn {
+  const held = heldDrafts(turn.drafts);
+  if (turn.link !== "open" || turn.flushes || !held.length) return turn;
+  let next: Turn = { ...turn, drafts: markSent(turn.drafts) };
+  for (const draft of held) next = send(next, createDraftItem(draft), out);
+  return requestResponse(next, out);
+}
 
 /** Stop the response: cancel it where the server is still making it, and stop its audio. */
 export function interrupt(turn: Turn, out: Action[]): Turn {
@@ -77,5 +87,6 @@ export const endSession = (turn: Turn): Turn => ({
   interrupted: undefined,
   request: requestWaits(turn) ? "sent" : "none",
   userSpeaking: false,
+  drafts: holdSentDrafts(turn.drafts),
   captions: endUnfinished(turn.captions, turn.items),
 });

@@ -1,27 +1,28 @@
 // Rules for the connection and for the events of the server.
 
 import { addReceivedAudio, applyToCaptions, NO_CAPTIONS } from "./captions";
-import { ignoresErrors } from "./clientEvents";
+import * as client from "./clientEvents";
 import { apply } from "./conversation";
+import { hasFailed } from "./devices";
 import {
   confirmDraft,
-  createDraftItem,
   createsDraft,
-  holdsDraft,
+  draftOf,
   refuseDraft,
-  unsentDrafts,
 } from "./draftQueue";
-import { type CallError, callError, type ErrorCode, isBusy } from "./errors";
-import { CLOSED } from "./microphone";
+import { busyCode, type CallError, callError, type ErrorCode, isBusy } from "./errors";
+import { CLOSED, isHeld } from "./microphone";
 import { decode, milliseconds } from "./pcm";
 import type { ErrorBody, Response, ServerEvent, Session } from "./protocol";
 import {
   configure,
   endSession,
+  interrupt,
   isAnswering,
   requestResponse,
   requestWaits,
   send,
+  sendDrafts,
   stopPlayback,
 } from "./responses";
 import type { Action, Turn } from "./turnState";
@@ -40,15 +41,22 @@ export const loseConnection = (
 /** End the call with an error. */
 export function failConnection(turn: Turn, error: CallError, out: Action[]): Turn {
   out.push({ type: "stop_recording" });
-  return endSession({ ...turn, link: "failed", microphone: CLOSED, error });
+  const failed = endSession({ ...turn, link: "failed", microphone: CLOSED, error });
+  return error.code === "conversation_deleted" ? forgetConversation(failed) : failed;
 }
 
-/** Continue in a new conversation. Typed messages are kept; other waiting events were about the old one. */
-export const replaceConversation = (turn: Turn): Turn => ({
-  ...endSession({ ...turn, waiting: [] }),
+/** Forget what a deleted conversation contained. Typed messages that it did not contain are kept. */
+const forgetConversation = (turn: Turn): Turn => ({
+  ...turn,
+  waiting: [],
   conversationId: undefined,
   items: [],
   captions: NO_CAPTIONS,
+});
+
+/** Continue in a new conversation. Typed messages are kept; other waiting events were about the old one. */
+export const replaceConversation = (turn: Turn): Turn => ({
+  ...forgetConversation(endSession(turn)),
   error: callError("new_conversation"),
 });
 
@@ -60,7 +68,7 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
   const captions = late ? turn.captions : applyToCaptions(turn.captions, event);
   const next = { ...turn, items: apply(turn.items, event), captions };
   switch (event.type) {
-    case "conversation.item.added":
+    case "conversation.item.done": // the receipt: the server has stored the item
       return { ...next, drafts: confirmDraft(next.drafts, event.item.id) };
     case "conversation.item.input_audio_transcription.failed":
       return { ...next, error: callError("transcription_failed") };
@@ -70,7 +78,7 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
     case "input_audio_buffer.committed":
       return { ...next, userSpeaking: false };
     case "response.created":
-      return startResponse(next, event.response);
+      return startResponse(next, event.response, out);
     case "response.output_text.delta":
       return receiveText(next);
     case "response.output_audio.delta":
@@ -87,7 +95,7 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
 /** Configure a new session, and send what has been waiting for it. */
 function openSession(turn: Turn, session: Session, out: Action[]): Turn {
   if (turn.link !== "connecting" && turn.link !== "reconnecting") return turn;
-  const staysShown = /^(microphone|new_conversation)/.test(turn.error?.code ?? "");
+  const staysShown = /^(microphone|sound|new_conversation)/.test(turn.error?.code ?? "");
   let next: Turn = {
     ...turn,
     link: "open",
@@ -98,9 +106,7 @@ function openSession(turn: Turn, session: Session, out: Action[]): Turn {
   };
   next = configure(next, out);
   for (const event of turn.waiting) next = send(next, event, out);
-  const drafts = unsentDrafts(next.drafts);
-  for (const draft of drafts) next = send(next, createDraftItem(draft), out);
-  return drafts.length ? requestResponse(next, out) : next;
+  return sendDrafts(next, out);
 }
 
 /** Note that the user speaks: an answer stops at once, and so does a message about the last utterance. */
@@ -110,14 +116,17 @@ function startSpeech(turn: Turn, out: Action[]): Turn {
 }
 
 /** Note the response that the server makes. A new response makes an error of an earlier one obsolete. */
-function startResponse(turn: Turn, response: Response): Turn {
+function startResponse(turn: Turn, response: Response, out: Action[]): Turn {
   const next: Turn = {
     ...turn,
     response: { id: response.id, hasText: false },
     conversationId: response.conversation_id ?? turn.conversationId,
     request: turn.request === "sent" ? "none" : turn.request,
   };
-  return clearError(next, "response_failed", "server", "busy");
+  const begun = clearError(next, "response_failed", "server", "busy", "full");
+  // The assistant speaks by itself, for example a greeting, and the user speaks already.
+  const unwanted = isHeld(turn.microphone) && turn.request === "none";
+  return unwanted ? interrupt(begun, out) : begun;
 }
 
 /** An answer shows that the model understood the user, whether or not there is a transcript. */
@@ -127,6 +136,7 @@ function receiveText(turn: Turn): Turn {
 }
 
 function play(turn: Turn, { item_id, delta }: { item_id: string; delta: string }, out: Action[]): Turn {
+  if (hasFailed(turn.loudspeaker)) return clearError(turn, "transcription_failed");
   const pcm = decode(delta);
   out.push({ type: "play", item: item_id, pcm });
   const captions = addReceivedAudio(turn.captions, item_id, milliseconds(pcm.length));
@@ -139,7 +149,7 @@ function finishResponse(turn: Turn, response: Response, out: Action[]): Turn {
   let next: Turn = { ...turn, response: running };
   const failure = response.status_details?.error;
   if (response.status === "failed" && turn.error?.code !== "transcription_failed") {
-    const code = isBusy(failure) ? "busy" : "response_failed";
+    const code = isBusy(failure) ? busyCode(failure) : "response_failed";
     next = { ...next, error: callError(code, failure?.message) };
   }
   if (response.status === "completed") {
@@ -152,15 +162,19 @@ function finishResponse(turn: Turn, response: Response, out: Action[]): Turn {
 /** Show an error of the server, unless the call knows how to go on. */
 function receiveError(turn: Turn, error: ErrorBody): Turn {
   const eventId = error.event_id ?? "";
-  if (ignoresErrors(eventId)) return turn;
-  if (createsDraft(eventId) && !holdsDraft(turn.drafts, eventId)) return turn; // sent twice
+  if (client.ignoresErrors(eventId)) return turn;
+  const draft = draftOf(turn.drafts, eventId);
+  if (createsDraft(eventId) && !draft) return turn; // sent twice, and confirmed in between
+  // Its receipt was lost with an earlier connection.
+  if (draft && error.code === "item_create_duplicate_item_id")
+    return { ...turn, drafts: confirmDraft(turn.drafts, draft) };
   const next = { ...turn, drafts: refuseDraft(turn.drafts, eventId) };
   if (error.code === "session_expired") return next; // the server closes and the call reconnects
   // The assistant began by itself, for example with a greeting.
   if (error.code === "conversation_already_has_active_response")
     return { ...next, request: "deferred" };
   const request = next.request === "sent" ? "none" : next.request;
-  const code = isBusy(error) ? "busy" : "server";
+  const code = isBusy(error) ? busyCode(error) : "server";
   return { ...next, request, error: callError(code, error.message) };
 }
 

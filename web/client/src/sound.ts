@@ -15,13 +15,22 @@ export interface PlaybackProgress extends PlayedPosition {
   drained: boolean;
 }
 
+/** `suspended`: by the browser or the system. `insecure`: neither https nor localhost, so no worklets. */
+export type LoudspeakerState = "running" | "suspended" | "failed" | "insecure";
+
 /** The audio devices, as a call uses them. */
 export interface Sound {
-  /** Open or resume the loudspeaker. Call it in a click. */
+  /** Open the loudspeaker, and resume both devices. Call it in a click. Never rejects. */
   wake(): Promise<void>;
+  onLoudspeaker: (state: LoudspeakerState) => void;
+  /** Receives whether the open microphone is muted or suspended by the system, at every change. */
+  onMicrophonePaused: (paused: boolean) => void;
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
-  /** Stop playback at once. Return the items that had audio left, and where each was cut. */
-  flush(): Promise<PlayedPosition[]>;
+  /**
+   * Stop playback at once. Return the items that had audio left, and where each was cut, or undefined if
+   * the loudspeaker does not tell.
+   */
+  flush(): Promise<PlayedPosition[] | undefined>;
   onProgress: (progress: PlaybackProgress) => void;
   /** Open the microphone. Rejects as `getUserMedia` does. */
   record(): Promise<void>;
@@ -46,17 +55,22 @@ export interface SoundOptions {
   echoCancellation?: () => boolean;
 }
 
+const REPLY_MS = 300; // a suspended device does not reply
+const RESUME_MS = 1000; // without a click a browser never resumes, and never says so
+
 export class BrowserSound implements Sound {
   readonly levels = { in: 0, out: 0 };
   onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
   onMicrophoneLost: () => void = () => {};
+  onMicrophonePaused: (paused: boolean) => void = () => {};
+  onLoudspeaker: (state: LoudspeakerState) => void = () => {};
 
   readonly #options: SoundOptions;
-  #speaker: Promise<Node> | undefined;
+  #speaker: Promise<Node | undefined> | undefined;
   #microphone: (Node & { stream: MediaStream }) | undefined;
   #opening: Promise<void> | undefined;
-  #pending = new Map<number, (positions: PlayedPosition[]) => void>();
+  #pending = new Map<number, (positions: PlayedPosition[] | undefined) => void>();
   #lastRequest = 0;
 
   constructor(options: SoundOptions) {
@@ -64,26 +78,27 @@ export class BrowserSound implements Sound {
   }
 
   async wake(): Promise<void> {
-    const { context } = await this.#useSpeaker();
-    if (context.state !== "running") await context.resume();
+    const speaker = await this.#useSpeaker();
+    await Promise.all([this.#microphone?.context, speaker?.context].map(resume));
+    if (speaker) this.onLoudspeaker(speakerState(speaker.context));
   }
 
   play(item: string, pcm: Int16Array<ArrayBuffer>): void {
-    void this.#useSpeaker().then(({ node }) => {
-      node.port.postMessage({ item, pcm } satisfies ToPlayer, [pcm.buffer]);
+    void this.#useSpeaker().then((speaker) => {
+      speaker?.node.port.postMessage({ item, pcm } satisfies ToPlayer, [pcm.buffer]);
     });
   }
 
-  async flush(): Promise<PlayedPosition[]> {
+  async flush(): Promise<PlayedPosition[] | undefined> {
     const opened = this.#speaker;
-    const speaker = await opened?.catch(() => undefined);
+    const speaker = await opened;
     if (!speaker || this.#speaker !== opened) return []; // closed in the meantime
     const { context, node } = speaker;
     const flush = ++this.#lastRequest;
     const reply = this.#reply(flush);
     node.port.postMessage({ flush } satisfies ToPlayer);
     const positions = await reply;
-    return positions.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
+    return positions?.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(context)) }));
   }
 
   /** While the browser asks the user, further requests wait for the same answer. */
@@ -103,36 +118,48 @@ export class BrowserSound implements Sound {
 
   stopRecording(): void {
     if (!this.#microphone) return;
-    stop(this.#microphone.stream);
-    void this.#microphone.context.close();
-    this.#microphone = undefined;
+    const { stream, context } = this.#microphone;
+    this.#microphone = undefined; // first: what closes is not paused
+    stop(stream);
+    void context.close();
     this.levels.in = 0;
     this.#resolveAll();
   }
 
   close(): void {
     this.stopRecording();
-    void this.#speaker?.then(({ context }) => context.close());
-    this.#speaker = undefined;
+    const speaker = this.#speaker;
+    this.#speaker = undefined; // first: what closes is not suspended
+    void speaker?.then((opened) => opened?.context.close());
+    page()?.removeEventListener("visibilitychange", this.#onVisible);
     this.#resolveAll();
   }
 
-  /** Open the loudspeaker once. A failure is forgotten, so that the next click tries again. */
-  #useSpeaker(): Promise<Node> {
+  /** Open the loudspeaker once. A failure is told and forgotten, so that the next click tries again. */
+  #useSpeaker(): Promise<Node | undefined> {
     if (this.#speaker) return this.#speaker;
-    const opening = this.#openSpeaker();
-    this.#speaker = opening;
-    opening.catch(() => {
-      if (this.#speaker === opening) this.#speaker = undefined;
+    const opening = this.#openSpeaker().catch(() => {
+      if (this.#speaker !== opening) return undefined; // closed in the meantime
+      this.#speaker = undefined;
+      this.onLoudspeaker(globalThis.isSecureContext === false ? "insecure" : "failed");
+      return undefined;
     });
+    this.#speaker = opening;
+    page()?.addEventListener("visibilitychange", this.#onVisible);
     return opening;
   }
+
+  /** A phone suspends audio while the page is hidden. Most browsers resume it without a click. */
+  readonly #onVisible = (): void => {
+    if (page()?.visibilityState === "visible" && this.#speaker) void this.wake();
+  };
 
   async #openSpeaker(): Promise<Node> {
     const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     await this.#addWorklets(context);
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
     node.connect(context.destination);
+    context.addEventListener("statechange", () => void this.#tellSpeaker(context));
     node.port.onmessage = ({ data }: MessageEvent<FromPlayer>) => {
       if ("flush" in data) return this.#resolve(data.flush, data.positions);
       const { position, level, drained } = data;
@@ -141,6 +168,11 @@ export class BrowserSound implements Sound {
       this.onProgress({ item: position.item, ms, drained });
     };
     return { context, node };
+  }
+
+  async #tellSpeaker(context: AudioContext): Promise<void> {
+    const speaker = await this.#speaker;
+    if (speaker?.context === context) this.onLoudspeaker(speakerState(context));
   }
 
   async #openStream(): Promise<void> {
@@ -156,6 +188,7 @@ export class BrowserSound implements Sound {
     });
     try {
       this.#microphone = await this.#openMicrophone(stream);
+      if (stream.getTracks()[0]?.muted) this.onMicrophonePaused(true);
     } catch (error) {
       stop(stream);
       throw error;
@@ -164,7 +197,7 @@ export class BrowserSound implements Sound {
 
   async #addWorklets(context: AudioContext): Promise<void> {
     try {
-      await context.audioWorklet.addModule(this.#options.worklets);
+      await context.audioWorklet.addModule(this.#options.worklets); // undefined without https
     } catch (error) {
       void context.close();
       throw error;
@@ -182,20 +215,37 @@ export class BrowserSound implements Sound {
     };
     // The output is silent, but some browsers do not run a node that is not connected.
     source.connect(node).connect(context.destination);
-    stream.getTracks()[0]?.addEventListener("ended", () => {
-      if (this.#microphone?.stream !== stream) return;
-      this.stopRecording();
-      this.onMicrophoneLost();
-    });
+    this.#watchMicrophone(stream, context);
     return { context, node, stream };
   }
 
-  /** Wait for a worklet's reply to a request. */
-  #reply(request: number): Promise<PlayedPosition[]> {
-    return new Promise((resolve) => this.#pending.set(request, resolve));
+  #watchMicrophone(stream: MediaStream, context: AudioContext): void {
+    const [track] = stream.getTracks();
+    const isCurrent = () => this.#microphone?.stream === stream;
+    const tell = () => {
+      if (isCurrent()) this.onMicrophonePaused(!!track?.muted || isSuspended(context));
+    };
+    for (const change of ["mute", "unmute"]) track?.addEventListener(change, tell);
+    context.addEventListener("statechange", tell);
+    track?.addEventListener("ended", () => {
+      if (!isCurrent()) return;
+      this.stopRecording();
+      this.onMicrophoneLost();
+    });
   }
 
-  #resolve(request: number, positions: PlayedPosition[]): void {
+  /** Wait for a worklet's reply to a request, for 300 ms. */
+  #reply(request: number): Promise<PlayedPosition[] | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#resolve(request, undefined), REPLY_MS);
+      this.#pending.set(request, (positions) => {
+        clearTimeout(timer);
+        resolve(positions);
+      });
+    });
+  }
+
+  #resolve(request: number, positions: PlayedPosition[] | undefined): void {
     this.#pending.get(request)?.(positions);
     this.#pending.delete(request);
   }
@@ -222,6 +272,23 @@ function listen(stream: MediaStream): { context: AudioContext; source: AudioNode
     return { context: own, source: own.createMediaStreamSource(stream) };
   }
 }
+
+const page = (): Document | undefined => globalThis.document;
+
+/** Resume a context, for at most a second. The state of the context tells whether that succeeded. */
+async function resume(context: AudioContext | undefined): Promise<void> {
+  if (!context || context.state === "running" || context.state === "closed") return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => void (timer = setTimeout(resolve, RESUME_MS)));
+  await Promise.race([context.resume().catch(() => {}), late]);
+  clearTimeout(timer);
+}
+
+/** Safari calls the state `interrupted` while a telephone call has the devices. */
+const isSuspended = ({ state }: AudioContext): boolean => state !== "running" && state !== "closed";
+
+const speakerState = (context: AudioContext): LoudspeakerState =>
+  isSuspended(context) ? "suspended" : "running";
 
 const latency = (context: AudioContext): number => context.outputLatency || context.baseLatency || 0;
 

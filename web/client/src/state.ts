@@ -2,8 +2,9 @@
 
 import { type Line, transcriptLines } from "./captions";
 import type { Conversation } from "./conversation";
+import { isPaused } from "./devices";
 import { draftLines } from "./draftQueue";
-import type { CallError } from "./errors";
+import { type CallError, callError } from "./errors";
 import { isHeld } from "./microphone";
 import type { Turn } from "./turnState";
 
@@ -19,6 +20,7 @@ export type Status =
   | "listening"
   | "thinking"
   | "speaking"
+  | "paused"
   | "reconnecting"
   | "failed";
 
@@ -40,7 +42,10 @@ export interface State {
 
 /** Derive the state. Lines that did not change are taken from `before`, so a page renders only the others. */
 export function view(turn: Turn, before: readonly Line[] = []): State {
-  const { mode, link, items, captions, drafts, microphone, conversationId, error } = turn;
+  const { mode, link, items, captions, microphone, conversationId } = turn;
+  const error = turn.error ?? (isPaused(turn) ? SUSPENDED : undefined);
+  const known = new Set(items.map(({ id }) => id));
+  const drafts = turn.drafts.filter(({ id }) => !known.has(id));
   const lines = [...transcriptLines(captions, items), ...draftLines(drafts, link === "open")];
   return {
     status: status(turn),
@@ -54,6 +59,8 @@ export function view(turn: Turn, before: readonly Line[] = []): State {
     ...(error && { error }),
   };
 }
+
+const SUSPENDED = callError("sound_suspended"); // one object, which a page compares by identity
 
 /** True if a page has nothing to render again. */
 export const sameState = (a: State, b: State): boolean =>
@@ -73,6 +80,8 @@ export const sendsAudio = ({ mode, microphone }: Turn): boolean =>
 
 function status(turn: Turn): Status {
   if (turn.link !== "open") return turn.link;
+  if (isPaused(turn)) return "paused";
+  if (isHeld(turn.microphone) && turn.microphone.phase === "open") return "listening";
   if (turn.playing || turn.response?.hasText) return "speaking";
   if (turn.userSpeaking) return "listening";
   if (turn.response || turn.request !== "none") return "thinking";

@@ -2,11 +2,14 @@
 // microphone or the loudspeaker) leads to the next state and to actions that `call.ts` performs. The rules
 // know no sockets, no timers and no audio devices.
 //
-// `commands.ts` has the rules for the page, the microphone and the loudspeaker; `serverEvents.ts` those for
-// the connection and the server; `responses.ts` what both share.
+// `commands.ts` has the rules for the page, the microphone and the loudspeaker; `devices.ts` those for devices
+// that fail or are paused; `serverEvents.ts` those for the connection and the server; `responses.ts` what they
+// share.
 
 import * as commands from "./commands";
-import { cutPlayback, interrupt } from "./responses";
+import * as devices from "./devices";
+import type { PlayedPosition } from "./playout";
+import { cutPlayback, interrupt, sendDrafts } from "./responses";
 import * as server from "./serverEvents";
 import type { Action, Input, Step, Turn } from "./turnState";
 
@@ -19,7 +22,7 @@ export function reduce(turn: Turn, input: Input): Step {
 function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
   switch (input.type) {
     case "started":
-      return commands.start(turn);
+      return commands.start(turn, out);
     case "closed":
       return commands.close(turn, out);
     case "text_entered":
@@ -44,12 +47,18 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
       return commands.stopMicrophone(turn, out);
     case "microphone_lost":
       return commands.loseMicrophone(turn);
+    case "microphone_paused":
+      return { ...turn, microphonePaused: input.paused };
+    case "loudspeaker_changed":
+      return devices.changeLoudspeaker(turn, input.state);
+    case "resumed":
+      return devices.resumeDevices(turn, out);
     case "audio_recorded":
       return commands.sendAudio(turn, input.pcm, input.bufferedBytes, out);
     case "playback_progressed":
       return commands.progressPlayback(turn, input);
     case "playback_flushed":
-      return cutPlayback({ ...turn, flushes: Math.max(0, turn.flushes - 1) }, input.positions, out);
+      return endFlush(turn, input.positions, out);
     case "tools_finished":
       return commands.returnToolResults(turn, input.results, out);
     case "connection_opening":
@@ -63,4 +72,10 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
     case "server_event":
       return server.applyServerEvent(turn, input.event, out);
   }
+}
+
+/** Note where playback was cut. Typed messages that waited for this are sent. */
+function endFlush(turn: Turn, positions: readonly PlayedPosition[], out: Action[]): Turn {
+  const flushed = { ...turn, flushes: Math.max(0, turn.flushes - 1) };
+  return sendDrafts(cutPlayback(flushed, positions, out), out);
 }

@@ -9,7 +9,7 @@ import type { CallError, ErrorCode } from "./errors";
 import { CLOSED, type Microphone } from "./microphone";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent, FunctionCall, ServerEvent } from "./protocol";
-import type { PlaybackProgress } from "./sound";
+import type { LoudspeakerState, PlaybackProgress } from "./sound";
 import type { Link, Mode } from "./state";
 import type { ToolResult } from "./tools";
 
@@ -41,6 +41,10 @@ export interface Turn {
   readonly flushes: number;
   readonly userSpeaking: boolean;
   readonly microphone: Microphone;
+  /** The system or the browser has paused the open microphone: it records silence, or nothing. */
+  readonly microphonePaused: boolean;
+  /** After a failure, answers are read instead of heard. */
+  readonly loudspeaker: LoudspeakerState;
   readonly error: CallError | undefined;
 }
 
@@ -67,6 +71,9 @@ export type Input =
   | { type: "microphone_failed"; code: ErrorCode }
   | { type: "microphone_stopped" }
   | { type: "microphone_lost" } // unplugged, or the user took the permission back
+  | { type: "microphone_paused"; paused: boolean }
+  | { type: "loudspeaker_changed"; state: LoudspeakerState }
+  | { type: "resumed" }
   | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // unsent bytes in the socket
   | ({ type: "playback_progressed" } & PlaybackProgress)
   | { type: "playback_flushed"; positions: readonly PlayedPosition[] }
@@ -78,6 +85,7 @@ export type Action =
   | { type: "flush_playback" } // reported back as `playback_flushed`
   | { type: "start_recording" } // reported back as `microphone_opened` or `microphone_failed`
   | { type: "stop_recording" }
+  | { type: "wake_sound" } // reported back as `loudspeaker_changed`
   | { type: "run_tools"; calls: readonly FunctionCall[] } // reported back as `tools_finished`
   | { type: "reconnect" }
   | { type: "disconnect" };
@@ -91,6 +99,7 @@ export interface TurnOptions {
   mode?: Mode | undefined;
   language?: string | undefined;
   conversationId?: string | undefined;
+  items?: Conversation | undefined;
   transcription?: object | undefined;
 }
 
@@ -100,7 +109,7 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   language: options.language,
   link: "idle",
   conversationId: options.conversationId,
-  items: [],
+  items: options.items ?? [],
   captions: NO_CAPTIONS,
   drafts: [],
   waiting: [],
@@ -113,5 +122,7 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   flushes: 0,
   userSpeaking: false,
   microphone: CLOSED,
+  microphonePaused: false,
+  loudspeaker: "running",
   error: undefined,
 });

@@ -386,12 +386,12 @@ test("a refusal is final and has a reason", async () => {
   const busy = await startCall();
   busy.socket.deliver(failure("rate_limit_exceeded", "rate_limit_error"));
   busy.socket.close(4000);
-  expect(busy.call.state.error?.code).toBe("busy");
+  expect(busy.call.state.error?.code).toBe("full");
   const signedOut = await startCall({ token: () => Promise.reject(new Refusal("not_signed_in")) });
   expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
 });
 
-test("a client that gets retry_after waits for it, and up to a quarter longer", async () => {
+test("N9_ a client that gets retry_after waits for it, and not longer", async () => {
   const { call, socket } = await startCall();
   const busy = failure("server_busy", "rate_limit_error");
   socket.deliver({ ...busy, error: { ...busy.error, retry_after: 20 } });
@@ -402,7 +402,7 @@ test("a client that gets retry_after waits for it, and up to a quarter longer", 
   });
   await vi.advanceTimersByTimeAsync(19_900);
   expect(ScriptedSocket.opened).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(5_200);
+  await vi.advanceTimersByTimeAsync(100);
   expect(ScriptedSocket.opened).toHaveLength(2);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
   expect(call.state.error).toBeUndefined();
@@ -419,7 +419,7 @@ test("a token refused with a retry time is requested again at that time", async 
   });
   await vi.advanceTimersByTimeAsync(9_900);
   expect(asked).toBe(1);
-  await vi.advanceTimersByTimeAsync(2_700);
+  await vi.advanceTimersByTimeAsync(100);
   expect(asked).toBe(2);
 });
 
@@ -619,6 +619,8 @@ test("a typed message is in the transcript before the server confirms it", async
   socket.deliver({ type: "conversation.item.added", previous_item_id: null, item });
   expect(status()).toEqual([["Hello?", "done"]]);
   expect(call.state.lines[0]!.id).toBe(item.id);
+  socket.deliver({ type: "conversation.item.done", item });
+  expect(status()).toEqual([["Hello?", "done"]]);
   socket.close(1012);
   await vi.advanceTimersByTimeAsync(400);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
@@ -767,4 +769,77 @@ test("a model that names a tool like a property of every object runs nothing", a
   socket.deliver({ type: "response.done", response: { id: "r", status: "completed", output: [call] } });
   await microtasks();
   expect(socket.types).toEqual(["session.update"]);
+});
+
+test("W2_ a message that the server has only announced is sent again, and its late twin is no error", async () => {
+  const { call, socket } = await openCall();
+  await call.sendText("Hello?");
+  const { item, event_id } = socket.sent[1] as unknown as { item: { id: string }; event_id: string };
+  socket.deliver({ type: "conversation.item.added", previous_item_id: null, item });
+  socket.close(1011);
+  await vi.advanceTimersByTimeAsync(400);
+  const again = ScriptedSocket.last;
+  again.deliver({ type: "session.created", session: {} });
+  expect(again.sent[1]).toMatchObject({ type: "conversation.item.create", item });
+  const error = { code: "item_create_duplicate_item_id", message: "A sentence.", event_id };
+  again.deliver({ type: "error", error });
+  expect(call.state.error).toBeUndefined();
+  expect(call.state.lines).toMatchObject([{ text: "Hello?", status: "done" }]);
+  again.close(1012);
+  await vi.advanceTimersByTimeAsync(800);
+  ScriptedSocket.last.deliver({ type: "session.created", session: {} });
+  expect(ScriptedSocket.last.types).toEqual(["session.update"]);
+});
+
+test("W2_ a conversation deleted during a call is forgotten, and what was not stored is kept", async () => {
+  const { call, socket } = await openCall();
+  socket.deliver(...spokenResponse("resp_1", "item_1", words("Noon.")), ...responseDone("resp_1", "item_1", "Noon."));
+  await call.sendText("And tomorrow?");
+  const { item } = socket.sent.find(({ type }) => type === "conversation.item.create") as unknown as {
+    item: object;
+  };
+  socket.deliver({ type: "conversation.item.added", previous_item_id: "item_1", item });
+  socket.close(4000, "conversation_deleted");
+  expect(call.state).toMatchObject({ status: "failed", error: { code: "conversation_deleted" } });
+  expect(call.state.lines).toMatchObject([{ text: "And tomorrow?", status: "unsent" }]);
+  expect(call.state.conversationId).toBeUndefined();
+  call.start();
+  await microtasks();
+  expect(ScriptedSocket.last.url).not.toContain("conversation_id");
+  ScriptedSocket.last.deliver({ type: "session.created", session: {} });
+  expect(ScriptedSocket.last.sent[1]).toMatchObject({ item });
+});
+
+test("W4_ secrets that arrive and handshakes that fail are named after three attempts", async () => {
+  const token = vi.fn(async () => "ek_1");
+  const { call } = await startCall({ token });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    expect(call.state.status).not.toBe("failed");
+    ScriptedSocket.last.close(1006);
+    await vi.advanceTimersByTimeAsync(10_000);
+  }
+  expect(call.state).toMatchObject({ status: "failed", error: { code: "upgrade_missing" } });
+  expect(token).toHaveBeenCalledTimes(3);
+  call.start();
+  await microtasks();
+  expect(ScriptedSocket.opened).toHaveLength(4);
+});
+
+test("W4_ a handshake that was answered is no sign of a proxy, however the call ends", async () => {
+  const { call } = await startCall({ token: async () => "ek_1" });
+  for (let attempt = 0; attempt < 4; attempt++) {
+    ScriptedSocket.last.deliver();
+    ScriptedSocket.last.close(1006);
+    await vi.advanceTimersByTimeAsync(10_000);
+  }
+  expect(call.state.status).toBe("reconnecting");
+});
+
+test("N8_ a call shows the items of an earlier conversation, and continues it", async () => {
+  const content = [{ type: "input_text", text: "Hello?" }];
+  const items = [{ type: "message", id: "item_1", role: "user", status: "completed", content }] as const;
+  const earlier = items.map((item) => ({ ...item, content: [...item.content] }));
+  const { call, socket } = await startCall({ conversationId: "conv_1", items: earlier });
+  expect(call.state.lines).toMatchObject([{ text: "Hello?", status: "done" }]);
+  expect(socket.url).toContain("conversation_id=conv_1");
 });

@@ -10,6 +10,7 @@ const gone = { code: "conversation_not_found", message: "A sentence." };
 
 const close = (code: number, more: Partial<Close> = {}): Close => ({
   code,
+  reason: "",
   wasOpen: true,
   error: undefined,
   mayRenewSecret: true,
@@ -83,8 +84,35 @@ test("after the last attempt the error names the cause", () => {
   expect(last(busy)).toEqual({ giveUp: { code: "busy", message: "A sentence." } });
 });
 
-test("an attempt waits for retry_after and up to a quarter longer", () => {
-  const wait = (random: number) => nextAttempt(0, true, { retry_after: 20 }, () => random);
-  expect(wait(0)).toEqual({ waitMs: 20_000 });
-  expect(wait(1)).toEqual({ waitMs: 25_000 });
+test.each([0, 4])("N9_ attempt %i waits as long as retry_after says, and not longer", (attempts) => {
+  for (const seconds of [1, 20])
+    for (const random of [0, 1])
+      expect(nextAttempt(attempts, true, { retry_after: seconds }, () => random)).toEqual({
+        waitMs: seconds * 1000,
+      });
+});
+
+test("N9_ only a server that has no room for voices is called busy, other limits are full", () => {
+  const ended = (error: object) => {
+    const next = afterClose(close(1013, { wasOpen: false, error: { message: "A sentence.", ...error } }));
+    return "error" in next ? next.error : undefined;
+  };
+  const message = "A sentence.";
+  expect(ended({ code: "server_busy", retry_after: 7 })).toEqual({ code: "busy", message, retryAfter: 7 });
+  for (const code of ["rate_limit_exceeded", "insufficient_quota", "too_many_calls"])
+    expect(ended({ code })).toEqual({ code: "full", message });
+});
+
+test("W2_ the reason of a close tells why the server ended the call", () => {
+  const after = (code: number, reason: string) => afterClose(close(code, { reason }));
+  expect(after(4000, "conversation_deleted")).toEqual({
+    next: "fail",
+    error: { code: "conversation_deleted" },
+  });
+  expect(after(4000, "conversation_continued_elsewhere")).toEqual({
+    next: "fail",
+    error: { code: "continued_elsewhere" },
+  });
+  expect(after(4000, "something_else")).toEqual({ next: "fail", error: { code: "refused" } });
+  expect(after(1012, "conversation_deleted")).toEqual({ next: "retry" });
 });

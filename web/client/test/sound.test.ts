@@ -3,7 +3,18 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BrowserSound } from "../src/sound";
 
-const track = () => ({ stopped: false, addEventListener() {}, stop() { this.stopped = true; } });
+class Track extends EventTarget {
+  stopped = false;
+  muted = false;
+  stop(): void {
+    this.stopped = true;
+  }
+  mute(muted: boolean): void {
+    this.muted = muted;
+    this.dispatchEvent(new Event(muted ? "mute" : "unmute"));
+  }
+}
+const track = () => new Track();
 const streamOf = (...tracks: ReturnType<typeof track>[]) => ({ getTracks: () => tracks });
 
 class Port {
@@ -18,8 +29,23 @@ class TestNode {
   }
 }
 
-class TestContext {
-  readonly state = "running";
+class TestContext extends EventTarget {
+  static made: TestContext[] = [];
+  state = "running";
+  resumes = true;
+  constructor() {
+    super();
+    TestContext.made.push(this);
+  }
+  change(state: string): void {
+    this.state = state;
+    this.dispatchEvent(new Event("statechange"));
+  }
+  resume(): Promise<void> {
+    if (!this.resumes) return new Promise(() => {});
+    this.change("running");
+    return Promise.resolve();
+  }
   readonly audioWorklet = { addModule: async () => {} };
   readonly destination = {};
   createMediaStreamSource(): TestNode {
@@ -32,6 +58,7 @@ let asked: ((stream: unknown) => void)[] = [];
 
 beforeEach(() => {
   asked = [];
+  TestContext.made = [];
   const getUserMedia = () => new Promise((resolve) => asked.push(resolve));
   vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
   vi.stubGlobal("AudioContext", TestContext);
@@ -81,8 +108,109 @@ test("worklets that could not be loaded are loaded again at the next click", asy
   }
   vi.stubGlobal("AudioContext", Context);
   const sound = new BrowserSound({ worklets: "worklets.js" });
-  await expect(sound.wake()).rejects.toThrow("no network");
+  const told: string[] = [];
+  sound.onLoudspeaker = (state) => told.push(state);
+  await sound.wake();
   expect(await sound.flush()).toEqual([]);
   await sound.wake();
   expect(loads).toBe(2);
+  expect(told).toEqual(["failed", "running"]);
+});
+
+test("W1_ without AudioWorklet a loudspeaker is insecure, and neither waking nor playing throws", async () => {
+  class Context extends TestContext {
+    override readonly audioWorklet = undefined as unknown as TestContext["audioWorklet"];
+  }
+  vi.stubGlobal("AudioContext", Context);
+  vi.stubGlobal("isSecureContext", false);
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const told: string[] = [];
+  sound.onLoudspeaker = (state) => told.push(state);
+  await sound.wake();
+  sound.play("item_1", new Int16Array(8));
+  expect(await sound.flush()).toEqual([]);
+  expect(new Set(told)).toEqual(new Set(["insecure"]));
+});
+
+test("W1_ a flush that a suspended loudspeaker does not answer ends after 300 ms", async () => {
+  vi.useFakeTimers();
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  await sound.wake();
+  const flushed = sound.flush();
+  await vi.advanceTimersByTimeAsync(300);
+  expect(await flushed).toBeUndefined();
+  vi.useRealTimers();
+});
+
+test("W3_ a suspended loudspeaker and a muted microphone are told at every change", async () => {
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const told: unknown[] = [];
+  sound.onLoudspeaker = (state) => told.push(state);
+  sound.onMicrophonePaused = (paused) => told.push(paused);
+  await sound.wake();
+  const recording = sound.record();
+  const microphone = track();
+  asked[0]!(streamOf(microphone));
+  await recording;
+  const [speaker, input] = TestContext.made;
+  const changes: [() => void, unknown][] = [
+    [() => speaker!.change("suspended"), "suspended"],
+    [() => speaker!.change("interrupted"), "suspended"],
+    [() => speaker!.change("running"), "running"],
+    [() => microphone.mute(true), true],
+    [() => microphone.mute(false), false],
+    [() => input!.change("interrupted"), true],
+    [() => input!.change("running"), false],
+  ];
+  for (const [change, state] of changes) {
+    told.length = 0;
+    change();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(told).toEqual([state]);
+  }
+  told.length = 0;
+  sound.close();
+  speaker!.change("closed");
+  input!.change("closed");
+  microphone.mute(true);
+  await Promise.resolve();
+  expect(told).toEqual([]);
+});
+
+test("W3_ waking resumes both devices, and a browser that does not resume is told as suspended", async () => {
+  vi.useFakeTimers();
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  await sound.wake();
+  const recording = sound.record();
+  asked[0]!(streamOf(track()));
+  await recording;
+  const told: unknown[] = [];
+  for (const context of TestContext.made) context.state = "suspended";
+  sound.onLoudspeaker = (state) => told.push(state);
+  await sound.wake();
+  expect(TestContext.made.map(({ state }) => state)).toEqual(["running", "running"]);
+  for (const context of TestContext.made) Object.assign(context, { state: "suspended", resumes: false });
+  const waking = sound.wake();
+  await vi.advanceTimersByTimeAsync(1000);
+  await waking;
+  expect(told.at(-1)).toBe("suspended");
+  vi.useRealTimers();
+});
+
+test("W3_ a page that is shown again resumes what was suspended", async () => {
+  const shown = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  vi.stubGlobal("document", shown);
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  await sound.wake();
+  const [speaker] = TestContext.made;
+  speaker!.change("suspended");
+  shown.dispatchEvent(new Event("visibilitychange"));
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(speaker!.state).toBe("running");
+  sound.close();
+  speaker!.change("suspended");
+  shown.dispatchEvent(new Event("visibilitychange"));
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(speaker!.state).toBe("suspended");
 });

@@ -3,14 +3,15 @@
 import { Call, type CallOptions } from "../src/call";
 import { encode, RATE } from "../src/pcm";
 import { type PlayedPosition, Playout } from "../src/playout";
-import type { PlaybackProgress, Sound } from "../src/sound";
+import type { LoudspeakerState, PlaybackProgress, Sound } from "../src/sound";
 
 export class ScriptedSocket {
   static readonly opened: ScriptedSocket[] = [];
   readonly sent: { type: string; [key: string]: unknown }[] = [];
   bufferedAmount = 0;
   onmessage: (event: { data: string }) => void = () => {};
-  onclose: (event: { code: number }) => void = () => {};
+  onopen: () => void = () => {};
+  onclose: (event: { code: number; reason: string }) => void = () => {};
 
   constructor(
     readonly url: string,
@@ -27,14 +28,15 @@ export class ScriptedSocket {
     this.sent.push(JSON.parse(text));
   }
 
-  close(code = 1006): void {
+  close(code = 1006, reason = ""): void {
     if (this.closed) return;
     this.closed = true;
-    this.onclose({ code });
+    this.onclose({ code, reason });
   }
 
-  /** Deliver events of the server. */
+  /** Complete the handshake, and deliver events of the server. */
   deliver(...events: object[]): void {
+    this.onopen();
     for (const event of events) this.onmessage({ data: JSON.stringify(event) });
   }
 
@@ -53,6 +55,8 @@ export class TestSound implements Sound {
   onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
   onMicrophoneLost = (): void => {};
+  onMicrophonePaused: (paused: boolean) => void = () => {};
+  onLoudspeaker: (state: LoudspeakerState) => void = () => {};
   refusal: Error | undefined;
   recording = false;
 
@@ -65,7 +69,7 @@ export class TestSound implements Sound {
   play(item: string, pcm: Int16Array): void {
     this.playout.push(item, pcm);
   }
-  async flush(): Promise<PlayedPosition[]> {
+  async flush(): Promise<PlayedPosition[] | undefined> {
     return this.playout.flush().map(({ item, ms }) => ({ item, ms: Math.floor(ms) }));
   }
   async record(): Promise<void> {

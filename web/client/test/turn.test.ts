@@ -36,6 +36,11 @@ const itemAdded = (id: string, role: string) =>
     previous_item_id: null,
     item: { type: "message", id, role, status: "in_progress", content: [] },
   });
+const itemDone = (id: string, role: string) =>
+  server({
+    type: "conversation.item.done",
+    item: { type: "message", id, role, status: "completed", content: [] },
+  });
 const serverError = (code: string, event_id?: string) =>
   server({ type: "error", error: { code, message: "A sentence.", event_id } });
 const activeResponse = serverError("conversation_already_has_active_response");
@@ -188,6 +193,7 @@ test("a typed message that the server has is not marked as refused by a late err
     ...open,
     typed,
     itemAdded("item_1", "user"),
+    itemDone("item_1", "user"),
     serverError("item_exists", "typed_item_1"),
   ]);
   expect(turn.error).toBeUndefined();
