@@ -11,6 +11,7 @@ VivavoceError
 ├── UnreachableError         another server's: no WebSocket was opened (net.dial)
 ├── NetError                 another server's, or egress rules refuse the request (net.errors)
 ├── StoreError               the disk's: the server sends no receipt, and closes with 1011
+│   └── ConversationDeletedError  somebody's: the call ends with 4000
 ├── UnreadableFileError      a file's: it cannot be read, or must not be (file_reading)
 │   ├── MissingFileError     it does not exist
 │   └── OutsideFolderError   it lies outside of the folder
@@ -77,6 +78,10 @@ class StoreError(VivavoceError):
     def __init__(self, message: str, cause: StoreCause = "other") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class ConversationDeletedError(StoreError):
+    """The conversation that a change belongs to does not exist any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from vivavoce.access.request_credentials import (
     extract_credential,
     origin_allowed,
+    origin_text,
     parse_subprotocols,
     select_subprotocol,
     speaks_beta,
@@ -108,6 +109,31 @@ def test_a_listed_origin_is_allowed() -> None:
     assert not origin_allowed("http://a.example", host="voce.example", secure=True, allowed=allowed)
     assert origin_allowed("https://any.example", host="voce.example", secure=True, allowed=["*"])
     assert not origin_allowed("null", host="voce.example", secure=True, allowed=["*", "null"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "text"),
+    [
+        ("https://voice.example.org", "https://voice.example.org"),
+        ("https://VOICE.example.org:443", "https://voice.example.org"),
+        ("https://voice.example.org:8443", "https://voice.example.org:8443"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://xn--caff-8oa.example", "http://xn--caff-8oa.example"),
+        (None, None),
+        ("null", None),
+        ("file:///etc/passwd", None),
+        ('https://a".example', None),
+        ("https://a\x1b[31m.example", None),
+        ("https://a b.example", None),
+        ("https://a\u202e.example", None),
+        ("https://" + "a" * 300, None),
+        ("https://a.example:99999", None),
+    ],
+)
+def test_W4_only_an_origin_of_a_browser_is_written_into_messages(
+    origin: str | None, text: str | None
+) -> None:
+    assert origin_text(origin) == text
 
 
 def test_a_request_without_origin_is_allowed() -> None:

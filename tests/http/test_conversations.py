@@ -191,6 +191,19 @@ def test_deleting_a_conversation_ends_its_running_call(served: Served, key: str)
     asyncio.run(story())
 
 
+def test_W2_a_deletion_by_another_process_ends_the_running_call(served: Served, key: str) -> None:
+    async def story() -> None:
+        async with connect(served.ws + "?model=echo", **with_key(key)) as socket:
+            await welcomed(socket)
+            assert socket.response is not None
+            conversation = socket.response.headers["Vivavoce-Conversation-Id"]
+            delete = ("conversations", "delete", conversation, "--yes")
+            await asyncio.to_thread(served.cli, *delete)
+            assert await end_of(socket) == (4000, "conversation_deleted")
+
+    asyncio.run(story())
+
+
 def test_a_secret_that_names_a_conversation_continues_it(
     served: Served, key: str, talked: Talked
 ) -> None:

@@ -238,6 +238,29 @@ def test_another_page_cannot_use_the_cookie(served: Served) -> None:
         assert ours.status_code == 200
 
 
+def test_W4_a_page_behind_a_proxy_reads_the_setting_that_is_missing(served: Served) -> None:
+    with httpx2.Client(base_url=served.url) as browser:
+        browser.post("/api/sign-in", json={"code": code_of(served.cli("link"))})
+        headers = {"Origin": "https://voice.example.org"}
+        answer = browser.post("/v1/realtime/client_secrets", json={}, headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (403, "origin_not_allowed")
+    assert 'server.public_url = "https://voice.example.org"' in error["message"]
+    assert '"origin": "https://voice.example.org"' in served.log.read_text()
+
+
+def test_N6_one_assistant_is_the_default_of_the_settings(served: Served, key: str) -> None:
+    data = httpx2.get(f"{served.url}/api/assistants", headers=bearer(key)).json()["data"]
+    assert [one["name"] for one in data if one["default"]] == ["charlotte"]
+
+
+def test_N13_assistants_tell_which_languages_they_hear(served: Served, key: str) -> None:
+    data = httpx2.get(f"{served.url}/api/assistants", headers=bearer(key)).json()["data"]
+    heard = {one["name"]: (one["languages"], one["hears"]) for one in data}
+    assert heard["charlotte"] == (["en", "it", "es"], ["en"])
+    assert heard["echo"] == (["en"], ["en"])
+
+
 def test_a_client_secret_has_the_protocols_shape(served: Served, key: str) -> None:
     body = {
         "expires_after": {"anchor": "created_at", "seconds": 60},

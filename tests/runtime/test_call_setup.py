@@ -420,6 +420,28 @@ def test_a_continued_conversation_is_not_greeted_again(tmp_path: Path) -> None:
     place(tmp_path, story)
 
 
+@pytest.mark.parametrize(
+    ("browser", "query", "greeted"),
+    [
+        (True, {}, True),
+        (True, {"greeting": "false"}, False),
+        (True, {"greeting": "true"}, True),
+        (False, {}, False),
+        (False, {"greeting": "true"}, True),
+        (False, {"greeting": "false"}, False),
+    ],
+)
+def test_N5_a_client_may_refuse_or_ask_for_the_greeting(
+    tmp_path: Path, browser: bool, query: dict[str, str], greeted: bool
+) -> None:
+    async def story(at: Place) -> None:
+        at.caller = Caller(credential="secret", key_id="key_1", browser=browser)
+        call = await at.call(FakeWire(), **query)
+        assert call.spec.greet is greeted
+
+    place(tmp_path, story)
+
+
 def test_the_conversation_of_another_user_is_not_found(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         call = await at.call(FakeWire())

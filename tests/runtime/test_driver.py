@@ -18,6 +18,7 @@ from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.inputs import SessionInput
 from vivavoce.core.session import Session
 from vivavoce.engines.cascade import PIECES_AHEAD, Cascade
+from vivavoce.errors import ConversationDeletedError
 from vivavoce.protocol import client, codec, grammar, server
 from vivavoce.protocol.client import ClientEvent
 from vivavoce.protocol.config import ServerVad, SessionConfig
@@ -31,6 +32,7 @@ from vivavoce.runtime.reader import SessionReader
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.tool_work import ToolWork
 from vivavoce.runtime.traffic import TrafficCounters
+from vivavoce.store.base import Change
 from vivavoce.tools.base import ToolRunner
 from vivavoce.tools.runners import ToolRunners
 
@@ -267,6 +269,23 @@ def test_a_failed_commit_sends_no_receipt(store: SlowStore) -> None:
     assert (last.error.type, last.error.code) == ("server_error", "storage_unavailable")
     assert call.wire.closed is not None
     assert call.wire.closed[1] == 1011
+
+
+class EmptiedStore(SlowStore):
+    """A store whose conversation another process has deleted."""
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        raise ConversationDeletedError("a conversation was deleted")
+
+
+def test_W2_a_commit_to_a_deleted_conversation_ends_the_call_with_4000() -> None:
+    script: list[tuple[float, ClientEvent]] = [(1.0, client.ItemCreate(item=HELLO))]
+    call = Call(script, store=EmptiedStore(), hang_up_at=30).live()
+    assert call.wire.all(server.ItemAdded)
+    assert not call.wire.all(server.ItemDone)
+    assert not call.wire.all(server.Error)
+    assert call.wire.closed is not None
+    assert call.wire.closed[1:] == (4000, "conversation_deleted")
 
 
 def test_a_transcript_is_stored_even_if_the_session_does_not_send_it() -> None:

@@ -15,6 +15,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Record, Send
 from vivavoce.core.inputs import Finished, OutputChunk
 from vivavoce.core.session import Session
+from vivavoce.errors import StoreError
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad, TurnDetection
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
@@ -107,7 +108,7 @@ class Tape:
         self.changes.append(change)
         self.outcomes.append(outcome)
 
-    def _fail(self) -> None:
+    def _fail(self, failure: StoreError) -> None:
         self.failures += 1
 
 
@@ -221,9 +222,9 @@ def test_a_receipt_has_a_number_and_other_events_have_none() -> None:
 def test_waiting_is_true_until_every_commit_has_an_outcome() -> None:
     tape = Tape().create(says("one", "a")).create(says("two", "b"))
     assert tape.recorder.waiting
-    tape.outcomes[0](True)
+    tape.outcomes[0](None)
     assert tape.recorder.waiting
-    tape.outcomes[1](False)
+    tape.outcomes[1](StoreError("disk full"))
     assert not tape.recorder.waiting
     assert (tape.committed, tape.failures) == ([1], 1)
 

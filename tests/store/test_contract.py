@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from vivavoce.errors import StoreError
+from vivavoce.errors import ConversationDeletedError, StoreError
 from vivavoce.protocol.items import Item, Message, Part
 from vivavoce.store.base import Change, ItemRow, ResponseRow, SecretRow, Store
 from vivavoce.store.changes import ITEM_BYTES
@@ -337,6 +337,25 @@ def test_deleting_a_conversation_deletes_all_of_it_and_nothing_else(make: Make) 
         assert await store.items("conv_2") == [SPOKEN, UNHEARD]
         assert await store.call("rtc_2") == call("rtc_2", "conv_2")
         assert await store.responses("rtc_2") == [response("resp_2", "rtc_2")]
+
+    tell(make, story)
+
+
+def test_W2_a_change_to_a_deleted_conversation_is_told_apart_from_a_failure(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number in (1, 2):
+            await store.create_conversation(conversation(f"conv_{number}"))
+        assert await store.missing_conversations({"conv_1", "conv_2", "conv_3"}) == {"conv_3"}
+        await store.delete_conversation("conv_1")
+        assert await store.missing_conversations(["conv_1", "conv_2"]) == {"conv_1"}
+        assert await store.missing_conversations(()) == set()
+        with pytest.raises(ConversationDeletedError):
+            await store.commit([Change("conv_2", (SPOKEN,)), Change("conv_1", (UNHEARD,))])
+        assert await store.items("conv_2") == []
+        too_large = replace(SPOKEN, generated="x" * (ITEM_BYTES + 1))
+        with pytest.raises(StoreError) as failed:
+            await store.commit([Change("conv_2", (too_large,))])
+        assert not isinstance(failed.value, ConversationDeletedError)
 
     tell(make, story)
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from ..support.official import accept
 from ..support.served import TAKES_ALL, Served, serve
@@ -188,6 +188,40 @@ def test_a_page_of_an_unknown_origin_gets_http_403(served: Served, key: str) -> 
     with pytest.raises(InvalidStatus) as refused:
         visit(served, welcomed, origin="https://evil.example", **with_key(key))
     assert refused.value.response.status_code == 403
+
+
+def test_W4_an_unknown_origin_is_named_with_the_setting(served: Served, key: str) -> None:
+    """A TLS proxy in front of a server without `server.public_url` is the usual cause."""
+    for origin in ("https://voice.example.org", "https://voice.example.org:8443"):
+        with pytest.raises(InvalidStatus) as refused:
+            visit(served, welcomed, origin=Origin(origin), **with_key(key))
+        error = json.loads(refused.value.response.body or b"")["error"]
+        assert error["code"] == "origin_not_allowed"
+        assert f'server.public_url = "{origin}"' in error["message"]
+        assert f'"origin": "{origin}", "setting": "server.public_url"' in served.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/realtime",
+        "/v1/realtime?model=echo",
+        "/openai/v1/realtime",
+        "/openai/realtime",
+        "/v1/realtime/translations",
+        "/openai/v1/realtime/translations",
+    ],
+)
+def test_W4_a_request_without_upgrade_gets_http_426_and_a_sentence(
+    served: Served, path: str
+) -> None:
+    answer = httpx2.get(served.url + path)
+    assert answer.status_code == 426
+    assert answer.headers["upgrade"] == "websocket"
+    error = answer.json()["error"]
+    assert error["code"] == "upgrade_required"
+    assert "proxy" in error["message"]
+    assert "upgrade_missing" in served.log.read_text()
 
 
 @pytest.mark.parametrize(

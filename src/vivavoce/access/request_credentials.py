@@ -6,6 +6,7 @@ set headers on a WebSocket (protocol §1.10.2).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ SUBPROTOCOL = "realtime"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA, _BETA_SUBPROTOCOL = "realtime=v1", "openai-beta.realtime-v1"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+LONGEST_ORIGIN = 300  # characters
+_HOST = re.compile(r"[a-z0-9._:-]+")  # what a browser sends: names beyond ASCII are encoded
 
 
 def parse_subprotocols(header: str | None) -> tuple[str, ...]:
@@ -69,6 +72,18 @@ def origin_allowed(
     return came_from == ours or any(
         entry == "*" or _normal(entry) == came_from for entry in allowed
     )
+
+
+def origin_text(origin: str | None) -> str | None:
+    """Return the origin as people write it, for messages and logs, or None if it is none."""
+    normal = _normal(origin) if origin and len(origin) <= LONGEST_ORIGIN else None
+    if normal is None:
+        return None
+    scheme, host, port = normal
+    if not _HOST.fullmatch(host):
+        return None
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
 
 
 def _normal(origin: str) -> tuple[str, str, int] | None:

@@ -189,6 +189,17 @@ class Adapters:
         """The number of recogniser processes that serve a call now."""
         return self._resources.busy_workers
 
+    def hears(self, assistant: Assistant) -> list[str]:
+        """Return the languages of the assistant that it understands when people speak."""
+        if assistant.engine != "cascade":
+            return list(assistant.languages)
+        specs = {each: self._chosen("stt", assistant, each) for each in assistant.languages}
+        return [
+            language
+            for language, spec in specs.items()
+            if spec.installed() and (spec.languages is None or language in spec.languages)
+        ]
+
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
         """Return what a person should know before they talk, each by language."""
         if assistant.engine != "cascade":

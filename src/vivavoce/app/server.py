@@ -29,7 +29,7 @@ from ..failures import log_failure
 from ..http import application
 from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
-from ..runtime import loop_lag
+from ..runtime import deleted_conversations, loop_lag
 from ..runtime.admission import Admission
 from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
@@ -141,6 +141,7 @@ class Server:
         default = catalogue.get(settings.calls.default_assistant)
         _beside(stack, _report_damage(self.folder), "damage")
         _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
+        _beside(stack, deleted_conversations.watch(store, registry), "deletions")
         _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
 
         refusals = RefusalLog()
@@ -208,6 +209,8 @@ class Server:
             maintenance=maintenance,
             now=now,
             make_id=make_id,
+            default_assistant=calls.default_assistant,
+            hears=parts.hears,
             notes=parts.notes,
             ready=store.ping,
             metrics=metrics.exposition,

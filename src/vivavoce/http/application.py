@@ -18,9 +18,9 @@ from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
 from .v1 import calls as control
-from .v1 import client_secrets, flat, models, translations, webrtc
+from .v1 import client_secrets, flat, models, translations, upgrade, webrtc
 
-V1 = (models, client_secrets, flat, control, translations, webrtc)
+V1 = (models, client_secrets, flat, control, translations, webrtc, upgrade)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Services]]
 
@@ -53,6 +53,7 @@ def make(
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)
         app.include_router(module.router, prefix="/openai", include_in_schema=False)
+    app.include_router(upgrade.azure_preview, prefix="/openai", include_in_schema=False)
     static_page.install(app)
     app.add_middleware(BodySizeLimit)
     app.add_middleware(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from ..core.types import Caller
 from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
-from ..runtime.refusals import CallRefused, refused
+from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..store.base import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Services:
     maintenance: CredentialMaintenance
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
+    default_assistant: str  # `calls.default_assistant`
+    hears: Callable[[Assistant], list[str]]  # the languages in which people can speak to it
     notes: Callable[[Assistant], list[dict[str, str]]]  # of an assistant, each by language
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
@@ -67,7 +72,9 @@ def require_allowed_origin(request: Request, at: At) -> None:
     origin, host = request.headers.get("origin"), request.headers.get("host")
     secure = at.security.is_secure(host)
     if not request_credentials.origin_allowed(origin, host=host, secure=secure, allowed=at.origins):
-        raise CallRefused(403, "origin_not_allowed", "This page may not do that: unknown Origin.")
+        text = request_credentials.origin_text(origin)
+        log.warning("origin_not_allowed", extra={"origin": text, "setting": "server.public_url"})
+        raise unknown_origin(text)
 
 
 def cookie_of(request: Request, at: Services) -> str:

@@ -161,6 +161,11 @@ class InProcessCallRegistry:
         """End a call. Return when it is over, or after `GONE_WITHIN_S`."""
         await self._end([call], CloseCode.NORMAL, "hung_up")
 
+    @property
+    def conversation_ids(self) -> frozenset[str]:
+        """The conversations of the calls that have begun: the store has all of them."""
+        return frozenset(call.conversation_id for call in self._calls.values() if call.open)
+
     def excluding(self, conversation_id: str) -> list[LiveCall]:
         """Return the calls of other conversations: a new call takes the place of the rest."""
         return [c for c in self._calls.values() if c.conversation_id != conversation_id]

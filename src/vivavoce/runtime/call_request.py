@@ -289,7 +289,7 @@ class CallResolver:
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             # Programs written for other servers send the first event, and count responses.
             greet=isinstance(session, SessionConfig)
-            and (caller.browser or request.query.get("greeting") == "true"),
+            and request.query.get("greeting", "true" if caller.browser else "false") == "true",
             paced=paced,
             safety_identifier=request.safety_identifier,
         )

@@ -33,6 +33,10 @@ class CallRegistry(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def conversation_ids(self) -> frozenset[str]:
+        """The conversations of the calls that have begun: the store has all of them."""
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a task of a call. The registry waits for it, and logs its bug."""
 

@@ -18,6 +18,7 @@ from ..core import effects as do
 from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
 from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
 from ..core.types import Frame
+from ..errors import ConversationDeletedError, StoreError
 from ..net.websocket import SLOW_PEER_TIMEOUT_S
 from ..protocol import error_body, server
 from ..protocol.client import ClientEvent
@@ -402,17 +403,23 @@ class CallDriver(Generic[In, Eff]):
         self._commit_done.set()
         self.reconcile()
 
-    def _not_committed(self) -> None:
+    def _not_committed(self, failure: StoreError) -> None:
         """End the call: the receipts that wait would be false, and their clients must know it."""
-        self._ending.word = "storage_unavailable"
-        body = error_body.server_error(
-            "storage_unavailable", "The conversation could not be stored."
-        )
-        error = OutgoingEvent(server.Error(event_id="event_storage", error=body))
-        for client in self._clients.open():
-            client.abort(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
+        if isinstance(failure, ConversationDeletedError):
+            self._drop_clients(CloseCode.DO_NOT_RETRY, "conversation_deleted")
+        else:
+            body = error_body.server_error(
+                "storage_unavailable", "The conversation could not be stored."
+            )
+            error = OutgoingEvent(server.Error(event_id="event_storage", error=body))
+            self._drop_clients(CloseCode.INTERNAL_ERROR, "storage_unavailable", error)
         self._commit_done.set()
         self.feed(HungUp())
+
+    def _drop_clients(self, code: int, reason: str, last: OutgoingEvent | None = None) -> None:
+        self._ending.word = reason
+        for client in self._clients.open():
+            client.abort(code, reason, last)
 
     async def _stored(self) -> None:
         while self.recorder.waiting:

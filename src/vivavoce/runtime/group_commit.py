@@ -57,7 +57,7 @@ class GroupCommitter:
         await self._task
 
     def submit(self, change: Change, outcome: Outcome) -> None:
-        """Commit the change, then call `outcome` with whether that succeeded."""
+        """Commit the change, then call `outcome` with the failure, or with None."""
         self._waiting.append((change, outcome))
         self._work.set()
 
@@ -81,29 +81,32 @@ class GroupCommitter:
             together = await self._commit([change for change, _ in batch])
             while batch:
                 change, outcome = batch[0]
-                kept = together or (several and await self._commit([change]))
+                failure = together
+                if together is not None and several:
+                    failure = await self._commit([change])
                 batch.popleft()
-                _tell(outcome, kept, change)
+                _tell(outcome, failure, change)
         except TimeoutError:
+            late = StoreError(f"the commit took longer than {self._within_s:g} s")
             for change, outcome in batch:
-                _tell(outcome, False, change)
+                _tell(outcome, late, change)
 
-    async def _commit(self, changes: Sequence[Change]) -> bool:
-        """Return whether the store took the changes. Raise `TimeoutError` if it is too slow."""
+    async def _commit(self, changes: Sequence[Change]) -> StoreError | None:
+        """Return the failure of the store, if any. Raise `TimeoutError` if it is too slow."""
         began, kept = time.perf_counter(), False
         try:
             async with asyncio.timeout(self._within_s):
                 await self._store.commit(changes)
             kept = True
-        except StoreError:
-            pass
+        except StoreError as error:
+            return error
         finally:
             self._on_commit(time.perf_counter() - began, kept)
-        return kept
+        return None
 
 
-def _tell(outcome: Outcome, kept: bool, change: Change) -> None:
+def _tell(outcome: Outcome, failure: StoreError | None, change: Change) -> None:
     try:
-        outcome(kept)
+        outcome(failure)
     except Exception as bug:  # a bug of one call must not end the commits of the others
         log_failure(log, "outcome_failed", bug, conversation=change.conversation_id)

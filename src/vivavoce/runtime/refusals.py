@@ -26,7 +26,7 @@ class CallRefused(VivavoceError):
     """The server does not start this call, or does not do what this request asks for.
 
     `status` is the HTTP status, `close` the close code of a WebSocket. `retry_s` is the number of
-    seconds after which a new attempt may succeed.
+    seconds after which a new attempt may succeed. `headers` belong to the HTTP response.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class CallRefused(VivavoceError):
         type: str = INVALID,
         close: CloseCode = CloseCode.DO_NOT_RETRY,
         retry_s: int | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -48,6 +49,7 @@ class CallRefused(VivavoceError):
         self.type = type
         self.close = close
         self.retry_s = retry_s
+        self.headers = headers or {}
 
 
 # What the client reads
@@ -64,7 +66,9 @@ def http_answer(refused: CallRefused, *, secure: bool = False) -> HttpAnswer:
 
     `secure`: clients connect over TLS.
     """
-    headers = {"Content-Type": "application/json"} | security_headers(secure=secure)
+    headers = {"Content-Type": "application/json", **refused.headers} | security_headers(
+        secure=secure
+    )
     if refused.retry_s:
         headers["Retry-After"] = str(refused.retry_s)
     body = error_body.envelope(refused.type, refused.code, refused.message, refused.param)
@@ -104,6 +108,34 @@ def unknown_host() -> CallRefused:
         "with server.public_url and server.allowed_hosts."
     )
     return CallRefused(421, "host_not_allowed", message, param="host")
+
+
+def unknown_origin(origin: str | None) -> CallRefused:
+    """Refuse a page of another origin. `origin`: as a URL, or None if it is none.
+
+    A TLS proxy without `server.public_url` is the usual cause, so the message names the setting.
+    """
+    if origin is None:
+        message = "This page may not connect: it has no origin that this server could know."
+    else:
+        message = (
+            f"This page may not connect: unknown Origin {origin}. If that is the address of this "
+            f'server, its operator sets server.public_url = "{origin}". If it is the address of '
+            "another site, the operator adds it to server.allowed_origins."
+        )
+    return CallRefused(403, "origin_not_allowed", message)
+
+
+def upgrade_required() -> CallRefused:
+    """Refuse a request for a WebSocket that arrived as a plain GET."""
+    return CallRefused(
+        426,
+        "upgrade_required",
+        "This address takes WebSocket connections, and the request had no header Upgrade: "
+        "websocket. If a proxy is in front of this server, it must pass on the headers Upgrade "
+        "and Connection.",
+        headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
 
 
 def no_translation() -> CallRefused:

@@ -156,7 +156,8 @@ class Store(Protocol):
     async def commit(self, changes: Sequence[Change]) -> None:
         """Store all changes, in their order, or none. They are on disk when this returns.
 
-        A row replaces the stored row with the same id.
+        A row replaces the stored row with the same id. Raises `ConversationDeletedError` for rows
+        of a conversation that does not exist.
         """
 
     async def create_conversation(self, row: ConversationRow) -> None: ...
@@ -172,6 +173,9 @@ class Store(Protocol):
         limit: int = 20,
     ) -> ConversationPage:
         """List the conversations with one of these assistants, and of this user. None: any."""
+
+    async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
+        """Return which of these conversations do not exist."""
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         """Delete it with its items, calls and responses. Return False if it does not exist."""

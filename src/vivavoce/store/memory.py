@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from ..errors import StoreError
+from ..errors import ConversationDeletedError, StoreError
 from .base import (
     KEPT_FOR_CALLS,
     CallRow,
@@ -58,12 +58,16 @@ class MemoryStore:
         """Refuse rows that contradict others, before anything changes. Raises `StoreError`."""
         for (conversation_id, _), row in merged.items.items():
             if row is not None:
-                _require(conversation_id in self._items, "an item without its conversation")
+                if conversation_id not in self._items:
+                    raise ConversationDeletedError("a conversation was deleted")
                 encode_row(row)
         for response in merged.responses.values():
             _require(response.call_id in self._calls, "a response without its call")
             if response.usage is not None:
                 encode(response.usage)
+
+    async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
+        return {name for name in conversation_ids if name not in self._conversations}
 
     async def create_conversation(self, row: ConversationRow) -> None:
         _require(row.id not in self._conversations, "a conversation's id that is taken")

@@ -40,7 +40,14 @@ from ..runtime.client import Client
 from ..runtime.cluster import CallRegistry
 from ..runtime.dialects import DialectName
 from ..runtime.live_call import LiveCall
-from ..runtime.refusals import CallRefused, close_reason, error_event, http_answer, unknown_host
+from ..runtime.refusals import (
+    CallRefused,
+    close_reason,
+    error_event,
+    http_answer,
+    unknown_host,
+    unknown_origin,
+)
 from . import handshake
 
 log = logging.getLogger(__name__)
@@ -137,8 +144,11 @@ class WebSocketEndpoint:
         if not request_credentials.origin_allowed(
             origin, host=host, secure=self._security.is_secure(host), allowed=self._origins
         ):
-            message = "This page may not connect: unknown Origin."
-            return self.no(CallRefused(403, "origin_not_allowed", message))
+            text = request_credentials.origin_text(origin)
+            log.warning(
+                "origin_not_allowed", extra={"origin": text, "setting": "server.public_url"}
+            )
+            return self.no(unknown_origin(text))
         offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
         credential = request_credentials.extract_credential(
             authorization=headers.get("authorization"),

@@ -17,6 +17,10 @@ class AssistantInfo(BaseModel):
     title: dict[str, str] = Field(description="By language")
     description: dict[str, str] = Field(description="By language")
     languages: list[str] = Field(description="The first is the fallback")
+    hears: list[str] = Field(
+        description="The languages in which people can speak to it; in others they write"
+    )
+    default: bool = Field(description="True for `calls.default_assistant`")
     roles: list[str]
     engine: str
     voice: str
@@ -49,6 +53,8 @@ def _info(at: Services, assistant: Assistant) -> AssistantInfo:
         title={language: assistant.title(language) for language in assistant.languages},
         description={language: assistant.description(language) for language in assistant.languages},
         languages=list(assistant.languages),
+        hears=at.hears(assistant),
+        default=assistant.name == at.default_assistant,
         roles=list(assistant.roles),
         engine=assistant.engine,
         voice=assistant.voice.name,

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects import sqlite
 
-from ...errors import StoreError
+from ...errors import ConversationDeletedError, StoreError
 from ..base import (
     KEPT_FOR_CALLS,
     CallRow,
@@ -116,7 +116,12 @@ class SqlStore:
 
     async def commit(self, changes: Sequence[Change]) -> None:
         merged = merge(changes)
-        await self._writer.run(lambda connection: _commit(connection, merged))
+        try:
+            await self._writer.run(lambda connection: _commit(connection, merged))
+        except StoreError as error:
+            if await self.missing_conversations({c.conversation_id for c in changes}):
+                raise ConversationDeletedError("a conversation was deleted") from error
+            raise
         if None in merged.items.values():
             self._forget_soon()
 
@@ -140,6 +145,13 @@ class SqlStore:
         query = _newest_first(conversations, "created_at", before, size + 1, selected)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
+
+    async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
+        ids, found = list(conversation_ids), set[str]()
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            batch = {"ids": ids[start : start + IDS_AT_ONCE]}
+            found |= {row.id for row in await self._all(_EXISTING, batch)}
+        return set(ids) - found
 
     async def delete_conversation(self, conversation_id: str) -> bool:
         found = await self._write(
@@ -417,6 +429,9 @@ _REVOKED_KEYS, _REVOKED_SECRETS = (
         table.c.id.in_(bindparam("ids", expanding=True)), table.c.revoked_at.is_not(None)
     )
     for table in (api_keys, client_secrets)
+)
+_EXISTING = select(conversations.c.id).where(
+    conversations.c.id.in_(bindparam("ids", expanding=True))
 )
 _END_CALL = (
     update(calls)
