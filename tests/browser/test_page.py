@@ -247,9 +247,11 @@ def test_the_page_reports_speech_in_an_unknown_language(visiting: Visiting) -> N
             line.send(json.dumps(event))
 
     visit.page.route_web_socket(re.compile("/v1/realtime"), deaf)
-    visit.enter("Charlotte").write("ciao")
+    visit.enter("Charlotte").how("Mani libere")
+    visit.write("ciao")
     expect(visit.trouble).to_contain_text("Puoi scriverlo")
     expect(visit.said_by("Tu").first).to_have_text("(non capito)")
+    expect(visit.page.get_by_text("non capisce il parlato")).to_be_visible()
     visit.press("Scrivi invece")
     expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
 
@@ -333,10 +335,12 @@ def test_a_user_enters_only_with_a_link_and_no_link_works_twice(visiting: Visiti
 
 def test_the_page_speaks_the_language_of_the_browser(visiting: Visiting) -> None:
     visit = visiting(locale="it-IT").enter("Charlotte")
+    visit.how("Mani libere")
     expect(visit.page.get_by_role("button", name="Microfono")).to_be_visible()
     expect(visit.page.get_by_text("Punto informazioni")).to_be_visible()
     expect(visit.page.get_by_label("Da sapere")).to_contain_text("solo l’inglese")
     visit.page.get_by_role("radio", name="Español").check()
+    visit.how("Manos libres")
     expect(visit.page.get_by_role("button", name="Micrófono")).to_be_visible()
     assert visit.page.evaluate("document.documentElement.lang") == "es"
 

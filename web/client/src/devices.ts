@@ -34,6 +34,7 @@ export const isPaused = ({ mode, link, microphone, microphonePaused, loudspeaker
 
 /** Resume both devices. A microphone that stays muted is opened again. */
 export function resumeDevices(turn: Turn, out: Action[]): Turn {
+  if (turn.mode === "text") return turn;
   out.push({ type: "wake_sound" });
   if (turn.microphone.phase !== "open" || !turn.microphonePaused || isHeld(turn.microphone)) return turn;
   out.push({ type: "stop_recording" }, { type: "start_recording" });

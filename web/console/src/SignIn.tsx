@@ -17,7 +17,7 @@ export function Loading({ strings }: { strings: Strings }) {
 /** Explain how to sign in, or why the page cannot list assistants. */
 export function SignIn(props: { result: SignInResult; strings: Strings; onRetry: () => void }) {
   const { result, onRetry } = props;
-  const { signIn, retry } = props.strings;
+  const { signIn, errors, retry } = props.strings;
   const retryButton = (
     <button type="button" className="secondary" onClick={onRetry}>
       {retry}
@@ -35,6 +35,11 @@ export function SignIn(props: { result: SignInResult; strings: Strings; onRetry:
             <code>vivavoce link</code>
           </pre>
           <p>{signIn.thenOpenLink}</p>
+        </>
+      ) : result.status === "refused" ? (
+        <>
+          <p role="alert">{errors[result.code].replace("{origin}", location.origin)}</p>
+          {retryButton}
         </>
       ) : (
         <>

@@ -1,11 +1,13 @@
 // The talk page: settings and call controls on the left, the transcript on the right.
 
-import { type Call, connect, type Mode, type State } from "@vivavoce/client";
+import { type Call, type CallOptions, type Item, type Mode, prepare, type State } from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
+import { Introduction } from "./Introduction";
+import { forgetAll, recall, remember, rememberConversation } from "./memory";
 import { Microphone } from "./Microphone";
 import { Notice } from "./Notice";
-import { type Assistant, createClientSecret, localize, signOut } from "./server";
+import { type Assistant, createClientSecret, localize, readConversation, signOut } from "./server";
 import { Announcer, Transcript } from "./Transcript";
 import { useCall } from "./useCall";
 import { languageName, stringsFor, type Strings } from "./strings";
@@ -21,11 +23,22 @@ function firstLanguage({ languages }: Assistant, before?: string): string {
   return preferred.find((language) => languages.includes(language)) ?? languages[0] ?? "en";
 }
 
+/** Begin with the assistant of the last visit of this tab, or with the default one. */
+function firstAssistant(assistants: Assistant[], before?: string): Assistant {
+  const remembered = assistants.find(({ name }) => name === before);
+  return remembered ?? assistants.find((one) => one.default) ?? assistants[0]!;
+}
+
+/** Write where no recogniser knows the language. */
+const modeFor = ({ hears }: Assistant, language: string, mode: Mode): Mode =>
+  hears.includes(language) ? mode : "text";
+
 export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }) {
   const { assistants, onSignedOut } = props;
-  const [assistant, setAssistant] = useState(assistants[0]!);
-  const [language, setLanguage] = useState(() => firstLanguage(assistant));
-  const [mode, setMode] = useState<Mode>("open");
+  const [remembered] = useState(recall);
+  const [assistant, setAssistant] = useState(() => firstAssistant(assistants, remembered.assistant));
+  const [language, setLanguage] = useState(() => firstLanguage(assistant, remembered.language));
+  const [mode, setMode] = useState<Mode>(() => remembered.mode ?? modeFor(assistant, language, "open"));
   const [call, setCall] = useState<Call>();
   const [open, setOpen] = useState(true);
   const [tooShort, setTooShort] = useState(false);
@@ -33,12 +46,16 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const state = useCall(call, mode);
   const { language: pageLanguage, strings } = stringsFor([language, ...navigator.languages]);
   const name = localize(assistant.title, language);
+  const unheard = !assistant.hears.includes(language);
 
   useEffect(() => {
     document.documentElement.lang = pageLanguage;
     document.title = `${name} · Vivavoce`;
   }, [pageLanguage, name]);
   useEffect(() => () => call?.close(), [call]);
+  useEffect(() => {
+    if (call) rememberConversation(assistant.name, state.conversationId);
+  }, [call, assistant, state.conversationId]);
 
   useEffect(() => {
     const interruptOnEscape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
@@ -46,30 +63,47 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     return () => removeEventListener("keydown", interruptOnEscape);
   }, [call]);
 
+  const makeCall = useCallback(
+    (earlier: Pick<CallOptions, "conversationId" | "items"> = {}): Call => {
+      const { [assistant.name]: id } = recall().conversations; // a click may be faster than its items
+      const made = prepare({
+        ...(id && { conversationId: id }),
+        ...earlier,
+        assistant: assistant.name,
+        language,
+        url: new URL("v1/realtime", location.href),
+        token: (request) => createClientSecret(assistant.name, request),
+        mode,
+        worklets,
+        echoCancellation: () => !headphones.current,
+        tools: {
+          "*": () => {
+            throw new Error(strings.toolUnavailable); // an error reaches the model, which then says so
+          },
+        },
+      });
+      setCall(made);
+      return made;
+    },
+    [assistant, language, mode, strings],
+  );
+
   /** Return the running call, or start one. Run it in a click: only then browsers play audio. */
   const ensureCall = useCallback((): Call => {
     setOpen(false);
-    if (call) {
-      if (call.state.status === "idle" || call.state.status === "failed") call.start();
-      return call;
-    }
-    const started = connect({
-      assistant: assistant.name,
-      language,
-      url: new URL("v1/realtime", location.href),
-      token: (request) => createClientSecret(assistant.name, request),
-      mode,
-      worklets,
-      echoCancellation: () => !headphones.current,
-      tools: {
-        "*": () => {
-          throw new Error(strings.toolUnavailable); // an error reaches the model, which then says so
-        },
-      },
-    });
-    setCall(started);
-    return started;
-  }, [call, assistant, language, mode, strings]);
+    const ensured = call ?? makeCall();
+    const { status } = ensured.state;
+    if (status === "idle" || status === "failed") ensured.start();
+    else if (status === "paused") ensured.resume();
+    return ensured;
+  }, [call, makeCall]);
+
+  /** Show an earlier conversation, which the next call continues. */
+  const showEarlier = useEarlier(call, makeCall);
+  useEffect(() => {
+    const { [assistant.name]: id } = recall().conversations;
+    if (id) showEarlier(assistant.name, id);
+  }, [assistant, showEarlier]);
 
   const hold = useCallback(
     (down: boolean) => {
@@ -83,16 +117,23 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   );
 
   const chooseAssistant = (next: Assistant) => {
-    setAssistant(next);
-    setLanguage(firstLanguage(next, language));
+    const spoken = firstLanguage(next, language);
     setCall(undefined);
+    setAssistant(next);
+    setLanguage(spoken);
+    const wanted = modeFor(next, spoken, mode);
+    setMode(wanted);
+    remember({ assistant: next.name, language: spoken, mode: wanted });
   };
   const chooseLanguage = (next: string) => {
     setLanguage(next);
+    remember({ language: next });
     call?.setLanguage(next);
+    chooseMode(modeFor(assistant, next, mode));
   };
   const chooseMode = (next: Mode) => {
     setMode(next);
+    remember({ mode: next });
     setTooShort(false);
     call?.setMode(next);
   };
@@ -104,8 +145,16 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   };
   const leavePage = () => {
     call?.close();
-    void signOut().finally(onSignedOut);
+    void signOut().finally(() => {
+      forgetAll();
+      onSignedOut();
+    });
   };
+  const beginAnew = () => {
+    rememberConversation(assistant.name, undefined);
+    setCall(undefined);
+  };
+  const waiting = state.status === "reconnecting" && state.error?.retryAfter !== undefined;
   const toggle = () => {
     if (call?.state.microphone) call.stopMic();
     else void ensureCall().startMic();
@@ -171,7 +220,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           {statusText(state, strings)}
         </p>
         {mode === "text" && <Announcer lines={state.lines} />}
-        <p className="hint">{tooShort ? strings.hints.tooShort : hint(state, strings)}</p>
+        <p className="hint" data-warning={unheard || undefined}>
+          {tooShort ? strings.hints.tooShort : unheard ? unheardHint(name, language, strings) : hint(state, strings)}
+        </p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
             <button
@@ -183,7 +234,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
               <span aria-hidden="true" /> {strings.stop}
             </button>
           )}
-          {state.status === "reconnecting" && (
+          {state.status === "reconnecting" && !waiting && (
             <button type="button" className="secondary" onClick={() => call?.start()}>
               {strings.retryNow}
             </button>
@@ -194,7 +245,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             </button>
           )}
           {call && state.status === "idle" && state.lines.length > 0 && (
-            <button type="button" className="secondary" onClick={() => setCall(undefined)}>
+            <button type="button" className="secondary" onClick={beginAnew}>
               {strings.newConversation}
             </button>
           )}
@@ -205,23 +256,21 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         {state.lines.length ? (
           <Transcript lines={state.lines} name={name} language={language} strings={strings} />
         ) : (
-          <div className="introduction">
-            <h2>{name}</h2>
-            {assistant.description && <p>{localize(assistant.description, language)}</p>}
-            {!!assistant.notes?.length && (
-              <aside aria-label={strings.notes}>
-                {assistant.notes.map((note, i) => (
-                  <p key={i}>{localize(note, language)}</p>
-                ))}
-              </aside>
-            )}
-          </div>
+          <Introduction
+            assistant={assistant}
+            language={language}
+            strings={strings}
+            onContinue={(id) => showEarlier(assistant.name, id)}
+          />
         )}
         {state.error && (
           <Notice
             error={state.error}
+            mode={mode}
+            waiting={waiting}
             strings={strings}
             onRetry={() => call?.start()}
+            onResume={() => call?.resume()}
             onMicrophone={() => void ensureCall().startMic()}
             onWrite={() => {
               chooseMode("text");
@@ -240,6 +289,28 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     </div>
   );
 }
+
+/** Return a function that shows a conversation, unless a call has begun in the meantime. */
+function useEarlier(
+  call: Call | undefined,
+  makeCall: (earlier: { conversationId: string; items: Item[] }) => Call,
+): (assistant: string, id: string) => void {
+  const latest = useRef({ call, makeCall });
+  latest.current = { call, makeCall };
+  return useCallback((assistant, id) => {
+    readConversation(id).then(
+      (items) => {
+        if (latest.current.call) return;
+        if (items) latest.current.makeCall({ conversationId: id, items });
+        else rememberConversation(assistant, undefined);
+      },
+      () => {}, // the call will tell what is wrong
+    );
+  }, []);
+}
+
+const unheardHint = (name: string, language: string, { hints }: Strings): string =>
+  hints.unheard.replace("{name}", name).replace("{language}", languageName(language));
 
 function statusText({ status, mode, userSpeaking }: State, strings: Strings): string {
   if (status === "listening" && userSpeaking) return strings.status.userSpeaking;

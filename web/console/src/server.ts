@@ -1,7 +1,7 @@
 // Requests of the page to its own server over HTTP. Scripts cannot read the cookie that sign-in sets. Every
 // change is a JSON request, which other sites cannot send in the user's name.
 
-import { Refusal, type TokenRequest } from "@vivavoce/client";
+import { type Item, Refusal, type TokenRequest } from "@vivavoce/client";
 
 /** One text, or one per language. */
 export type LocalizedText = string | Record<string, string>;
@@ -11,6 +11,10 @@ export interface Assistant {
   title: LocalizedText;
   description?: LocalizedText;
   languages: string[];
+  /** The languages in which people can speak to it. */
+  hears: string[];
+  /** The one that the settings of the server name for calls that name none. */
+  default?: boolean;
   /** Shown before a call, for example that the recogniser is of demo quality. */
   notes?: LocalizedText[];
 }
@@ -22,7 +26,7 @@ export const localize = (text: LocalizedText, language: string): string =>
 /** Exchange the code of a sign-in link for a cookie. False if the link was used or has expired. */
 export async function signIn(code: string): Promise<boolean> {
   const response = await post("api/sign-in", { code });
-  if (response.status >= 500) throw new Error(`sign-in: ${response.status}`);
+  if (response.status === 403 || response.status >= 500) await readJson(response); // throws
   return response.ok;
 }
 
@@ -35,6 +39,30 @@ export async function signOut(): Promise<void> {
 export async function listAssistants(): Promise<Assistant[]> {
   const { data } = await readJson<{ data: Assistant[] }>(await fetch("api/assistants"));
   return data;
+}
+
+export interface ConversationInfo {
+  id: string;
+  created_at: string;
+  updated_at: string;
+}
+
+const EARLIER = 3;
+
+/** List the user's last conversations with an assistant that contain something, the newest first. */
+export async function listConversations(assistant: string): Promise<ConversationInfo[]> {
+  const query = new URLSearchParams({ assistant, limit: "20" });
+  const response = await fetch(`api/conversations?${query}`);
+  const { data } = await readJson<{ data: ConversationInfo[] }>(response);
+  return data.filter(({ created_at, updated_at }) => updated_at > created_at).slice(0, EARLIER);
+}
+
+/** Return the items of a conversation, or undefined if the server has none to show. */
+export async function readConversation(id: string): Promise<Item[] | undefined> {
+  const response = await fetch(`api/conversations/${encodeURIComponent(id)}`);
+  if (response.status === 404) return undefined;
+  const { items } = await readJson<{ items: { item: Item }[] }>(response);
+  return items.map(({ item }) => item);
 }
 
 /** Create a client secret for one connection. Throws a `Refusal`, or an `Error` if a retry may help. */
@@ -66,11 +94,11 @@ async function readJson<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const { message, code } = await readError(response);
   if (code === "conversation_not_found") throw new Refusal("new_conversation", message);
-  if (response.status === 401 || response.status === 403)
-    throw new Refusal("not_signed_in", message);
+  if (code === "origin_not_allowed") throw new Refusal("origin_not_allowed"); // the page says it in full
+  if (response.status === 401) throw new Refusal("not_signed_in", message);
   if (response.status === 429) {
     const seconds = Number(response.headers.get("Retry-After"));
-    throw new Refusal("busy", message, seconds || undefined);
+    throw new Refusal(code === "server_busy" ? "busy" : "full", message, seconds || undefined);
   }
   if (response.status < 500) throw new Refusal("refused", message);
   throw new Error(message);

@@ -86,8 +86,8 @@ test("a client secret is bound to one assistant, language and conversation", asy
 
 test.each([
   [401, "not_signed_in"],
-  [403, "not_signed_in"],
-  [429, "busy"],
+  [403, "refused"],
+  [429, "full"],
   [404, "refused"],
 ])("status %i is a refusal: %s", async (status, code) => {
   const answer = Response.json({ error: { message: "A sentence." } }, { status });
@@ -97,9 +97,20 @@ test.each([
   expect(error).toMatchObject({ code, message: "A sentence." });
 });
 
-test("a busy server names the seconds until a retry", async () => {
+test("W4_ an unknown origin is not shown as a sign-in that has ended", async () => {
+  const body = { error: { code: "origin_not_allowed", message: "A sentence." } };
+  const answer = Response.json(body, { status: 403 });
+  server({ "v1/realtime/client_secrets": answer, "api/sign-in": answer, "api/assistants": home });
+  const error = await createClientSecret("a", request).catch((e) => e);
+  expect(error).toMatchObject({ code: "origin_not_allowed", message: "" });
+  const { result } = openLink("#code=abc");
+  expect(await result).toEqual({ status: "refused", code: "origin_not_allowed" });
+});
+
+test("N9_ a server that has no room for voices names the seconds until a retry", async () => {
   const headers = { "Retry-After": "7" };
-  const answer = Response.json({ error: { message: "A sentence." } }, { status: 429, headers });
+  const body = { error: { code: "server_busy", message: "A sentence." } };
+  const answer = Response.json(body, { status: 429, headers });
   server({ "v1/realtime/client_secrets": answer });
   const error = await createClientSecret("a", request).catch((e) => e);
   expect(error).toMatchObject({ code: "busy", message: "A sentence.", retryAfter: 7 });

@@ -1,0 +1,46 @@
+// What one tab remembers over a reload: who is talked with, how, and each assistant's conversation. Another
+// person in another tab begins anew. Signing out forgets everything.
+
+import type { Mode } from "@vivavoce/client";
+
+export interface Memory {
+  assistant?: string;
+  language?: string;
+  mode?: Mode;
+  /** The id of the conversation, by assistant. */
+  conversations: Record<string, string>;
+}
+
+const KEY = "vivavoce";
+const EMPTY: Memory = { conversations: {} };
+
+/** Return what the tab remembers. A browser may refuse storage, and anything may have been stored. */
+export function recall(): Memory {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Partial<Memory> | null;
+    return { ...EMPTY, ...stored, conversations: { ...stored?.conversations } };
+  } catch {
+    return EMPTY;
+  }
+}
+
+/** Remember these fields too. */
+export function remember(changes: Partial<Memory>): void {
+  store({ ...recall(), ...changes });
+}
+
+/** Remember the conversation with an assistant, or forget it. */
+export function rememberConversation(assistant: string, id: string | undefined): void {
+  const { [assistant]: _, ...others } = recall().conversations;
+  remember({ conversations: id ? { ...others, [assistant]: id } : others });
+}
+
+export const forgetAll = (): void => store(EMPTY);
+
+function store(memory: Memory): void {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(memory));
+  } catch {
+    // The page works without: a reload then begins anew.
+  }
+}
