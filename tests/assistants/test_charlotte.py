@@ -168,6 +168,8 @@ def test_the_map_knows_every_room_in_every_language() -> None:
         assert row["room_it"] in synonyms[name]["it"]
         assert row["room_es"] in synonyms[name]["es"]
     assert set(synonyms) <= set(place["enum"])
+    assert set(place["x-map"]["places"]) == set(place["enum"])
+    assert set(place["x-map"]["floors"]) == set(CHARLOTTE.languages)
 
 
 def test_it_greets_and_is_instructed_in_all_its_languages() -> None:

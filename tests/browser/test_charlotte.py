@@ -43,17 +43,26 @@ def test_a_question_that_crosses_her_greeting_is_answered(visiting: Visiting) ->
     expect(visit.trouble).to_have_count(0)
 
 
-def test_the_page_names_what_it_cannot_do(visiting: Visiting) -> None:
+def test_N1_she_shows_the_map_that_she_ships_with(visiting: Visiting) -> None:
     visit = visiting().enter("Charlotte")
     visit.how("In writing")
     visit.write("Show me the cloakroom on the map")
-    expect(visit.said_by("Charlotte").last).to_contain_text("cannot", timeout=PATIENT_MS)
+    shown = visit.page.get_by_role("img", name="Cloakroom, Ground floor")
+    expect(shown).to_be_visible(timeout=PATIENT_MS)
+    expect(visit.said_by("Charlotte").last).to_contain_text("Cloakroom", timeout=PATIENT_MS)
+    expect(visit.said_by("Charlotte").last).not_to_contain_text("cannot")
+    assert visit.barriers() == []
+    visit.write("Show me the quiet room on the map")
+    expect(visit.page.get_by_role("img", name="Quiet room, First floor")).to_be_visible()
+    expect(shown).to_have_count(0)
+    visit.press("Close the map")
+    expect(visit.page.get_by_role("img")).to_have_count(0)
 
 
 def test_in_italian_she_is_written_to(visiting: Visiting) -> None:
     visit = visiting().enter("Charlotte")
     visit.page.get_by_role("radio", name="Italiano").check()
-    visit.how("Per iscritto")
+    expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
     visit.write("Dove si trova il guardaroba?")
     expect(visit.said_by("Tu")).to_have_text("Dove si trova il guardaroba?")
     expect(visit.said_by("Charlotte").last).to_contain_text("guardaroba", timeout=PATIENT_MS)

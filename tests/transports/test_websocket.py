@@ -71,6 +71,27 @@ async def welcomed(socket: ClientConnection) -> None:
     assert created["session"]["model"] == "echo"
 
 
+@pytest.mark.parametrize(
+    ("query", "offered"),
+    [
+        ("", []),
+        ("&client_tools=", []),
+        ("&client_tools=something_else", []),
+        ("&client_tools=show_map", ["show_map"]),
+        ("&client_tools=open_door,show_map", ["show_map"]),
+        ("&client_tools=*", ["show_map"]),
+    ],
+)
+def test_N1_a_tool_is_offered_only_to_a_client_that_runs_it(
+    served: Served, key: str, query: str, offered: list[str]
+) -> None:
+    async def story(socket: ClientConnection) -> None:
+        created = await hear(socket)
+        assert [tool["name"] for tool in created["session"]["tools"]] == offered
+
+    visit(served, story, f"?model=charlotte{query}", **with_key(key))
+
+
 # Credentials
 
 

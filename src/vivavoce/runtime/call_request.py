@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -46,6 +46,14 @@ class CallRequest:
     def asked(self, *names: str) -> str | None:
         """Return the first of these query parameters that is not empty."""
         return next((self.query[name] for name in names if self.query.get(name)), None)
+
+    def served_by_client(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
+        """Return those tools that the client runs: it names them, or `*` for all.
+
+        A tool that nobody runs is not offered to the model, because a call of it has no output.
+        """
+        named = (self.asked("client_tools") or "").split(",")
+        return tuple(tool for tool in tools if "*" in named or tool.name in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +258,7 @@ class CallResolver:
                 role=role,
             )
             tools: tuple[ToolSpec, ...] = ()
+            server_tools: frozenset[str] = frozenset()
             bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
             session: AnySession
             if self._type(request, caller) == "transcription":
@@ -257,9 +266,11 @@ class CallResolver:
             else:
                 context = replace(context, variables=assistant.values(variables))
                 tools = await self._tools_of(assistant, context)
-                shown = (*assistant.tools(), *tools)
+                server_tools = frozenset(tool.name for tool in tools)
+                clients = request.served_by_client(assistant.tools())
+                tools = (*clients, *tools)
                 session = self._session(
-                    request, caller, assistant, role, language, variables, shown
+                    request, caller, assistant, role, language, variables, tools
                 )
                 session = session.merged({"type": "realtime"} | bound)
                 if (voice := request.asked("voice")) and not _binds_voice(bound):
@@ -283,8 +294,8 @@ class CallResolver:
             transport=request.transport,
             dialect=request.dialect,
             audio=request.audio,
-            tools=(*assistant.tools(), *tools),
-            server_tools=frozenset(tool.name for tool in tools),
+            tools=tools,
+            server_tools=server_tools,
             tool_context=context,
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             # Programs written for other servers send the first event, and count responses.

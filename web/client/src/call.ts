@@ -23,7 +23,7 @@ export interface CallOptions extends ConnectionOptions {
   mode?: Mode;
   /** Sent as `audio.input.transcription` where the server has not chosen one. */
   transcription?: object;
-  /** By name; `*` takes the calls that no other tool takes. Leave it out where the server runs tools. */
+  /** By name; `*` takes the calls that no other tool takes. The model is offered these tools only. */
   tools?: Record<string, Tool>;
 }
 
@@ -46,7 +46,11 @@ export class Call {
     this.#state = view(this.#turn);
     this.#tools = options.tools ?? {};
     this.#connection = new Connection(options, environment, {
-      target: () => ({ ...this.#turn, greeting: !isHeld(this.#turn.microphone) }),
+      target: () => ({
+        ...this.#turn,
+        greeting: !isHeld(this.#turn.microphone),
+        tools: Object.keys(this.#tools),
+      }),
       onInput: (input) => {
         void this.#feed(input);
         if (input.type === "server_event")

@@ -19,6 +19,8 @@ export interface TokenRequest {
 export interface Target extends TokenRequest {
   /** Whether the assistant may speak first: not while the user holds the talk button. */
   greeting: boolean;
+  /** The names of the tools that the client runs; `*` for every tool that the assistant declares. */
+  tools: readonly string[];
 }
 
 export interface ConnectionOptions {
@@ -170,12 +172,13 @@ export class Connection {
 
   #address(): string {
     const { url, assistant } = this.#options;
-    const { conversationId, language, greeting } = this.#owner.target();
+    const { conversationId, language, greeting, tools } = this.#owner.target();
     const address = new URL(url);
     address.protocol = address.protocol.replace("http", "ws");
     if (assistant) address.searchParams.set("assistant", assistant);
     if (language) address.searchParams.set("language", language);
     if (conversationId) address.searchParams.set("conversation_id", conversationId);
+    if (tools.length) address.searchParams.set("client_tools", tools.join(","));
     if (!greeting) address.searchParams.set("greeting", "false");
     return address.href;
   }

@@ -8,7 +8,7 @@ export type { Line } from "./captions";
 export type { TokenRequest } from "./connection";
 export type { Conversation } from "./conversation";
 export { type CallError, type ErrorCode, Refusal } from "./errors";
-export type { Item, ServerEvent } from "./protocol";
+export type { Item, ServerEvent, Session } from "./protocol";
 export type { SoundOptions } from "./sound";
 export type { Mode, State, Status } from "./state";
 export type { Tool } from "./tools";

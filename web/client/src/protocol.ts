@@ -51,6 +51,7 @@ export interface Response {
 }
 
 export interface Session {
+  tools?: { name?: string; parameters?: unknown }[];
   audio?: { input?: { transcription?: object | null } };
 }
 

@@ -843,3 +843,9 @@ test("N8_ a call shows the items of an earlier conversation, and continues it", 
   expect(call.state.lines).toMatchObject([{ text: "Hello?", status: "done" }]);
   expect(socket.url).toContain("conversation_id=conv_1");
 });
+
+test("N1_ a call names the tools that it runs, and otherwise none", async () => {
+  const { socket } = await startCall({ tools: { show_map: () => "shown", add: () => 3 } });
+  expect(new URL(socket.url).searchParams.get("client_tools")).toBe("show_map,add");
+  expect((await startCall()).socket.url).not.toContain("client_tools");
+});

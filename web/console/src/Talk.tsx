@@ -1,15 +1,17 @@
 // The talk page: settings and call controls on the left, the transcript on the right.
 
-import { type Call, type CallOptions, type Item, type Mode, prepare, type State } from "@vivavoce/client";
+import { type Call, type CallOptions, type Item, type Mode, prepare, type Session, type State } from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { Introduction } from "./Introduction";
 import { forgetAll, recall, remember, rememberConversation } from "./memory";
+import { type MapView, mapView } from "./map";
 import { Microphone } from "./Microphone";
 import { Notice } from "./Notice";
 import { type Assistant, createClientSecret, localize, readConversation, signOut } from "./server";
 import { Announcer, Transcript } from "./Transcript";
 import { useCall } from "./useCall";
+import { VenueMap } from "./VenueMap";
 import { languageName, stringsFor, type Strings } from "./strings";
 
 /** The maximum shown as cards: with more, the settings would need scrolling, so the page shows a list. */
@@ -42,6 +44,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const [call, setCall] = useState<Call>();
   const [open, setOpen] = useState(true);
   const [tooShort, setTooShort] = useState(false);
+  const [map, setMap] = useState<MapView>();
   const headphones = useRef(false);
   const state = useCall(call, mode);
   const { language: pageLanguage, strings } = stringsFor([language, ...navigator.languages]);
@@ -77,12 +80,20 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         worklets,
         echoCancellation: () => !headphones.current,
         tools: {
-          "*": () => {
-            throw new Error(strings.toolUnavailable); // an error reaches the model, which then says so
+          show_map: (args) => {
+            const view = mapView(session, "show_map", args, language);
+            if (!view) throw new Error(strings.mapUnavailable); // an error reaches the model, which then says so
+            setMap(view);
+            return strings.mapShown.replace("{place}", view.marked.title).replace("{floor}", view.floor);
           },
         },
       });
+      let session: Session | undefined;
+      made.onEvent((event) => {
+        if (event.type === "session.created") session = event.session;
+      });
       setCall(made);
+      setMap(undefined);
       return made;
     },
     [assistant, language, mode, strings],
@@ -119,6 +130,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const chooseAssistant = (next: Assistant) => {
     const spoken = firstLanguage(next, language);
     setCall(undefined);
+    setMap(undefined);
     setAssistant(next);
     setLanguage(spoken);
     const wanted = modeFor(next, spoken, mode);
@@ -153,6 +165,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const beginAnew = () => {
     rememberConversation(assistant.name, undefined);
     setCall(undefined);
+    setMap(undefined);
   };
   const waiting = state.status === "reconnecting" && state.error?.retryAfter !== undefined;
   const toggle = () => {
@@ -263,6 +276,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             onContinue={(id) => showEarlier(assistant.name, id)}
           />
         )}
+        {map && <VenueMap view={map} strings={strings} onClose={() => setMap(undefined)} />}
         {state.error && (
           <Notice
             error={state.error}

@@ -29,7 +29,8 @@ const en = {
   signOut: "Sign out",
   notes: "Good to know",
   earlier: "Continue an earlier conversation",
-  toolUnavailable: "this page cannot do that",
+  mapShown: "{place}, {floor}: it is on your screen",
+  mapUnavailable: "this place is not on the map",
   status: {
     idle: { open: "Press, and ask", "push-to-talk": "Hold, and ask", text: "Write, and ask" },
     connecting: "Connecting…",
@@ -56,6 +57,7 @@ const en = {
   triesAgain: "The page tries again by itself.",
   resume: "Resume",
   continueHere: "Continue here",
+  closeMap: "Close the map",
   writeInstead: "Write instead",
   errors: {
     not_signed_in: "You are no longer signed in.",
@@ -128,7 +130,8 @@ const it: Strings = {
   signOut: "Esci",
   notes: "Da sapere",
   earlier: "Continua una conversazione di prima",
-  toolUnavailable: "questa pagina non sa farlo",
+  mapShown: "{place}, {floor}: è sul tuo schermo",
+  mapUnavailable: "questo posto non è sulla mappa",
   status: {
     idle: { open: "Premi e chiedi", "push-to-talk": "Tieni premuto e chiedi", text: "Scrivi" },
     connecting: "Mi collego…",
@@ -155,6 +158,7 @@ const it: Strings = {
   triesAgain: "La pagina riprova da sola.",
   resume: "Riprendi",
   continueHere: "Continua qui",
+  closeMap: "Chiudi la mappa",
   writeInstead: "Scrivi invece",
   errors: {
     not_signed_in: "L’accesso è scaduto.",
@@ -224,7 +228,8 @@ const es: Strings = {
   signOut: "Salir",
   notes: "Conviene saber",
   earlier: "Continuar una conversación anterior",
-  toolUnavailable: "esta página no sabe hacerlo",
+  mapShown: "{place}, {floor}: está en tu pantalla",
+  mapUnavailable: "este lugar no está en el mapa",
   status: {
     idle: { open: "Pulsa y pregunta", "push-to-talk": "Mantén y pregunta", text: "Escribe" },
     connecting: "Conectando…",
@@ -251,6 +256,7 @@ const es: Strings = {
   triesAgain: "La página reintenta sola.",
   resume: "Reanudar",
   continueHere: "Continuar aquí",
+  closeMap: "Cerrar el mapa",
   writeInstead: "Escribir",
   errors: {
     not_signed_in: "Tu sesión ha caducado.",
