@@ -40,7 +40,8 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const [remembered] = useState(recall);
   const [assistant, setAssistant] = useState(() => firstAssistant(assistants, remembered.assistant));
   const [language, setLanguage] = useState(() => firstLanguage(assistant, remembered.language));
-  const [mode, setMode] = useState<Mode>(() => remembered.mode ?? modeFor(assistant, language, "open"));
+  const preferred = useRef<Mode>(remembered.mode ?? "open"); // chosen by the user
+  const [mode, setMode] = useState<Mode>(() => modeFor(assistant, language, preferred.current));
   const [call, setCall] = useState<Call>();
   const [open, setOpen] = useState(true);
   const [tooShort, setTooShort] = useState(false);
@@ -133,19 +134,22 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     setMap(undefined);
     setAssistant(next);
     setLanguage(spoken);
-    const wanted = modeFor(next, spoken, mode);
-    setMode(wanted);
-    remember({ assistant: next.name, language: spoken, mode: wanted });
+    setMode(modeFor(next, spoken, preferred.current));
+    remember({ assistant: next.name, language: spoken });
   };
   const chooseLanguage = (next: string) => {
     setLanguage(next);
     remember({ language: next });
     call?.setLanguage(next);
-    chooseMode(modeFor(assistant, next, mode));
+    changeMode(modeFor(assistant, next, preferred.current));
   };
   const chooseMode = (next: Mode) => {
-    setMode(next);
+    preferred.current = next;
     remember({ mode: next });
+    changeMode(next);
+  };
+  const changeMode = (next: Mode) => {
+    setMode(next);
     setTooShort(false);
     call?.setMode(next);
   };
