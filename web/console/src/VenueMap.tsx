@@ -3,10 +3,9 @@
 import type { MapView } from "./map";
 import type { Strings } from "./strings";
 
-const WIDTH = 100;
-const HEIGHT = 60;
-const LINE = 3.2; // height of a line of text, in units of the map
-const LETTER = 1.75; // about the width of a letter
+const LETTERS = 2.6; // height of the letters, in units of the map
+const LINE = 3.2; // height of a line of text
+const LETTER = 0.66; // about the width of a letter, as a part of its height
 
 /** Draw the floor. A screen reader hears which place is marked, and on which floor. */
 export function VenueMap(props: { view: MapView; strings: Strings; onClose: () => void }) {
@@ -20,13 +19,14 @@ export function VenueMap(props: { view: MapView; strings: Strings; onClose: () =
           {strings.closeMap}
         </button>
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${marked.title}, ${floor}`}>
+      <svg viewBox={bounds(places)} role="img" aria-label={`${marked.title}, ${floor}`}>
         {places.map((place) => (
           <g key={`${place.name} ${place.x}`} data-marked={place === marked || undefined}>
             <rect x={place.x} y={place.y} width={place.width} height={place.height} rx="1" />
             {linesOf(place.title, place.width).map((line, i, { length }) => (
               <text
                 key={i}
+                fontSize={Math.min(LETTERS, (place.width - 1) / (line.length * LETTER))}
                 x={place.x + place.width / 2}
                 y={titleTop(place, places) + (i - (length - 1) / 2) * LINE}
               >
@@ -41,6 +41,15 @@ export function VenueMap(props: { view: MapView; strings: Strings; onClose: () =
 }
 
 type Place = MapView["marked"];
+
+/** The part of the floor that has places, with room for the lines. */
+function bounds(places: readonly Place[]): string {
+  const left = Math.min(...places.map(({ x }) => x)) - 1;
+  const top = Math.min(...places.map(({ y }) => y)) - 1;
+  const right = Math.max(...places.map(({ x, width }) => x + width)) + 1;
+  const bottom = Math.max(...places.map(({ y, height }) => y + height)) + 1;
+  return `${left} ${top} ${right - left} ${bottom - top}`;
+}
 
 const contains = (outer: Place, inner: Place): boolean =>
   outer !== inner &&
@@ -65,7 +74,7 @@ function linesOf(title: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of title.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && (last.length + 1 + word.length) * LETTER <= width) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && (last.length + 1 + word.length) * LETTERS * LETTER <= width) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines;
