@@ -20,7 +20,7 @@ from .page import CHROMIUM, QUIET, Visit, fresh_link, says
 
 pytestmark = pytest.mark.browser
 
-LAN = "voice.test"
+LAN = "voice"  # a name of the local network
 
 # Lets a test suspend what the page opened, as a system does.
 CATCH_CONTEXTS = """

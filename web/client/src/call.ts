@@ -48,7 +48,7 @@ export class Call {
     this.#connection = new Connection(options, environment, {
       target: () => ({
         ...this.#turn,
-        greeting: !isHeld(this.#turn.microphone),
+        greeting: !isHeld(this.#turn.microphone) && !this.#turn.drafts.length,
         tools: Object.keys(this.#tools),
       }),
       onInput: (input) => {

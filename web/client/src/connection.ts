@@ -17,7 +17,7 @@ export interface TokenRequest {
 
 /** What the next session is for. */
 export interface Target extends TokenRequest {
-  /** Whether the assistant may speak first: not while the user holds the talk button. */
+  /** Whether the assistant may speak first: not while the user holds the talk button, or has asked. */
   greeting: boolean;
   /** The names of the tools that the client runs; `*` for every tool that the assistant declares. */
   tools: readonly string[];

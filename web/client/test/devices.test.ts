@@ -171,3 +171,13 @@ test("N5_ a response that begins by itself while the button is held is cancelled
   socket.deliver(...answer("2"));
   expect(call.state.status).toBe("speaking");
 });
+
+test("N5_ a question that is typed before the call connects is answered without a greeting", async () => {
+  const { startCall } = await import("./support");
+  let give = (_: string): void => {};
+  const { call } = await startCall({ token: () => new Promise<string>((resolve) => (give = resolve)) });
+  await call.sendText("Hello?");
+  give("ek_1");
+  await microtasks();
+  expect(ScriptedSocket.last.url).toContain("greeting=false");
+});
