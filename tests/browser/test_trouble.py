@@ -1,4 +1,4 @@
-"""What the page says and offers when something around it does not work."""
+"""Break what is around the page, and read the sentences and buttons that it shows then."""
 
 from __future__ import annotations
 
@@ -150,7 +150,9 @@ def test_W2_two_windows_take_a_conversation_from_each_other(visiting: Visiting) 
     assert "conversation_id=conv_" in lines[-1].url
 
 
-def test_W3_a_paused_loudspeaker_is_told_and_one_button_resumes_it(visiting: Visiting) -> None:
+def test_W3_the_page_reports_a_paused_loudspeaker_and_one_button_resumes_it(
+    visiting: Visiting,
+) -> None:
     visit = visiting()
     visit.page.add_init_script(CATCH_CONTEXTS)
     visit.enter().write("and then there was another sentence, " * 6)
@@ -319,7 +321,9 @@ def test_N9_where_every_line_is_taken_writing_is_not_offered(
         expect(visit.page.get_by_role("button", name="Hang up")).to_be_visible()
 
 
-def test_N13_in_a_language_that_nobody_hears_the_page_begins_in_writing(visiting: Visiting) -> None:
+def test_N13_without_a_recogniser_for_the_language_the_page_begins_in_writing(
+    visiting: Visiting,
+) -> None:
     visit = visiting(locale="it-IT").enter("Charlotte")
     expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
     warning = visit.page.get_by_text("non capisce il parlato in questa lingua: Italiano")

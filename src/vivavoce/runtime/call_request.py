@@ -50,7 +50,7 @@ class CallRequest:
     def served_by_client(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
         """Return those tools that the client runs: it names them, or `*` for all.
 
-        A tool that nobody runs is not offered to the model, because a call of it has no output.
+        The model is not offered the others, because their calls would get no output.
         """
         named = (self.asked("client_tools") or "").split(",")
         return tuple(tool for tool in tools if "*" in named or tool.name in named)

@@ -111,7 +111,7 @@ def unknown_host() -> CallRefused:
 
 
 def unknown_origin(origin: str | None) -> CallRefused:
-    """Refuse a page of another origin. `origin`: as a URL, or None if it is none.
+    """Refuse a page of another origin. `origin`: as a URL, or None if it cannot be shown.
 
     A TLS proxy without `server.public_url` is the usual cause, so the message names the setting.
     """

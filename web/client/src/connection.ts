@@ -15,7 +15,7 @@ export interface TokenRequest {
   mode: Mode;
 }
 
-/** What the next session is for. */
+/** The purpose of the next session. */
 export interface Target extends TokenRequest {
   /** Whether the assistant may speak first: not while the user holds the talk button, or has asked. */
   greeting: boolean;

@@ -135,7 +135,7 @@ export class BrowserSound implements Sound {
     this.#resolveAll();
   }
 
-  /** Open the loudspeaker once. A failure is told and forgotten, so that the next click tries again. */
+  /** Open the loudspeaker once. Report a failure and forget it, so that the next click tries again. */
   #useSpeaker(): Promise<Node | undefined> {
     if (this.#speaker) return this.#speaker;
     const opening = this.#openSpeaker().catch(() => {

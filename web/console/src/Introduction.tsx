@@ -1,5 +1,5 @@
-// What the page shows before there is a transcript: the assistant, what is good to know, and the
-// conversations that the user had with it earlier.
+// The page before there is a transcript: the assistant, its notes, and the conversations that the user
+// had with it earlier.
 
 import { useEffect, useState } from "react";
 import { type Assistant, type ConversationInfo, listConversations, localize } from "./server";

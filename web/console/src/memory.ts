@@ -1,5 +1,5 @@
-// What one tab remembers over a reload: who is talked with, how, and each assistant's conversation. Another
-// person in another tab begins anew. Signing out forgets everything.
+// The memory of one tab, kept over a reload: the assistant, the language, the manner, and each assistant's
+// conversation. Another tab starts without it. Signing out empties it.
 
 import type { Mode } from "@vivavoce/client";
 
@@ -41,6 +41,6 @@ function store(memory: Memory): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(memory));
   } catch {
-    // The page works without: a reload then begins anew.
+    // The page works without storage: a reload then starts a new conversation.
   }
 }
