@@ -74,7 +74,7 @@ async def welcomed(socket: ClientConnection) -> None:
 @pytest.mark.parametrize(
     ("query", "offered"),
     [
-        ("", []),
+        ("", ["show_map"]),
         ("&client_tools=", []),
         ("&client_tools=something_else", []),
         ("&client_tools=show_map", ["show_map"]),

@@ -60,7 +60,9 @@ def talk(
     server = target(url, key, data_dir=data_dir, assistant=assistant)
     turn = TalkClient(quiet=as_json)
     # Another server takes it as a model. Vivavoce checks it only as an assistant.
-    endpoint = server.endpoint(model=assistant, assistant=assistant, language=language)
+    endpoint = server.endpoint(
+        model=assistant, assistant=assistant, language=language, client_tools=""
+    )
     aloud = text is None or out_file is not None
     server.visit(hold(turn, endpoint, pcm, text, aloud=aloud))
     _report(turn, out_file, as_json, server.hint(turn.error))

@@ -54,7 +54,7 @@ class Target:
         path = url.path.rstrip("/")
         if not path.endswith("/realtime"):
             path += "/realtime" if path else "/v1/realtime"
-        said = urlencode({name: value for name, value in asked.items() if value})
+        said = urlencode({name: value for name, value in asked.items() if value is not None})
         query = "&".join(filter(None, [url.query, said]))
         address = urlunsplit((scheme, url.netloc, path, query, ""))
         return ServerEndpoint(address, self.credential, self.certified_name)

@@ -48,11 +48,12 @@ class CallRequest:
         return next((self.query[name] for name in names if self.query.get(name)), None)
 
     def served_by_client(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
-        """Return those tools that the client runs: it names them, or `*` for all.
+        """Return those tools that the client runs: those it names, or all if it names none.
 
-        The model is not offered the others, because their calls would get no output.
+        The model is not offered the others, because their calls would get no output. A client that
+        runs no tool sends an empty list.
         """
-        named = (self.asked("client_tools") or "").split(",")
+        named = self.query.get("client_tools", "*").split(",")
         return tuple(tool for tool in tools if "*" in named or tool.name in named)
 
 
@@ -244,7 +245,7 @@ class CallResolver:
             variables |= {
                 name.removeprefix("var."): value
                 for name, value in request.query.items()
-                if name.startswith("var.")
+                if name.startswith("var.") and value
             }
         language = assistant.pick_language(_language(request, caller) or conversation.language)
         try:

@@ -140,7 +140,8 @@ class TransportServices:
         `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. A call that was not run
         ends with this context.
         """
-        request = CallRequest(credential, self._name, dict(query or {}), audio=audio)
+        asked = {"client_tools": ""} | dict(query or {})  # by default it runs no tool
+        request = CallRequest(credential, self._name, asked, audio=audio)
         try:
             names, admitted = await self._set_up(request)
         except CallRefused as refused:

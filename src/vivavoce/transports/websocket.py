@@ -127,7 +127,11 @@ class WebSocketEndpoint:
         """
         try:
             url = urlsplit(target.decode("latin-1"))
-            query = dict(parse_qsl(url.query, max_num_fields=QUERY_FIELDS, errors="replace"))
+            query = dict(
+                parse_qsl(
+                    url.query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="replace"
+                )
+            )
         except ValueError:
             return self.no(CallRefused(400, "invalid_value", "This address cannot be read."))
         if len(self._undecided) >= self._room:

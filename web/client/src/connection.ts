@@ -178,7 +178,7 @@ export class Connection {
     if (assistant) address.searchParams.set("assistant", assistant);
     if (language) address.searchParams.set("language", language);
     if (conversationId) address.searchParams.set("conversation_id", conversationId);
-    if (tools.length) address.searchParams.set("client_tools", tools.join(","));
+    address.searchParams.set("client_tools", tools.join(","));
     if (!greeting) address.searchParams.set("greeting", "false");
     return address.href;
   }
