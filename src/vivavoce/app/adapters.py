@@ -223,7 +223,8 @@ class Adapters:
                 if spec.installed():
                     await spec.preload(self._request(spec, assistant, language))
             await self._retriever(assistant, language)
-            await asyncio.to_thread(SpokenText(language).read, "*Hello* 1.")  # 0.1 s, once
+            for each in assistant.languages:  # 0.2 s for the first, 0.05 s for each other
+                await asyncio.to_thread(SpokenText(each).read, "*Hello* 1.")
         await self.end_of_turn_model()
 
     def chosen(
