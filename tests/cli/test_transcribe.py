@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -119,6 +122,34 @@ def listen_live(served: Served, *more: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=served.environ,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS")])
+def test_F2_compressed_recording_is_transcribed_by_file_and_by_pipe(
+    served: Served, tmp_path: Path, format: str, subtype: str
+) -> None:
+    file = tmp_path / "recording.bin"
+    samples = np.frombuffer(PAUSE + spoken("keynote_rms") + PAUSE, "<i2")
+    soundfile.write(str(file), samples, 24_000, format=format, subtype=subtype)
+    status, printed, told = transcribe(str(file), *here(served))
+    assert status == 0, told
+    assert "keynote" in printed
+    with listen_live(served) as process:
+        printed_live, _ = process.communicate(file.read_bytes(), timeout=60)
+    assert process.returncode == 0
+    assert b"keynote" in printed_live
+
+
+def test_F1_live_wav_without_a_size_is_written_down_line_by_line(served: Served) -> None:
+    header = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 24_000, 48_000, 2, 16)
+    with listen_live(served) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(header + b"data\0\0\0\0" + PAUSE + spoken("keynote_rms") + PAUSE)
+        process.stdin.flush()
+        assert b"keynote" in process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(30) == 0
 
 
 def test_a_live_microphone_is_written_down_line_by_line(served: Served) -> None:
