@@ -76,7 +76,7 @@ _SAME = {
         toilet restroom bathroom loo washroom lavatory|food meal eat dish|lunch eat|
         wifi internet wireless online wlan network|park parking garage|dog pet animal|
         luggage suitcase bag backpack baggage|coat jacket|doctor medical nurse aid ill sick hurt|
-        speaker talk presenter lecturer speak|talk presentation lecture|hotel sleep stay room
+        speaker talk presenter lecturer speak|talk presentation lecture|hotel sleep
         accommodation|elevator lift|metro subway underground tube train|map plan|photo picture
         camera photograph|child kid baby|smoke cigarette|password passcode code|charge power
         socket outlet plug battery|money cash atm|cancel refund|certificate attestation proof|

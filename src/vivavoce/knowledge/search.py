@@ -39,6 +39,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float  # 0 to 1
     matched: int  # how many different words of the question, of full weight
     titled: float  # how much of the title, or of the speaker's name, they are, 0 to 1
+    missed: tuple[str, ...] = ()  # stems of the question, of full weight, that the chunk has not
 
 
 class KnowledgeIndex:
@@ -105,12 +106,14 @@ class KnowledgeIndex:
         covered: dict[int, float] = defaultdict(float)
         matched: Counter[int] = Counter()
         reached: dict[int, set[str]] = defaultdict(set)
+        met: dict[int, set[str]] = defaultdict(set)
         for word in asked:
             for number, (gain, likeness, term) in self._gains(readings[word]).items():
                 scores[number] += gain * weight[word]
                 covered[number] += likeness * worth[word] * weight[word]
                 matched[number] += weight[word] == 1.0
                 reached[number].add(term)
+                met[number].add(word)
         for number in scores:
             title = self._titles[number]
             scores[number] *= 1 + 0.4 * len(title & set(asked)) / (len(title) or 1)
@@ -127,6 +130,7 @@ class KnowledgeIndex:
                 titled=max(
                     _share(self._titles[n], reached[n]), _share(self._speakers[n], reached[n])
                 ),
+                missed=tuple(w for w in asked if weight[w] == 1.0 and w not in met[n]),
             )
             for n in best
         ]

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.knowledge.normalize import terms
+from vivavoce.knowledge.normalize import synonyms, terms
 from vivavoce.knowledge.search import Hit, KnowledgeIndex
 from vivavoce.text.calendar import WEEKDAYS
 from vivavoce.text.folding import fold
@@ -25,6 +25,7 @@ SURE_TITLED, HALF = 0.45, 0.4  # … if it is about half of the title
 LIKELY = 0.4  # … and from which two words are
 CERTAIN = 0.8  # from which a chunk is read without a fact of the wanted kind
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
+TIMED = frozenset({"hours", "long"})  # kinds of facts that every event has
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
 
@@ -48,13 +49,35 @@ class Answers:
             close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
             if close and kinds and _holds(hit.chunk, kinds) and not _holds(best.chunk, kinds):
                 best = hit
-        if kinds and not _holds(best.chunk, kinds) and best.confidence < CERTAIN:
+        if not self._about(best, said, kinds):
             return None
-        if best.chunk.event and not best.titled and best.matched < 2:
-            return None  # a word of an abstract
         enough = SURE_TITLED if best.titled >= HALF else SURE
         sure = best.confidence >= enough or (best.confidence >= LIKELY and best.matched >= 2)
         return best if sure else None
+
+    def _about(self, hit: Hit, said: UserUtterance, kinds: Sequence[str]) -> bool:
+        """Return whether a chunk is about what was asked, and not only shares words with it."""
+        chunk = hit.chunk
+        if kinds and not _holds(chunk, kinds) and hit.confidence < CERTAIN:
+            return False
+        if chunk.event and not hit.titled and hit.matched < 2:
+            return False  # a word of an abstract
+        if len(said.terms) == 1 and not hit.titled and " " not in said.folded:
+            return "?" in said.text  # a lone word, such as "stop", is no question
+        strict = questions.STRICT.intersection(kinds)
+        if (strict or "who" in kinds) and hit.missed:
+            return bool(chunk.event) and hit.titled >= HALF
+        if not strict or (chunk.event and strict <= TIMED):
+            return True
+        fitting = [
+            each
+            for each in sentences(chunk.text, chunk.language)
+            if questions.answers(said.folded, kinds, each, said.language)
+        ]
+        if hit.titled or hit.confidence >= 1.0 > hit.matched:
+            return bool(fitting)
+        own = {word for word in self._own(said) if word not in hit.missed}
+        return any(own & _reached(each, said.language) for each in fitting)
 
     def answer(
         self,
@@ -105,6 +128,12 @@ class Answers:
         text = _fit(rest) or PHRASES[language].no_more
         return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
+    def near(self, said: UserUtterance, most: int) -> list[str]:
+        """Return the subjects nearest to a question, and then any others."""
+        hits = self.index.search(said.digits, weights=questions.weights(said.terms, said.language))
+        close = [hit.chunk.title for hit in hits if hit.titled and not hit.chunk.event]
+        return list(dict.fromkeys([*close, *titles(self.index, most)]))[:most]
+
     def say(self, chunk: Chunk, said: UserUtterance, *, strict: bool = False) -> BrainReply | None:
         """Return what a chunk answers. `strict`: nothing without a fact of the wanted kind."""
         kinds = questions.kinds(said.folded)
@@ -142,6 +171,7 @@ class Answers:
             shared = asked & set(terms(sentence, said.language))
             value = sum(self.index.idf(w) * weights.get(w, 1.0) for w in shared)
             shows = [kind for kind in kinds if questions.shows(kind, sentence, fold(sentence))]
+            shows += ["all"] * questions.answers(said.folded, kinds, sentence, said.language)
             worth.append(value + KIND * len(shows) - 0.3 * position)
         best = max(range(len(every)), key=lambda i: worth[i])
         also = [
@@ -159,6 +189,13 @@ def _fit(chosen: Sequence[str], must: str = "") -> str:
         if not said or sentence == must or size <= CHARACTERS:
             said.append(sentence)
     return " ".join(said)
+
+
+def _reached(sentence: str, language: str) -> set[str]:
+    """Return the stems of a sentence, and those that may mean the same."""
+    same = synonyms(language)
+    words = set(terms(sentence, language))
+    return words.union(*(same.get(word, frozenset()) for word in words))
 
 
 def _holds(chunk: Chunk, kinds: Sequence[str]) -> bool:

@@ -176,6 +176,14 @@ _SMALL_TALK = (
         r"(hola|buenos dias|buenas (tardes|noches)|buenas)( \w+)?",
     ),
     (
+        "all_right",  # an order to the voice itself
+        r"(ok |okay |no |please )?(stop|wait|hold on|pause|quiet|be quiet|silence|enough|shut up|cancel|"
+        r"never mind|hush|basta|fermati|ferma|aspetta|aspetti|zitto|zitta|silenzio|smettila|annulla|"
+        r"lascia stare|para|espera|espere|callate|silencio|detente|cancela|dejalo|ya basta)"
+        r"( (it|that|talking|now|there|a (second|moment|minute)|un (attimo|momento)|cosi|ya))*"
+        r"( please| per favore| grazie| thanks| por favor| gracias)?",
+    ),
+    (
         "all_right",
         r"(ok|okay|yes|no|yeah|sure|fine|great|perfect|i see|got it|alright|all right|va bene|si|"
         r"certo|perfetto|capito|vale|de acuerdo|claro|perfecto|entendido)( please| grazie|"

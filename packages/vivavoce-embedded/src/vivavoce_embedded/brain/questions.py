@@ -13,6 +13,8 @@ from vivavoce.knowledge.normalize import stem
 from vivavoce.text.calendar import MONTHS
 from vivavoce.text.folding import fold
 
+from . import measures
+
 _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|"
     r"domenica|lunes|martes|miercoles|jueves|viernes|domingo"
@@ -32,8 +34,6 @@ _WANTED = {
     r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pago)|precio|precios|coste)\b",
     "who": r"\b(who|whose|which speaker|what speaker|chi|relatore|relatrice|quien|quienes|"
     r"ponente)\b",
-    "many": r"\b(how many|how long|how far|quant[ie]|quanto (dura|tempo|dista)|cuant[oa]s|"
-    r"cuanto (dura|tiempo|tarda))\b",
 }
 _SHOWN = {
     "end": r"\b(until|till|ends?|finish(es)?|closes?|to \d|a \d|fino|alle|finisce|termina|chiude|"
@@ -48,10 +48,6 @@ _SHOWN = {
     r"detras|debajo|frente|fuera|en el|en la)\b",
     "cost": r"\b(euros?|dollars?|pounds?|costs?|pay|free|price|gratis|gratuit[oaie]+|cuestan?|"
     r"costano?|incluso|inclusa|incluid[oa]s?|included|pag[ao])\b|[€$£]",
-    "many": r"\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|"
-    r"forty|fifty|sixty|hundred|half an hour|due|tre|quattro|cinque|sei|dieci|quindici|venti|"
-    r"trenta|quaranta|cento|mezz ?ora|dos|tres|cuatro|diez|quince|veinte|treinta|cuarenta|cien|"
-    r"media hora)\b",
 }
 # One after the other: a single pattern with `.*` between them would try each pair of places.
 _WANTED_FROM = {
@@ -71,6 +67,19 @@ _PERSON = re.compile(
 )
 _WANTED_COMPILED = {kind: re.compile(pattern) for kind, pattern in _WANTED.items()}
 _SHOWN_COMPILED = {kind: re.compile(pattern) for kind, pattern in _SHOWN.items()}
+
+# "When does it open?" wants a sentence about opening, not any hour.
+_OPENING = re.compile(
+    r"\b(open|opens|opened|close|closes|closed|shut|opening (hours|times?)|closing time|apre|aprite|"
+    r"aprono|aperti|aperto|aperta|aperte|chiude|chiudete|chiudono|chiuso|orari[oi]? di apertura|"
+    r"abre|abren|abris|abierto|abierta|abiertos|cierra|cierran|cerrado|horarios? de apertura)\b"
+)
+_CLOSING = re.compile(
+    r"\b(until|till|close[sd]?|closing|shut|to|chiude|chiudono|chiuso|fino|alle|cierra|cierran|"
+    r"hasta|a) "
+)
+# A sentence without such a fact is no answer, however well its words fit.
+STRICT = measures.KINDS | {"cost", "hours"}
 
 _WHAT = re.compile(r"\b(what|which)\b")
 _TOPIC = re.compile(
@@ -117,14 +126,19 @@ def weights(asked: Sequence[str], language: str) -> dict[str, float]:
 
 @lru_cache(maxsize=8)
 def kind_weights(language: str) -> dict[str, float]:
-    words = {stem(word, language) for word in _KIND_WORDS[language].split()}
+    written = f"{_KIND_WORDS[language]} {measures.KIND_WORDS[language]}"
+    words = {stem(word, language) for word in written.split()}
     return dict.fromkeys(words, KIND_WORD_WEIGHT)
 
 
 def kinds(folded: str) -> list[str]:
     """Return the kinds of facts that a question wants, the most particular first."""
     found = [kind for kind, pattern in _WANTED_COMPILED.items() if _wants(kind, pattern, folded)]
-    return [kind for kind in found if not (kind == "when" and "end" in found)]
+    found += measures.wanted(folded)
+    if ("when" in found or "end" in found) and _OPENING.search(folded):
+        found.append("hours")
+    over = {"when": {"end", "built"}, "where": {"far"}}
+    return [kind for kind in found if not over.get(kind, set()) & set(found)]
 
 
 def _wants(kind: str, pattern: re.Pattern[str], folded: str) -> bool:
@@ -148,7 +162,22 @@ def shows(kind: str, sentence: str, folded: str) -> bool:
     """Look for a fact of that kind in a sentence."""
     if kind == "who":
         return bool(_PERSON.search(sentence))
+    if kind == "hours":
+        return bool(_OPENING.search(folded))
+    if kind in measures.KINDS:
+        return measures.shows(kind, folded)
     return bool(_SHOWN_COMPILED[kind].search(folded))
+
+
+def answers(asked: str, kinds: Sequence[str], sentence: str, language: str) -> bool:
+    """Return whether a sentence has each fact that the question names exactly."""
+    folded = fold(sentence)
+    strict = [kind for kind in kinds if kind in STRICT]
+    if "hours" in strict and "end" in kinds and not _CLOSING.search(folded):
+        return False
+    return all(shows(kind, sentence, folded) for kind in strict) and (
+        "many" not in strict or measures.counts(asked, folded, language)
+    )
 
 
 def is_question(folded: str) -> bool:

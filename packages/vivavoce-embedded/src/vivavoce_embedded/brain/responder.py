@@ -17,16 +17,17 @@ If no rule applies, the brain says that it does not know.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from vivavoce.assistants.languages import said_in
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 
-from . import dialogue, phrases, questions, results, slot_filling, tools
+from . import dialogue, phrases, preamble, questions, results, slot_filling, tools
 from .answers import Answers, titles
 from .budget import Budget
 from .excerpt import Excerpt
@@ -36,11 +37,15 @@ from .utterance import BrainReply, UserUtterance
 
 EARLIER = 3  # questions that one may lean on,
 EARLIER_CHARACTERS = 300  # and of each as much
+KNOWN = 2  # subjects, named where the answer is not known
 TOPICS = 3  # named in the answer to a request for help
 
 
 class Responder:
-    """`now` gives the local time, for "tomorrow" and "next"; `name` is how it calls itself."""
+    """`now` gives the local time, for "tomorrow" and "next"; `name` is how it calls itself.
+
+    `fallback`: by language, the way to a person who knows more.
+    """
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Responder:
         languages: Sequence[str] = ("en",),
         name: str = "",
         now: Callable[[], dt.datetime] = dt.datetime.now,
+        fallback: Mapping[str, str] | None = None,
     ) -> None:
         known = tuple(chunks)
         bases = dict.fromkeys(language.split("-")[0] for language in languages)
@@ -57,6 +63,7 @@ class Responder:
         self._answers = {lang: Answers(index) for lang, index in self._indexes.items()}
         self._name = name
         self._now = now
+        self._fallback = fallback or {}
 
     def reply(
         self, read: Excerpt, *, now: dt.datetime | None = None, budget: Budget | None = None
@@ -127,13 +134,21 @@ class Responder:
             for text in talk.earlier_asked(EARLIER)
         ]
         if phrases.MORE.match(said.folded):
-            reply = answers.more(talk.last_said, said.language)
-        else:
-            reply = answers.answer(said, earlier, talk.last_said, now)
-        if reply is None:
-            text = PHRASES[said.language].unknown
-            return BrainReply(kind="unknown", language=said.language, text=text)
-        return reply
+            return answers.more(talk.last_said, said.language) or self._unknown(said)
+        for asked in _readings(said):
+            if reply := answers.answer(asked, earlier, talk.last_said, now):
+                return reply
+        return self._unknown(said)
+
+    def _unknown(self, said: UserUtterance) -> BrainReply:
+        """Say so, name two things that are known, and the way to a person."""
+        words = PHRASES[said.language]
+        text = words.unknown
+        if known := self._answers[said.language].near(said, KNOWN):
+            text += f" {words.help.format(topics=phrases.listed(known, words.or_))}"
+        if way := said_in(self._fallback, said.language, self._languages[0]):
+            text += f" {way}"
+        return BrainReply(kind="unknown", language=said.language, text=text)
 
     def _small_talk(
         self, said: UserUtterance, talk: dialogue.Dialogue, now: dt.datetime
@@ -173,6 +188,17 @@ class Responder:
         for text in (talk.last_said, *talk.earlier_asked(1)):
             usual = detect(text, self._indexes, usual)
         return usual
+
+
+def _readings(said: UserUtterance) -> Iterator[UserUtterance]:
+    """Yield the question inside an utterance, if it has a subject, and then the whole."""
+    inner = UserUtterance(preamble.inner(said.text), said.language)
+    if inner.terms and not questions.leans(inner.folded):
+        yield inner
+    yield said
+    bare = UserUtterance(preamble.bare(said.text), said.language)
+    if bare.terms and bare.folded not in (inner.folded, said.folded):
+        yield bare
 
 
 def _callable(tool: tools.CallableTool) -> bool:
