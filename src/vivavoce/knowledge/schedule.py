@@ -6,11 +6,12 @@ status are welcome; `title_it` is the title in Italian). `columns.py` knows thei
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import NamedTuple
 
 from ..text import calendar
-from ..text.clock import UnclearError
+from ..text.clock import UnclearError, span
 from ..text.dates import read_stamp
 from . import csv_file, schedule_rows
 from .chunks import LONGEST, Chunk, ScheduleEvent
@@ -18,6 +19,8 @@ from .columns import Columns
 from .csv_file import CsvFile, Remark, Row
 from .normalize import LANGUAGES
 from .schedule_rows import ScheduleReader, Unread
+
+NEAR = 6  # days ahead, within which a weekday is enough
 
 # Rooms that are called by a common noun take an article in English.
 _ARTICLE = re.compile(
@@ -121,8 +124,30 @@ _STATUS = {
 }
 
 
-def day(event: ScheduleEvent, language: str) -> str:
-    return calendar.say_weekday(event.weekday, language)
+def day(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
+    """Return the weekday; the date if `now` is known and the day is not among the next six."""
+    if now is None or not event.date:
+        return calendar.say_weekday(event.weekday, language)
+    date = dt.date.fromisoformat(event.date)
+    if 0 <= (date - now.date()).days <= NEAR:
+        return calendar.say_weekday(event.weekday, language)
+    return calendar.say_date(date, language, year=date.year != now.year)
+
+
+def is_over(event: ScheduleEvent, now: dt.datetime) -> bool:
+    """Return whether an event has ended. One without a date takes place every week."""
+    if not event.date:
+        return False
+    begins, ends = span(event.start, event.end)
+    midnight = dt.datetime.combine(dt.date.fromisoformat(event.date), dt.time())
+    return midnight + dt.timedelta(minutes=max(ends, begins + 1)) <= now.replace(tzinfo=None)
+
+
+def verb(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
+    """Return is, or was for an event that is over."""
+    if now is not None and is_over(event, now):
+        return {"en": "was", "it": "è stato", "es": "fue"}[language]
+    return {"en": "is", "it": "è", "es": "es"}[language]
 
 
 def place(event: ScheduleEvent, language: str) -> str:
@@ -145,23 +170,26 @@ def speakers(event: ScheduleEvent, language: str) -> str:
     return last.join(filter(None, [", ".join(names[:-1]), names[-1] if names else ""]))
 
 
-def hours(event: ScheduleEvent, language: str) -> str:
+def hours(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
     """On Monday from 9 am to 10 am; without an end, on Monday at 9 am."""
     if not event.end:
-        return f"{day(event, language)} {calendar.say_time(event.start, language)}"
+        return f"{day(event, language, now)} {calendar.say_time(event.start, language)}"
     start, end = (calendar.clock(time, language) for time in (event.start, event.end))
     between = {"en": f"from {start} to {end}", "it": f"dalle {start} alle {end}"}
-    return f"{day(event, language)} {between.get(language, f'de {start} a {end}')}"
+    return f"{day(event, language, now)} {between.get(language, f'de {start} a {end}')}"
 
 
-def sentence(event: ScheduleEvent, language: str) -> str:
-    """Return everything about an event that has a place in a programme, to be spoken."""
-    when, where = hours(event, language), place(event, language)
+def sentence(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
+    """Return everything about an event that has a place in a programme, to be spoken.
+
+    Without `now` the day is a weekday, as texts that are kept for long need it.
+    """
+    when, where = hours(event, language, now), place(event, language)
     if event.status:
         return f"{event.title}, {when}, {_STATUS[event.status][language]}."
     who = speakers(event, language)
-    verb = {"en": "is", "it": "è", "es": "es"}[language]
-    said = f"{event.title} {verb} {' '.join(filter(None, (when, where)))}."
+    is_ = verb(event, language, now)
+    said = f"{event.title} {is_} {' '.join(filter(None, (when, where)))}."
     if who:
         by = {"en": "The speaker is", "it": "Parla", "es": "Habla"}[language]
         if who != event.speaker.strip():

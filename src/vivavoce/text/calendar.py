@@ -62,16 +62,19 @@ def _by_beginning(folded: str, names: Mapping[str, tuple[str, ...]]) -> int | No
     return None
 
 
-def say_date(day: dt.date, language: str) -> str:
-    """Tuesday 11 May, with what goes before it: on, none, el."""
+def say_date(day: dt.date, language: str, *, year: bool = False) -> str:
+    """Tuesday 11 May, with what goes before it: on, none, el. `year`: say the year, too."""
     name, month = WEEKDAYS[language][day.weekday()], MONTHS[language][day.month - 1]
     match language:
         case "it":
-            return f"{name} {day.day} {month}"
+            said = f"{name} {day.day} {month}"
         case "es":
-            return f"el {name} {day.day} de {month}"
+            said = f"el {name} {day.day} de {month}"
         case _:
-            return f"on {name} {day.day} {month}"
+            said = f"on {name} {day.day} {month}"
+    if not year:
+        return said
+    return f"{said}{' de' if language == 'es' else ''} {day.year}"
 
 
 def say_weekday(number: int, language: str) -> str:

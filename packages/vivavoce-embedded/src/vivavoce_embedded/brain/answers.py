@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from vivavoce.knowledge import schedule
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import synonyms, terms
 from vivavoce.knowledge.search import Hit, KnowledgeIndex
-from vivavoce.text.calendar import WEEKDAYS
+from vivavoce.text.calendar import MONTHS, WEEKDAYS
 from vivavoce.text.folding import fold
 from vivavoce.text.sentences import sentences
 
@@ -36,6 +37,8 @@ class Answers:
     def __init__(self, index: KnowledgeIndex) -> None:
         self.index = index
         self.programme = schedule_answers.Programme(index)
+        months = terms(" ".join(MONTHS[index.language]), index.language)
+        self._dates = dict.fromkeys([*months, *map(str, range(1, 32))], 0.0)
         self._days = frozenset(terms(" ".join(WEEKDAYS[index.language]), index.language))
 
     def find(self, said: UserUtterance) -> Hit | None:
@@ -88,7 +91,7 @@ class Answers:
     ) -> BrainReply | None:
         """`earlier` and `last_said`: what a question may lean on, if it was just spoken."""
         if written := self.index.asked(said.text):
-            return self._told(written, said)
+            return self._told(written, said, now)
         leaning = questions.leans(said.folded)
         if text := self.programme.answer(said, earlier, now):
             return BrainReply(kind="programme", language=said.language, text=text)
@@ -97,10 +100,10 @@ class Answers:
         hit = self.find(said) if own else None
         named = self._new(own) or (hit is not None and hit.titled >= HALF and not leaning)
         if not named and (kinds or leaning) and (topic := self.topic(last_said)):
-            reply = self.say(topic, said, strict=True)
+            reply = self.say(topic, said, now, strict=True)
             if reply is not None or leaning:
                 return reply
-        return self.say(hit.chunk, said) if hit else None
+        return self.say(hit.chunk, said, now) if hit else None
 
     def _own(self, said: UserUtterance) -> list[str]:
         """Return the words that say what a question is about, rather than what it wants to know."""
@@ -116,15 +119,15 @@ class Answers:
 
     def topic(self, said: str) -> Chunk | None:
         """Return the chunk that one of the assistant's sentences was taken from."""
-        hits = self.index.search(said[:400], limit=1)
+        hits = self.index.search(said[:400], limit=1, weights=self._dates)
         return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
 
-    def more(self, last_said: str, language: str) -> BrainReply | None:
+    def more(self, last_said: str, language: str, now: dt.datetime) -> BrainReply | None:
         """Return the sentences of the last topic that the assistant has left out."""
         chunk = self.topic(last_said)
         if chunk is None:
             return None
-        rest = [s for s in sentences(chunk.text, chunk.language) if s not in last_said]
+        rest = [s for s in sentences(told(chunk, now), language) if s not in last_said]
         text = _fit(rest) or PHRASES[language].no_more
         return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
@@ -134,30 +137,32 @@ class Answers:
         close = [hit.chunk.title for hit in hits if hit.titled and not hit.chunk.event]
         return list(dict.fromkeys([*close, *titles(self.index, most)]))[:most]
 
-    def say(self, chunk: Chunk, said: UserUtterance, *, strict: bool = False) -> BrainReply | None:
+    def say(
+        self, chunk: Chunk, said: UserUtterance, now: dt.datetime, *, strict: bool = False
+    ) -> BrainReply | None:
         """Return what a chunk answers. `strict`: nothing without a fact of the wanted kind."""
         kinds = questions.kinds(said.folded)
         text = ""
         if chunk.event and not kinds:
-            return self._told(chunk, said)
+            return self._told(chunk, said, now)
         if chunk.event:
-            text = schedule_answers.about(chunk.event, kinds, said.language)
+            text = schedule_answers.about(chunk.event, kinds, said.language, now)
             if not text and strict:
                 return None
-        text = text or self._extract(chunk, said, kinds, strict)
+        text = text or self._extract(told(chunk, now), said, kinds, strict)
         if not text:
             return None
         return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
-    def _told(self, chunk: Chunk, said: UserUtterance) -> BrainReply:
+    def _told(self, chunk: Chunk, said: UserUtterance, now: dt.datetime) -> BrainReply:
         """Read a chunk from its beginning."""
-        text = _fit(sentences(chunk.text, chunk.language))
+        text = _fit(sentences(told(chunk, now), chunk.language))
         return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
     def _extract(
-        self, chunk: Chunk, said: UserUtterance, kinds: Sequence[str], strict: bool
+        self, text: str, said: UserUtterance, kinds: Sequence[str], strict: bool
     ) -> str:
-        every = sentences(chunk.text, chunk.language)
+        every = sentences(text, said.language)
         if strict and kinds and not any(
             questions.shows(kind, s, fold(s)) for s in every for kind in kinds
         ):  # fmt: skip
@@ -189,6 +194,16 @@ def _fit(chosen: Sequence[str], must: str = "") -> str:
         if not said or sentence == must or size <= CHARACTERS:
             said.append(sentence)
     return " ".join(said)
+
+
+def told(chunk: Chunk, now: dt.datetime) -> str:
+    """Return a chunk's text, with an event's day as it is said now."""
+    if chunk.event is None:
+        return chunk.text
+    written = schedule.sentence(chunk.event, chunk.language)
+    if not chunk.text.startswith(written):
+        return chunk.text
+    return schedule.sentence(chunk.event, chunk.language, now) + chunk.text[len(written) :]
 
 
 def _reached(sentence: str, language: str) -> set[str]:

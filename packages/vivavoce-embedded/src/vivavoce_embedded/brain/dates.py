@@ -24,18 +24,29 @@ _NOT_TOMORROW = re.compile(r"\b(de|por|en|a) la manana\b")
 _ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _SLASHED = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(\d{4}))?\b")
 _WEEKDAYS = {lang: tuple(fold(n) for n in names) for lang, names in WEEKDAYS.items()}
-_MONTHS = {lang: tuple(fold(n) for n in names) for lang, names in MONTHS.items()}
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-             "eighth": 8, "ninth": 9, "tenth": 10, "primo": 1, "primero": 1}  # fmt: skip
-_NTH = r"(\w{1,12})"
-_DAY_OF = {
-    lang: tuple(
-        (month, re.compile(rf"\b{_NTH}(?: of| de| di)? {month}\b|\b{month} (?:the )?{_NTH}\b"))
-        for month in months
-    )
-    for lang, months in _MONTHS.items()
+_MONTH_NUMBERS = {
+    fold(name): number for names in MONTHS.values() for number, name in enumerate(names, 1)
 }
+_MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
+_ORDINALS = {
+    word: number
+    for number, word in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
+        "twentieth".split(),
+        1,
+    )
+} | {"primo": 1, "primero": 1, "ersten": 1, "thirtieth": 30}
+_NTH = r"((?:20|30|twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|\w{1,12})"
+_DAY_MONTH = (
+    re.compile(rf"\b{_NTH}(?: of| de| di| del)? ({_MONTH})\b(?: (?:de |del )?((?:19|20)\d\d)\b)?"),
+    re.compile(
+        rf"\b({_MONTH}) (?:the )?{_NTH}\b(?![:.]\d| ?[ap]\.?m\b)(?: ((?:19|20)\d\d)\b)?"
+    ),
+)
+_ONLY_DAY = re.compile(rf"\bthe (\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:floor|row|level|time|of)\b)")
 _SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
+_TENS = re.compile(r"(20|30|twenty|thirty)[ -](\w+)")
 
 _LATE = re.compile(
     rf"(?<![^\W\d])(?:{clock.PM})|"
@@ -71,8 +82,10 @@ class Found(msgspec.Struct, frozen=True):
     said: str = ""
 
 
-def find_date(text: str, language: str, today: dt.date) -> Found | None:
-    """Return an ISO date."""
+def find_date(
+    text: str, language: str, today: dt.date, *, weekdays: bool = True
+) -> Found | None:
+    """Return an ISO date. `weekdays`: a weekday alone is a date, too."""
     if match := _ISO.search(text):
         return Found(match[0], match[0]) if _date(*map(int, match.groups())) else None
     for words, days in _RELATIVE[language].items():
@@ -82,24 +95,44 @@ def find_date(text: str, language: str, today: dt.date) -> Found | None:
         if words == "manana" and only_morning and _NOT_TOMORROW.search(text):
             continue
         return Found((today + dt.timedelta(days)).isoformat(), words)
-    for number, (month, pattern) in enumerate(_DAY_OF[language], 1):
-        if month not in text:
-            continue
-        for match in pattern.finditer(text):
-            word = _SUFFIX.sub("", match[1] or match[2])
-            day = _ORDINALS.get(word) or _number(word)
-            year = today.year + ((number, day) < (today.month, today.day))
-            if found := _date(year, number, day):
-                return Found(found.isoformat(), match[0])
+    if found := _named(text, today):
+        return found
     if match := _SLASHED.search(text):
         day, number = int(match[1]), int(match[2])
         year = int(match[3] or today.year + ((number, day) < (today.month, today.day)))
         if found := _date(year, number, day):
             return Found(found.isoformat(), match[0])
-    if (weekday := find_weekday(text, language)) is not None:
+    if match := _ONLY_DAY.search(text):
+        days = (today + dt.timedelta(n) for n in range(62))
+        number = _number(_SUFFIX.sub("", match[1]))
+        if day := next((day for day in days if day.day == number), None):
+            return Found(day.isoformat(), match[0])
+    weekday = find_weekday(text, language) if weekdays else None
+    if weekday is not None:
         ahead = (weekday - today.weekday() - 1) % 7 + 1
         return Found((today + dt.timedelta(ahead)).isoformat(), _WEEKDAYS[language][weekday])
     return None
+
+
+def _named(text: str, today: dt.date) -> Found | None:
+    """Return a day with the name of its month: 19 May, May the 19th, il 19 maggio."""
+    for pattern in _DAY_MONTH:
+        for match in pattern.finditer(text):
+            nth, month = (match[1], match[2]) if pattern is _DAY_MONTH[0] else (match[2], match[1])
+            day, number = _nth(nth), _MONTH_NUMBERS[month]
+            if not day:
+                continue
+            year = int(match[3] or today.year + ((number, day) < (today.month, today.day)))
+            if found := _date(year, number, day):
+                return Found(found.isoformat(), match[0])
+    return None
+
+
+def _nth(word: str) -> int:
+    """Return the day of a month that a word is: 19, 19th, nineteenth, 20 first; 0 for none."""
+    if match := _TENS.fullmatch(word):
+        return (30 if match[1] in ("30", "thirty") else 20) + _ORDINALS[match[2]]
+    return _ORDINALS.get(word) or _number(_SUFFIX.sub("", word))
 
 
 def find_weekday(text: str, language: str) -> int | None:

@@ -54,6 +54,8 @@ _MEASURES = {
     ),
     "long": (
         r"\bhow long\b|\bhow much time\b|\bhow many (?:minutes|hours|days|weeks)\b|\bduration\b|"
+        r"\bquant[ie] (?:minuti|ore|giorni|settimane|mesi)\b|"
+        r"\bcuant[oa]s (?:minutos|horas|dias|semanas|meses)\b|"
         r"\bquanto (?:dura|durano|tempo|ci (?:vuole|metto|si mette))\b|\bquanto (?:e|sono) lung|"
         r"\bcuanto (?:dura|duran|tiempo|tarda|se tarda|se tarde|es de larg)",
         rf"{_SPAN}|{_EXTENT}|\b(?:from|dalle) \d.{{0,12}} (?:to|alle) \d",
@@ -70,6 +72,12 @@ _MEASURES = {
         r"\b(?:1\d\d\d|20\d\d)\b|\bcentury\b|\bsecolo\b|\bsiglo\b",
     ),
     "colour": (r"\b(?:what|which) colou?rs?\b|\bdi (?:che|quale) colore|\bde que color", _COLOURS),
+    "bought": (
+        r"\b(?:buy|purchase|sell|comprare|compro|compriamo|compra|acquistare|vendete|comprar|"
+        r"compramos|venden|vendeis)\b",
+        r"\b(?:buy|sells?|sold|sale|shop|costs?|available|vend\w+|negozio|compra\w*|acquist\w+|"
+        r"costa|costano|tienda|cuestan?|disponibil\w+)\b",
+    ),
     "phone": (
         r"\b(?:tele)?phone number\b|\bnumero di (?:telefono|cellulare)\b|"
         r"\bnumero de (?:telefono|movil)\b|\bwhat number .*call\b",
@@ -87,11 +95,13 @@ _NOT_COUNTED = {"much", "people", "persone", "personas", "gente", "anni", "anos"
 # The words of a measure say what is wanted, and nothing of what it is about.
 KIND_WORDS = {
     "en": "heavy weigh weight tall high wide deep big large far distance colour color phone "
-    "telephone number duration last time minutes hours days weeks",
+    "telephone number duration last time minutes hours days weeks free sell included",
     "it": "pesa pesano peso alto alta largo larga grande profondo lungo lunga lontano distanza "
-    "colore telefono numero tempo dura durano vuole giorni settimane costruito costruita",
+    "colore telefono numero tempo dura durano vuole giorni settimane costruito costruita gratis gratuito gratuita "
+    "compreso vendete vende",
     "es": "pesa pesan peso mide alto ancho largo grande profundo lejos distancia color telefono "
-    "numero tiempo dura duran tarda dias semanas construyo construyeron",
+    "numero tiempo dura duran tarda dias semanas construyo construyeron gratis gratuito incluido "
+    "venden vende",
 }
 
 

@@ -26,6 +26,7 @@ _WANTED = {
     "when": r"\b(when|what time|which time|what day|which day|what date|how often|what hours|"
     r"quando|a che ora|che ora|che giorno|quale giorno|orari[oi]?|ogni quanto|"
     r"cuando|a que hora|que hora|que dia|horarios?|cada cuanto)\b",
+    "date": r"\b(what|which) (day|date)\b|\b(che|quale) (giorno|data)\b|\bque (dia|fecha)\b",
     "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|dove|dov|"
     r"in (che|quale) (sala|aula|piano|stanza)|a (che|quale) piano|quale (sala|aula)|donde|"
     r"en que (sala|aula|planta|piso)|que sala)\b",
@@ -164,6 +165,8 @@ def shows(kind: str, sentence: str, folded: str) -> bool:
         return bool(_PERSON.search(sentence))
     if kind == "hours":
         return bool(_OPENING.search(folded))
+    if kind == "date":
+        kind = "when"
     if kind in measures.KINDS:
         return measures.shows(kind, folded)
     return bool(_SHOWN_COMPILED[kind].search(folded))

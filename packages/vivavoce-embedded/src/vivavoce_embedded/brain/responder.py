@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from vivavoce.assistants.languages import said_in
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.knowledge.search import KnowledgeIndex
@@ -134,7 +133,7 @@ class Responder:
             for text in talk.earlier_asked(EARLIER)
         ]
         if phrases.MORE.match(said.folded):
-            return answers.more(talk.last_said, said.language) or self._unknown(said)
+            return answers.more(talk.last_said, said.language, now) or self._unknown(said)
         for asked in _readings(said):
             if reply := answers.answer(asked, earlier, talk.last_said, now):
                 return reply
@@ -146,7 +145,7 @@ class Responder:
         text = words.unknown
         if known := self._answers[said.language].near(said, KNOWN):
             text += f" {words.help.format(topics=phrases.listed(known, words.or_))}"
-        if way := said_in(self._fallback, said.language, self._languages[0]):
+        if way := self._fallback.get(said.language, ""):
             text += f" {way}"
         return BrainReply(kind="unknown", language=said.language, text=text)
 

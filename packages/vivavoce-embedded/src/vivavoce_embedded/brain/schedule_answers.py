@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from vivavoce.knowledge.chunks import ScheduleEvent
-from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers
+from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers, verb
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 from vivavoce.text.clock import DAY, minutes, span
@@ -49,12 +49,12 @@ class Programme:
             return self._next(wish, said.language, now)
         if not wish.listing or not (wish.narrow or wish.order or wish.topic or wish.count):
             return None
-        found = self._found(wish)
+        found = self._found(wish, now)
         if not found:
             return None if wish.subject else PHRASES[said.language].nothing_on
         if wish.order:
-            return sentence(found[0 if wish.order == "first" else -1], said.language)
-        return self._say(found, wish, said.language)
+            return sentence(found[0 if wish.order == "first" else -1], said.language, now)
+        return self._say(found, wish, said.language, now)
 
     def _continued(
         self, wish: ScheduleQuery, earlier: Sequence[UserUtterance], now: dt.datetime
@@ -69,8 +69,8 @@ class Programme:
                 begun = begun.changed(before) if begun and before.changes else None
         return begun.changed(wish) if begun else None
 
-    def _found(self, wish: ScheduleQuery) -> list[ScheduleEvent]:
-        found = [event for event in self.events if _fits(event, wish)]
+    def _found(self, wish: ScheduleQuery, now: dt.datetime) -> list[ScheduleEvent]:
+        found = _nearest([e for e in self.events if _fits(e, wish)], wish, now)
         if not wish.topic:
             return found
         hits = self.index.search(" ".join(wish.topic), limit=len(self.index.chunks))
@@ -89,7 +89,7 @@ class Programme:
         later = [event for event in later if _fits(event, somewhere)]
         if wish.order == "next":
             later = [event for event in later if _order(event)[:3] == _order(later[0])[:3]]
-        return self._say(later, wish, language) if later else PHRASES[language].nothing_on
+        return self._say(later, wish, language, now) if later else PHRASES[language].nothing_on
 
     def _following(self, event: ScheduleEvent) -> list[ScheduleEvent]:
         """Return the rest of an event's day."""
@@ -97,30 +97,44 @@ class Programme:
         same_day = [e for e in self.events if (e.date, e.weekday) == (event.date, event.weekday)]
         return [e for e in same_day if minutes(e.start) >= ends and e != event]
 
-    def _say(self, found: Sequence[ScheduleEvent], wish: ScheduleQuery, language: str) -> str:
+    def _say(
+        self,
+        found: Sequence[ScheduleEvent],
+        wish: ScheduleQuery,
+        language: str,
+        now: dt.datetime,
+    ) -> str:
         if len(found) == 1:
-            return sentence(found[0], language)
+            return sentence(found[0], language, now)
         one_day = len({(e.date, e.weekday) for e in found}) == 1
         entries = []
         for event in found:
             if what := speakers(event, language) if wish.who else event.title:
-                on = "" if one_day else day(event, language)
+                on = "" if one_day else day(event, language, now)
                 where = "" if wish.room else place(event, language)
                 at = calendar.say_time(event.start, language)
                 entries.append(" ".join(filter(None, (what, on, at, where))))
         said = shortened(entries, language)
-        head = day(found[0], language) if one_day else ""
+        head = day(found[0], language, now) if one_day else ""
         if wish.count:
             head = f"{_THERE_ARE[language].format(n=len(found))} {head}".strip()
         return f"{head[:1].upper()}{head[1:]}: {said}." if head else f"{said}."
 
 
-def about(event: ScheduleEvent, wanted: Sequence[str], language: str) -> str:
+def about(
+    event: ScheduleEvent, wanted: Sequence[str], language: str, now: dt.datetime
+) -> str:
     """One event, and of it what was asked for."""
     if event.status:
-        return sentence(event, language)
+        return sentence(event, language, now)
+    if "date" in wanted and event.date:
+        on = dt.date.fromisoformat(event.date)
+        at = calendar.say_time(event.start, language)
+        said = calendar.say_date(on, language, year=on.year != now.year)
+        parts = (event.title, verb(event, language, now), said, at, place(event, language))
+        return f"{' '.join(filter(None, parts))}."
     title, who = event.title, speakers(event, language)
-    is_ = {"en": "is", "it": "è", "es": "es"}[language]
+    is_ = verb(event, language, now)
     match wanted[0] if wanted else "":
         case "who" if who:
             several = who != event.speaker.strip()
@@ -129,18 +143,30 @@ def about(event: ScheduleEvent, wanted: Sequence[str], language: str) -> str:
                 "it": "{t}: parlano {w}" if several else "{t}: parla {w}",
                 "es": "{t}: hablan {w}" if several else "{t}: habla {w}",
             }[language]
-            start = f"{day(event, language)} {calendar.say_time(event.start, language)}"
+            start = f"{day(event, language, now)} {calendar.say_time(event.start, language)}"
             return f"{by.format(t=title, w=who)}, {start}."
         case "where" if event.room:
-            start = f"{day(event, language)} {calendar.say_time(event.start, language)}"
+            start = f"{day(event, language, now)} {calendar.say_time(event.start, language)}"
             return f"{title} {is_} {place(event, language)}, {start}."
         case "when" | "end":
             where = place(event, language)
-            return f"{title} {is_} {' '.join(filter(None, (hours(event, language), where)))}."
+            return f"{title} {is_} {' '.join(filter(None, (hours(event, language, now), where)))}."
         case "who" | "where" | "cost":
             return ""
         case _:
-            return sentence(event, language)
+            return sentence(event, language, now)
+
+
+def _nearest(
+    events: list[ScheduleEvent], wish: ScheduleQuery, now: dt.datetime
+) -> list[ScheduleEvent]:
+    """On Wednesday is the next one that has events, or else the last one; "Wednesdays" are all."""
+    dates = {event.date for event in events}
+    if wish.weekday is None or wish.every or len(dates) < 2 or "" in dates:
+        return events
+    today = now.date().isoformat()
+    wanted = min((date for date in dates if date >= today), default=max(dates))
+    return [event for event in events if event.date == wanted]
 
 
 def _order(event: ScheduleEvent) -> tuple[str, int, str, str, str]:

@@ -43,6 +43,9 @@ _NOW = re.compile(
 )
 _WHO = re.compile(r"\b(who|chi|quien(es)?|speakers|relatori|ponentes)\b")
 _COUNT = re.compile(r"\b(how many|quant[ie]|cuant[oa]s)\b")
+_EVERY = re.compile(r"\b\w+days\b|\b(every|each|ogni|tutti i|tutte le|todos los|cada)\b")
+_WORDS = re.compile(r"\D+(?=\d)|(?<=\d)\D+")
+_DAY_NUMBER = re.compile(r"\d+(?:st|nd|rd|th)?")
 _NTH_DAY = re.compile(
     r"\b(first|second|third|last) day\b|\b(prim[oa]|second[oa]|terz[oa]|ultim[oa]) giorn[oa]\b|"
     r"\b(primer|segundo|tercer|ultimo) dia\b|\b(?:day|giorno|dia) (\d)\b"
@@ -55,7 +58,7 @@ _LIST_WORDS = (
     "conferenza relazioni eventi programma primo prima ultimo ultima prossimo prossima dopo charla "
     "charlas sesion sesiones ponencia ponencias presentaciones conferencias evento eventos "
     "programa primer primera ultima siguiente proximo proxima despues today tomorrow oggi domani "
-    "hoy manana morning afternoon evening mattina pomeriggio sera tarde noche day giorno dia "
+    "hoy manana dopodomani pasado tonight stasera stamattina stanotte morning afternoon evening mattina pomeriggio sera tarde noche day giorno dia "
     "second third secondo terzo segundo tercer now adesso ora ahora right moment momento going "
     "number track speak speaker parla parlano relatore relatori habla hablan ponente ponentes"
 )
@@ -76,6 +79,7 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     date: str | None = None
     weekday: int | None = None
+    every: bool = False  # that weekday of each week
     between: tuple[str, str] | None = None
     at: str | None = None
     room: str | None = None
@@ -108,7 +112,7 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
             if (value := getattr(later, name)) is not None
         }
         if later.date or later.weekday is not None:
-            new |= {"date": later.date, "weekday": later.weekday}
+            new |= {"date": later.date, "weekday": later.weekday, "every": later.every}
         return msgspec.structs.replace(self, **new)
 
 
@@ -134,12 +138,14 @@ class ScheduleQueryParser:
         room = _named(self._rooms, asked)
         track = _named(self._tracks, asked) if listing else None
         date, weekday = self._day(text, now)
+        every = weekday is not None and bool(_EVERY.search(text))
         time = find_time(text)
         left = self._left(asked, text, room, track)
         topic = tuple(word for word in left if word in self._index)
         wish = ScheduleQuery(
             date=date,
             weekday=weekday,
+            every=every,
             between=None if time else part_of_day(text),
             at=str(time.value) if time else None,
             room=room,
@@ -169,10 +175,16 @@ class ScheduleQueryParser:
             if -1 <= number < len(self._days):
                 date, on = self._days[number]
                 return (date, None) if date else (None, on)
-        if (weekday := find_weekday(text, self._index.language)) is not None:
-            return None, weekday
-        found = find_date(text, self._index.language, now.date())
-        return (str(found.value) if found else None), None
+        if found := find_date(text, self._index.language, now.date(), weekdays=False):
+            return self._dated(str(found.value), found.said), None
+        return None, find_weekday(text, self._index.language)
+
+    def _dated(self, date: str, said: str) -> str:
+        """Return the programme's own day where a date was said without its year."""
+        if str(date[:4]) in said or not any(word.isdigit() for word in _WORDS.split(said)):
+            return date
+        same = [d for d, _ in self._days if d and d[5:] == date[5:]]
+        return same[0] if same else date
 
     def _is_topic(self, text: str, topic: tuple[str, ...]) -> bool:
         """Energy, in "talks about energy", or a speaker; not "the language of the talks"."""
@@ -189,7 +201,7 @@ class ScheduleQueryParser:
         """Return the stems that name no subject, place or time."""
         used = self._rooms.get(room or "", frozenset()) | self._tracks.get(track or "", frozenset())
         kept = frozenset(terms(text, self._index.language))  # spoken numbers are digits there
-        return sorted(w for w in (asked & kept) - used - self._list_words if not w.isdigit())
+        return sorted(w for w in (asked & kept) - used - self._list_words if not _DAY_NUMBER.fullmatch(w))
 
     def _after(self, wish: ScheduleQuery, text: str) -> ScheduleQuery:
         """Return the query for the events after a named event, or after this moment."""
