@@ -45,7 +45,7 @@ _FILLER = {
         at for with by from and or if but not no so as please tell say about get got have has had
         want need like know give some any long much many more very just also then than let s t re ve
         ll d m don doesn didn isn aren won okay ok well um uh hey hello hi thanks thank bye explain
-        describe show called call named name happen happens happening into out up every each
+        describe show called call named name sorry happen happens happening into out up every each
         all both find one ones thing things other others else""",
     "it": """il lo la i gli le un uno una di a da in con su per tra fra e ed o od ma se che chi cosa
         cos dove dov quando quand come com quale quali qual quanto quanta quanti quante quant perche
@@ -56,14 +56,16 @@ _FILLER = {
         dimmi dimmelo sapere sai fare fa favore grazie questo questa questi queste quel quella
         quello anche poi piu non no si mio mia tuo tua suo sua nostro vostro ciao salve buongiorno
         arrivederci allora dunque ecco tutto tutti tutte ogni essere stare sta stanno spiegami
-        parlami chiama chiamano trovo trova""",
+        parlami chiama chiamano trovo trova siete siamo era erano cose scusi scusa scusate senta
+        vorrebbe""",
     "es": """el la los las lo un una unos unas de a en con por para sobre y e o u pero si que quien
         quienes donde cuando como cual cuales cuanto cuanta cuantos cuantas porque es son era esta
         estan estoy hay he has ha tengo tiene tienen tenemos puedo puede puedes podemos pueden
         podria quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo
         debe adios luego hacer hago haces este esta estos estas ese esa esos esas aquello no si
         tambien mas muy ya ser estar decir dime decirme saber sabes gracias hola buenos buenas pues
-        entonces todo todos todas cada llama llaman explicame hablame encuentro""",
+        entonces todo todos todas cada llama llaman explicame hablame encuentro estais sois soy somos era fue cosa cosas
+        perdone perdona disculpe oiga""",
 }
 FILLER = {
     language: frozenset("".join(c for c in word if c.isalnum()) for word in words.split())

@@ -61,7 +61,8 @@ class Answers:
     def _about(self, hit: Hit, said: UserUtterance, kinds: Sequence[str]) -> bool:
         """Return whether a chunk is about what was asked, and not only shares words with it."""
         chunk = hit.chunk
-        if kinds and not _holds(chunk, kinds) and hit.confidence < CERTAIN:
+        sure = hit.confidence >= CERTAIN and "where" not in kinds
+        if kinds and not _holds(chunk, kinds) and not sure and not chunk.event:
             return False
         if chunk.event and not hit.titled and hit.matched < 2:
             return False  # a word of an abstract
@@ -70,11 +71,15 @@ class Answers:
         strict = questions.STRICT.intersection(kinds)
         if (strict or "who" in kinds) and hit.missed:
             return bool(chunk.event) and hit.titled >= HALF
+        if hit.missed and "where" in kinds and questions.within(said.folded):
+            return False
+        if hit.missed and hit.matched < 2 and questions.wants_yes_or_no(said.folded):
+            return False
         if not strict or (chunk.event and strict <= TIMED):
             return True
         fitting = [
             each
-            for each in sentences(chunk.text, chunk.language)
+            for each in sentences(_abstract(chunk), chunk.language)
             if questions.answers(said.folded, kinds, each, said.language)
         ]
         if hit.titled or hit.confidence >= 1.0 > hit.matched:
@@ -194,6 +199,13 @@ def _fit(chosen: Sequence[str], must: str = "") -> str:
         if not said or sentence == must or size <= CHARACTERS:
             said.append(sentence)
     return " ".join(said)
+
+
+def _abstract(chunk: Chunk) -> str:
+    """Return a chunk's text; of an event, what goes beyond its place in the programme."""
+    if chunk.event is None:
+        return chunk.text
+    return chunk.text.removeprefix(schedule.sentence(chunk.event, chunk.language))
 
 
 def told(chunk: Chunk, now: dt.datetime) -> str:

@@ -78,6 +78,11 @@ _MEASURES = {
         r"\b(?:buy|sells?|sold|sale|shop|costs?|available|vend\w+|negozio|compra\w*|acquist\w+|"
         r"costa|costano|tienda|cuestan?|disponibil\w+)\b",
     ),
+    "language": (
+        r"\b(?:what|which) languages?\b|\b(?:che|quali?|in che) lingu[ae]\b|\b(?:que|cuales) idiomas?\b",
+        r"\b(?:languages?|lingu[ae]|idiomas?|english|italian|spanish|german|french|inglese?|italiano|"
+        r"spagnolo|tedesco|francese?|espanol|aleman|frances)\b",
+    ),
     "phone": (
         r"\b(?:tele)?phone number\b|\bnumero di (?:telefono|cellulare)\b|"
         r"\bnumero de (?:telefono|movil)\b|\bwhat number .*call\b",

@@ -95,6 +95,14 @@ _ASKING = re.compile(
     r"a que|en que|de donde|cuando|donde|que|cual|cuales|cuanto|cuanta|cuantos|cuantas|quien|"
     r"quienes|como|por que|hay|esta|estan|es|son|tiene|tienen)\b"
 )
+_YES_OR_NO = re.compile(
+    r"^(?:(?:and|so|e|y) )?(?:is|are|can|could|may|do|does|did|has|have|will|posso|possiamo|si puo|puo|"
+    r"c'e|ci sono|avete|fate|mi fate|accettate|puedo|podemos|se puede|puede|hay|tienen|tiene|aceptan)\b"
+)
+_WITHIN = re.compile(
+    r"\b(?:where|dove|dov'e|donde) .*\b(?:in the|at the|inside|nel|nella|nell'|nello|al|alla|"
+    r"en el|en la|dentro)\b"
+)
 _LEANING = re.compile(
     r"^(and|and what about|what about|how about|e|ed|invece|y|e invece|y que tal)\b|"
     r"\b(it|its|that|this|there|he|she|they|them|his|her|ci|lui|lei|quello|quella|esso|"
@@ -138,7 +146,11 @@ def kinds(folded: str) -> list[str]:
     found += measures.wanted(folded)
     if ("when" in found or "end" in found) and _OPENING.search(folded):
         found.append("hours")
-    over = {"when": {"end", "built"}, "where": {"far"}}
+    over = {
+        "when": {"end", "built"},
+        "where": {"far"},
+        "cost": {"who", "when", "where"},  # "The price of wind" is a title
+    }
     return [kind for kind in found if not over.get(kind, set()) & set(found)]
 
 
@@ -181,6 +193,15 @@ def answers(asked: str, kinds: Sequence[str], sentence: str, language: str) -> b
     return all(shows(kind, sentence, folded) for kind in strict) and (
         "many" not in strict or measures.counts(asked, folded, language)
     )
+
+
+def wants_yes_or_no(folded: str) -> bool:
+    return bool(_YES_OR_NO.match(folded))
+
+
+def within(folded: str) -> bool:
+    """Recognise "where in the hall", whose place is known and not what is asked for."""
+    return bool(_WITHIN.search(folded))
 
 
 def is_question(folded: str) -> bool:
