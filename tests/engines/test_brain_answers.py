@@ -54,6 +54,7 @@ def test_with_tools_declared_questions_are_still_questions() -> None:
     assert set(called) <= {
         "what is the weather like in paris",  # for that there is a tool
         "¿Qué tiempo hace en Madrid?",
+        "taxi",
     }
 
 

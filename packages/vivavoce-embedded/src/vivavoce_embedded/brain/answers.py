@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from vivavoce.knowledge import schedule
 from vivavoce.knowledge.chunks import Chunk
-from vivavoce.knowledge.normalize import synonyms, terms
+from vivavoce.knowledge.normalize import sound, synonyms, terms
 from vivavoce.knowledge.search import Hit, KnowledgeIndex
 from vivavoce.text.calendar import MONTHS, WEEKDAYS
 from vivavoce.text.folding import fold
@@ -69,11 +69,12 @@ class Answers:
         if len(said.terms) == 1 and not hit.titled and " " not in said.folded:
             return "?" in said.text  # a lone word, such as "stop", is no question
         strict = questions.STRICT.intersection(kinds)
-        if (strict or "who" in kinds) and hit.missed:
+        missed = _missed(hit)
+        if (strict or "who" in kinds) and missed:
             return bool(chunk.event) and hit.titled >= HALF
-        if hit.missed and "where" in kinds and questions.within(said.folded):
+        if missed and "where" in kinds and questions.within(said.folded):
             return False
-        if hit.missed and hit.matched < 2 and questions.wants_yes_or_no(said.folded):
+        if missed and hit.matched < 2 and questions.wants_yes_or_no(said.folded):
             return False
         if not strict or (chunk.event and strict <= TIMED):
             return True
@@ -108,6 +109,9 @@ class Answers:
             reply = self.say(topic, said, now, strict=True)
             if reply is not None or leaning:
                 return reply
+        elif not named and leaning and earlier:  # the last answer was a list: it has the places
+            if text := self.programme.answer(earlier[-1], (), now):
+                return BrainReply(kind="programme", language=said.language, text=text)
         return self.say(hit.chunk, said, now) if hit else None
 
     def _own(self, said: UserUtterance) -> list[str]:
@@ -216,6 +220,12 @@ def told(chunk: Chunk, now: dt.datetime) -> str:
     if not chunk.text.startswith(written):
         return chunk.text
     return schedule.sentence(chunk.event, chunk.language, now) + chunk.text[len(written) :]
+
+
+def _missed(hit: Hit) -> list[str]:
+    """Return the words of a question that a chunk has not, and its title's misheard ones not."""
+    heard = {sound(word) for word in terms(hit.chunk.title, hit.chunk.language)}
+    return [word for word in hit.missed if sound(word) not in heard]
 
 
 def _reached(sentence: str, language: str) -> set[str]:

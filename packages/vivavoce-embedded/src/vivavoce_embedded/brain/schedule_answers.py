@@ -12,6 +12,7 @@ import msgspec
 
 from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers, verb
+from vivavoce.knowledge.normalize import terms
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 from vivavoce.text.clock import DAY, minutes, span
@@ -47,6 +48,8 @@ class Programme:
             wish = self._continued(wish, earlier, now) or wish
         if wish.order in ("next", "now"):
             return self._next(wish, said.language, now)
+        if wish.person and len(spoken := self._spoken_by(wish)) > 1:
+            return self._say(spoken, wish, said.language, now)
         if not wish.listing or not (wish.narrow or wish.order or wish.topic or wish.count):
             return None
         found = self._found(wish, now)
@@ -76,6 +79,15 @@ class Programme:
         hits = self.index.search(" ".join(wish.topic), limit=len(self.index.chunks))
         near = {hit.chunk.event for hit in hits if hit.confidence > ABOUT}
         return [event for event in found if event in near]
+
+    def _spoken_by(self, wish: ScheduleQuery) -> list[ScheduleEvent]:
+        """Return all events of one speaker: "When does she speak?" may have several answers."""
+        language, topic = self.index.language, set(wish.topic)
+        return [
+            event
+            for event in self.events
+            if topic <= set(terms(event.speaker, language)) and _fits(event, wish)
+        ]
 
     def _next(self, wish: ScheduleQuery, language: str, now: dt.datetime) -> str:
         """Return the events after an event, or at this moment, or next."""

@@ -91,6 +91,7 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
     count: bool = False
     who: bool = False  # the speakers rather than the titles
     listing: bool = False  # it is a wish for events, not a question about one
+    person: bool = False  # the topic is somebody who speaks, and nothing else
     subject: bool = False  # it says more than what, where and when
 
     @property
@@ -160,7 +161,8 @@ class ScheduleQueryParser:
         bare = not left and wish.narrow and _OPEN.search(text) and not _PLACED.search(text)
         known = len(topic) == len(left) and (not topic or self._is_topic(text, topic))
         listing = bool(bare) or (listing and known)
-        wish = msgspec.structs.replace(wish, listing=listing)
+        person = bool(topic) and len(topic) == len(left) and self._is_person(topic)
+        wish = msgspec.structs.replace(wish, listing=listing, person=person)
         if _NEXT.search(text):
             return self._after(wish, text)
         if _NOW.search(text) and (listing or not left):
@@ -188,7 +190,10 @@ class ScheduleQueryParser:
 
     def _is_topic(self, text: str, topic: tuple[str, ...]) -> bool:
         """Energy, in "talks about energy", or a speaker; not "the language of the talks"."""
-        return bool(_ON.search(text)) or any(set(topic) <= people for people in self._people)
+        return bool(_ON.search(text)) or self._is_person(topic)
+
+    def _is_person(self, topic: tuple[str, ...]) -> bool:
+        return any(set(topic) <= people for people in self._people)
 
     def _kind(self, text: str) -> str | None:
         """Return the kind of event that the utterance names, if the schedule has it."""
