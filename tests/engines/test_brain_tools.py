@@ -13,6 +13,7 @@ from vivavoce_embedded.brain.results import sentence
 from .brain_talk import (
     ALL,
     BOOK_TABLE,
+    CALL_TAXI,
     GET_WEATHER,
     SET_TIMER,
     SHOW_MAP,
@@ -50,7 +51,7 @@ THURSDAY, FRIDAY = "2027-06-17", "2027-06-18"
         ),
         ("set a timer for twenty five minutes", "set_timer", {"minutes": 25}),
         ("can you call a taxi for me", "call_taxi", {}),
-        ("chiama un taxi per le dieci e mezza", "call_taxi", {"time": "10:30"}),
+        ("chiama un taxi per le dieci e mezza di mattina", "call_taxi", {"time": "10:30"}),
         ("llama un taxi a las cinco de la tarde", "call_taxi", {"time": "17:00"}),
         ("show me the restrooms on the map", "show_map", {"place": "toilets"}),
         ("mostrami i bagni sulla mappa", "show_map", {"place": "toilets"}),
@@ -90,7 +91,7 @@ def test_what_is_missing_is_asked_for_one_by_one() -> None:
     talk = Talk(*ALL)
     assert talk.say("i would like to book a table for three").text == "For which day?"
     assert talk.say("on friday").text == "At what time?"
-    reply = talk.say("nine")
+    reply = talk.say("nine in the morning")
     assert reply.arguments == {"people": 3, "date": FRIDAY, "time": "09:00"}
 
 
@@ -107,7 +108,7 @@ def test_another_question_in_between_is_answered_and_ours_asked_again() -> None:
     reply = talk.say("¿dónde está el restaurante?")
     assert reply.text.endswith("¿Para qué día?")
     assert "segunda planta" in reply.text
-    assert talk.say("mañana a las diez").arguments == {
+    assert talk.say("mañana a las diez de la mañana").arguments == {
         "people": 2,
         "date": THURSDAY,
         "time": "10:00",
@@ -218,6 +219,97 @@ def test_the_output_of_a_tool_is_spoken_in_the_language_of_the_call() -> None:
 )
 def test_results_become_sentences(output: str, said: str) -> None:
     assert sentence(output, "en") == said
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ('{"result": "The table is booked"}', "The table is booked."),
+        ('{"data": {"result": {"text": "Two seats are free"}}}', "Two seats are free."),
+        ('{"content": [{"type": "text", "text": "It rains"}]}', "It rains."),
+        ('{"price": 12.5}', "12.5."),
+        ('{"results": []}', "There is nothing to report."),
+        ('{"success": true, "result": null}', "Done."),
+        ('{"id": "a81f", "openingTime": "9 am", "free_seats": 4}',
+         "opening time: 9 am and free seats: 4."),
+        ('{"rooms": [{"id": 7, "name": "Oak", "seats": 4}, {"name": "Elm", "seats": 2}]}',
+         "Oak, seats: 4 and Elm, seats: 2."),
+    ],
+)  # fmt: skip
+def test_N12_a_structured_result_is_spoken_without_its_wrapping(output: str, said: str) -> None:
+    assert sentence(output, "en") == said
+
+
+EVENING = tool(
+    "book_dinner",
+    "Book a table for dinner",
+    ("time",),
+    time={"type": "string", "format": "time", "x-part-of-day": "evening"},
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "time"),
+    [
+        ("8pm", "20:00"), ("8 pm", "20:00"), ("8 p.m.", "20:00"), ("8 P.M.", "20:00"),
+        ("8 p m", "20:00"), ("7:30pm", "19:30"), ("7.30 pm", "19:30"), ("7:30 p.m.", "19:30"),
+        ("seven thirty pm", "19:30"), ("half past seven pm", "19:30"), ("8am", "08:00"),
+        ("8 a.m.", "08:00"), ("12 am", "00:00"), ("12 pm", "12:00"), ("20:15", "20:15"),
+        ("20h", "20:00"), ("09:30", "09:30"), ("8 in the evening", "20:00"),
+        ("8 o'clock at night", "20:00"), ("eight tonight", "20:00"), ("noon", "12:00"),
+    ],
+)  # fmt: skip
+def test_N2_every_spelling_of_a_time_is_read(said: str, time: str) -> None:
+    for text in (f"call a taxi at {said}", f"please call me a taxi for {said}"):
+        if said not in ("09:30", "20:15") or " at " in text:
+            assert Talk(CALL_TAXI).say(text).arguments == {"time": time}, text
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("book a table for dinner at eight", "20:00"),
+        ("book a table for dinner at 7:30", "19:30"),
+        ("book a table for dinner at noon", "12:00"),
+        ("book a table for dinner at eight in the morning", "08:00"),
+    ],
+)
+def test_N2_a_parameter_names_its_part_of_the_day(text: str, time: str) -> None:
+    assert Talk(EVENING).say(text).arguments == {"time": time}
+    assert Talk(tool("book_table", "Book a table", ("time",), time={"format": "time"})).say(
+        "book a table for dinner at eight"
+    ).arguments == {"time": "20:00"}
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "answer", "time"),
+    [
+        ("call a taxi at eight", "In the morning or in the evening?", "in the evening", "20:00"),
+        ("call a taxi at eight", "In the morning or in the evening?", "morning please", "08:00"),
+        ("call a taxi at 8:15", "In the morning or in the evening?", "8:15 pm", "20:15"),
+        ("call a taxi at eight", "In the morning or in the evening?", "eight", "08:00"),
+        ("chiama un taxi per le dieci e mezza", "Di mattina o di sera?", "di sera", "22:30"),
+        ("llama un taxi a las nueve", "¿De la mañana o de la noche?", "de la noche", "21:00"),
+    ],
+)
+def test_N2_an_hour_that_may_be_two_is_asked_for_once(
+    text: str, question: str, answer: str, time: str
+) -> None:
+    talk = Talk(CALL_TAXI)
+    assert talk.say(text).text == question
+    assert talk.say(answer).arguments == {"time": time}
+
+
+def test_N2_the_half_of_the_day_goes_with_the_other_arguments() -> None:
+    talk = Talk(*ALL)
+    assert talk.say("book a table for two on friday at eight").text.startswith("In the morning")
+    assert talk.say("where is the restaurant").text.endswith("In the morning or in the evening?")
+    reply = talk.say("in the evening")
+    assert reply.arguments == {"people": 2, "date": FRIDAY, "time": "20:00"}
+    talk = Talk(*ALL)
+    talk.say("book a table for two on friday")
+    assert talk.say("at nine").text.startswith("In the morning")
+    assert talk.say("evening").arguments == {"people": 2, "date": FRIDAY, "time": "21:00"}
 
 
 def test_results_of_several_tools_share_one_reply() -> None:

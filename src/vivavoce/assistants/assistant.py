@@ -7,7 +7,9 @@ differs by language or role has a method that chooses.
 from __future__ import annotations
 
 import os
+import zoneinfo
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,6 +34,7 @@ from .sections import (
     Roles,
     Scripted,
     ServerTurns,
+    TimeZone,
     ToolDeclaration,
     ToolTable,
     Turns,
@@ -58,6 +61,8 @@ class Assistant(AssistantSection):
         NO_PROMPTS, alias="instructions"
     )
     greetings: ByLanguage = Field({}, alias="greeting")
+    fallbacks: ByLanguage = Field({}, alias="fallback")
+    time_zone: TimeZone = None
     cascade: CascadeSection = Field(CascadeSection(), validate_default=True)
     voice: VoiceSection = VoiceSection()
     turns: Turns = ServerTurns()
@@ -86,6 +91,15 @@ class Assistant(AssistantSection):
 
     def greeting(self, language: str | None = None) -> str | None:
         return said_in(self.greetings, self.pick_language(language), self.fallback_language)
+
+    def fallback(self, language: str | None = None) -> str | None:
+        """Return the way to a person, said where the embedded brain does not know an answer."""
+        return said_in(self.fallbacks, self.pick_language(language), self.fallback_language)
+
+    def now(self) -> datetime:
+        """Return the time where the assistant is: in its time zone, or else the server's."""
+        zone = zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
+        return datetime.now(UTC).astimezone(zone)
 
     def pick_language(self, asked: str | None) -> str:
         """Return the nearest of its languages to the requested one; the first if none is near."""
@@ -126,7 +140,8 @@ class Assistant(AssistantSection):
     ) -> str:
         """Render the prompt for a caller. Raises `InvalidRequest` for a wrong role or variable."""
         role, language = self.pick_role(role), self.pick_language(language)
-        said = {"role": role, "language": language, "title": self.title(language)}
+        said: dict[str, object] = {"role": role, "language": language, "now": self.now()}
+        said["title"] = self.title(language)
         values = self.values(variables or {})
         try:
             return self.prompts.find(role, language).render({"name": self.name, **said, **values})
@@ -249,7 +264,8 @@ class Assistant(AssistantSection):
             for role, language in product(made["roles"], made["languages"]):
                 title = _title(made["name"], made["titles"], language, made["languages"])
                 said = {"name": made["name"], "title": title, "role": role, "language": language}
-                problem = value.find(role, language).attempt(said | defaults, budget)
+                values = said | defaults | {"now": datetime.now(UTC)}
+                problem = value.find(role, language).attempt(values, budget)
                 problems += [problem] if problem and problem not in problems else []
         if problems:
             raise wrong(*problems)

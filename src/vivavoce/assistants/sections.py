@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 from .variables import AssistantSection
 
 SECRET_BYTES = 64 * 1024
+ZONE_CHARACTERS = 100
 
 LOCKABLE = (
     "instructions", "tools", "tool_choice", "output_modalities", "max_output_tokens", "truncation",
@@ -83,6 +85,21 @@ def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str
     return table
 
 
+def _time_zone(value: str | None) -> str | None:
+    if value is not None and (len(value) > ZONE_CHARACTERS or not _is_zone(value)):
+        raise wrong(f'"{value[:ZONE_CHARACTERS]}" is not a time zone such as "Europe/Rome"')
+    return value
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a folder, or a path
+        return False
+    return True
+
+
+TimeZone = Annotated[str | None, AfterValidator(_time_zone)]
 Adapter = Annotated[ByLanguage, AfterValidator(_known_adapter)]
 
 

@@ -14,7 +14,7 @@ from .validation import FieldProblem, wrong
 TEXT_CHARACTERS = 1000
 LARGEST = 10**300  # within the range of a float, which JSON carries
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
-RESERVED = frozenset({"name", "title", "role", "language"})  # names that every prompt has
+RESERVED = frozenset({"name", "title", "role", "language", "now"})  # names that every prompt has
 
 Value = str | int | float | date | None
 """None: a number or date without a value and a default. Prompts render it as nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vivavoce.engines.base import Brain, SpeechToText
@@ -82,7 +83,13 @@ async def _make_brain(request: AdapterRequest) -> Brain:
 
     workers, knowledge = await _workers(request.resources), await _knowledge(request)
     await workers.prepare(knowledge)
-    return ExtractiveBrain(workers, knowledge)
+    assistant = request.assistant
+
+    def now() -> datetime:
+        """Return the time where the assistant is; the brain's messages carry no zone."""
+        return assistant.now().replace(tzinfo=None)
+
+    return ExtractiveBrain(workers, knowledge, now=now)
 
 
 async def _preload_brain(request: AdapterRequest) -> None:
@@ -102,7 +109,10 @@ async def _knowledge(request: AdapterRequest) -> Knowledge:
         from .brain.workers import Knowledge
 
         chunks = await request.resources.knowledge(assistant)
-        return await asyncio.to_thread(Knowledge, chunks, assistant.languages, assistant.title())
+        ways = {lang.split("-")[0]: assistant.fallback(lang) or "" for lang in assistant.languages}
+        return await asyncio.to_thread(
+            Knowledge, chunks, assistant.languages, assistant.title(), ways
+        )
 
     key = "vivavoce-embedded.knowledge"
     return await request.resources.for_assistant(key, request.assistant, make)

@@ -50,8 +50,10 @@ _TENS = re.compile(r"(20|30|twenty|thirty)[ -](\w+)")
 
 _LATE = re.compile(
     rf"(?<![^\W\d])(?:{clock.PM})|"
-    r"\b(evening|tonight|afternoon|sera|stasera|pomeriggio|noche|tarde)\b"
+    r"\b(evening|tonight|afternoon|night|sera|stasera|pomeriggio|noche|tarde)\b"
 )
+_EVENING_MEAL = re.compile(r"\b(dinner|supper|cena|cenare|cenar)\b")
+_DIGITAL = re.compile(r"\b0\d[:.h]\d\d|\d ?(?:h|uhr)\b")  # as 24 hours are written
 _NIGHT = re.compile(r"\b(evening|tonight|sera|stasera|noche)\b")
 _EARLY = re.compile(
     rf"(?<=\d)(?: ?(?:{clock.AM}))|\b(?:a\.m|a m)\b|\b(morning|mattina|mattino|manana)\b"
@@ -59,6 +61,9 @@ _EARLY = re.compile(
 _NOON = re.compile(r"\b(noon|midday|mezzogiorno|mediodia)\b")
 _MIDNIGHT = re.compile(r"\b(midnight|mezzanotte|medianoche)\b")
 _PAST = re.compile(r"\b(half|quarter|\d{1,2})(?: minutes?)? (past|to) (\d{1,2})\b")
+_PART = (
+    r"morning|afternoon|evening|night|mattina|mattino|pomeriggio|sera|notte|manana|tarde|noche"
+)
 _AT = r"at|by|around|about|alle|all'|ore|verso le|dalle|a las|a la|sobre las|las"
 _AFTER = (
     r"(?: (?:and |e |y )?(half|mezza|mezzo|media|(?:un )?quarto|cuarto|[0-5]\d)"
@@ -70,16 +75,27 @@ _CLOCKS = (
     re.compile(rf"\b(\d{{1,2}})(?: (\d{{2}}))? ?(?:{_HALF}|o'? ?clock\b|uhr\b|h\b)"),
     re.compile(rf"\b(?:{_AT}) ?(\d{{1,2}}){_AFTER}\b(?![:.\d])"),
     re.compile(r"\b(\d{1,2})(?: e| y)? (mezza|media|30|15|45)\b"),
+    re.compile(
+        r"\b(\d{1,2})(?: (?:in the|at|this|di|del|della|de la|por la) (?:" + _PART + r")"
+        r"| tonight| stasera| esta noche)\b"
+    ),
 )
 _BARE = re.compile(rf"\b(\d{{1,2}}){_AFTER}\b")
 _MINUTES = {"half": 30, "mezza": 30, "mezzo": 30, "media": 30, "quarto": 15, "cuarto": 15}
 
 
+LATER = {"morning": 0, "afternoon": 10, "evening": 12}  # hours below which 12 are added
+
+
 class Found(msgspec.Struct, frozen=True):
-    """A value, and the words of the digits text that gave it ("" if none can be named)."""
+    """A value, and the words of the digits text that gave it ("" if none can be named).
+
+    `settled`: False for a time that is one of the morning or of the evening, and does not say which.
+    """
 
     value: object
     said: str = ""
+    settled: bool = True
 
 
 def find_date(
@@ -142,8 +158,20 @@ def find_weekday(text: str, language: str) -> int | None:
     return None
 
 
-def find_time(text: str, *, bare: bool = False) -> Found | None:
-    """HH:MM. `bare`: a lone number is an hour, because a time was asked for."""
+def find_time(text: str, *, bare: bool = False, part: str = "") -> Found | None:
+    """HH:MM. `bare`: a lone number is an hour, because a time was asked for.
+
+    `part` is the part of the day that a time without one belongs to: morning, afternoon, evening.
+    """
+    found = _clock(text, bare=bare)
+    if found is None or found.settled or part not in LATER:
+        return found
+    hour, minute = (int(each) for each in str(found.value).split(":"))
+    late = part != "morning" and 0 < hour < LATER[part]
+    return Found(f"{hour + 12 * late:02d}:{minute:02d}", found.said)
+
+
+def _clock(text: str, *, bare: bool) -> Found | None:
     if match := _NOON.search(text):
         return Found("12:00", match[0])
     if match := _MIDNIGHT.search(text):
@@ -181,13 +209,18 @@ def _of(hour: int, minute: int, text: str, said: str) -> Found | None:
     early, late = _EARLY.search(said), _LATE.search(said)
     if not early and not late:
         early, late = _EARLY.search(text), _LATE.search(text)
+    if not early and not late:
+        late = _EVENING_MEAL.search(text)
     half: clock.Half | None = None
     if late and hour < 12:
         half = "pm" if hour else None
     elif early and not late and hour == 12:
         half = "am"
     written = clock.written(hour, minute, half)
-    return Found(written, said) if written and written != "24:00" else None
+    if not written or written == "24:00":
+        return None
+    clear = half is not None or bool(early) or not 1 <= hour <= 11 or bool(_DIGITAL.search(said))
+    return Found(written, said, clear)
 
 
 def part_of_day(text: str) -> tuple[str, str] | None:

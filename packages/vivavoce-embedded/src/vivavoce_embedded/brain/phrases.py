@@ -19,6 +19,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     unknown: str
     nothing_said: str
     ask: str
+    half: str
     again: str
     dropped: str
     done: str
@@ -48,6 +49,7 @@ PHRASES = {
         unknown="I'm sorry, I don't know that.",
         nothing_said="I haven't said anything yet.",
         ask="Please tell me {what}.",
+        half="In the morning or in the evening?",
         again="Sorry, I didn't understand that.",
         dropped="All right, let's leave it.",
         done="Done.",
@@ -75,6 +77,7 @@ PHRASES = {
         unknown="Mi dispiace, questo non lo so.",
         nothing_said="Non ho ancora detto niente.",
         ask="Mi serve un dato: {what}.",
+        half="Di mattina o di sera?",
         again="Scusa, non ho capito.",
         dropped="Va bene, lasciamo stare.",
         done="Fatto.",
@@ -102,6 +105,7 @@ PHRASES = {
         unknown="Lo siento, eso no lo sé.",
         nothing_said="Todavía no he dicho nada.",
         ask="Me falta un dato: {what}.",
+        half="¿De la mañana o de la noche?",
         again="Perdona, no lo he entendido.",
         dropped="De acuerdo, lo dejamos.",
         done="Hecho.",

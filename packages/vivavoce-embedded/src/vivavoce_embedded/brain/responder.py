@@ -96,7 +96,7 @@ class Responder:
         said = UserUtterance(talk.asked, language)
         if reply := slot_filling.resume(asked, said, now.date(), budget):
             return reply
-        again = slot_filling.ask(asked.tool, asked.slot)
+        again = asked.question
         if questions.is_question(said.folded):
             other = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
             answer = self._judged(other, talk, (), now, budget)
@@ -127,7 +127,9 @@ class Responder:
             hit = answers.find(said)
             share = 1.0 if questions.is_question(said.folded) else tools.ORDER
             if hit is None or candidate.score >= share * hit.confidence:
-                return slot_filling.call_or_ask(candidate.tool, candidate.arguments)
+                return slot_filling.call_or_ask(
+                    candidate.tool, candidate.arguments, candidate.unsettled
+                )
         earlier = [
             UserUtterance(text[:EARLIER_CHARACTERS], said.language)
             for text in talk.earlier_asked(EARLIER)
@@ -209,7 +211,7 @@ def _forced(
     candidate: tools.Candidate, given: dict[str, object], said: UserUtterance
 ) -> BrainReply:
     """Fill in a call that the client requires: a free text gets the whole utterance."""
-    arguments = given | candidate.arguments
+    arguments = given | candidate.unsettled | candidate.arguments
     for name in candidate.tool.required:
         if name not in arguments and tools.is_free(candidate.tool.properties[name]):
             arguments[name] = said.text

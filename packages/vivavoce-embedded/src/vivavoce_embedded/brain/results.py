@@ -1,15 +1,25 @@
-"""Make a sentence of the output of a tool."""
+"""Make a sentence of the output of a tool.
+
+A key that holds a sentence is spoken alone, without its name. So is the only value of an object,
+such as a `result`. An entry with a name begins with it. Ids are for programs and are not spoken.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from itertools import islice
 
 from .dialogue import OUTPUT_CHARACTERS
 from .phrases import PHRASES, listed
 
-SAID = ("message", "text", "spoken", "summary", "answer")  # keys that hold a sentence
+SAID = ("spoken", "message", "text", "summary", "answer")  # keys that hold a sentence
+NAMES = ("name", "title", "label")  # keys of what an entry is called
+STATUS = ("ok", "success", "status", "type")  # keys that say how it went, and not what
+UNWRAPPED = 4  # objects with one value inside of each other
+_ID = re.compile(r"(?:^|[_-])(?:id|uuid|href|etag)$|[a-z](?:Id|Uuid)$")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 ENTRIES = 3  # of a list or an object, that are spoken
 CHARACTERS = 600  # of one output, that are spoken
 
@@ -46,14 +56,42 @@ def _of_object(value: dict[str, object], language: str) -> str:
     if failure:
         why = failure.get("message") if isinstance(failure, dict) else failure
         return phrases.failed.format(why=_read(why, language))
-    for key in SAID:
-        if isinstance(text := value.get(key), str) and text.strip():
-            return text.strip()
-    facts = {k: v for k, v in value.items() if k not in ("ok", "success", "status") and v != ""}
+    if text := _sentence_of(value):
+        return text
+    facts = _facts(value)
+    for _ in range(UNWRAPPED):
+        if len(facts) != 1:
+            break
+        (only,) = facts.values()
+        if not isinstance(only, dict):
+            return phrases.empty if only == [] else _read(only, language) or phrases.done
+        if text := _sentence_of(only):
+            return text
+        facts = _facts(only)
     if not facts:
         failed = value.get("success") is False or value.get("ok") is False
         return phrases.failed.format(why=phrases.no) if failed else phrases.done
     return _read(facts, language)
+
+
+def _sentence_of(value: dict[str, object]) -> str:
+    """Return the sentence that an object holds, or ""."""
+    texts = (value.get(key) for key in SAID)
+    return next((t.strip() for t in texts if isinstance(t, str) and t.strip()), "")
+
+
+def _facts(value: dict[str, object]) -> dict[str, object]:
+    """Return what an object says, without ids and whether it went well."""
+    facts = {k: v for k, v in value.items() if k not in STATUS and v not in ("", None)}
+    told = {k: v for k, v in facts.items() if not _ID.search(k)}
+    return told or facts
+
+
+def _spelled(key: str) -> str:
+    """Return a key in words: `opening_time` and `openingTime` are opening time."""
+    parted = _HUMP.sub(" ", key[:CHARACTERS])
+    words = re.sub(r"[_-]+", " ", parted).strip()
+    return words.lower() if words != key else words
 
 
 def _read(value: object, language: str, depth: int = 0) -> str:
@@ -71,10 +109,18 @@ def _read(value: object, language: str, depth: int = 0) -> str:
 def _several(value: dict[str, object] | list[object], language: str, depth: int) -> str:
     """List the first of them, and count the others."""
     if isinstance(value, dict):
-        entries = [
-            f"{k[:CHARACTERS].replace('_', ' ')}: {_read(v, language, depth + 1)}"
-            for k, v in islice(value.items(), ENTRIES)
+        if text := _sentence_of(value):
+            return text
+        facts = _facts(value)
+        name = next((k for k in NAMES if isinstance(facts.get(k), str)), None)
+        said = [str(facts.pop(name))[:CHARACTERS]] if name and depth else []
+        entries = said + [
+            f"{_spelled(k)}: {_read(v, language, depth + 1)}"
+            for k, v in islice(facts.items(), ENTRIES - len(said))
         ]
+        if said:
+            return ", ".join(entries)
+        value = facts
     else:
         entries = [_read(v, language, depth + 1) for v in value[:ENTRIES]]
     return shortened(entries, language, among=len(value))

@@ -8,7 +8,7 @@ another process in between.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from vivavoce.text.folding import fold
 
 from . import slots, tools
 from .budget import Budget, Spent
-from .dialogue import Dialogue, DialogueTurn
+from .dialogue import TURN_CHARACTERS, Dialogue, DialogueTurn
 from .phrases import DROP, PHRASES, listed
 from .questions import is_question
 from .utterance import BrainReply, UserUtterance
@@ -26,6 +26,7 @@ OPTIONS = 4  # of an enum, that the question names
 CUT_WORDS = 2  # of a question that was interrupted, from which we know it
 QUESTION_CHARACTERS = 300  # of what is asked for; a sentence that one can listen to
 STEPS_A_QUESTION = 15
+TIMES = ("time", "date-time")  # formats of parameters that have an hour
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     slot: str
     arguments: dict[str, object]
     tries: int  # how often in a row it was asked
+    question: str
+    hour: str = ""  # the words with the hour, where we asked for the half of the day
 
 
 def ask(tool: tools.CallableTool, slot: str) -> str:
@@ -59,8 +62,15 @@ def ask(tool: tools.CallableTool, slot: str) -> str:
     return phrases.ask.format(what=said)
 
 
-def call_or_ask(tool: tools.CallableTool, arguments: dict[str, object]) -> BrainReply:
+def call_or_ask(
+    tool: tools.CallableTool, arguments: dict[str, object], unsettled: Iterable[str] = ()
+) -> BrainReply:
     """Call it, or ask for the first thing that it still needs."""
+    if any(name not in arguments for name in unsettled):
+        text = PHRASES[tool.language].half
+        return BrainReply(
+            kind="ask", language=tool.language, text=text, name=tool.name, arguments=arguments
+        )
     missing = tool.missing(arguments)
     if missing is None:
         return BrainReply(kind="call", language=tool.language, name=tool.name, arguments=arguments)
@@ -101,19 +111,24 @@ class _Question:
         self._words = fold(said).rstrip(" -–—").split()
         self._cut = said.rstrip().endswith(("—", "–", "-"))
 
+    def is_half(self, tool: tools.CallableTool) -> bool:
+        """Return whether it asks for the half of the day."""
+        return self._ends_with(PHRASES[tool.language].half)
+
+    def _ends_with(self, text: str) -> bool:
+        question = fold(text).split()
+        if self._words[-len(question) :] == question:
+            return True
+        return self._cut and any(
+            self._words[-n:] == question[:n] for n in range(len(question), CUT_WORDS - 1, -1)
+        )
+
     def slot_of(self, tool: tools.CallableTool, budget: Budget) -> str | None:
         """Return the parameter that it asks for."""
         budget.spend(STEPS_A_QUESTION * len(tool.required))
-        words = self._words
-        for slot in tool.required:
-            question = fold(ask(tool, slot)).split()
-            if words[-len(question) :] == question:
-                return slot
-            if self._cut and any(
-                words[-n:] == question[:n] for n in range(len(question), CUT_WORDS - 1, -1)
-            ):
-                return slot
-        return None
+        if self.is_half(tool):
+            return next((n for n, s in tool.properties.items() if s.get("format") in TIMES), None)
+        return next((slot for slot in tool.required if self._ends_with(ask(tool, slot))), None)
 
 
 def _replay(
@@ -124,50 +139,77 @@ def _replay(
     budget: Budget,
 ) -> tuple[float, Asked]:
     """Go back to where the questions began, and fill everything again."""
-    heard: list[tuple[str, str | None]] = []  # what the user said, and the slot it answered
+    # What the user said, the slot it answered, and if it is the half of the day of an hour before.
+    heard: list[tuple[str, str | None, bool]] = []
     tries, counting = 0, True
     for turn in reversed(before):
         if turn.role == "assistant":
-            asked = _Question(turn.text).slot_of(tool, budget)
+            question = _Question(turn.text)
+            asked = question.slot_of(tool, budget)
             if asked is None:
                 break
             counting = counting and asked == slot
             tries += counting
             if heard and heard[-1][1] is None:
-                heard[-1] = (heard[-1][0], asked)
+                heard[-1] = (heard[-1][0], asked, question.is_half(tool))
         else:
-            heard.append((turn.text, None))
+            heard.append((turn.text, None, False))
     arguments: dict[str, object] = {}
     score = 0.0
-    for text, answered in reversed(heard):
+    said_before = ""
+    for text, answered, half in reversed(heard):
+        text = f"{said_before} {text}" if half else text
+        said_before = text[:TURN_CHARACTERS]
         budget.spend(len(text) + tools.STEPS_A_WORD * (1 + text.count(" ")))
         search = slots.Search(said=UserUtterance(text, tool.language), today=today, budget=budget)
         if answered is None:
             candidate = tools.weigh(tool, search)
             score, arguments = candidate.score, dict(candidate.arguments)
         else:
-            arguments |= answer(tool, answered, search)
-    return score, Asked(tool=tool, slot=slot, arguments=arguments, tries=tries)
+            arguments |= answer(tool, answered, search, half=half)[0]
+    last = _Question(before[-1].text)
+    half = last.is_half(tool)
+    return score, Asked(
+        tool=tool,
+        slot=slot,
+        arguments=arguments,
+        tries=tries,
+        question=PHRASES[tool.language].half if half else ask(tool, slot),
+        hour=said_before if half else "",
+    )
 
 
-def answer(tool: tools.CallableTool, slot: str, search: slots.Search) -> dict[str, object]:
-    """Return the slots that an answer fills: the wanted one, and others that it names."""
+def answer(
+    tool: tools.CallableTool, slot: str, search: slots.Search, *, half: bool = False
+) -> tuple[dict[str, object], list[str]]:
+    """Return the slots that an answer fills, and the times among them that are not settled.
+
+    `half`: it names the half of the day, for which we ask once.
+    """
     schema, said = tool.properties[slot], search.said
     if is_question(said.folded) and tools.is_free(schema):
-        return {}
+        return {}, []
     found = slots.find(schema, search, said.digits, asked=True, required=True)
     if found is None:
-        return {}
-    given: dict[str, object] = {slot: found.value}
+        return {}, []
+    given: dict[str, object] = {}
+    unsettled: list[str] = []
+    if found.settled or half:
+        given[slot] = found.value
+    else:
+        unsettled.append(slot)
     if found.said:
         rest = said.digits.replace(found.said, " ", 1)
         for name, other in tool.properties.items():
             if name != slot and not tools.is_free(other):
                 more = slots.find(other, search, rest)
                 if more is not None:
-                    given[name] = more.value
+                    if more.settled or half:
+                        given[name] = more.value
+                    else:
+                        unsettled.append(name)
                     rest = rest.replace(more.said, " ", 1) if more.said else rest
-    return given
+    return given, unsettled
 
 
 def resume(asked: Asked, said: UserUtterance, today: dt.date, budget: Budget) -> BrainReply | None:
@@ -175,10 +217,15 @@ def resume(asked: Asked, said: UserUtterance, today: dt.date, budget: Budget) ->
     phrases = PHRASES[asked.tool.language]
     if DROP.match(said.folded):
         return BrainReply(kind="small", language=asked.tool.language, text=phrases.dropped)
-    said = UserUtterance(said.text, asked.tool.language)
+    if asked.hour and is_question(said.folded):
+        return None
+    text = f"{asked.hour} {said.text}" if asked.hour else said.text
+    said = UserUtterance(text, asked.tool.language)
     search = slots.Search(said=said, today=today, budget=budget)
     try:
-        given = answer(asked.tool, asked.slot, search)
+        given, unsettled = answer(asked.tool, asked.slot, search, half=bool(asked.hour))
     except Spent:
-        given = {}
-    return call_or_ask(asked.tool, asked.arguments | given) if given else None
+        return None
+    if not given and not unsettled:
+        return None
+    return call_or_ask(asked.tool, asked.arguments | given, unsettled)

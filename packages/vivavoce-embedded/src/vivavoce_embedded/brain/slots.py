@@ -1,8 +1,9 @@
 """Find the value of one of a tool's parameters in an utterance.
 
-A parameter is JSON Schema with three words of our own: `x-synonyms` (other words for the values
-of an enum), `x-after` (words that stand before a free text) and `x-ask` (the question for it). Each
-may be a table by language. Schemas come from clients: the rules ignore keys of an unexpected type.
+A parameter is JSON Schema with four words of our own: `x-synonyms` (other words for the values
+of an enum), `x-after` (words that stand before a free text), `x-ask` (the question for it) and
+`x-part-of-day` (morning, afternoon or evening, for a time without one). The first three may be
+tables by language. Schemas come from clients: the rules ignore keys of an unexpected type.
 """
 
 from __future__ import annotations
@@ -119,9 +120,9 @@ def _single(schema: Schema, search: Search, rest: str, asked: bool, required: bo
         case _, "date":
             return find_date(rest, said.language, today)
         case _, "time":
-            return find_time(rest, bare=asked)
+            return find_time(rest, bare=asked, part=_part(schema))
         case _, "date-time":
-            return _moment(rest, said.language, today, asked)
+            return _moment(schema, rest, said.language, today, asked)
         case _, "email":
             return _email(rest)
         case ("integer" | "number") as kind, _:
@@ -194,9 +195,20 @@ def _spoken(name: str, language: str) -> str:
     return UserUtterance(name, language).digits
 
 
-def _moment(text: str, language: str, today: dt.date, asked: bool) -> Found | None:
-    day, time = find_date(text, language, today), find_time(text, bare=asked)
-    return Found(f"{day.value}T{time.value}:00", time.said) if day and time else None
+def _part(schema: Schema) -> str:
+    """Return the part of the day that a time without one belongs to, "" if the tool names none."""
+    part = schema.get("x-part-of-day")
+    return part if isinstance(part, str) else ""
+
+
+def _moment(
+    schema: Schema, text: str, language: str, today: dt.date, asked: bool
+) -> Found | None:
+    day = find_date(text, language, today)
+    time = find_time(text, bare=asked, part=_part(schema))
+    if not day or not time:
+        return None
+    return Found(f"{day.value}T{time.value}:00", time.said, time.settled)
 
 
 def _email(text: str) -> Found | None:

@@ -74,6 +74,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     tool: CallableTool
     arguments: dict[str, object]
     score: float
+    unsettled: dict[str, object] = {}  # times that may be of the morning or of the evening
 
 
 class CallableTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +240,7 @@ def _candidates(tools: Iterable[bytes], search: slots.Search) -> Iterator[Candid
 
 def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     said = search.said
-    arguments, rest = fill(tool, search)
+    arguments, unsettled, rest = fill(tool, search)
     words = re.findall(r"[a-z']+", rest)
     search.budget.spend(STEPS_A_TOOL + len(words) + len(tool.examples))
     meanings = (_meant(word[:WORD_CHARACTERS], tool.language) for word in words)
@@ -252,27 +253,32 @@ def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     example = max((_alike(stems, words) for words in tool.examples), default=0.0)
     score = 0.45 * len(hits) / (len(meant) or 1)
     score += 0.35 * max(named, example)
-    score += 0.15 * min(1.0, len(arguments) / (len(tool.required) or len(tool.properties) or 1))
+    score += 0.15 * min(1.0, (len(arguments) + len(unsettled)) / (len(tool.required) or len(tool.properties) or 1))
     score += 0.1 * bool(_POLITE.match(said.folded))
     if not hits:
         score *= 0.2
     if is_question(said.folded) and not tool.looks_up and example < 0.9:
         score *= QUESTION
-    return Candidate(tool=tool, arguments=arguments, score=min(1.0, score))
+    return Candidate(
+        tool=tool, arguments=arguments, score=min(1.0, score), unsettled=unsettled
+    )
 
 
-def fill(tool: CallableTool, search: slots.Search) -> tuple[dict[str, object], str]:
-    """Return the arguments in an utterance, and the words outside of them."""
+def fill(
+    tool: CallableTool, search: slots.Search
+) -> tuple[dict[str, object], dict[str, object], str]:
+    """Return the arguments in an utterance, those not settled, and the words outside of them."""
     arguments: dict[str, object] = {}
+    unsettled: dict[str, object] = {}
     rest = search.said.digits
     # Free text would swallow the words of the others: it comes last.
     for name in sorted(tool.properties, key=lambda n: is_free(tool.properties[n])):
         required = name in tool.required
         found = slots.find(tool.properties[name], search, rest, required=required)
         if found is not None:
-            arguments[name] = found.value
+            (arguments if found.settled else unsettled)[name] = found.value
             rest = rest.replace(found.said, " ", 1) if found.said else rest
-    return arguments, rest
+    return arguments, unsettled, rest
 
 
 def is_free(schema: slots.Schema) -> bool:
@@ -283,7 +289,7 @@ def is_free(schema: slots.Schema) -> bool:
 def _outside(text: str, tool: CallableTool, budget: Budget) -> frozenset[str]:
     """Return the stems of a text without its arguments."""
     said = UserUtterance(text, tool.language)
-    _, rest = fill(tool, slots.Search(said=said, today=_ANY_DAY, budget=budget))
+    *_, rest = fill(tool, slots.Search(said=said, today=_ANY_DAY, budget=budget))
     return frozenset(terms(rest, tool.language)) - tool.neutral
 
 

@@ -22,12 +22,16 @@ LOAD_S = 30.0  # how long it may take to index what an assistant knows
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Index what an assistant knows. `key` names it from now on."""
+    """Index what an assistant knows. `key` names it from now on.
+
+    `fallback`: by language, the way to a person.
+    """
 
     key: int
     name: str
     languages: tuple[str, ...]
     chunks: tuple[Chunk, ...]
+    fallback: dict[str, str] = {}
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

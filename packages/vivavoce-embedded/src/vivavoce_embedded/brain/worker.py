@@ -40,7 +40,12 @@ class Responders:
             return wire.Failed(type(error).__name__, _place(error))
 
     def _load(self, request: wire.Load, size: int) -> wire.Answer:
-        responder = Responder(request.chunks, languages=request.languages, name=request.name)
+        responder = Responder(
+            request.chunks,
+            languages=request.languages,
+            name=request.name,
+            fallback=request.fallback,
+        )
         self._known[request.key] = responder, size
         while len(self._known) > 1 and sum(s for _, s in self._known.values()) > self._most:
             self._known.popitem(last=False)

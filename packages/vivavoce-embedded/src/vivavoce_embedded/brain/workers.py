@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import signal
 from asyncio import IncompleteReadError
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Self
 
@@ -38,9 +38,16 @@ _keys = count(1)
 class Knowledge:
     """The knowledge of one assistant, as it is sent once to each process that needs it."""
 
-    def __init__(self, chunks: Iterable[Chunk], languages: Sequence[str], name: str) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[Chunk],
+        languages: Sequence[str],
+        name: str,
+        fallback: Mapping[str, str] | None = None,
+    ) -> None:
         self.key = next(_keys)
-        self.load = wire.frame(wire.Load(self.key, name, tuple(languages), tuple(chunks)))
+        load = wire.Load(self.key, name, tuple(languages), tuple(chunks), dict(fallback or {}))
+        self.load = wire.frame(load)
 
 
 class Workers:
