@@ -93,7 +93,7 @@ def test_K7_a_comment_is_never_told() -> None:
         ("2027-02-01T09:00", "when is the talk about bees", "is on Thursday 17 June from 4 pm"),
         ("2026-12-01T09:00", "when is the talk about bees", "is on Thursday 17 June 2027 from"),
         ("2027-06-25T09:00", "when is the talk about bees", "was on Thursday 17 June from 4 pm"),
-        ("2027-06-25T09:00", "where is the talk about bees", "was in Room B, on Thursday 17 June"),
+        ("2027-06-25T09:00", "where is the talk about bees", "was on Thursday 17 June"),
         ("2027-06-25T09:00", "tell me about the memory of bees", "was on Thursday 17 June"),
         ("2027-02-01T09:00", "what talks are on friday", "On Friday 18 June: Voices"),
         ("2027-02-01T09:00", "what is the first talk on friday", "is on Friday 18 June from 10"),
@@ -137,9 +137,7 @@ def weekly() -> list[Chunk]:
         ("what talks are on may 19", {"Two"}),
     ],
 )
-def test_K9_a_weekday_is_the_next_one_of_a_long_programme(
-    question: str, titles: set[str]
-) -> None:
+def test_K9_a_weekday_is_the_next_one_of_a_long_programme(question: str, titles: set[str]) -> None:
     moment = dt.datetime(2027, 5, 14, 9)
     brain = Responder(weekly(), languages=["en"], now=lambda: moment)
     text = Talk(brain=brain).say(question).text

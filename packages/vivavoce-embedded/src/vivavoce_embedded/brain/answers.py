@@ -168,9 +168,7 @@ class Answers:
         text = _fit(sentences(told(chunk, now), chunk.language))
         return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
 
-    def _extract(
-        self, text: str, said: UserUtterance, kinds: Sequence[str], strict: bool
-    ) -> str:
+    def _extract(self, text: str, said: UserUtterance, kinds: Sequence[str], strict: bool) -> str:
         every = sentences(text, said.language)
         if strict and kinds and not any(
             questions.shows(kind, s, fold(s)) for s in every for kind in kinds

@@ -31,20 +31,18 @@ _MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
 _ORDINALS = {
     word: number
     for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
-        "twentieth".split(),
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"],
         1,
     )
 } | {"primo": 1, "primero": 1, "ersten": 1, "thirtieth": 30}
 _NTH = r"((?:20|30|twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|\w{1,12})"
 _DAY_MONTH = (
-    re.compile(rf"\b{_NTH}(?: of| de| di| del)? ({_MONTH})\b(?: (?:de |del )?((?:19|20)\d\d)\b)?"),
     re.compile(
-        rf"\b({_MONTH}) (?:the )?{_NTH}\b(?![:.]\d| ?[ap]\.?m\b)(?: ((?:19|20)\d\d)\b)?"
+        rf"\b{_NTH}\.?(?: of| de| di| del)? ({_MONTH})\b(?: (?:de |del )?((?:19|20)\d\d)\b)?"
     ),
+    re.compile(rf"\b({_MONTH}) (?:the )?{_NTH}\b(?![:.]\d| ?[ap]\.?m\b)(?: ((?:19|20)\d\d)\b)?"),
 )
-_ONLY_DAY = re.compile(rf"\bthe (\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:floor|row|level|time|of)\b)")
+_ONLY_DAY = re.compile(r"\bthe (\d{1,2}(?:st|nd|rd|th))\b(?! (?:floor|row|level|time|of)\b)")
 _SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
 _TENS = re.compile(r"(20|30|twenty|thirty)[ -](\w+)")
 
@@ -61,9 +59,7 @@ _EARLY = re.compile(
 _NOON = re.compile(r"\b(noon|midday|mezzogiorno|mediodia)\b")
 _MIDNIGHT = re.compile(r"\b(midnight|mezzanotte|medianoche)\b")
 _PAST = re.compile(r"\b(half|quarter|\d{1,2})(?: minutes?)? (past|to) (\d{1,2})\b")
-_PART = (
-    r"morning|afternoon|evening|night|mattina|mattino|pomeriggio|sera|notte|manana|tarde|noche"
-)
+_PART = r"morning|afternoon|evening|night|mattina|mattino|pomeriggio|sera|notte|manana|tarde|noche"
 _AT = r"at|by|around|about|alle|all'|ore|verso le|dalle|a las|a la|sobre las|las"
 _AFTER = (
     r"(?: (?:and |e |y )?(half|mezza|mezzo|media|(?:un )?quarto|cuarto|[0-5]\d)"
@@ -84,6 +80,7 @@ _BARE = re.compile(rf"\b(\d{{1,2}}){_AFTER}\b")
 _MINUTES = {"half": 30, "mezza": 30, "mezzo": 30, "media": 30, "quarto": 15, "cuarto": 15}
 
 
+DAYS_AHEAD = 62  # in which each day of a month comes at least once
 LATER = {"morning": 0, "afternoon": 10, "evening": 12}  # hours below which 12 are added
 
 
@@ -98,9 +95,7 @@ class Found(msgspec.Struct, frozen=True):
     settled: bool = True
 
 
-def find_date(
-    text: str, language: str, today: dt.date, *, weekdays: bool = True
-) -> Found | None:
+def find_date(text: str, language: str, today: dt.date, *, weekdays: bool = True) -> Found | None:
     """Return an ISO date. `weekdays`: a weekday alone is a date, too."""
     if match := _ISO.search(text):
         return Found(match[0], match[0]) if _date(*map(int, match.groups())) else None
@@ -111,18 +106,18 @@ def find_date(
         if words == "manana" and only_morning and _NOT_TOMORROW.search(text):
             continue
         return Found((today + dt.timedelta(days)).isoformat(), words)
-    if found := _named(text, today):
-        return found
+    if named := _named(text, today):
+        return named
     if match := _SLASHED.search(text):
         day, number = int(match[1]), int(match[2])
         year = int(match[3] or today.year + ((number, day) < (today.month, today.day)))
         if found := _date(year, number, day):
             return Found(found.isoformat(), match[0])
     if match := _ONLY_DAY.search(text):
-        days = (today + dt.timedelta(n) for n in range(62))
-        number = _number(_SUFFIX.sub("", match[1]))
-        if day := next((day for day in days if day.day == number), None):
-            return Found(day.isoformat(), match[0])
+        wanted = _number(_SUFFIX.sub("", match[1]))
+        coming = (today + dt.timedelta(ahead) for ahead in range(DAYS_AHEAD))
+        if found_day := next((each for each in coming if each.day == wanted), None):
+            return Found(found_day.isoformat(), match[0])
     weekday = find_weekday(text, language) if weekdays else None
     if weekday is not None:
         ahead = (weekday - today.weekday() - 1) % 7 + 1

@@ -91,7 +91,9 @@ _MEASURES = {
 }  # fmt: skip
 _WANTED = {kind: re.compile(wanted) for kind, (wanted, _) in _MEASURES.items()}
 _SHOWN = {kind: re.compile(rf"(?:{shown})") for kind, (_, shown) in _MEASURES.items()}
-_HOW_MANY = re.compile(r"\b(?:how many|quant[ie]|cuant[oa]s)(?: (?:different|diversi|otros))? (\w+)")
+_HOW_MANY = re.compile(
+    r"\b(?:how many|quant[ie]|cuant[oa]s)(?: (?:different|diversi|otros))? (\w+)"
+)
 _COUNTED = re.compile(
     rf"(?<!number )(?<!numero )(?<!room )(?<!lab )(?<!sala )\b{_NUMBER}\b(?! ?(?:am|pm)\b)"
 )

@@ -56,8 +56,8 @@ def inner(text: str) -> str:
             start = gap.end()
     for lead in _AFTER_LEAD.finditer(folded, start):
         start = lead.end()
-    if start == 0 and (lead := _AFTER_IF.search(folded)):
-        start = lead.end()
+    if start == 0 and (asked := _AFTER_IF.search(folded)):
+        start = asked.end()
     if start == 0 and (colon := folded.rfind(": ")) > 0:
         start = colon + 2
     if start == 0 or _CONDITION.match(folded[:start]):

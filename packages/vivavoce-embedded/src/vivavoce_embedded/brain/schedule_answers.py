@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from vivavoce.knowledge.chunks import ScheduleEvent
-from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers, verb
 from vivavoce.knowledge.normalize import terms
+from vivavoce.knowledge.schedule import day, hours, place, sentence, speakers, verb
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 from vivavoce.text.clock import DAY, minutes, span
@@ -110,11 +110,7 @@ class Programme:
         return [e for e in same_day if minutes(e.start) >= ends and e != event]
 
     def _say(
-        self,
-        found: Sequence[ScheduleEvent],
-        wish: ScheduleQuery,
-        language: str,
-        now: dt.datetime,
+        self, found: Sequence[ScheduleEvent], wish: ScheduleQuery, language: str, now: dt.datetime
     ) -> str:
         if len(found) == 1:
             return sentence(found[0], language, now)
@@ -133,9 +129,7 @@ class Programme:
         return f"{head[:1].upper()}{head[1:]}: {said}." if head else f"{said}."
 
 
-def about(
-    event: ScheduleEvent, wanted: Sequence[str], language: str, now: dt.datetime
-) -> str:
+def about(event: ScheduleEvent, wanted: Sequence[str], language: str, now: dt.datetime) -> str:
     """One event, and of it what was asked for."""
     if event.status:
         return sentence(event, language, now)

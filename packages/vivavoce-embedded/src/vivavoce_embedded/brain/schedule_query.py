@@ -138,10 +138,10 @@ class ScheduleQueryParser:
         listing = bool(_LISTING.search(text) or (order and _ONE.search(text)))
         room = _named(self._rooms, asked)
         track = _named(self._tracks, asked) if listing else None
-        date, weekday = self._day(text, now)
+        date, weekday, day_said = self._day(text, now)
         every = weekday is not None and bool(_EVERY.search(text))
         time = find_time(text)
-        left = self._left(asked, text, room, track)
+        left = self._left(asked, text.replace(day_said, " ", 1), room, track)
         topic = tuple(word for word in left if word in self._index)
         wish = ScheduleQuery(
             date=date,
@@ -169,17 +169,17 @@ class ScheduleQueryParser:
             return msgspec.structs.replace(wish, order="now")
         return wish
 
-    def _day(self, text: str, now: dt.datetime) -> tuple[str | None, int | None]:
-        """Return a date or a weekday."""
+    def _day(self, text: str, now: dt.datetime) -> tuple[str | None, int | None, str]:
+        """Return a date or a weekday, and the words of a date."""
         if match := _NTH_DAY.search(text):
             word = next(group for group in match.groups() if group)
             number = int(word) - 1 if word.isdigit() else _NTH.get(word, _NTH.get(word[:-1], 1))
             if -1 <= number < len(self._days):
                 date, on = self._days[number]
-                return (date, None) if date else (None, on)
+                return (date, None, "") if date else (None, on, "")
         if found := find_date(text, self._index.language, now.date(), weekdays=False):
-            return self._dated(str(found.value), found.said), None
-        return None, find_weekday(text, self._index.language)
+            return self._dated(str(found.value), found.said), None, found.said
+        return None, find_weekday(text, self._index.language), ""
 
     def _dated(self, date: str, said: str) -> str:
         """Return the programme's own day where a date was said without its year."""
@@ -206,7 +206,9 @@ class ScheduleQueryParser:
         """Return the stems that name no subject, place or time."""
         used = self._rooms.get(room or "", frozenset()) | self._tracks.get(track or "", frozenset())
         kept = frozenset(terms(text, self._index.language))  # spoken numbers are digits there
-        return sorted(w for w in (asked & kept) - used - self._list_words if not _DAY_NUMBER.fullmatch(w))
+        return sorted(
+            w for w in (asked & kept) - used - self._list_words if not _DAY_NUMBER.fullmatch(w)
+        )
 
     def _after(self, wish: ScheduleQuery, text: str) -> ScheduleQuery:
         """Return the query for the events after a named event, or after this moment."""

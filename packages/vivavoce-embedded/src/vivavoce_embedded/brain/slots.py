@@ -201,9 +201,7 @@ def _part(schema: Schema) -> str:
     return part if isinstance(part, str) else ""
 
 
-def _moment(
-    schema: Schema, text: str, language: str, today: dt.date, asked: bool
-) -> Found | None:
+def _moment(schema: Schema, text: str, language: str, today: dt.date, asked: bool) -> Found | None:
     day = find_date(text, language, today)
     time = find_time(text, bare=asked, part=_part(schema))
     if not day or not time:

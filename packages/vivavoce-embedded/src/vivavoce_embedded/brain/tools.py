@@ -253,15 +253,15 @@ def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     example = max((_alike(stems, words) for words in tool.examples), default=0.0)
     score = 0.45 * len(hits) / (len(meant) or 1)
     score += 0.35 * max(named, example)
-    score += 0.15 * min(1.0, (len(arguments) + len(unsettled)) / (len(tool.required) or len(tool.properties) or 1))
+    score += 0.15 * min(
+        1.0, (len(arguments) + len(unsettled)) / (len(tool.required) or len(tool.properties) or 1)
+    )
     score += 0.1 * bool(_POLITE.match(said.folded))
     if not hits:
         score *= 0.2
     if is_question(said.folded) and not tool.looks_up and example < 0.9:
         score *= QUESTION
-    return Candidate(
-        tool=tool, arguments=arguments, score=min(1.0, score), unsettled=unsettled
-    )
+    return Candidate(tool=tool, arguments=arguments, score=min(1.0, score), unsettled=unsettled)
 
 
 def fill(
