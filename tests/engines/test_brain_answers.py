@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 
 from vivavoce.engines.base import GenerateOutput, GenerationCut
+from vivavoce.knowledge.chunks import markdown
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.protocol.server import Usage
 from vivavoce_embedded.brain.excerpt import excerpt
@@ -47,6 +48,89 @@ def test_questions_are_answered_from_the_knowledge_or_not_at_all(name: str) -> N
         least, most = FLOORS[name, group]
         assert 100 * right[group] >= least * total[group], (group, right[group], total[group])
         assert 100 * wrong[group] <= most * total[group], (group, wrong[group], total[group])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "how heavy is the whale skeleton",
+        "how much does the robot workshop cost",
+        "how much is it to stay until 2pm",
+        "how much is a coffee at the coffee bar",
+        "what colour is the tram",
+        "when was the restaurant built",
+        "when does the restaurant close",
+        "how many trams are there",
+        "Quanto pesa lo scheletro di balena?",
+        "A che ora chiude il ristorante?",
+        "¿Cuánto cuesta el taller de robots?",
+        "¿Cuántos tranvías hay?",
+    ],
+)
+def test_N3_an_answer_has_the_fact_that_was_asked_for(text: str) -> None:
+    assert Talk().say(text).kind == "unknown"
+
+
+def test_N3_what_is_not_known_comes_with_two_subjects_that_are() -> None:
+    text = Talk().say("how much does the robot workshop cost").text
+    assert text.startswith(PHRASES["en"].unknown)
+    assert "Robot workshop" in text  # the nearest one
+    assert " or " in text
+    assert Talk(brain=Responder()).say("how much is it").text == PHRASES["en"].unknown
+
+
+def test_N3_what_is_not_known_comes_with_the_way_to_a_person() -> None:
+    ways = {"en": "Ask at the desk.", "it": "Chieda al banco."}
+    brain = Responder(languages=("en", "it"), fallback=ways)
+    assert Talk(brain=brain).say("who is the mayor of london").text.endswith("Ask at the desk.")
+    talk = Talk(brain=brain)
+    talk.language = "it"
+    assert talk.say("chi è il sindaco di Roma?").text.endswith("Chieda al banco.")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("wait, where is the cloakroom", "beside the ticket desk"),
+        ("good evening, sorry, my husband would like to know until when you are open on saturday",
+         "11 pm"),
+        ("good evening sorry my husband would like to know until when you are open on saturday",
+         "11 pm"),
+        ("my sister asks if there is a cash machine", "bank across the street"),
+        ("i only have ten minutes where is the restaurant", "second floor"),
+        ("I am a student. I come from Turin. How much is the audio guide?", "4 euros"),
+        ("if it rains, what happens with the night of the stars", "planetarium"),
+        ("Scusi, mia moglie vorrebbe sapere quanto dura la visita guidata", "un'ora"),
+        ("Perdone, mi mujer quisiera saber cuánto dura la visita guiada", "una hora"),
+    ],
+)  # fmt: skip
+def test_N4_the_question_is_found_inside_a_preamble(text: str, expected: str) -> None:
+    assert expected in Talk().say(text).text
+
+
+TAXIS = "# Taxis\n\nTaxis stop in front of the gate. Wait there for the next one.\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("en", "Stop.", "All right."), ("en", "stop it please", "All right."),
+        ("en", "Wait.", "All right."), ("en", "ok stop", "All right."),
+        ("it", "Basta.", "Va bene."), ("it", "Aspetta un momento", "Va bene."),
+        ("es", "Para.", "De acuerdo."), ("es", "Basta", "De acuerdo."),
+    ],
+)  # fmt: skip
+def test_an_order_to_the_voice_is_no_question(language: str, text: str, said: str) -> None:
+    brain = Responder(markdown(TAXIS, "en", "a.md"), languages=("en", "it", "es"))
+    talk = Talk(brain=brain)
+    talk.language = language
+    assert talk.say(text).text == said
+
+
+def test_a_lone_word_is_a_question_where_it_is_a_subject() -> None:
+    brain = Responder(markdown(TAXIS, "en", "a.md"), languages=("en",))
+    assert Talk(brain=brain).say("gate").kind == "unknown"
+    assert "in front of the gate" in Talk(brain=brain).say("Taxis").text
 
 
 def test_with_tools_declared_questions_are_still_questions() -> None:

@@ -73,6 +73,39 @@ def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
     assert "[haus.md] Garten" in instructions
 
 
+def test_K10_the_embedded_brain_has_the_time_and_the_fallback_of_its_assistant(
+    tmp_path: Path,
+) -> None:
+    said: dict[str, list[str]] = {"Pacific/Kiritimati": [], "Etc/GMT+12": []}
+    days: dict[str, set[str]] = {zone: set() for zone in said}
+
+    async def story() -> None:
+        async with Adapters(Settings(), DataFolder(tmp_path / "data")) as adapters:
+            for zone, told in said.items():
+                toml = f'name = "ada"\ntime_zone = "{zone}"\nfallback = "Ask at the desk."\n'
+                ada = load(write(tmp_path / zone, toml), known())
+                engine = await adapters.engine(ada, "en", lambda stage, ms: None)
+
+                async def emit(
+                    event: OutputChunk | ToolRequested | CutShort, told: list[str] = told
+                ) -> None:
+                    if isinstance(event, OutputChunk) and event.text:
+                        told.append(event.text)
+
+                days[zone].add(f"{ada.now():%A}")
+                await engine.respond(asked("what day is it today"), emit)
+                days[zone].add(f"{ada.now():%A}")
+                told.append(" ")
+                await engine.respond(asked("who is the mayor"), emit)
+
+    asyncio.run(story())
+    for zone, told in said.items():
+        text = "".join(told)
+        assert any(day in text for day in days[zone])
+        assert text.endswith("Ask at the desk.")
+    assert not days["Pacific/Kiritimati"] & days["Etc/GMT+12"]  # 26 hours lie between them
+
+
 def test_K8_a_language_without_files_gets_the_passages_of_the_others(tmp_path: Path) -> None:
     folder = write(tmp_path, f'{CLOUD}languages = ["de", "it-CH"]\n', knowledge__haus_md=GARDEN)
     empty = write(tmp_path, f"{CLOUD}languages = ['de']\n")

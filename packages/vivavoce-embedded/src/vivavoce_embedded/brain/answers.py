@@ -109,9 +109,13 @@ class Answers:
             reply = self.say(topic, said, now, strict=True)
             if reply is not None or leaning:
                 return reply
-        elif not named and leaning and earlier:  # the last answer was a list: it has the places
-            if text := self.programme.answer(earlier[-1], (), now):
-                return BrainReply(kind="programme", language=said.language, text=text)
+        elif (
+            not named
+            and leaning
+            and earlier
+            and (text := self.programme.answer(earlier[-1], (), now))
+        ):  # the last answer was a list, which has the places
+            return BrainReply(kind="programme", language=said.language, text=text)
         return self.say(hit.chunk, said, now) if hit else None
 
     def _own(self, said: UserUtterance) -> list[str]:

@@ -28,14 +28,11 @@ _MONTH_NUMBERS = {
     fold(name): number for names in MONTHS.values() for number, name in enumerate(names, 1)
 }
 _MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
-_ORDINALS = {
-    word: number
-    for number, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"],
-        1,
-    )
-} | {"primo": 1, "primero": 1, "ersten": 1, "thirtieth": 30}
-_NTH = r"((?:20|30|twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|\w{1,12})"
+_UNITS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
+_TEENS = ["tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
+_ORDINALS = {word: number for number, word in enumerate([*_UNITS, *_TEENS], 1)}
+_ORDINALS |= {"primo": 1, "primero": 1, "ersten": 1, "thirtieth": 30}
+_NTH = rf"((?:20|30|twenty|thirty)[ -](?:{'|'.join(_UNITS)})|\w{{1,12}})"
 _DAY_MONTH = (
     re.compile(
         rf"\b{_NTH}\.?(?: of| de| di| del)? ({_MONTH})\b(?: (?:de |del )?((?:19|20)\d\d)\b)?"
@@ -87,7 +84,7 @@ LATER = {"morning": 0, "afternoon": 10, "evening": 12}  # hours below which 12 a
 class Found(msgspec.Struct, frozen=True):
     """A value, and the words of the digits text that gave it ("" if none can be named).
 
-    `settled`: False for a time that is one of the morning or of the evening, and does not say which.
+    `settled`: False for an hour that may be in the morning or in the evening.
     """
 
     value: object

@@ -61,7 +61,8 @@ _MEASURES = {
         rf"{_SPAN}|{_EXTENT}|\b(?:from|dalle) \d.{{0,12}} (?:to|alle) \d",
     ),
     "far": (
-        r"\bhow far\b|\bquanto (?:dista|e lontan)|\ba (?:che|que) distan[cz]|\bcuanto hay (?:hasta|de)|"
+        r"\bhow far\b|\bquanto (?:dista|e lontan)|\ba (?:che|que) distan[cz]|"
+        r"\bcuanto hay (?:hasta|de)|"
         r"\bdistance\b",
         rf"{_SPAN}|{_EXTENT}",
     ),
@@ -79,7 +80,8 @@ _MEASURES = {
         r"costa|costano|tienda|cuestan?|disponibil\w+)\b",
     ),
     "language": (
-        r"\b(?:what|which) languages?\b|\b(?:che|quali?|in che) lingu[ae]\b|\b(?:que|cuales) idiomas?\b",
+        r"\b(?:what|which) languages?\b|\b(?:che|quali?|in che) lingu[ae]\b|"
+        r"\b(?:que|cuales) idiomas?\b",
         r"\b(?:languages?|lingu[ae]|idiomas?|english|italian|spanish|german|french|inglese?|italiano|"
         r"spagnolo|tedesco|francese?|espanol|aleman|frances)\b",
     ),
@@ -104,7 +106,8 @@ KIND_WORDS = {
     "en": "heavy weigh weight tall high wide deep big large far distance colour color phone "
     "telephone number duration last time minutes hours days weeks free sell included",
     "it": "pesa pesano peso alto alta largo larga grande profondo lungo lunga lontano distanza "
-    "colore telefono numero tempo dura durano vuole giorni settimane costruito costruita gratis gratuito gratuita "
+    "colore telefono numero tempo dura durano vuole giorni settimane costruito costruita gratis "
+    "gratuito gratuita "
     "compreso vendete vende",
     "es": "pesa pesan peso mide alto ancho largo grande profundo lejos distancia color telefono "
     "numero tiempo dura duran tarda dias semanas construyo construyeron gratis gratuito incluido "

@@ -181,8 +181,10 @@ _SMALL_TALK = (
     ),
     (
         "all_right",  # an order to the voice itself
-        r"(ok |okay |no |please )?(stop|wait|hold on|pause|quiet|be quiet|silence|enough|shut up|cancel|"
-        r"never mind|hush|basta|fermati|ferma|aspetta|aspetti|zitto|zitta|silenzio|smettila|annulla|"
+        r"(ok |okay |no |please )?(stop|wait|hold on|pause|quiet|be quiet|silence|enough|"
+        r"shut up|cancel|"
+        r"never mind|hush|basta|fermati|ferma|aspetta|aspetti|zitto|zitta|silenzio|smettila|"
+        r"annulla|"
         r"lascia stare|para|espera|espere|callate|silencio|detente|cancela|dejalo|ya basta)"
         r"( (it|that|talking|now|there|a (second|moment|minute)|un (attimo|momento)|cosi|ya))*"
         r"( please| per favore| grazie| thanks| por favor| gracias)?",

@@ -21,8 +21,8 @@ _WH = (
     r"cuantos|cuantas|quien|quienes|como|por que)"
 )
 _AUX = (
-    r"is|are|do|does|did|can|could|may|must|will|was|were|should|have|has|posso|possiamo|si puo|puo|"
-    r"c'e|ci sono|avete|e possibile|devo|serve|hay|puedo|podemos|puede|se puede|tienen|tiene|"
+    r"is|are|do|does|did|can|could|may|must|will|was|were|should|have|has|posso|possiamo|"
+    r"si puo|puo|c'e|ci sono|avete|e possibile|devo|serve|hay|puedo|podemos|puede|se puede|tienen|tiene|"
     r"es|esta|estan|son|debo"
 )
 _LEADS = (

@@ -71,7 +71,8 @@ _SHOWN_COMPILED = {kind: re.compile(pattern) for kind, pattern in _SHOWN.items()
 
 # "When does it open?" wants a sentence about opening, not any hour.
 _OPENING = re.compile(
-    r"\b(open|opens|opened|close|closes|closed|shut|opening (hours|times?)|closing time|apre|aprite|"
+    r"\b(open|opens|opened|close|closes|closed|shut|opening (hours|times?)|closing time|apre|"
+    r"aprite|"
     r"aprono|aperti|aperto|aperta|aperte|chiude|chiudete|chiudono|chiuso|orari[oi]? di apertura|"
     r"abre|abren|abris|abierto|abierta|abiertos|cierra|cierran|cerrado|horarios? de apertura)\b"
 )
@@ -96,8 +97,10 @@ _ASKING = re.compile(
     r"quienes|como|por que|hay|esta|estan|es|son|tiene|tienen)\b"
 )
 _YES_OR_NO = re.compile(
-    r"^(?:(?:and|so|e|y) )?(?:is|are|can|could|may|do|does|did|has|have|will|posso|possiamo|si puo|puo|"
-    r"c'e|ci sono|avete|fate|mi fate|accettate|puedo|podemos|se puede|puede|hay|tienen|tiene|aceptan)\b"
+    r"^(?:(?:and|so|e|y) )?(?:is|are|can|could|may|do|does|did|has|have|will|posso|"
+    r"possiamo|si puo|puo|"
+    r"c'e|ci sono|avete|fate|mi fate|accettate|puedo|podemos|se puede|puede|hay|tienen|"
+    r"tiene|aceptan)\b"
 )
 _WITHIN = re.compile(
     r"\b(?:where|dove|dov'e|donde) .*\b(?:in the|at the|inside|nel|nella|nell'|nello|al|alla|"

@@ -58,7 +58,8 @@ _LIST_WORDS = (
     "conferenza relazioni eventi programma primo prima ultimo ultima prossimo prossima dopo charla "
     "charlas sesion sesiones ponencia ponencias presentaciones conferencias evento eventos "
     "programa primer primera ultima siguiente proximo proxima despues today tomorrow oggi domani "
-    "hoy manana dopodomani pasado tonight stasera stamattina stanotte morning afternoon evening mattina pomeriggio sera tarde noche day giorno dia "
+    "hoy manana dopodomani pasado tonight stasera stamattina stanotte "
+    "morning afternoon evening mattina pomeriggio sera tarde noche day giorno dia "
     "second third secondo terzo segundo tercer now adesso ora ahora right moment momento going "
     "number track speak speaker parla parlano relatore relatori habla hablan ponente ponentes"
 )
