@@ -64,9 +64,8 @@ _FILLER = {
         podria quiero quisiera me te se nos os le les del al mi mis su sus tu tus nuestro favor debo
         debe adios luego hacer hago haces este esta estos estas ese esa esos esas aquello no si
         tambien mas muy ya ser estar decir dime decirme saber sabes gracias hola buenos buenas pues
-        entonces todo todos todas cada llama llaman explicame hablame encuentro estais sois soy somos era fue
-        cosa cosas
-        perdone perdona disculpe oiga""",
+        entonces todo todos todas cada llama llaman explicame hablame encuentro estais sois soy
+        somos era fue cosa cosas perdone perdona disculpe oiga""",
 }
 FILLER = {
     language: frozenset("".join(c for c in word if c.isalnum()) for word in words.split())

@@ -74,7 +74,10 @@ class Answers:
             return bool(chunk.event) and hit.titled >= HALF
         if missed and "where" in kinds and questions.within(said.folded):
             return False
-        if missed and hit.matched < 2 and questions.wants_yes_or_no(said.folded):
+        weak = hit.matched < 2
+        if weak and (missed or chunk.event) and questions.wants_yes_or_no(said.folded):
+            return False
+        if weak and missed and not kinds and hit.titled < HALF:
             return False
         if not strict or (chunk.event and strict <= TIMED):
             return True

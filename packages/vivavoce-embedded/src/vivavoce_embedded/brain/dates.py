@@ -29,7 +29,10 @@ _MONTH_NUMBERS = {
 }
 _MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
 _UNITS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
-_TEENS = ["tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
+_TEENS = [
+    *("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth"),
+    *("sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"),
+]
 _ORDINALS = {word: number for number, word in enumerate([*_UNITS, *_TEENS], 1)}
 _ORDINALS |= {"primo": 1, "primero": 1, "ersten": 1, "thirtieth": 30}
 _NTH = rf"((?:20|30|twenty|thirty)[ -](?:{'|'.join(_UNITS)})|\w{{1,12}})"

@@ -22,7 +22,8 @@ _WH = (
 )
 _AUX = (
     r"is|are|do|does|did|can|could|may|must|will|was|were|should|have|has|posso|possiamo|"
-    r"si puo|puo|c'e|ci sono|avete|e possibile|devo|serve|hay|puedo|podemos|puede|se puede|tienen|tiene|"
+    r"si puo|puo|c'e|ci sono|avete|e possibile|devo|serve|hay|puedo|podemos|puede|se puede|"
+    r"tienen|tiene|"
     r"es|esta|estan|son|debo"
 )
 _LEADS = (
