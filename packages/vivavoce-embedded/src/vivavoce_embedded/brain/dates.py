@@ -42,6 +42,7 @@ _DAY_MONTH = (
     ),
     re.compile(rf"\b({_MONTH}) (?:the )?{_NTH}\b(?![:.]\d| ?[ap]\.?m\b)(?: ((?:19|20)\d\d)\b)?"),
 )
+_ANY_MONTH = re.compile(rf"\b(?:{_MONTH})\b")  # found faster than with its day
 _ONLY_DAY = re.compile(r"\bthe (\d{1,2}(?:st|nd|rd|th))\b(?! (?:floor|row|level|time|of)\b)")
 _SUFFIX = re.compile(r"(?<=\d)(st|nd|rd|th)$")
 _TENS = re.compile(r"(20|30|twenty|thirty)[ -](\w+)")
@@ -127,6 +128,8 @@ def find_date(text: str, language: str, today: dt.date, *, weekdays: bool = True
 
 def _named(text: str, today: dt.date) -> Found | None:
     """Return a day with the name of its month: 19 May, May the 19th, il 19 maggio."""
+    if not _ANY_MONTH.search(text):
+        return None
     for pattern in _DAY_MONTH:
         for match in pattern.finditer(text):
             nth, month = (match[1], match[2]) if pattern is _DAY_MONTH[0] else (match[2], match[1])
