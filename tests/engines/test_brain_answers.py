@@ -120,7 +120,7 @@ TAXIS = "# Taxis\n\nTaxis stop in front of the gate. Wait there for the next one
         ("es", "Para.", "De acuerdo."), ("es", "Basta", "De acuerdo."),
     ],
 )  # fmt: skip
-def test_an_order_to_the_voice_is_no_question(language: str, text: str, said: str) -> None:
+def test_an_order_to_the_voice_gets_no_knowledge(language: str, text: str, said: str) -> None:
     brain = Responder(markdown(TAXIS, "en", "a.md"), languages=("en", "it", "es"))
     talk = Talk(brain=brain)
     talk.language = language

@@ -1,4 +1,4 @@
-"""What the embedded brain answers from files as authors write them."""
+"""Test the answers of the embedded brain from files as authors write them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_K7_a_comment_is_never_told() -> None:
 @pytest.mark.parametrize(
     ("now", "question", "expected"),
     [
-        # Near: a weekday is enough. Far, or over: the date is said.
+        # Near: a weekday is enough. Far, or over: the brain says the date.
         ("2027-06-16T09:00", "when is the talk about bees", "is on Thursday from 4 pm"),
         ("2027-02-01T09:00", "when is the talk about bees", "is on Thursday 17 June from 4 pm"),
         ("2026-12-01T09:00", "when is the talk about bees", "is on Thursday 17 June 2027 from"),
@@ -118,7 +118,7 @@ def test_K7_a_comment_is_never_told() -> None:
         ("2027-06-01T09:00", "¿Qué hay el 18 de junio?", "Voces del mar"),
     ],
 )
-def test_K9_a_day_is_said_and_read_as_a_date(now: str, question: str, expected: str) -> None:
+def test_K9_the_brain_says_and_reads_dates(now: str, question: str, expected: str) -> None:
     assert expected in Talk(brain=fair(dt.datetime.fromisoformat(now))).say(question).text
 
 

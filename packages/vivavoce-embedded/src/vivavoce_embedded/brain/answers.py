@@ -67,7 +67,7 @@ class Answers:
         if chunk.event and not hit.titled and hit.matched < 2:
             return False  # a word of an abstract
         if len(said.terms) == 1 and not hit.titled and " " not in said.folded:
-            return "?" in said.text  # a lone word, such as "stop", is no question
+            return "?" in said.text  # a lone word such as "stop" asks for nothing
         strict = questions.STRICT.intersection(kinds)
         missed = _missed(hit)
         if (strict or "who" in kinds) and missed:
@@ -218,7 +218,7 @@ def _abstract(chunk: Chunk) -> str:
 
 
 def told(chunk: Chunk, now: dt.datetime) -> str:
-    """Return a chunk's text, with an event's day as it is said now."""
+    """Return a chunk's text, with the date of an event that is not near."""
     if chunk.event is None:
         return chunk.text
     written = schedule.sentence(chunk.event, chunk.language)

@@ -1,6 +1,6 @@
 """Facts that a question names exactly, such as a weight, a colour or a number of things.
 
-A sentence that has no such fact is no answer, however well its other words fit. "How heavy is the
+A sentence without such a fact does not answer, even if its other words fit. "How heavy is the
 whale?" wants kilograms: "The whale is 21 metres long" would be wrong.
 """
 

@@ -1,4 +1,4 @@
-"""Find the question inside of what somebody says before it.
+"""Find the question behind the words that a user says before it.
 
 "Good evening, sorry, my husband would like to know until when you are open" asks until when. Words
 before a question are about the person who asks, and would count as words of its subject.
@@ -67,7 +67,7 @@ def inner(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Return the question of somebody who makes no pause before it, folded; "" if there is none.
+    """Return the question of a user who makes no pause before it, folded; "" if there is none.
 
     This also cuts "the man who built the telescope". So it is for questions without an answer.
     """

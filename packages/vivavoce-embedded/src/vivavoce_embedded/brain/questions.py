@@ -80,7 +80,7 @@ _CLOSING = re.compile(
     r"\b(until|till|close[sd]?|closing|shut|to|chiude|chiudono|chiuso|fino|alle|cierra|cierran|"
     r"hasta|a) "
 )
-# A sentence without such a fact is no answer, however well its words fit.
+# A sentence without such a fact does not answer, even if its words fit.
 STRICT = measures.KINDS | {"cost", "hours"}
 
 _WHAT = re.compile(r"\b(what|which)\b")

@@ -166,7 +166,7 @@ def about(event: ScheduleEvent, wanted: Sequence[str], language: str, now: dt.da
 def _nearest(
     events: list[ScheduleEvent], wish: ScheduleQuery, now: dt.datetime
 ) -> list[ScheduleEvent]:
-    """On Wednesday is the next one that has events, or else the last one; "Wednesdays" are all."""
+    """Keep the next Wednesday with events, otherwise the last one; "Wednesdays" keeps all."""
     dates = {event.date for event in events}
     if wish.weekday is None or wish.every or len(dates) < 2 or "" in dates:
         return events

@@ -92,7 +92,7 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True):
     count: bool = False
     who: bool = False  # the speakers rather than the titles
     listing: bool = False  # it is a wish for events, not a question about one
-    person: bool = False  # the topic is somebody who speaks, and nothing else
+    person: bool = False  # the topic is a speaker, and nothing else
     subject: bool = False  # it says more than what, where and when
 
     @property
@@ -183,7 +183,7 @@ class ScheduleQueryParser:
         return None, find_weekday(text, self._index.language), ""
 
     def _dated(self, date: str, said: str) -> str:
-        """Return the programme's own day where a date was said without its year."""
+        """Return the programme's own day for a date without a year."""
         if str(date[:4]) in said or not any(word.isdigit() for word in _WORDS.split(said)):
             return date
         same = [d for d, _ in self._days if d and d[5:] == date[5:]]
