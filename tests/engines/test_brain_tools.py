@@ -240,6 +240,18 @@ def test_N12_a_structured_result_is_spoken_without_its_wrapping(output: str, sai
     assert sentence(output, "en") == said
 
 
+@pytest.mark.parametrize(
+    "output", ['{"error": "this page cannot do that"}', '{"success": false}', '{"ok": false}']
+)
+def test_N1_a_failed_tool_does_not_hide_what_is_known(output: str) -> None:
+    talk = Talk(SHOW_MAP)
+    assert talk.say("show me the restaurant on the map").kind == "call"
+    assert "second floor" in talk.tool_answers(output).text
+    talk = Talk(SET_TIMER)
+    talk.say("set a timer for ten minutes")
+    assert talk.tool_answers(output).text.startswith("That did not work")
+
+
 EVENING = tool(
     "book_dinner",
     "Book a table for dinner",

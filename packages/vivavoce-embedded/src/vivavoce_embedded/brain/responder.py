@@ -73,6 +73,8 @@ class Responder:
         language = self._usual(read.language, talk)
         if talk.outputs:
             language = detect(talk.asked, self._indexes, language)
+            if known := self._instead(talk, language, now):
+                return known
             text = " ".join(results.sentence(output, language) for output in talk.outputs)
             return BrainReply(kind="result", language=language, text=text)
         if not talk.asked:
@@ -140,6 +142,16 @@ class Responder:
             if reply := answers.answer(asked, earlier, talk.last_said, now):
                 return reply
         return self._unknown(said)
+
+    def _instead(
+        self, talk: dialogue.Dialogue, language: str, now: dt.datetime
+    ) -> BrainReply | None:
+        """Return what the knowledge answers where every tool has failed."""
+        if not talk.asked or not all(map(results.is_failure, talk.outputs)):
+            return None
+        said = UserUtterance(talk.asked, language)
+        readings = (self._answers[language].answer(r, (), "", now) for r in _readings(said))
+        return next((reply for reply in readings if reply), None)
 
     def _unknown(self, said: UserUtterance) -> BrainReply:
         """Say so, name two things that are known, and the way to a person."""

@@ -50,6 +50,17 @@ def sentence(output: str, language: str) -> str:
     return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
 
+def is_failure(output: str) -> bool:
+    """Return whether a tool says that it has failed: with an `error`, or without success."""
+    try:
+        value: object = json.loads(output)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(value, dict):
+        return False
+    return bool(value.get("error")) or value.get("ok") is False or value.get("success") is False
+
+
 def _of_object(value: dict[str, object], language: str) -> str:
     phrases = PHRASES[language]
     failure = value.get("error")
