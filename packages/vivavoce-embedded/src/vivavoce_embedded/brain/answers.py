@@ -27,6 +27,7 @@ LIKELY = 0.4  # … and from which two words are
 CERTAIN = 0.8  # from which a chunk is read without a fact of the wanted kind
 CLOSE = 0.97  # of the best score: a chunk so close, with the kind of fact asked for, is preferred
 TIMED = frozenset({"hours", "long"})  # kinds of facts that every event has
+NEAR_TERMS = 12  # of a question, with which its nearest subjects are searched
 KIND = 6.0  # what a fact of the kind asked for adds to a sentence: about two rare words
 SENTENCES, CHARACTERS = 3, 320  # what one can listen to
 
@@ -149,7 +150,10 @@ class Answers:
 
     def near(self, said: UserUtterance, most: int) -> list[str]:
         """Return the subjects nearest to a question, and then any others."""
-        hits = self.index.search(said.digits, weights=questions.weights(said.terms, said.language))
+        hits: list[Hit] = []
+        if len(said.terms) <= NEAR_TERMS:  # a search for many unknown words takes long
+            weights = questions.weights(said.terms, said.language)
+            hits = self.index.search(said.digits, weights=weights)
         close = [hit.chunk.title for hit in hits if hit.titled and not hit.chunk.event]
         return list(dict.fromkeys([*close, *titles(self.index, most)]))[:most]
 
