@@ -13,7 +13,9 @@ from vivavoce_audiosocket import (
     AUDIO,
     DIGIT,
     ERROR,
+    FRAMES_AT_ONCE,
     HANG_UP,
+    HELD_BACK,
     LINE,
     RATE,
     AudioSocket,
@@ -167,6 +169,27 @@ def test_a_client_that_breaks_the_protocol_or_falls_silent_is_disconnected(
             await call.over.wait()
 
     run(story, tmp_path, silent_s=0.5)
+
+
+def test_short_frames_let_other_calls_have_their_turn(tmp_path: Path) -> None:
+    count, rate = 20_000, SAMPLE_RATE // RATE
+    most = [0]
+
+    async def story(bench: Bench) -> None:
+        peer = await Asterisk.call(bench.endpoint)
+        call = await bench.call()
+        sending = asyncio.create_task(peer.send(frame(AUDIO, bytes(2)) * count))
+        before = 0
+        async with asyncio.timeout(20):
+            while before < (count * 2 - len(HELD_BACK)) * rate:
+                await asyncio.sleep(0)  # one turn of the event loop
+                most.append(len(call.heard) - before)
+                before = len(call.heard)
+        await sending
+        await peer.vanish()
+
+    run(story, tmp_path)
+    assert max(most) <= FRAMES_AT_ONCE * 2 * rate * 2
 
 
 def test_more_clients_than_allowed_are_not_accepted(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ PACKET = RATE // 50 * 2  # bytes of 20 ms
 HELD_BACK = bytes(RATE // 1000 * 3 * 2)  # 3 ms: what a resampler keeps back at the beginning
 UNSENT = 4096  # bytes in the socket, 0.25 s: a slow client is seen early, and a hush is heard early
 MAX_DIGITS = 32
+FRAMES_AT_ONCE = 64  # then other calls have their turn: a frame may be as short as three bytes
 NORMAL, ABNORMAL = 1000, 1006  # close codes
 
 
@@ -87,7 +88,7 @@ class AudioConnection(asyncio.Protocol):
         self._client: MediaClient | None = None
         self._received = bytearray()
         self._digits = ""
-        self._setting_up = self._paused = self._hung_up = self._closing = False
+        self._setting_up = self._paused = self._turning = self._hung_up = self._closing = False
         self._heard_at = 0.0
         self.full = False
         self._from_line = Resampler(RATE, SAMPLE_RATE)
@@ -109,13 +110,23 @@ class AudioConnection(asyncio.Protocol):
         """Take the frames that are complete. A frame has at most 64 kB."""
         self._received += data
         self._heard_at = self._loop.time()
-        while len(self._received) >= 3 and not self._over and not self._setting_up:
-            kind, end = self._received[0], 3 + int.from_bytes(self._received[1:3])
-            if len(self._received) < end:
+        if not self._turning:
+            self._take_frames()
+
+    def _take_frames(self) -> None:
+        """Take some frames. The others wait until the event loop has done other work."""
+        self._turning = False
+        for _ in range(FRAMES_AT_ONCE):
+            end = 3 + int.from_bytes(self._received[1:3])
+            if self._over or self._setting_up or self._paused or len(self._received) < end:
                 break
-            payload = bytes(self._received[3:end])
+            kind, payload = self._received[0], bytes(self._received[3:end])
             del self._received[:end]
             self._take(kind, payload)
+        else:
+            self._turning = True
+            self._loop.call_soon(self._take_frames)
+        self._pace_reading()
 
     @property
     def _over(self) -> bool:
@@ -151,13 +162,15 @@ class AudioConnection(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Read nothing more: the recogniser is behind."""
         self._paused = True
-        self._transport.pause_reading()
+        self._pace_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Read on, after the frames that wait."""
         self._paused = False
         self._heard_at = self._loop.time()
-        self._transport.resume_reading()
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._take_frames)
 
     def close(self, code: int, reason: str) -> None:
         """Hang up. A client that does not read that soon is disconnected."""
@@ -172,6 +185,12 @@ class AudioConnection(asyncio.Protocol):
         """Disconnect at once."""
         self._closing = True
         self._transport.abort()
+
+    def _pace_reading(self) -> None:
+        """Read only what can be taken, so that little waits in memory."""
+        stop = self._setting_up or self._paused or self._turning
+        if not self._transport.is_closing():
+            (self._transport.pause_reading if stop else self._transport.resume_reading)()
 
     def _send(self, kind: int, payload: bytes) -> None:
         if not self._transport.is_closing():
@@ -201,8 +220,7 @@ class AudioConnection(asyncio.Protocol):
             self.abort()
             return
         self._timer.cancel()
-        self._setting_up = True
-        self._transport.pause_reading()  # what follows waits until the call is set up
+        self._setting_up = True  # what follows waits until the call is set up
         self._endpoint.services.spawn(self._call(self._endpoint.options.lines[line]))
 
     async def _call(self, query: dict[str, str]) -> None:
@@ -214,7 +232,6 @@ class AudioConnection(asyncio.Protocol):
                 self._setting_up = False
                 self.resume_reading()
                 self._check_silence()
-                self._loop.call_soon(self.data_received, b"")  # frames that came with the first
                 await call.run()
         except CallRefused:
             pass  # the server has logged it, and a telephone has no words for the reason
