@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -22,7 +24,10 @@ from . import logs
 from .common import command, warn
 from .terminal import err, escape_markup, out
 
+log = logging.getLogger(__name__)
+
 LEAVE_WITHIN_S = 8
+TASKS_END_WITHIN_S = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -92,6 +97,23 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
         data.address.unlink(missing_ok=True)
     if not uvicorn_server.started:
         raise typer.Exit(1)
+    await end_tasks()
+
+
+async def end_tasks() -> None:
+    """Cancel all other tasks. End the process at once if one of them ignores that.
+
+    Everything is stored and closed by now. The event loop would wait for such a task without end.
+    The task may belong to a tool or a transport of any package.
+    """
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    left = (await asyncio.wait(tasks, timeout=TASKS_END_WITHIN_S))[1] if tasks else ()
+    if left:
+        log.error("tasks_left_behind", extra={"tasks": len(left)})
+        logging.shutdown()
+        os._exit(0)
 
 
 def is_dual_stack(listening: socket.socket) -> bool:
