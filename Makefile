@@ -60,7 +60,8 @@ fmt: $(DONE)/dev
 bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
-LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+  --no-emit-package vivavoce
 
 lock:
 	$(LOCK) \
