@@ -11,7 +11,6 @@ import sqlite3
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -19,16 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
-import msgspec
 import pytest
-import uvicorn
 from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
 from vivavoce.config import load
-from vivavoce.testing import scripted_server
 
 from ..browser.page import chromium
+from ..support.model_server import model_server
 from ..support.served import TAKES_ALL, Served, serve
 
 ROOT = Path(__file__).parents[2]
@@ -374,44 +371,18 @@ SERVERS = re.findall(r"```toml\n(\[openai\].*?)```", MODELS, re.DOTALL)
 
 
 @pytest.mark.parametrize("chosen", SERVERS, ids=["Ollama", "vLLM", "LiteLLM"])
-def test_the_settings_for_model_servers_hold_a_conversation(
-    chosen: str, served_model: tuple[str, list[dict[str, object]]], tmp_path: Path
-) -> None:
-    address, requests = served_model
+def test_the_settings_for_model_servers_hold_a_conversation(chosen: str, tmp_path: Path) -> None:
     (assistant,) = re.findall(r"```toml\n(# data/assistants/porter.*?)```", MODELS, re.DOTALL)
     data = tmp_path / "data"
     (data / "assistants/porter").mkdir(parents=True)
     (data / "assistants/porter/assistant.toml").write_text(assistant)
-    (data / "vivavoce.toml").write_text(
-        re.sub(r'base_url = "[^"]+"', f'base_url = "{address}"', chosen)
-    )
-    load(data / "vivavoce.toml", {})
-    (model,) = re.findall(r'chat_model = "(.*)"', chosen)
-    with serve(data, **TAKES_ALL) as server:
-        said = server.cli("talk", "--text", "good evening", "--assistant", "porter")
+    (name,) = re.findall(r'chat_model = "(.*)"', chosen)
+    with model_server() as model:
+        there = re.sub(r'base_url = "[^"]+"', f'base_url = "{model.url}"', chosen)
+        (data / "vivavoce.toml").write_text(there)
+        with serve(data, **TAKES_ALL) as server:
+            said = server.cli("talk", "--text", "good evening", "--assistant", "porter")
         assert "You said: good evening" in said
-    assert requests[-1]["model"] == model
-    assert "porter of a small hotel" in json.dumps(requests[-1]["messages"])
-
-
-@pytest.fixture
-def served_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """Serve chat completions by the scripted server; keep what it was asked."""
-    requests: list[dict[str, object]] = []
-    read = scripted_server._question
-
-    def kept(chat: scripted_server._Chat) -> object:
-        requests.append(msgspec.to_builtins(chat))
-        return read(chat)
-
-    monkeypatch.setattr(scripted_server, "_question", kept)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(
-            scripted_server.create(), log_level="critical", ws="none", lifespan="off"
-        )
-        model = uvicorn.Server(config)
-        thread = threading.Thread(target=model.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1", requests
-        model.should_exit = True
-        thread.join()
+        request = model.asked("/chat/completions")[-1]
+    assert request["model"] == name
+    assert "porter of a small hotel" in json.dumps(request["messages"])

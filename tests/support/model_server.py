@@ -1,0 +1,67 @@
+"""The scripted server in a thread, as a program beside the server. It keeps what it was asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from vivavoce.testing import scripted_server
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+@dataclass
+class ModelServer:
+    url: str
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def asked(self, path: str) -> list[dict[str, Any]]:
+        return [body for where, body in self.requests if where.endswith(path)]
+
+
+class _Keeping:
+    """Keeps the JSON body of each request before the application reads it."""
+
+    def __init__(self, app: ASGIApp, kept: list[tuple[str, dict[str, Any]]]) -> None:
+        self._app = app
+        self._kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = b""
+
+        async def read() -> Message:
+            nonlocal body
+            message = await receive()
+            body += message.get("body", b"")
+            if message["type"] == "http.request" and not message.get("more_body") and body:
+                self._kept.append((scope["path"], json.loads(body)))
+                body = b""
+            return message
+
+        await self._app(scope, read, send)
+
+
+@contextmanager
+def model_server() -> Iterator[ModelServer]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        model = ModelServer(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
+        app: FastAPI = scripted_server.create()
+        keeping = _Keeping(app, model.requests)
+        config = uvicorn.Config(keeping, log_level="critical", ws="none", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield model
+        finally:
+            server.should_exit = True
+            thread.join()
