@@ -360,7 +360,8 @@ def test_a_back_end_answers_a_tool_over_a_sideband(tmp_path: Path) -> None:
             finally:
                 process.kill()
                 process.wait()
-                process.stdout.close()
+                if process.stdout is not None:
+                    process.stdout.close()
 
 
 # Models
