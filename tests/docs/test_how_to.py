@@ -22,7 +22,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
-from vivavoce.config import load
+from vivavoce.config import Settings, load
+from vivavoce.engines.tts.espeak import Espeak
 
 from ..browser.page import chromium
 from ..support.model_server import model_server
@@ -387,3 +388,25 @@ def test_the_settings_for_model_servers_hold_a_conversation(chosen: str, tmp_pat
         request = model.asked("/chat/completions")[-1]
     assert request["model"] == name
     assert "porter of a small hotel" in json.dumps(request["messages"])
+
+
+# Names
+
+
+def test_the_page_of_voices_lists_those_of_espeak() -> None:
+    page = (HOW_TO / "voices.md").read_text()
+    (cell,) = re.findall(r'^\| `tts = "espeak"` \| (.*) \|$', page, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", cell)) == set(Espeak.voices)
+
+
+def test_each_setting_that_the_pages_name_exists() -> None:
+    pages = "".join(path.read_text() for path in HOW_TO.glob("*.md"))
+    named = set(re.findall(r"`(calls|speech|server|net)\.(\w+)`", pages))
+    assert named
+    sections = Settings.model_fields
+    unknown = {
+        f"{section}.{key}"
+        for section, key in named
+        if key not in sections[section].annotation.model_fields  # type: ignore[union-attr]
+    }
+    assert unknown == set()
