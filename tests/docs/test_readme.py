@@ -41,7 +41,7 @@ def test_the_porter_is_a_complete_assistant(served: Served, tmp_path: Path) -> N
     (folder / "knowledge").mkdir(parents=True)
     (folder / "assistant.toml").write_text(found[1])
     (folder / "knowledge/hotel.md").write_text("## Breakfast\nBreakfast is served at seven.\n")
-    assert "porter has no mistakes" in served.cli("assistants", "check", str(folder))
+    assert "porter has no mistakes: en; " in served.cli("assistants", "check", str(folder))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -49,6 +49,13 @@ def test_every_link_has_a_target(page: Path) -> None:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_no_page_installs_another_package_into_the_locked_environment() -> None:
+    for page in PAGES:
+        installed = re.findall(r"\.venv/bin/pip install (.*)", page.read_text())
+        for arguments in installed:
+            assert not re.match(r'"?openai', arguments), page
 
 
 def test_every_make_target_in_the_text_exists() -> None:
