@@ -48,7 +48,7 @@ from .variables import RESERVED, AssistantSection, Value, Variable
 
 
 class Assistant(AssistantSection):
-    """Only `load` makes one. A change on disk becomes another assistant."""
+    """Only `load` makes one."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     titles: ByLanguage = Field({}, alias="title")

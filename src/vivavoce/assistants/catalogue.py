@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import AssistantError
 from .assistant import Assistant
-from .load import FILE, load, place
+from .load import FILE, load
 from .validation import KnownNames
 
 SHIPPED = Path(__file__).parent.parent / "examples"
@@ -16,36 +16,25 @@ SHIPPED = Path(__file__).parent.parent / "examples"
 class Catalogue:
     """The assistants in several folders. A later folder wins over an earlier one.
 
-    A broken assistant does not affect the others. If an earlier load was valid, the catalogue
-    keeps that version until the folder is valid again. A broken assistant never falls back on a
-    shipped one of the same name, because that is a different assistant.
+    It reads the folders once, and blocks on the disk meanwhile. A broken assistant does not affect
+    the others. It never falls back on a shipped one of the same name, because that is a different
+    assistant.
     """
 
     def __init__(self, folders: Sequence[Path], known: KnownNames) -> None:
         self._folders = tuple(folders)
-        self._known = known
         self._loaded: dict[str, Assistant] = {}
         self._broken: dict[str, AssistantError] = {}
-        self.reload()
+        for name, folder in sorted(self._places().items()):
+            try:
+                self._loaded[name] = load(folder, known)
+            except AssistantError as error:
+                self._broken[name] = error
 
     @property
     def broken(self) -> Mapping[str, AssistantError]:
-        """The assistants with mistakes at the last load, by the name of their folder."""
+        """The assistants with mistakes by the name of their folder."""
         return self._broken
-
-    def reload(self) -> None:
-        """Read all folders again. Blocks on the disk; running calls keep their assistant."""
-        loaded: dict[str, Assistant] = {}
-        broken: dict[str, AssistantError] = {}
-        for name, folder in sorted(self._places().items()):
-            try:
-                loaded[name] = load(folder, self._known)
-            except AssistantError as error:
-                broken[name] = error
-                before = self._loaded.get(name)
-                if before is not None and before.folder == place(folder):
-                    loaded[name] = before
-        self._loaded, self._broken = loaded, broken
 
     def get(self, name: str) -> Assistant | None:
         return self._loaded.get(name)

@@ -58,7 +58,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 
 def load(folder: Path, known: KnownNames) -> Assistant:
     """Load the assistant of a folder. Raises `AssistantError`, whatever is wrong with it."""
-    folder = place(folder)
+    folder = _real_folder(folder)
     try:
         return _load(folder, known)
     except AssistantError:
@@ -82,7 +82,7 @@ def _load(folder: Path, known: KnownNames) -> Assistant:
         raise AssistantError(sorted(found, key=_place)) from None
 
 
-def place(folder: Path) -> Path:
+def _real_folder(folder: Path) -> Path:
     """Return the folder's absolute path without `..`: its last part is its name, even of a link."""
     return Path(os.path.abspath(folder))
 

@@ -72,7 +72,7 @@ class AdapterResources:
     async def for_assistant(
         self, key: str, assistant: Assistant, make: Callable[[Assistant], Awaitable[T]]
     ) -> T:
-        """Return what was made for this assistant. Make it again after its folder was reloaded."""
+        """Return what belongs to this assistant. Make it for the first caller."""
         place = key, assistant.name
         async with self._locks[key]:
             held = self._of_assistants.get(place)
