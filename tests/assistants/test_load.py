@@ -158,8 +158,10 @@ def test_load_reports_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> N
         [[tools]]
         name = "first"
         [[tools]]
-        name = "second"
         kind = "clinet"
+        decimals = 2
+        [[tools]]
+        name = "second"
         parameters = { type = "object", properties = { place = { type = "text" } } }
 
         [upstream]
@@ -188,15 +190,15 @@ def test_load_reports_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> N
         "assistant.toml:21: turns.threshold: is not a key here",
         'assistant.toml:24: cascade.stt.en: there is no stt named "pocketspinx" '
         '(did you mean "pocketsphinx"?)',
-        'assistant.toml:31: tools.1.kind: must be one of client (did you mean "client"?)',
-        "assistant.toml:32: tools.1.parameters.properties.place.type: must be one of string, "
+        'assistant.toml:30: tools.1.kind: must be one of client (did you mean "client"?)',
+        "assistant.toml:34: tools.2.parameters.properties.place.type: must be one of string, "
         "number, integer, boolean, array, object, null",
-        "assistant.toml:35: upstream.base_url: must start with https://, http://, wss:// or ws:// "
+        "assistant.toml:37: upstream.base_url: must start with https://, http://, wss:// or ws:// "
         "and name a server",
-        'assistant.toml:40: knowledge.paths.1: "../secrets.md" must be a path inside the '
+        'assistant.toml:42: knowledge.paths.1: "../secrets.md" must be a path inside the '
         "assistant's folder",
-        "assistant.toml:44: limits.idle_minutes: must be a number",
-        'assistant.toml:45: limits.locked.1: "instruction" is not a field of the session '
+        "assistant.toml:46: limits.idle_minutes: must be a number",
+        'assistant.toml:47: limits.locked.1: "instruction" is not a field of the session '
         '(did you mean "instructions"?)',
         "prompts/default.md:3: instructions.default: unexpected '}'",
     ]

@@ -225,6 +225,41 @@ def test_empty_response_is_a_failure() -> None:
     assert asyncio.run(talk_with(story, "--text", "hi"))[0] == FAILED
 
 
+async def call_a_tool(socket: ServerConnection) -> None:
+    await socket.send('{"type":"session.created","session":{}}')
+    await socket.recv()
+    await socket.send('{"type":"session.updated","session":{}}')
+    await socket.recv()
+    await socket.send('{"type":"response.created","response":{"id":"one"}}')
+    call = '{"type":"function_call","name":"roll_dice","arguments":"{}"}'
+    done = f'{{"id":"one","status":"completed","output":[{call}]}}'
+    await socket.send(f'{{"type":"response.done","response":{done}}}')
+
+
+def test_answer_is_the_response_after_the_output_of_a_server_tool() -> None:
+    async def story(socket: ServerConnection) -> None:
+        await call_a_tool(socket)
+        await socket.send('{"type":"response.created","response":{"id":"two"}}')
+        text = '{"type":"response.output_text.delta","response_id":"two","delta":"A five."}'
+        await socket.send(text)
+        await socket.send('{"type":"response.done","response":{"id":"two","status":"completed"}}')
+        await socket.wait_closed()
+
+    status, told = asyncio.run(talk_with(story, "--text", "roll"))
+    assert (status, told["answer"], told["status"]) == (0, "A five.", "completed")
+    assert told["calls"] == [{"name": "roll_dice", "arguments": "{}"}]
+
+
+def test_turn_ends_when_no_output_of_a_tool_comes() -> None:
+    async def story(socket: ServerConnection) -> None:
+        await call_a_tool(socket)
+        await socket.wait_closed()
+
+    status, told = asyncio.run(talk_with(story, "--text", "roll", "--tool-wait", "0.1"))
+    assert (status, told["answer"], told["error"]) == (0, "", None)
+    assert [call["name"] for call in told["calls"]] == ["roll_dice"]
+
+
 def test_F4_recording_without_speech_is_named_at_its_end(
     monkeypatch: pytest.MonkeyPatch, served: Served, key: str, tmp_path: Path
 ) -> None:

@@ -215,16 +215,6 @@ class ToolDeclaration(AssistantSection):
     description: str = Field("", max_length=1024)
     parameters: JsonObject = parameters.NOTHING
 
-    @field_validator("kind")
-    @classmethod
-    def _is_known(cls, value: str, info: ValidationInfo) -> str:
-        known = ValidationContext.of(info).known
-        if reason := known.reasons.get(("tool", value)):
-            raise wrong(f'the kind "{value}" is not available: {reason}')
-        if value not in (kinds := known.tools):
-            raise wrong(f"must be one of {', '.join(sorted(kinds))}{did_you_mean(value, kinds)}")
-        return value
-
     @field_validator("parameters", mode="plain")
     @classmethod
     def _is_a_schema(cls, value: object, info: ValidationInfo) -> JsonObject:
@@ -238,8 +228,10 @@ class ToolDeclaration(AssistantSection):
 def _read_tool(
     value: object, declaration: ValidatorFunctionWrapHandler, info: ValidationInfo
 ) -> ToolDeclaration | ServerTool:
-    if isinstance(value, dict) and server_tools.is_server_kind(value, info):
-        return server_tools.read(value, info)
+    if isinstance(value, dict):
+        server_tools.check_kind(value, info)  # first: the other keys depend on it
+        if server_tools.is_server_kind(value, info):
+            return server_tools.read(value, info)
     declared: ToolDeclaration = declaration(value)
     return declared
 

@@ -32,6 +32,18 @@ def is_server_kind(value: object, info: ValidationInfo) -> bool:
     return kind != CLIENT and kind in ValidationContext.of(info).known.tools
 
 
+def check_kind(value: dict[str, object], info: ValidationInfo) -> None:
+    """Refuse a kind that this server does not have. Raises the error of `wrong`."""
+    kind, known = value.get("kind", CLIENT), ValidationContext.of(info).known
+    if not isinstance(kind, str):
+        raise wrong(FieldProblem("must be text", ("kind",)))
+    if reason := known.reasons.get(("tool", kind)):
+        raise wrong(FieldProblem(f'the kind "{kind}" is not available: {reason}', ("kind",)))
+    if kind not in known.tools:
+        hint = did_you_mean(kind, known.tools)
+        raise wrong(FieldProblem(f"must be one of {', '.join(sorted(known.tools))}{hint}", ("kind",)))
+
+
 def read(value: dict[str, object], info: ValidationInfo) -> ServerTool:
     """Validate a table by the model of its kind. Raises `wrong` with every problem."""
     kind = str(value["kind"])

@@ -70,14 +70,16 @@ def check(
             out.line(str(mistake))
     else:
         assistant = checked.assistant
-        tools = len(assistant.tools())
+        tools = len(assistant.tools()) + len(assistant.server_tools())
+        kinds = sorted({table.kind for table in assistant.server_tools()})
+        run_here = f" (server: {', '.join(kinds)})" if kinds else ""
         for warning in checked.warnings:
             warn(str(warning))
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.line(f"{assistant.name} has no mistakes: {', '.join(assistant.languages)}; "
                  f"{pluralise(checked.chunks, 'piece')} of knowledge, "
-                 f"{pluralise(tools, 'tool')}.")  # fmt: skip
+                 f"{pluralise(tools, 'tool')}{run_here}.")  # fmt: skip
     if mistakes:
         if not json:
             fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")

@@ -47,6 +47,12 @@ def talk(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Save the spoken answer as WAV")
     ] = None,
+    tool_wait: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=60.0, help="Seconds to wait for the output of a tool that the server runs"
+        ),
+    ] = 5.0,
     data_dir: DataDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +70,7 @@ def talk(
         model=assistant, assistant=assistant, language=language, client_tools=""
     )
     aloud = text is None or out_file is not None
-    server.visit(hold(turn, endpoint, pcm, text, aloud=aloud))
+    server.visit(hold(turn, endpoint, pcm, text, aloud=aloud, tool_wait_s=tool_wait))
     _report(turn, out_file, as_json, server.hint(turn.error))
 
 

@@ -31,7 +31,8 @@ from .terminal import err, escape_markup
 CHUNK_MS = 20
 HEARD_WITHIN_S = 3.0  # of the end of the audio: until then the server has detected speech
 NOBODY_SPOKE = "Nobody spoke in this recording: the server detected no speech."
-ANSWER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio
+ANSWER_TIMEOUT_S = 30.0  # for the whole turn, in addition to the length of the audio and tools
+TOOL_WAIT_S = 5.0  # for the output of a tool that the server runs
 _HEARD = frozenset(
     [
         "input_audio_buffer.speech_started",
@@ -43,22 +44,26 @@ _HEARD = frozenset(
 
 @dataclass
 class TalkClient:
-    """The events of one turn, and what they add up to. Times are seconds since the connection."""
+    """The events of one turn, and what they add up to. Times are seconds since the connection.
+
+    A turn has one response, and another one after the output of each tool that the server runs.
+    """
 
     quiet: bool = False
     events: list[tuple[float, str]] = field(default_factory=list)
     heard: str = ""  # the transcript of the user's audio
-    answer: str = ""  # the text or transcript of the response
+    answer: str = ""  # the text or transcript of its responses
     pcm: bytearray = field(default_factory=bytearray)
     error: dict[str, Any] | None = None
-    status: str | None = None  # of the response, when it is done
+    status: str | None = None  # of the last response; None while a response is being made
     closed: tuple[int, str] | None = None
     stopped_at: float | None = None
     first_audio_at: float | None = None
-    calls: list[dict[str, str]] = field(default_factory=list)  # tool calls of the response
+    calls: list[dict[str, str]] = field(default_factory=list)  # tool calls of all responses
     failure: str | None = None  # the response's own error message
     unheard: bool = False  # True if all audio was sent and no speech was detected in it
     asked: bool = False  # True when the turn has begun: earlier responses are greetings
+    called: bool = False  # True if the last response called a tool
     _types: set[str] = field(default_factory=set)  # types of all events
     _printed: set[str] = field(default_factory=set)  # types of the current run of deltas
     _greetings: set[str | None] = field(default_factory=set)  # ids of responses
@@ -111,34 +116,52 @@ class TalkClient:
                 self.pcm += pcm
             case ResponseDone(response=response):
                 self._finish(response)
+            case ResponseEvent():
+                self._start()
             case Error():
                 self.error = event["error"]
             case SpeechStopped():
                 self.stopped_at = at
 
+    def _start(self) -> None:
+        self.status = self.failure = None
+        self.called = False
+        if self.answer and not self.answer[-1].isspace():
+            self.answer += " "
+
     def _finish(self, response: Response) -> None:
         self.status = response.status or "without a status"
         details = response.status_details
         self.failure = details.error.message if details and details.error else None
-        self.calls = [
+        calls = [
             {"name": item.name or "", "arguments": item.arguments or ""}
             for item in response.output or ()
             if item.type == "function_call"
         ]
+        self.called = bool(calls)
+        self.calls += calls
 
 
 async def hold(
-    turn: TalkClient, server: ServerEndpoint, pcm: bytes, text: str | None, *, aloud: bool
+    turn: TalkClient,
+    server: ServerEndpoint,
+    pcm: bytes,
+    text: str | None,
+    *,
+    aloud: bool,
+    tool_wait_s: float = TOOL_WAIT_S,
 ) -> None:
     """Hold one turn: with `text`, or with the audio `pcm`. Raises `UnreachableError`.
 
-    `aloud`: ask for a spoken response, which takes as long as its audio.
+    `aloud`: ask for a spoken response, which takes as long as its audio. No event says who runs a
+    tool. So after a tool call, wait `tool_wait_s` for the response to its output.
     """
     async with connected(server, turn.receive) as client:
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S + duration_ms(pcm) / 1000):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S + tool_wait_s + duration_ms(pcm) / 1000):
                 with suppress(ConnectionClosedError):
                     await _hold(client, turn, pcm, text, aloud=aloud)
+                    await _wait_for_tools(client, turn, tool_wait_s)
         except TimeoutError:
             turn.error = turn.error or {"code": "timeout", "message": "No answer came in time."}
     turn.closed = client.closed
@@ -168,6 +191,17 @@ async def _hold(
             await client.until(lambda: turn.status is not None or turn.unheard)
         finally:
             speaking.cancel()
+
+
+async def _wait_for_tools(client: RealtimeClient, turn: TalkClient, wait_s: float) -> None:
+    """Wait for the responses to the outputs of tools that the server runs."""
+    while turn.status is not None and turn.called:
+        try:
+            async with asyncio.timeout(wait_s):
+                await client.until(lambda: turn.status is None)
+        except TimeoutError:
+            return  # the client of this session would have to run the tool
+        await client.until(lambda: turn.status is not None)
 
 
 def _session(*, spoken: bool, aloud: bool) -> dict[str, Any]:
