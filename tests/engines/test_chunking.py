@@ -46,6 +46,14 @@ def test_a_breath_is_drawn_after_a_comma_rather_than_anywhere() -> None:
     assert [*portions("x" * 25, 10)] == ["x" * 10, "x" * 10, "x" * 5]
 
 
+def test_portions_of_chinese_end_with_a_sentence() -> None:
+    sentence = "今天天气很好，我们去公园玩。"
+    cut = [*portions(sentence * 40)]
+    assert [piece[-1] for piece in cut] == ["。", "。"]
+    assert "".join(cut) == sentence * 40
+    assert [*portions("我们去，公园玩吧", 6)] == ["我们去，", "公园玩吧"]
+
+
 MARKS = st.lists(st.tuples(st.integers(-2, 60), st.integers(-50, 3000)))
 
 

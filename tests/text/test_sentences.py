@@ -46,6 +46,37 @@ def test_sentences_end_where_people_end_them(sentences: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "sentences",
+    [
+        ["今天天气很好。", "我们去公园玩。"],
+        ["真的吗？！", "好。", "走吧！"],
+        ["他说：“好。”", "然后他走了。"],
+        ["「おはよう。」", "彼女は笑った。"],
+        ["「はい。」と言った。", "『いいえ。』って。"],
+        ["会議は九時です。\n", "朝食は七時です。 ", "どうぞ。"],
+        ["Python 3.13 很快。", "It is fast. ", "好。"],
+    ],
+)
+def test_chinese_and_japanese_sentences_end_without_a_space(sentences: list[str]) -> None:
+    text = "".join(sentences)
+    assert cut(text) == sentences
+    assert cut(*text) == sentences
+
+
+def test_chinese_sentence_leaves_when_the_next_one_begins() -> None:
+    stream = Sentences("zh")
+    assert stream.push("今天天气很好。我们去公园玩。") == ["今天天气很好。"]
+    assert stream.push("再见") == ["我们去公园玩。"]
+    assert stream.finish() == ["再见"]
+
+
+def test_marks_of_chinese_in_a_row_take_no_time() -> None:
+    began = time.process_time()
+    assert "".join(cut("。" * 100_000 + "」" * 100_000, language="zh"))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
     ("language", "sentences"),
     [
         ("de", ["Am 3. Mai ist z. B. der 2. Stock zu. ", "Es kostet ca. a Euro, d. h. nichts."]),

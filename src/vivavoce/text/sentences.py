@@ -1,8 +1,11 @@
 """Cut text into sentences, as a whole or as it arrives.
 
 A full stop is not always an end: "Dr. Rossi", "ca. a", "No. 5", "am 3. Mai", "z. B.". The next
-letter decides: a small letter or a digit continues a sentence. After a single letter, and after an
+letter decides: a lower-case letter or a digit continues a sentence. After a single letter, and after an
 abbreviation that always has something behind it, no sentence ends.
+
+Chinese and Japanese have no space behind a full stop. There a sentence ends at 。！？ and the closing
+brackets behind it. It goes on if a comma follows, or a Japanese quotation: 「はい。」と.
 
 A stream seldom shows the next letter together with a full stop. It waits for that letter only after
 a word that may be an abbreviation, and all other sentences leave at once.
@@ -16,7 +19,7 @@ from functools import lru_cache
 from . import calendar
 
 LONGEST = 400  # characters of a spoken sentence, beyond which it is cut at a comma or a space
-TOKEN = 40  # characters; no abbreviation is longer
+TOKEN_LENGTH = 40  # characters; no abbreviation is longer
 LOOK_AHEAD = 24  # characters that decide whether a new sentence begins
 _OPENING = "([{\"'“‘«¿¡*_~"
 _SHORT = 2  # letters; a word of so few may be an abbreviation
@@ -24,13 +27,14 @@ _SHORT = 2  # letters; a word of so few may be an abbreviation
 # The pattern looks at marks in a row once, from the first, and gives none of them back. Otherwise
 # 100 kB of marks without a space took minutes.
 _STOP = re.compile(
-    r"""(?:(?P<mark>(?<![.!?…])[.!?…]++|[。！？])['"’”»)\]*_~]*+(?P<space>\s++))|(?P<line>\n++)"""
+    r"""(?P<mark>(?<![.!?…])[.!?…]++)['"’”»)\]*_~]*+(?P<space>\s++)"""
+    r"|(?<![。！？])[。！？]++[’”)\]*_~」』）]*+(?:\s++|(?=[^\s.!?…。！？，、])(?!(?<=[」』])[とっ]))"
+    r"|(?P<line>\n++)"
 )
-_LETTER = re.compile(r"\S")
+_NOT_BLANK = re.compile(r"\S")
 _TOKEN = re.compile(r"[\w.]+$")
 _NEXT = re.compile(rf"[{re.escape(_OPENING)}]*+(?P<item>\d{{1,3}}[.)](?:\s|$))?(?P<word>\w*)")
 _NUMBER = re.compile(r"\d{1,2}")
-_LETTERS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _VOWEL = re.compile(r"[aeiouyàáâäèéêëìíîïòóôöùúûü]")
 
 
@@ -77,7 +81,7 @@ class Sentences:
     def push(self, text: str) -> list[str]:
         """Add text; take every sentence it completes."""
         text = self._rest + text
-        pieces, start, first = [], 0, _first_letter(text, 0)
+        pieces, start, first = [], 0, _end_of_blank(text, 0)
         for stop in _STOP.finditer(text, self._judged):
             self._judged = stop.start()
             if first >= stop.end():
@@ -88,7 +92,7 @@ class Sentences:
             if ends:
                 pieces += self._shortened(text[start : stop.end()])
                 start = stop.end()
-                first = _first_letter(text, start)
+                first = _end_of_blank(text, start)
         *longest, self._rest = self._shortened(text[start:])
         self._judged = max(self._judged - (len(text) - len(self._rest)), 0)
         return pieces + longest
@@ -114,9 +118,9 @@ def sentences(text: str, language: str | None = None, longest: int = 10**6) -> t
     return tuple(each.strip() for each in (*stream.push(text), *stream.finish()) if each.strip())
 
 
-def _first_letter(text: str, start: int) -> int:
+def _end_of_blank(text: str, start: int) -> int:
     """Return where the blank at the beginning of a sentence ends."""
-    found = _LETTER.search(text, start)
+    found = _NOT_BLANK.search(text, start)
     return found.start() if found else len(text)
 
 
@@ -124,7 +128,7 @@ def _ends(text: str, start: int, stop: re.Match[str], language: str) -> bool | N
     """Return whether this mark ends the sentence from `start`. None: the next letter decides."""
     if stop["line"] or stop["mark"] != "." or "\n" in stop["space"]:
         return True
-    before = text[max(start, stop.start() - TOKEN) : stop.start()]
+    before = text[max(start, stop.start() - TOKEN_LENGTH) : stop.start()]
     token = match.group() if (match := _TOKEN.search(before.rstrip("\\"))) else ""
     word = token.casefold()
     if _always_goes_on(word, language):
@@ -187,7 +191,7 @@ def _follows_number(following: str, language: str, *, cut: bool) -> bool | None:
 def _breath(text: str, start: int, longest: int) -> int:
     """Return where a sentence that does not end may be cut."""
     window = text[start : start + longest]
-    for mark in (", ", "; ", ": ", " "):
+    for mark in (", ", "; ", ": ", "，", "；", "：", "、", " "):
         if (at := window.rfind(mark)) > longest // 2:
             return start + at + len(mark)
     return start + longest
