@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from vivavoce.engines.base import GenerateOutput, GenerationCut
+from vivavoce.engines.base import GenerateOutput, GenerateRequest, GenerationCut
 from vivavoce.knowledge.chunks import markdown
 from vivavoce.protocol.items import FunctionCall, Message, Part
 from vivavoce.protocol.server import Usage
@@ -269,6 +269,19 @@ def test_what_was_not_heard_is_not_guessed() -> None:
     talk.history.append(Message(role="user", content=(Part(type="input_audio", transcript=None),)))
     assert FAIR.reply(excerpt(talk.question())).text == PHRASES["en"].again
     assert "3 euros" in talk.say("how much does parking cost").text
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "Are you still there?"), ("it", "Sei ancora in linea?"), ("es", "¿Sigues ahí?")],
+)
+def test_a_silence_is_answered_by_the_question_whether_the_user_is_there(
+    language: str, text: str
+) -> None:
+    silence = Message(role="user", content=(Part(type="input_audio", transcript=""),))
+    said = Message(role="assistant", content=(Part(type="output_audio", transcript="Hello."),))
+    request = GenerateRequest(instructions="", history=(said, silence), language=language)
+    assert Responder(languages=("en", "it", "es")).reply(excerpt(request)).text == text
 
 
 def test_a_short_word_stays_in_the_language_of_the_call() -> None:

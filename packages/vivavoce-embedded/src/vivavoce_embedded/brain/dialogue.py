@@ -27,6 +27,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     before: tuple[DialogueTurn, ...]  # the messages until then, oldest first
     outputs: tuple[str, ...]  # of tools, since the last message
     unheard: bool = False  # the user said something last, but no word of it is known
+    silent: bool = False  # the user's last audio has an empty transcript: nobody spoke words
 
     @property
     def last_said(self) -> str:
@@ -61,7 +62,7 @@ def read(history: Sequence[Item]) -> Dialogue:
     """
     runs: list[_Run] = []  # the newest first
     outputs: list[str] = []
-    unheard = False
+    unheard = silent = False
     same = False  # may an earlier message belong to the run that was read last?
     for item in reversed(history):
         if isinstance(item, FunctionCall | FunctionOutput):
@@ -71,7 +72,9 @@ def read(history: Sequence[Item]) -> Dialogue:
         elif isinstance(item, Message) and item.role != "system":
             text = text_of(item)
             if not text:
-                unheard = unheard or (item.role == "user" and not runs)
+                if item.role == "user" and not runs:
+                    silent = silent or (not unheard and _is_silent(item))
+                    unheard = True
                 continue
             if not (same and runs[-1].role == item.role):
                 if len(runs) > TURNS:
@@ -84,8 +87,17 @@ def read(history: Sequence[Item]) -> Dialogue:
     if said and said[-1].role == "user" and not unheard:
         asked = said.pop().text
     return Dialogue(
-        asked=asked, before=tuple(said[-TURNS:]), outputs=tuple(reversed(outputs)), unheard=unheard
+        asked=asked,
+        before=tuple(said[-TURNS:]),
+        outputs=tuple(reversed(outputs)),
+        unheard=unheard,
+        silent=silent,
     )
+
+
+def _is_silent(message: Message) -> bool:
+    """Return True if its audio was transcribed, to no words: so the server makes a silence."""
+    return any(part.transcript == "" for part in islice(message.content, PARTS))
 
 
 def text_of(message: Message) -> str:

@@ -21,6 +21,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     ask: str
     half: str
     again: str
+    still_there: str
     dropped: str
     done: str
     failed: str
@@ -51,6 +52,7 @@ PHRASES = {
         ask="Please tell me {what}.",
         half="In the morning or in the evening?",
         again="Sorry, I didn't understand that.",
+        still_there="Are you still there?",
         dropped="All right, let's leave it.",
         done="Done.",
         failed="That did not work: {why}",
@@ -79,6 +81,7 @@ PHRASES = {
         ask="Mi serve un dato: {what}.",
         half="Di mattina o di sera?",
         again="Scusa, non ho capito.",
+        still_there="Sei ancora in linea?",
         dropped="Va bene, lasciamo stare.",
         done="Fatto.",
         failed="Non ha funzionato: {why}",
@@ -107,6 +110,7 @@ PHRASES = {
         ask="Me falta un dato: {what}.",
         half="¿De la mañana o de la noche?",
         again="Perdona, no lo he entendido.",
+        still_there="¿Sigues ahí?",
         dropped="De acuerdo, lo dejamos.",
         done="Hecho.",
         failed="No ha funcionado: {why}",

@@ -79,7 +79,8 @@ class Responder:
             return BrainReply(kind="result", language=language, text=text)
         if not talk.asked:
             words = PHRASES[language]
-            text = words.again if talk.unheard else words.hello
+            unheard = words.still_there if talk.silent else words.again
+            text = unheard if talk.unheard else words.hello
             return BrainReply(kind="small", language=language, text=text)
         asked = slot_filling.pending(talk, read.tools, self._languages, now.date(), budget)
         if asked is not None and not read.forced:
