@@ -73,6 +73,10 @@ def test_X11_the_end_of_a_terminal_ends_a_server_like_any_other_signal(
     with serve(tmp_path / "data") as server:
         assert server.stop(getattr(signal, name)) == 0
         assert not (server.data / "server.url").exists()
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+        stopping, stopped = (line for line in lines if line["event"].startswith("server_stop"))
+        assert (stopping["event"], stopping["signal"]) == ("server_stopping", name)
+        assert stopped["event"] == "server_stopped"
 
 
 def test_X11_a_start_forgets_the_address_of_a_killed_server(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def wait_for_the_end(s: Scenario, seconds: float) -> float | None:
 
 
 def test_a_call_in_which_nothing_happens_ends_and_says_why() -> None:
-    s = Scenario(idle_s=IDLE_S)
+    s = Scenario(inactivity_s=IDLE_S)
     s.wait(IDLE_S - 1)
     assert not s.session.closed
     s.wait(1)
@@ -40,14 +40,14 @@ def test_a_call_in_which_nothing_happens_ends_and_says_why() -> None:
 
 
 def test_P14_audio_without_speech_counts_as_activity() -> None:
-    s = Scenario(config(ServerVad()), idle_s=10)
+    s = Scenario(config(ServerVad()), inactivity_s=10)
     s.hear(silence_ms=25_000)
     assert not s.session.closed
     assert wait_for_the_end(s, 15) == pytest.approx(35, abs=1.1)
 
 
 def test_P14_an_open_microphone_does_not_keep_up_a_talk_into_the_silence() -> None:
-    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), idle_s=30)
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), inactivity_s=30)
     s.tell(client.ResponseCreate())
     s.tell(Finished(s.request.response_id))
     while not s.session.closed and s.now < 120:
@@ -69,7 +69,7 @@ def called(s: Scenario, *call_ids: str) -> None:
 
 
 def test_P14_a_call_does_not_end_while_a_function_call_is_out() -> None:
-    s = Scenario(idle_s=10)
+    s = Scenario(inactivity_s=10)
     called(s, "call_a", "call_b")
     s.wait(60)
     for call_id in ("call_a", "call_b"):
@@ -84,7 +84,7 @@ def test_P14_a_call_does_not_end_while_a_function_call_is_out() -> None:
 
 
 def test_P14_a_deleted_function_call_is_not_out() -> None:
-    s = Scenario(idle_s=10)
+    s = Scenario(inactivity_s=10)
     called(s, "call_a")
     (item,) = [i for i in s.session.conversation if isinstance(i, FunctionCall)]
     s.tell(client.ItemDelete(item_id=item.id))
@@ -94,7 +94,7 @@ def test_P14_a_deleted_function_call_is_not_out() -> None:
 
 @pytest.mark.parametrize("manual", [False, True])
 def test_speech_counts_as_activity(manual: bool) -> None:
-    s = Scenario(config(None) if manual else config(ServerVad(create_response=False)), idle_s=10)
+    s = Scenario(config(None) if manual else config(ServerVad(create_response=False)), inactivity_s=10)
     s.hear(silence_ms=8_000)
     s.hear(speech_ms=4_000)
     assert not s.session.closed
@@ -102,7 +102,7 @@ def test_speech_counts_as_activity(manual: bool) -> None:
 
 
 def test_events_of_a_client_count_as_activity() -> None:
-    s = Scenario(idle_s=10)
+    s = Scenario(inactivity_s=10)
     for _ in range(5):
         s.wait(9)
         s.tell(client.AudioClear())
@@ -112,7 +112,7 @@ def test_events_of_a_client_count_as_activity() -> None:
 
 
 def test_a_long_answer_is_not_cut_off_and_its_end_begins_the_silence() -> None:
-    s = Scenario(idle_s=10)
+    s = Scenario(inactivity_s=10)
     s.tell(client.ResponseCreate())
     response_id = s.request.response_id
     s.wait(60)  # a slow engine
@@ -126,7 +126,7 @@ def test_a_long_answer_is_not_cut_off_and_its_end_begins_the_silence() -> None:
 
 
 def test_an_assistant_that_asks_into_the_silence_does_not_keep_itself_company() -> None:
-    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), idle_s=60)
+    s = Scenario(config(ServerVad(idle_timeout_ms=5_000)), inactivity_s=60)
     s.tell(client.ResponseCreate())
     s.tell(Finished(s.request.response_id))
     asked = 0

@@ -233,7 +233,7 @@ def test_the_upstream_hears_how_the_client_left(code: int, told: int) -> None:
     story = RelayScenario()
     story.hear(BEGUN)
     story.tell(HungUp(code, "bye"))
-    assert story.log[-2:] == [CloseUpstream(told, "bye"), CloseCall(1000, "hung up")]
+    assert story.log[-2:] == [CloseUpstream(told, "bye"), CloseCall(1000, "hung_up")]
     assert [type(e) for e in story.recorded] == [server.ResponseDone]
     assert story.relay.closed
 
@@ -522,7 +522,7 @@ def test_P7_a_client_that_uses_the_relays_prefix_gets_its_own_errors() -> None:
 
 
 def test_an_inactive_relayed_call_ends() -> None:
-    story = RelayScenario(idle_s=300.0)
+    story = RelayScenario(inactivity_s=300.0)
     user = ITEM | {"id": "u", "role": "user"}
     story.relay.receive(FromUpstream(frame("conversation.item.added", item=user)), 100.0)
     story.relay.receive(FromUpstream(BEGUN), 110.0)
@@ -617,7 +617,7 @@ def idle(story: RelayScenario, now: float) -> bool:
 
 
 def test_P14_a_relayed_call_does_not_end_while_audio_arrives() -> None:
-    story = RelayScenario(idle_s=10.0)
+    story = RelayScenario(inactivity_s=10.0)
     for second in range(40):
         story.say(APPEND)
         assert not idle(story, float(second))
@@ -625,7 +625,7 @@ def test_P14_a_relayed_call_does_not_end_while_audio_arrives() -> None:
 
 
 def test_P14_a_relayed_call_does_not_end_while_a_function_call_is_out() -> None:
-    story = RelayScenario(idle_s=10.0)
+    story = RelayScenario(inactivity_s=10.0)
     call = {"id": "f", "type": "function_call", "status": "completed", "name": "look",
             "call_id": "c", "arguments": "{}"}  # fmt: skip
     output = {"id": "o", "type": "function_call_output", "call_id": "c", "output": "seen"}

@@ -70,7 +70,7 @@ def test_the_client_receives_nothing_of_the_new_handshake() -> None:
 
 
 def test_the_conversation_ledger_and_deadlines_of_the_call_stay() -> None:
-    story = RelayScenario(max_session_s=600.0, idle_s=300.0)
+    story = RelayScenario(max_session_s=600.0, inactivity_s=300.0)
     story.hear(*ANSWER)
     story.relay.receive(FromClient(NEWS), 100.0)
     spoken = story.relay.ledger["i"]

@@ -455,7 +455,7 @@ def test_audio_passes_untouched_in_both_directions() -> None:
 
 
 def test_a_call_with_a_running_tool_is_not_inactive() -> None:
-    story = scenario(idle_s=60.0)
+    story = scenario(inactivity_s=60.0)
     story.hear(*response(call_item(1)))
     assert story.relay.next_deadline() == 3600.0
     story.tell(ToolReturned("call_1", "42"))

@@ -295,18 +295,18 @@ def test_it_ends_when_its_time_is_over() -> None:
 
 
 def test_an_inactive_transcription_session_ends() -> None:
-    s = Scenario(dictation(ServerVad()), idle_s=10)
+    s = Scenario(dictation(ServerVad()), inactivity_s=10)
     s.hear(silence_ms=9_000)
     s.hear(speech_ms=300)
     s.wait(9)
     assert not s.session.closed
     s.wait(2)
     assert s.errors == [("session_idle", None)]
-    assert s.log[-1] == CloseCall(1000, "Your session ended after 0.166667 minutes without a word.")
+    assert s.log[-1] == CloseCall(1000, "Your session ended after 0.166667 minutes without activity.")
 
 
 def test_it_does_not_leave_while_words_are_still_to_come() -> None:
-    s = Scenario(dictation(), idle_s=10)
+    s = Scenario(dictation(), inactivity_s=10)
     s.hear(speech_ms=300, silence_ms=600)
     s.wait(60)
     assert not s.session.closed
@@ -342,7 +342,7 @@ steps = st.lists(st.sampled_from([*COMMANDS, *HAPPENINGS]), max_size=60)
 
 
 def play(script: list[str]) -> Scenario:
-    s = Scenario(dictation(), official=False, language="en", idle_s=120)
+    s = Scenario(dictation(), official=False, language="en", inactivity_s=120)
     for step in script:
         match step:
             case "speak":

@@ -397,7 +397,7 @@ def test_a_controller_that_leaves_does_not_end_the_call_and_the_calls_end_is_its
     assert left.closed is None
     assert call.wire.first(server.ItemDone)[0] == 3.0
     stays = controlled(Call([], hang_up_at=4.0))
-    assert stays.closed == (4.0, 1000, "hung up")
+    assert stays.closed == (4.0, 1000, "hung_up")
 
 
 def test_a_controller_brings_no_sound() -> None:
@@ -571,7 +571,7 @@ def test_a_bug_in_what_reads_a_client_is_raised_by_its_own_call() -> None:
     assert call.wire.closed[1:] == (3000, "invalid_request_error.key_revoked")
     assert call.sideband is not None
     assert call.sideband.closed is not None
-    assert call.sideband.closed[1:] == (1000, "hung up")
+    assert call.sideband.closed[1:] == (1000, "hung_up")
 
 
 # More than a recogniser can take

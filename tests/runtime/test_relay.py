@@ -466,7 +466,7 @@ def test_a_controller_of_a_relayed_call_is_closed_when_the_call_ends() -> None:
         call.at(1.0)(call.controlled_by, control)
 
     call = Call(hang_up_at=3.0).live(plot)
-    assert control.closed == (3.0, 1000, "hung up")
+    assert control.closed == (3.0, 1000, "hung_up")
     assert call.ending == "client_closed_1000"
 
 

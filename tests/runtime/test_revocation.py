@@ -186,7 +186,7 @@ def test_the_control_connection_of_another_key_reads_that_its_call_is_over(tmp_p
         at.registry.revoke(["key_1"])
         await asyncio.sleep(POLITE_S + 0.1)
         closes = [w.closed and w.closed[1:] for w in (wire, one, same, slow)]
-        over = (1000, "hung up")
+        over = (1000, "hung_up")
         assert closes == [reason("key_revoked"), over, reason("key_revoked"), over]
         assert not one.all(server.Error)
         assert at.registry.in_use.ids == ("key_2",)  # until the network has let go of them

@@ -36,7 +36,7 @@ key = {{ env = "PROVIDER_KEY" }}
 ENGINES = ["echo", "gate"]
 AT_ONCE_S = 1.0  # what is revoked by the server itself
 WITHIN_S = 2.0  # by another process: a second, and a slow machine
-OVER = (1000, "hung up")
+OVER = (1000, "hung_up")
 
 
 def reason(code: str) -> tuple[int, str]:

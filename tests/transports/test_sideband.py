@@ -76,7 +76,7 @@ def test_several_may_control_one_call_and_the_calls_end_closes_them(
                 assert (await hear(two))["type"] == "input_audio_buffer.cleared"
                 assert (await hear(person))["type"] == "input_audio_buffer.cleared"
                 await person.close()
-                assert await end_of(two) == (1000, "hung up")
+                assert await end_of(two) == (1000, "hung_up")
 
     asyncio.run(main())
 

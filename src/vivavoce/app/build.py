@@ -175,7 +175,7 @@ class CallBuilder:
             locked=spec.locked,
             max_session_s=spec.limits.max_session_s,
             server_tools=spec.server_tools,
-            idle_s=spec.limits.idle_s,
+            inactivity_s=spec.limits.inactivity_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",
             voices=self._parts.voices(spec.assistant, spec.language),

@@ -48,12 +48,13 @@ class UvicornServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in _signals()}
         for number in before:
-            signal.signal(number, lambda n, frame: loop.call_soon_threadsafe(self._leave))
+            signal.signal(number, lambda n, frame: loop.call_soon_threadsafe(self._leave, n))
         yield
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def _leave(self) -> None:
+    def _leave(self, number: int) -> None:
+        log.info("server_stopping", extra={"signal": signal.Signals(number).name})
         self.force_exit = self.should_exit  # the second signal
         self.should_exit = True
 
@@ -97,6 +98,7 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
         data.address.unlink(missing_ok=True)
     if not uvicorn_server.started:
         raise typer.Exit(1)
+    log.info("server_stopped")
     await end_tasks()
 
 

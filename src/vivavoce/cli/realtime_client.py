@@ -21,10 +21,10 @@ from ..net.dial import dial
 from ..net.websocket import Socket
 from ..protocol import codec
 from ..protocol.client import ClientEvent
+from ..protocol.close_codes import CloseCode
 from .server_events import UnreadableEventError
 
 CLOSE_TIMEOUT_S = 6.0
-INVALID_DATA = 1007
 
 Receive = Callable[[dict[str, Any], float], None]
 """Called with each event of the server, and the seconds since the connection was opened.
@@ -95,7 +95,7 @@ class RealtimeClient:
             self._receive(_object(data), time.monotonic() - self._opened_at)
         except UnreadableEventError as error:
             self.unreadable = str(error)
-            self._socket.close(INVALID_DATA, self.unreadable)
+            self._socket.close(CloseCode.INVALID_DATA, self.unreadable)
         self._changed.set()
 
     def writable(self) -> None:

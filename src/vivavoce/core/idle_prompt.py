@@ -4,6 +4,8 @@ The timer starts when the reply has been played, not when it was made. Without r
 the machine assumes that playing takes as long as the audio is. Nothing is due while the user
 speaks, a reply is being made, or a tool call has no output yet. A timeout that a client sets during
 a silence counts from when it was set.
+
+The brain chooses the words. The embedded brain has them in its `brain/phrases.py`.
 """
 
 from __future__ import annotations

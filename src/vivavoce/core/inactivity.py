@@ -48,7 +48,7 @@ class InactivityTimeout:
     @property
     def message(self) -> str:
         """The message of the error and the close frame when the limit is reached."""
-        return f"Your session ended after {(self._limit_s or 0) / 60:g} minutes without a word."
+        return f"Your session ended after {(self._limit_s or 0) / 60:g} minutes without activity."
 
     def due(self) -> float:
         return NEVER if self._limit_s is None else self._alive_at + self._limit_s

@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import InvalidRequest
 from ..protocol import client, server
-from ..protocol.close_codes import CloseCode
+from ..protocol.close_codes import HUNG_UP, CloseCode
 from ..protocol.config import JsonObject, TranscriptionConfig
 from ..protocol.items import Item
 from . import effects as do
@@ -79,7 +79,7 @@ class TranscriptionSession:
         self._quota = parts.quota
         self._input_audio = InputAudioBuffer(parts, call, config.audio.input, config.include)
         self._editing = ItemEditor(parts, self._input_audio)
-        self._inactivity = InactivityTimeout(call.idle_s, now)
+        self._inactivity = InactivityTimeout(call.inactivity_s, now)
         self._effects.send(server.SessionCreated(session=self.config))
 
     @property
@@ -128,7 +128,7 @@ class TranscriptionSession:
             case InvalidFrame(error=error):
                 raise error
             case HungUp():
-                self._close(CloseCode.NORMAL, "hung up")
+                self._close(CloseCode.NORMAL, HUNG_UP)
             case client.PlayoutClear() | Played():
                 pass  # nothing is played
             case (
@@ -157,17 +157,17 @@ class TranscriptionSession:
 
     def next_deadline(self) -> float | None:
         """Return when to call `on_deadline`, or None if nothing is due."""
-        return None if self.closed else min(self._lifetime.due, self._idle_at)
+        return None if self.closed else min(self._lifetime.due, self._inactive_at)
 
     def on_deadline(self, now: float) -> None:
         """Perform everything that is due at this time."""
         if now >= self._lifetime.due:
             self._end("session_expired", self._lifetime.message, CloseCode.GOING_AWAY)
-        elif now >= self._idle_at:
+        elif now >= self._inactive_at:
             self._end("session_idle", self._inactivity.message, CloseCode.NORMAL)
 
     @property
-    def _idle_at(self) -> float:
+    def _inactive_at(self) -> float:
         """Return when the session ends for inactivity. Never while a transcript is expected."""
         return NEVER if self._input_audio.transcripts else self._inactivity.due()
 

@@ -147,7 +147,7 @@ class Socket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # belong to extensions, and there are none
-            self.close(WSCloseCode.PROTOCOL_ERROR.value, "reserved bit")
+            self.close(CloseCode.PROTOCOL_ERROR, "reserved bit")
         elif kind is _TEXT and frame.fin and self._direct:
             if frame.last_in_buffer:
                 self._messages = self._empty = 0
@@ -217,7 +217,7 @@ class Socket(WSListener):
 
     def _take(self, kind: WSMsgType, fin: bool, data: Frame) -> None:
         if (kind is _CONTINUATION) is (self._parts is None):
-            self.close(WSCloseCode.PROTOCOL_ERROR.value, "fragment out of place")
+            self.close(CloseCode.PROTOCOL_ERROR, "fragment out of place")
             return
         if fin and self._parts is None:
             assert self.receiver is not None
@@ -331,7 +331,7 @@ class Socket(WSListener):
         self._tell_lost()  # the CLOSE frame may never reach a peer that does not read
 
     def _closed_by_peer(self, transport: WSTransport) -> None:
-        code = WSCloseCode.OK.value if self._code == CloseCode.NO_STATUS else self._code
+        code = CloseCode.NORMAL if self._code == CloseCode.NO_STATUS else self._code
         transport.send_close(cast("WSCloseCode", code))
         self._leave(transport)
         transport.disconnect()
@@ -360,7 +360,7 @@ def _goodbye(frame: WSFrame) -> tuple[int, str]:
     code = frame.get_close_code()  # a plain int where picows has no name for it
     number = int(code.value if isinstance(code, WSCloseCode) else code) or CloseCode.NO_STATUS
     if number == CloseCode.ABNORMAL or number > LARGEST_CODE:
-        return WSCloseCode.PROTOCOL_ERROR.value, "invalid close code"
+        return CloseCode.PROTOCOL_ERROR, "invalid close code"
     return number, (frame.get_close_message() or b"").decode("utf-8", "replace")
 
 

@@ -23,9 +23,11 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000, "the call ended as intended"
     GOING_AWAY = 1001, "the peer is leaving"
+    PROTOCOL_ERROR = 1002, "a frame that WebSocket does not allow"
     RESERVED = 1004, "reserved, never sent"
     NO_STATUS = 1005, "the close frame had no code"
     ABNORMAL = 1006, "the connection was lost without a close frame"
+    INVALID_DATA = 1007, "a message that cannot be read"
     MESSAGE_TOO_BIG = 1009, "a message exceeds the size limit"
     INTERNAL_ERROR = 1011, "the server failed"
     SERVICE_RESTART = 1012, "the server restarts; connect again"
@@ -35,6 +37,9 @@ class CloseCode(IntEnum):
     UNAUTHORIZED = 3000, "the credential is missing, invalid or not allowed"
     DO_NOT_RETRY = 4000, "the call is refused or taken over; do not connect again"
 
+
+HUNG_UP = "hung_up"
+"""The close reason of a call that its client, an operator or a transport ended."""
 
 REFUSALS = frozenset({CloseCode.UNAUTHORIZED, CloseCode.DO_NOT_RETRY})
 """Codes of a connection that was refused for a reason that a new attempt does not change."""

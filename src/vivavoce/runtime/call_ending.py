@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from ..access.auth_failure import AuthFailure
-from ..protocol.close_codes import CloseCode
+from ..protocol.close_codes import HUNG_UP, CloseCode
 from . import refusals
 from .client_port import ClientPort
 from .outgoing_event import OutgoingEvent
-
-HUNG_UP = "hung up"  # the close reason that a sideband reads at the end of its call
 
 
 class CallEnding:

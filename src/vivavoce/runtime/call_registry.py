@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ..access.auth_failure import AuthFailure, withdrawn
 from ..failures import log_failure
-from ..protocol.close_codes import CloseCode
+from ..protocol.close_codes import HUNG_UP, CloseCode
 from .call_ending import close_reason
 from .client import Client
 from .credentials_in_use import CredentialsInUse
@@ -159,7 +159,7 @@ class InProcessCallRegistry:
 
     async def hang_up(self, call: LiveCall) -> None:
         """End a call. Return when it is over, or after `GONE_WITHIN_S`."""
-        await self._end([call], CloseCode.NORMAL, "hung_up")
+        await self._end([call], CloseCode.NORMAL, HUNG_UP)
 
     @property
     def conversation_ids(self) -> frozenset[str]:

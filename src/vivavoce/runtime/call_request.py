@@ -62,7 +62,7 @@ class CallLimits:
     """The limits of one call: its length, the user's silence, and the context of the brain."""
 
     max_session_s: float
-    idle_s: float
+    inactivity_s: float
     context_tokens: int
 
 
@@ -320,7 +320,7 @@ class CallResolver:
         limits = assistant.limits
         return CallLimits(
             max_session_s=min(limits.call_minutes, self._max_minutes) * 60,
-            idle_s=limits.idle_minutes * 60,
+            inactivity_s=limits.idle_minutes * 60,
             context_tokens=limits.context_tokens,
         )
 

@@ -22,7 +22,7 @@ from ..errors import ConversationDeletedError, StoreError
 from ..net.websocket import SLOW_PEER_TIMEOUT_S
 from ..protocol import error_body, server
 from ..protocol.client import ClientEvent
-from ..protocol.close_codes import CloseCode
+from ..protocol.close_codes import HUNG_UP, CloseCode
 from . import call_ending
 from .attached_clients import AttachedClients, Port
 from .call_ending import CallEnding
@@ -251,7 +251,7 @@ class CallDriver(Generic[In, Eff]):
         for an upstream, the call ends like any other.
         """
         self._ending.revoke(why)
-        self.hang_up(CloseCode.NORMAL, call_ending.HUNG_UP)
+        self.hang_up(CloseCode.NORMAL, HUNG_UP)
 
     def dismiss(self, client: ClientPort, why: AuthFailure, *, at_once: bool = False) -> None:
         """End one sideband, whose credential was revoked. The call goes on.

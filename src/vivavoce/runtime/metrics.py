@@ -1,8 +1,8 @@
 """Exports metrics to Prometheus.
 
 Every call has a `CallMetrics`, which observes its events, its written audio and the stages of its
-engine. Parts that all calls share report to `Metrics`. The values of labels come from fixed sets:
-never an id, a name or words of a conversation. Names: docs/reference/metrics.md.
+engine. Parts that all calls share report to `Metrics`. A label has at most 30 values, and later
+ones are counted as `other`. It is never an id, a name or words of a conversation. Names: docs/reference/metrics.md.
 """
 
 from __future__ import annotations

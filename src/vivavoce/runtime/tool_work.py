@@ -94,7 +94,7 @@ class ToolWork:
 
     async def _run(self, request: ToolRequest) -> ToolResult:
         async def report(text: str) -> None:
-            self._progress(ToolProgress(request.call_id, text))
+            self._progress(ToolProgress(request.tool_call_id, text))
 
         return await self._runners.call(request, replace(self._context, report=report))
 

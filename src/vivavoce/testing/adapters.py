@@ -26,7 +26,7 @@ async def made(
 ) -> AsyncIterator[A]:
     """Make an adapter by its spec. Close its shared resources at the end.
 
-    `table`: the keys of a `[[tools]]` table, for a spec with a `table_model`.
+    `table`: an instance of the spec's `table_model`, for a kind of `[[tools]]`.
     """
     chosen = settings or Settings()
     with TemporaryDirectory() as cache:

@@ -15,7 +15,7 @@ from ..core.effects import ClientId, DriverEffect, EngineEffect
 from ..core.inputs import AudioReceived, DriverInput, HungUp, Played, SessionInput
 from ..engines.transport_spec import Endpoint, TransportSpec
 from ..protocol import server
-from ..protocol.close_codes import CloseCode
+from ..protocol.close_codes import HUNG_UP, CloseCode
 from ..runtime.call_registry import InProcessCallRegistry
 from ..runtime.call_request import CallRequest
 from ..runtime.client_port import ClientPort, Reader
@@ -147,7 +147,7 @@ class EndpointCall:
         self.driver.feed(_Perform([do.Hush(item_id)]))
 
     def hang_up(self) -> None:
-        self.driver.hang_up(CloseCode.NORMAL, "hung_up")
+        self.driver.hang_up(CloseCode.NORMAL, HUNG_UP)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ..protocol.items import McpListedTool
 class ToolRequest:
     """A tool call that is to be run. `arguments`: a JSON object as text."""
 
-    call_id: str
+    tool_call_id: str
     name: str
     arguments: str
 

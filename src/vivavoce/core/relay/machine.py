@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import InvalidRequest
 from ...protocol import client, codec, error_body, server
-from ...protocol.close_codes import CloseCode, is_lost, is_retryable, sendable
+from ...protocol.close_codes import HUNG_UP, CloseCode, is_lost, is_retryable, sendable
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ...protocol.peek import peek_type
 from .. import effects as do
@@ -83,7 +83,7 @@ class Relay:
         self._session = session
         self._new_id = new_id
         self._conversation_id = call.conversation_id
-        self._inactivity = InactivityTimeout(call.idle_s, now)
+        self._inactivity = InactivityTimeout(call.inactivity_s, now)
         self._now = now
         self._greeting = call.greeting
         self._locked = call.locked
@@ -148,7 +148,7 @@ class Relay:
                 self._record_responses("cancelled", details)
                 code = sendable(code, CloseCode.GOING_AWAY)
                 self._effects.request(do.CloseUpstream(code, reason))
-                self._close(CloseCode.NORMAL, "hung up")
+                self._close(CloseCode.NORMAL, HUNG_UP)
             case Played():
                 pass  # the upstream learns it from the client's own `conversation.item.truncate`
             case _:
@@ -196,10 +196,10 @@ class Relay:
         """Return when to call `on_deadline`, or None if nothing is due."""
         if self.closed:
             return None
-        return min(self._upstream.deadline, self._idle_at, self._expires_at)
+        return min(self._upstream.deadline, self._inactive_at, self._expires_at)
 
     @property
-    def _idle_at(self) -> float:
+    def _inactive_at(self) -> float:
         if not self.flowing or self._upstream.running or self._calls_out or self._tools.pending:
             return NEVER
         return self._inactivity.due()
@@ -215,10 +215,10 @@ class Relay:
             else:
                 reason = f"the provider did not confirm the session within {OPENING_TIMEOUT_S:g} s"
                 self._give_up(retryable=True, reason=reason)
-        elif now >= self._idle_at and self._client_acts:
+        elif now >= self._inactive_at and self._client_acts:
             self._client_acts = False  # their time is not known, so the count starts again
             self._inactivity.user_did(now)
-        elif now >= self._idle_at:
+        elif now >= self._inactive_at:
             message = self._inactivity.message
             self._reject(InvalidRequest("session_idle", message))
             self._close(CloseCode.NORMAL, message)

@@ -164,8 +164,8 @@ class RelayTools:
 
     def take_output(self, event: ToolReturned) -> None:
         """Take an output. A call that is not pending is ignored."""
-        if self._pending.end(event.call_id):
-            self._outputs[event.call_id] = event.output
+        if self._pending.end(event.tool_call_id):
+            self._outputs[event.tool_call_id] = event.output
 
     # To the tools and the upstream
 

@@ -49,9 +49,9 @@ def says_every_character_once(case: Case) -> None:
 
 def is_as_fast_as_a_person_and_audible(case: Case) -> None:
     speech = _say(case, SENTENCE)
-    assert 2000 < _duration_ms(speech) < 7000
+    assert 2000 < _duration_ms(speech) < 7000, "the test sentence must last 2 to 7 s"
     samples = np.frombuffer(b"".join(chunk.pcm for chunk in speech), "<i2")
-    assert np.abs(samples.astype(int)).max() > 1000
+    assert np.abs(samples.astype(int)).max() > 1000, "no sample is above 1000: it is inaudible"
 
 
 def places_words_within_their_chunk_and_over_the_audio(case: Case) -> None:
