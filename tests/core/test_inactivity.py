@@ -94,7 +94,9 @@ def test_P14_a_deleted_function_call_is_not_out() -> None:
 
 @pytest.mark.parametrize("manual", [False, True])
 def test_speech_counts_as_activity(manual: bool) -> None:
-    s = Scenario(config(None) if manual else config(ServerVad(create_response=False)), inactivity_s=10)
+    s = Scenario(
+        config(None) if manual else config(ServerVad(create_response=False)), inactivity_s=10
+    )
     s.hear(silence_ms=8_000)
     s.hear(speech_ms=4_000)
     assert not s.session.closed

@@ -302,7 +302,9 @@ def test_an_inactive_transcription_session_ends() -> None:
     assert not s.session.closed
     s.wait(2)
     assert s.errors == [("session_idle", None)]
-    assert s.log[-1] == CloseCall(1000, "Your session ended after 0.166667 minutes without activity.")
+    assert s.log[-1] == CloseCall(
+        1000, "Your session ended after 0.166667 minutes without activity."
+    )
 
 
 def test_it_does_not_leave_while_words_are_still_to_come() -> None:

@@ -805,7 +805,9 @@ def test_the_spec_carries_transport_dialect_tools_and_limits(tmp_path: Path) -> 
         (spec,) = at.built
         assert (spec.transport, spec.dialect, spec.audio) == ("telephone", "ga", "media")
         assert spec.tools == spec.assistant.tools()
-        assert spec.limits == CallLimits(max_session_s=3600, inactivity_s=300, context_tokens=28_672)
+        assert spec.limits == CallLimits(
+            max_session_s=3600, inactivity_s=300, context_tokens=28_672
+        )
         assert spec.locked == ("instructions", "tools", "audio.output.voice")
         assert wire.client is not None
         wire.client.lost(1000, "")

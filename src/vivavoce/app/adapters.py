@@ -46,7 +46,7 @@ def known(registry: Registry | None = None) -> KnownNames:
         brain=adapters.names("brain"),
         tts=adapters.names("tts"),
         voices=adapters.voices(),
-        tools=adapters.names("tool") | {"client"},
+        tool_kinds=adapters.names("tool") | {"client"},
         tool_models=adapters.tool_models(),
         reasons=adapters.reasons(),
     )
@@ -151,7 +151,7 @@ class Adapters:
             async with asyncio.timeout(TOOLS_MADE_WITHIN_S):
                 for tool in assistant.server_tools():
                     spec = self._spec("tool", tool.kind)
-                    runners.append(await self._make(spec, assistant, table=tool.options))
+                    runners.append(await self._make(spec, assistant, table=tool.table))
         reserved = frozenset(spec.name for spec in assistant.tools())
         return ToolRunners(runners, reserved=reserved)
 

@@ -42,7 +42,7 @@ from .sections import (
     VariableName,
     VoiceSection,
 )
-from .server_tools import ServerTool
+from .server_tools import ServerToolTable
 from .validation import FieldProblem, ValidationContext, wrong
 from .variables import RESERVED, AssistantSection, Value, Variable
 
@@ -153,9 +153,9 @@ class Assistant(AssistantSection):
         """Return the tools that the client runs."""
         return tuple(tool.spec for tool in self.declared if isinstance(tool, ToolDeclaration))
 
-    def server_tools(self) -> tuple[ServerTool, ...]:
+    def server_tools(self) -> tuple[ServerToolTable, ...]:
         """Return the tables whose tools the server runs."""
-        return tuple(tool for tool in self.declared if isinstance(tool, ServerTool))
+        return tuple(tool for tool in self.declared if isinstance(tool, ServerToolTable))
 
     def adapter(self, kind: Literal["stt", "brain", "tts"], language: str | None = None) -> str:
         """Return the name of the adapter that serves a language in the cascade."""
@@ -230,7 +230,7 @@ class Assistant(AssistantSection):
             for kind in ("stt", "brain", "tts")
             if kind not in value.model_fields_set
             for name in getattr(value, kind).values()
-            if (message := known.missing(kind, name)) is not None
+            if (message := known.problem_with(kind, name)) is not None
         ]
         if flaws:
             raise wrong(*flaws)
@@ -256,7 +256,7 @@ class Assistant(AssistantSection):
         problems = [
             problem
             for prompt in value.table.values()
-            for problem in prompt.undeclared(context.says)
+            for problem in prompt.undeclared(context.prompt_names)
         ]
         if not problems and {"name", "titles", "languages", "roles", "variables"} <= made.keys():
             defaults = {name: each.fallback for name, each in made["variables"].items()}

@@ -30,7 +30,7 @@ from ..toml import did_you_mean
 from ..web_address import InvalidAddressError
 from . import knowledge_files, parameters, server_tools
 from .languages import EVERY, ByLanguage
-from .server_tools import ServerTool
+from .server_tools import ServerToolTable
 from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 from .variables import AssistantSection
 
@@ -78,7 +78,7 @@ def _known_adapter(table: dict[str, str], info: ValidationInfo) -> dict[str, str
     problems = [
         FieldProblem(message, (key,))
         for key, name in table.items()
-        if (message := known.missing(kind, name)) is not None
+        if (message := known.problem_with(kind, name)) is not None
     ]
     if problems:
         raise wrong(*problems)
@@ -227,7 +227,7 @@ class ToolDeclaration(AssistantSection):
 
 def _read_tool(
     value: object, declaration: ValidatorFunctionWrapHandler, info: ValidationInfo
-) -> ToolDeclaration | ServerTool:
+) -> ToolDeclaration | ServerToolTable:
     if isinstance(value, dict):
         server_tools.check_kind(value, info)  # first: the other keys depend on it
         if server_tools.is_server_kind(value, info):
@@ -245,7 +245,7 @@ class _ByKind:
         return core_schema.with_info_wrap_validator_function(_read_tool, declaration)
 
 
-ToolTable = Annotated[ToolDeclaration | ServerTool, _ByKind]
+ToolTable = Annotated[ToolDeclaration | ServerToolTable, _ByKind]
 
 PATHS = ("knowledge/**/*.md", "knowledge/**/*.csv")
 

@@ -19,17 +19,17 @@ class _NoKeys(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTool:
-    """One table of a kind that the server runs. `options`: its keys, as the kind's model."""
+class ServerToolTable:
+    """One table of a kind that the server runs. `table`: its keys, as the kind's model."""
 
     kind: str
-    options: Any
+    table: Any
 
 
 def is_server_kind(value: object, info: ValidationInfo) -> bool:
     """Return True if this table names a kind that the server runs."""
     kind = value.get("kind") if isinstance(value, dict) else None
-    return kind != CLIENT and kind in ValidationContext.of(info).known.tools
+    return kind != CLIENT and kind in ValidationContext.of(info).known.tool_kinds
 
 
 def check_kind(value: dict[str, object], info: ValidationInfo) -> None:
@@ -39,26 +39,28 @@ def check_kind(value: dict[str, object], info: ValidationInfo) -> None:
         raise wrong(FieldProblem("must be text", ("kind",)))
     if reason := known.reasons.get(("tool", kind)):
         raise wrong(FieldProblem(f'the kind "{kind}" is not available: {reason}', ("kind",)))
-    if kind not in known.tools:
-        hint = did_you_mean(kind, known.tools)
-        raise wrong(FieldProblem(f"must be one of {', '.join(sorted(known.tools))}{hint}", ("kind",)))
+    if kind not in known.tool_kinds:
+        hint = did_you_mean(kind, known.tool_kinds)
+        raise wrong(
+            FieldProblem(f"must be one of {', '.join(sorted(known.tool_kinds))}{hint}", ("kind",))
+        )
 
 
-def read(value: dict[str, object], info: ValidationInfo) -> ServerTool:
-    """Validate a table by the model of its kind. Raises `wrong` with every problem."""
+def read(value: dict[str, object], info: ValidationInfo) -> ServerToolTable:
+    """Validate a table by the model of its kind. Raises the error of `wrong` with every problem."""
     kind = str(value["kind"])
     model = ValidationContext.of(info).known.tool_models.get(kind, _NoKeys)
     keys = {name: each for name, each in value.items() if name != "kind"}
     problems = list(_unknown(keys, model))
     try:
-        options = model.model_validate(keys, context=info.context)
+        table = model.model_validate(keys, context=info.context)
     except ValidationError as error:
         problems += _problems(error, model)
     except Exception as error:  # code of any package runs here
         problems.append(FieldProblem(f"cannot be checked: {type(error).__name__}"))
     if problems:
         raise wrong(*problems)
-    return ServerTool(kind, options)
+    return ServerToolTable(kind, table)
 
 
 def _unknown(keys: dict[str, object], model: type[BaseModel]) -> Iterator[FieldProblem]:

@@ -42,14 +42,14 @@ class KnownNames:
     tts: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By `tts` adapter. An adapter without an entry accepts any name."""
-    tools: frozenset[str] = frozenset({"client"})
+    tool_kinds: frozenset[str] = frozenset({"client"})
     """The kinds of `[[tools]]`."""
     tool_models: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     """The keys of a `[[tools]]` table, by its kind. A kind without an entry has none."""
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Why an adapter is not here, by kind and name."""
 
-    def missing(self, kind: str, name: str) -> str | None:
+    def problem_with(self, kind: str, name: str) -> str | None:
         """Say what is wrong with the name of an adapter. None: the server has that adapter."""
         names: frozenset[str] = getattr(self, kind)
         if name in names:
@@ -71,7 +71,7 @@ class FieldProblem:
 
 def wrong(*problems: FieldProblem | str) -> PydanticCustomError:
     """Make the error that a validator raises for its problems."""
-    listed = tuple(FieldProblem(f) if isinstance(f, str) else f for f in problems)
+    listed = tuple(FieldProblem(each) if isinstance(each, str) else each for each in problems)
     return PydanticCustomError("problems", "{problems}", {"problems": listed})
 
 
@@ -81,14 +81,14 @@ class ValidationContext:
     known: KnownNames
     languages: tuple[str, ...] | None  # None: they are invalid, so nothing is checked against them
     roles: tuple[str, ...] | None
-    says: frozenset[str]  # the names that a prompt may use
+    prompt_names: frozenset[str]  # that a prompt may use
 
     @staticmethod
     def of(info: ValidationInfo) -> ValidationContext:
         return cast("ValidationContext", info.context)
 
     def read(self, name: str) -> str:
-        """Read a small text file of the folder. Raises `wrong` if it cannot be read."""
+        """Read a small text file of the folder. Raises the error of `wrong` if it cannot be read."""
         if not stays_inside(name):
             raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
         try:

@@ -23,8 +23,8 @@ class CallSettings:
     `language`: what the user speaks, unless the session says otherwise (`en`).
     `gate_db`: how far below the user's voice other voices are ignored (see `level_gate`). 0: off.
     `locked`: fields of the session that the call's own clients may not change.
-    `max_session_s`: when the call ends, whatever happens. `inactivity_s`: when it ends if the user does
-    nothing (see `inactivity`). None: never.
+    `max_session_s`: when the call ends, whatever happens. `inactivity_s`: when it ends if the user
+    does nothing (see `inactivity`). None: never.
     `server_tools`: names of the tools that the server calls itself.
     `lists_tools`: the server answers `ListTools`. If not, the list of an MCP server fails at once.
     `thinks_in_text`: the engine is asked when the user's words are known.

@@ -2,7 +2,8 @@
 
 Every call has a `CallMetrics`, which observes its events, its written audio and the stages of its
 engine. Parts that all calls share report to `Metrics`. A label has at most 30 values, and later
-ones are counted as `other`. It is never an id, a name or words of a conversation. Names: docs/reference/metrics.md.
+ones are counted as `other`. It is never an id, a name or words of a conversation. Names:
+docs/reference/metrics.md.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class _TrafficCollector(Collector):
         seen = self._traffic
         for name, help, received, sent in (
             ("frames", "Messages", seen.frames_in, seen.frames_out),
-            ("frame_bytes", "Bytes of them", seen.bytes_in, seen.bytes_out),
+            ("frame_bytes", "Bytes of messages", seen.bytes_in, seen.bytes_out),
         ):
             family = CounterMetricFamily(f"vivavoce_{name}", help, labels=["direction"])
             family.add_metric(["in"], received)
@@ -96,17 +97,17 @@ class Metrics:
             )
 
         self._admitted = counter("calls_admitted", "Calls that began", "engine")
-        self._refused = counter("calls_refused", "Calls that did not, by the code told", "code")
-        self._responses = counter("responses", "Responses that are over", "status")
-        self._errors = counter("errors", "Errors told to clients within calls", "type")
+        self._refused = counter("calls_refused", "Refused calls, by error code", "code")
+        self._responses = counter("responses", "Finished responses", "status")
+        self._errors = counter("errors", "Error events sent within calls", "type")
         self._first = histogram(
             "first_audio", "From the end of speech to the first sound of an answer", SLOW
         )
         self._stages = histogram("stage", "What each stage of an answer took", SLOW, "stage")
         self._silent = histogram(
-            "playback_gap", "How long a listener had nothing to hear when a frame came", QUICK
+            "playback_gap", "How long the playback buffer had been empty when a frame came", QUICK
         )
-        self._lag = histogram("loop_lag", "How late the process came to what was due", QUICK)
+        self._lag = histogram("loop_lag", "Event-loop lag", QUICK)
         self._waited = histogram(
             "recogniser_wait", "How long utterances waited for a recogniser", SLOW
         )
@@ -130,13 +131,15 @@ class Metrics:
         def gauge(name: str, what: str, value: Callable[[], float]) -> None:
             Gauge(f"vivavoce_{name}", what, registry=self.registry).set_function(value)
 
-        gauge("calls_live", "Calls that go on now", calls)
-        gauge("recognisers_busy", "Recognisers that hear somebody", recognisers_busy)
-        gauge("stt_queue_length", "Utterances that wait for one", lambda: self.load.waiting)
-        gauge("input_backlog_bytes", "Frames taken in, not yet acted on", self._backlog)
+        gauge("calls_live", "Running calls", calls)
+        gauge("recognisers_busy", "Recognisers in use", recognisers_busy)
+        gauge(
+            "stt_queue_length", "Utterances that wait for a recogniser", lambda: self.load.waiting
+        )
+        gauge("input_backlog_bytes", "Bytes received and not yet processed", self._backlog)
         overloaded = Gauge(
             "vivavoce_overloaded",
-            "Why new voices are told that all lines are busy",
+            "1 while new voice calls are refused, by signal",
             ["signal"],
             registry=self.registry,
         )

@@ -1,11 +1,11 @@
 """Cut text into sentences, as a whole or as it arrives.
 
 A full stop is not always an end: "Dr. Rossi", "ca. a", "No. 5", "am 3. Mai", "z. B.". The next
-letter decides: a lower-case letter or a digit continues a sentence. After a single letter, and after an
-abbreviation that always has something behind it, no sentence ends.
+letter decides: a lower-case letter or a digit continues a sentence. After a single letter, and
+after an abbreviation that always has something behind it, no sentence ends.
 
-Chinese and Japanese have no space behind a full stop. There a sentence ends at 。！？ and the closing
-brackets behind it. It goes on if a comma follows, or a Japanese quotation: 「はい。」と.
+Chinese and Japanese have no space behind a full stop. There a sentence ends after the mark and its
+closing brackets. It goes on if a comma follows, or the particle of a quotation: 「はい。」と.
 
 A stream seldom shows the next letter together with a full stop. It waits for that letter only after
 a word that may be an abbreviation, and all other sentences leave at once.

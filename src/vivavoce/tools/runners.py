@@ -94,7 +94,11 @@ class ToolRunners:
     async def _run(
         self, runner: ToolRunner, request: ToolRequest, context: ToolContext
     ) -> ToolResult:
-        about = {"call": context.call_id, "tool_call": request.tool_call_id, "adapter": _type(runner)}
+        about = {
+            "call": context.call_id,
+            "tool_call": request.tool_call_id,
+            "adapter": _type(runner),
+        }
         timeout_s = self._limits.timeout_s
         try:
             result = await within(timeout_s, runner.call(request, context), about)

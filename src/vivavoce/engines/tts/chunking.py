@@ -19,9 +19,7 @@ PIECE_MS = 100  # seldom
 Mark = tuple[int, int]
 """Character of the text, millisecond of its sound."""
 
-_BREAKS = re.compile(
-    r".*(?:[,;:.!?…)]\s+|[。！？][’”」』）]*\s*)|.*[，、；：]\s*|.*\s|", re.DOTALL
-)
+_BREAKS = re.compile(r".*(?:[,;:.!?…)]\s+|[。！？][’”」』）]*\s*)|.*[，、；：]\s*|.*\s|", re.DOTALL)
 _WORD = re.compile(r"\S+\s*")
 
 
