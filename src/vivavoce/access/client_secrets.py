@@ -70,7 +70,7 @@ def granted(
 
 
 def narrow(policy: Policy, caller: Caller, grant: Grant) -> Grant | AuthFailure:
-    """Return what of the grant this caller may give.
+    """Return the grant, narrowed to what this caller may give.
 
     Whatever the policy, only the operator mints for the operator's own user.
     """
@@ -86,23 +86,23 @@ async def mint(
     caller: Caller,
     grant: Grant,
     now: datetime,
-    seconds: int = DEFAULT_S,
+    ttl_s: int = DEFAULT_S,
 ) -> ClientSecret | AuthFailure:
-    """Make a client secret, with what of the grant the policy allows this caller to give.
+    """Make a client secret whose grant is narrowed by the policy.
 
     Raises `InvalidRequest` for a time to live that the protocol does not allow.
     """
     narrowed = narrow(policy, caller, grant)
     if isinstance(narrowed, AuthFailure):
         return narrowed
-    if not SHORTEST_S <= seconds <= LONGEST_S:
+    if not SHORTEST_S <= ttl_s <= LONGEST_S:
         raise InvalidRequest(
             "invalid_value",
-            f"Invalid value: {seconds}. A client secret lives {SHORTEST_S} to {LONGEST_S} seconds.",
+            f"Invalid value: {ttl_s}. A client secret lives {SHORTEST_S} to {LONGEST_S} seconds.",
             "expires_after.seconds",
         )
     secret_id = ids.new_id(ID_KIND, now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
-    secret = ClientSecret(secret_id, tokens.make(PREFIX), now + timedelta(seconds=seconds))
+    secret = ClientSecret(secret_id, tokens.make(PREFIX), now + timedelta(seconds=ttl_s))
     hash = tokens.digest(secret.value)
     minted_by = policy.minter_id(caller)
     await store.add_secret(SecretRow(secret_id, hash, secret.expires_at, narrowed, minted_by))

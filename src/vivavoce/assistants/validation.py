@@ -88,7 +88,7 @@ class ValidationContext:
         return cast("ValidationContext", info.context)
 
     def read(self, name: str) -> str:
-        """Read a small text file of the folder. Raises the error of `wrong` if it cannot be read."""
+        """Read a small text file of the folder. Raises the error of `wrong`."""
         if not stays_inside(name):
             raise wrong(f'"{name}" must be a path inside the assistant\'s folder')
         try:
