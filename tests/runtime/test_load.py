@@ -49,7 +49,7 @@ def test_a_loop_that_is_late_all_the_time_takes_no_new_voice() -> None:
     load = LoadMonitor()
     now = run(load, 0, 3, LATE)
     assert load.busy(now) is not None
-    assert load.overloaded(now) == {"sound": False, "loop": True, "recognisers": False}
+    assert load.overloaded(now) == {"audio": False, "loop": True, "recognisers": False}
 
 
 def test_a_signal_ends_after_five_calm_seconds() -> None:
@@ -111,7 +111,7 @@ def test_audio_that_reaches_empty_buffers_soon_counts_as_overload() -> None:
     load = LoadMonitor()
     for frame in range(200):
         load.wrote_sound(LATE if frame % 50 == 0 else 0.0, frame / 20)
-    assert load.overloaded(10.0)["sound"]
+    assert load.overloaded(10.0)["audio"]
 
 
 def test_one_late_frame_does_not_start_the_signal() -> None:

@@ -49,7 +49,7 @@ def test_a_voice_that_falters_is_the_loads_fault_only_if_it_is_ours(
     call = Call(ASK, tts=FakeTts(chunks=5, chunk_s=0.3), metrics=CallMetrics(metrics, ours=ours))
     call.live()
     assert value(metrics, "playback_gap_seconds_sum") > 0.7
-    assert metrics.load.overloaded(9.9)["sound"] is overloaded
+    assert metrics.load.overloaded(9.9)["audio"] is overloaded
 
 
 def test_audio_that_a_slow_disk_delays_counts_as_load(metrics: Metrics) -> None:
@@ -64,7 +64,7 @@ def test_audio_that_a_slow_disk_delays_counts_as_load(metrics: Metrics) -> None:
 def test_audio_that_a_slow_client_delays_does_not_count_as_load(metrics: Metrics) -> None:
     wire = FakeWire(read_every_s=0.5)
     Call(ASK, wire=wire, hang_up_at=30, metrics=CallMetrics(metrics, ours=True)).live()
-    assert not metrics.load.overloaded(9.0)["sound"]
+    assert not metrics.load.overloaded(9.0)["audio"]
 
 
 def test_an_outbox_says_which_frames_its_client_held_up() -> None:

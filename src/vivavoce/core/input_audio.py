@@ -323,7 +323,7 @@ class InputAudioBuffer:
     def _score_end_of_turn(self, event: EndOfTurnScored) -> None:
         """Pass the model's score to turn detection. A score for an earlier turn is ignored."""
         if self._turns is not None and event.item_id == self.item_id:
-            self._turns.judge(event.pause, event.over)
+            self._turns.judge(event.pause, event.probability)
 
     def _complete(self, event: Transcribed | NotTranscribed) -> bool:
         """Complete a transcript. Return True if it was expected.

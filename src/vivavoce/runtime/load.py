@@ -3,7 +3,7 @@
 Other parts report events with their times. Three signals measure the share of the last ten
 seconds' events that were late:
 
-    sound        an audio frame was written after its client had nothing left to play
+    audio        an audio frame was written after its client had nothing left to play
     loop         the event loop ran a timer later than it was due
     recognisers  an utterance waited for a free recogniser, or is waiting now
 
@@ -100,7 +100,7 @@ class LoadMonitor:
 
     def __init__(self, tolerance: LoadThresholds | None = None) -> None:
         self._tolerance = tolerance or LoadThresholds()
-        self.sound = OverloadSignal(0.01, 3)
+        self.audio = OverloadSignal(0.01, 3)
         self.loop = OverloadSignal(0.1, WINDOW_S * 0.1)  # counts seconds, not events
         self.recognisers = OverloadSignal(0.1, 2)
         self._waiting: dict[object, float] = {}  # utterance → when it began to wait
@@ -111,7 +111,7 @@ class LoadMonitor:
 
     def wrote_sound(self, late_s: float, now: float) -> None:
         """Report an audio frame. `late_s`: how long its client had had nothing left to play."""
-        self.sound.note(now, late=self._late(late_s))
+        self.audio.note(now, late=self._late(late_s))
 
     def report_lag(self, late_s: float, now: float, for_s: float) -> None:
         """Report that the loop was `late_s` late, for all of the last `for_s` seconds."""
@@ -164,17 +164,17 @@ class LoadMonitor:
 
     def overloaded(self, now: float) -> dict[str, bool]:
         self._judge(now)
-        names = {"sound": self.sound, "loop": self.loop, "recognisers": self.recognisers}
+        names = {"audio": self.audio, "loop": self.loop, "recognisers": self.recognisers}
         return {name: signal.since is not None for name, signal in names.items()}
 
     def _judge(self, now: float) -> None:
-        self.sound.judge(now)
+        self.audio.judge(now)
         self.loop.judge(now)
         pending = (self._too_long(now - since) for since in self._waiting.values())
         self.recognisers.judge(now, _count(pending))
 
     def _signals(self, needs_stt_worker: bool) -> list[OverloadSignal]:
-        return [self.sound, self.loop] + [self.recognisers] * needs_stt_worker
+        return [self.audio, self.loop] + [self.recognisers] * needs_stt_worker
 
     def _late(self, seconds: float) -> bool:
         return 0 < self._tolerance.late_s < seconds

@@ -25,7 +25,7 @@ from picows import (
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-from ..access import request_credentials
+from ..access import client_secrets, request_credentials
 from ..access.hosts import Hosts
 from ..access.transport_security import TransportSecurity
 from ..core.types import Frame
@@ -179,9 +179,8 @@ class WebSocketEndpoint:
         request, call_id = upgrade.request, self._make_id("rtc")
         named = {"Vivavoce-Call-Id": call_id}
         conversation_id = request.query.get("conversation_id")
-        if not (request.credential or "").startswith(
-            "ek_"
-        ):  # a client secret may name a conversation
+        is_secret = (request.credential or "").startswith(client_secrets.PREFIX)
+        if not is_secret:  # a client secret may name a conversation
             conversation_id = conversation_id or self._make_id("conv")
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
             named["Vivavoce-Conversation-Id"] = conversation_id[:64]
