@@ -173,6 +173,8 @@ def test_an_assistant_answers_by_the_tool_of_a_package(site: Path, tmp_path: Pat
     toml = CONVERTER.replace("[inst", 'engine = "scripted"\nscripted.script = "script.toml"\n[inst')
     assistant_of(tmp_path, "converter", toml, script=SCRIPT)
     with serve(tmp_path, **TAKES_ALL, **environment(site)) as served:
+        checked = served.cli("assistants", "check", str(tmp_path / "assistants/converter"))
+        assert "1 tool (server: units)" in checked
         events = live(_ask(served, served.key(), "How far are 26.2 miles?"))
         log = served.log.read_text()
     assert_converted(events)

@@ -169,7 +169,7 @@ def test_thresholds_of_zero_turn_the_signals_off(late_s: float) -> None:
 
 def test_memory_does_not_grow_with_the_number_of_reports() -> None:
     load = LoadMonitor()
-    for strain in (load.sound, load.loop, load.recognisers):
+    for strain in (load.audio, load.loop, load.recognisers):
         before = len(strain._window._seconds)
         for tick in range(10_000):
             strain.note(tick / 7, late=True)

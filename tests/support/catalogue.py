@@ -288,10 +288,7 @@ _UNSERVED: tuple[tuple[tuple[str, str, str], str], ...] = (
     (("server", FAILURES, "credit_balance_exhausted"), _PROVIDERS),
     (("server", FAILURES, "billing_hard_limit_reached"), _PROVIDERS),
     (("server", UNHEARD, "DeploymentNotFound"), _PROVIDERS),
-    (
-        ("server", HTTP, "429 rate_limit_exceeded"),
-        "refused when the call begins: a secret without a call takes no place",
-    ),
+    (("server", HTTP, "429 rate_limit_exceeded"), "refused when the call begins, not before"),
     (("server", _HEARD, "usage.*tokens"), _IN_SECONDS),
     (("server", _HEARD, "usage.input_token_details"), _IN_SECONDS),
     (("server", CLOSES, "1002"), "raw sockets test it (`net/test_websocket.py`)"),
