@@ -131,7 +131,7 @@ def test_a_line_decides_the_query_of_its_call(tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         peer = await Asterisk.call(bench.endpoint)
         request = (await bench.call()).request
-        assert request.query == {"assistant": "sales", "language": "de"}
+        assert request.query == {"client_tools": "", "assistant": "sales", "language": "de"}
         assert (request.transport, request.audio) == ("audiosocket", "media")
         await peer.vanish()
 
