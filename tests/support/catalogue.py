@@ -197,6 +197,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "session_idle": "ours",
         "translation_not_supported": "ours: not served yet",
         "storage_unavailable": "ours: the disk promises nothing",
+        "tool_rounds_exceeded": "ours: the model called tools after each output",
         "key_revoked": "ours: the credential ended, and the call with it",
         "secret_revoked": "ours: the credential ended, and the call with it",
         "signed_out": "ours: the credential ended, and the call with it",

@@ -110,6 +110,11 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportToolRounds:
+    """Log that the model called tools in too many responses in a row."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListTools:
     """List the tools of an MCP server. `ToolsListed` or `ListToolsFailed` brings the result."""
 
@@ -178,10 +183,10 @@ EventEffect = Send | Record
 ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
 """Work for a recogniser."""
 
-EngineEffect = ListeningEffect | Respond | CallTool | ListTools
+EngineEffect = ListeningEffect | Respond | CallTool | ReportToolRounds | ListTools
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | CallTool
+UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | CallTool | ReportToolRounds
 """Work for the connection to an upstream, and for the tools of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall

@@ -16,12 +16,21 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import InvalidRequest
-from ..protocol.client import ContextItem
+from ..protocol import error_body
+from ..protocol.client import ContextItem, ResponseOptions
 from ..protocol.config import FunctionTool, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item
+from ..protocol.server import ErrorBody
 from .types import ToolSpec
 
 LONGEST_ID = 512  # characters of a `call_id`; providers allow fewer
+ROUNDS = 16
+"""Responses that call tools of the server, one after the other, without input of the user.
+
+A question needs one to five. Without a bound, a model that calls a tool after each output makes
+hundreds of responses in a few seconds, and each costs money.
+"""
+NO_TOOLS = ResponseOptions(tool_choice="none")
 
 
 class ServerToolCalls:
@@ -76,6 +85,7 @@ class PendingToolCalls:
         self._pending: set[str] = set()  # ids of the server's calls without an output
         self._with_client: set[str] = set()  # ids of the client's calls without an output
         self._unanswered = False  # are there outputs that no response has read?
+        self._rounds = 0  # responses that called tools of the server since the user's last input
 
     def __bool__(self) -> bool:
         """Return True if an output of the server is still to come."""
@@ -100,7 +110,27 @@ class PendingToolCalls:
                 self._pending.add(call.call_id)
             else:
                 self._with_client.add(call.call_id)
+        self._rounds += bool(ours)
         return ours
+
+    def user_acted(self) -> None:
+        """Note input of the user: speech, an item or a request. The rounds count from here."""
+        self._rounds = 0
+
+    @property
+    def options(self) -> ResponseOptions | None:
+        """The options of the response to the outputs. After `ROUNDS` rounds it calls no tool."""
+        return NO_TOOLS if self._rounds == ROUNDS else None
+
+    def end_rounds(self) -> bool:
+        """Return True if the model called a tool although it must not. Its output is not answered.
+
+        The next response that the user causes reads the output.
+        """
+        if self._rounds <= ROUNDS:
+            return False
+        self._unanswered = False
+        return True
 
     def answered_by_client(self, call_id: str) -> None:
         """Note that the client added the output of one of its calls, or deleted the call."""
@@ -121,6 +151,15 @@ class PendingToolCalls:
     def not_answered(self) -> None:
         """Note that the response that should read the outputs was not made."""
         self._unanswered = True
+
+
+def rounds_exceeded() -> ErrorBody:
+    """Return the error that tells clients why no response follows."""
+    message = (
+        f"The model called tools in more than {ROUNDS} responses in a row. The server makes no "
+        "further response until the user speaks or the client sends an item or a request."
+    )
+    return error_body.server_error("tool_rounds_exceeded", message)
 
 
 def calls_of_outputs(items: Sequence[Item]) -> dict[int, int]:

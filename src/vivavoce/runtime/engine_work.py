@@ -152,6 +152,8 @@ class EngineWork:
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
                 self._tools.call(effect, self._driver.mailbox.put)
+            case do.ReportToolRounds():
+                self._tools.report_rounds()
             case do.ListTools():
                 self._tools.list_tools(effect, self._driver.mailbox.put)
             case _:

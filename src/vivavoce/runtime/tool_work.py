@@ -7,6 +7,7 @@ call. They end with the call.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ from ..errors import EngineError
 from ..protocol.items import McpListedTool
 from ..tools.base import McpToolLister, ToolContext, ToolRequest, ToolResult
 from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners, failed, within
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 8  # tool calls of one call that run at the same time
 WAITING = 64  # that run or wait; others fail at once
@@ -56,6 +59,10 @@ class ToolWork:
         """Start a tool call. `put` takes its result."""
         full = len(self._running) >= WAITING
         self._start(self._call(effect, put, full=full))
+
+    def report_rounds(self) -> None:
+        """Log that the model called tools in too many responses in a row."""
+        log.warning("tool_rounds_exceeded", extra={"call": self._context.call_id})
 
     def list_tools(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]

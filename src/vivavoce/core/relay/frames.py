@@ -53,6 +53,7 @@ TAKEN: frozenset[bytes | None] = frozenset(
 TAKEN_FOR_TOOLS = TAKEN | {
     b"input_audio_buffer.speech_started",
     b"input_audio_buffer.cleared",
+    b"input_audio_buffer.timeout_triggered",
     b"response.output_item.added",
 }
 """The same if the server has tools, whose outputs must not interrupt the user."""

@@ -28,7 +28,7 @@ from ..inputs import (
     UpstreamLost,
 )
 from ..ledger import Ledger
-from ..tool_calls import with_unique_call_ids
+from ..tool_calls import rounds_exceeded, with_unique_call_ids
 from ..types import NEVER, Frame, JsonObject
 from ..upstream_session import as_upstream_item, with_session_changes
 from .client_frames import decode_frame, without_locked_fields
@@ -345,9 +345,15 @@ class Relay:
             self._effects.send_upstream(create)
         if held := tools.release_request():
             self._forward_upstream(held)
-        elif not (upstream.running or upstream.greeting.running) and tools.request_response():
+        elif upstream.running or upstream.greeting.running:
+            pass  # its end is the next occasion
+        elif tools.end_rounds():
+            self._effects.send_error(rounds_exceeded())
+            self._effects.request(do.ReportToolRounds())
+        elif tools.request_response():
             event_id = upstream.own_event + TOOLS_EVENT
-            self._effects.send_upstream(client.ResponseCreate(event_id=event_id))
+            request = client.ResponseCreate(event_id=event_id, response=tools.options)
+            self._effects.send_upstream(request)
 
     def _end_greeting(self) -> None:
         for held in self._upstream.greeting.end():

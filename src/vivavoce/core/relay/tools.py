@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from ...errors import InvalidRequest
 from ...protocol import server
+from ...protocol.client import ResponseOptions
 from ...protocol.items import FunctionCall, FunctionOutput, Item
 from ..inputs import ToolReturned
 from ..tool_calls import PendingToolCalls, ServerToolCalls
@@ -48,6 +49,7 @@ class RelayTools:
         self._requested = False  # was a response requested that the upstream has not created?
         self._attempts = 0
         self._unread = False  # did the last response begin before the upstream had all outputs?
+        self._silence: str | None = None  # id of the item that an idle timeout makes
 
     @property
     def pending(self) -> bool:
@@ -73,8 +75,14 @@ class RelayTools:
                     self._waiting.add(item.call_id)
             case server.SpeechStarted():
                 self._speaking = True
-            case server.SpeechStopped() | server.AudioCommitted() | server.AudioCleared():
+            case server.SpeechStopped() | server.AudioCleared():
                 self._speaking = False
+            case server.TimeoutTriggered(item_id=item_id):
+                self._silence = item_id
+            case server.AudioCommitted(item_id=item_id):
+                self._speaking = False
+                if item_id != self._silence:
+                    self._pending.user_acted()
             case server.ResponseCreated(response=response):
                 self._on_response_created(response)
             case server.ResponseDone(response=response):
@@ -147,11 +155,15 @@ class RelayTools:
         """Note a client's event. Return True if it must wait until all outputs are known."""
         if not self.active or not isinstance(event, dict):
             return False
-        call_id = _added_item(event).get("call_id")
+        item = _added_item(event)
+        call_id = item.get("call_id")
         if isinstance(call_id, str):
             self._clients.discard(call_id)
+        if item and item.get("type") != "function_call_output":
+            self._pending.user_acted()
         if event.get("type") != "response.create" or _out_of_band(event):
             return False
+        self._pending.user_acted()
         if not (self._mixed and self.pending) or self._clients:
             return False
         if self._held is not None:
@@ -192,9 +204,25 @@ class RelayTools:
         held, self._held = self._held, None
         return held
 
+    @property
+    def options(self) -> ResponseOptions | None:
+        """The options of the response that the relay asks for."""
+        return self._pending.options
+
+    @property
+    def _due(self) -> bool:
+        """True if outputs are to be answered now, and the client does not ask for it."""
+        return self._pending.to_be_answered and not (
+            self._mixed or self._speaking or self._requested
+        )
+
+    def end_rounds(self) -> bool:
+        """Return True if the model called tools in too many responses. Then no response is due."""
+        return self._due and self._pending.end_rounds()
+
     def request_response(self) -> bool:
         """Return True if the relay has to ask for a response now, and note that it does."""
-        if self._mixed or self._speaking or self._requested or not self._pending.to_be_answered:
+        if not self._due:
             return False
         self._requested = True
         self._attempts += 1
