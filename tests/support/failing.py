@@ -51,6 +51,8 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "GeneratorExit": lambda: GeneratorExit(SECRET),
     "CancelledError": lambda: asyncio.CancelledError(SECRET),
     "Stop": lambda: Stop(SECRET),
+    "SystemExit": lambda: SystemExit(SECRET),
+    "KeyboardInterrupt": lambda: KeyboardInterrupt(SECRET),
     "ExceptionGroup": lambda: ExceptionGroup(SECRET, [ValueError(SECRET), EngineError("broken")]),
     "BaseExceptionGroup": lambda: BaseExceptionGroup(SECRET, [Stop(SECRET), KeyError(SECRET)]),
     "EngineError": lambda: EngineError("broken"),

@@ -11,8 +11,9 @@ the exception only, because its message may quote a user.
     ExceptionGroup                     its first EngineError passes; the others are logged
     CancelledError, asked for          passes
     CancelledError, not asked for      EngineError: another task was cancelled
-    KeyboardInterrupt, SystemExit      pass
-    anything else                      EngineError
+    anything else                      EngineError, also for `sys.exit` and `KeyboardInterrupt`
+
+Ctrl-C is a signal that the server handles: it raises nothing inside a call.
 
 An adapter that is cancelled may raise another exception. The caller that cancelled it drops the
 result. A task's own count of cancellations is not reliable: until Python 3.13, a `TaskGroup` that
@@ -33,7 +34,6 @@ from ..failures import describe, leaves
 log = logging.getLogger(__name__)
 
 MESSAGE = "The engine failed."
-PASS = (KeyboardInterrupt, SystemExit)
 
 _about: ContextVar[Mapping[str, str]] = ContextVar("about")
 
@@ -48,7 +48,7 @@ def named() -> Mapping[str, str]:
 
 
 class contained:
-    """Let nothing out of the block but `EngineError`, a cancellation and the end of the process."""
+    """Let nothing out of the block but `EngineError` and a cancellation."""
 
     def __init__(
         self,
@@ -81,8 +81,6 @@ class contained:
         if error is None:
             return
         found = leaves(error)
-        if ends := [each for each in found if isinstance(each, PASS)]:
-            raise ends[0]
         unexpected = [each for each in found if not self._is_expected(each)]
         if unexpected and not self._quiet:
             told = describe(error, unexpected)
