@@ -109,6 +109,7 @@ def test_an_adapter_of_another_package_is_made_with_its_settings(
 
 
 SHOPS = """
+    import sys
     from pydantic import BaseModel, Field
     from vivavoce.api import AdapterSpec, ToolResult, ToolSpec
 
@@ -130,6 +131,8 @@ SHOPS = """
     async def make(request):
         if request.table.seats == 13:
             raise RuntimeError("unlucky")
+        if request.table.seats == 14:
+            sys.exit(3)
         return Shop(request.table)
 
     shop = AdapterSpec(kind="tool", name="shop", make=make, table_model=Table)
@@ -196,6 +199,7 @@ def test_every_mistake_in_a_table_of_tools_has_its_line(install: Install, tmp_pa
     ("tools", "code"),
     [
         ('kind = "shop"\nurl = "a"\nseats = 13', "engine_failed"),
+        ('kind = "shop"\nurl = "a"\nseats = 14', "engine_failed"),
         ('kind = "shop"\nurl = "a"\n[[tools]]\nkind = "shop"\nurl = "b"', "tools_not_valid"),
         ('kind = "shop"\nurl = "a"\n[[tools]]\nname = "order"', "tools_not_valid"),
     ],
@@ -316,3 +320,41 @@ def test_an_adapter_that_is_not_there_is_an_engine_error(tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_names(kind: registry.Kind) -> None:
     assert all(registry.installed().get(kind, each) for each in registry.installed().names(kind))
+
+
+ABSENT = """
+    import sys
+    from vivavoce.api import AdapterSpec, EngineError
+
+    def asks():
+        raise {error}
+
+    async def make(request):
+        raise EngineError("absent")
+
+    told = dict(notices=({{"en": "works"}},), missing=({{"en": "is missing"}},))
+    stt = AdapterSpec(kind="stt", name="absent", make=make, installed=asks, **told)
+    tts = AdapterSpec(kind="tts", name="absent", make=make, installed=asks, **told)
+    """
+
+
+@pytest.mark.parametrize("error", ["OSError('secret')", "SystemExit('secret')", "GeneratorExit()"])
+def test_an_adapter_that_cannot_say_whether_it_is_installed_is_not(
+    install: Install, tmp_path: Path, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = ABSENT.format(error=error)
+    found = install("absents", source, stt_absent="absents:stt", tts_absent="absents:tts")
+    toml = 'name = "ada"\ncascade.stt = "absent"\ncascade.tts = "absent"'
+    ada = load(write(tmp_path / "assistants", toml), known(found))
+
+    async def story() -> None:
+        async with Adapters(Settings(), DataFolder(tmp_path / "d"), registry=found) as adapters:
+            assert adapters.notes(ada).count({"en": "is missing"}) == 2
+            assert adapters.hears(ada) == []
+            assert not adapters.has_voice(ada, "en")
+            assert await adapters.voice(ada, "en") is None
+
+    asyncio.run(story())
+    failed = [vars(r) for r in caplog.records if r.getMessage() == "adapter_failed"]
+    assert [each["adapter"] for each in failed] == ["tts-absent", "stt-absent"], "each once"
+    assert "secret" not in str(failed)

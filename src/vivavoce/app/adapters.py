@@ -164,7 +164,7 @@ class Adapters:
 
     def has_voice(self, assistant: Assistant, language: str) -> bool:
         """Return whether this machine can speak for the assistant. Raises `EngineError`."""
-        return self._chosen("tts", assistant, language).installed()
+        return self._chosen("tts", assistant, language).is_installed()
 
     def voices(self, assistant: Assistant, language: str) -> VoiceNames:
         """Return the voices of a cascade. Any other engine takes any name."""
@@ -197,7 +197,7 @@ class Adapters:
         return [
             language
             for language, spec in specs.items()
-            if spec.installed() and (spec.languages is None or language in spec.languages)
+            if spec.is_installed() and (spec.languages is None or language in spec.languages)
         ]
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:
@@ -208,7 +208,7 @@ class Adapters:
         notices: list[dict[str, str]] = []
         for kind in ("tts", "stt", "brain"):
             spec = self._chosen(kind, assistant, language)
-            told = spec.notices if spec.installed() else spec.missing
+            told = spec.notices if spec.is_installed() else spec.missing
             notices += map(dict, told)
         return notices
 
@@ -220,7 +220,7 @@ class Adapters:
         if assistant.engine == "cascade":
             for kind in ("brain", "tts", "stt"):
                 spec = self._chosen(kind, assistant, language)
-                if spec.installed():
+                if spec.is_installed():
                     await spec.preload(self._request(spec, assistant, language))
             await self._retriever(assistant, language)
             for each in assistant.languages:  # 0.2 s for the first, 0.05 s for each other

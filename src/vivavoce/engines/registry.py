@@ -13,6 +13,7 @@ entry point that cannot be loaded is listed in `Registry.broken`, and the others
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,12 +23,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, EngineError, Mistake
+from ..failures import describe
 from .transport_spec import TransportSpec
 
 if TYPE_CHECKING:
     from ..assistants import Assistant
     from ..config import Settings
     from .resources import AdapterResources
+
+log = logging.getLogger(__name__)
 
 GROUP = "vivavoce.adapters"
 OWN_PACKAGE = "vivavoce"
@@ -71,6 +75,12 @@ class AdapterNotUsableError(EngineError):
     def __init__(self, message: str, fix: str, code: str = "engine_failed") -> None:
         super().__init__(message, code)
         self.fix = fix
+
+
+@cache
+def _report_once(adapter: str, error: str, place: str) -> None:
+    """Log a failure of `installed` once: each request for the list of assistants asks again."""
+    log.error("adapter_failed", extra={"adapter": adapter, "error": error, "place": place})
 
 
 async def _load_nothing(_: AdapterRequest) -> None: ...
@@ -132,6 +142,15 @@ class AdapterSpec(Generic[A]):
             raise ValueError(f"an adapter's kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if not self.name:
             raise ValueError("an adapter has a name")
+
+    def is_installed(self) -> bool:
+        """Return `installed()`. An adapter that raises is not installed: `make` would fail too."""
+        try:
+            return bool(self.installed())
+        except BaseException as error:  # a synchronous function cannot be cancelled
+            told = describe(error)
+            _report_once(f"{self.kind}-{self.name}", told["error"], told["place"])
+            return False
 
     def options(self, settings: Settings) -> BaseModel | None:
         """Return its settings. Raises pydantic's `ValidationError`."""
@@ -225,7 +244,7 @@ def _mistakes(section: str, spec: AnySpec, settings: Settings, file: str) -> Ite
         for each in error.errors(include_url=False, include_input=False):
             key = ".".join([section, spec.name, *map(str, each["loc"])])
             yield Mistake(file, key, None, each["msg"])
-    except Exception as error:  # code of any package runs here
+    except (Exception, SystemExit) as error:  # code of any package runs here
         message = f"cannot be checked: {type(error).__name__}"
         yield Mistake(file, f"{section}.{spec.name}", None, message)
 

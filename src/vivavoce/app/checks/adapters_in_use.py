@@ -55,7 +55,7 @@ async def _adapter(
     kind: CascadeKind, assistant: Assistant, language: str, context: CheckContext
 ) -> str:
     spec, request = context.adapters.chosen(kind, assistant, language)
-    if not spec.installed():
+    if not spec.is_installed():
         notes = " ".join(note.get("en", "") for note in spec.missing)
         raise CheckFailedError(
             f"is not installed, and {assistant.name} uses it. {notes}".strip(), _REINSTALL
