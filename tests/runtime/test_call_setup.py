@@ -122,6 +122,7 @@ def place(
     echo: str = ECHO,
     settings: CallsSection = CALLS,
     counters: InProcessCallCounters | None = None,
+    bus: InProcessEventBus | None = None,
 ) -> None:
     write(folder, echo, "echo")
     kept = store or MemoryStore()
@@ -143,9 +144,9 @@ def place(
             GroupCommitter(kept) as writer,
             InProcessCallRegistry() as registry,
         ):
-            bus = InProcessEventBus()
+            events = bus or InProcessEventBus()
             builder = CallBuilder(
-                parts, writer, settings, ids(), Metrics(load or LoadMonitor()), bus
+                parts, writer, settings, ids(), Metrics(load or LoadMonitor()), events
             )
 
             async def build(spec: CallSpec) -> BuiltCall:
@@ -178,7 +179,7 @@ def place(
                 build=build,
                 make_id=ids(),
             )
-            at = Place(reception, kept, registry, bus, identified, plans)
+            at = Place(reception, kept, registry, events, identified, plans)
             await story(at)
 
     live(main())

@@ -118,3 +118,51 @@ def test_a_subscriber_sees_the_events_of_a_real_call(tmp_path: Path) -> None:
         wire.client.lost(1000, "")
 
     place(tmp_path, story)
+
+
+class BrokenBus(InProcessEventBus):
+    """Raises for some events, as the client of a message broker may."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+        self.broken = True
+
+    def publish(self, event: server.ServerEvent, call: CallRef) -> None:
+        if self.broken:
+            raise self._error
+        super().publish(event, call)
+
+
+@pytest.mark.parametrize("error", [OSError("secret"), SystemExit("secret"), KeyboardInterrupt()])
+def test_a_bus_that_raises_loses_events_and_the_call_goes_on(
+    tmp_path: Path, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = BrokenBus(error)
+
+    async def story(at: Place) -> None:
+        wire = FakeWire()
+        call = await at.call(wire)
+        own = wire.client
+        assert own is not None
+        own.frame(codec.encode(client.ItemCreate(item=HELLO)))
+        bus.broken = False
+        async with bus.subscribe() as events:
+            own.frame(codec.encode(client.ItemCreate(item=HELLO)))
+            (heard, _) = await read(events, 2)
+        assert isinstance(heard.event, server.ItemAdded)
+        bus.broken = True
+        own.frame(codec.encode(client.ItemCreate(item=HELLO)))
+        await asyncio.sleep(0.1)
+        assert len(wire.all(server.ItemDone)) >= 3
+        own.lost(1000, "")
+        await asyncio.sleep(0.1)
+        row = await at.store.call(call.spec.call_id)
+        assert row is not None
+        assert row.ending == "client_closed_1000"
+
+    place(tmp_path, story, bus=bus)
+    failed = [vars(r) for r in caplog.records if r.getMessage() == "event_not_published"]
+    assert len(failed) == 2, "the first of several failures in a row"
+    assert failed[0]["call"]
+    assert "secret" not in str(failed)

@@ -29,7 +29,6 @@ from ..errors import EngineError, VivavoceError
 from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
-from ..protocol.server import ServerEvent
 from ..runtime.byte_budget import ByteBudget, ByteLimits, CallAccount
 from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
@@ -37,6 +36,7 @@ from ..runtime.client_port import ClientPort, Reader
 from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, Eff, In, Machine, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
+from ..runtime.event_bus import CallPublisher
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
 from ..runtime.loop_share import LoopQueue
@@ -312,16 +312,13 @@ class CallBuilder:
     ) -> CallDriver[In, Eff]:
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
 
-        def publish(event: ServerEvent) -> None:
-            self._bus.publish(event, ref)
-
         return CallDriver(
             machine,
             work,
             recorder,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
-            observers=(seen.event, publish),
+            observers=(seen.event, CallPublisher(self._bus, ref)),
             on_written=seen.written,
             traffic=self._metrics.traffic,
         )

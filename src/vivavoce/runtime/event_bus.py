@@ -1,14 +1,40 @@
-"""Passes the events of this process's calls to subscribers in this process."""
+"""The events of calls: who publishes them, and the bus of a single process."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ..failures import log_failure
 from ..protocol.server import ServerEvent
-from .cluster import CallRef, PublishedEvent, Subscription
+from .cluster import CallRef, EventBus, PublishedEvent, Subscription
+
+log = logging.getLogger(__name__)
+
+
+class CallPublisher:
+    """Publishes the events of one call. A bus that raises loses events, and the call goes on.
+
+    The log names the first of several failures in a row.
+    """
+
+    def __init__(self, bus: EventBus, call: CallRef) -> None:
+        self._bus = bus
+        self._call = call
+        self._failing = False
+
+    def __call__(self, event: ServerEvent) -> None:
+        try:
+            self._bus.publish(event, self._call)
+        except BaseException as error:  # a synchronous function cannot be cancelled
+            if not self._failing:
+                log_failure(log, "event_not_published", error, call=self._call.call_id)
+            self._failing = True
+        else:
+            self._failing = False
 
 
 class InProcessEventBus:
