@@ -9,9 +9,10 @@ import pytest
 
 from vivavoce.core.types import Caller
 from vivavoce.protocol import client, codec, server
+from vivavoce.protocol.close_codes import CloseCode
 from vivavoce.runtime.call_request import CallRequest
 from vivavoce.runtime.refusals import CallRefused
-from vivavoce.runtime.transport_services import Admitted, CallNames, TransportServices
+from vivavoce.runtime.transport_services import RUN_WITHIN_S, Admitted, CallNames, TransportServices
 
 from ..support.fakes import FakeWire
 from ..support.media_wire import MediaWire
@@ -147,5 +148,86 @@ def test_paced_audio_of_an_upstream_assistant_is_refused_before_anything_is_stor
                 pass
         assert refused.value.code == "media_not_available"
         assert await at.conversations() == 0
+
+    place(tmp_path, story)
+
+
+def test_a_call_that_is_held_and_not_run_gives_its_place_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(at: Place) -> None:
+        wire = MediaWire()
+        async with services(at).call("key") as call:
+            call.attach_media(wire)
+            await asyncio.sleep(RUN_WITHIN_S - 0.1)
+            assert (len(at.registry), wire.closed) == (1, None)
+            await asyncio.sleep(0.2)
+            assert len(at.registry) == 0
+            assert wire.closed == (CloseCode.TRY_AGAIN_LATER, "not run")
+            with pytest.raises(CallRefused, match="not run within 10 s") as refused:
+                await call.run()
+            assert (refused.value.status, refused.value.code) == (408, "call_not_run")
+        row = await at.store.call(call.id)
+        assert row is not None
+        assert row.ending == "not_run"
+
+    place(tmp_path, story)
+    (late,) = [vars(r) for r in caplog.records if r.getMessage() == "call_not_run"]
+    assert late["transport"] == "pigeon"
+    assert late["call"]
+
+
+def test_a_call_that_runs_in_time_is_not_ended_by_the_deadline(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        async with services(at).call("key") as call:
+            media = call.attach_media(MediaWire())
+            await asyncio.sleep(RUN_WITHIN_S - 0.1)
+            asyncio.get_running_loop().call_later(60, media.lost, 1000, "")
+            assert await call.run() == "client_closed_1000"
+
+    place(tmp_path, story)
+
+
+def test_a_call_has_one_client_and_runs_once(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        first, second = MediaWire(), MediaWire()
+        async with services(at).call("key") as call:
+            media = call.attach_media(first)
+            with pytest.raises(RuntimeError, match="has a client"):
+                call.attach_media(second)
+            with pytest.raises(RuntimeError, match="has a client"):
+                call.attach(FakeWire())
+            running = asyncio.create_task(call.run())
+            await asyncio.sleep(1)
+            with pytest.raises(RuntimeError, match="runs already"):
+                await call.run()
+            assert not running.done(), "it goes on with its client"
+            media.lost(1000, "")
+            assert await running == "client_closed_1000"
+        assert (first.closed, second.closed, second.packets) == (None, None, [])
+
+    place(tmp_path, story)
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_a_client_that_attaches_after_the_end_is_closed_at_once(
+    tmp_path: Path, events: bool
+) -> None:
+    async def story(at: Place) -> None:
+        async with services(at).call("key") as call:
+            await at.registry.hang_up(at.registry.get(call.id) or pytest.fail("no call"))
+            assert await call.run() == "hung_up"
+            audio, wire = MediaWire(), FakeWire()
+            media = call.attach_media(audio, wire if events else None)
+            closed = wire.closed[1:] if wire.closed else audio.closed
+            assert closed == (1000, "hung_up")
+            assert (audio.closed is None) == events
+            media.frame(codec.encode(client.ResponseCreate()))
+            media.feed_audio(bytes(960))
+            media.writable()
+            media.lost(1000, "")
+            await asyncio.sleep(1)
+            assert audio.packets == []
+            assert wire.heard == []
 
     place(tmp_path, story)

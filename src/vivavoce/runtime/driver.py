@@ -181,8 +181,17 @@ class CallDriver(Generic[In, Eff]):
         )
 
     def attach_port(self, make: Callable[[ClientId], Port]) -> Port:
-        """Attach a client of any kind. `make` returns its port, which keeps the id it gets."""
-        return self._clients.add(make)
+        """Attach a client of any kind. `make` returns its port, which keeps the id it gets.
+
+        After the end of the call it is closed at once, and nothing of it is read.
+        """
+        client = self._clients.add(make)
+        if self.over:
+            client.stop_reading()
+            close_frame = self._ending.close_frame or (CloseCode.NORMAL, HUNG_UP)
+            self._ending.abort(client, *close_frame)
+            self._clients.remove(client.id)
+        return client
 
     @property
     def over(self) -> bool:

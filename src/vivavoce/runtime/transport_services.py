@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from ..protocol.close_codes import CloseCode
 from .call_request import CallRequest
@@ -20,9 +20,12 @@ from .client_port import AudioKind
 from .live_call import Readers
 from .media_client import MediaClient
 from .outbox import Connection
-from .refusals import CallRefused, busy
+from .refusals import SERVER, CallRefused, busy
 
 log = logging.getLogger("vivavoce.transports")
+
+
+RUN_WITHIN_S = 10.0  # from the admission: a call that waits longer keeps others out
 
 
 class AttachableDriver(Protocol):
@@ -75,34 +78,62 @@ class TransportCall:
     continues or began, and `language` what the assistant speaks.
     """
 
-    def __init__(self, names: CallNames, call: Admitted) -> None:
+    def __init__(self, names: CallNames, call: Admitted, on_late: Callable[[], None]) -> None:
+        """`on_late` is called if the call is not run within `RUN_WITHIN_S`."""
         self.id = names.call_id
         self.conversation_id = names.conversation_id
         self.language = names.language
         self._call = call
-        self._ran = False
+        self._attached = False
+        self._state: Literal["admitted", "run", "late"] = "admitted"
+        self._on_late = on_late
+        self._timer = asyncio.get_running_loop().call_later(RUN_WITHIN_S, self._expire)
 
     def attach_media(self, audio: Connection, events: Connection | None = None) -> MediaClient:
         """Attach a client whose audio the server paces. `audio.write` takes 20 ms of PCM16.
 
         `events` is a second connection of the same client, for events as JSON. Its `close` then
-        ends both connections.
+        ends both connections. A client that is attached after the end of the call is closed.
         """
+        self._take_place()
         return self._call.driver.attach_media(audio, self._call.reader, events=events)
 
     def attach(self, connection: Connection) -> Client:
         """Attach a client that reads and writes events as JSON, with its audio in them."""
+        self._take_place()
         return self._call.driver.attach(connection, self._call.reader)
 
+    def _take_place(self) -> None:
+        if self._attached:
+            raise RuntimeError("the call has a client already")
+        self._attached = True
+
     async def run(self) -> str:
-        """Run the call to its end, and return why it ended."""
-        self._ran = True
+        """Run the call to its end, and return why it ended.
+
+        Raises `CallRefused` if that was not begun within `RUN_WITHIN_S` of the admission.
+        """
+        if self._state == "late":
+            raise _not_run()
+        if self._state == "run":
+            raise RuntimeError("the call runs already")
+        self._state = "run"
+        self._timer.cancel()
         await self._call.live()
         return self._call.driver.ending
 
+    def _expire(self) -> None:
+        self._state = "late"
+        self._on_late()
+
+    async def end_late(self) -> None:
+        """End a call that was not run in time: others need its place."""
+        self._call.driver.hang_up(CloseCode.TRY_AGAIN_LATER, "not run")
+        await self._call.live()
+
     async def abandon(self) -> None:
         """End a call that was not run, so that it is counted no longer."""
-        if not self._ran:
+        if self._state == "admitted":
             self._call.driver.hang_up(CloseCode.ABNORMAL, "client gone")
             await self.run()
 
@@ -138,7 +169,7 @@ class TransportServices:
 
         `credential` is an API key or a client secret. `query` has the parameters of
         `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. A call that was not run
-        ends with this context.
+        ends with this context, or after `RUN_WITHIN_S`.
         """
         asked = {"client_tools": ""} | dict(query or {})  # by default it runs no tool
         request = CallRequest(credential, self._name, asked, audio=audio)
@@ -147,7 +178,12 @@ class TransportServices:
         except CallRefused as refused:
             log.info("refused", extra={"code": refused.code, "transport": self._name})
             raise
-        call = TransportCall(names, admitted)
+
+        def end_late() -> None:
+            log.warning("call_not_run", extra={"call": call.id, "transport": self._name})
+            self._spawn(call.end_late(), call.id)
+
+        call = TransportCall(names, admitted, end_late)
         try:
             yield call
         finally:
@@ -166,3 +202,13 @@ class TransportServices:
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a task for one connection. The server logs its bug, and waits for it at the end."""
         self._spawn(work, self._name)
+
+
+def _not_run() -> CallRefused:
+    return CallRefused(
+        408,
+        "call_not_run",
+        f"The call was not run within {RUN_WITHIN_S:g} s of its admission.",
+        type=SERVER,
+        close=CloseCode.TRY_AGAIN_LATER,
+    )
