@@ -111,7 +111,7 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class ReportToolRounds:
-    """Log that the model called tools in too many responses in a row."""
+    """Log that the model called tools in more responses in a row than the limit allows."""
 
 
 @dataclass(frozen=True, slots=True)

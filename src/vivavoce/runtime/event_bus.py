@@ -1,4 +1,4 @@
-"""The events of calls: who publishes them, and the bus of a single process."""
+"""Publish the events of calls, and pass them to subscribers in this process."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class ToolWork:
         self._start(self._call(effect, put, full=full))
 
     def report_rounds(self) -> None:
-        """Log that the model called tools in too many responses in a row."""
+        """Log that the model called tools in more responses in a row than the limit allows."""
         log.warning("tool_rounds_exceeded", extra={"call": self._context.call_id})
 
     def list_tools(

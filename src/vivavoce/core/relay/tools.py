@@ -217,7 +217,7 @@ class RelayTools:
         )
 
     def end_rounds(self) -> bool:
-        """Return True if the model called tools in too many responses. Then no response is due."""
+        """Return True if the model exceeded the limit of rounds. Then no response is due."""
         return self._due and self._pending.end_rounds()
 
     def request_response(self) -> bool:
