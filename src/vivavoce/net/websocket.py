@@ -92,16 +92,15 @@ class Socket(WSListener):
     def join(self, receiver: FrameReceiver) -> None:
         """Set the receiver, and deliver the messages that arrived before."""
         self.receiver = receiver
-        if self._unread_until_joined:
-            self._unread_until_joined = False
-            if not self._ended:
-                self._bound_reads(RECEIVE_BUFFER)
+        self._unread_until_joined = False
         self._take_held()
 
     def leave_unread(self) -> None:
-        """Read nothing until `join` or `close`. The peer's kernel keeps what it sends."""
+        """Read nothing until `join` or `close`. The kernels keep what the peer sends.
+
+        The receive buffer keeps its size: TCP never recovers from a window that was small once.
+        """
         self._unread_until_joined = True
-        self._bound_reads(FLOOD_BUFFER)
         self._stop_reading(_HELD)
 
     def write(self, data: Frame) -> None:
