@@ -6,8 +6,11 @@ VivavoceError
 ├── InvalidRequest           the client's: an `error` event or a 4xx, and the call goes on
 ├── CallRefused              the server refuses a call: 4xx, 5xx or a close (runtime.refusals)
 ├── EngineError              an engine's: the response or the transcript fails, the call goes on
+│   ├── AdapterNotUsableError  the operator's: an adapter cannot serve calls (engines.registry)
 │   └── Stopped              its process ended or did not answer in time (engines.child_process)
 ├── NotConnected             a hosted model's: no call begins (upstream.connection)
+├── UnreadableEventError     a server's: the command line cannot read its event (cli.server_events)
+├── InvalidAddressError      the operator's: an address cannot work (web_address)
 ├── UnreachableError         another server's: no WebSocket was opened (net.dial)
 ├── NetError                 another server's, or egress rules refuse the request (net.errors)
 ├── StoreError               the disk's: the server sends no receipt, and closes with 1011

@@ -198,7 +198,7 @@ def test_a_database_that_is_damaged_while_it_is_used(tmp_path: Path) -> None:
     ("damage", "sentence"),
     [
         (lambda file: file.write_bytes(b"these are my memoirs" * 500),
-         "the database file is not a database: move it away, or restore a backup"),
+         "the database file is not a database: restore it from a backup"),
         (lambda file: file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 40_000),
          "the database is damaged: restore it from a backup"),
     ],
