@@ -368,7 +368,8 @@ class Relay:
             return
         if isinstance(event, server.SessionCreated):
             return  # the client has one already: it was made when the upstream confirmed it
-        refused = self._tools.observe(event, self._upstream.own_event)
+        has_tools = self._tools.active
+        refused = has_tools and self._tools.observe(event, self._upstream.own_event)
         if not refused and self._upstream.answers_relay(event):
             if isinstance(event, server.Error):
                 reason = "the provider refused an event of this server"
@@ -382,9 +383,11 @@ class Relay:
                 self._effects.forward(self._with_conversation_id(event, data), event)
         if self._upstream.greeting.is_ended_by(event):
             self._end_greeting()
+        if not has_tools:
+            return
         for call in self._tools.begin_calls():
             self._effects.request(do.CallTool(call))
-        if isinstance(event, server.ResponseDone | server.AudioCleared | server.Error):
+        if isinstance(event, (server.ResponseDone, server.AudioCleared, server.Error)):
             self._answer_tools()  # not at the end of a turn: most often a response follows it
 
     def _route_error(self, error: server.Error, data: bytes) -> None:

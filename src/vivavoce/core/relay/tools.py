@@ -61,10 +61,8 @@ class RelayTools:
     def observe(self, event: server.ServerEvent, own_event: str) -> bool:
         """Follow the upstream's events. Return True if it refused to answer the outputs.
 
-        `own_event` begins the ids of the relay's own events.
+        `own_event` begins the ids of the relay's own events. Only for a call with tools: `active`.
         """
-        if not self.active:
-            return False
         match event:
             case server.OutputItemAdded(item=item):  # the client knows the call from here on
                 self._calls.note(item)
