@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Route, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    Route,
+    WebSocketRoute,
+    expect,
+)
 
 from ..support.served import Served
 from ..support.sounds import spoken
@@ -80,6 +89,17 @@ class Visit:
         self.page.goto(self.served.url)
         self.page.get_by_role("radio", name=assistant).check()
         return self
+
+    def record_connections(self) -> list[WebSocketRoute]:
+        """Return the list of the page's connections, the newest last. They go to the server."""
+        connections: list[WebSocketRoute] = []
+
+        def through(connection: WebSocketRoute) -> None:
+            connections.append(connection)
+            connection.connect_to_server()
+
+        self.page.route_web_socket(re.compile("/v1/realtime"), through)
+        return connections
 
     def list_assistants(self, count: int) -> None:
         """Let the server's list have this number of entries from now on."""

@@ -102,13 +102,7 @@ def test_without_a_microphone_there_is_a_sentence_and_a_way_on(visiting: Visitin
 
 def test_a_lost_network_is_found_again_and_the_conversation_kept(visiting: Visiting) -> None:
     visit = visiting()
-    lines: list[WebSocketRoute] = []
-
-    def through(line: WebSocketRoute) -> None:
-        line.connect_to_server()
-        lines.append(line)
-
-    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    lines = visit.record_connections()
     visit.enter().write("hello")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
     visit.expect_heard_out("Echo")
@@ -208,13 +202,7 @@ def test_a_model_out_of_reach_is_named_and_what_was_typed_is_kept(visiting: Visi
 
 def test_a_conversation_that_is_gone_begins_again(visiting: Visiting) -> None:
     visit = visiting()
-    lines: list[WebSocketRoute] = []
-
-    def through(line: WebSocketRoute) -> None:
-        line.connect_to_server()
-        lines.append(line)
-
-    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    lines = visit.record_connections()
     visit.enter().write("hello")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
     visit.expect_heard_out("Echo")

@@ -133,13 +133,7 @@ def test_W2_what_the_server_only_announced_is_kept(visiting: Visiting) -> None:
 
 def test_W2_two_windows_take_a_conversation_from_each_other(visiting: Visiting) -> None:
     visit = visiting()
-    lines: list[WebSocketRoute] = []
-
-    def through(line: WebSocketRoute) -> None:
-        lines.append(line)
-        line.connect_to_server()
-
-    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    lines = visit.record_connections()
     visit.enter().write("hello")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
     visit.expect_heard_out("Echo")
@@ -255,13 +249,7 @@ def test_N6_the_default_assistant_is_chosen_first(browser: Browser, tmp_path: Pa
 
 def test_N8_a_reload_keeps_the_conversation_of_each_assistant(visiting: Visiting) -> None:
     visit = visiting()
-    lines: list[WebSocketRoute] = []
-
-    def through(line: WebSocketRoute) -> None:
-        lines.append(line)
-        line.connect_to_server()
-
-    visit.page.route_web_socket(re.compile("/v1/realtime"), through)
+    lines = visit.record_connections()
     visit.enter().write("hello")
     visit.expect_heard_out("Echo")
     visit.page.reload()
