@@ -97,7 +97,7 @@ class Assistant(AssistantSection):
         return said_in(self.fallbacks, self.pick_language(language), self.fallback_language)
 
     def now(self) -> datetime:
-        """Return the time where the assistant is: in its time zone, or else the server's."""
+        """Return the time where the assistant is: in its time zone. Without one: the server's."""
         zone = zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
         return datetime.now(UTC).astimezone(zone)
 
@@ -173,7 +173,7 @@ class Assistant(AssistantSection):
         return self.upstream.key.read(self._folder, environ)
 
     def upstream_key_problem(self, environ: Mapping[str, str] = os.environ) -> str | None:
-        """Say why there is no usable key for the provider; None: there is one."""
+        """Say why the provider has no usable key. None: it has one."""
         return self.upstream.key.problem(self._folder, environ)
 
     def script(self) -> FolderFile | None:

@@ -165,7 +165,7 @@ class SecretSource(AssistantSection):
             return None
 
     def problem(self, folder: Path, environ: Mapping[str, str] = os.environ) -> str | None:
-        """Say why there is no usable secret; None: there is one."""
+        """Say why the secret cannot be used. None: it can."""
         key = self.read(folder, environ)
         name = self.env or str(folder / (self.file or ""))
         if key is not None:

@@ -159,7 +159,7 @@ def confirm_new_folder(data: DataFolder) -> None:
 
 
 def is_interactive() -> bool:
-    """Return whether somebody can answer a question."""
+    """Return whether a user at the terminal can answer a question."""
     return sys.stdin.isatty()
 
 

@@ -1,7 +1,8 @@
 """Remember the data folders of the servers that this user runs, to name them in other folders.
 
 Each server keeps a file with its folder's path while it runs. The lock of the folder says whether
-the server still does. Nobody needs these files, so that a home that cannot be written is no error.
+the server still does. The files only help to find a server, so a home that cannot be written is not
+an error.
 """
 
 from __future__ import annotations

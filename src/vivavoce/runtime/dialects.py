@@ -50,7 +50,7 @@ GA = Ga()
 
 
 class Silent:
-    """Of a client that is told no events, such as a telephone. What it sends is the protocol."""
+    """Of a client that receives no events, such as a telephone. What it sends is the protocol."""
 
     name = "silent"
 

@@ -152,7 +152,7 @@ class CallDriver(Generic[In, Eff]):
         events: Connection | None = None,
         limit: int | None = None,
     ) -> MediaClient:
-        """Attach a client whose audio the server paces. Without `events` it is told no events."""
+        """Attach a client whose audio the server paces. Without `events` it receives none."""
         connection = events or audio
         outbox = self._outbox(connection, limit)
 

@@ -103,7 +103,7 @@ class InputPipeline:
             yield self._score(pcm)
 
     def _restart_filters(self) -> None:
-        """Start the resampler and the denoiser anew. The VAD goes on: its clock is the stream's."""
+        """Restart the resampler and the denoiser. The VAD goes on: its clock is the stream's."""
         if self._upwards:
             self._upwards = Resampler(g711.RATE, SAMPLE_RATE)
         if self._denoiser and self._denoiser.used:

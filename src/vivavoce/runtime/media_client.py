@@ -62,7 +62,7 @@ class MediaClient:
         self.events.frame(data)
 
     def writable(self) -> None:
-        """Go on writing: the connection is no longer full."""
+        """Go on writing, because the connection has room again."""
         self.playback.resume()
         self.events.writable()
 

@@ -52,7 +52,7 @@ class InputDecoder(Protocol):
     def decode(self, data: bytes) -> Iterator[AudioReceived]: ...
 
     def held_back(self) -> Iterator[AudioReceived]:
-        """Yield what the filters hold back of the audio so far."""
+        """Yield the audio that the filters hold back."""
 
 
 class InputSink(Protocol):

@@ -93,7 +93,7 @@ class _Whole:
         yield AudioReceived(data)
 
     def held_back(self) -> Iterator[AudioReceived]:
-        """Yield nothing, because there are no filters."""
+        """Yield nothing, because this decoder has no filters."""
         return iter(())
 
 
