@@ -32,8 +32,7 @@ SOUNDS = Path(__file__).parent.parent / "tests" / "sounds"
 HEAD = b'{"type":"input_audio_buffer.append","audio":"'
 SILENCE = HEAD + base64.b64encode(bytes(FRAME_MS * BYTES_PER_MS)) + b'"}'
 CLOCK = time.perf_counter
-# Like our page, callers ask for transcripts. A transcript is a receipt, which waits for the disk,
-# and the first audio of the response waits behind it.
+# Like our page, callers ask for transcripts. A transcript is a receipt, which waits for the disk.
 SESSION = {
     "type": "realtime",
     "audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}},

@@ -243,6 +243,14 @@ def test_a_receipt_waits_for_its_commit() -> None:
     assert list(call.store.rows) == ["item_2"]
 
 
+def test_the_first_sound_does_not_wait_for_the_disk_and_the_transcript_does() -> None:
+    slow, fast = (Call(speech(0, 1), store=SlowStore(takes_s=s)).live() for s in (0.8, 0.0))
+    heard = fast.wire.first(server.AudioDelta)[0]
+    assert slow.wire.first(server.AudioDelta)[0] == heard
+    written = slow.wire.first(server.TranscriptionCompleted)[0]
+    assert written == pytest.approx(fast.wire.first(server.TranscriptionCompleted)[0] + 0.8)
+
+
 def test_an_interruption_does_not_wait_for_the_disk() -> None:
     script = [*speech(0, 1), *speech(4, 4.5)]
     call = Call(script, store=SlowStore(takes_s=2), tts=FakeTts(chunks=1000)).live()

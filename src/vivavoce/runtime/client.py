@@ -20,6 +20,7 @@ from .traffic import TrafficCounters
 
 _HEAD = 96  # bytes at the start of a frame that contain its type
 _AUDIO_DELTA = b"response.output_audio.delta"
+_LATE = (server.TranscriptionCompleted, server.TranscriptionFailed)
 _NOT_FOR_SIDEBANDS = (server.AudioDelta, server.SessionCreated)
 
 
@@ -118,7 +119,9 @@ class Client:
             return self._put_own(own, receipt, written)
         if (frame := event.encoded(self.dialect)) is None:
             return False
-        self._outbox.put(frame, receipt=receipt, written=written)
+        # A relay forwards the events of its upstream in their order.
+        late = receipt > 0 and event.upstream_frame is None and isinstance(event.event, _LATE)
+        self._outbox.put(frame, receipt=receipt, may_be_late=late, written=written)
         return True
 
     def _put_own(
