@@ -17,6 +17,7 @@ is set up with, and the parts that its collaborators share.
       level_gate        ignores voices that are softer than the user's
       utterance_ending  classifies the end of an utterance by its words
       transcripts       the transcripts of the user's items
+    responder         begins, feeds and ends responses, and answers what waits for one
     replies           the responses in progress: announced, requested, fed, ended
       reply             the events of one response, in the protocol's order
       usage             its tokens, and their limit
@@ -24,6 +25,7 @@ is set up with, and the parts that its collaborators share.
       context_window    the items that the brain reads, if the conversation is long
       token_bucket      tokens per minute
     tool_calls        calls of the server's own tools, until all outputs are known
+    mcp_tool_lists    the lists of the tools of MCP servers
     playout           the playout queue, if the server paces the audio (WebRTC, telephone)
     idle_prompt       answers a silence after a reply (`idle_timeout_ms`)
     inactivity        ends a call in which the user does nothing
@@ -44,15 +46,15 @@ An interruption, step by step:
 
  1. `AudioReceived` brings two frames in a row that pass the gate and that `turns` takes for speech.
  2. `input_audio` sends `speech_started` and requests `Listen`, with the audio before the onset.
- 3. `session._interrupt`: if the server paces the audio, `playout.clear` requests `Hush`, and sends
+ 3. `responder.interrupt`: if the server paces the audio, `playout.clear` requests `Hush`, and sends
     the client and the ledger how much was heard. Over a WebSocket the client reports that itself,
     with `conversation.item.truncate`.
- 4. `session._end_reply`: `reply.end` closes what is open, with status `cancelled` and reason
+ 4. `responder._end`: `reply.end` closes what is open, with status `cancelled` and reason
     `turn_detected`; then `Cancel`. The driver performs the `Hush`es and `Cancel`s of a batch before
     its events, so the audio stops first. Later results of the engine name a response that is over,
     and are ignored.
  5. In the silence after the user's words, `turns` reports the end of the turn, `input_audio`
-    commits it as an item, and `session._respond` starts the next response. The brain is asked when
-    the transcript is known. Of the interrupted answer it reads what `ledger.as_heard` returns: the
-    words that were heard, and a dash.
+    commits it as an item, and `responder.answer_turn` begins the next response. The brain is asked
+    when the transcript is known. Of the interrupted answer it reads what `ledger.as_heard` returns:
+    the words that were heard, and a dash.
 """
