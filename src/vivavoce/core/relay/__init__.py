@@ -5,14 +5,16 @@
     glance ─► FORWARD   forward the bytes as they came, without decoding them
            └► TAKE      decode and fold them with `receive`, then forward the same bytes
 
-    machine           what follows from each input; the state of the call
+    machine           what follows from each input
+    call_state        the state of the call: what was said and heard, and when somebody acted
     upstream_state    all state of one upstream connection; replaceable while the call goes on
       opening           the handshake with the upstream, and the frames that are held until it ends
       greeting          the assistant's greeting, which ends when the client asks for a response
       audio_accounting  how many milliseconds of audio were forwarded for an item
     frames            which frames the machine has to decode; the rewriting of single fields
-    client_frames     which fields of a client's frame the upstream receives
+    client_frames     what the upstream receives of a client's frame
     tools             the calls of the server's own tools: which it makes, and when to answer
+    ending            what clients, the store and the log learn about the end of a call
     effect_queue      effects in order
 
 A call opens in two steps. The relay forwards nothing before the last one:

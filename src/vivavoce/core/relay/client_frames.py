@@ -14,8 +14,12 @@ from ...errors import InvalidRequest
 from ...protocol import codec
 from ...protocol.client import ClientEvent, ResponseOptions
 from ...protocol.config import SessionConfig, TranscriptionConfig
+from ..error_routing import SidebandErrors
 from ..locked_fields import SYSTEM_MESSAGES, no_system_message, strip_locked_fields
 from ..types import JsonObject
+from .frames import is_only_append
+from .opening import HeldFrame
+from .tools import RelayTools
 
 _TYPES = frozenset(event.__struct_config__.tag for event in get_args(ClientEvent))
 _SESSION = frozenset(
@@ -26,6 +30,32 @@ _CONFIGURES = {"session.update": ("session", _SESSION), "response.create": ("res
 """The events that configure: their object, and its known fields."""
 
 _ROLES = ("user", "assistant")
+
+
+class ClientFrames:
+    """Decides what the upstream receives of the clients' frames."""
+
+    def __init__(self, tools: RelayTools, locked: tuple[str, ...]) -> None:
+        """`locked`: fields of the session that clients may not change."""
+        self.inspects = bool(locked or tools.active)
+        self._tools = tools
+        self._locked = locked
+
+    def for_upstream(self, held: HeldFrame, sideband_errors: SidebandErrors) -> bytes | None:
+        """Return what the upstream receives of a frame. None: it waits for outputs of tools.
+
+        `sideband_errors`: of this upstream. Raises `InvalidRequest`.
+        """
+        if self.inspects and not is_only_append(held.frame.data):
+            event = decode_frame(held.frame.data)
+            self._tools.refuse_forged(event)
+            if self._tools.holds(held, event):
+                return None
+            if not held.frame.sideband:  # that came with an API key, so no field is locked for it
+                return without_locked_fields(event, self._locked)
+        if held.frame.sideband:  # an event id of the relay's own shows whose error an error is
+            return sideband_errors.rename_event(held.frame.data, held.client_id)
+        return held.frame.data
 
 
 def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from ...protocol import server
 from ...protocol.peek import peek_type
 from ..types import Frame
 
@@ -82,11 +83,26 @@ def with_session(created: bytes, session: msgspec.Raw) -> bytes:
     return msgspec.json.encode(event | {"type": "session.created", "session": session})
 
 
-def with_conversation_id(frame: bytes, upstream_id: str, call_id: str) -> bytes:
-    """Return the frame with `call_id` where the upstream named its own conversation."""
+def in_conversation(event: server.ServerEvent, frame: bytes, call_id: str | None) -> bytes:
+    """Return a frame with the call's conversation id, if it names the upstream's.
+
+    `event`: the decoded frame. `call_id`: the call's conversation. None: the upstream's id stays.
+    """
+    if not isinstance(event, server.ResponseCreated | server.ResponseDone):
+        return frame
+    upstream_id = event.response.conversation_id
+    if call_id is None or upstream_id is None:  # None: out of band
+        return frame
     # Quotes inside a JSON string are escaped, so the pattern matches only the key itself.
     named = rb'("conversation_id"\s*:\s*)"' + re.escape(upstream_id.encode()) + b'"'
     return re.sub(named, rb'\1"' + call_id.encode() + b'"', frame, count=1)
+
+
+def response_in_conversation(response: server.Response, call_id: str | None) -> server.Response:
+    """Return a response with the call's conversation id, if it names the upstream's."""
+    if call_id is None or response.conversation_id is None:
+        return response
+    return msgspec.structs.replace(response, conversation_id=call_id)
 
 
 class _WithSession(msgspec.Struct):

@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...errors import InvalidRequest
-from ...protocol import server
-from ...protocol.client import ResponseOptions
+from ...protocol import client, server
 from ...protocol.items import FunctionCall, FunctionOutput, Item
 from ..inputs import ToolReturned
 from ..tool_calls import PendingToolCalls, ServerToolCalls
@@ -184,15 +183,15 @@ class RelayTools:
         begun, self._begun = self._begun, []
         return begun
 
-    def release_outputs(self) -> list[FunctionOutput]:
-        """Return the outputs to send upstream, in the order of the calls."""
+    def release_outputs(self, own_event: str) -> list[client.ItemCreate]:
+        """Return the events that send the outputs upstream, in the order of the calls."""
         released = []
         while self._order and self._order[0] in self._outputs:
             call_id = self._order.pop(0)
             text = self._outputs.pop(call_id)
             output = FunctionOutput(id=self._new_id("item"), call_id=call_id, output=text)
             self._unconfirmed[output.id] = output
-            released.append(output)
+            released.append(client.ItemCreate(event_id=own_event + output.id, item=output))
         return released
 
     def release_request(self) -> HeldFrame | None:
@@ -201,11 +200,6 @@ class RelayTools:
             return None
         held, self._held = self._held, None
         return held
-
-    @property
-    def options(self) -> ResponseOptions | None:
-        """The options of the response that the relay asks for."""
-        return self._pending.options
 
     @property
     def _due(self) -> bool:
@@ -218,15 +212,16 @@ class RelayTools:
         """Return True if the model exceeded the limit of rounds. Then no response is due."""
         return self._due and self._pending.end_rounds()
 
-    def request_response(self) -> bool:
-        """Return True if the relay has to ask for a response now, and note that it does."""
+    def request_response(self, own_event: str) -> client.ResponseCreate | None:
+        """Return the request for a response, if the relay has to ask for one now."""
         if not self._due:
-            return False
+            return None
         self._requested = True
         self._attempts += 1
         self._pending.answered()
         self._unread = True
-        return True
+        event_id = own_event + TOOLS_EVENT
+        return client.ResponseCreate(event_id=event_id, response=self._pending.options)
 
     def replace_upstream(self) -> None:
         """Send the next upstream what this one did not confirm."""

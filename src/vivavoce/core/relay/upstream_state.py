@@ -1,25 +1,29 @@
 """All state of one upstream connection.
 
-The call's own state (conversation, ledger, inactivity, expiry) is the machine's. Nothing in here
-is needed after the connection has gone, except the frames that it never received.
+`call_state` has the call's own state. Nothing in here is needed after the connection has gone,
+except the frames that it never received.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
-from ...protocol import server
-from ...protocol.items import Message
+import msgspec
+
+from ...protocol import client, server
+from ...protocol.items import Item, Message
 from ..error_routing import SidebandErrors
+from ..ledger import Ledger
+from ..tool_calls import with_unique_call_ids
+from ..types import JsonObject
+from ..upstream_session import as_upstream_item, with_session_changes
 from .audio_accounting import AudioAccounting, bytes_per_ms
 from .frames import TAKEN, TAKEN_FOR_TOOLS
 from .greeting import Greeting
 from .opening import HeldFrame, Opening
 
-if TYPE_CHECKING:
-    from msgspec import Raw
-
+EndStatus = Literal["cancelled", "failed"]
 OWN_EVENT = "event_vivavoce_"  # begins the ids of the events that the relay itself sends upstream
 """An id of the relay's own follows it, so that no client can use the same ids."""
 
@@ -51,7 +55,7 @@ class UpstreamState:
         self.retold: set[str] = (
             set()
         )  # items that the relay sent and the upstream has not confirmed
-        self.confirmed: Raw | None = None  # the session, when the call opened
+        self.confirmed: msgspec.Raw | None = None  # the session, when the call opened
 
     @property
     def deadline(self) -> float:
@@ -61,6 +65,22 @@ class UpstreamState:
     def unsent_frames(self) -> list[HeldFrame]:
         """Return the clients' frames that this upstream has not received, oldest first."""
         return self.opening.release_client_frames() + self.greeting.end()
+
+    def retell(self, conversation: Iterable[Item], ledger: Ledger) -> Iterator[client.ItemCreate]:
+        """Return the events that tell this upstream of the conversation, as it was heard."""
+        for item in with_unique_call_ids(conversation):
+            if retold := as_upstream_item(ledger.as_heard(item)):
+                self.retold.add(item.id)
+                yield client.ItemCreate(event_id=self.own_event + item.id, item=retold)
+
+    def with_session_changes(self, asked: JsonObject, latest: msgspec.Raw | None) -> JsonObject:
+        """Return what to ask of the next upstream: `asked`, with the changes of clients.
+
+        `latest`: the session that this upstream confirmed last. None: clients changed nothing.
+        """
+        if self.confirmed is None or latest is None:
+            return asked
+        return with_session_changes(asked, _json_object(self.confirmed), _json_object(latest))
 
     def answers_relay(self, event: server.ServerEvent) -> bool:
         """Return True if this event answers one that the relay sent by itself."""
@@ -92,3 +112,23 @@ class UpstreamState:
                 self.audio.end_response()
             case _:
                 pass
+
+    def end_responses(
+        self, status: EndStatus, details: server.StatusDetails
+    ) -> list[server.Response]:
+        """End the running responses, because the upstream does not. Return them as they ended."""
+        ended = [
+            msgspec.structs.replace(response, status=status, status_details=details)
+            for response in self.running.values()
+        ]
+        self.running.clear()
+        return ended
+
+
+def _json_object(raw: msgspec.Raw) -> JsonObject:
+    """Return the decoded object. An upstream's session that is not one counts as empty."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
