@@ -26,7 +26,7 @@ class SidebandErrors:
 
     def rename_event(self, data: bytes, client_id: ClientId | None) -> bytes:
         """Return the event for the upstream. Raises `InvalidRequest`."""
-        codec.judge_size(data)
+        codec.validate_size(data)
         try:
             event = msgspec.json.decode(data)
             own = _event_id(event)

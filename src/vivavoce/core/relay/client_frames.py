@@ -74,7 +74,7 @@ def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:
 
 def decode_frame(data: bytes) -> object:
     """Return a client's frame as JSON. Raises `InvalidRequest`."""
-    codec.judge_size(data)
+    codec.validate_size(data)
     try:
         return msgspec.json.decode(data)
     except (ValueError, RecursionError) as error:
