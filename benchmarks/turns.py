@@ -28,7 +28,7 @@ from vivavoce.audio import pcm as audio
 from vivavoce.audio.pcm import BYTES_PER_MS, FRAME_MS
 from vivavoce.config import Settings, SpeechSection
 from vivavoce.core import utterance_ending
-from vivavoce.core.input_audio import JUDGED_AFTER_MS, JUDGED_MS
+from vivavoce.core.input_audio import SCORED_AFTER_MS, SCORED_MS
 from vivavoce.core.turns import (
     SilenceDurations,
     Started,
@@ -181,9 +181,9 @@ async def listen(
                 heard.probabilities += verdict.probabilities
                 for probability in verdict.probabilities:
                     turns.push(probability)
-                    if judge and turns.silent_ms == JUDGED_AFTER_MS:
-                        so_far = pcm[max(0, start - JUDGED_MS * BYTES_PER_MS) : start]
-                        pause = len(heard.probabilities) * FRAME_MS - JUDGED_AFTER_MS
+                    if judge and turns.silent_ms == SCORED_AFTER_MS:
+                        so_far = pcm[max(0, start - SCORED_MS * BYTES_PER_MS) : start]
+                        pause = len(heard.probabilities) * FRAME_MS - SCORED_AFTER_MS
                         thinking.create_task(think(judge, pause, so_far))
             yield piece
 
@@ -232,7 +232,7 @@ def decide(heard: Heard, setting: Setting) -> list[int]:
         while opinions and opinions[0][0] <= now:
             _, pause_at, over = opinions.pop(0)
             if turns.silent_ms and now - FRAME_MS - turns.silent_ms == pause_at:
-                turns.judge(turns.pause, over)
+                turns.apply_score(turns.pause, over)
         match turns.push(probability):
             case Stopped(at_ms=at):
                 ends.append(at)
@@ -292,7 +292,7 @@ def main(*given: str) -> None:
     if model:
         in_pauses = [o for h in recordings for at, o in _of_pauses(h, last=False)]
         at_ends = [o for h in recordings for at, o in _of_pauses(h, last=True)]
-        taken = [w - p - JUDGED_AFTER_MS for h in recordings for w, p, _ in h.opinions]
+        taken = [w - p - SCORED_AFTER_MS for h in recordings for w, p, _ in h.opinions]
         print(
             f"\nsmart-turn: at ends {median(at_ends):.2f}, in pauses {median(in_pauses):.2f} ",
             end="",

@@ -34,8 +34,8 @@ from .level_gate import LevelGate
 from .transcripts import TranscriptOptions, TranscriptTracker
 from .turns import Started, Stopped, TurnDetector, TurnSettings
 
-JUDGED_AFTER_MS = 192  # of silence; shorter pauses are between two words
-JUDGED_MS = 8_000  # of a turn's audio, for a model that scores its end
+SCORED_AFTER_MS = 192  # of silence; shorter pauses are between two words
+SCORED_MS = 8_000  # of a turn's audio, for a model that scores its end
 
 
 class InputAudioBuffer:
@@ -146,12 +146,12 @@ class InputAudioBuffer:
             return
         levels = received.levels or (0.0,) * len(received.probabilities)
         for probability, level in zip(received.probabilities, levels, strict=True):
-            yield from self._judge(self._turns, probability, level)
+            yield from self._detect(self._turns, probability, level)
         if not self._listening:
             keep_ms = self._turns.rules.padding_ms + 3 * audio.FRAME_MS  # and the onset itself
             del self._pre_roll[: -keep_ms * audio.BYTES_PER_MS]
 
-    def _judge(
+    def _detect(
         self, turns: TurnDetector, probability: float, level: float
     ) -> Iterator[Started | Stopped]:
         if not self._gate.passes(level):
@@ -178,7 +178,7 @@ class InputAudioBuffer:
                     self.commit()
                     self._pre_roll += turn_end
                     yield boundary
-            case None if turns.silent_ms == JUDGED_AFTER_MS and self._recent:
+            case None if turns.silent_ms == SCORED_AFTER_MS and self._recent:
                 self._effects.request(
                     do.ScoreEndOfTurn(self.item_id, turns.pause, bytes(self._recent))
                 )
@@ -204,7 +204,7 @@ class InputAudioBuffer:
             and self._turns.rules.over is not None
         ):
             self._recent += pcm
-            del self._recent[: -JUDGED_MS * audio.BYTES_PER_MS]
+            del self._recent[: -SCORED_MS * audio.BYTES_PER_MS]
 
     def _listen(self) -> None:
         if not self._listening:
@@ -323,7 +323,7 @@ class InputAudioBuffer:
     def _score_end_of_turn(self, event: EndOfTurnScored) -> None:
         """Pass the model's score to turn detection. A score for an earlier turn is ignored."""
         if self._turns is not None and event.item_id == self.item_id:
-            self._turns.judge(event.pause, event.probability)
+            self._turns.apply_score(event.pause, event.probability)
 
     def _complete(self, event: Transcribed | NotTranscribed) -> bool:
         """Complete a transcript. Return True if it was expected.
