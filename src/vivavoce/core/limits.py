@@ -93,7 +93,7 @@ class ConversationQuota:
     def full(self) -> bool:
         return len(self._conversation) >= self._limits.items
 
-    def judge(self) -> None:
+    def require_room(self) -> None:
         """Raise `InvalidRequest` if the conversation is full."""
         if self.full:
             raise self.no_room()
@@ -101,13 +101,13 @@ class ConversationQuota:
     def no_room(self) -> InvalidRequest:
         return _full(f"it has {len(self._conversation)} items, as many as it may")
 
-    def judge_item(self, item: Item, sound: bytes, format: Format) -> Weight:
+    def validate_item(self, item: Item, sound: bytes, format: Format) -> Weight:
         """Raise `InvalidRequest` if this item may not be added.
 
         `sound`: the audio that was in it, in the session's format. Return the item's weight for
         `take`, because weighing is expensive (an image of 11 MB: 7 ms).
         """
-        self.judge()
+        self.require_room()
         most = self._limits
         if len(item.id) > NAME:
             raise InvalidRequest(
@@ -128,7 +128,7 @@ class ConversationQuota:
                 f"Error adding item: its content has too many parts (at most {ITEM_PARTS}).",
                 "item.content",
             )
-        _judge_sound(sound, format, "Error adding item: its sound", "item.content")
+        _validate_sound(sound, format, "Error adding item: its sound", "item.content")
         if self._bytes + weight.bytes > most.conversation_bytes:
             raise _full(f"its items would be more than {most.conversation_bytes} bytes together")
         if self._parts + weight.parts > PARTS:
@@ -142,7 +142,7 @@ class ConversationQuota:
             )
         return weight
 
-    def judge_options(self, options: ResponseOptions) -> None:
+    def validate_options(self, options: ResponseOptions) -> None:
         """Refuse options that are larger than a session may be. The input has its own limits."""
         if size(msgspec.structs.replace(options, input=None)) > self._limits.session_bytes:
             raise InvalidRequest(
@@ -152,7 +152,7 @@ class ConversationQuota:
                 "response",
             )
 
-    def judge_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
+    def validate_input(self, items: int, parts: int, sounds: list[bytes], format: Format) -> None:
         """Refuse an input of more items, parts or sound than one response reads.
 
         An item counts as often as it is referred to.
@@ -171,10 +171,10 @@ class ConversationQuota:
                 f"{self._limits.items}, of which {SOUNDS} with sound).",
                 "response.input",
             )
-        _judge_sound(b"".join(sounds), format, "Error creating response: its sound",
+        _validate_sound(b"".join(sounds), format, "Error creating response: its sound",
                      "response.input")  # fmt: skip
 
-    def judge_tools(self, asked: int) -> None:
+    def validate_mcp_servers(self, asked: int) -> None:
         """Raise `InvalidRequest` if an update adds more than `MCP_SERVERS`. Each adds an item."""
         if asked > MCP_SERVERS:
             raise InvalidRequest(
@@ -198,7 +198,7 @@ class ConversationQuota:
             self._parts -= weight.parts
             self._account.take(-weight.bytes)
 
-    def judge_session(self, changed: AnySession, began: AnySession) -> None:
+    def validate_session(self, changed: AnySession, began: AnySession) -> None:
         """Raise `InvalidRequest` if updates have made the session too large."""
         if size(changed) - size(began) > self._limits.session_bytes:
             raise InvalidRequest(
@@ -208,7 +208,7 @@ class ConversationQuota:
                 "session",
             )
 
-    def judge_responses(self, beside: int) -> None:
+    def require_room_for_response(self, beside: int) -> None:
         """Raise `InvalidRequest` if `beside` out-of-band responses leave no place for another."""
         if beside >= self._limits.responses:
             raise InvalidRequest(
@@ -219,7 +219,7 @@ class ConversationQuota:
             )
 
 
-def _judge_sound(sound: bytes, format: Format, what: str, param: str) -> None:
+def _validate_sound(sound: bytes, format: Format, what: str, param: str) -> None:
     longest_s, a_second = (SOUND_S, 48_000) if isinstance(format, Pcm) else (TELEPHONE_S, 8_000)
     if len(sound) > longest_s * a_second:
         raise InvalidRequest("invalid_value", f"{what} is longer than {longest_s} s.", param)

@@ -123,7 +123,7 @@ class Responder:
             active=active.id if active and not greeting else None,
             beside=sum(not reply.in_conversation for reply in self._replies.all),
             asked=asked,
-            room=self._quota,
+            quota=self._quota,
             voiced=self.voiced,
             voices=self._voices,
         )

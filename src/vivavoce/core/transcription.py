@@ -104,7 +104,7 @@ class TranscriptionSession:
                 for _ in self._input_audio.append(event):
                     pass  # no response follows from a turn
             case client.AudioCommit():
-                validation.commit(self._input_audio.buffered_ms, self._quota)
+                validation.validate_commit(self._input_audio.buffered_ms, self._quota)
                 self._input_audio.commit()
                 self._input_audio.end_take()
             case client.AudioClear():
@@ -148,7 +148,7 @@ class TranscriptionSession:
 
     def _reconfigure(self, patch: JsonObject) -> None:
         changed = self.config.merged(patch, self._default)
-        self._quota.judge_session(changed, self._default)
+        self._quota.validate_session(changed, self._default)
         self.config = changed
         self._input_audio.configure(changed.audio.input, changed.include)
         self._effects.send(server.SessionUpdated(session=self.config))

@@ -38,7 +38,7 @@ def validate_session_update(
     config: SessionConfig,
     patch: JsonObject,
     default: SessionConfig,
-    room: ConversationQuota,
+    quota: ConversationQuota,
     *,
     voiced: bool,
     replying: bool,
@@ -49,12 +49,12 @@ def validate_session_update(
     `voiced`: audio of the assistant was sent. `replying`: a response is in progress.
     """
     changed = _keep_tracing(config, config.merged(patch, default))
-    room.judge_session(changed, default)
-    room.judge_tools(len(new_mcp_tools(changed.tools, config.tools)))
+    quota.validate_session(changed, default)
+    quota.validate_mcp_servers(len(new_mcp_tools(changed.tools, config.tools)))
     voice = changed.audio.output.voice
     if voice != config.audio.output.voice:
-        voices.judge(voice, "session.audio.output.voice")
-    _judge_voice(config, voice, voiced, "session.audio.output.voice")
+        voices.require_voice(voice, "session.audio.output.voice")
+    _require_same_voice(config, voice, voiced, "session.audio.output.voice")
     if replying and changed.audio.output.speed != config.audio.output.speed:
         raise InvalidRequest(
             "invalid_value",
@@ -90,7 +90,7 @@ def _keep_tracing(config: SessionConfig, changed: SessionConfig) -> SessionConfi
     return msgspec.structs.replace(changed, tracing=config.tracing)
 
 
-def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) -> None:
+def _require_same_voice(config: SessionConfig, voice: str, voiced: bool, param: str) -> None:
     if voiced and voice != config.audio.output.voice:
         raise InvalidRequest(
             "cannot_update_voice",
@@ -99,7 +99,7 @@ def _judge_voice(config: SessionConfig, voice: str, voiced: bool, param: str) ->
         )
 
 
-def commit(buffered_ms: float, room: ConversationQuota) -> None:
+def validate_commit(buffered_ms: float, quota: ConversationQuota) -> None:
     """Validate an `input_audio_buffer.commit`."""
     if buffered_ms < MINIMUM_COMMIT_MS:
         raise InvalidRequest(
@@ -107,7 +107,7 @@ def commit(buffered_ms: float, room: ConversationQuota) -> None:
             "Error committing input audio buffer: buffer too small. Expected at least "
             f"{MINIMUM_COMMIT_MS}ms of audio, but buffer only has {buffered_ms:.2f}ms of audio.",
         )
-    room.judge()
+    quota.require_room()
 
 
 def no_sound(event_id: str | None = None) -> InvalidRequest:
@@ -132,7 +132,7 @@ class ValidatedItem:
 
 
 def validate_item_create(
-    conversation: Conversation, event: ItemCreate, room: ConversationQuota, format: Format
+    conversation: Conversation, event: ItemCreate, quota: ConversationQuota, format: Format
 ) -> ValidatedItem:
     """Validate a `conversation.item.create`."""
     item = event.item
@@ -150,7 +150,7 @@ def validate_item_create(
         )
     after = _place(conversation, event.previous_item_id)
     silent, sound = without_sound(_as_events_show_it(item))
-    return ValidatedItem(silent, sound, after, room.judge_item(silent, sound, format))
+    return ValidatedItem(silent, sound, after, quota.validate_item(silent, sound, format))
 
 
 def _place(conversation: Conversation, previous_item_id: str | None) -> str | None:
@@ -223,7 +223,7 @@ def validate_response_create(
     active: str | None,
     beside: int,
     asked: bool,
-    room: ConversationQuota,
+    quota: ConversationQuota,
     voiced: bool,
     voices: VoiceNames = ANY_VOICE,
 ) -> None:
@@ -241,11 +241,11 @@ def validate_response_create(
             )
     voice = with_options(config, options).audio.output.voice
     if voice != config.audio.output.voice:
-        voices.judge(voice, "response.audio.output.voice")
-    room.judge_options(options)
-    _input(conversation, options.input or (), room, config.audio.input.format)
+        voices.require_voice(voice, "response.audio.output.voice")
+    quota.validate_options(options)
+    _validate_input(conversation, options.input or (), quota, config.audio.input.format)
     if options.conversation == "none":
-        room.judge_responses(beside)
+        quota.require_room_for_response(beside)
         return
     if active is not None:
         raise InvalidRequest(
@@ -254,8 +254,8 @@ def validate_response_create(
             "response is finished before creating a new one.",
         )
     if asked:  # answers to speech and to tool outputs are never refused
-        room.judge()
-    _judge_voice(config, voice, voiced, "response.audio.output.voice")
+        quota.require_room()
+    _require_same_voice(config, voice, voiced, "response.audio.output.voice")
 
 
 def no_response() -> InvalidRequest:
@@ -267,17 +267,17 @@ def no_response() -> InvalidRequest:
     )
 
 
-def _input(
+def _validate_input(
     conversation: Conversation,
     given: Sequence[ContextItem],
-    room: ConversationQuota,
+    quota: ConversationQuota,
     format: Format,
 ) -> None:
     items = [item for item in given if not isinstance(item, ItemReference)]
     meant = (conversation.get(item.id) for item in given if isinstance(item, ItemReference))
     referred = sum(parts(item) for item in meant if item is not None)
     audio_cache = [sound for _, sound in map(without_sound, items) if sound]
-    room.judge_input(len(given), referred + sum(map(parts, items)), audio_cache, format)
+    quota.validate_input(len(given), referred + sum(map(parts, items)), audio_cache, format)
 
 
 def validate_cancel(reply: Reply | None) -> Reply:

@@ -35,7 +35,7 @@ class VoiceNames:
     supported: frozenset[str] | None = None
     default: str = "marin"
 
-    def judge(self, name: str, param: str) -> None:
+    def require_voice(self, name: str, param: str) -> None:
         """Raise `InvalidRequest` for a voice that the engine cannot speak with."""
         if self.supported is None or name in self.supported or name in OPENAI_VOICES:
             return

@@ -279,7 +279,7 @@ class CallResolver:
                     session = session.merged({"type": "realtime", "audio": {"output": output}})
                 if (voice := session.audio.output.voice) != assistant.voice.name:
                     voices = self._voices(assistant, language)
-                    voices.judge(voice, "session.audio.output.voice")
+                    voices.require_voice(voice, "session.audio.output.voice")
             paced = _is_paced(request)
         except InvalidRequest as error:
             raise invalid(error) from None
