@@ -77,9 +77,9 @@ class FullDisk(MemoryStore):
 
 @dataclass
 class Place:
-    """A reception with everything behind it."""
+    """A call setup with everything behind it."""
 
-    reception: CallSetup
+    call_setup: CallSetup
     store: MemoryStore
     registry: InProcessCallRegistry
     bus: InProcessEventBus
@@ -91,7 +91,7 @@ class Place:
 
     async def call(self, wire: FakeWire, **query: str) -> AdmittedCall:
         """Begin a call, and stay until it is hung up."""
-        call = await self.reception.admit(CallRequest("key", "websocket", query))
+        call = await self.call_setup.admit(CallRequest("key", "websocket", query))
         wire.client = call.driver.attach(wire, call.reader)
         self.registry.spawn(call.live(), "test")
         await asyncio.sleep(0.01)
@@ -99,7 +99,7 @@ class Place:
 
     async def media_call(self, wire: FakeWire, audio: MediaWire) -> tuple[AdmittedCall, int]:
         """Come in over a transport whose audio the server paces. Return the client's id too."""
-        call = await self.reception.admit(CallRequest("key", "telephone", audio="media"))
+        call = await self.call_setup.admit(CallRequest("key", "telephone", audio="media"))
         port = call.driver.attach_media(audio, call.reader, events=wire)
         wire.client = port.events
         self.registry.spawn(call.live(), "test")
@@ -154,7 +154,7 @@ def place(
                 await asyncio.sleep(building_takes_s)
                 return await builder(spec)
 
-            reception = CallSetup(
+            call_setup = CallSetup(
                 identify=identify,
                 policy=policy,
                 resolver=CallResolver(
@@ -179,7 +179,7 @@ def place(
                 build=build,
                 make_id=ids(),
             )
-            at = Place(reception, kept, registry, events, identified, plans)
+            at = Place(call_setup, kept, registry, events, identified, plans)
             await story(at)
 
     live(main())
@@ -224,7 +224,7 @@ def test_a_call_has_the_tools_that_the_server_runs_for_it(tmp_path: Path) -> Non
 def test_a_call_is_refused_if_its_tools_are_not_valid(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         with pytest.raises(CallRefused) as refused:
-            await at.reception.admit(CallRequest("key", "websocket"))
+            await at.call_setup.admit(CallRequest("key", "websocket"))
         assert (refused.value.code, refused.value.status) == ("tools_not_valid", 503)
         assert await at.conversations() == 0
 
@@ -235,7 +235,7 @@ def test_a_call_is_refused_if_its_tools_are_not_valid(tmp_path: Path) -> None:
 def test_a_refused_call_stores_no_conversation(tmp_path: Path, query: dict[str, str]) -> None:
     async def story(at: Place) -> None:
         with pytest.raises(CallRefused):
-            await at.reception.admit(CallRequest("key", "websocket", query))
+            await at.call_setup.admit(CallRequest("key", "websocket", query))
         assert await at.conversations() == 0
         assert len(at.registry) == 0
 
@@ -255,7 +255,7 @@ def test_the_error_lists_the_assistants_if_the_caller_may_list_them(
 ) -> None:
     async def story(at: Place) -> None:
         with pytest.raises(CallRefused) as refused:
-            await at.reception.admit(CallRequest("key", "websocket", {"assistant": "nobody"}))
+            await at.call_setup.admit(CallRequest("key", "websocket", {"assistant": "nobody"}))
         assert (refused.value.code, refused.value.message) == ("assistant_not_found", told)
 
     place(tmp_path, story, caller=caller)
@@ -263,7 +263,7 @@ def test_the_error_lists_the_assistants_if_the_caller_may_list_them(
 
 def test_calls_that_come_at_once_do_not_get_more_places_than_there_are(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
-        knocks = [at.reception.admit(CallRequest("key", "websocket")) for _ in range(5)]
+        knocks = [at.call_setup.admit(CallRequest("key", "websocket")) for _ in range(5)]
         came = await asyncio.gather(*knocks, return_exceptions=True)
         refused = [one for one in came if isinstance(one, CallRefused)]
         assert [one.code for one in refused] == ["rate_limit_exceeded"] * 3
@@ -279,7 +279,7 @@ def test_a_place_is_free_again_when_a_call_could_not_be_set_up(tmp_path: Path) -
     async def story(at: Place) -> None:
         for _ in range(5):
             with pytest.raises(CallRefused) as refused:
-                await at.reception.admit(CallRequest("key", "websocket"))
+                await at.call_setup.admit(CallRequest("key", "websocket"))
             assert (refused.value.status, refused.value.code) == (503, "storage_unavailable")
         assert len(at.registry) == 0
 
@@ -318,8 +318,8 @@ def test_a_place_is_free_again_when_the_client_left_while_it_was_counted(tmp_pat
         for _ in range(5):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await at.reception.admit(CallRequest("key", "websocket"))
-        call = await at.reception.admit(CallRequest("key", "websocket"))
+                    await at.call_setup.admit(CallRequest("key", "websocket"))
+        call = await at.call_setup.admit(CallRequest("key", "websocket"))
         at.registry.spawn(call.live(), "test")
 
     place(tmp_path, story, counters=RemoteCounters())
@@ -727,7 +727,7 @@ def test_a_secret_is_not_minted_for_a_call_that_would_be_refused(tmp_path: Path)
         await at.call(FakeWire())
         client_id = Caller(credential="key", key_id="key_1")
         with pytest.raises(CallRefused) as refused:
-            await at.reception.preview(client_id, CallRequest(None, "http"), client_id)
+            await at.call_setup.preview(client_id, CallRequest(None, "http"), client_id)
         assert refused.value.code == "server_busy"
 
     place(tmp_path, story, load=late(recognisers=True))
@@ -760,7 +760,7 @@ def test_a_secret_is_not_previewed_for_an_assistant_that_its_minter_may_not_star
         minter = Caller(credential="token", subject="bob")
         for asked in ({"model": "echo"}, {}):
             with pytest.raises(CallRefused) as refused:
-                await at.reception.preview(holder, CallRequest(None, "http", asked), minter)
+                await at.call_setup.preview(holder, CallRequest(None, "http", asked), minter)
             assert refused.value.code == "assistant_not_allowed"
 
     place(tmp_path, story, policy=USERS)
@@ -785,7 +785,7 @@ def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
         with monkeypatch.context() as patched:
             patched.setattr(Adapters, kind, broken)
             with pytest.raises(CallRefused) as caught:
-                await at.reception.admit(CallRequest("key", "websocket", {}))
+                await at.call_setup.admit(CallRequest("key", "websocket", {}))
         refused = caught.value
         assert (refused.status, refused.code, refused.close) == (503, "engine_failed", 1013)
         assert len(at.registry) == 0
@@ -945,9 +945,9 @@ def test_P5_a_voice_that_nobody_speaks_with_is_refused_before_the_call(
 
         async def ask() -> SessionConfig:
             if how == "mint":
-                session, _ = await at.reception.preview(at.caller, request, at.caller)
+                session, _ = await at.call_setup.preview(at.caller, request, at.caller)
             else:
-                session = (await at.reception.admit(request)).spec.session
+                session = (await at.call_setup.admit(request)).spec.session
             assert isinstance(session, SessionConfig)
             return session
 

@@ -32,7 +32,9 @@ def reason(code: str) -> tuple[int, str]:
 async def controlled(at: Place, call: AdmittedCall, by: Caller, wire: FakeWire) -> FakeWire:
     """Attach a control connection to a running call."""
     at.caller, before = by, at.caller
-    found, credentials = await at.reception.join(CallRequest("key", "websocket"), call.spec.call_id)
+    found, credentials = await at.call_setup.join(
+        CallRequest("key", "websocket"), call.spec.call_id
+    )
     wire.client = at.registry.attach(found, wire, credentials)
     at.caller = before
     return wire
@@ -205,7 +207,7 @@ def test_a_control_connection_whose_key_is_revoked_during_its_handshake_ends(
         wire, late = FakeWire(), FakeWire()
         call = await at.call(wire)
         at.caller = OTHER_KEY
-        found, credentials = await at.reception.join(
+        found, credentials = await at.call_setup.join(
             CallRequest("key", "websocket"), call.spec.call_id
         )
         at.registry.revoke(["key_2"])
@@ -223,7 +225,7 @@ def test_a_sideband_that_waits_for_its_call_is_refused_at_once_on_revocation(
     async def story(at: Place) -> None:
         asyncio.get_running_loop().call_at(2, at.registry.revoke, ["key_1"])
         with pytest.raises(CallRefused) as refused:
-            await at.reception.join(CallRequest("key", "websocket"), "rtc_later")
+            await at.call_setup.join(CallRequest("key", "websocket"), "rtc_later")
         assert (refused.value.code, refused.value.close) == ("key_revoked", 3000)
         assert now() == 2 < APPEARS_WITHIN_S
 
@@ -292,7 +294,7 @@ def test_a_call_is_ended_even_if_the_request_to_hang_up_is_cancelled(tmp_path: P
         call = await at.call(wire)
         for _ in range(10):
             wire.say(CLEAR)
-        live, began = at.reception.find(OTHER_KEY, call.spec.call_id), now()
+        live, began = at.call_setup.find(OTHER_KEY, call.spec.call_id), now()
         asyncio.get_running_loop().call_later(0.1, at.registry.revoke, ["key_2"])
         with pytest.raises(CallRefused):
             async with at.registry.in_use.while_valid(OTHER_KEY):

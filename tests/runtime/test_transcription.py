@@ -114,7 +114,7 @@ def test_a_secret_is_minted_for_either(
 ) -> None:
     async def story(at: Place) -> None:
         caller = secret(session)
-        shown, name = await at.reception.preview(caller, CallRequest(None, "http"), caller)
+        shown, name = await at.call_setup.preview(caller, CallRequest(None, "http"), caller)
         assert isinstance(shown, kind)
         assert shown.id.startswith("sess_")
         assert (shown.expires_at, name) == (0, "echo")
@@ -137,7 +137,7 @@ def test_a_session_that_a_secret_cannot_bind_is_refused_when_it_is_minted(
     async def story(at: Place) -> None:
         caller = secret(session)
         with pytest.raises(CallRefused) as refused:
-            await at.reception.preview(caller, CallRequest(None, "http"), caller)
+            await at.call_setup.preview(caller, CallRequest(None, "http"), caller)
         assert (refused.value.code, refused.value.param) == (code, param)
 
     place(tmp_path, story)

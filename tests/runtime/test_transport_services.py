@@ -22,7 +22,7 @@ from .test_driver import HELLO
 
 def services(at: Place, max_pending: int = 8) -> TransportServices:
     async def admit(request: CallRequest) -> tuple[CallNames, Admitted]:
-        call = await at.reception.admit_in_time(request)
+        call = await at.call_setup.admit_in_time(request)
         return call.spec, call
 
     return TransportServices(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Slow(CallSetup):
-    """A reception that prepares what an assistant needs, on a machine that is busy."""
+    """A call setup that prepares what an assistant needs, on a machine that is busy."""
 
     def __init__(self) -> None:
         self.counted: list[str] = []
@@ -65,10 +65,10 @@ class Ear(Socket):
 
 
 def endpoint_of(
-    reception: CallSetup, registry: InProcessCallRegistry, max_pending: int = 1
+    call_setup: CallSetup, registry: InProcessCallRegistry, max_pending: int = 1
 ) -> WebSocketEndpoint:
     return WebSocketEndpoint(
-        reception,
+        call_setup,
         registry,
         largest=1024,
         security=TransportSecurity(),
@@ -84,7 +84,7 @@ def test_a_call_that_cannot_be_set_up_in_time_may_be_tried_again() -> None:
         async with InProcessCallRegistry() as registry:
             endpoint = endpoint_of(slow, registry)
             registry.spawn(
-                endpoint._live(ear, CallRequest("key", "websocket", {}), "rtc_1", None), "call"
+                endpoint._run_call(ear, CallRequest("key", "websocket", {}), "rtc_1", None), "call"
             )
             await asyncio.sleep(ADMIT_WITHIN_S + 1)
         (error,) = ear.told
@@ -125,7 +125,7 @@ def test_of_many_sidebands_that_wait_for_a_call_eight_attach() -> None:
         nobody = cast("Any", None)
         line, ears = Controlled(), [Ear() for _ in range(50)]
         async with InProcessCallRegistry() as registry:
-            reception = CallSetup(
+            call_setup = CallSetup(
                 identify=known,
                 policy=CredentialPolicy(),
                 resolver=nobody,
@@ -135,8 +135,8 @@ def test_of_many_sidebands_that_wait_for_a_call_eight_attach() -> None:
                 build=nobody,
                 make_id=str,
             )
-            endpoint, knock = endpoint_of(reception, registry), CallRequest("key", "websocket", {})
-            waiting = [asyncio.create_task(reception.join(knock, "rtc_1")) for _ in ears]
+            endpoint, knock = endpoint_of(call_setup, registry), CallRequest("key", "websocket", {})
+            waiting = [asyncio.create_task(call_setup.join(knock, "rtc_1")) for _ in ears]
             await asyncio.sleep(1)
             call = LiveCall("rtc_1", "conv_1", "echo")
             registry.add(call)
@@ -181,7 +181,7 @@ class Wire:
 
 
 class Unsure(Slow):
-    """A reception that refuses who comes with no key, and thinks long about the others."""
+    """A call setup that refuses who comes with no key, and thinks long about the others."""
 
     async def admit(self, request: CallRequest, **ids: str | None) -> AdmittedCall:
         if request.credential:

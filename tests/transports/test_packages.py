@@ -93,7 +93,7 @@ def test_a_transport_runs_while_the_server_does_if_it_has_a_table(tmp_path: Path
     async def story(at: Place) -> None:
         used, off = Loft(), Loft("owl")
         chosen = settings(pigeon={"birds": 3})
-        async with open_transports(chosen, lofts(used, off), at.reception, at.registry):
+        async with open_transports(chosen, lofts(used, off), at.call_setup, at.registry):
             assert used.steps == ["started"]
         assert used.steps == ["started", "stopped"]
         assert used.options == [Options(birds=3)]
@@ -105,7 +105,7 @@ def test_a_transport_runs_while_the_server_does_if_it_has_a_table(tmp_path: Path
 def test_calls_are_hung_up_before_their_transport_stops(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         loft = Loft()
-        async with open_transports(settings(pigeon={}), lofts(loft), at.reception, at.registry):
+        async with open_transports(settings(pigeon={}), lofts(loft), at.call_setup, at.registry):
             call = LiveCall("rtc_1", "conv_1", "echo")
             at.registry.add(call)
             driver = FakeDriver(call, gone_after_s=0.5)
@@ -156,7 +156,7 @@ def test_a_transport_that_does_not_start_is_named_and_the_others_work(
     async def story(at: Place) -> None:
         other = Loft("quail")
         chosen = settings(pigeon={}, quail={})
-        async with open_transports(chosen, lofts(loft, other), at.reception, at.registry):
+        async with open_transports(chosen, lofts(loft, other), at.call_setup, at.registry):
             assert other.steps == ["started"]
         assert loft.steps == steps
         assert other.steps == ["started", "stopped"]
@@ -172,7 +172,7 @@ def test_a_required_transport_that_fails_ends_the_start_of_the_server(tmp_path: 
         first, bad = Loft("first"), Loft("second", start_fails=OSError(98, ""))
         chosen = settings(first={}, second={"required": True})
         with pytest.raises(ConfigError, match=r"transports\.second: cannot start: Address"):
-            async with open_transports(chosen, lofts(first, bad), at.reception, at.registry):
+            async with open_transports(chosen, lofts(first, bad), at.call_setup, at.registry):
                 raise AssertionError("it does not serve")
         assert first.steps == ["started", "stopped"]
 
@@ -188,7 +188,7 @@ def test_a_transport_whose_package_is_broken_is_named(
     found.check(chosen, "vivavoce.toml")
 
     async def story(at: Place) -> None:
-        async with open_transports(chosen, found, at.reception, at.registry):
+        async with open_transports(chosen, found, at.call_setup, at.registry):
             pass
 
     with caplog.at_level(logging.INFO, "vivavoce.transports"):
@@ -205,7 +205,9 @@ def test_a_transport_that_starts_when_the_server_is_stopped_is_stopped_too(tmp_p
         loft = Loft(start_hangs=True)
 
         async def serve() -> None:
-            async with open_transports(settings(pigeon={}), lofts(loft), at.reception, at.registry):
+            async with open_transports(
+                settings(pigeon={}), lofts(loft), at.call_setup, at.registry
+            ):
                 raise AssertionError("it does not serve")
 
         serving = asyncio.create_task(serve())
@@ -231,7 +233,7 @@ def test_a_transport_that_does_not_stop_holds_up_nothing(loft: Loft, tmp_path: P
     async def story(at: Place) -> None:
         first = Loft("first")
         chosen = settings(first={}, pigeon={})
-        async with open_transports(chosen, lofts(first, loft), at.reception, at.registry):
+        async with open_transports(chosen, lofts(first, loft), at.call_setup, at.registry):
             pass
         assert first.steps == ["started", "stopped"]
         assert now() in (0.0, STOP_WITHIN_S)

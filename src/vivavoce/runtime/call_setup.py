@@ -184,7 +184,7 @@ class CallSetup:
             )
         if live is None:
             raise no_call()
-        check_seat(live)
+        require_sideband_room(live)
         return live, credential_ids(caller)
 
     def find(self, caller: Caller, call_id: str) -> LiveCall:
@@ -309,7 +309,7 @@ def _row(request: CallRequest, spec: CallSpec) -> CallRow:
     )
 
 
-def check_seat(live: LiveCall) -> None:
+def require_sideband_room(live: LiveCall) -> None:
     """Raise `CallRefused` if the call is over or has all the sidebands that it may have.
 
     Callers check this twice, because a handshake takes time and other sidebands may be faster:

@@ -35,12 +35,13 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 from ..protocol import codec
 from ..protocol.close_codes import CloseCode
 from ..runtime.call_request import CallRequest
-from ..runtime.call_setup import AGAIN_S, CallSetup, check_seat
+from ..runtime.call_setup import AGAIN_S, CallSetup, require_sideband_room
 from ..runtime.client import Client
 from ..runtime.cluster import CallRegistry
 from ..runtime.dialects import DialectName
 from ..runtime.live_call import LiveCall
 from ..runtime.refusals import (
+    SERVER,
     CallRefused,
     close_reason,
     error_event,
@@ -95,7 +96,7 @@ class WebSocketEndpoint:
 
     def __init__(
         self,
-        reception: CallSetup,
+        call_setup: CallSetup,
         registry: CallRegistry,
         *,
         largest: int,
@@ -106,11 +107,11 @@ class WebSocketEndpoint:
         hosts: Hosts = Hosts(),  # noqa: B008  # it does not change
         make_id: Callable[[str], str],
     ) -> None:
-        self._reception = reception
+        self._call_setup = call_setup
         self._registry = registry
         self._largest = largest
         self._timeout_s = timeout_s
-        self._room = max_pending
+        self._max_pending = max_pending
         self._undecided: set[Socket] = set()
         self._refused: dict[Socket, None] = {}  # refused and not closed yet, the oldest first
         self._security = security
@@ -133,17 +134,21 @@ class WebSocketEndpoint:
                 )
             )
         except ValueError:
-            return self.no(CallRefused(400, "invalid_value", "This address cannot be read."))
-        if len(self._undecided) >= self._room:
+            return self.refuse_handshake(
+                CallRefused(400, "invalid_value", "This address cannot be read.")
+            )
+        if len(self._undecided) >= self._max_pending:
             message = (
                 f"Too many connections are being set up. Please try again in {AGAIN_S} seconds."
             )
-            return self.no(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
+            return self.refuse_handshake(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
         if not self._hosts.answers_to(headers.get("host")):
-            return self.no(unknown_host())
+            return self.refuse_handshake(unknown_host())
         dialect = PATHS.get(url.path.rstrip("/"))
         if dialect is None:
-            return self.no(CallRefused(404, "not_found", "There is nothing at this address."))
+            return self.refuse_handshake(
+                CallRefused(404, "not_found", "There is nothing at this address.")
+            )
         origin, host = headers.get("origin"), headers.get("host")
         if not request_credentials.origin_allowed(
             origin, host=host, secure=self._security.is_secure(host), allowed=self._origins
@@ -152,7 +157,7 @@ class WebSocketEndpoint:
             log.warning(
                 "origin_not_allowed", extra={"origin": text, "setting": "server.public_url"}
             )
-            return self.no(unknown_origin(text))
+            return self.refuse_handshake(unknown_origin(text))
         offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
         credential = request_credentials.extract_credential(
             authorization=headers.get("authorization"),
@@ -177,34 +182,34 @@ class WebSocketEndpoint:
     def accept_call(self, upgrade: UpgradeRequest) -> UpgradeResponse:
         """Answer the handshake of a new call."""
         request, call_id = upgrade.request, self._make_id("rtc")
-        named = {"Vivavoce-Call-Id": call_id}
+        call_headers = {"Vivavoce-Call-Id": call_id}
         conversation_id = request.query.get("conversation_id")
         is_secret = (request.credential or "").startswith(client_secrets.PREFIX)
         if not is_secret:  # a client secret may name a conversation
             conversation_id = conversation_id or self._make_id("conv")
         if conversation_id and conversation_id.isascii() and conversation_id.isprintable():
-            named["Vivavoce-Conversation-Id"] = conversation_id[:64]
+            call_headers["Vivavoce-Conversation-Id"] = conversation_id[:64]
         new = None if request.query.get("conversation_id") else conversation_id
 
-        def welcome(socket: Socket) -> None:
-            self._registry.spawn(self._live(socket, request, call_id, new), "websocket")
+        def on_connected(socket: Socket) -> None:
+            self._registry.spawn(self._run_call(socket, request, call_id, new), "websocket")
 
-        return self._yes(upgrade, welcome, named)
+        return self._accept(upgrade, on_connected, call_headers)
 
-    async def _live(
+    async def _run_call(
         self, socket: Socket, request: CallRequest, call_id: str, new: str | None
     ) -> None:
         try:
-            call = await self._reception.admit_in_time(
+            call = await self._call_setup.admit_in_time(
                 request, call_id=call_id, conversation_id=new
             )
         except CallRefused as refused:
-            self._refuse(socket, refused)
+            self._refuse_client(socket, refused)
             return
         except Exception:
             message = "The call could not be set up."
-            self._refuse(socket, CallRefused(500, "server_error", message, type="server_error",
-                                             close=CloseCode.INTERNAL_ERROR))  # fmt: skip
+            failed = CallRefused(500, SERVER, message, type=SERVER, close=CloseCode.INTERNAL_ERROR)
+            self._refuse_client(socket, failed)
             raise
         self._undecided.discard(socket)
         client = call.driver.attach(socket, call.reader)
@@ -216,19 +221,19 @@ class WebSocketEndpoint:
     async def accept_sideband(self, upgrade: UpgradeRequest) -> UpgradeResponse:
         """Answer the handshake of a sideband. Wait for a call that is about to begin."""
         try:
-            live, credentials = await self._reception.join(upgrade.request, upgrade.call_id or "")
+            live, credentials = await self._call_setup.join(upgrade.request, upgrade.call_id or "")
         except CallRefused as refused:
             if refused.status == 404:
-                return self.no(refused)
-            why = refused
-            return self._yes(upgrade, lambda socket: self._refuse(socket, why))
-        return self._yes(upgrade, lambda socket: self._attach(socket, live, credentials))
+                return self.refuse_handshake(refused)
+            reason = refused
+            return self._accept(upgrade, lambda socket: self._refuse_client(socket, reason))
+        return self._accept(upgrade, lambda socket: self._attach(socket, live, credentials))
 
     def _attach(self, socket: Socket, live: LiveCall, credentials: tuple[str, ...]) -> None:
         try:
-            check_seat(live)  # during the handshake the call may have ended or filled up
+            require_sideband_room(live)  # during the handshake the call may have ended or filled up
         except CallRefused as refused:
-            self._refuse(socket, refused)
+            self._refuse_client(socket, refused)
             return
         self._undecided.discard(socket)
         socket.join(self._registry.attach(live, socket, credentials))
@@ -243,44 +248,46 @@ class WebSocketEndpoint:
         """End all calls, because the process ends. Each driver tells its clients."""
         self._registry.start_shutdown()
 
-    def _yes(
+    def _accept(
         self,
         upgrade: UpgradeRequest,
-        welcome: Callable[[Socket], None],
-        named: Mapping[str, str] = {},
+        on_connected: Callable[[Socket], None],
+        call_headers: Mapping[str, str] = {},
     ) -> UpgradeResponse:
         chosen = {"Sec-WebSocket-Protocol": upgrade.chosen} if upgrade.chosen else {}
 
         def connected(socket: Socket) -> None:
             self._undecided.add(socket)
-            self._make_room()
-            welcome(socket)
+            self._abort_oldest_refused()
+            on_connected(socket)
 
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(
-                extra_headers=security_headers(secure=self._security.strict) | chosen | dict(named)
+                extra_headers=security_headers(secure=self._security.strict)
+                | chosen
+                | dict(call_headers)
             ),
-            TrackedSocket(self._largest, self._timeout_s, connected, self._gone),
+            TrackedSocket(self._largest, self._timeout_s, connected, self._forget),
         )
 
-    def no(self, refused: CallRefused) -> UpgradeResponse:
+    def refuse_handshake(self, refused: CallRefused) -> UpgradeResponse:
         """Return the HTTP response that refuses a handshake."""
         status, headers, body = http_answer(refused, secure=self._security.strict)
         response = WSUpgradeResponse.create_error_response(status, body, headers)
         return WSUpgradeResponseWithListener(response, None)
 
-    def _make_room(self) -> None:
+    def _abort_oldest_refused(self) -> None:
         """Drop the oldest refused connections at the limit. Below it, let them finish closing."""
-        while self._refused and len(self._undecided) + len(self._refused) > self._room:
+        while self._refused and len(self._undecided) + len(self._refused) > self._max_pending:
             oldest = next(iter(self._refused))
             del self._refused[oldest]
             oldest.abort()
 
-    def _gone(self, socket: Socket) -> None:
+    def _forget(self, socket: Socket) -> None:
         self._undecided.discard(socket)
         self._refused.pop(socket, None)
 
-    def _refuse(self, socket: Socket, refused: CallRefused) -> None:
+    def _refuse_client(self, socket: Socket, refused: CallRefused) -> None:
         if socket in self._undecided:  # otherwise the client has left already
             self._undecided.discard(socket)
             self._refused[socket] = None
@@ -297,32 +304,32 @@ class TrackedSocket(Socket):
         self,
         largest: int,
         timeout_s: float,
-        welcome: Callable[[Socket], None],
-        farewell: Callable[[Socket], None],
+        on_connected: Callable[[Socket], None],
+        on_disconnected: Callable[[Socket], None],
     ) -> None:
         super().__init__(largest, timeout_s)
-        self._welcome = welcome
-        self._gone = farewell
+        self._on_connected = on_connected
+        self._on_disconnected = on_disconnected
 
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_connected(transport)
         self.leave_unread()
-        self._welcome(self)
+        self._on_connected(self)
 
     def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_disconnected(transport)
-        self._gone(self)
+        self._on_disconnected(self)
 
 
-class Mistakes:
+class ProtocolErrors:
     """The logger of one connection, for picows.
 
     picows reports a client's protocol error only to its logger. It closes the connection 10 ms
     later, and meanwhile it would read on and keep everything.
     """
 
-    def __init__(self, on_mistake: Callable[[], None]) -> None:
-        self._on_mistake = on_mistake
+    def __init__(self, on_error: Callable[[], None]) -> None:
+        self._on_error = on_error
 
     def isEnabledFor(self, level: int) -> bool:  # the method that a logger has
         return False
@@ -336,11 +343,11 @@ class Mistakes:
 
     def error(self, message: str, *values: object) -> None:
         picows_log.error(message, *values)
-        self._on_mistake()
+        self._on_error()
 
     def exception(self, message: str, *values: object) -> None:
         picows_log.exception(message, *values)
-        self._on_mistake()
+        self._on_error()
 
 
 def protocol_class(
@@ -360,7 +367,7 @@ def protocol_class(
         def __init__(self, *, server_state: Any, **_: object) -> None:  # noqa: ANN401
             super().__init__(
                 None, None, False, self._answer,
-                Mistakes(lambda: self._raw.stop_reading()), True, HANDSHAKE_S,
+                ProtocolErrors(lambda: self._raw.stop_reading()), True, HANDSHAKE_S,
                 True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE,
                 False,  # no automatic PONG: `Socket` knows what its client has read
                 largest, None, 4096,
@@ -383,7 +390,7 @@ def protocol_class(
             try:
                 request = handshake.read(data)
             except CallRefused as refused:
-                self._decided = endpoint().no(refused)
+                self._decided = endpoint().refuse_handshake(refused)
                 self._take(handshake.REFUSED)
                 return
             upgrade = endpoint().parse_request(request.target, request.headers)
