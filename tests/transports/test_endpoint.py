@@ -18,7 +18,8 @@ from vivavoce.runtime.call_setup import ADMIT_WITHIN_S, SIDEBANDS, AdmittedCall,
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.live_call import LiveCall
 from vivavoce.runtime.refusals import CallRefused
-from vivavoce.transports.websocket import UpgradeRequest, UpgradeResponse, WebSocketEndpoint
+from vivavoce.transports.upgrade_request import UpgradeRequest
+from vivavoce.transports.websocket import UpgradeResponse, WebSocketEndpoint
 
 from ..support.virtual_time import live
 

@@ -43,7 +43,8 @@ from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
 from ..runtime.refusals import refused
 from ..store.base import Store
-from ..transports.websocket import WebSocketEndpoint, protocol_class
+from ..transports.picows_protocol import protocol_class
+from ..transports.websocket import WebSocketEndpoint
 from .adapters import Adapters
 from .build import CallBuilder
 from .catalogue import load_catalogue

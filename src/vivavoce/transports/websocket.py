@@ -1,8 +1,12 @@
 """`WS /v1/realtime`, by picows on uvicorn's port and loop (protocol §1.10).
 
-Uvicorn parses the upgrade request and hands the connection over; after the 101 it takes no part.
-The handshake succeeds on every path below. A client that is refused gets an `error` event and a
-close code, because that is what clients of this protocol understand.
+    picows_protocol   takes the connection over from uvicorn
+    handshake         validates the upgrade request, and writes it as picows wants it
+    upgrade_request   what the client asks for: path, query, credential, subprotocol
+    websocket         answers it, and attaches the client to a call
+
+The handshake succeeds on every path of `upgrade_request`. A client that is refused gets an `error`
+event and a close code, because that is what clients of this protocol understand.
 
 Only the handshake of a sideband (protocol §1.11) waits: the server answers it when it knows the
 credential and the call, because an unknown call is an HTTP 404.
@@ -10,60 +14,28 @@ credential and the call, because an unknown call is an HTTP 404.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from picows import (
-    WSAutoPingStrategy,
-    WSUpgradeRequest,
-    WSUpgradeResponse,
-    WSUpgradeResponseWithListener,
-)
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from ..access import client_secrets, request_credentials
+from ..access import client_secrets
 from ..access.hosts import Hosts
 from ..access.transport_security import TransportSecurity
 from ..core.types import Frame
-from ..net.graceful_close import GracefulClose
 from ..net.security_headers import security_headers
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 from ..protocol import codec
 from ..protocol.close_codes import CloseCode
 from ..runtime.call_request import CallRequest
 from ..runtime.call_setup import AGAIN_S, CallSetup, require_sideband_room
-from ..runtime.client import Client
 from ..runtime.cluster import CallRegistry
-from ..runtime.dialects import DialectName
 from ..runtime.live_call import LiveCall
-from ..runtime.refusals import (
-    SERVER,
-    CallRefused,
-    close_reason,
-    error_event,
-    http_answer,
-    unknown_host,
-    unknown_origin,
-)
-from . import handshake
+from ..runtime.refusals import SERVER, CallRefused, close_reason, error_event, http_answer
+from .upgrade_request import UpgradeParser, UpgradeRequest, parse_target
 
 log = logging.getLogger(__name__)
-picows_log = logging.getLogger("vivavoce.picows")
-
-PATHS: dict[str, DialectName] = {
-    "/v1/realtime": "ga",
-    "/openai/v1/realtime": "ga",
-    "/openai/realtime": "beta",  # Azure's preview
-    "/v1/realtime/translations": "translation",
-    "/openai/v1/realtime/translations": "translation",
-}
-HANDSHAKE_S = 10.0  # longer than a sideband waits for its call
-PING_AFTER_S = 20.0
-QUERY_FIELDS = 100
 
 UpgradeResponse = WSUpgradeResponseWithListener
 
@@ -76,19 +48,6 @@ class _Discard:
     def writable(self) -> None: ...
 
     def lost(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class UpgradeRequest:
-    """An upgrade request, and the subprotocol to answer with."""
-
-    request: CallRequest
-    chosen: str | None
-
-    @property
-    def call_id(self) -> str | None:
-        """The id of the running call, if this is a sideband."""
-        return self.request.asked("call_id")
 
 
 class WebSocketEndpoint:
@@ -115,8 +74,7 @@ class WebSocketEndpoint:
         self._undecided: set[Socket] = set()
         self._refused: dict[Socket, None] = {}  # refused and not closed yet, the oldest first
         self._security = security
-        self._origins = origins
-        self._hosts = hosts
+        self._parser = UpgradeParser(security=security, origins=origins, hosts=hosts)
         self._make_id = make_id
 
     def parse_request(
@@ -127,55 +85,18 @@ class WebSocketEndpoint:
         `target`: path and query. `headers`: one value for each name, in small letters.
         """
         try:
-            url = urlsplit(target.decode("latin-1"))
-            query = dict(
-                parse_qsl(
-                    url.query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="replace"
-                )
-            )
-        except ValueError:
-            return self.refuse_handshake(
-                CallRefused(400, "invalid_value", "This address cannot be read.")
-            )
+            path, query = parse_target(target)
+            self._require_room()
+            return self._parser.parse(path, query, headers)
+        except CallRefused as refused:
+            return self.refuse_handshake(refused)
+
+    def _require_room(self) -> None:
         if len(self._undecided) >= self._max_pending:
             message = (
                 f"Too many connections are being set up. Please try again in {AGAIN_S} seconds."
             )
-            return self.refuse_handshake(CallRefused(503, "server_busy", message, retry_s=AGAIN_S))
-        if not self._hosts.answers_to(headers.get("host")):
-            return self.refuse_handshake(unknown_host())
-        dialect = PATHS.get(url.path.rstrip("/"))
-        if dialect is None:
-            return self.refuse_handshake(
-                CallRefused(404, "not_found", "There is nothing at this address.")
-            )
-        origin, host = headers.get("origin"), headers.get("host")
-        if not request_credentials.origin_allowed(
-            origin, host=host, secure=self._security.is_secure(host), allowed=self._origins
-        ):
-            text = request_credentials.origin_text(origin)
-            log.warning(
-                "origin_not_allowed", extra={"origin": text, "setting": "server.public_url"}
-            )
-            return self.refuse_handshake(unknown_origin(text))
-        offered = request_credentials.parse_subprotocols(headers.get("sec-websocket-protocol"))
-        credential = request_credentials.extract_credential(
-            authorization=headers.get("authorization"),
-            api_key=headers.get("api-key"),
-            subprotocols=offered,
-        )
-        if request_credentials.speaks_beta(headers.get("openai-beta"), offered):
-            dialect = "beta"
-        return UpgradeRequest(
-            CallRequest(
-                credential,
-                "websocket",
-                query,
-                dialect,
-                safety_identifier=headers.get("openai-safety-identifier"),
-            ),
-            request_credentials.select_subprotocol(offered),
-        )
+            raise CallRefused(503, "server_busy", message, retry_s=AGAIN_S)
 
     # A new call
 
@@ -319,117 +240,3 @@ class TrackedSocket(Socket):
     def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ANN401
         super().on_ws_disconnected(transport)
         self._on_disconnected(self)
-
-
-class ProtocolErrors:
-    """The logger of one connection, for picows.
-
-    picows reports a client's protocol error only to its logger. It closes the connection 10 ms
-    later, and meanwhile it would read on and keep everything.
-    """
-
-    def __init__(self, on_error: Callable[[], None]) -> None:
-        self._on_error = on_error
-
-    def isEnabledFor(self, level: int) -> bool:  # the method that a logger has
-        return False
-
-    def debug(self, *_: object) -> None: ...
-
-    log = info = debug
-
-    def warning(self, message: str, *values: object) -> None:
-        picows_log.warning(message, *values)
-
-    def error(self, message: str, *values: object) -> None:
-        picows_log.error(message, *values)
-        self._on_error()
-
-    def exception(self, message: str, *values: object) -> None:
-        picows_log.exception(message, *values)
-        self._on_error()
-
-
-def protocol_class(
-    endpoint: Callable[[], WebSocketEndpoint], largest: int
-) -> type[asyncio.Protocol]:
-    """Return the class for uvicorn's `ws=`, which makes one object per upgraded connection.
-
-    The order in which uvicorn calls `connection_made`, `data_received` and `set_protocol` is not
-    documented. So its version is pinned, and `tests/transports` checks the order.
-    """
-
-    class PicowsOnUvicorn(WSProtocol):  # type: ignore[misc]
-        def __new__(cls, **_: object) -> PicowsOnUvicorn:
-            made: PicowsOnUvicorn = WSProtocol.__new__(cls)
-            return made
-
-        def __init__(self, *, server_state: Any, **_: object) -> None:  # noqa: ANN401
-            super().__init__(
-                None, None, False, self._answer,
-                ProtocolErrors(lambda: self._raw.stop_reading()), True, HANDSHAKE_S,
-                True, PING_AFTER_S, PING_AFTER_S, WSAutoPingStrategy.PING_WHEN_IDLE,
-                False,  # no automatic PONG: `Socket` knows what its client has read
-                largest, None, 4096,
-            )  # fmt: skip
-            self._connections = server_state.connections
-            self._decided: UpgradeResponse | None = None
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._connections.add(self)
-            self._raw = GracefulClose.of(transport)
-            super().connection_made(self._raw)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._connections.discard(self)
-            self._raw.left()
-            super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            """Take the handshake request, which uvicorn replays. Later data comes by buffers."""
-            try:
-                request = handshake.read(data)
-            except CallRefused as refused:
-                self._decided = endpoint().refuse_handshake(refused)
-                self._take(handshake.REFUSED)
-                return
-            upgrade = endpoint().parse_request(request.target, request.headers)
-            if isinstance(upgrade, UpgradeRequest) and upgrade.call_id:
-                self._raw.pause_reading()
-                endpoint().wait_for(self._join(upgrade, request.as_picows_reads_it()))
-            else:
-                self._decided = (
-                    endpoint().accept_call(upgrade)
-                    if isinstance(upgrade, UpgradeRequest)
-                    else upgrade
-                )
-                self._take(request.as_picows_reads_it())
-
-        async def _join(self, upgrade: UpgradeRequest, request: bytes) -> None:
-            self._decided = await endpoint().accept_sideband(upgrade)
-            if not self._raw.is_closing():
-                self._take(request)
-                self._raw.resume_reading()
-
-        def _answer(self, request: WSUpgradeRequest) -> UpgradeResponse:
-            """Return the response that was decided. picows calls this after the request."""
-            decided, self._decided = self._decided, None
-            assert decided is not None
-            return decided
-
-        def _take(self, data: bytes) -> None:
-            view = memoryview(data)
-            while view:
-                buffer = self.get_buffer(len(view))
-                size = min(len(buffer), len(view))
-                buffer[:size] = view[:size]
-                self.buffer_updated(size)
-                view = view[size:]
-
-        def shutdown(self) -> None:
-            """Begin the shutdown. uvicorn then waits until every connection is closed."""
-            endpoint().start_shutdown()
-            if isinstance(self.listener, Socket) and not isinstance(self.listener.receiver, Client):
-                self.listener.close(CloseCode.SERVICE_RESTART, "service restart")
-
-    return PicowsOnUvicorn
