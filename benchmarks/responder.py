@@ -35,7 +35,7 @@ NOW = dt.datetime(2027, 6, 16, 9, 0)
 
 def known() -> tuple[Chunk, ...]:
     names = [path.name for path in DATA.iterdir() if path.suffix in (".md", ".csv")]
-    return ingest.load([FolderFile(DATA, name) for name in names], LANGUAGES)
+    return ingest.read_files([FolderFile(DATA, name) for name in names], LANGUAGES).chunks
 
 
 def fair() -> Responder:

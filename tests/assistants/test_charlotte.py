@@ -180,7 +180,7 @@ def test_it_greets_and_is_instructed_in_all_its_languages() -> None:
 
 
 BRAIN = Responder(
-    ingest.load(CHARLOTTE.knowledge_files(), CHARLOTTE.languages),
+    ingest.read_files(CHARLOTTE.knowledge_files(), CHARLOTTE.languages).chunks,
     languages=CHARLOTTE.languages,
     name=CHARLOTTE.title(),
     now=lambda: datetime(2027, 5, 12, 9, 0),

@@ -39,7 +39,7 @@ def wrong(folder: Path) -> list[str]:
 
 
 def known(assistant: Assistant) -> str:
-    chunks = ingest.load(assistant.knowledge_files(), assistant.languages)
+    chunks = ingest.read_files(assistant.knowledge_files(), assistant.languages).chunks
     return " ".join(chunk.text for chunk in chunks)
 
 
@@ -73,7 +73,7 @@ def test_file_that_becomes_a_link_before_the_read_is_refused(tmp_path: Path, sec
     (folder / "knowledge/a.md").unlink()
     (folder / "knowledge/a.md").symlink_to(secret)
     with pytest.raises(AssistantError, match=r"ada/knowledge/a.md: leads out"):
-        ingest.load(files, assistant.languages)
+        ingest.read_files(files, assistant.languages)
 
 
 @pytest.mark.parametrize("pattern", ["knowledge/**/*.md", "*/*.md", "knowledge/*.md", "**/*.md"])

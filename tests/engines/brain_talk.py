@@ -24,7 +24,7 @@ WEDNESDAY = dt.datetime(2027, 6, 16, 9, 0)  # the day before the fair's programm
 
 
 def fair(now: dt.datetime = WEDNESDAY) -> Responder:
-    chunks = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
+    chunks = ingest.read_files([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES).chunks
     return Responder(chunks, languages=LANGUAGES, name="Aurora", now=lambda: now)
 
 

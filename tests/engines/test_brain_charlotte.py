@@ -18,7 +18,7 @@ from ..support.folders import files
 from .brain_talk import Talk
 
 FOLDER = Path(vivavoce.__file__).parent / "examples" / "charlotte"
-CHUNKS = ingest.load(files(FOLDER, "knowledge/*"), LANGUAGES)
+CHUNKS = ingest.read_files(files(FOLDER, "knowledge/*"), LANGUAGES).chunks
 DAY_BEFORE = dt.datetime(2027, 5, 11, 9, 0)
 CHARLOTTE = Responder(CHUNKS, languages=LANGUAGES, name="Charlotte", now=lambda: DAY_BEFORE)
 SHOW_MAP = ToolSpec(

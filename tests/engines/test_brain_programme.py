@@ -20,7 +20,7 @@ ODD = Path(__file__).parents[1] / "knowledge" / "odd"
 
 
 def brain(name: str, now: str) -> Talk:
-    chunks = ingest.load([FolderFile(ODD, name)], ["en"])
+    chunks = ingest.read_files([FolderFile(ODD, name)], ["en"]).chunks
     moment = dt.datetime.fromisoformat(now)
     return Talk(brain=Responder(chunks, languages=["en"], now=lambda: moment))
 
@@ -74,7 +74,7 @@ def test_K5_an_event_of_the_night_is_over_in_the_morning() -> None:
 
 
 def test_K7_a_comment_is_never_told() -> None:
-    chunks = ingest.load([FolderFile(ODD, "html.md")], ["en"])
+    chunks = ingest.read_files([FolderFile(ODD, "html.md")], ["en"]).chunks
     talk = Talk(brain=Responder(chunks, languages=["en"]))
     for question in (
         "what is the secret price list",

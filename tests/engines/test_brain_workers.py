@@ -33,7 +33,7 @@ from ..support.folders import files
 from ..support.real_time import live
 from .brain_talk import ALL, DATA, FAIR, WEDNESDAY, user
 
-CHUNKS = ingest.load([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES)
+CHUNKS = ingest.read_files([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES).chunks
 KEYNOTE = GenerateRequest(
     instructions="", history=(user("where is the restaurant"),), tools=ALL, language="en"
 )

@@ -57,7 +57,7 @@ def test_a_long_section_is_cut_between_its_paragraphs() -> None:
 
 
 def test_a_programme_speaks_every_language() -> None:
-    chunks = ingest.read(Path("agenda.csv"), AGENDA, ["en", "it", "es"])
+    chunks = ingest.read_document(Path("agenda.csv"), AGENDA, ["en", "it", "es"]).chunks
     assert [c.text for c in chunks if c.event and c.id == "agenda.csv:2"] == [
         "The oldest light is on Thursday from 9:30 am to 10:15 am in the Great Hall. "
         "The speaker is Amara Okafor.",
@@ -71,13 +71,13 @@ def test_a_programme_speaks_every_language() -> None:
 
 
 def test_a_row_without_a_day_is_kept_as_it_is() -> None:
-    *_, odd = ingest.read(Path("agenda.csv"), AGENDA, ["en"])
+    *_, odd = ingest.read_document(Path("agenda.csv"), AGENDA, ["en"]).chunks
     assert odd.event is None
     assert "title: Nobody knows when" in odd.text
 
 
 def test_a_programme_in_a_language_without_sentences_is_read_row_by_row() -> None:
-    chunks = ingest.read(Path("agenda.csv"), AGENDA, ["de-AT", "en"])
+    chunks = ingest.read_document(Path("agenda.csv"), AGENDA, ["de-AT", "en"]).chunks
     assert [c.text for c in chunks if c.language == "de"][1] == (
         "day: Friday. time: 14:00. room: Room B. title: Panel. speaker: Luis Prado; Mei Tanaka."
     )
@@ -85,7 +85,9 @@ def test_a_programme_in_a_language_without_sentences_is_read_row_by_row() -> Non
 
 
 def test_any_other_table_is_read_column_by_column() -> None:
-    (row,) = ingest.read(Path("prices.csv"), "Dish;Price\nSoup;4 euros\n", ["en", "it"])
+    (row,) = ingest.read_document(
+        Path("prices.csv"), "Dish;Price\nSoup;4 euros\n", ["en", "it"]
+    ).chunks
     assert (row.title, row.text, row.language) == ("Soup", "Dish: Soup. Price: 4 euros.", "en")
 
 
@@ -100,14 +102,14 @@ def test_any_other_table_is_read_column_by_column() -> None:
     ],
 )
 def test_the_language_is_in_the_name_of_the_file_or_its_folder(path: str, language: str) -> None:
-    (chunk,) = ingest.read(Path(path), "# A\nB.", ["en-GB", "it"])
+    (chunk,) = ingest.read_document(Path(path), "# A\nB.", ["en-GB", "it"]).chunks
     assert chunk.language == language
 
 
 def test_a_programme_of_its_own_replaces_the_general_one(tmp_path: Path) -> None:
     (tmp_path / "agenda.csv").write_text(AGENDA, "utf-8")
     (tmp_path / "agenda.it.csv").write_text(AGENDA.replace("Panel", "Tavola"), "utf-8")
-    chunks = ingest.load(files(tmp_path, "*.csv"), ["en", "it"])
+    chunks = ingest.read_files(files(tmp_path, "*.csv"), ["en", "it"]).chunks
     assert {c.source for c in chunks if c.language == "it"} == {"agenda.it.csv"}
     assert {c.source for c in chunks if c.language == "en"} == {"agenda.csv"}
 
@@ -116,7 +118,7 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
     (tmp_path / "big.md").write_bytes(b"a" * (FILE_BYTES + 1))
     (tmp_path / "odd.md").write_bytes(b"\xff\xfe")
     with pytest.raises(AssistantError) as caught:
-        ingest.load([*files(tmp_path, "*.md"), FolderFile(tmp_path, "gone.md")], ["en"])
+        ingest.read_files([*files(tmp_path, "*.md"), FolderFile(tmp_path, "gone.md")], ["en"])
     named = [Path(mistake.file).name for mistake in caught.value.mistakes]
     assert named == ["big.md", "gone.md", "odd.md"]
 

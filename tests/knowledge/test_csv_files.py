@@ -14,7 +14,7 @@ from vivavoce.file_reading import FolderFile, read_text
 from vivavoce.knowledge import ingest
 from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.csv_file import UnreadableCsvError
-from vivavoce.knowledge.ingest import FileRead, KnowledgeRead
+from vivavoce.knowledge.ingest import DocumentRead, KnowledgeRead
 
 ODD = Path(__file__).parent / "odd"
 BREAD = ScheduleEvent(
@@ -31,14 +31,14 @@ ROW = "2027-05-12,09:30,10:15,Bread of the Alps,Ada Rossi,Hall A\n"
 
 
 def inspect(name: str) -> KnowledgeRead:
-    return ingest.inspect([FolderFile(ODD, name)], ["en"])
+    return ingest.read_files([FolderFile(ODD, name)], ["en"])
 
 
-def read(text: str, language: str = "en") -> FileRead:
-    return ingest.read_file(Path("agenda.csv"), text, [language])
+def read(text: str, language: str = "en") -> DocumentRead:
+    return ingest.read_document(Path("agenda.csv"), text, [language])
 
 
-def events(found: FileRead | KnowledgeRead) -> list[ScheduleEvent]:
+def events(found: DocumentRead | KnowledgeRead) -> list[ScheduleEvent]:
     return [chunk.event for chunk in found.chunks if chunk.event]
 
 
@@ -237,7 +237,7 @@ def test_K6_two_columns_of_one_name_and_an_unnamed_cell_are_named() -> None:
 def test_K6_a_quote_that_is_not_closed_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + ROW + '2027-05-12,9:30,,"Bread,,\n' + ROW, "utf-8")
     with pytest.raises(AssistantError) as caught:
-        ingest.load([FolderFile(tmp_path, "a.csv")], ["en"])
+        ingest.read_files([FolderFile(tmp_path, "a.csv")], ["en"])
     assert [mistake.line for mistake in caught.value.mistakes] == [3]
 
 
@@ -252,7 +252,7 @@ def test_K6_unicode_as_spreadsheets_save_it_is_read(tmp_path: Path, encoding: st
 def test_K6_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes((HEAD + ROW.replace("Ada", "Zoë")).encode("cp1252"))
     with pytest.raises(AssistantError, match=r"a\.csv:2: is not UTF-8"):
-        ingest.load([FolderFile(tmp_path, "a.csv")], ["en"])
+        ingest.read_files([FolderFile(tmp_path, "a.csv")], ["en"])
 
 
 def test_lines_are_counted_through_cells_with_line_breaks() -> None:

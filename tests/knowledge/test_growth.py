@@ -106,7 +106,7 @@ def test_a_table_with_a_field_over_the_limit_is_a_mistake_of_its_file(tmp_path: 
     file = tmp_path / "table.csv"
     file.write_text("a,b\n1," + "x" * 200_000, "utf-8")
     with pytest.raises(AssistantError, match=r"table\.csv"):
-        ingest.load(files(tmp_path, "*.csv"), ["en"])
+        ingest.read_files(files(tmp_path, "*.csv"), ["en"])
 
 
 @pytest.mark.parametrize("digits", ["١٢", "፩፪", "１２", "①②", "१२", "𑁒𑁓"])

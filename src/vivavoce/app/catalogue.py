@@ -51,7 +51,7 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
     """Load an assistant, its knowledge and its script. Raises `MistakesError`: every mistake."""
     registry = registry or installed()
     assistant = load(folder, known(registry))
-    found = ingest.inspect(assistant.knowledge_files(), assistant.languages)
+    found = ingest.read_files(assistant.knowledge_files(), assistant.languages)
     mistakes = [*_unserved_languages(assistant, registry), *found.mistakes]
     if mistakes:
         raise AssistantError(mistakes)

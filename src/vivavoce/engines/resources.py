@@ -122,7 +122,7 @@ async def _read(assistant: Assistant) -> tuple[Chunk, ...]:
     """Read the files again: they may have changed since the assistant was checked."""
     try:
         found = await asyncio.to_thread(
-            lambda: ingest.inspect(assistant.knowledge_files(), assistant.languages)
+            lambda: ingest.read_files(assistant.knowledge_files(), assistant.languages)
         )
     except AssistantError as error:
         log.error("knowledge_broken", extra={"assistant": assistant.name, "mistakes": str(error)})

@@ -35,7 +35,7 @@ class KnowledgeRead(NamedTuple):
     warnings: list[Mistake]
 
 
-class FileRead(NamedTuple):
+class DocumentRead(NamedTuple):
     """The chunks of one file, and what its author should know."""
 
     chunks: list[Chunk]
@@ -43,16 +43,11 @@ class FileRead(NamedTuple):
     warnings: list[Remark]
 
 
-def load(files: Iterable[FolderFile], languages: Sequence[str]) -> tuple[Chunk, ...]:
-    """Return the chunks of all files, in the order of their names.
+def read_files(files: Iterable[FolderFile], languages: Sequence[str]) -> KnowledgeRead:
+    """Return the chunks of all files, in the order of their names, with mistakes and warnings.
 
     Raises `AssistantError` with every file that cannot be read or exceeds a limit.
     """
-    return inspect(files, languages).chunks
-
-
-def inspect(files: Iterable[FolderFile], languages: Sequence[str]) -> KnowledgeRead:
-    """Return the chunks of all files with all mistakes and warnings. Raises as `load` does."""
     chunks: list[Chunk] = []
     fatal: list[Mistake] = []
     mistakes: list[Mistake] = []
@@ -71,13 +66,13 @@ def inspect(files: Iterable[FolderFile], languages: Sequence[str]) -> KnowledgeR
             fatal.append(Mistake(str(file), "", None, f"makes it over {CHARACTERS} characters"))
             break
         try:
-            found = read_file(path, text, languages, siblings=siblings)
+            found = read_document(path, text, languages, siblings=siblings)
         except UnreadableCsvError as error:
             fatal.append(Mistake(str(file), "", error.line, str(error)))
             continue
         chunks += found.chunks
-        mistakes += _named(file, found.mistakes)
-        warnings += _named(file, found.warnings)
+        mistakes += _with_file(file, found.mistakes)
+        warnings += _with_file(file, found.warnings)
         if len(chunks) > CHUNKS:
             fatal.append(Mistake(str(file), "", None, f"makes it over {CHUNKS} chunks"))
             break
@@ -86,51 +81,49 @@ def inspect(files: Iterable[FolderFile], languages: Sequence[str]) -> KnowledgeR
     return KnowledgeRead(tuple(chunks), mistakes, warnings)
 
 
-def _named(file: FolderFile, remarks: Iterable[Remark]) -> list[Mistake]:
+def _with_file(file: FolderFile, remarks: Iterable[Remark]) -> list[Mistake]:
     return [Mistake(str(file), r.column, r.line or None, r.message) for r in remarks]
 
 
-def read(
+def read_document(
     path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
-) -> list[Chunk]:
-    """Return the chunks of one file's text. A file that is not CSV is read as Markdown."""
-    return read_file(path, text, languages, siblings).chunks
-
-
-def read_file(
-    path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path] = ()
-) -> FileRead:
+) -> DocumentRead:
     """Return the chunks of one file's text, with the mistakes and warnings of all languages.
 
-    Raises `UnreadableCsvError`.
+    A file that is not CSV is read as Markdown. Raises `UnreadableCsvError`.
     """
     languages = _bases(languages)
-    marked = language_of(path, languages)
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        document = markdown.read(text)
-        found = sections(document, marked or languages[0], path.name)
-        mistakes = [Remark(line, "", message) for line, message in document.mistakes]
-        return _unless_empty(FileRead(found, mistakes, []))
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return _read_table(path, text, languages, siblings)
+    document = markdown.read(text)
+    found = sections(document, language_of(path, languages) or languages[0], path.name)
+    mistakes = [Remark(line, "", message) for line, message in document.mistakes]
+    return _unless_empty(DocumentRead(found, mistakes, []))
+
+
+def _read_table(
+    path: Path, text: str, languages: Sequence[str], siblings: Sequence[Path]
+) -> DocumentRead:
+    """Return the sentences of a CSV file, in each language that has no programme of its own."""
     file = schedule.read(text)
-    told = [marked or languages[0]]
-    if not marked and schedule.is_programme(file):
-        own = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
-        told = [language for language in languages if language not in own]
-    tables = [schedule.chunks(file, language, path.name) for language in told]
-    return (
-        _unless_empty(
-            FileRead(
-                [chunk for each in tables for chunk in each.chunks],
-                list(dict.fromkeys(remark for each in tables for remark in each.mistakes)),
-                list(dict.fromkeys(remark for each in tables for remark in each.warnings)),
-            )
+    own = language_of(path, languages)
+    spoken = [own or languages[0]]
+    if not own and schedule.is_programme(file):
+        others = {language_of(s, languages) for s in siblings if _stem(s) == _stem(path)}
+        spoken = [language for language in languages if language not in others]
+    if not spoken:
+        return DocumentRead([], [], [])
+    tables = [schedule.chunks(file, language, path.name) for language in spoken]
+    return _unless_empty(
+        DocumentRead(
+            [chunk for each in tables for chunk in each.chunks],
+            list(dict.fromkeys(remark for each in tables for remark in each.mistakes)),
+            list(dict.fromkeys(remark for each in tables for remark in each.warnings)),
         )
-        if tables
-        else FileRead([], [], [])
     )
 
 
-def _unless_empty(found: FileRead) -> FileRead:
+def _unless_empty(found: DocumentRead) -> DocumentRead:
     """Warn of a file in which there is nothing to say."""
     if found.chunks or found.mistakes:
         return found
