@@ -32,10 +32,10 @@ class Waits:
     since: dict[object, float] = field(default_factory=dict)
     longest: float = 0.0
 
-    def joined(self, who: object, now: float) -> None:
+    def wait_began(self, who: object, now: float) -> None:
         self.since[who] = now
 
-    def left(self, who: object, now: float) -> None:
+    def wait_ended(self, who: object, now: float) -> None:
         self.longest = max(self.longest, now - self.since.pop(who))
 
 
@@ -48,7 +48,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.leases = Leases(
             [Worker() for _ in range(self.size)],
-            wait_s=self.wait_s, busy="Busy.", code="busy", queue=self.waits,
+            wait_s=self.wait_s, busy="Busy.", code="busy", observer=self.waits,
         )  # fmt: skip
 
     def ask(self, person: str | None, seconds: float) -> asyncio.Task[float]:

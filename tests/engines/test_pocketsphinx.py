@@ -490,7 +490,7 @@ def test_workers_do_not_outlive_a_server_that_is_killed() -> None:
 def test_the_observer_sees_each_wait_for_a_worker(congress: ModelFiles) -> None:
     async def story() -> None:
         load = LoadMonitor()
-        async with Pool(1, queue=load) as pool:
+        async with Pool(1, observer=load) as pool:
             clock = asyncio.get_running_loop().time
             async with pool.lease(congress):
                 assert (pool.busy, load.waiting) == (1, 0)

@@ -640,7 +640,7 @@ def late(*, recognisers: bool = False) -> LoadMonitor:
     load = LoadMonitor()
     if recognisers:
         for client_id in range(5):
-            load.joined(client_id, -9.0)
+            load.wait_began(client_id, -9.0)
     else:
         for tick in range(200):
             load.report_lag(0.2, tick / 20 - 10, 0.05)
@@ -673,8 +673,8 @@ def test_the_only_call_is_admitted_under_load(tmp_path: Path) -> None:
 def test_a_running_conversation_goes_on_however_busy_it_is(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         await at.call(FakeWire())
-        load.joined("somebody", -9.0)
-        load.joined("somebody else", -9.0)
+        load.wait_began("somebody", -9.0)
+        load.wait_began("somebody else", -9.0)
         with pytest.raises(CallRefused):
             await at.call(FakeWire())
         (conversation,) = (await at.store.conversations()).data
@@ -689,8 +689,8 @@ def test_a_conversation_of_the_last_two_minutes_continues_under_load(tmp_path: P
         await at.call(FakeWire())
         lost = FakeWire()
         call = await at.call(lost)
-        load.joined("somebody", -9.0)
-        load.joined("somebody else", -9.0)
+        load.wait_began("somebody", -9.0)
+        load.wait_began("somebody else", -9.0)
         assert lost.client is not None
         lost.client.lost(1006, "")
         await asyncio.sleep(1)

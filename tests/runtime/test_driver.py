@@ -116,7 +116,7 @@ class Call:
                 engine,
                 tools=ToolWork(ToolRunners([self.tools])),
                 run_ahead_s=self.run_ahead_s,
-                judge=self.judge,
+                end_of_turn_model=self.judge,
             )
             driver = CallDriver(
                 session,
@@ -156,7 +156,11 @@ class Call:
 
 
 def _seen(metrics: CallMetrics | None) -> dict[str, Any]:
-    return {"observers": (metrics.event,), "on_written": metrics.written} if metrics else {}
+    return (
+        {"observers": (metrics.observe_event,), "on_written": metrics.observe_written}
+        if metrics
+        else {}
+    )
 
 
 # Latency and interruption

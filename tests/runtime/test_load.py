@@ -110,20 +110,20 @@ def test_audio_that_reaches_empty_buffers_soon_counts_as_overload() -> None:
     """One frame in a hundred is heard as a stutter every ten seconds."""
     load = LoadMonitor()
     for frame in range(200):
-        load.wrote_sound(LATE if frame % 50 == 0 else 0.0, frame / 20)
+        load.report_audio(LATE if frame % 50 == 0 else 0.0, frame / 20)
     assert load.overloaded(10.0)["audio"]
 
 
 def test_one_late_frame_does_not_start_the_signal() -> None:
     load = LoadMonitor()
-    load.wrote_sound(5.0, 1.0)
+    load.report_audio(5.0, 1.0)
     assert load.busy(1.0) is None
 
 
 def test_an_utterance_that_still_waits_for_a_recogniser_counts() -> None:
     load = LoadMonitor()
     for client_id in range(3):
-        load.joined(client_id, 0.0)
+        load.wait_began(client_id, 0.0)
     assert load.waiting == 3
     assert load.busy(1.0) is None
     assert load.busy(3.0) is not None
@@ -132,8 +132,8 @@ def test_an_utterance_that_still_waits_for_a_recogniser_counts() -> None:
 def test_waits_that_are_over_are_remembered_for_a_while() -> None:
     load = LoadMonitor()
     for client_id in range(4):
-        load.joined(client_id, client_id)
-        assert load.left(client_id, client_id + 3) == 3
+        load.wait_began(client_id, client_id)
+        assert load.wait_ended(client_id, client_id + 3) == 3
     assert load.waiting == 0
     assert load.busy(6.5) is not None
     assert load.busy(30.0) is not None, "nobody has looked since it became calm"
@@ -143,15 +143,15 @@ def test_waits_that_are_over_are_remembered_for_a_while() -> None:
 def test_free_recognisers_start_no_signal() -> None:
     load = LoadMonitor()
     for second in range(60):
-        load.joined(second, second)
-        load.left(second, second)
+        load.wait_began(second, second)
+        load.wait_ended(second, second)
         assert load.busy(second) is None
 
 
 def test_a_call_that_needs_no_recogniser_does_not_wait_for_one() -> None:
     load = LoadMonitor()
     for client_id in range(3):
-        load.joined(client_id, 0.0)
+        load.wait_began(client_id, 0.0)
     assert load.busy(3.0, needs_stt_worker=False) is None
     run(load, 3.0, 6.0, LATE)
     assert load.busy(6.0, needs_stt_worker=False) is not None
@@ -162,8 +162,8 @@ def test_thresholds_of_zero_turn_the_signals_off(late_s: float) -> None:
     load = LoadMonitor(LoadThresholds(0, 0))
     now = run(load, 0, 20, late_s)
     for client_id in range(10):
-        load.joined(client_id, now)
-        load.wrote_sound(late_s, now)
+        load.wait_began(client_id, now)
+        load.report_audio(late_s, now)
     assert load.busy(now + 10) is None
 
 

@@ -57,7 +57,9 @@ def test_audio_that_a_slow_disk_delays_counts_as_load(metrics: Metrics) -> None:
     seen = CallMetrics(metrics, ours=False)
     listener = [server.AudioDelta(response_id="resp_1", item_id="i", delta=bytes(4800))] * 4
     for number, delta in enumerate(listener):
-        seen.written(delta, due=number * 0.1, now=number * 0.1 + 0.4 * (number > 0), held=False)
+        seen.observe_written(
+            delta, due=number * 0.1, now=number * 0.1 + 0.4 * (number > 0), held=False
+        )
     assert value(metrics, "playback_gap_seconds_sum") > 0.2
 
 
@@ -101,14 +103,14 @@ def test_labels_stay_few_whatever_an_upstream_says(metrics: Metrics) -> None:
 
 def test_a_scrape_reads_what_is_true_now(metrics: Metrics) -> None:
     metrics.watch(lambda: 5.0, calls=lambda: 7, recognisers_busy=lambda: 2)
-    metrics.joined("ada", 1.0)
-    metrics.joined("bob", 1.0)
+    metrics.wait_began("ada", 1.0)
+    metrics.wait_began("bob", 1.0)
     assert value(metrics, "calls_live") == 7
     assert value(metrics, "recognisers_busy") == 2
     assert value(metrics, "stt_queue_length") == 2
     assert value(metrics, "overloaded", signal="recognisers") == 1
     assert value(metrics, "overloaded", signal="loop") == 0
-    metrics.left("ada", 5.0)
+    metrics.wait_ended("ada", 5.0)
     assert value(metrics, "stt_queue_length") == 1
     assert value(metrics, "recogniser_wait_seconds_sum") == 4
 
@@ -138,8 +140,8 @@ def test_two_servers_in_one_process_count_apart(metrics: Metrics) -> None:
 
 
 def test_commits_are_timed_and_those_that_failed_are_counted(metrics: Metrics) -> None:
-    metrics.committed(0.002, True)
-    metrics.committed(5.0, False)
+    metrics.observe_commit(0.002, True)
+    metrics.observe_commit(5.0, False)
     assert value(metrics, "commit_seconds_count") == 2
     assert value(metrics, "commits_failed_total") == 1
 

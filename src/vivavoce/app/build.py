@@ -26,6 +26,7 @@ from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
 from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
+from ..net.websocket import Socket
 from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
@@ -56,7 +57,7 @@ class CallBuilder:
 
     def __init__(
         self,
-        parts: Adapters,
+        adapters: Adapters,
         writer: GroupCommitter,
         settings: CallsSection,
         make_id: Callable[[str], str],
@@ -65,11 +66,11 @@ class CallBuilder:
     ) -> None:
         self._metrics = metrics
         self._bus = bus
-        self._parts = parts
+        self._adapters = adapters
         self._writer = writer
         self._settings = settings
         self._make_id = make_id
-        self._queue = LoopQueue()
+        self._loop_queue = LoopQueue()
         self._bytes = ByteBudget(
             ByteLimits(
                 total=settings.all_conversations_bytes,
@@ -93,7 +94,7 @@ class CallBuilder:
         caller = spec.caller
         account = self._bytes.open(key_id=caller.key_id, person=caller.subject or caller.secret_id)
         try:
-            built = await self._built(spec, config, account)
+            built = await self._build(spec, config, account)
             if account.exceeded:
                 raise _no_room()
         except BaseException:
@@ -101,27 +102,61 @@ class CallBuilder:
             raise
         return replace(built, close=account.close)
 
-    async def _built(self, spec: CallSpec, config: AnySession, account: CallAccount) -> BuiltCall:
+    async def _build(self, spec: CallSpec, config: AnySession, account: CallAccount) -> BuiltCall:
         try:
             if isinstance(config, TranscriptionConfig):
-                return await self._transcription(spec, config, account)
+                return await self._build_transcription(spec, config, account)
             if spec.assistant.engine == "upstream":
                 account.take(sum(size(row.item) for row in spec.history))
-                return await self._relay(spec, config)
-            return await self._session(spec, config, account)
+                return await self._build_relay(spec, config)
+            return await self._build_session(spec, config, account)
         except EngineError as error:
             raise CallRefused(
                 503, error.code, str(error), type="server_error", close=CloseCode.TRY_AGAIN_LATER
             ) from error
 
-    async def _relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
+    async def _build_relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
         """Build a call that a hosted model answers."""
-        wanted, key = spec.assistant.upstream, spec.assistant.upstream_key()
+        key = spec.assistant.upstream_key() or ""
         tools = await self._tools(spec)
+        socket = await self._connect(spec, key)
+        ledger = _restore_ledger(spec.history)
+        relay = Relay(
+            upstream_session_update(config),
+            self._call_settings(spec),
+            now=asyncio.get_running_loop().time(),
+            new_id=self._make_id,
+            history=[row.item for row in spec.history],
+            ledger=ledger,
+        )
+        upstream_work = UpstreamWork(
+            relay,
+            socket,
+            tools=tools,
+            secret=key,
+            send_buffer_bytes=self._settings.send_buffer_bytes,
+            timeout_s=self._settings.slow_client_timeout_s,
+        )
+        call_metrics = CallMetrics(self._metrics, ours=False)
+        driver = self._driver(
+            spec,
+            relay,
+            upstream_work,
+            self._recorder(spec, ledger, spec.assistant.upstream.model),
+            call_metrics,
+        )
+        return BuiltCall(
+            driver,
+            lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
+        )
+
+    async def _connect(self, spec: CallSpec, key: str) -> Socket:
+        """Connect to the hosted model, or raise `CallRefused`."""
+        upstream = spec.assistant.upstream
         try:
-            socket = await connection.connect(
-                wanted.base_url,
-                wanted.model,
+            return await connection.connect(
+                upstream.base_url,
+                upstream.model,
                 key,
                 largest=self._settings.max_message_bytes,
                 timeout_s=self._settings.slow_client_timeout_s,
@@ -135,33 +170,9 @@ class CallBuilder:
                 type="server_error",
                 close=CloseCode.TRY_AGAIN_LATER if error.retry else CloseCode.DO_NOT_RETRY,
             ) from None
-        ledger = _recall(spec.history)
-        relay = Relay(
-            upstream_session_update(config),
-            self._call_settings(spec),
-            now=asyncio.get_running_loop().time(),
-            new_id=self._make_id,
-            history=[row.item for row in spec.history],
-            ledger=ledger,
-        )
-        upstream_work = UpstreamWork(
-            relay,
-            socket,
-            tools=tools,
-            secret=key or "",
-            send_buffer_bytes=self._settings.send_buffer_bytes,
-            timeout_s=self._settings.slow_client_timeout_s,
-        )
-        seen = CallMetrics(self._metrics, ours=False)
-        driver = self._driver(
-            spec, relay, upstream_work, self._recorder(spec, ledger, wanted.model), seen
-        )
-        return BuiltCall(
-            driver, lambda client: RelayReader(driver, upstream_work, client, queue=self._queue)
-        )
 
     async def _tools(self, spec: CallSpec) -> ToolWork:
-        return ToolWork(await self._parts.tools(spec.assistant), spec.tool_context)
+        return ToolWork(await self._adapters.tools(spec.assistant), spec.tool_context)
 
     def _call_settings(
         self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False
@@ -178,22 +189,22 @@ class CallBuilder:
             inactivity_s=spec.limits.inactivity_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",
-            voices=self._parts.voices(spec.assistant, spec.language),
+            voices=self._adapters.voices(spec.assistant, spec.language),
             scores_end_of_turn=scores_end_of_turn,
             limits=replace(self._limits, context_tokens=spec.limits.context_tokens),
             account=account,
         )
 
-    async def _transcription(
+    async def _build_transcription(
         self, spec: CallSpec, config: TranscriptionConfig, account: ByteAccount
     ) -> BuiltCall:
         """Build a transcription session, with the assistant's recogniser and vocabulary."""
-        ledger = _recall(spec.history)
-        with contained("pause judge", passing=VivavoceError):
-            judge = await self._parts.end_of_turn_model()
+        ledger = _restore_ledger(spec.history)
+        with contained("end-of-turn model", passing=VivavoceError):
+            model = await self._adapters.end_of_turn_model()
         session = TranscriptionSession(
             config,
-            self._call_settings(spec, account, scores_end_of_turn=judge is not None),
+            self._call_settings(spec, account, scores_end_of_turn=model is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
@@ -201,24 +212,24 @@ class CallBuilder:
             ledger=ledger,
         )
         recorder = self._recorder(spec, ledger)
-        seen = CallMetrics(self._metrics, ours=True)
-        stage = _both(recorder.stage, seen.stage)
+        call_metrics = CallMetrics(self._metrics, ours=True)
+        stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
         with contained("recogniser", passing=VivavoceError):
-            transcriber = await self._parts.transcriber(spec.assistant, spec.language, stage)
-            detectors = await self._parts.detectors()
-        engine_work = EngineWork(transcriber, judge=judge, person=_person(spec))
-        driver = self._driver(spec, session, engine_work, recorder, seen)
+            transcriber = await self._adapters.transcriber(spec.assistant, spec.language, stage)
+            detectors = await self._adapters.detectors()
+        engine_work = EngineWork(transcriber, end_of_turn_model=model, person=_share_holder(spec))
+        driver = self._driver(spec, session, engine_work, recorder, call_metrics)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
 
-    async def _session(
+    async def _build_session(
         self, spec: CallSpec, config: SessionConfig, account: ByteAccount
     ) -> BuiltCall:
         """Build a call that an engine of this server answers."""
         assistant = spec.assistant
-        ledger = _recall(spec.history)
+        ledger = _restore_ledger(spec.history)
         with contained("engine", passing=VivavoceError):
-            judge = await self._parts.end_of_turn_model()
-            mute = assistant.engine == "cascade" and not self._parts.has_voice(
+            model = await self._adapters.end_of_turn_model()
+            mute = assistant.engine == "cascade" and not self._adapters.has_voice(
                 assistant, spec.language
             )
         fixed = ("output_modalities",) if mute else ()
@@ -226,7 +237,7 @@ class CallBuilder:
             config = msgspec.structs.replace(config, output_modalities=("text",))
         session = Session(
             config,
-            self._call_settings(spec, account, scores_end_of_turn=judge is not None),
+            self._call_settings(spec, account, scores_end_of_turn=model is not None),
             now=asyncio.get_running_loop().time(),
             epoch=time.time(),
             new_id=self._make_id,
@@ -234,19 +245,21 @@ class CallBuilder:
             ledger=ledger,
         )
         recorder = self._recorder(spec, ledger)
-        seen = CallMetrics(self._metrics, ours=self._parts.is_local(assistant, spec.language))
-        stage = _both(recorder.stage, seen.stage)
+        call_metrics = CallMetrics(
+            self._metrics, ours=self._adapters.is_local(assistant, spec.language)
+        )
+        stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
         with contained("engine", passing=VivavoceError):
-            engine = await self._parts.engine(assistant, spec.language, stage)
-            detectors = await self._parts.detectors()
+            engine = await self._adapters.engine(assistant, spec.language, stage)
+            detectors = await self._adapters.detectors()
         engine_work = EngineWork(
             engine,
             tools=await self._tools(spec),
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
-            judge=judge,
-            person=_person(spec),
+            end_of_turn_model=model,
+            person=_share_holder(spec),
         )
-        driver = self._driver(spec, session, engine_work, recorder, seen)
+        driver = self._driver(spec, session, engine_work, recorder, call_metrics)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
 
     def _reader(
@@ -274,19 +287,21 @@ class CallBuilder:
                     driver,
                     client,
                     None,
-                    _keeping(fixed),
+                    _strip_locked(fixed),
                     behind=behind,
                     crowded=driver.over_high_water,
                     held_back=held_back,
-                    queue=self._queue,
+                    queue=self._loop_queue,
                 )
             pipeline = InputPipeline(
                 detectors, lambda: _input_of(spec, machine), lambda: machine.takes
             )
             pipelines.append(pipeline)
-            allow = _keeping((*spec.locked, *fixed))
-            voice = SessionReader(driver, client, pipeline, allow, behind=behind, queue=self._queue)
-            self._metrics.reads(voice)
+            allow = _strip_locked((*spec.locked, *fixed))
+            voice = SessionReader(
+                driver, client, pipeline, allow, behind=behind, queue=self._loop_queue
+            )
+            self._metrics.add_reader(voice)
             return voice
 
         return reader
@@ -308,7 +323,7 @@ class CallBuilder:
         machine: Machine[In, Eff],
         work: Work[In, Eff],
         recorder: Recorder,
-        seen: CallMetrics,
+        call_metrics: CallMetrics,
     ) -> CallDriver[In, Eff]:
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
 
@@ -318,8 +333,8 @@ class CallBuilder:
             recorder,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
-            observers=(seen.event, CallPublisher(self._bus, ref)),
-            on_written=seen.written,
+            observers=(call_metrics.observe_event, CallPublisher(self._bus, ref)),
+            on_written=call_metrics.observe_written,
             traffic=self._metrics.traffic,
         )
 
@@ -344,13 +359,13 @@ def _no_room() -> CallRefused:
     )
 
 
-def _person(spec: CallSpec) -> str:
+def _share_holder(spec: CallSpec) -> str:
     """Return whose share of the workers a call uses: its user's, its secret's or its own."""
     caller = spec.caller
     return f"user {caller.subject}" if caller.subject else caller.secret_id or spec.call_id
 
 
-def _recall(history: tuple[ItemRow, ...]) -> Ledger:
+def _restore_ledger(history: tuple[ItemRow, ...]) -> Ledger:
     """Return a ledger with what earlier calls stored about played audio."""
     ledger = Ledger()
     for row in history:
@@ -359,7 +374,7 @@ def _recall(history: tuple[ItemRow, ...]) -> Ledger:
     return ledger
 
 
-def _both(one: OnStage, other: OnStage) -> OnStage:
+def _report_to_both(one: OnStage, other: OnStage) -> OnStage:
     def both(name: str, ms: float) -> None:
         one(name, ms)
         other(name, ms)
@@ -367,7 +382,7 @@ def _both(one: OnStage, other: OnStage) -> OnStage:
     return both
 
 
-def _keeping(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
+def _strip_locked(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
     """Return a function that strips locked fields from events. None: nothing is locked."""
     if not locked:
         return None

@@ -124,7 +124,9 @@ class Server:
         load = LoadMonitor(LoadThresholds(calls.overload_lag_ms / 1000, calls.overload_wait_s))
         metrics = Metrics(load)
         parts = await stack.enter_async_context(Adapters(settings, self.folder, metrics))
-        writer = await stack.enter_async_context(GroupCommitter(store, on_commit=metrics.committed))
+        writer = await stack.enter_async_context(
+            GroupCommitter(store, on_commit=metrics.observe_commit)
+        )
         registry = await stack.enter_async_context(InProcessCallRegistry())
         metrics.watch(
             asyncio.get_running_loop().time,

@@ -26,17 +26,17 @@ def work_for(person: str | None) -> None:
 class WaitObserver(Protocol):
     """Sees each wait for a worker begin and end. Times are the loop's, in seconds."""
 
-    def joined(self, who: object, now: float) -> None: ...
+    def wait_began(self, who: object, now: float) -> None: ...
 
-    def left(self, who: object, now: float) -> object: ...
+    def wait_ended(self, who: object, now: float) -> object: ...
 
 
 class NullWaitObserver:
-    """A queue without an observer."""
+    """A observer without an observer."""
 
-    def joined(self, who: object, now: float) -> None: ...
+    def wait_began(self, who: object, now: float) -> None: ...
 
-    def left(self, who: object, now: float) -> None: ...
+    def wait_ended(self, who: object, now: float) -> None: ...
 
 
 class Lent(Protocol):
@@ -52,11 +52,11 @@ W = TypeVar("W", bound=Lent)
 
 
 class _Waiter:
-    """A request for a worker. `joined`: it waits for the workers, and not for its own person."""
+    """A request for a worker. `counted`: it waits for the workers, and not for its own person."""
 
     def __init__(self, person: str | None) -> None:
         self.person = person
-        self.joined = False
+        self.counted = False
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
@@ -70,7 +70,7 @@ class Leases(Generic[W]):
         wait_s: float,
         busy: str,
         code: str,
-        queue: WaitObserver | None = None,
+        observer: WaitObserver | None = None,
     ) -> None:
         self.workers = tuple(workers)
         self._idle = list(workers)
@@ -81,7 +81,7 @@ class Leases(Generic[W]):
         self._wait_s = wait_s
         self._busy = busy
         self._code = code
-        self._queue = queue or NullWaitObserver()
+        self._observer = observer or NullWaitObserver()
 
     @property
     def taken(self) -> int:
@@ -124,17 +124,17 @@ class Leases(Generic[W]):
             raise
         finally:
             self._waiters.pop(waiter, None)
-            if waiter.joined:
-                self._queue.left(waiter, asyncio.get_running_loop().time())
+            if waiter.counted:
+                self._observer.wait_ended(waiter, asyncio.get_running_loop().time())
 
     def _grant(self) -> None:
         """Give free workers to those who wait, the oldest first, up to each one's share."""
         for waiter in list(self._waiters):
             if waiter.granted.done() or not self._has_share(waiter.person):
                 continue
-            if not waiter.joined:
-                waiter.joined = True
-                self._queue.joined(waiter, asyncio.get_running_loop().time())
+            if not waiter.counted:
+                waiter.counted = True
+                self._observer.wait_began(waiter, asyncio.get_running_loop().time())
             if self._free:
                 self._free -= 1
                 if waiter.person is not None:

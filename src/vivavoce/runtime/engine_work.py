@@ -101,24 +101,24 @@ class EngineWork:
         *,
         tools: ToolWork | None = None,
         run_ahead_s: float | None = 4.0,
-        judge: EndOfTurnModel | None = None,
+        end_of_turn_model: EndOfTurnModel | None = None,
         person: str | None = None,
     ) -> None:
         """`tools` runs the tools of the server. None: it has none.
 
         `run_ahead_s` is how far spoken answers may run ahead of real time. None: no limit.
 
-        `judge` scores the ends of turns, if the machine asks for that. `person`: whose share of the
-        engines' workers the call uses.
+        `end_of_turn_model` scores pauses, if the machine asks for that. `person`: whose share of
+        the engines' workers the call uses.
         """
         self._person = person
         self._engine = engine
         self._tools = tools or ToolWork()
         self._run_ahead_s = run_ahead_s
-        self._judge = judge
+        self._end_of_turn_model = end_of_turn_model
         self._replies: dict[str, asyncio.Task[None]] = {}
         self._utterances: dict[str, _UtteranceAudio] = {}
-        self._judging: asyncio.Task[None] | None = None  # one pause at a time, the latest
+        self._scoring: asyncio.Task[None] | None = None  # one pause at a time, the latest
         self._driver: SessionDriver
         self._tasks: asyncio.TaskGroup
 
@@ -144,10 +144,14 @@ class EngineWork:
             case do.ListenDrop(item_id=item_id):
                 self._drop(item_id)
             case do.ScoreEndOfTurn():
-                assert self._judge is not None, "the machine was told that no model scores turns"
-                if self._judging:
-                    self._judging.cancel()
-                self._judging = self._tasks.create_task(self._judge_pause(self._judge, effect))
+                assert self._end_of_turn_model is not None, (
+                    "the machine was told that no model scores turns"
+                )
+                if self._scoring:
+                    self._scoring.cancel()
+                self._scoring = self._tasks.create_task(
+                    self._score_pause(self._end_of_turn_model, effect)
+                )
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool():
@@ -177,13 +181,13 @@ class EngineWork:
 
     def end(self) -> None:
         transcriptions = [utterance.task for utterance in self._utterances.values()]
-        for task in (*self._replies.values(), *transcriptions, self._judging):
+        for task in (*self._replies.values(), *transcriptions, self._scoring):
             if task is not None:
                 task.cancel()
         self._replies.clear()
         self._utterances.clear()
         self._tools.end()
-        self._judging = None
+        self._scoring = None
 
     def _name_work(self, **ids: str) -> None:
         """Say what this task works on, for the log of an engine, and for whom it does."""
@@ -247,17 +251,19 @@ class EngineWork:
             self._utterances.pop(item_id, None)
             self._driver.reconcile()
 
-    async def _judge_pause(self, judge: EndOfTurnModel, request: do.ScoreEndOfTurn) -> None:
+    async def _score_pause(
+        self, end_of_turn_model: EndOfTurnModel, request: do.ScoreEndOfTurn
+    ) -> None:
         """Score the pause. If the model fails, its length and the words decide."""
         self._name_work(item=request.item_id)
         try:
-            with contained(judge):
-                over = await judge.over(request.sound)
+            with contained(end_of_turn_model):
+                over = await end_of_turn_model.over(request.sound)
                 over = None if over is None else checked.probability(over)
         except EngineError as error:
             log.warning("pause_not_judged", extra={**boundary.named(), "code": error.code})
             return
-        if over is not None and self._judging is asyncio.current_task():
+        if over is not None and self._scoring is asyncio.current_task():
             await self._driver.mailbox.put(EndOfTurnScored(request.item_id, request.pause, over))
 
     async def _respond(self, request: do.Respond) -> None:

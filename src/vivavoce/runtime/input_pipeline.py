@@ -32,8 +32,8 @@ PIECE_MS = 96  # three frames: one call's backlog delays other calls only a litt
 PIECE_BYTES = PIECE_MS * BYTES_PER_MS
 G711_PIECE_BYTES = PIECE_MS * g711.RATE // 1000
 
-JUDGED_RATE = 16_000
-FRAME_BYTES = FRAME_MS * JUDGED_RATE // 1000 * 2
+VAD_RATE = 16_000
+FRAME_BYTES = FRAME_MS * VAD_RATE // 1000 * 2
 
 NewDetector: TypeAlias = Callable[[], SpeechDetector]
 
@@ -55,7 +55,7 @@ class InputPipeline:
         self._wanted = wanted
         self._takes = takes
         self._ended_takes = takes()
-        self._judge: VadScorer | None = None
+        self._scorer: VadScorer | None = None
         self._format: Format = Pcm()
         self._odd = b""  # the first byte of a sample whose second byte is still to come
         self._upwards: Resampler | None = None  # for G.711: 8 to 24 kHz
@@ -79,9 +79,9 @@ class InputPipeline:
             self._denoiser = _denoiser(wanted.noise_reduction)
             self._warm_up_bytes = 0
         if wanted.turn_detection is None:
-            self._judge = None
-        elif self._judge is None:
-            self._judge = VadScorer(self._new_detector)
+            self._scorer = None
+        elif self._scorer is None:
+            self._scorer = VadScorer(self._new_detector)
         for pcm in self._decode(data, wanted.format):
             if pcm := self._reduce_noise(pcm):
                 yield self._score(pcm)
@@ -126,7 +126,7 @@ class InputPipeline:
         return pcm
 
     def _score(self, pcm: bytes) -> AudioReceived:
-        return self._judge.score(pcm) if self._judge else AudioReceived(pcm)
+        return self._scorer.score(pcm) if self._scorer else AudioReceived(pcm)
 
     def _decode(self, data: bytes, format: Format) -> Iterator[bytes]:
         if format != self._format:
@@ -162,7 +162,7 @@ class VadScorer:
         self._detector: SpeechDetector | None = None
         self._failing = False
         self._renew()
-        self._downwards = Resampler(SAMPLE_RATE, JUDGED_RATE)
+        self._downwards = Resampler(SAMPLE_RATE, VAD_RATE)
         self._waiting = b""
 
     def score(self, pcm: bytes) -> AudioReceived:

@@ -62,7 +62,7 @@ class OverloadSignal:
     def __init__(self, share: float, few: float) -> None:
         """`share`: the limit of the late share. `few`: with fewer late events, do not begin."""
         self.since: float | None = None
-        self.over_at: float | None = None  # when it last ended
+        self.ended_at: float | None = None  # when it last ended
         self._share = share
         self._few = few
         self._window = SlidingWindow()
@@ -71,7 +71,7 @@ class OverloadSignal:
     def note(self, now: float, *, late: bool, amount: float = 1.0) -> None:
         self._window.add(now, amount, late=late)
 
-    def judge(self, now: float, pending: int = 0) -> None:
+    def update(self, now: float, pending: int = 0) -> None:
         """Begin or end the signal. `pending`: events that are late already, and still to come."""
         everything, late = self._window.count(now)
         late += pending
@@ -86,9 +86,9 @@ class OverloadSignal:
         elif self._calm is None:
             self._calm = now
         elif now - self._calm >= CALM_S:
-            self.since, self.over_at = None, now
+            self.since, self.ended_at = None, now
 
-    def lasts(self, now: float) -> float | None:
+    def remaining_s(self, now: float) -> float | None:
         """Estimate how long it will last: as long again as it has lasted. None: it is off."""
         if self.since is None:
             return None
@@ -105,11 +105,11 @@ class LoadMonitor:
         self.recognisers = OverloadSignal(0.1, 2)
         self._waiting: dict[object, float] = {}  # utterance → when it began to wait
         self._admitted: float | None = None
-        self._judged = -1  # the last second in which `report_lag` evaluated the signals
+        self._updated = -1  # the last second in which `report_lag` evaluated the signals
 
     # Reports
 
-    def wrote_sound(self, late_s: float, now: float) -> None:
+    def report_audio(self, late_s: float, now: float) -> None:
         """Report an audio frame. `late_s`: how long its client had had nothing left to play."""
         self.audio.note(now, late=self._late(late_s))
 
@@ -118,15 +118,15 @@ class LoadMonitor:
         self.loop.note(now, late=self._late(late_s), amount=for_s)
         # `busy` evaluates the signals by itself. Between two calls they are evaluated here, at
         # most once a second, so that they end on time.
-        if int(now) != self._judged:
-            self._judged = int(now)
-            self._judge(now)
+        if int(now) != self._updated:
+            self._updated = int(now)
+            self._update_signals(now)
 
-    def joined(self, client_id: object, now: float) -> None:
+    def wait_began(self, client_id: object, now: float) -> None:
         """Report that an utterance waits for a recogniser."""
         self._waiting[client_id] = now
 
-    def left(self, client_id: object, now: float) -> float:
+    def wait_ended(self, client_id: object, now: float) -> float:
         """Report that it got one, or stopped waiting. Return how many seconds it waited."""
         waited = now - self._waiting.pop(client_id)
         self.recognisers.note(now, late=self._too_long(waited))
@@ -144,12 +144,12 @@ class LoadMonitor:
 
         `needs_stt_worker`: the call would use a recogniser of this server.
         """
-        self._judge(now)
+        self._update_signals(now)
         signals = self._signals(needs_stt_worker)
-        lasts = [left for signal in signals if (left := signal.lasts(now)) is not None]
-        if lasts:
-            return max(SHORTEST_S, math.ceil(max(lasts)))
-        over = [signal.over_at for signal in signals if signal.over_at is not None]
+        remaining_s = [left for signal in signals if (left := signal.remaining_s(now)) is not None]
+        if remaining_s:
+            return max(SHORTEST_S, math.ceil(max(remaining_s)))
+        over = [signal.ended_at for signal in signals if signal.ended_at is not None]
         recovering = bool(over) and now - max(over) < RECOVERY_S
         if recovering and self._admitted is not None and now - self._admitted < STEP_S:
             return SHORTEST_S
@@ -163,15 +163,15 @@ class LoadMonitor:
         return seconds
 
     def overloaded(self, now: float) -> dict[str, bool]:
-        self._judge(now)
+        self._update_signals(now)
         names = {"audio": self.audio, "loop": self.loop, "recognisers": self.recognisers}
         return {name: signal.since is not None for name, signal in names.items()}
 
-    def _judge(self, now: float) -> None:
-        self.audio.judge(now)
-        self.loop.judge(now)
+    def _update_signals(self, now: float) -> None:
+        self.audio.update(now)
+        self.loop.update(now)
         pending = (self._too_long(now - since) for since in self._waiting.values())
-        self.recognisers.judge(now, _count(pending))
+        self.recognisers.update(now, _count(pending))
 
     def _signals(self, needs_stt_worker: bool) -> list[OverloadSignal]:
         return [self.audio, self.loop] + [self.recognisers] * needs_stt_worker

@@ -164,27 +164,27 @@ class Metrics:
         self.load.report_lag(late_s, now, for_s)
         self._lag.observe(late_s)
 
-    def joined(self, client_id: object, now: float) -> None:
-        self.load.joined(client_id, now)
+    def wait_began(self, client_id: object, now: float) -> None:
+        self.load.wait_began(client_id, now)
 
-    def left(self, client_id: object, now: float) -> None:
-        self._waited.observe(self.load.left(client_id, now))
+    def wait_ended(self, client_id: object, now: float) -> None:
+        self._waited.observe(self.load.wait_ended(client_id, now))
 
-    def committed(self, seconds: float, kept: bool) -> None:
+    def observe_commit(self, seconds: float, kept: bool) -> None:
         self._commits.observe(seconds)
         if not kept:
             self._failed.inc()
 
-    def wrote(self, silent_s: float) -> None:
+    def observe_gap(self, silent_s: float) -> None:
         self._silent.observe(silent_s)
 
-    def answered(self, first_s: float) -> None:
+    def observe_first_audio(self, first_s: float) -> None:
         self._first.observe(first_s)
 
-    def stage(self, name: str, ms: float) -> None:
+    def observe_stage(self, name: str, ms: float) -> None:
         self._stages.labels(name).observe(ms / 1000)
 
-    def saw(self, event: server.ServerEvent) -> None:
+    def observe_event(self, event: server.ServerEvent) -> None:
         match event:
             case server.ResponseDone(response=response):
                 self._responses.labels(self._statuses(response.status)).inc()
@@ -193,7 +193,7 @@ class Metrics:
             case _:
                 pass
 
-    def reads(self, reader: HasBacklog) -> None:
+    def add_reader(self, reader: HasBacklog) -> None:
         self._readers.add(reader)
 
 
@@ -205,16 +205,18 @@ class CallMetrics:
         self._metrics = metrics
         self._ours = ours
         self._underruns = UnderrunMeter()
-        self.event = metrics.saw
-        self.stage = metrics.stage
+        self.observe_event = metrics.observe_event
+        self.observe_stage = metrics.observe_stage
 
-    def written(self, event: server.ServerEvent, due: float, now: float, held: bool) -> None:
+    def observe_written(
+        self, event: server.ServerEvent, due: float, now: float, held: bool
+    ) -> None:
         if isinstance(event, server.SpeechStopped):
             self._underruns.stopped(now)
         elif isinstance(event, server.AudioDelta):
             silent, first = self._underruns.add(event, now)
-            self._metrics.wrote(silent)
+            self._metrics.observe_gap(silent)
             if first is not None:
-                self._metrics.answered(first)
+                self._metrics.observe_first_audio(first)
             late = 0.0 if held else silent if self._ours else min(silent, now - due)
-            self._metrics.load.wrote_sound(late, now)
+            self._metrics.load.report_audio(late, now)

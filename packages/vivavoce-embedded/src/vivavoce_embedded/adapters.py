@@ -44,7 +44,9 @@ async def _pool(resources: AdapterResources) -> Pool:
     speech = resources.settings.speech
 
     def opened() -> Pool:
-        pool = Pool(speech.stt_workers, answer_s=speech.worker_timeout_s, queue=resources.observer)
+        pool = Pool(
+            speech.stt_workers, answer_s=speech.worker_timeout_s, observer=resources.observer
+        )
         resources.count_busy(pool)
         return pool
 

@@ -1,4 +1,4 @@
-"""smart-turn v3: is the talker done, by melody and rhythm? A `PauseJudge`.
+"""smart-turn v3: is the talker done, by melody and rhythm? An `EndOfTurnModel`.
 
 The operator gives the model file (8.7 MB, BSD-2-Clause, by Daily). The `pipecat-ai` wheel holds
 `smart-turn-v3.2-cpu.onnx`. The model gets the last 8 s at 16 kHz, padded with silence in front, and
@@ -74,11 +74,11 @@ class SmartTurn:
     async def over(self, sound: bytes) -> float | None:
         if not self._room.acquire(blocking=False):
             return None
-        work = self._threads.submit(self._judge, sound)
+        work = self._threads.submit(self._score, sound)
         work.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(work)
 
-    def _judge(self, sound: bytes) -> float:
+    def _score(self, sound: bytes) -> float:
         pcm = Resampler(SAMPLE_RATE, RATE).push(sound, last=True)
         samples = np.frombuffer(pcm, "<i2")[-HEARD_SAMPLES:].astype(np.float32) / 32_768
         heard = np.zeros(HEARD_SAMPLES, np.float32)

@@ -35,7 +35,7 @@ class Pool:
     """Recogniser processes, started when they are needed. All calls share one pool.
 
     An utterance waits `wait_s` seconds at most for a free worker. A worker that owes an answer for
-    `answer_s` seconds is killed and replaced. `queue` sees each wait.
+    `answer_s` seconds is killed and replaced. `observer` sees each wait.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Pool:
         *,
         wait_s: float = 10.0,
         answer_s: float = 10.0,
-        queue: WaitObserver | None = None,
+        observer: WaitObserver | None = None,
     ) -> None:
         self._leases = Leases(
             [Worker(answer_s) for _ in range(size)],
             wait_s=wait_s,
             busy="All recognisers are busy.",
             code="recogniser_busy",
-            queue=queue,
+            observer=observer,
         )
 
     async def __aenter__(self) -> Self:
