@@ -19,22 +19,22 @@ from functools import lru_cache
 from . import calendar
 
 LONGEST = 400  # characters of a spoken sentence, beyond which it is cut at a comma or a space
-TOKEN_LENGTH = 40  # characters; no abbreviation is longer
+LONGEST_WORD = 40  # characters; no abbreviation is longer
 LOOK_AHEAD = 24  # characters that decide whether a new sentence begins
 _OPENING = "([{\"'“‘«¿¡*_~"
 _SHORT = 2  # letters; a word of so few may be an abbreviation
 
 # The pattern looks at marks in a row once, from the first, and gives none of them back. Otherwise
 # 100 kB of marks without a space took minutes.
-_STOP = re.compile(
+_SENTENCE_MARK = re.compile(
     r"""(?P<mark>(?<![.!?…])[.!?…]++)['"’”»)\]*_~]*+(?P<space>\s++)"""
     r"|(?<![。！？])[。！？]++[’”)\]*_~」』）]*+(?:\s++|(?=[^\s.!?…。！？，、])(?!(?<=[」』])[とっ]))"
     r"|(?P<line>\n++)"
 )
-_NOT_BLANK = re.compile(r"\S")
-_TOKEN = re.compile(r"[\w.]+$")
-_NEXT = re.compile(rf"[{re.escape(_OPENING)}]*+(?P<item>\d{{1,3}}[.)](?:\s|$))?(?P<word>\w*)")
-_NUMBER = re.compile(r"\d{1,2}")
+_NON_BLANK = re.compile(r"\S")
+_LAST_WORD = re.compile(r"[\w.]+$")
+_NEXT_WORD = re.compile(rf"[{re.escape(_OPENING)}]*+(?P<item>\d{{1,3}}[.)](?:\s|$))?(?P<word>\w*)")
+_ORDINAL = re.compile(r"\d{1,2}")
 _VOWEL = re.compile(r"[aeiouyàáâäèéêëìíîïòóôöùúûü]")
 
 
@@ -76,36 +76,36 @@ class Sentences:
         self._language = (language or "").partition("-")[0].lower()
         self._longest = longest
         self._rest = ""
-        self._judged = 0  # characters of the rest in which no sentence ends, whatever follows
+        self._checked = 0  # characters of the rest in which no sentence ends, whatever follows
 
     def push(self, text: str) -> list[str]:
         """Add text; take every sentence it completes."""
         text = self._rest + text
         pieces, start, first = [], 0, _end_of_blank(text, 0)
-        for stop in _STOP.finditer(text, self._judged):
-            self._judged = stop.start()
+        for stop in _SENTENCE_MARK.finditer(text, self._checked):
+            self._checked = stop.start()
             if first >= stop.end():
                 continue
-            ends = _ends(text, start, stop, self._language)
-            if ends is None:
+            is_end = _ends_sentence(text, start, stop, self._language)
+            if is_end is None:
                 break
-            if ends:
-                pieces += self._shortened(text[start : stop.end()])
+            if is_end:
+                pieces += self._cut_long(text[start : stop.end()])
                 start = stop.end()
                 first = _end_of_blank(text, start)
-        *longest, self._rest = self._shortened(text[start:])
-        self._judged = max(self._judged - (len(text) - len(self._rest)), 0)
+        *longest, self._rest = self._cut_long(text[start:])
+        self._checked = max(self._checked - (len(text) - len(self._rest)), 0)
         return pieces + longest
 
     def finish(self) -> list[str]:
-        rest, self._rest, self._judged = self._rest, "", 0
+        rest, self._rest, self._checked = self._rest, "", 0
         return [rest] if rest.strip() else []
 
-    def _shortened(self, text: str) -> list[str]:
+    def _cut_long(self, text: str) -> list[str]:
         """Cut a text into pieces of at most `longest` characters. The last piece may be empty."""
         pieces, start = [], 0
         while len(text) - start > self._longest:
-            end = _breath(text, start, self._longest)
+            end = _where_to_cut(text, start, self._longest)
             pieces.append(text[start:end])
             start = end
         return [*pieces, text[start:]]
@@ -120,27 +120,27 @@ def sentences(text: str, language: str | None = None, longest: int = 10**6) -> t
 
 def _end_of_blank(text: str, start: int) -> int:
     """Return where the blank at the beginning of a sentence ends."""
-    found = _NOT_BLANK.search(text, start)
+    found = _NON_BLANK.search(text, start)
     return found.start() if found else len(text)
 
 
-def _ends(text: str, start: int, stop: re.Match[str], language: str) -> bool | None:
+def _ends_sentence(text: str, start: int, stop: re.Match[str], language: str) -> bool | None:
     """Return whether this mark ends the sentence from `start`. None: the next letter decides."""
     if stop["line"] or stop["mark"] != "." or "\n" in stop["space"]:
         return True
-    before = text[max(start, stop.start() - TOKEN_LENGTH) : stop.start()]
-    token = match.group() if (match := _TOKEN.search(before.rstrip("\\"))) else ""
-    word = token.casefold()
+    before = text[max(start, stop.start() - LONGEST_WORD) : stop.start()]
+    word_before = match.group() if (match := _LAST_WORD.search(before.rstrip("\\"))) else ""
+    word = word_before.casefold()
     if _always_goes_on(word, language):
         return False
-    if _NUMBER.fullmatch(word) and text[start : stop.start()].strip() == token:
+    if _ORDINAL.fullmatch(word) and text[start : stop.start()].strip() == word_before:
         return False  # the number of a list's entry
-    if len(token) == 1 and token.isalpha() and token != "I":
+    if len(word_before) == 1 and word_before.isalpha() and word_before != "I":
         return False
     ahead = text[stop.end() : stop.end() + LOOK_AHEAD]
     if not ahead.strip(_OPENING):
         return None if ahead or _may_be_short(word) else True
-    return _begins(ahead, word, language)
+    return _begins_sentence(ahead, word, language)
 
 
 def _always_goes_on(word: str, language: str) -> bool:
@@ -162,9 +162,9 @@ def _may_be_short(word: str) -> bool:
     )
 
 
-def _begins(ahead: str, word: str, language: str) -> bool | None:
+def _begins_sentence(ahead: str, word: str, language: str) -> bool | None:
     """Return whether a new sentence begins here, after a full stop behind `word`."""
-    match = _NEXT.match(ahead)
+    match = _NEXT_WORD.match(ahead)
     if match is None or not (match["item"] or match["word"]):
         return True
     if match["item"]:
@@ -176,7 +176,7 @@ def _begins(ahead: str, word: str, language: str) -> bool | None:
         return None if listed else False
     if following[0].islower():
         return False
-    if _NUMBER.fullmatch(word):
+    if _ORDINAL.fullmatch(word):
         return _follows_number(following, language, cut=cut)
     return True
 
@@ -188,7 +188,7 @@ def _follows_number(following: str, language: str, *, cut: bool) -> bool | None:
     return None if cut else calendar.month(following) is None
 
 
-def _breath(text: str, start: int, longest: int) -> int:
+def _where_to_cut(text: str, start: int, longest: int) -> int:
     """Return where a sentence that does not end may be cut."""
     window = text[start : start + longest]
     for mark in (", ", "; ", ": ", "，", "；", "：", "、", " "):
