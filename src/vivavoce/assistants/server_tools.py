@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 from ..toml import did_you_mean, plain_message
 from .validation import FieldProblem, ValidationContext, wrong
 
-CLIENT = "client"  # the kind whose tools the client runs
+CLIENT = "client"  # the kind whose tools the client runs; all others are the server's
 
 
 class _NoKeys(BaseModel):
