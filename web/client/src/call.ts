@@ -65,8 +65,7 @@ export class Call {
     this.#sound.onMicrophoneLost = () => void this.#feed({ type: "microphone_lost" });
     this.#sound.onMicrophonePaused = (paused) =>
       void this.#feed({ type: "microphone_paused", paused });
-    this.#sound.onLoudspeaker = (state) =>
-      void this.#feed({ type: "loudspeaker_changed", state });
+    this.#sound.onLoudspeaker = (state) => void this.#feed({ type: "loudspeaker_changed", state });
     this.#sound.onProgress = (progress) =>
       void this.#feed({ type: "playback_progressed", ...progress });
   }

@@ -4,15 +4,7 @@ import { markPlayed, unplayedItems } from "./captions";
 import * as client from "./clientEvents";
 import { addDraft, retryDrafts } from "./draftQueue";
 import { callError, type ErrorCode } from "./errors";
-import {
-  CLOSED,
-  countSent,
-  isHeld,
-  isLongEnough,
-  press,
-  release,
-  RELEASED,
-} from "./microphone";
+import { CLOSED, countSent, isHeld, isLongEnough, press, release, RELEASED } from "./microphone";
 import { encode, milliseconds, RATE } from "./pcm";
 import {
   configure,
@@ -101,7 +93,11 @@ export function releaseTalk(turn: Turn, out: Action[]): Turn {
 export function requestMicrophone(turn: Turn, out: Action[]): Turn {
   if (turn.microphone.phase !== "closed") return turn;
   out.push({ type: "start_recording" });
-  return { ...turn, microphonePaused: false, microphone: { phase: "requesting", button: RELEASED } };
+  return {
+    ...turn,
+    microphonePaused: false,
+    microphone: { phase: "requesting", button: RELEASED },
+  };
 }
 
 /** Note that the microphone is open. Close it again if it was stopped in the meantime. */
@@ -142,12 +138,7 @@ export function stopMicrophone(turn: Turn, out: Action[]): Turn {
 }
 
 /** Send recorded audio. Drop it while more than 4 s wait in the socket. */
-export function sendAudio(
-  turn: Turn,
-  pcm: Int16Array,
-  bufferedBytes: number,
-  out: Action[],
-): Turn {
+export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, out: Action[]): Turn {
   if (turn.link !== "open" || !sendsAudio(turn)) return turn;
   const slow = bufferedBytes > MAX_BUFFERED_BYTES;
   const changed = slow !== (turn.error?.code === "slow");
@@ -169,11 +160,7 @@ export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
 }
 
 /** Return the results of tools to the server, and ask for the response that uses them. */
-export function returnToolResults(
-  turn: Turn,
-  results: readonly ToolResult[],
-  out: Action[],
-): Turn {
+export function returnToolResults(turn: Turn, results: readonly ToolResult[], out: Action[]): Turn {
   if (!results.length) return turn;
   let next = turn;
   for (const { callId, output } of results)

@@ -195,7 +195,11 @@ export class Connection {
 
   #onClose(code: number, reason: string): void {
     // A server refuses calls after the handshake, so what ended the handshake is not the server.
-    if (this.#lostHandshakes >= HANDSHAKES && !this.#hadSession && typeof this.#options.token !== "string")
+    if (
+      this.#lostHandshakes >= HANDSHAKES &&
+      !this.#hadSession &&
+      typeof this.#options.token !== "string"
+    )
       return this.#fail(callError("upgrade_missing"));
     const decision = afterClose({
       code,

@@ -27,7 +27,13 @@ export const hasFailed = (state: LoudspeakerState): boolean =>
   state === "failed" || state === "insecure";
 
 /** True if the user expects to hear or to be heard, and a device of theirs is paused. */
-export const isPaused = ({ mode, link, microphone, microphonePaused, loudspeaker }: Turn): boolean =>
+export const isPaused = ({
+  mode,
+  link,
+  microphone,
+  microphonePaused,
+  loudspeaker,
+}: Turn): boolean =>
   mode !== "text" &&
   ((microphone.phase === "open" && microphonePaused) ||
     (link === "open" && loudspeaker === "suspended"));
@@ -36,7 +42,12 @@ export const isPaused = ({ mode, link, microphone, microphonePaused, loudspeaker
 export function resumeDevices(turn: Turn, out: Action[]): Turn {
   if (turn.mode === "text") return turn;
   out.push({ type: "wake_sound" });
-  if (turn.microphone.phase !== "open" || !turn.microphonePaused || isHeld(turn.microphone)) return turn;
+  if (turn.microphone.phase !== "open" || !turn.microphonePaused || isHeld(turn.microphone))
+    return turn;
   out.push({ type: "stop_recording" }, { type: "start_recording" });
-  return { ...turn, microphonePaused: false, microphone: { ...turn.microphone, phase: "requesting" } };
+  return {
+    ...turn,
+    microphonePaused: false,
+    microphone: { ...turn.microphone, phase: "requesting" },
+  };
 }

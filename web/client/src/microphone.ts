@@ -7,7 +7,8 @@ export type Microphone =
   | { readonly phase: "requesting" | "open"; readonly button: TalkButton };
 
 /** While the button is held: ms of audio sent since it was pressed. */
-export type TalkButton = { readonly held: false } | { readonly held: true; readonly sentMs: number };
+export type TalkButton =
+  { readonly held: false } | { readonly held: true; readonly sentMs: number };
 
 export const CLOSED: Microphone = { phase: "closed" };
 export const RELEASED: TalkButton = { held: false };

@@ -73,7 +73,11 @@ export type ServerEvent =
       item_id: string;
       transcript: string;
     }
-  | { type: "conversation.item.input_audio_transcription.failed"; item_id: string; error: ErrorBody }
+  | {
+      type: "conversation.item.input_audio_transcription.failed";
+      item_id: string;
+      error: ErrorBody;
+    }
   | { type: "input_audio_buffer.speech_started"; item_id: string }
   | { type: "input_audio_buffer.speech_stopped" | "input_audio_buffer.committed"; item_id: string }
   | { type: "response.created" | "response.done"; response: Response }

@@ -25,7 +25,8 @@ export class Resampler {
     all.set(input, this.#kept.length);
     const available = all.length - this.#reach - this.#at;
     const out = new Float32Array(Math.max(0, Math.ceil(available / this.#step)));
-    for (let i = 0; i < out.length; i++, this.#at += this.#step) out[i] = this.#sample(all, this.#at);
+    for (let i = 0; i < out.length; i++, this.#at += this.#step)
+      out[i] = this.#sample(all, this.#at);
     const start = Math.floor(this.#at) - this.#reach;
     this.#kept = all.slice(start);
     this.#at -= start;

@@ -4,12 +4,7 @@ import { addReceivedAudio, applyToCaptions, NO_CAPTIONS } from "./captions";
 import * as client from "./clientEvents";
 import { apply } from "./conversation";
 import { hasFailed } from "./devices";
-import {
-  confirmDraft,
-  createsDraft,
-  draftOf,
-  refuseDraft,
-} from "./draftQueue";
+import { confirmDraft, createsDraft, draftOf, refuseDraft } from "./draftQueue";
 import { busyCode, type CallError, callError, type ErrorCode, isBusy } from "./errors";
 import { CLOSED, isHeld } from "./microphone";
 import { decode, milliseconds } from "./pcm";
@@ -111,7 +106,11 @@ function openSession(turn: Turn, session: Session, out: Action[]): Turn {
 
 /** Note that the user speaks: an answer stops at once, and so does a message about the last utterance. */
 function startSpeech(turn: Turn, out: Action[]): Turn {
-  const next = clearError({ ...turn, userSpeaking: true }, "transcription_failed", "new_conversation");
+  const next = clearError(
+    { ...turn, userSpeaking: true },
+    "transcription_failed",
+    "new_conversation",
+  );
   return isAnswering(next) ? stopPlayback(next, out) : next;
 }
 
@@ -135,7 +134,11 @@ function receiveText(turn: Turn): Turn {
   return clearError({ ...turn, response }, "transcription_failed");
 }
 
-function play(turn: Turn, { item_id, delta }: { item_id: string; delta: string }, out: Action[]): Turn {
+function play(
+  turn: Turn,
+  { item_id, delta }: { item_id: string; delta: string },
+  out: Action[],
+): Turn {
   if (hasFailed(turn.loudspeaker)) return clearError(turn, "transcription_failed");
   const pcm = decode(delta);
   out.push({ type: "play", item: item_id, pcm });

@@ -290,7 +290,8 @@ const isSuspended = ({ state }: AudioContext): boolean => state !== "running" &&
 const speakerState = (context: AudioContext): LoudspeakerState =>
   isSuspended(context) ? "suspended" : "running";
 
-const latency = (context: AudioContext): number => context.outputLatency || context.baseLatency || 0;
+const latency = (context: AudioContext): number =>
+  context.outputLatency || context.baseLatency || 0;
 
 const stop = (stream: MediaStream): void => {
   for (const track of stream.getTracks()) track.stop();

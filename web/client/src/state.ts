@@ -93,7 +93,8 @@ function reuse(before: readonly Line[], lines: readonly Line[]): readonly Line[]
     const old = before[i];
     return old && sameLine(old, line) ? old : line;
   });
-  const unchanged = reused.length === before.length && reused.every((line, i) => line === before[i]);
+  const unchanged =
+    reused.length === before.length && reused.every((line, i) => line === before[i]);
   return unchanged ? before : reused;
 }
 

@@ -3,7 +3,14 @@ import { delay } from "../src/backoff";
 import { mayRetry } from "../src/closeCodes";
 import type { TokenRequest } from "../src/connection";
 import { Refusal } from "../src/errors";
-import { spokenResponse, startCall, responseDone, ScriptedSocket, microtasks, openCall } from "./support";
+import {
+  spokenResponse,
+  startCall,
+  responseDone,
+  ScriptedSocket,
+  microtasks,
+  openCall,
+} from "./support";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -21,7 +28,9 @@ const words = (...list: string[]): [string, number][] => list.map((word) => [wor
 test("a call connects with its secret as a subprotocol and configures its mode", async () => {
   const { call, socket } = await startCall({ assistant: "charlotte", language: "it" });
   expect(call.state.status).toBe("connecting");
-  expect(socket.url).toBe("wss://here.test/v1/realtime?assistant=charlotte&language=it&client_tools=");
+  expect(socket.url).toBe(
+    "wss://here.test/v1/realtime?assistant=charlotte&language=it&client_tools=",
+  );
   expect(socket.protocols).toEqual(["realtime", "openai-insecure-api-key.ek_1"]);
   socket.deliver({ type: "session.created", session: {} });
   expect(call.state.status).toBe("ready");
@@ -88,12 +97,18 @@ test("user speech appears word by word before its item exists", async () => {
   socket.deliver(speech("speech_started", "item_1"));
   socket.deliver({ type: `${type}.delta`, item_id: "item_1", delta: "when does " });
   socket.deliver({ type: `${type}.delta`, item_id: "item_1", delta: "it" });
-  expect(call.state.lines).toMatchObject([{ role: "user", text: "when does it", status: "in_progress" }]);
+  expect(call.state.lines).toMatchObject([
+    { role: "user", text: "when does it", status: "in_progress" },
+  ]);
   const content = [{ type: "input_audio", transcript: null }];
   const item = { type: "message", id: "item_1", role: "user", status: "completed", content };
   socket.deliver({ type: "conversation.item.added", previous_item_id: null, item });
   expect(call.state.lines).toMatchObject([{ text: "when does it", status: "in_progress" }]);
-  socket.deliver({ type: `${type}.completed`, item_id: "item_1", transcript: "When does it start?" });
+  socket.deliver({
+    type: `${type}.completed`,
+    item_id: "item_1",
+    transcript: "When does it start?",
+  });
   expect(call.state.lines).toMatchObject([{ text: "When does it start?", status: "done" }]);
 });
 
@@ -191,7 +206,10 @@ test("a message typed while connecting is sent when the session is created", asy
 test("a question asked during a greeting is asked again after it", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
-  socket.deliver({ type: "session.created", session: {} }, ...spokenResponse("resp_1", "item_1", words("Hi.")));
+  socket.deliver(
+    { type: "session.created", session: {} },
+    ...spokenResponse("resp_1", "item_1", words("Hi.")),
+  );
   socket.deliver(failure("conversation_already_has_active_response"));
   expect(call.state.error).toBeUndefined();
   socket.deliver(...responseDone("resp_1", "item_1", "Hi."));
@@ -388,7 +406,10 @@ test("a refusal is final and has a reason", async () => {
   busy.socket.close(4000);
   expect(busy.call.state.error?.code).toBe("full");
   const signedOut = await startCall({ token: () => Promise.reject(new Refusal("not_signed_in")) });
-  expect(signedOut.call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
+  expect(signedOut.call.state).toMatchObject({
+    status: "failed",
+    error: { code: "not_signed_in" },
+  });
 });
 
 test("N9_ a client that gets retry_after waits for it, and not longer", async () => {
@@ -457,7 +478,11 @@ test("a message typed before a failure is sent when the next start succeeds", as
   call.start();
   await microtasks();
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(ScriptedSocket.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+  expect(ScriptedSocket.last.types).toEqual([
+    "session.update",
+    "conversation.item.create",
+    "response.create",
+  ]);
 });
 
 test("a failed response shows an error until the next response begins", async () => {
@@ -544,7 +569,10 @@ test("hanging up reports how much was heard, and nothing is retried", async () =
   socket.deliver(...spokenResponse("resp_1", "item_1", words("It ", "is ")));
   sound.playFor(50);
   call.close();
-  expect(socket.sent.at(-1)).toMatchObject({ type: "conversation.item.truncate", audio_end_ms: 50 });
+  expect(socket.sent.at(-1)).toMatchObject({
+    type: "conversation.item.truncate",
+    audio_end_ms: 50,
+  });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(ScriptedSocket.opened).toHaveLength(1);
   expect(call.state).toMatchObject({ status: "idle", microphone: false });
@@ -552,7 +580,10 @@ test("hanging up reports how much was heard, and nothing is retried", async () =
 
 test("lines that did not change keep their identity", async () => {
   const { call, socket } = await openCall();
-  socket.deliver(...spokenResponse("resp_1", "item_1", words("It ")), ...responseDone("resp_1", "item_1", "It "));
+  socket.deliver(
+    ...spokenResponse("resp_1", "item_1", words("It ")),
+    ...responseDone("resp_1", "item_1", "It "),
+  );
   const [before] = call.state.lines;
   socket.deliver(speech("speech_started", "item_2"));
   await microtasks();
@@ -570,7 +601,10 @@ test("sessions that end at once are retried with doubling delays, then fail with
   const failed = () => call.state.status === "failed";
   while (!failed()) {
     tries.push(Date.now() - start);
-    ScriptedSocket.last.deliver({ type: "session.created", session: {} }, failure("upstream_lost", "server_error"));
+    ScriptedSocket.last.deliver(
+      { type: "session.created", session: {} },
+      failure("upstream_lost", "server_error"),
+    );
     ScriptedSocket.last.close(1011);
     const made = ScriptedSocket.opened.length;
     while (!failed() && ScriptedSocket.opened.length === made)
@@ -635,14 +669,21 @@ test("a typed message that the server has not confirmed is sent again with the s
   await vi.advanceTimersByTimeAsync(400);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
   expect(ScriptedSocket.last.sent[1]).toEqual(socket.sent[1]);
-  expect(ScriptedSocket.last.types).toEqual(["session.update", "conversation.item.create", "response.create"]);
+  expect(ScriptedSocket.last.types).toEqual([
+    "session.update",
+    "conversation.item.create",
+    "response.create",
+  ]);
 });
 
 test("a refused message stays in the transcript, with the reason", async () => {
   const { call, socket } = await openCall();
   await call.sendText("Hello?");
   const { event_id } = socket.sent[1]!;
-  socket.deliver({ type: "error", error: { code: "string_above_max_length", message: "Long.", event_id } });
+  socket.deliver({
+    type: "error",
+    error: { code: "string_above_max_length", message: "Long.", event_id },
+  });
   expect(call.state).toMatchObject({
     error: { code: "server", message: "Long." },
     lines: [{ text: "Hello?", status: "unsent" }],
@@ -663,7 +704,10 @@ test("a deleted conversation is replaced by a new one, which gets the typed mess
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
   expect(call.state).toMatchObject({ status: "thinking", error: { code: "new_conversation" } });
   expect(call.state.lines.map(({ text }) => text)).toEqual(["And tomorrow?"]);
-  expect(ScriptedSocket.last.types.slice(-2)).toEqual(["conversation.item.create", "response.create"]);
+  expect(ScriptedSocket.last.types.slice(-2)).toEqual([
+    "conversation.item.create",
+    "response.create",
+  ]);
 });
 
 test("a conversation may be deleted before the secret is requested", async () => {
@@ -691,7 +735,10 @@ test("a failed transcription shows an error until the user speaks again", async 
   const error = { type: "server_error", code: "x", message: "No words." };
   socket.deliver({ type: "response.created", response: { id: "r", conversation_id: null } });
   const status_details = { type: "failed", error };
-  socket.deliver({ type: "response.done", response: { id: "r", status: "failed", status_details, output: [] } });
+  socket.deliver({
+    type: "response.done",
+    response: { id: "r", status: "failed", status_details, output: [] },
+  });
   expect(call.state.error, "one error at a time").toEqual({ code: "transcription_failed" });
   socket.deliver(speech("speech_started", "item_2"));
   expect(call.state.error).toBeUndefined();
@@ -766,7 +813,10 @@ test("audio of an earlier conversation that plays on leaves no line and no trunc
 test("a model that names a tool like a property of every object runs nothing", async () => {
   const { socket } = await openCall({ tools: {} });
   const call = { type: "function_call", id: "i", call_id: "c", name: "toString", arguments: "{}" };
-  socket.deliver({ type: "response.done", response: { id: "r", status: "completed", output: [call] } });
+  socket.deliver({
+    type: "response.done",
+    response: { id: "r", status: "completed", output: [call] },
+  });
   await microtasks();
   expect(socket.types).toEqual(["session.update"]);
 });
@@ -774,7 +824,10 @@ test("a model that names a tool like a property of every object runs nothing", a
 test("W2_ a message that the server has only announced is sent again, and its late twin is no error", async () => {
   const { call, socket } = await openCall();
   await call.sendText("Hello?");
-  const { item, event_id } = socket.sent[1] as unknown as { item: { id: string }; event_id: string };
+  const { item, event_id } = socket.sent[1] as unknown as {
+    item: { id: string };
+    event_id: string;
+  };
   socket.deliver({ type: "conversation.item.added", previous_item_id: null, item });
   socket.close(1011);
   await vi.advanceTimersByTimeAsync(400);
@@ -793,9 +846,14 @@ test("W2_ a message that the server has only announced is sent again, and its la
 
 test("W2_ a conversation deleted during a call is forgotten, and what was not stored is kept", async () => {
   const { call, socket } = await openCall();
-  socket.deliver(...spokenResponse("resp_1", "item_1", words("Noon.")), ...responseDone("resp_1", "item_1", "Noon."));
+  socket.deliver(
+    ...spokenResponse("resp_1", "item_1", words("Noon.")),
+    ...responseDone("resp_1", "item_1", "Noon."),
+  );
   await call.sendText("And tomorrow?");
-  const { item } = socket.sent.find(({ type }) => type === "conversation.item.create") as unknown as {
+  const { item } = socket.sent.find(
+    ({ type }) => type === "conversation.item.create",
+  ) as unknown as {
     item: object;
   };
   socket.deliver({ type: "conversation.item.added", previous_item_id: "item_1", item });
@@ -837,7 +895,9 @@ test("W4_ a handshake that was answered is no sign of a proxy, however the call 
 
 test("N8_ a call shows the items of an earlier conversation, and continues it", async () => {
   const content = [{ type: "input_text", text: "Hello?" }];
-  const items = [{ type: "message", id: "item_1", role: "user", status: "completed", content }] as const;
+  const items = [
+    { type: "message", id: "item_1", role: "user", status: "completed", content },
+  ] as const;
   const earlier = items.map((item) => ({ ...item, content: [...item.content] }));
   const { call, socket } = await startCall({ conversationId: "conv_1", items: earlier });
   expect(call.state.lines).toMatchObject([{ text: "Hello?", status: "done" }]);

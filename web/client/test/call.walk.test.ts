@@ -33,8 +33,13 @@ type Started = Awaited<ReturnType<typeof startCall>>;
 
 function anyStep({ call, sound }: Started, random: () => number): void {
   const socket = ScriptedSocket.opened.findLast(({ closed }) => !closed);
-  const error = { code: pick(random, ["conversation_not_found", "server_busy", "x"]), message: "A sentence." };
-  const spoken = spokenResponse(pick(random, ["r1", "r2"]), pick(random, ["i1", "i2"]), [["word ", 100]]);
+  const error = {
+    code: pick(random, ["conversation_not_found", "server_busy", "x"]),
+    message: "A sentence.",
+  };
+  const spoken = spokenResponse(pick(random, ["r1", "r2"]), pick(random, ["i1", "i2"]), [
+    ["word ", 100],
+  ]);
   const speech = pick(random, ["speech_started", "speech_stopped", "committed"]);
   pick<() => void>(random, [
     () => pending.shift()?.(),
@@ -69,7 +74,10 @@ test("a call never has two sockets or timers, and can always be started again", 
     ScriptedSocket.opened.length = pending.length = 0;
     const random = seeded(seed);
     let fate = random;
-    const started = await startCall({ token: () => token(fate)(), mode: pick(random, ["open", "push-to-talk"]) });
+    const started = await startCall({
+      token: () => token(fate)(),
+      mode: pick(random, ["open", "push-to-talk"]),
+    });
     const { call, sound } = started;
     const at = (step: number) => `seed ${seed}, step ${step}, ${call.state.status}`;
     for (let step = 0; step < STEPS; step++) {
@@ -82,8 +90,13 @@ test("a call never has two sockets or timers, and can always be started again", 
       expect(sockets, at(step)).toBeLessThanOrEqual(ended ? 0 : 1);
       expect(vi.getTimerCount(), at(step)).toBeLessThanOrEqual(ended ? 0 : 1);
       expect(sound.recording, at(step)).toBe(call.state.microphone);
-      expect(ScriptedSocket.opened.every((socket) => !socket.sentAfterClose), at(step)).toBe(true);
-      expect(new Set(call.state.lines.map(({ id }) => id)).size, at(step)).toBe(call.state.lines.length);
+      expect(
+        ScriptedSocket.opened.every((socket) => !socket.sentAfterClose),
+        at(step),
+      ).toBe(true);
+      expect(new Set(call.state.lines.map(({ id }) => id)).size, at(step)).toBe(
+        call.state.lines.length,
+      );
     }
     fate = () => 1;
     call.close();

@@ -31,7 +31,11 @@ const cases: [name: string, close: Close, next: AfterClose][] = [
     close(1013, { wasOpen: false, error: busy }),
     { next: "retry", error: { code: "busy", message: "A sentence." } },
   ],
-  ["a secret refused before a session is renewed", close(3000, { wasOpen: false }), { next: "renew_secret" }],
+  [
+    "a secret refused before a session is renewed",
+    close(3000, { wasOpen: false }),
+    { next: "renew_secret" },
+  ],
   [
     "a renewed secret that is refused too is final",
     close(3000, { wasOpen: false, mayRenewSecret: false }),
@@ -84,21 +88,30 @@ test("after the last attempt the error names the cause", () => {
   expect(last(busy)).toEqual({ giveUp: { code: "busy", message: "A sentence." } });
 });
 
-test.each([0, 4])("N9_ attempt %i waits as long as retry_after says, and not longer", (attempts) => {
-  for (const seconds of [1, 20])
-    for (const random of [0, 1])
-      expect(nextAttempt(attempts, true, { retry_after: seconds }, () => random)).toEqual({
-        waitMs: seconds * 1000,
-      });
-});
+test.each([0, 4])(
+  "N9_ attempt %i waits as long as retry_after says, and not longer",
+  (attempts) => {
+    for (const seconds of [1, 20])
+      for (const random of [0, 1])
+        expect(nextAttempt(attempts, true, { retry_after: seconds }, () => random)).toEqual({
+          waitMs: seconds * 1000,
+        });
+  },
+);
 
 test("N9_ only a server that has no room for voices is called busy, other limits are full", () => {
   const ended = (error: object) => {
-    const next = afterClose(close(1013, { wasOpen: false, error: { message: "A sentence.", ...error } }));
+    const next = afterClose(
+      close(1013, { wasOpen: false, error: { message: "A sentence.", ...error } }),
+    );
     return "error" in next ? next.error : undefined;
   };
   const message = "A sentence.";
-  expect(ended({ code: "server_busy", retry_after: 7 })).toEqual({ code: "busy", message, retryAfter: 7 });
+  expect(ended({ code: "server_busy", retry_after: 7 })).toEqual({
+    code: "busy",
+    message,
+    retryAfter: 7,
+  });
   for (const code of ["rate_limit_exceeded", "insufficient_quota", "too_many_calls"])
     expect(ended({ code })).toEqual({ code: "full", message });
 });

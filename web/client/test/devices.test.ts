@@ -10,7 +10,10 @@ afterEach(() => {
 });
 
 const answer = (id: string) => [
-  ...spokenResponse(`resp_${id}`, `item_${id}`, [["Noon", 500], [" sharp.", 500]]),
+  ...spokenResponse(`resp_${id}`, `item_${id}`, [
+    ["Noon", 500],
+    [" sharp.", 500],
+  ]),
   ...responseDone(`resp_${id}`, `item_${id}`, "Noon sharp."),
 ];
 
@@ -175,7 +178,9 @@ test("N5_ a response that begins by itself while the button is held is cancelled
 test("N5_ a question that is typed before the call connects is answered without a greeting", async () => {
   const { startCall } = await import("./support");
   let give = (_: string): void => {};
-  const { call } = await startCall({ token: () => new Promise<string>((resolve) => (give = resolve)) });
+  const { call } = await startCall({
+    token: () => new Promise<string>((resolve) => (give = resolve)),
+  });
   await call.sendText("Hello?");
   give("ek_1");
   await microtasks();

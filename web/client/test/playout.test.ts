@@ -65,7 +65,7 @@ test("the heard position is the rendered position minus the latency", () => {
 });
 
 test("samples survive encoding and decoding", () => {
-  const pcm = Int16Array.from({ length: 20_000 }, (_, i) => (i * 7919) % 65536 - 32768);
+  const pcm = Int16Array.from({ length: 20_000 }, (_, i) => ((i * 7919) % 65536) - 32768);
   expect(decode(encode(pcm))).toEqual(pcm);
 });
 
@@ -89,7 +89,8 @@ test.each([
   const resampler = new Resampler(from, to);
   const input = tone(1000, from, 1);
   const out: number[] = [];
-  for (let at = 0; at < input.length; at += 128) out.push(...resampler.push(input.slice(at, at + 128)));
+  for (let at = 0; at < input.length; at += 128)
+    out.push(...resampler.push(input.slice(at, at + 128)));
   expect(Math.abs(out.length - to)).toBeLessThan(20);
   expect(rms(Float32Array.from(out).slice(100))).toBeCloseTo(Math.SQRT1_2, 1);
 });

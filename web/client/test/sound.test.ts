@@ -190,7 +190,8 @@ test("W3_ waking resumes both devices, and a browser that does not resume is tol
   sound.onLoudspeaker = (state) => told.push(state);
   await sound.wake();
   expect(TestContext.made.map(({ state }) => state)).toEqual(["running", "running"]);
-  for (const context of TestContext.made) Object.assign(context, { state: "suspended", resumes: false });
+  for (const context of TestContext.made)
+    Object.assign(context, { state: "suspended", resumes: false });
   const waking = sound.wake();
   await vi.advanceTimersByTimeAsync(1000);
   await waking;

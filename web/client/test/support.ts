@@ -127,7 +127,11 @@ export async function openCall(options: Partial<CallOptions> = {}) {
 }
 
 /** Return the events of a spoken response: the text and the audio of each word. */
-export function spokenResponse(response: string, item: string, pieces: [word: string, ms: number][]) {
+export function spokenResponse(
+  response: string,
+  item: string,
+  pieces: [word: string, ms: number][],
+) {
   const message = { type: "message", id: item, role: "assistant" };
   const at = { response_id: response, item_id: item };
   return [
@@ -139,13 +143,22 @@ export function spokenResponse(response: string, item: string, pieces: [word: st
     },
     ...pieces.flatMap(([delta, ms]) => [
       { type: "response.output_audio_transcript.delta", ...at, delta },
-      { type: "response.output_audio.delta", ...at, delta: encode(new Int16Array(RATE * ms * 1e-3)) },
+      {
+        type: "response.output_audio.delta",
+        ...at,
+        delta: encode(new Int16Array(RATE * ms * 1e-3)),
+      },
     ]),
   ];
 }
 
 /** Return the events that end a response. */
-export function responseDone(response: string, item: string, transcript: string, status = "completed") {
+export function responseDone(
+  response: string,
+  item: string,
+  transcript: string,
+  status = "completed",
+) {
   const message = { type: "message", id: item, role: "assistant" };
   const done = status === "completed" ? "completed" : "incomplete";
   const content = [{ type: "output_audio", transcript }];
@@ -153,7 +166,13 @@ export function responseDone(response: string, item: string, transcript: string,
     { type: "conversation.item.done", item: { ...message, status: done, content } },
     {
       type: "response.done",
-      response: { id: response, status, status_details: null, conversation_id: "conv_1", output: [] },
+      response: {
+        id: response,
+        status,
+        status_details: null,
+        conversation_id: "conv_1",
+        output: [],
+      },
     },
   ];
 }

@@ -23,7 +23,14 @@ const recorded = (ms: number, bufferedBytes = 0): Input => ({
 const responseEvent = (type: string, id: string, more: Partial<Response> = {}) =>
   server({
     type,
-    response: { id, status: "completed", status_details: null, conversation_id: null, output: [], ...more },
+    response: {
+      id,
+      status: "completed",
+      status_details: null,
+      conversation_id: null,
+      output: [],
+      ...more,
+    },
   });
 const responseCreated = (id: string) => responseEvent("response.created", id);
 const responseDone = (id: string, more: Partial<Response> = {}) =>
@@ -201,7 +208,13 @@ test("a typed message that the server has is not marked as refused by a late err
 
 test("a lost connection ends the response and the user's speech, and keeps the conversation", () => {
   const speech = server({ type: "input_audio_buffer.speech_started", item_id: "item_2" });
-  const { turn } = after([...open, itemAdded("item_1", "assistant"), responseCreated("r1"), speech, lost]);
+  const { turn } = after([
+    ...open,
+    itemAdded("item_1", "assistant"),
+    responseCreated("r1"),
+    speech,
+    lost,
+  ]);
   expect(turn).toMatchObject({ response: undefined, userSpeaking: false, interrupted: undefined });
   expect(turn.items).toHaveLength(1);
 });
@@ -220,7 +233,13 @@ test("hanging up tells the server which part was heard before it disconnects", (
 });
 
 test("calls of functions are run when the response is complete, not when it was cancelled", () => {
-  const call = { type: "function_call", id: "i", call_id: "c", name: "x", arguments: "{}" } as const;
+  const call = {
+    type: "function_call",
+    id: "i",
+    call_id: "c",
+    name: "x",
+    arguments: "{}",
+  } as const;
   const running = [...open, responseCreated("r1")];
   expect(kinds(after([...running, responseDone("r1", { output: [call] })]))).toEqual(["run_tools"]);
   const cancelled = responseDone("r1", { output: [call], status: "cancelled" });

@@ -40,7 +40,12 @@ const deltaOf = (random: Random, delta: string) => ({
   delta,
 });
 const errorOf = (random: Random) => ({
-  code: pick(random, ["conversation_already_has_active_response", "session_expired", "server_busy", "x"]),
+  code: pick(random, [
+    "conversation_already_has_active_response",
+    "session_expired",
+    "server_busy",
+    "x",
+  ]),
   message: "A sentence.",
   event_id: pick(random, [null, "quiet_cancel", "typed_item_1", "typed_item_2"]),
 });
@@ -54,7 +59,11 @@ const serverEvents: ((random: Random) => ServerEvent)[] = [
   }),
   (random) => ({ type: "conversation.item.done", item: itemOf(random) }),
   (random) => ({ type: "conversation.item.deleted", item_id: pick(random, ITEMS) }),
-  (random) => ({ type: "conversation.item.truncated", item_id: pick(random, ITEMS), audio_end_ms: 50 }),
+  (random) => ({
+    type: "conversation.item.truncated",
+    item_id: pick(random, ITEMS),
+    audio_end_ms: 50,
+  }),
   (random) => ({
     type: "conversation.item.input_audio_transcription.delta",
     item_id: pick(random, ITEMS),
@@ -82,7 +91,10 @@ const newSession: ((random: Random) => Input)[] = [
 ];
 
 const kinds: ((random: Random) => Input)[] = [
-  ...serverEvents.map((make) => (random: Random): Input => ({ type: "server_event", event: make(random) })),
+  ...serverEvents.map((make) => (random: Random): Input => ({
+    type: "server_event",
+    event: make(random),
+  })),
   (random) => ({ type: "connection_opening", link: pick(random, ["connecting", "reconnecting"]) }),
   (random) => ({ type: "connection_lost", link: pick(random, ["idle", "reconnecting"]) }),
   () => ({ type: "connection_failed", error: { code: "network" } }),
@@ -142,10 +154,19 @@ function illegalState(turn: Turn, said: ReadonlySet<string>): string[] {
     ["a response is interrupted only in a session", open || turn.interrupted === undefined],
     ["a request is deferred only in a session", open || turn.request !== "deferred"],
     ["the server hears the user only in a session", open || !turn.userSpeaking],
-    ["the talk button is held only in push-to-talk", !isHeld(turn.microphone) || turn.mode === "push-to-talk"],
+    [
+      "the talk button is held only in push-to-talk",
+      !isHeld(turn.microphone) || turn.mode === "push-to-talk",
+    ],
     ["flushes are counted", turn.flushes >= 0],
-    ["a line without an item is the user's speech", lines.every(({ id }) => known.has(id) || said.has(id))],
-    ["no more is heard than said", lines.every(({ heard, text }) => heard >= 0 && heard <= text.length)],
+    [
+      "a line without an item is the user's speech",
+      lines.every(({ id }) => known.has(id) || said.has(id)),
+    ],
+    [
+      "no more is heard than said",
+      lines.every(({ heard, text }) => heard >= 0 && heard <= text.length),
+    ],
   ];
   return rules.flatMap(([name, holds]) => (holds ? [] : [name]));
 }
@@ -164,13 +185,28 @@ function illegalStep(before: Turn, input: Input, { turn, actions }: Step): strin
   const closes = before.microphone.phase === "open" && turn.microphone.phase === "closed";
   const stops = of("stop_recording").length + of("disconnect").length > 0;
   const rules: [name: string, holds: boolean][] = [
-    ["events are sent only in a session", !sent.length || before.link === "open" || turn.link === "open"],
+    [
+      "events are sent only in a session",
+      !sent.length || before.link === "open" || turn.link === "open",
+    ],
     ["a request is known to be under way", !has("response.create") || turn.request === "sent"],
-    ["audio is sent only while the user may be heard", !has("input_audio_buffer.append") || sendsAudio(before)],
+    [
+      "audio is sent only while the user may be heard",
+      !has("input_audio_buffer.append") || sendsAudio(before),
+    ],
     ["audio of an interrupted response is not played", !late || of("play").length === 0],
-    ["flushes are counted", turn.flushes === before.flushes + of("flush_playback").length - flushed],
-    ["a microphone is requested once", !of("start_recording").length || before.microphone.phase === "closed"],
-    ["an open microphone is not left recording", !closes || stops || input.type === "microphone_lost"],
+    [
+      "flushes are counted",
+      turn.flushes === before.flushes + of("flush_playback").length - flushed,
+    ],
+    [
+      "a microphone is requested once",
+      !of("start_recording").length || before.microphone.phase === "closed",
+    ],
+    [
+      "an open microphone is not left recording",
+      !closes || stops || input.type === "microphone_lost",
+    ],
     ["at most one connection is asked for", of("reconnect").length + of("disconnect").length <= 1],
   ];
   return rules.flatMap(([name, holds]) => (holds ? [] : [name]));
@@ -198,7 +234,9 @@ test("no sequence of inputs reaches an illegal state", () => {
       if (input.type === "server_event" && isSpeech(input.event)) said.add(input.event.item_id);
       const illegal = [...illegalState(step.turn, said), ...illegalStep(turn, input, step)];
       if (illegal.length)
-        expect.fail(`seed ${seed}, step ${i}: ${illegal} after ${JSON.stringify(inputs.slice(i - 3, i + 1))}`);
+        expect.fail(
+          `seed ${seed}, step ${i}: ${illegal} after ${JSON.stringify(inputs.slice(i - 3, i + 1))}`,
+        );
       turn = freeze(step.turn);
       reached.add(view(turn).status).add(`request ${turn.request}`).add(turn.microphone.phase);
       if (isHeld(turn.microphone)) reached.add("held");
@@ -208,7 +246,16 @@ test("no sequence of inputs reaches an illegal state", () => {
   }
   expect([...reached].sort(), "the walk reaches every kind of state").toEqual(
     [
-      ...["idle", "connecting", "ready", "listening", "thinking", "speaking", "reconnecting", "failed"],
+      ...[
+        "idle",
+        "connecting",
+        "ready",
+        "listening",
+        "thinking",
+        "speaking",
+        "reconnecting",
+        "failed",
+      ],
       ...["request none", "request sent", "request deferred"],
       ...["closed", "requesting", "open", "held", "two flushes", "waiting"],
     ].sort(),

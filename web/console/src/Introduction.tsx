@@ -25,7 +25,12 @@ export function Introduction({ assistant, language, strings, onContinue }: Props
           ))}
         </aside>
       )}
-      <Earlier assistant={assistant.name} language={language} strings={strings} onContinue={onContinue} />
+      <Earlier
+        assistant={assistant.name}
+        language={language}
+        strings={strings}
+        onContinue={onContinue}
+      />
     </div>
   );
 }

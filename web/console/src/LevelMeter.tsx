@@ -7,24 +7,33 @@ import { useEffect, useRef } from "react";
 const RINGS = 7;
 const EMPTY_RINGS = 2; // space for the microphone icon
 
-const HOLES = Array.from({ length: RINGS - EMPTY_RINGS }, (_, i) => i + EMPTY_RINGS).flatMap((ring) =>
-  Array.from({ length: ring * 6 }, (_, i) => ({
-    distance: ring / RINGS,
-    angle: ((i + (ring % 2) / 2) / (ring * 6)) * 2 * Math.PI,
-  })),
+const HOLES = Array.from({ length: RINGS - EMPTY_RINGS }, (_, i) => i + EMPTY_RINGS).flatMap(
+  (ring) =>
+    Array.from({ length: ring * 6 }, (_, i) => ({
+      distance: ring / RINGS,
+      angle: ((i + (ring % 2) / 2) / (ring * 6)) * 2 * Math.PI,
+    })),
 );
 
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Return how far a hole is open, 0 to 1. `t` is in seconds. */
-function opening(status: Status, distance: number, angle: number, level: number, t: number): number {
+function opening(
+  status: Status,
+  distance: number,
+  angle: number,
+  level: number,
+  t: number,
+): number {
   const reach = (level * 1.2 - distance + 0.25) * 2;
   switch (status) {
     case "listening":
     case "speaking":
       return 0.16 + 0.84 * Math.max(0, Math.min(1, reach)) * Math.min(1, level * 3);
     case "thinking": {
-      const sweep = reducedMotion.matches ? 0.5 : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
+      const sweep = reducedMotion.matches
+        ? 0.5
+        : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
       return 0.16 + 0.55 * ((sweep + 1) % 1) ** 3;
     }
     case "connecting":

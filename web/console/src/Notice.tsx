@@ -6,16 +6,33 @@ import type { Strings } from "./strings";
 
 /** Errors after which the call waits for the user to start it again. */
 const RESTARTABLE = new Set<ErrorCode>([
-  "network", "unavailable", "upgrade_missing", "origin_not_allowed", "revoked", "refused", "busy", "full",
+  "network",
+  "unavailable",
+  "upgrade_missing",
+  "origin_not_allowed",
+  "revoked",
+  "refused",
+  "busy",
+  "full",
 ]);
 
 /** Errors that do not concern text sessions. */
 const WRITING_HELPS = new Set<ErrorCode>([
-  "busy", "transcription_failed", "sound_insecure", "sound_failed",
-  "microphone_refused", "microphone_missing", "microphone_busy", "microphone_insecure",
+  "busy",
+  "transcription_failed",
+  "sound_insecure",
+  "sound_failed",
+  "microphone_refused",
+  "microphone_missing",
+  "microphone_busy",
+  "microphone_insecure",
 ]);
 
-const MICROPHONE = new Set<ErrorCode>(["microphone_refused", "microphone_missing", "microphone_busy"]);
+const MICROPHONE = new Set<ErrorCode>([
+  "microphone_refused",
+  "microphone_missing",
+  "microphone_busy",
+]);
 
 interface Props {
   error: CallError;
@@ -49,7 +66,8 @@ export function Notice(props: Props) {
       <div>
         {MICROPHONE.has(code) && button(onMicrophone, strings.retry)}
         {code === "not_signed_in" && button(onSignedOut, strings.retry)}
-        {(code === "sound_suspended" || code === "sound_failed") && button(onResume, strings.resume)}
+        {(code === "sound_suspended" || code === "sound_failed") &&
+          button(onResume, strings.resume)}
         {code === "conversation_deleted" && button(onRetry, strings.newConversation)}
         {code === "continued_elsewhere" && button(onRetry, strings.continueHere)}
         {mode !== "text" && WRITING_HELPS.has(code) && button(onWrite, strings.writeInstead)}

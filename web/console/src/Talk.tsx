@@ -1,6 +1,14 @@
 // The talk page: settings and call controls on the left, the transcript on the right.
 
-import { type Call, type CallOptions, type Item, type Mode, prepare, type Session, type State } from "@vivavoce/client";
+import {
+  type Call,
+  type CallOptions,
+  type Item,
+  type Mode,
+  prepare,
+  type Session,
+  type State,
+} from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { Introduction } from "./Introduction";
@@ -21,7 +29,10 @@ const MODES: Mode[] = ["open", "push-to-talk", "text"];
 
 /** Return the first language of the user that the assistant has, otherwise its own first. */
 function firstLanguage({ languages }: Assistant, before?: string): string {
-  const preferred = [...(before ? [before] : []), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  const preferred = [
+    ...(before ? [before] : []),
+    ...navigator.languages.map((tag) => tag.slice(0, 2)),
+  ];
   return preferred.find((language) => languages.includes(language)) ?? languages[0] ?? "en";
 }
 
@@ -38,7 +49,9 @@ const modeFor = ({ hears }: Assistant, language: string, mode: Mode): Mode =>
 export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }) {
   const { assistants, onSignedOut } = props;
   const [remembered] = useState(recall);
-  const [assistant, setAssistant] = useState(() => firstAssistant(assistants, remembered.assistant));
+  const [assistant, setAssistant] = useState(() =>
+    firstAssistant(assistants, remembered.assistant),
+  );
   const [language, setLanguage] = useState(() => firstLanguage(assistant, remembered.language));
   const preferred = useRef<Mode>(remembered.mode ?? "open"); // chosen by the user
   const [mode, setMode] = useState<Mode>(() => modeFor(assistant, language, preferred.current));
@@ -62,7 +75,8 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   }, [call, assistant, state.conversationId]);
 
   useEffect(() => {
-    const interruptOnEscape = ({ key }: KeyboardEvent) => key === "Escape" && void call?.interrupt();
+    const interruptOnEscape = ({ key }: KeyboardEvent) =>
+      key === "Escape" && void call?.interrupt();
     addEventListener("keydown", interruptOnEscape);
     return () => removeEventListener("keydown", interruptOnEscape);
   }, [call]);
@@ -85,7 +99,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             const view = mapView(session, "show_map", args, language);
             if (!view) throw new Error(strings.mapUnavailable); // an error reaches the model, which then says so
             setMap(view);
-            return strings.mapShown.replace("{place}", view.marked.title).replace("{floor}", view.floor);
+            return strings.mapShown
+              .replace("{place}", view.marked.title)
+              .replace("{floor}", view.floor);
           },
         },
       });
@@ -199,7 +215,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         <Choice
           legend={strings.talkWith}
           variant={assistants.length > MAX_CARDS ? "list" : "cards"}
-          options={assistants.map(({ name, title }) => ({ value: name, name: localize(title, language) }))}
+          options={assistants.map(({ name, title }) => ({
+            value: name,
+            name: localize(title, language),
+          }))}
           chosen={assistant.name}
           onChoose={(value) => chooseAssistant(assistants.find(({ name }) => name === value)!)}
         />
@@ -238,7 +257,11 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         </p>
         {mode === "text" && <Announcer lines={state.lines} />}
         <p className="hint" data-warning={unheard || undefined}>
-          {tooShort ? strings.hints.tooShort : unheard ? unheardHint(name, language, strings) : hint(state, strings)}
+          {tooShort
+            ? strings.hints.tooShort
+            : unheard
+              ? unheardHint(name, language, strings)
+              : hint(state, strings)}
         </p>
         <div className="actions">
           {(state.status === "speaking" || state.status === "thinking") && (
@@ -338,7 +361,8 @@ function statusText({ status, mode, userSpeaking }: State, strings: Strings): st
 
 function hint({ status, mode, requestingMicrophone, lines }: State, strings: Strings): string {
   if (requestingMicrophone) return strings.hints.requestingMicrophone;
-  if ((status === "reconnecting" || status === "failed") && lines.length) return strings.hints.conversationKept;
+  if ((status === "reconnecting" || status === "failed") && lines.length)
+    return strings.hints.conversationKept;
   return strings.hints[mode];
 }
 

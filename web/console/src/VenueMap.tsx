@@ -74,7 +74,8 @@ function linesOf(title: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of title.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && (last.length + 1 + word.length) * LETTERS * LETTER <= width) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && (last.length + 1 + word.length) * LETTERS * LETTER <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines;

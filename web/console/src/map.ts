@@ -52,7 +52,14 @@ function floorWith(parameter: Parameter, wanted: string, language: string): MapV
   const drawn = Object.entries(places).flatMap(([name, spots]) =>
     spots
       .filter(([at]) => at === floor)
-      .map(([, x, y, width, height]) => ({ name, title: titleOf(parameter, name, language), x, y, width, height })),
+      .map(([, x, y, width, height]) => ({
+        name,
+        title: titleOf(parameter, name, language),
+        x,
+        y,
+        width,
+        height,
+      })),
   );
   const marked = drawn.find(({ name }) => name === wanted);
   const names = floors[language] ?? Object.values(floors)[0] ?? [];

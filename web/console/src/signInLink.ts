@@ -23,6 +23,8 @@ export async function signInFromLink(address: Location, history: History): Promi
   } catch (error) {
     if (!(error instanceof Refusal)) return { status: "unreachable" };
     const { code } = error;
-    return code === "not_signed_in" ? { status: "signed_out", linkExpired } : { status: "refused", code };
+    return code === "not_signed_in"
+      ? { status: "signed_out", linkExpired }
+      : { status: "refused", code };
   }
 }

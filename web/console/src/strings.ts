@@ -76,8 +76,7 @@ const en = {
       "Browsers play and record sound only over https or on localhost. Answers come in writing here. Ask the person who runs this server.",
     sound_failed: "The loudspeaker cannot be opened. Answers come in writing.",
     sound_suspended: "The browser or the system has paused the sound.",
-    new_conversation:
-      "The server no longer has the earlier conversation, so this is a new one.",
+    new_conversation: "The server no longer has the earlier conversation, so this is a new one.",
     transcription_failed: "I could not hear this. You can type it instead.",
     network: "The server cannot be reached. Check the network; your conversation is kept.",
     slow: "The network is slow. Part of your speech was not sent.",

@@ -26,12 +26,19 @@ test("N1_ two places of one floor overlap only where one is inside of the other"
     x! >= u! && y! >= v! && x! + w! <= u! + a! && y! + h! <= v! + b!;
   for (const one of all)
     for (const other of all)
-      expect(one === other || apart(one, other) || inside(one, other) || inside(other, one)).toBe(true);
+      expect(one === other || apart(one, other) || inside(one, other) || inside(other, one)).toBe(
+        true,
+      );
 });
 
 test("N1_ the place has the words of the language", () => {
-  const title = (language: string) => mapView(session, "show_map", { place: "cloakroom" }, language)!.marked.title;
-  expect([title("en"), title("it"), title("es")]).toEqual(["Cloakroom", "Guardaroba", "Guardarropa"]);
+  const title = (language: string) =>
+    mapView(session, "show_map", { place: "cloakroom" }, language)!.marked.title;
+  expect([title("en"), title("it"), title("es")]).toEqual([
+    "Cloakroom",
+    "Guardaroba",
+    "Guardarropa",
+  ]);
 });
 
 test.each([

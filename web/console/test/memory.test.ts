@@ -29,10 +29,13 @@ test("N8_ each assistant's conversation is remembered, until it is forgotten", (
   expect(recall()).toEqual({ conversations: {} });
 });
 
-test.each(["", "{", "null", "3", "[]", '{"conversations":3}'])("N8_ storage that contains %j is as good as none", (text) => {
-  stored.set("vivavoce", text);
-  expect(recall().conversations).toEqual({});
-});
+test.each(["", "{", "null", "3", "[]", '{"conversations":3}'])(
+  "N8_ storage that contains %j is as good as none",
+  (text) => {
+    stored.set("vivavoce", text);
+    expect(recall().conversations).toEqual({});
+  },
+);
 
 test("N8_ a browser that refuses storage begins anew", () => {
   const refuse = () => {

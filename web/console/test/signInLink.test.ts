@@ -129,7 +129,9 @@ test("a deleted conversation has an error code of its own", async () => {
   const error = { code: "conversation_not_found", message: "A sentence." };
   server({ "v1/realtime/client_secrets": Response.json({ error }, { status: 404 }) });
   const continued = { ...request, conversationId: "conv_1" };
-  expect(await createClientSecret("a", continued).catch((e) => e)).toMatchObject({ code: "new_conversation" });
+  expect(await createClientSecret("a", continued).catch((e) => e)).toMatchObject({
+    code: "new_conversation",
+  });
 });
 
 test("a server error is not a refusal, so the call retries", async () => {
