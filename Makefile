@@ -53,9 +53,10 @@ check: $(DONE)/dev $(DONE)/npm
 	$(BIN)/lint-imports
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm run --silent check
 
-fmt: $(DONE)/dev
+fmt: $(DONE)/dev $(DONE)/npm
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm run --silent format
 
 bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
