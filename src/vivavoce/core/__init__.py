@@ -33,6 +33,7 @@ is set up with, and the parts that its collaborators share.
     limits            how much one call may hold
     conversation      the items in order: a fold over server events, shared with relay and recorder
     item_editor       commands of clients about items
+      item_sound        the audio inside them
     audio_cache       the audio of items, for clients that retrieve them
     ledger            how much of an answer was generated, sent and heard
     effect_queue      effects in order; stamps each event and folds it into the conversation

@@ -17,11 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import UNSET
 
 from ..audio import g711
 from ..audio import pcm as audio
-from ..audio.resample import Resampler
 from ..protocol import server
 from ..protocol.config import AudioInput, Format, Include, Pcm
 from ..protocol.items import Item, Message, Part
@@ -30,6 +28,7 @@ from . import utterance_ending
 from .audio_cache import LONGEST_MS
 from .call_settings import CallParts, CallSettings
 from .inputs import AudioReceived, EndOfTurnScored, NotTranscribed, PartialTranscript, Transcribed
+from .item_sound import as_pcm, duration_ms, whole_samples, without_sound
 from .level_gate import LevelGate
 from .transcripts import TranscriptOptions, TranscriptTracker
 from .turns import Started, Stopped, TurnDetector, TurnSettings
@@ -258,7 +257,7 @@ class InputAudioBuffer:
         """
         ms = duration_ms(sound, self._settings.format)
         if ms <= LONGEST_MS:  # a longer one is not kept, so it need not be converted
-            self._audio_cache.add(item_id, _as_pcm(sound, self._settings.format))
+            self._audio_cache.add(item_id, as_pcm(sound, self._settings.format))
             self._audio_cache.whole(item_id)
         self._listen_whole(item_id, sound)
         self.transcripts.expect(item_id, ms, part)
@@ -280,7 +279,7 @@ class InputAudioBuffer:
         format = self._settings.format
         law = None if isinstance(format, Pcm) else format.law
         if law is None:
-            sound = _whole_samples(sound)
+            sound = whole_samples(sound)
         self._request_listening(item_id, sound, law)
         self._effects.request(do.ListenEnd(item_id))
 
@@ -360,37 +359,3 @@ class InputAudioBuffer:
         self._effects.send(server.AudioCommitted(previous_item_id=previous, item_id=item_id))
         self._effects.send(server.ItemAdded(previous_item_id=previous, item=item))
         self._effects.send(server.ItemDone(previous_item_id=previous, item=item))
-
-
-def duration_ms(sound: bytes, format: Format) -> int:
-    """Return the duration of a sound of this format."""
-    bytes_per_ms = audio.BYTES_PER_MS if isinstance(format, Pcm) else g711.RATE // 1000
-    return len(sound) // bytes_per_ms
-
-
-def _as_pcm(sound: bytes, format: Format) -> bytes:
-    """Return a whole sound as PCM16 at 24 kHz, without half a sample at its end."""
-    if isinstance(format, Pcm):
-        return _whole_samples(sound)
-    return Resampler(g711.RATE, audio.SAMPLE_RATE).push(g711.decode(sound, format.law), last=True)
-
-
-def _whole_samples(pcm: bytes) -> bytes:
-    """Return the audio without half a sample at its end."""
-    return pcm[: len(pcm) & ~1]
-
-
-def without_sound(item: Item) -> tuple[Item, bytes]:
-    """Return the item as events show it, and the audio in it that has no transcript."""
-    if not isinstance(item, Message):
-        return item, b""
-    untranscribed = [part.audio for part in item.content if part.audio and not part.transcript]
-    content = tuple(map(_silent, item.content))
-    sound = b"".join(untranscribed) if item.role == "user" else b""
-    return msgspec.structs.replace(item, content=content), sound
-
-
-def _silent(part: Part) -> Part:
-    if part.type not in ("input_audio", "output_audio"):
-        return part
-    return msgspec.structs.replace(part, audio=UNSET, transcript=part.transcript or None)

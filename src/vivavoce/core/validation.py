@@ -21,7 +21,7 @@ from ..protocol.config import Format, JsonObject, McpTool, SessionConfig, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from ..protocol.validation_errors import shorten
 from .conversation import Conversation
-from .input_audio import without_sound
+from .item_sound import without_sound
 from .ledger import Ledger
 from .limits import ConversationQuota, Weight, parts
 from .reply import Reply
