@@ -103,6 +103,24 @@ class TranscriptionSession:
             case AudioReceived():
                 for _ in self._input_audio.append(event):
                     pass  # no response follows from a turn
+            case PartialTranscript() | Transcribed() | NotTranscribed() | EndOfTurnScored():
+                self._input_audio.on_transcript(event)
+            case InvalidFrame(error=error):
+                raise error
+            case HungUp():
+                self._close(CloseCode.NORMAL, HUNG_UP)
+            case OutputChunk() | ToolRequested() | Finished() | CutShort() | Failed():
+                pass  # the machine requests no responses
+            case ToolProgress() | ToolReturned() | ToolsListed() | ListToolsFailed():
+                pass  # and calls no tools
+            case Played():
+                pass  # nothing is played
+            case _:
+                self._perform(event)
+
+    def _perform(self, command: client.Command) -> None:
+        """Perform a command of a client. Raises `InvalidRequest`."""
+        match command:
             case client.AudioCommit():
                 validation.validate_commit(self._input_audio.buffered_ms, self._quota)
                 self._input_audio.commit()
@@ -118,33 +136,15 @@ class TranscriptionSession:
                 | client.ItemDelete()
                 | client.ItemTruncate()
             ):
-                self._editing.edit(event)
+                self._editing.edit(command)
             case client.ResponseCreate():
                 raise validation.no_response()
             case client.ResponseCancel():
                 validation.validate_cancel(None)
-            case PartialTranscript() | Transcribed() | NotTranscribed() | EndOfTurnScored():
-                self._input_audio.on_transcript(event)
-            case InvalidFrame(error=error):
-                raise error
-            case HungUp():
-                self._close(CloseCode.NORMAL, HUNG_UP)
-            case client.PlayoutClear() | Played():
+            case client.PlayoutClear():
                 pass  # nothing is played
-            case (
-                OutputChunk()
-                | ToolRequested()
-                | ToolProgress()
-                | ToolReturned()
-                | ToolsListed()
-                | ListToolsFailed()
-                | Finished()
-                | CutShort()
-                | Failed()
-            ):
-                pass  # the machine requests no responses
             case _:
-                assert_never(event)
+                assert_never(command)
 
     def _reconfigure(self, patch: JsonObject) -> None:
         changed = self.config.merged(patch, self._default)

@@ -232,13 +232,7 @@ def validate_response_create(
     `active`: the conversation's response in progress. `beside`: the number of out-of-band ones.
     `asked`: a client asked for it.
     """
-    for index, item in enumerate(options.input or ()):
-        if isinstance(item, ItemReference) and item.id not in conversation:
-            raise InvalidRequest(
-                "invalid_value",
-                f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
-                f"response.input[{index}].id",
-            )
+    _require_referred_items(conversation, options.input or ())
     voice = with_options(config, options).audio.output.voice
     if voice != config.audio.output.voice:
         voices.require_voice(voice, "response.audio.output.voice")
@@ -256,6 +250,16 @@ def validate_response_create(
     if asked:  # answers to speech and to tool outputs are never refused
         quota.require_room()
     _require_same_voice(config, voice, voiced, "response.audio.output.voice")
+
+
+def _require_referred_items(conversation: Conversation, given: Sequence[ContextItem]) -> None:
+    for index, item in enumerate(given):
+        if isinstance(item, ItemReference) and item.id not in conversation:
+            raise InvalidRequest(
+                "invalid_value",
+                f"Error creating response: the item with id '{shorten(item.id)}' does not exist.",
+                f"response.input[{index}].id",
+            )
 
 
 def no_response() -> InvalidRequest:
