@@ -216,7 +216,7 @@ class CallDriver(Generic[In, Eff]):
             async with asyncio.TaskGroup() as tasks:
                 self._work.begin(self, tasks)
                 self._busy = False
-                self._pump()
+                self._pump(begin=True)
                 try:
                     await self._over.wait()
                 except asyncio.CancelledError:  # its tasks too; `end` lets them know
@@ -296,7 +296,7 @@ class CallDriver(Generic[In, Eff]):
             self.feed(HungUp(code, reason))
         self.reconcile()
 
-    def _pump(self, *, due: bool = False) -> None:
+    def _pump(self, *, begin: bool = False, due: bool = False) -> None:
         """Pass what waits to the machine, and perform its effects, until the inbox is empty.
 
         Inputs that an effect causes wait in the inbox, so the machine is never re-entered. The
@@ -306,7 +306,8 @@ class CallDriver(Generic[In, Eff]):
         try:
             if due:
                 self.machine.on_deadline(self.clock())
-            self._perform(self.machine.effects())
+            if begin or due:
+                self._perform(self.machine.effects())
             while self._inbox and not self.machine.closed:
                 event, client_id = self._inbox.popleft()
                 self.machine.receive(event, self.clock(), client_id)
@@ -333,19 +334,16 @@ class CallDriver(Generic[In, Eff]):
         if self._busy:
             return
         try:
-            self._reconcile()
+            for client in self._clients.all:
+                client.update_backpressure()
+            self._work.update_backpressure()
+            if self.mailbox.waiting and self.has_room():
+                self._loop.call_soon(self.mailbox.deliver)
+            self._rearm()
+            if self.machine.closed and not self._clients.open():
+                self._over.set()
         except Exception as bug:
             self._break(bug)
-
-    def _reconcile(self) -> None:
-        for client in self._clients.all:
-            client.update_backpressure()
-        self._work.update_backpressure()
-        if self.mailbox.waiting and self.has_room():
-            self._loop.call_soon(self.mailbox.deliver)
-        self._rearm()
-        if self.machine.closed and not self._clients.open():
-            self._over.set()
 
     def _rearm(self) -> None:
         """Arm one timer for all deadlines, and only when the earliest changed."""
@@ -370,11 +368,8 @@ class CallDriver(Generic[In, Eff]):
 
     def _perform(self, effects: Sequence[DriverEffect | Eff]) -> None:
         for effect in effects:  # before any event of the batch is sent
-            if isinstance(effect, do.Cancel):
-                self._work.stop(effect)
-            elif isinstance(effect, do.Hush):
-                for client in self._clients.open():
-                    client.hush(effect.item_id)
+            if isinstance(effect, (do.Cancel, do.Hush)):
+                self._silence(effect)
         for effect in effects:
             match effect:
                 case do.Send(event=event, to=to):
@@ -389,6 +384,13 @@ class CallDriver(Generic[In, Eff]):
                     pass  # performed above
                 case _:
                     self._work.perform(effect)
+
+    def _silence(self, effect: do.Cancel | do.Hush) -> None:
+        if isinstance(effect, do.Cancel):
+            self._work.stop(effect)
+            return
+        for client in self._clients.open():
+            client.hush(effect.item_id)
 
     def forward(self, data: Frame) -> None:
         """Forward a frame that no machine has to read. This is the hot path."""

@@ -63,7 +63,9 @@ class EventSender:
         receipt, on_written = self.record(event), self._on_frame_written(event)
         self.formats.follow(event)
         outgoing = OutgoingEvent(event)
-        for client in self._clients.open():
+        for client in self._clients.all:
+            if client.closed:
+                continue
             if to in (None, client.id) and _tell(client, outgoing, receipt, on_written):
                 on_written = None  # the delay is measured at the first client that takes the event
 
@@ -73,8 +75,8 @@ class EventSender:
         if event is not None:
             receipt, on_written = self.record(event), self._on_frame_written(event)
         outgoing = OutgoingEvent(event, passed.data)
-        for client in self._clients.open():
-            if client.sideband and not passed.sidebands:
+        for client in self._clients.all:
+            if client.closed or (client.sideband and not passed.sidebands):
                 continue
             if _tell(client, outgoing, receipt, on_written):
                 on_written = None

@@ -74,7 +74,7 @@ class SessionReader:
         allow: Callable[[Command], Command] | None = None,
         *,
         behind: Callable[[], bool] = lambda: False,
-        crowded: Callable[[], bool] = lambda: False,
+        crowded: Callable[[], bool] | None = None,
         held_back: Callable[[], Iterator[AudioReceived]] | None = None,
         queue: LoopQueue | None = None,
     ) -> None:
@@ -107,12 +107,15 @@ class SessionReader:
 
     @property
     def is_behind(self) -> bool:
-        return self.backlog > BACKLOG or len(self._backlog) > EVENTS or self._crowded
+        waiting = self._backlog_bytes + self._append_bytes
+        return waiting > BACKLOG or len(self._backlog) > EVENTS or self._crowded
 
     @property
     def _crowded(self) -> bool:
         """True if the next event could add frames to an outbox over its high-water mark."""
-        return self._client.over_high_water or self._others_crowded()
+        if self._client.over_high_water:
+            return True
+        return self._others_crowded is not None and self._others_crowded()
 
     @property
     def _held(self) -> bool:
