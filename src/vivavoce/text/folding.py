@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def fold(text: str) -> str:
@@ -14,9 +17,12 @@ def fold(text: str) -> str:
     plain = text.replace("’", "'")
     if plain.isascii():
         return plain.lower()
-    decomposed = unicodedata.normalize("NFKD", plain).lower()
-    return "".join(_ascii_digit(c) for c in decomposed if not unicodedata.combining(c))
+    return _NOT_ASCII.sub(_plain, unicodedata.normalize("NFKD", plain).lower())
 
 
-def _ascii_digit(c: str) -> str:
+def _plain(match: re.Match[str]) -> str:
+    """Return an ASCII digit for a digit, nothing for an accent, and else the character."""
+    c = match[0]
+    if unicodedata.combining(c):
+        return ""
     return str(unicodedata.digit(c)) if c.isdigit() else c
