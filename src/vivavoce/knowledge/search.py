@@ -95,8 +95,13 @@ class KnowledgeIndex:
         self, text: str, *, limit: int = 3, weights: Mapping[str, float] | None = None
     ) -> list[Hit]:
         """Return the best chunks first. `weights` (of stems, default 1) make words count less."""
-        asked = list(dict.fromkeys(terms(text, self.language)))[:QUERY_TERMS]
-        asked = self._joined(asked)
+        return self.search_terms(terms(text, self.language), limit=limit, weights=weights)
+
+    def search_terms(
+        self, words: Sequence[str], *, limit: int = 3, weights: Mapping[str, float] | None = None
+    ) -> list[Hit]:
+        """Search for the stems that `terms` gave for a text."""
+        asked = self._joined(list(dict.fromkeys(words))[:QUERY_TERMS])
         weight = {word: (weights or {}).get(word, 1.0) for word in asked}
         readings = {word: self._readings(word) for word in asked}
         # A word that we only know by another is worth what that one is.

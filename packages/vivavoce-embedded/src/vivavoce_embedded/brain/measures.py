@@ -128,14 +128,14 @@ def shows(kind: str, folded: str) -> bool:
     return bool(_SHOWN[kind].search(folded))
 
 
-def counts(asked: str, folded: str, language: str) -> bool:
-    """Return whether a sentence names the things that "how many" asks for."""
+def counts(asked: str, stems: frozenset[str], language: str) -> bool:
+    """Return whether a sentence of these stems names the things that "how many" asks for."""
     match = _HOW_MANY.search(asked)
     if match is None or match[1] in _NOT_COUNTED:
         return True
     things = {stem(match[1], language)}
     things |= set().union(*(synonyms(language).get(thing, frozenset()) for thing in things))
-    return bool(things & set(terms(folded, language))) or not terms(match[1], language)
+    return bool(things & stems) or not terms(match[1], language)
 
 
 KINDS = frozenset({*_MEASURES, "many"})

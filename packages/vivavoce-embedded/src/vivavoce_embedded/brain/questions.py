@@ -187,15 +187,9 @@ def shows(kind: str, sentence: str, folded: str) -> bool:
     return bool(_SHOWN_COMPILED[kind].search(folded))
 
 
-def answers(asked: str, kinds: Sequence[str], sentence: str, language: str) -> bool:
-    """Return whether a sentence has each fact that the question names exactly."""
-    folded = fold(sentence)
-    strict = [kind for kind in kinds if kind in STRICT]
-    if "hours" in strict and "end" in kinds and not _CLOSING.search(folded):
-        return False
-    return all(shows(kind, sentence, folded) for kind in strict) and (
-        "many" not in strict or measures.counts(asked, folded, language)
-    )
+def tells_closing(folded: str) -> bool:
+    """Look for words that give the end of opening hours."""
+    return bool(_CLOSING.search(folded))
 
 
 def wants_yes_or_no(folded: str) -> bool:

@@ -10,8 +10,10 @@ from typing import Literal
 import msgspec
 
 from vivavoce.knowledge.normalize import terms
+from vivavoce.knowledge.search import Hit
 from vivavoce.text.folding import fold
 
+from . import questions
 from .numbers import digits
 
 _JUNK = re.compile(r"[^\w\s@.:'/+-]|(?<=\W)[.'](?=\W)|[.:](?=\s|$)")
@@ -24,12 +26,14 @@ class UserUtterance:
     """An utterance in the forms that the rules read.
 
     `text`: as it arrived. `folded`: in small letters, without accents and punctuation. `digits`:
-    `folded` with its numbers as digits. `terms`: the stems that carry its meaning.
+    `folded` with its numbers as digits. `terms`: the stems that carry its meaning. `hits`: what the
+    search for it has found, once it was searched.
     """
 
     def __init__(self, text: str, language: str) -> None:
         self.text = text[:TEXT_CHARACTERS].strip()
         self.language = language
+        self.hits: list[Hit] | None = None
 
     @cached_property
     def folded(self) -> str:
@@ -43,6 +47,16 @@ class UserUtterance:
     @cached_property
     def terms(self) -> list[str]:
         return terms(self.digits, self.language)
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of facts that it wants, the most particular first."""
+        return tuple(questions.kinds(self.folded))
+
+    @cached_property
+    def strict(self) -> frozenset[str]:
+        """Those of the kinds without which a sentence is no answer."""
+        return questions.STRICT.intersection(self.kinds)
 
     def original(self, folded: str) -> str:
         """Return a piece of `folded` as it was written, with its capitals and accents."""
