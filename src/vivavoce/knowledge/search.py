@@ -14,6 +14,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 from rapidfuzz import fuzz, process
@@ -38,8 +39,18 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float  # 0 to 1
     matched: int  # how many different words of the question, of full weight
+    exact: int = 0  # how many of them stand in the chunk as they were said
     titled: float  # how much of the title, or of the speaker's name, they are, 0 to 1
     missed: tuple[str, ...] = ()  # stems of the question, of full weight, that the chunk has not
+
+
+class _AskedWord(NamedTuple):
+    """A word of a question. `gains`: by chunk, what it adds to the score, and as which stem."""
+
+    stem: str
+    weight: float
+    meaning: float  # its share of what the question means
+    gains: dict[int, tuple[float, float, str]]
 
 
 class KnowledgeIndex:
@@ -70,15 +81,24 @@ class KnowledgeIndex:
                 self._asked.setdefault(_plain(question), chunk)
             for example in also:
                 self._also.setdefault(frozenset(example), number)
+        self._titled = frozenset().union(*self._titles)
         self._postings = dict(self._postings)  # a look-up may not grow it
         self._vocabulary = sorted(self._postings)
         self._sounds: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
             self._sounds[sound(word)].append(word)
         self._mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
+        self._idf = {word: self._rarity(len(each)) for word, each in self._postings.items()}
+        self._unknown_idf = 0.65 * math.log(2 + len(self.chunks))
+        self._full_gains = {word: self._weighed(word) for word in self._postings}
 
     def __contains__(self, term: str) -> bool:
         return term in self._postings
+
+    def is_titled(self, term: str) -> bool:
+        """Return whether a chunk has a stem, or one of the same meaning, in its title."""
+        same = synonyms(self.language).get(term, frozenset())
+        return term in self._titled or not same.isdisjoint(self._titled)
 
     def asked(self, text: str) -> Chunk | None:
         """Return the chunk whose author wrote this very question."""
@@ -86,10 +106,18 @@ class KnowledgeIndex:
 
     def idf(self, term: str) -> float:
         """Return the weight of a stem. An unknown one has a little more than the average."""
-        count = len(self._postings.get(term, ()))
-        if not count:
-            return 0.65 * math.log(2 + len(self.chunks))
+        return self._idf.get(term, self._unknown_idf)
+
+    def _rarity(self, count: int) -> float:
         return math.log(1 + (len(self.chunks) - count + 0.5) / (count + 0.5))
+
+    def _weighed(self, term: str) -> list[tuple[int, float]]:
+        """Return for each chunk what a stem adds to its score."""
+        gains = []
+        for number, count in self._postings[term]:
+            length = 1 - B + B * self._lengths[number] / self._mean
+            gains.append((number, self._idf[term] * count * (K1 + 1) / (count + K1 * length)))
+        return gains
 
     def search(
         self, text: str, *, limit: int = 3, weights: Mapping[str, float] | None = None
@@ -102,52 +130,53 @@ class KnowledgeIndex:
     ) -> list[Hit]:
         """Search for the stems that `terms` gave for a text."""
         asked = self._joined(list(dict.fromkeys(words))[:QUERY_TERMS])
-        weight = {word: (weights or {}).get(word, 1.0) for word in asked}
-        readings = {word: self._readings(word) for word in asked}
-        # A word that we only know by another is worth what that one is.
-        worth = {word: self.idf(readings[word][0][0] if readings[word] else word) for word in asked}
-        meaning = sum(worth[word] * weight[word] for word in asked)
-        scores: dict[int, float] = defaultdict(float)
-        covered: dict[int, float] = defaultdict(float)
-        matched: Counter[int] = Counter()
-        reached: dict[int, set[str]] = defaultdict(set)
-        met: dict[int, set[str]] = defaultdict(set)
-        for word in asked:
-            for number, (gain, likeness, term) in self._gains(readings[word]).items():
-                scores[number] += gain * weight[word]
-                covered[number] += likeness * worth[word] * weight[word]
-                matched[number] += weight[word] == 1.0
-                reached[number].add(term)
-                met[number].add(word)
+        given = weights or {}
+        query = [self._asked_word(word, given.get(word, 1.0)) for word in asked]
+        scores: dict[int, float] = {}
+        for word in query:
+            for number, (gain, _, _) in word.gains.items():
+                scores[number] = scores.get(number, 0.0) + gain * word.weight
+        said = frozenset(asked)
         for number in scores:
             title = self._titles[number]
-            scores[number] *= 1 + 0.4 * len(title & set(asked)) / (len(title) or 1)
-        example = self._also.get(frozenset(asked)) if asked else None
+            if shared := len(title & said):
+                scores[number] *= 1 + 0.4 * shared / len(title)
+        example = self._also.get(said) if asked else None
         if example is not None:
             scores[example] = 2 * max(scores.values(), default=1.0)
         best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
-        return [
-            Hit(
-                chunk=self.chunks[n],
-                score=scores[n],
-                confidence=1.0 if n == example else min(1.0, covered[n] / (meaning or 1.0)),
-                matched=matched[n],
-                titled=max(
-                    _share(self._titles[n], reached[n]), _share(self._speakers[n], reached[n])
-                ),
-                missed=tuple(w for w in asked if weight[w] == 1.0 and w not in met[n]),
-            )
-            for n in best
-        ]
+        return [self._hit(number, scores[number], query, number == example) for number in best]
+
+    def _asked_word(self, word: str, weight: float) -> _AskedWord:
+        readings = self._readings(word)
+        # A word that we only know by another is worth what that one is.
+        worth = self.idf(readings[0][0] if readings else word)
+        return _AskedWord(word, weight, worth * weight, self._gains(readings))
+
+    def _hit(self, number: int, score: float, query: Sequence[_AskedWord], written: bool) -> Hit:
+        """Return how a chunk covers a question. `written`: its author wrote these very words."""
+        met = [(word, word.gains[number]) for word in query if number in word.gains]
+        full = [(word, term) for word, (_, _, term) in met if word.weight == 1.0]
+        reached = {term for _, (_, _, term) in met}
+        covered = sum(likeness * word.meaning for word, (_, likeness, _) in met)
+        meaning = sum(word.meaning for word in query) or 1.0
+        titled = _share(self._titles[number], reached), _share(self._speakers[number], reached)
+        return Hit(
+            chunk=self.chunks[number],
+            score=score,
+            confidence=1.0 if written else min(1.0, covered / meaning),
+            matched=len(full),
+            exact=sum(word.stem == term for word, term in full),
+            titled=max(titled),
+            missed=tuple(w.stem for w in query if w.weight == 1.0 and number not in w.gains),
+        )
 
     def _gains(self, readings: list[tuple[str, float]]) -> dict[int, tuple[float, float, str]]:
         """For each chunk what one word of the question adds, how much it was meant, and as what."""
         gains: dict[int, tuple[float, float, str]] = {}
         for term, worth in readings:
-            idf = self.idf(term)
-            for number, count in self._postings[term]:
-                length = 1 - B + B * self._lengths[number] / self._mean
-                gain = worth * idf * count * (K1 + 1) / (count + K1 * length)
+            for number, full in self._full_gains[term]:
+                gain = worth * full
                 if number not in gains or gain > gains[number][0]:
                     gains[number] = (gain, worth, term)
         return gains

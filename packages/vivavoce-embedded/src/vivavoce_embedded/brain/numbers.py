@@ -51,6 +51,10 @@ def _tables() -> dict[str, dict[str, int]]:
 
 _VALUES = _tables()
 _ARTICLES = {"un", "una", "uno"}  # they count only where a number is expected
+_NUMBER_WORDS = {
+    language: frozenset({*table, *_HUNDRED[language], *_THOUSAND[language], *_ARTICLES})
+    for language, table in _VALUES.items()
+}
 
 
 def digits(folded: str, language: str) -> str:
@@ -58,6 +62,8 @@ def digits(folded: str, language: str) -> str:
     said: list[str] = []
     open_ = False  # does the last token still grow?
     words = _TOKEN.findall(folded.replace("all'una", "alle 1"))
+    if _NUMBER_WORDS[language].isdisjoint(words):
+        return " ".join(words)
     for position, word in enumerate(words):
         value = _VALUES[language].get(word)
         if word in _ARTICLES and not open_:
