@@ -4,8 +4,9 @@
 
 Every question is asked without a history. It is right if the answer holds the expected words,
 wrong if it says something else, and honest if it says that it does not know.
-The rules were tuned with `dev` and `noisy`. `held_out` was written with `dev`, before any tuning,
-and only its totals were read.
+The rules were tuned with `dev`, `noisy` and `hard`, whose questions are paraphrased or ask for a
+fact that is not there. `held_out` was written with `dev`, before any tuning, and only its totals
+were read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from vivavoce_embedded.brain.responder import Responder
 from vivavoce_embedded.brain.workers import Knowledge, Workers
 
 DATA = Path(__file__).parent.parent / "tests" / "engines" / "brain_data"
-SETS = ("dev", "noisy", "held_out")
+SETS = ("dev", "noisy", "hard", "held_out")
 NOW = dt.datetime(2027, 6, 16, 9, 0)
 
 

@@ -22,10 +22,11 @@ from ..support.folders import files
 DATA = Path(__file__).parent / "brain_data"
 WEDNESDAY = dt.datetime(2027, 6, 16, 9, 0)  # the day before the fair's programme begins
 
+FAIR_CHUNKS = ingest.read_files([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES).chunks
+
 
 def fair(now: dt.datetime = WEDNESDAY) -> Responder:
-    chunks = ingest.read_files([*files(DATA, "*.md"), *files(DATA, "*.csv")], LANGUAGES).chunks
-    return Responder(chunks, languages=LANGUAGES, name="Aurora", now=lambda: now)
+    return Responder(FAIR_CHUNKS, languages=LANGUAGES, name="Aurora", now=lambda: now)
 
 
 FAIR = fair()  # no brain keeps anything of a call, so all tests may share one

@@ -23,7 +23,9 @@ FLOORS = {
     ("dev", "en"): (95, 5), ("dev", "it"): (90, 5), ("dev", "es"): (90, 5),
     ("dev", "out of scope"): (90, 10),
     ("noisy", "en"): (90, 5), ("noisy", "it"): (75, 0), ("noisy", "es"): (75, 0),
-    ("held_out", "en"): (90, 3), ("held_out", "it"): (86, 5), ("held_out", "es"): (90, 5),
+    ("hard", "en"): (72, 0), ("hard", "it"): (75, 0), ("hard", "es"): (70, 0),
+    ("hard", "out of scope"): (97, 2),
+    ("held_out", "en"): (89, 3), ("held_out", "it"): (84, 3), ("held_out", "es"): (88, 0),
     ("held_out", "out of scope"): (97, 3),
 }  # fmt: skip
 
@@ -32,7 +34,20 @@ def cases(name: str) -> list[list[str]]:
     return [line.split("\t") for line in (DATA / f"{name}.tsv").read_text("utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("name", ["dev", "noisy", "held_out"])
+def test_questions_not_used_for_tuning_get_few_false_answers() -> None:
+    """The goal: 85 of 100 with an answer get it, and at most 2 of 100 get a false one."""
+    right = false = answerable = 0
+    for _, text, expected in (asked := cases("held_out")):
+        reply = Talk().say(text)
+        good = reply.kind == "unknown" if expected == "?" else expected in reply.text
+        answerable += expected != "?"
+        right += good and expected != "?"
+        false += not good and reply.kind != "unknown"
+    assert 100 * right >= 85 * answerable
+    assert 100 * false <= 2 * len(asked)
+
+
+@pytest.mark.parametrize("name", ["dev", "noisy", "hard", "held_out"])
 def test_questions_are_answered_from_the_knowledge_or_not_at_all(name: str) -> None:
     right: Counter[str] = Counter()
     wrong: Counter[str] = Counter()

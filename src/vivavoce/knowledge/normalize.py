@@ -85,7 +85,8 @@ _SAME = {
         clothes wear dress outfit|record recording video|timetable schedule programme program
         agenda|exit way|party dinner|wheelchair disabled accessible accessibility|lose lost
         missing|vegetarian vegan diet|allergy allergic|badge pass|contact phone email reach|
-        prize award|translate translation interpreter|coffee break|bus shuttle|quiet silent rest
+        prize award|bike bicycle cycle|build built make made|keep kept|sell sold|find found|
+        translate translation interpreter|coffee break|bus shuttle|quiet silent rest
         pray prayer""",
     "it": """costo costa prezzo pagare tariffa|inizio inizia comincia cominciare parte|fine finisce
         termina|bagno toilette servizi gabinetto|cibo mangiare pasto piatto|pranzo mangiare|wifi
@@ -97,20 +98,22 @@ _SAME = {
         soldi contanti bancomat|annullare disdire rimborso|certificato attestato|vestire vestito
         abbigliamento indossare|registrazione registrato video|programma agenda orario|cena|
         carrozzina disabile accessibile sedia|perso smarrito perduto|vegetariano vegano|allergia
-        allergico|contatto telefono email|premio|traduzione interprete|caffe pausa|navetta autobus
-        bus|silenzio tranquillo riposo pregare|biglietto ingresso|badge tesserino pass""",
+        allergico|contatto telefono email|premio|bici bicicletta|
+        traduzione interprete|caffe pausa|navetta autobus bus|
+        silenzio tranquillo riposo pregare|biglietto ingresso|badge tesserino pass""",
     "es": """costo cuesta precio pagar tarifa|empieza comienza inicio empezar comenzar|termina acaba
         fin|bano aseo servicio lavabo|comida comer plato|almuerzo comer comida|wifi internet red
         conexion conectar|aparcar aparcamiento parking estacionar estacionamiento|perro
-        mascota animal|equipaje maleta mochila bolsa|abrigo guardarropa consigna|medico doctor
-        auxilio enfermo|ponente habla orador conferenciante|charla ponencia presentacion sesion|
+        mascota animal|coche auto carro|equipaje maleta mochila bolsa|
+        abrigo guardarropa consigna|medico doctor auxilio enfermo|
+        ponente habla orador conferenciante|charla ponencia presentacion sesion|
         hotel dormir alojamiento|ascensor|metro tren|mapa plano|foto fotografia|nino hijo bebe|
         fumar cigarrillo|contrasena clave codigo|cargar enchufe corriente bateria|dinero efectivo
         cajero|cancelar anular reembolso devolucion|certificado|ropa vestir vestimenta llevar|
         grabacion grabar video|programa agenda horario|cena|silla accesible accesibilidad
         discapacitado|perdido perder|vegetariano vegano|alergia alergico|contacto telefono correo|
-        premio|traduccion interprete|cafe pausa|autobus lanzadera|silencio tranquilo descanso
-        rezar|entrada billete|acreditacion credencial pase""",
+        premio|bici bicicleta|traduccion interprete|cafe pausa|autobus lanzadera|
+        silencio tranquilo descanso rezar|entrada billete|acreditacion credencial pase""",
 }
 
 
@@ -140,10 +143,11 @@ def terms(text: str, language: str) -> list[str]:
         for w in _WORD.findall(folded)
         if w not in filler and (w.isdigit() or len(w) > 1)
     ]
-    found += [
-        stem(m.group().replace("-", "")[:WORD_CHARACTERS], language)
-        for m in _HYPHENATED.finditer(folded)
-    ]
+    if "-" in folded:
+        found += [
+            stem(m.group().replace("-", "")[:WORD_CHARACTERS], language)
+            for m in _HYPHENATED.finditer(folded)
+        ]
     for match in _LETTERED.finditer(folded):
         mark = _LETTERS.get(match[2], match[2])
         if mark.isdigit() or (len(mark) == 1 and (language == "en" or mark not in _CONJUNCTIONS)):

@@ -36,6 +36,8 @@ class Answers:
         self.relevance = Relevance(index, self.passages)
         self.programme = schedule_answers.Programme(index)
         months = terms(" ".join(MONTHS[index.language]), index.language)
+        told = [chunk for chunk in index.chunks if chunk.event is None] or index.chunks
+        self._subjects = list(dict.fromkeys(chunk.title for chunk in told))
         self._dates = dict.fromkeys([*months, *map(str, range(1, 32))], 0.0)
 
     def find(self, said: UserUtterance) -> Hit | None:
@@ -48,6 +50,9 @@ class Answers:
             close = hit.score >= CLOSE * best.score and hit.confidence >= best.confidence
             if close and wanted and self._holds(hit, wanted[0]) > self._holds(best, wanted[0]):
                 best = hit
+        rival = max((hit.score for hit in hits if hit is not best), default=0.0)
+        if self.relevance.is_rivalled(best, rival / best.score):
+            return None
         return best if self.relevance.answers(best, said) else None
 
     def _hits(self, said: UserUtterance) -> list[Hit]:
@@ -97,6 +102,8 @@ class Answers:
 
     def topic(self, said: str) -> Chunk | None:
         """Return the chunk that one of the assistant's sentences was taken from."""
+        if not said:
+            return None
         hits = self.index.search(said[:400], limit=1, weights=self._dates)
         return hits[0].chunk if hits and hits[0].confidence > 0.75 else None
 
@@ -110,13 +117,18 @@ class Answers:
         text = _fit(rest) or PHRASES[language].no_more
         return BrainReply(kind="answer", language=language, text=text, chunk_id=chunk.id)
 
+    def titles(self, most: int) -> list[str]:
+        """Return some subjects that people can ask about: texts before a programme's rows."""
+        step = max(1, len(self._subjects) // most)
+        return self._subjects[::step][:most]
+
     def near(self, said: UserUtterance, most: int) -> list[str]:
         """Return the subjects nearest to a question, and then any others."""
         hits: list[Hit] = []
         if len(said.terms) <= NEAR_TERMS:  # a search for many unknown words takes long
             hits = self._hits(said)
         close = [hit.chunk.title for hit in hits if hit.titled and not hit.chunk.event]
-        return list(dict.fromkeys([*close, *titles(self.index, most)]))[:most]
+        return list(dict.fromkeys([*close, *self.titles(most)]))[:most]
 
     def say(
         self, chunk: Chunk, said: UserUtterance, now: dt.datetime, *, strict: bool = False
@@ -144,7 +156,11 @@ class Answers:
         every, kinds = passage.sentences, said.kinds
         if strict and kinds and not any(map(passage.shows, kinds)):
             return ""
-        if not kinds and sum(len(each.text) for each in every) <= CHARACTERS and len(every) <= SENTENCES:
+        if (
+            not kinds
+            and sum(len(each.text) for each in every) <= CHARACTERS
+            and len(every) <= SENTENCES
+        ):
             return " ".join(each.text for each in every)
         worth = [self._worth(each, said) - LATER * place for place, each in enumerate(every)]
         best = max(range(len(every)), key=lambda i: worth[i])
@@ -171,10 +187,3 @@ def _fit(chosen: Sequence[str], must: str = "") -> str:
         if not said or sentence == must or size <= CHARACTERS:
             said.append(sentence)
     return " ".join(said)
-
-
-def titles(index: KnowledgeIndex, most: int) -> list[str]:
-    """Return some subjects that people can ask about: texts before a programme's rows."""
-    chunks = [c for c in index.chunks if c.event is None] or index.chunks
-    step = max(1, len(chunks) // most)
-    return list(dict.fromkeys(chunk.title for chunk in chunks[::step]))[:most]

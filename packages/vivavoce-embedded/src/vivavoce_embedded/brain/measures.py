@@ -85,6 +85,25 @@ _MEASURES = {
         r"\b(?:languages?|lingu[ae]|idiomas?|english|italian|spanish|german|french|inglese?|italiano|"
         r"spagnolo|tedesco|francese?|espanol|aleman|frances)\b",
     ),
+    "age": (
+        r"\bhow old\b|\bwhat age\b|\bquant[ie] anni (?:ha|hanno)\b|\b(?:che|quale) eta\b|"
+        r"\bcuantos anos tienen?\b|\bque edad\b",
+        rf"\bages?\b|\beta\b|\bedad\b|\b{_NUMBER} (?:years|anni|anos)\b|"
+        rf"\b(?:under|over|sotto i|oltre i) {_NUMBER}\b|"
+        r"\b(?:built|founded|born|costruit[oa]|fondat[oa]|nat[oaie]|construid[oa]|fundad[oa])\b",
+    ),
+    "floor": (
+        r"\b(?:what|which) (?:floor|level|storey)\b|\b(?:che|quale) piano\b|"
+        r"\bque (?:planta|piso)\b",
+        r"\b(?:floors?|levels?|basement|cellar|upstairs|downstairs|courtyard|roof|outside|"
+        r"pian[oi]|pianterreno|interrato|cantina|cortile|terrazza|tetto|fuori|"
+        r"plantas?|pisos?|sotano|patio|terraza|azotea|fuera)\b",
+    ),
+    "name": (
+        r"\bname of\b|\bwhat (?:is|are|s|'s) .{1,60} (?:called|named)\b|\bcome si chiama|"
+        r"\b(?:nome|nombre) (?:di|del|de)\b|\bcomo se llama",
+        r"\b(?:called|names?|named|chiama(?:no)?|nom[ei]|llaman?|nombres?)\b",
+    ),
     "phone": (
         r"\b(?:tele)?phone number\b|\bnumero di (?:telefono|cellulare)\b|"
         r"\bnumero de (?:telefono|movil)\b|\bwhat number .*call\b",
@@ -104,14 +123,14 @@ _NOT_COUNTED = {"much", "people", "persone", "personas", "gente", "anni", "anos"
 # The words of a measure say what is wanted, and nothing of what it is about.
 KIND_WORDS = {
     "en": "heavy weigh weight tall high wide deep big large far distance colour color phone "
-    "telephone number duration last time minutes hours days weeks free sell included",
+    "telephone number duration last time minutes hours days weeks free sell included old age years",
     "it": "pesa pesano peso alto alta largo larga grande profondo lungo lunga lontano distanza "
     "colore telefono numero tempo dura durano vuole giorni settimane costruito costruita gratis "
     "gratuito gratuita "
-    "compreso vendete vende",
+    "compreso vendete vende eta anni",
     "es": "pesa pesan peso mide alto ancho largo grande profundo lejos distancia color telefono "
     "numero tiempo dura duran tarda dias semanas construyo construyeron gratis gratuito incluido "
-    "venden vende",
+    "venden vende edad anos",
 }
 
 

@@ -6,6 +6,7 @@ They depend on the knowledge only, so a chunk's passage is read once for all que
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import cached_property
 
 from vivavoce.knowledge import schedule
@@ -16,6 +17,10 @@ from vivavoce.text.sentences import sentences
 
 from . import measures, questions
 from .utterance import UserUtterance
+
+FRONTED = 3  # characters; a place that begins there stands before its sentence's subject
+PLACE_WORDS = 3  # that belong to a place: "of the harbour"
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 class Sentence:
@@ -54,6 +59,37 @@ class Sentence:
             self._shown[kind] = questions.shows(kind, self.text, self.folded)
         return self._shown[kind]
 
+    @cached_property
+    def goes_on(self) -> bool:
+        """True if it gives the place of what the sentence before is about: "It is …"."""
+        return questions.goes_on(self.folded) and self.shows("where")
+
+    def places(self, subject: set[str]) -> bool:
+        """Return whether the sentence says where a subject is, and not what is at that place.
+
+        "Taxis stop in front of the entrance" places taxis. The subject stands before the words of
+        a place, or well behind them: "At the desk, we lend wheelchairs".
+        """
+        found = questions.place(self.folded)
+        if found is None:
+            return False
+        start, end = found
+        places = [at for at, stems in self._stems_at if stems & subject]
+        if start > FRONTED:
+            return any(at <= start for at in places)
+        behind = [match.start() for match in _WORD.finditer(self.folded, end)][PLACE_WORDS:]
+        return bool(behind) and any(at >= behind[0] for at in places)
+
+    @cached_property
+    def _stems_at(self) -> list[tuple[int, frozenset[str]]]:
+        """The stems of each word, by its first character."""
+        same = synonyms(self.language)
+        return [
+            (match.start(), same.get(word, frozenset()) | {word})
+            for match in _WORD.finditer(self.folded)
+            for word in terms(match[0], self.language)
+        ]
+
 
 class Passage:
     """A text of the knowledge, in sentences."""
@@ -61,6 +97,10 @@ class Passage:
     def __init__(self, text: str, language: str) -> None:
         self.text = text
         self.sentences = tuple(Sentence(each, language) for each in sentences(text, language))
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        return frozenset().union(*(sentence.reached for sentence in self.sentences))
 
     def shows(self, kind: str) -> bool:
         return any(sentence.shows(kind) for sentence in self.sentences)

@@ -23,16 +23,17 @@ _HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|qu
 _NAMES = "|".join(fold(month) for names in MONTHS.values() for month in names if month != "May")
 _WANTED = {
     "end": r"\b(how late|until when|fino a (quando|che ora)|hasta (cuando|que hora))\b",
-    "when": r"\b(when|what time|which time|what day|which day|what date|how often|what hours|"
-    r"quando|a che ora|che ora|che giorno|quale giorno|orari[oi]?|ogni quanto|"
-    r"cuando|a que hora|que hora|que dia|horarios?|cada cuanto)\b",
-    "date": r"\b(what|which) (day|date)\b|\b(che|quale) (giorno|data)\b|\bque (dia|fecha)\b",
+    "when": r"\b(when|(what|which) (time|days?)|what dates?|how often|what hours?|"
+    r"quando|a che ora|che ora|che giorn[oi]|qual[ei] giorn[oi]|orari[oi]?|ogni quanto|"
+    r"cuando|a que hora|que hora|que dias?|horarios?|cada cuanto)\b",
+    "date": r"\b(what|which) (day|date)s?\b|\b(che|quale|quali) (giorn[oi]|dat[ae])\b|"
+    r"\bque (dia|fecha)s?\b",
     "where": r"\b(where|which (room|floor|hall|place|building)|what (room|floor|hall)|dove|dov|"
     r"in (che|quale) (sala|aula|piano|stanza)|a (che|quale) piano|quale (sala|aula)|donde|"
     r"en que (sala|aula|planta|piso)|que sala)\b",
     "cost": r"\b(how much|cost|costs|price|prices|fee|expensive|free of charge|"
-    r"quanto (costa|costano|viene|si paga|pago)|costo|prezzo|prezzi|gratis|gratuito|"
-    r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pago)|precio|precios|coste)\b",
+    r"quanto (costa|costano|viene|si paga|pag\w+)|costo|prezzo|prezzi|gratis|gratuito|"
+    r"cuanto (cuesta|cuestan|vale|valen|hay que pagar|pag\w+)|precio|precios|coste)\b",
     "who": r"\b(who|whose|which speaker|what speaker|chi|relatore|relatrice|quien|quienes|"
     r"ponente)\b",
 }
@@ -88,6 +89,13 @@ _TOPIC = re.compile(
     r"\bdi (che|cosa|che cosa) (parla|parlano|tratta)\b|"
     r"\bde que (trata|habla|va)\b"
 )
+# "What happens when it rains?" asks for no time, but "I would like to know when it rains" does.
+_WHEN = re.compile(r"\b(?:when|quando|cuando) ")
+_ASKS_ELSE = re.compile(
+    r"\b(?:what (?:happens|do|if|can|should)|who|where|how|che cosa|cosa|dove|chi|come|que|donde|"
+    r"quien|como)\b"
+)
+_LINKS_WHEN = re.compile(r"\b(?:and|or|know|tell me|e|o|y|sapere|saber)\b")
 _ASKING = re.compile(
     r"^(and |e |y |so |ok |okay |hello |hi |ciao |hola |excuse me |scusi |scusa |perdon )*"
     r"(when|where|what|what's|which|who|who's|whose|how|why|is|are|does|do|did|was|will|"
@@ -101,6 +109,14 @@ _YES_OR_NO = re.compile(
     r"possiamo|si puo|puo|"
     r"c'e|ci sono|avete|fate|mi fate|accettate|puedo|podemos|se puede|puede|hay|tienen|"
     r"tiene|aceptan)\b"
+)
+_GOES_ON = re.compile(
+    r"(?:it|they|e|sono|si trova|si trovano|esta|estan|se encuentra|se encuentran)\b"
+)
+_QUESTION_WORD = re.compile(
+    r"\b(?:when|where|what|which|who|whose|how|why|what's|che|cosa|cos'e|quale|quali|qual|quando|"
+    r"dove|dov'e|quanto|quanta|quanti|quante|chi|come|perche|que|cual|cuales|cuando|donde|cuanto|"
+    r"cuanta|cuantos|cuantas|quien|quienes|como)\b"
 )
 _WITHIN = re.compile(
     r"\b(?:where|dove|dov'e|donde) .*\b(?:in the|at the|inside|nel|nella|nell'|nello|al|alla|"
@@ -128,6 +144,14 @@ _KIND_WORDS = {
         ver permitido posible""",
 }
 KIND_WORD_WEIGHT = 0.3
+# Kind words that name an action: a user who asks where a tour ends does not ask for its start.
+_ACTIONS = {
+    "en": "start begin end finish open close bring leave use find found see seen come came "
+    "built build borrow",
+    "it": "inizia comincia finisce termina apre chiude portare trovare trovato trovata vedere "
+    "visto costruito costruita",
+    "es": "empieza comienza termina acaba abre cierra traer encontrar encontro ver construyo",
+}
 
 
 def weights(asked: Sequence[str], language: str) -> dict[str, float]:
@@ -143,11 +167,19 @@ def kind_weights(language: str) -> dict[str, float]:
     return dict.fromkeys(words, KIND_WORD_WEIGHT)
 
 
+@lru_cache(maxsize=8)
+def actions(language: str) -> frozenset[str]:
+    return frozenset(stem(word, language) for word in _ACTIONS[language].split())
+
+
 def kinds(folded: str) -> list[str]:
     """Return the kinds of facts that a question wants, the most particular first."""
     found = [kind for kind, pattern in _WANTED_COMPILED.items() if _wants(kind, pattern, folded)]
     found += measures.wanted(folded)
-    if ("when" in found or "end" in found) and _OPENING.search(folded):
+    if "when" in found and _is_condition(folded):
+        found.remove("when")
+    timed = "when" in found or "end" in found or (not found and wants_yes_or_no(folded))
+    if timed and _OPENING.search(folded):
         found.append("hours")
     over = {
         "when": {"end", "built"},
@@ -155,6 +187,12 @@ def kinds(folded: str) -> list[str]:
         "cost": {"who", "when", "where"},  # "The price of wind" is a title
     }
     return [kind for kind in found if not over.get(kind, set()) & set(found)]
+
+
+def _is_condition(folded: str) -> bool:
+    """Return whether another question word stands before the last "when"."""
+    *_, last = ["", *_WHEN.split(folded)[:-1]]
+    return bool(_ASKS_ELSE.search(last)) and not _LINKS_WHEN.search(last)
 
 
 def _wants(kind: str, pattern: re.Pattern[str], folded: str) -> bool:
@@ -187,6 +225,17 @@ def shows(kind: str, sentence: str, folded: str) -> bool:
     return bool(_SHOWN_COMPILED[kind].search(folded))
 
 
+def place(folded: str) -> tuple[int, int] | None:
+    """Return the first and last character of a sentence's first word of a place."""
+    found = _SHOWN_COMPILED["where"].search(folded)
+    return found.span() if found else None
+
+
+def goes_on(folded: str) -> bool:
+    """Recognise a sentence that has the subject of the sentence before."""
+    return bool(_GOES_ON.match(folded))
+
+
 def tells_closing(folded: str) -> bool:
     """Look for words that give the end of opening hours."""
     return bool(_CLOSING.search(folded))
@@ -194,6 +243,10 @@ def tells_closing(folded: str) -> bool:
 
 def wants_yes_or_no(folded: str) -> bool:
     return bool(_YES_OR_NO.match(folded))
+
+
+def has_question_word(folded: str) -> bool:
+    return bool(_QUESTION_WORD.search(folded))
 
 
 def within(folded: str) -> bool:

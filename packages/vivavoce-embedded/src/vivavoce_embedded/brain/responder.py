@@ -27,7 +27,7 @@ from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 
 from . import dialogue, phrases, preamble, questions, results, slot_filling, tools
-from .answers import Answers, titles
+from .answers import Answers
 from .budget import Budget
 from .excerpt import Excerpt
 from .language import detect
@@ -139,10 +139,30 @@ class Responder:
         ]
         if phrases.MORE.match(said.folded):
             return answers.more(talk.last_said, said.language, now) or self._unknown(said)
-        for asked in _readings(said):
+        for asked in self._readings(said):
             if reply := answers.answer(asked, earlier, talk.last_said, now):
                 return reply
         return self._unknown(said)
+
+    def _readings(self, said: UserUtterance) -> Iterator[UserUtterance]:
+        """Yield the question inside an utterance, if it has a subject, and then the whole."""
+        inner = UserUtterance(preamble.inner(said.text), said.language)
+        if (
+            inner.text
+            and inner.terms
+            and not questions.leans(inner.folded)
+            and not self._set(said, inner)
+        ):
+            yield inner
+        yield said
+        bare = UserUtterance(preamble.bare(said.text), said.language)
+        if bare.terms and bare.folded not in (inner.folded, said.folded):
+            yield bare
+
+    def _set(self, said: UserUtterance, inner: UserUtterance) -> bool:
+        """Return whether the words before a question set its subject: "I have a dog. May I …?"."""
+        before = (word for word in said.terms if word not in inner.terms and not word.isdigit())
+        return not inner.kinds and any(map(self._indexes[said.language].is_titled, before))
 
     def _instead(
         self, talk: dialogue.Dialogue, language: str, now: dt.datetime
@@ -151,7 +171,7 @@ class Responder:
         if not talk.asked or not all(map(results.is_failure, talk.outputs)):
             return None
         said = UserUtterance(talk.asked, language)
-        readings = (self._answers[language].answer(r, (), "", now) for r in _readings(said))
+        readings = (self._answers[language].answer(r, (), "", now) for r in self._readings(said))
         return next((reply for reply in readings if reply), None)
 
     def _unknown(self, said: UserUtterance) -> BrainReply:
@@ -189,7 +209,7 @@ class Responder:
 
     def _help(self, language: str) -> str:
         words = PHRASES[language]
-        topics = titles(self._indexes[language], TOPICS)
+        topics = self._answers[language].titles(TOPICS)
         if not topics:
             return words.helpless
         return words.help.format(topics=phrases.listed(topics, words.or_))
@@ -199,20 +219,9 @@ class Responder:
         if given in self._languages:
             return given
         usual = self._languages[0]
-        for text in (talk.last_said, *talk.earlier_asked(1)):
+        for text in filter(None, (talk.last_said, *talk.earlier_asked(1))):
             usual = detect(text, self._indexes, usual)
         return usual
-
-
-def _readings(said: UserUtterance) -> Iterator[UserUtterance]:
-    """Yield the question inside an utterance, if it has a subject, and then the whole."""
-    inner = UserUtterance(preamble.inner(said.text), said.language)
-    if inner.terms and not questions.leans(inner.folded):
-        yield inner
-    yield said
-    bare = UserUtterance(preamble.bare(said.text), said.language)
-    if bare.terms and bare.folded not in (inner.folded, said.folded):
-        yield bare
 
 
 def _callable(tool: tools.CallableTool) -> bool:

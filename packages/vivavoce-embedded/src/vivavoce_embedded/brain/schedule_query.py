@@ -15,8 +15,9 @@ from vivavoce.knowledge.chunks import ScheduleEvent
 from vivavoce.knowledge.normalize import terms
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text.calendar import MONTHS, WEEKDAYS
+from vivavoce.text.clock import DAY, minutes, span
 
-from .dates import find_date, find_time, find_weekday, part_of_day
+from .dates import Found, find_date, find_time, find_weekday, part_of_day
 from .utterance import UserUtterance
 
 _LISTING = re.compile(
@@ -128,6 +129,7 @@ class ScheduleQueryParser:
         self._tracks = {e.track: frozenset(terms(e.track, language)) for e in events}
         self._kinds = {e.kind for e in events}
         self._people = [frozenset(terms(e.speaker, language)) for e in events if e.speaker]
+        self._spans = {span(e.start, e.end) for e in events}
         self._days = list(dict.fromkeys((e.date, e.weekday) for e in events))
         names = " ".join((_LIST_WORDS, *WEEKDAYS[language], *MONTHS[language]))
         self._list_words = frozenset(terms(names, language))
@@ -142,14 +144,14 @@ class ScheduleQueryParser:
         date, weekday, day_said = self._day(text, now)
         every = weekday is not None and bool(_EVERY.search(text))
         time = find_time(text)
-        left = self._left(asked, text.replace(day_said, " ", 1), room, track)
+        left = self._left(asked, text.replace(day_said, " ", 1) if day_said else "", room, track)
         topic = tuple(word for word in left if word in self._index)
         wish = ScheduleQuery(
             date=date,
             weekday=weekday,
             every=every,
             between=None if time else part_of_day(text),
-            at=str(time.value) if time else None,
+            at=self._hour(time) if time else None,
             room=room,
             track=track,
             kind=self._kind(text) if listing else None,
@@ -169,6 +171,16 @@ class ScheduleQueryParser:
         if _NOW.search(text) and (listing or not left):
             return msgspec.structs.replace(wish, order="now")
         return wish
+
+    def _hour(self, time: Found) -> str:
+        """Return the hour in the half of the day that has events: "at three" may be 15:00."""
+        at = minutes(str(time.value))
+        if time.settled or any(begins <= at < ends for begins, ends in self._spans):
+            return str(time.value)
+        later = at + DAY // 2
+        if any(begins <= later < ends for begins, ends in self._spans):
+            return f"{later // 60:02d}:{later % 60:02d}"
+        return str(time.value)
 
     def _day(self, text: str, now: dt.datetime) -> tuple[str | None, int | None, str]:
         """Return a date or a weekday, and the words of a date."""
@@ -204,12 +216,14 @@ class ScheduleQueryParser:
     def _left(
         self, asked: frozenset[str], text: str, room: str | None, track: str | None
     ) -> list[str]:
-        """Return the stems that name no subject, place or time."""
+        """Return the stems that name no subject, place or time.
+
+        `text`: the utterance without its date, "" if it has none.
+        """
         used = self._rooms.get(room or "", frozenset()) | self._tracks.get(track or "", frozenset())
-        kept = frozenset(terms(text, self._index.language))  # spoken numbers are digits there
-        return sorted(
-            w for w in (asked & kept) - used - self._list_words if not _DAY_NUMBER.fullmatch(w)
-        )
+        # The words of a date are in no topic. Spoken numbers are digits there.
+        kept = asked & frozenset(terms(text, self._index.language)) if text else asked
+        return sorted(w for w in kept - used - self._list_words if not _DAY_NUMBER.fullmatch(w))
 
     def _after(self, wish: ScheduleQuery, text: str) -> ScheduleQuery:
         """Return the query for the events after a named event, or after this moment."""

@@ -55,8 +55,15 @@ class UserUtterance:
 
     @cached_property
     def strict(self) -> frozenset[str]:
-        """Those of the kinds without which a sentence is no answer."""
+        """The kinds of facts that a sentence must have to be an answer."""
         return questions.STRICT.intersection(self.kinds)
+
+    @cached_property
+    def yes_or_no(self) -> bool:
+        """True if it asks if something is so."""
+        if questions.wants_yes_or_no(self.folded):
+            return True
+        return self.text.endswith("?") and not questions.has_question_word(self.folded)
 
     def original(self, folded: str) -> str:
         """Return a piece of `folded` as it was written, with its capitals and accents."""
