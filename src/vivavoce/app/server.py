@@ -7,7 +7,7 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from ..access.credential_policy import CredentialPolicy
 from ..access.hosts import Hosts
 from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant
+from ..assistants.catalogue import Catalogue
 from ..clock import ids, now
 from ..config import Settings
 from ..core.types import Caller
@@ -116,14 +117,11 @@ class Server:
             yield services
 
     async def _open(self, stack: AsyncExitStack, store: Store) -> Services:
-        settings, make_id = self.settings, ids()
-        catalogue = load_catalogue(self.folder)
-        for name, error in catalogue.broken.items():
-            log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
-        calls = settings.calls
+        settings, calls, make_id = self.settings, self.settings.calls, ids()
+        catalogue = self._load_catalogue()
         load = LoadMonitor(LoadThresholds(calls.overload_lag_ms / 1000, calls.overload_wait_s))
         metrics = Metrics(load)
-        parts = await stack.enter_async_context(Adapters(settings, self.folder, metrics))
+        adapters = await stack.enter_async_context(Adapters(settings, self.folder, metrics))
         writer = await stack.enter_async_context(
             GroupCommitter(store, on_commit=metrics.observe_commit)
         )
@@ -131,75 +129,29 @@ class Server:
         metrics.watch(
             asyncio.get_running_loop().time,
             calls=lambda: len(registry),
-            recognisers_busy=lambda: parts.recognisers_busy,
+            recognisers_busy=lambda: adapters.recognisers_busy,
         )
         maintenance = CredentialMaintenance(store, now)
-
-        async def last_notes() -> None:
-            with suppress(StoreError):  # it is logged already, and only last_used_at is lost
-                await maintenance.write()
-
-        stack.push_async_callback(last_notes)
+        stack.push_async_callback(_write_last_notes, maintenance)
         _beside(stack, maintenance.run(), "upkeep")
-        default = catalogue.get(settings.calls.default_assistant)
         _beside(stack, _report_damage(self.folder), "damage")
         _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
         _beside(stack, deleted_conversations.watch(store, registry), "deletions")
-        _beside(stack, _warm_and_watch(parts, default, metrics), "lag")
-
-        refusals = RefusalLog()
-
-        async def identify(credential: str | None) -> Caller:
-            caller = await authentication.identify(store, credential, now())
-            if not isinstance(caller, Caller):
-                if credential:
-                    refusals.record("credential_refused", caller.code, time.monotonic())
-                raise refused(caller)
-            maintenance.note(caller)
-            return caller
-
-        policy = CredentialPolicy()
+        default = catalogue.get(calls.default_assistant)
+        _beside(stack, _warm_and_watch(adapters, default, metrics), "lag")
+        policy, refusals = CredentialPolicy(), RefusalLog()
         call_setup = CallSetup(
-            identify=identify,
+            identify=_identifier(store, maintenance, refusals),
             policy=policy,
-            resolver=CallResolver(
-                catalogue,
-                store,
-                policy=policy,
-                default_assistant=calls.default_assistant,
-                make_id=make_id,
-                max_minutes=calls.max_minutes,
-                server_tools=parts.tools,
-                voices=parts.voices,
-            ),
-            admission=Admission(
-                registry,
-                InProcessCallCounters(),
-                max_calls=calls.max_calls,
-                max_calls_per_key=calls.max_calls_per_key,
-                max_calls_per_user=calls.max_calls_per_user,
-                max_calls_per_secret=calls.max_calls_per_secret,
-                load=load,
-                needs_stt_worker=parts.needs_stt_worker,
-            ),
+            resolver=self._resolver(catalogue, store, policy, adapters, make_id),
+            admission=self._admission(registry, adapters, load),
             store=store,
             registry=registry,
-            build=CallBuilder(parts, writer, calls, make_id, metrics, InProcessEventBus()),
+            build=CallBuilder(adapters, writer, calls, make_id, metrics, InProcessEventBus()),
             make_id=make_id,
             counts=metrics,
         )
-        self._endpoint = WebSocketEndpoint(
-            call_setup,
-            registry,
-            largest=settings.calls.max_message_bytes,
-            timeout_s=settings.calls.slow_client_timeout_s,
-            max_pending=settings.calls.max_pending_connections,
-            security=self._security,
-            origins=self._origins,
-            hosts=self._hosts,
-            make_id=make_id,
-        )
-
+        self._endpoint = self._make_endpoint(call_setup, registry, make_id)
         await stack.enter_async_context(
             open_transports(settings, installed(), call_setup, registry)
         )
@@ -213,8 +165,8 @@ class Server:
             now=now,
             make_id=make_id,
             default_assistant=calls.default_assistant,
-            hears=parts.hears,
-            notes=parts.notes,
+            hears=adapters.hears,
+            notes=adapters.notes,
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,
@@ -222,6 +174,84 @@ class Server:
             origins=self._origins,
             refusals=refusals,
         )
+
+    def _load_catalogue(self) -> Catalogue:
+        catalogue = load_catalogue(self.folder)
+        for name, error in catalogue.broken.items():
+            log.error("assistant_broken", extra={"assistant": name, "mistakes": str(error)})
+        return catalogue
+
+    def _resolver(
+        self,
+        catalogue: Catalogue,
+        store: Store,
+        policy: CredentialPolicy,
+        adapters: Adapters,
+        make_id: Callable[[str], str],
+    ) -> CallResolver:
+        return CallResolver(
+            catalogue,
+            store,
+            policy=policy,
+            default_assistant=self.settings.calls.default_assistant,
+            make_id=make_id,
+            max_minutes=self.settings.calls.max_minutes,
+            server_tools=adapters.tools,
+            voices=adapters.voices,
+        )
+
+    def _admission(
+        self, registry: InProcessCallRegistry, adapters: Adapters, load: LoadMonitor
+    ) -> Admission:
+        calls = self.settings.calls
+        return Admission(
+            registry,
+            InProcessCallCounters(),
+            max_calls=calls.max_calls,
+            max_calls_per_key=calls.max_calls_per_key,
+            max_calls_per_user=calls.max_calls_per_user,
+            max_calls_per_secret=calls.max_calls_per_secret,
+            load=load,
+            needs_stt_worker=adapters.needs_stt_worker,
+        )
+
+    def _make_endpoint(
+        self, call_setup: CallSetup, registry: InProcessCallRegistry, make_id: Callable[[str], str]
+    ) -> WebSocketEndpoint:
+        calls = self.settings.calls
+        return WebSocketEndpoint(
+            call_setup,
+            registry,
+            largest=calls.max_message_bytes,
+            timeout_s=calls.slow_client_timeout_s,
+            max_pending=calls.max_pending_connections,
+            security=self._security,
+            origins=self._origins,
+            hosts=self._hosts,
+            make_id=make_id,
+        )
+
+
+def _identifier(
+    store: Store, maintenance: CredentialMaintenance, refusals: RefusalLog
+) -> Callable[[str | None], Awaitable[Caller]]:
+    """Return the function that finds the caller of a credential, and notes its use."""
+
+    async def identify(credential: str | None) -> Caller:
+        caller = await authentication.identify(store, credential, now())
+        if not isinstance(caller, Caller):
+            if credential:
+                refusals.record("credential_refused", caller.code, time.monotonic())
+            raise refused(caller)
+        maintenance.note(caller)
+        return caller
+
+    return identify
+
+
+async def _write_last_notes(maintenance: CredentialMaintenance) -> None:
+    with suppress(StoreError):  # it is logged already, and only last_used_at is lost
+        await maintenance.write()
 
 
 def _own_names(host: str) -> tuple[str, ...]:
@@ -254,18 +284,18 @@ def _log_bug(task: asyncio.Task[None]) -> None:
         log_failure(log, "background_task_failed", bug, task=task.get_name())
 
 
-async def _warm_and_watch(parts: Adapters, default: Assistant | None, metrics: Metrics) -> None:
+async def _warm_and_watch(adapters: Adapters, default: Assistant | None, metrics: Metrics) -> None:
     """Measure event-loop lag only after warm-up: loading models blocks the loop."""
-    await _warm(parts, default)
+    await _warm(adapters, default)
     await loop_lag.watch(metrics.report_lag)
 
 
-async def _warm(parts: Adapters, assistant: Assistant | None) -> None:
+async def _warm(adapters: Adapters, assistant: Assistant | None) -> None:
     """Load what calls need. A part that fails is logged; calls and `vivavoce doctor` report it."""
     if assistant is not None:
         try:
             with contained("engine", passing=VivavoceError):
-                await parts.preload(assistant)
+                await adapters.preload(assistant)
         except VivavoceError as error:
             log.warning("not_warm", extra={"assistant": assistant.name, "why": str(error)})
     # Everything that is loaded now stays. Without `freeze`, each full garbage collection scans it
