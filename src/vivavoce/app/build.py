@@ -35,12 +35,13 @@ from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
 from ..runtime.client_port import ClientPort, Reader
 from ..runtime.cluster import CallRef, EventBus
-from ..runtime.driver import CallDriver, Eff, In, Machine, SessionDriver, Work
+from ..runtime.driver import CallDriver, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
 from ..runtime.event_bus import CallPublisher
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
 from ..runtime.loop_share import LoopQueue
+from ..runtime.machine import Eff, In, Machine
 from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
 from ..runtime.recorder import Recorder

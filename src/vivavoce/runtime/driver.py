@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from ..access.auth_failure import AuthFailure
 from ..core import effects as do
@@ -28,39 +28,16 @@ from .attached_clients import AttachedClients, Port
 from .call_ending import CallEnding
 from .client import Client
 from .client_port import ClientPort, Reader
-from .dialects import GA, SILENT, Dialect
+from .dialects import GA, Dialect
 from .event_sender import EventSender, Observer, OnAudioWritten, ignore_written
+from .machine import Eff, In, Machine
 from .mailbox import Mailbox
 from .media_client import MediaClient
-from .outbox import LIMIT, Connection, Outbox
+from .outbox import LIMIT, Connection
 from .outgoing_event import OutgoingEvent
+from .port_factory import PortFactory
 from .recorder import Recorder
 from .traffic import TrafficCounters
-
-In = TypeVar("In")
-In_contra = TypeVar("In_contra", contravariant=True)
-Eff = TypeVar("Eff")
-Eff_co = TypeVar("Eff_co", covariant=True)
-
-
-class Machine(Protocol[In_contra, Eff_co]):
-    """The rules of a call, such as `core.session.Session` or `core.relay.Relay`.
-
-    `In_contra`: the inputs that it takes. `Eff_co`: the work that it requests.
-    """
-
-    closed: bool
-
-    def receive(
-        self, event: In_contra | DriverInput, now: float, client_id: ClientId | None = None
-    ) -> None:
-        """Take one input of the kind that this machine understands."""
-
-    def effects(self) -> Sequence[DriverEffect | Eff_co]: ...
-
-    def next_deadline(self) -> float | None: ...
-
-    def on_deadline(self, now: float) -> None: ...
 
 
 class Work(Protocol[In, Eff]):
@@ -107,9 +84,13 @@ class CallDriver(Generic[In, Eff]):
         self.over_high_water = self._clients.over_high_water
         self.mailbox = Mailbox(self.feed, self.has_room)
         self._work = work
-        self._send_buffer_bytes = send_buffer_bytes
-        self._timeout_s = timeout_s
-        self._traffic = traffic
+        self._ports = PortFactory(
+            self._events.formats,
+            self.clock,
+            send_buffer_bytes=send_buffer_bytes,
+            timeout_s=timeout_s,
+            traffic=traffic,
+        )
         self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in
         self._timer: asyncio.TimerHandle | None = None
@@ -130,19 +111,10 @@ class CallDriver(Generic[In, Eff]):
         dialect: Dialect = GA,
     ) -> Client:
         """Attach a client that reads and writes events. `limit`: bytes of its outbox."""
-        outbox = self._outbox(connection, limit)
-        return self.attach_port(
-            lambda client_id: Client(
-                self,
-                client_id,
-                connection,
-                outbox,
-                reader,
-                sideband=sideband,
-                dialect=dialect,
-                formats=self._events.formats,
-            )
+        make = self._ports.event_client(
+            self, connection, reader, sideband=sideband, limit=limit, dialect=dialect
         )
+        return self.attach_port(make)
 
     def attach_media(
         self,
@@ -153,32 +125,8 @@ class CallDriver(Generic[In, Eff]):
         limit: int | None = None,
     ) -> MediaClient:
         """Attach a client whose audio the server paces. Without `events` it receives none."""
-        connection = events or audio
-        outbox = self._outbox(connection, limit)
-
-        def make(client_id: ClientId) -> MediaClient:
-            client = Client(
-                self,
-                client_id,
-                connection,
-                outbox,
-                reader,
-                dialect=GA if events else SILENT,
-                formats=self._events.formats,
-            )
-            limit = self._send_buffer_bytes
-            return MediaClient(self, client, audio, limit=limit, timeout_s=self._timeout_s)
-
+        make = self._ports.media_client(self, audio, reader, events=events, limit=limit)
         return self.attach_port(make)
-
-    def _outbox(self, connection: Connection, limit: int | None) -> Outbox:
-        return Outbox(
-            connection,
-            self.clock,
-            limit=limit or self._send_buffer_bytes,
-            timeout_s=self._timeout_s,
-            traffic=self._traffic,
-        )
 
     def attach_port(self, make: Callable[[ClientId], Port]) -> Port:
         """Attach a client of any kind. `make` returns its port, which keeps the id it gets.
