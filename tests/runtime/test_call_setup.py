@@ -29,8 +29,9 @@ from vivavoce.protocol.items import FunctionOutput, Message, Part
 from vivavoce.runtime.admission import Admission
 from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
-from vivavoce.runtime.call_request import CallLimits, CallRequest, CallResolver, CallSpec
+from vivavoce.runtime.call_resolver import CallResolver
 from vivavoce.runtime.call_setup import AdmittedCall, BuiltCall, CallSetup
+from vivavoce.runtime.call_spec import CallLimits, CallRequest, CallSpec
 from vivavoce.runtime.cluster import CallSlot, LimitReached, SlotLimits
 from vivavoce.runtime.event_bus import InProcessEventBus
 from vivavoce.runtime.group_commit import GroupCommitter

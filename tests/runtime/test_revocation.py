@@ -12,8 +12,8 @@ from vivavoce.core.types import Caller
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.items import Message, Part
 from vivavoce.runtime.call_registry import POLITE_S
-from vivavoce.runtime.call_request import CallRequest
 from vivavoce.runtime.call_setup import APPEARS_WITHIN_S, AdmittedCall
+from vivavoce.runtime.call_spec import CallRequest
 from vivavoce.runtime.refusals import CallRefused
 
 from ..support.fakes import FakeWire, now

@@ -11,7 +11,7 @@ from vivavoce.core.types import Caller, JsonObject
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import SessionConfig, TranscriptionConfig
 from vivavoce.protocol.items import Message
-from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.call_spec import CallRequest
 from vivavoce.runtime.refusals import CallRefused
 
 from ..support.fakes import LOUD, QUIET, FakeWire

@@ -10,7 +10,7 @@ import pytest
 from vivavoce.core.types import Caller
 from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.close_codes import CloseCode
-from vivavoce.runtime.call_request import CallRequest
+from vivavoce.runtime.call_spec import CallRequest
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.runtime.transport_services import RUN_WITHIN_S, Admitted, CallNames, TransportServices
 

@@ -13,8 +13,8 @@ from vivavoce.core.types import Caller, Frame
 from vivavoce.net.websocket import Socket
 from vivavoce.protocol.close_codes import CloseCode
 from vivavoce.runtime.call_registry import InProcessCallRegistry
-from vivavoce.runtime.call_request import CallRequest
 from vivavoce.runtime.call_setup import ADMIT_WITHIN_S, SIDEBANDS, AdmittedCall, CallSetup
+from vivavoce.runtime.call_spec import CallRequest
 from vivavoce.runtime.client_port import ClientPort, Reader
 from vivavoce.runtime.live_call import LiveCall
 from vivavoce.runtime.refusals import CallRefused

@@ -31,8 +31,8 @@ from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
 from ..runtime.byte_budget import ByteBudget, ByteLimits, CallAccount
-from ..runtime.call_request import CallSpec
 from ..runtime.call_setup import BuiltCall
+from ..runtime.call_spec import CallSpec
 from ..runtime.client_port import ClientPort, Reader
 from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, SessionDriver, Work

@@ -34,7 +34,7 @@ from ..runtime import deleted_conversations, loop_lag
 from ..runtime.admission import Admission
 from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
-from ..runtime.call_request import CallResolver
+from ..runtime.call_resolver import CallResolver
 from ..runtime.call_setup import CallSetup
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.credentials_in_use import watch

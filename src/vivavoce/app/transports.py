@@ -14,8 +14,8 @@ from ..engines.transport_spec import Endpoint, TransportSpec
 from ..errors import ConfigError, Mistake
 from ..failures import log_failure
 from ..runtime.call_registry import InProcessCallRegistry
-from ..runtime.call_request import CallRequest
 from ..runtime.call_setup import CallSetup
+from ..runtime.call_spec import CallRequest
 from ..runtime.transport_services import Admitted, CallNames, TransportServices
 
 log = logging.getLogger("vivavoce.transports")

@@ -13,7 +13,7 @@ from ..core.types import Caller
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
 from ..store.base import ConversationRow
-from .call_request import CallSpec
+from .call_spec import CallSpec
 from .cluster import CallCounters, CallRegistry, CallSlot, SlotLimits
 from .load import LoadMonitor
 from .refusals import RATE, CallRefused

@@ -25,7 +25,8 @@ from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession
 from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
-from .call_request import CallRequest, CallResolver, CallSpec, check_dialect
+from .call_resolver import CallResolver, check_dialect
+from .call_spec import CallRequest, CallSpec
 from .client_port import ClientPort, Reader
 from .cluster import CallRegistry
 from .credentials_in_use import credential_ids

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..protocol.close_codes import CloseCode
-from .call_request import CallRequest
 from .call_setup import AGAIN_S
+from .call_spec import CallRequest
 from .client import Client
 from .client_port import AudioKind
 from .live_call import Readers

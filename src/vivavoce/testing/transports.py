@@ -17,7 +17,7 @@ from ..engines.transport_spec import Endpoint, TransportSpec
 from ..protocol import server
 from ..protocol.close_codes import HUNG_UP, CloseCode
 from ..runtime.call_registry import InProcessCallRegistry
-from ..runtime.call_request import CallRequest
+from ..runtime.call_spec import CallRequest
 from ..runtime.client_port import ClientPort, Reader
 from ..runtime.driver import CallDriver
 from ..runtime.reader import SessionReader

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ..access import request_credentials
 from ..access.hosts import Hosts
 from ..access.transport_security import TransportSecurity
-from ..runtime.call_request import CallRequest
+from ..runtime.call_spec import CallRequest
 from ..runtime.dialects import DialectName
 from ..runtime.refusals import CallRefused, unknown_host, unknown_origin
 

@@ -28,8 +28,8 @@ from ..net.security_headers import security_headers
 from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 from ..protocol import codec
 from ..protocol.close_codes import CloseCode
-from ..runtime.call_request import CallRequest
 from ..runtime.call_setup import AGAIN_S, CallSetup, require_sideband_room
+from ..runtime.call_spec import CallRequest
 from ..runtime.cluster import CallRegistry
 from ..runtime.live_call import LiveCall
 from ..runtime.refusals import SERVER, CallRefused, close_reason, error_event, http_answer

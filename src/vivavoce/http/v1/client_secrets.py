@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from ...access import audit, client_secrets
 from ...core.types import Caller
 from ...protocol.config import AnySession
-from ...runtime.call_request import CallRequest
+from ...runtime.call_spec import CallRequest
 from ...runtime.refusals import CallRefused
 from ...store.base import Grant
 from ..services import At, ByEither, Services, admitted

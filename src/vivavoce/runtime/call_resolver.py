@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -18,11 +18,10 @@ from ..errors import EngineError, InvalidRequest
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, SessionType, TranscriptionConfig, type_of
 from ..protocol.validation_errors import wrong_value
-from ..store.base import ConversationRow, ItemRow, Store
+from ..store.base import ConversationRow, Store
 from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
-from .client_port import AudioKind
-from .dialects import DialectName
+from .call_spec import CallLimits, CallRequest, CallSpec
 from .refusals import SERVER, CallRefused, invalid, no_assistant, no_media, no_translation
 
 INTENTS: dict[str, SessionType] = {
@@ -30,65 +29,6 @@ INTENTS: dict[str, SessionType] = {
     "conversation": "realtime",
     "transcription": "transcription",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """The request of a client, with the credential that it presents."""
-
-    credential: str | None
-    transport: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    dialect: DialectName = "ga"
-    audio: AudioKind = "events"
-    safety_identifier: str | None = None  # of the end user, for a hosted model (protocol §1.13)
-
-    def asked(self, *names: str) -> str | None:
-        """Return the first of these query parameters that is not empty."""
-        return next((self.query[name] for name in names if self.query.get(name)), None)
-
-    def served_by_client(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
-        """Return those tools that the client runs: those it names, or all if it names none.
-
-        The model is not offered the others, because their calls would get no output. A client that
-        runs no tool sends an empty list.
-        """
-        named = self.query.get("client_tools", "*").split(",")
-        return tuple(tool for tool in tools if "*" in named or tool.name in named)
-
-
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """The limits of one call: its length, the user's silence, and the context of the brain."""
-
-    max_session_s: float
-    inactivity_s: float
-    context_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallSpec:
-    """The plan of a call. Its machine, its engine and its clients are built from this alone."""
-
-    call_id: str
-    conversation_id: str
-    caller: Caller
-    assistant: Assistant
-    language: str
-    role: str
-    session: AnySession
-    limits: CallLimits
-    transport: str = "websocket"
-    dialect: DialectName = "ga"
-    audio: AudioKind = "events"
-    tools: tuple[ToolSpec, ...] = ()  # of the assistant: the client's and the server's
-    server_tools: frozenset[str] = frozenset()  # names of those that the server runs
-    tool_context: ToolContext = field(default_factory=ToolContext)
-    history: tuple[ItemRow, ...] = ()
-    locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
-    greet: bool = False
-    paced: bool = True  # spoken answers stay near real time
-    safety_identifier: str | None = None
 
 
 async def no_tools(_: Assistant) -> ToolRunners:
