@@ -62,13 +62,13 @@ class InputAudioBuffer:
         self._pre_roll = bytearray()  # audio before a turn that belongs to it
         self._turn_end = bytearray()  # the last audio of this turn: the next one may begin in it
         self._listening = False  # does the recogniser have this item?
-        self._known: Transcribed | NotTranscribed | None = (
+        self._early_result: Transcribed | NotTranscribed | None = (
             None  # a result before the end of the turn
         )
         self._turns: TurnDetector | None = None
         self._announced = False
         self._scores_end_of_turn = call.scores_end_of_turn
-        self._recent = bytearray()  # audio of this turn, for the model that scores its end
+        self._scored_audio = bytearray()  # audio of this turn, for the model that scores its end
         self.takes = 0  # that the client has ended, by `commit` or `clear`
         self.configure(settings, include)
 
@@ -134,13 +134,13 @@ class InputAudioBuffer:
         if self._listening:
             self._listened_bytes += len(received.pcm)
             self._audio_cache.add(self.item_id, received.pcm)
-            self._remember(received.pcm)
+            self._keep_for_scoring(received.pcm)
             self._effects.request(do.ListenTo(self.item_id, received.pcm))
             self._keep_turn_end(received.pcm)
         else:
             self._pre_roll += received.pcm
         if self._turns is None:
-            self._drop_turn_before()
+            self._drop_committed_audio()
             self._listen()
             return
         levels = received.levels or (0.0,) * len(received.probabilities)
@@ -177,9 +177,9 @@ class InputAudioBuffer:
                     self.commit()
                     self._pre_roll += turn_end
                     yield boundary
-            case None if turns.silent_ms == SCORED_AFTER_MS and self._recent:
+            case None if turns.silent_ms == SCORED_AFTER_MS and self._scored_audio:
                 self._effects.request(
-                    do.ScoreEndOfTurn(self.item_id, turns.pause, bytes(self._recent))
+                    do.ScoreEndOfTurn(self.item_id, turns.pause, bytes(self._scored_audio))
                 )
             case None:
                 pass
@@ -192,25 +192,25 @@ class InputAudioBuffer:
         keep_ms = self._turns.rules.padding_ms + 3 * audio.FRAME_MS
         del self._turn_end[: -(keep_ms * audio.BYTES_PER_MS + len(pcm))]
 
-    def _drop_turn_before(self) -> None:
+    def _drop_committed_audio(self) -> None:
         """Keep only what was received since the last commit: no turn was detected in it."""
         del self._pre_roll[: max(0, len(self._pre_roll) - self._buffered_bytes)]
 
-    def _remember(self, pcm: bytes | bytearray) -> None:
+    def _keep_for_scoring(self, pcm: bytes | bytearray) -> None:
         if (
             self._scores_end_of_turn
             and self._turns is not None
             and self._turns.rules.over is not None
         ):
-            self._recent += pcm
-            del self._recent[: -SCORED_MS * audio.BYTES_PER_MS]
+            self._scored_audio += pcm
+            del self._scored_audio[: -SCORED_MS * audio.BYTES_PER_MS]
 
     def _listen(self) -> None:
         if not self._listening:
             self._listening = True
             self._listened_bytes = len(self._pre_roll)
             self._audio_cache.add(self.item_id, bytes(self._pre_roll))
-            self._remember(self._pre_roll)
+            self._keep_for_scoring(self._pre_roll)
             self._request_listening(self.item_id, bytes(self._pre_roll))
             self._keep_turn_end(self._pre_roll)
             self._pre_roll.clear()
@@ -229,15 +229,15 @@ class InputAudioBuffer:
     def commit(self) -> None:
         """Make an item of the audio in the buffer, and expect its transcript."""
         if not self._listening:
-            self._drop_turn_before()
+            self._drop_committed_audio()
         self._listen()
         item_id, ms = self.item_id, self._listened_bytes // audio.BYTES_PER_MS
         self._effects.request(do.ListenEnd(item_id))
         self.transcripts.expect(item_id, ms)
         self._gate.adapt()
-        known = self._known
+        known = self._early_result
         self._begin_item()
-        self._commit(item_id)
+        self._send_item(item_id)
         if known is not None:
             self.transcripts.finish(known)
 
@@ -246,7 +246,7 @@ class InputAudioBuffer:
         self.drop()
         item_id = self.item_id
         self._begin_item()
-        self._commit(item_id)
+        self._send_item(item_id)
         self.transcripts.expect(item_id, 0)
         self.transcripts.finish(Transcribed(item_id, ""))
 
@@ -307,7 +307,7 @@ class InputAudioBuffer:
             case EndOfTurnScored():
                 self._score_end_of_turn(event)
             case Transcribed() | NotTranscribed():
-                return self._complete(event)
+                return self._take_transcript(event)
         return False
 
     def _add_words(self, partial: PartialTranscript) -> None:
@@ -324,14 +324,14 @@ class InputAudioBuffer:
         if self._turns is not None and event.item_id == self.item_id:
             self._turns.apply_score(event.pause, event.probability)
 
-    def _complete(self, event: Transcribed | NotTranscribed) -> bool:
+    def _take_transcript(self, event: Transcribed | NotTranscribed) -> bool:
         """Complete a transcript. Return True if it was expected.
 
         A recogniser may give up while the user still speaks. Then the turn is not an item yet, and
         the result is kept until it is.
         """
         if self._listening and event.item_id == self.item_id:
-            self._known = event
+            self._early_result = event
             return False
         return self.transcripts.finish(event)
 
@@ -344,15 +344,15 @@ class InputAudioBuffer:
         self._audio_cache.whole(self.item_id)
         self.item_id, self._listening = self._effects.new_id("item"), False
         self._announced = False
-        self._known = None
+        self._early_result = None
         self._buffered_bytes = self._listened_bytes = 0
         self._pre_roll.clear()
         self._turn_end.clear()
-        self._recent.clear()
+        self._scored_audio.clear()
         if self._turns is not None:
             self._turns.rest()
 
-    def _commit(self, item_id: str) -> None:
+    def _send_item(self, item_id: str) -> None:
         previous = self._conversation.last_id
         part = Part(type="input_audio", transcript=None)
         item = Message(id=item_id, role="user", content=(part,))

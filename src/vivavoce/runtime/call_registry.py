@@ -25,7 +25,7 @@ GONE_WITHIN_S = 5.0  # and then for its last events to be stored
 WAITERS = 200  # requests that wait for calls to begin; one more does not wait
 
 
-def _anyone(call: LiveCall) -> bool:
+def _any_call(call: LiveCall) -> bool:
     return True
 
 
@@ -61,12 +61,12 @@ class InProcessCallRegistry:
         await self.shutdown()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(self._guard(work, name), name=name)
+        task = asyncio.get_running_loop().create_task(self._log_bugs_of(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _log_bugs_of(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
         except (Exception, SystemExit, KeyboardInterrupt) as bug:  # other calls go on
@@ -93,7 +93,7 @@ class InProcessCallRegistry:
         return self._calls.get(call_id)
 
     async def find(
-        self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool] = _anyone
+        self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool] = _any_call
     ) -> LiveCall | None:
         """Return a call that a client may attach to. Wait for one that is about to begin.
 
@@ -101,13 +101,13 @@ class InProcessCallRegistry:
         the time of the answer does not tell one from the other.
         """
         call = self._calls.get(call_id)
-        if (call is None or not call.open or not may_attach(call)) and await self._appears(
+        if (call is None or not call.open or not may_attach(call)) and await self._wait_for_call(
             call_id, within_s, may_attach
         ):
             call = self._calls.get(call_id)
         return call if call is not None and call.open and may_attach(call) else None
 
-    async def _appears(
+    async def _wait_for_call(
         self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool]
     ) -> bool:
         if self.shutting_down or sum(map(len, self._awaited.values())) >= WAITERS:
@@ -221,12 +221,12 @@ class InProcessCallRegistry:
         if not calls:
             return True
         await asyncio.wait([self.spawn(_cut_off(calls, code, reason), "ending")])
-        return await _over(calls, GONE_WITHIN_S)
+        return await _all_over(calls, GONE_WITHIN_S)
 
 
 async def _cut_off(calls: list[LiveCall], code: int, reason: str) -> None:
     """Abort calls whose client does not read what still waits: it may have vanished."""
-    if not await _over(calls, POLITE_S):
+    if not await _all_over(calls, POLITE_S):
         for call in calls:
             if not call.over.is_set():
                 call.abort(code, reason)
@@ -239,7 +239,7 @@ async def _cut_off_sidebands(sidebands: list[Sideband], why: AuthFailure) -> Non
         sideband.cut_off(why)
 
 
-async def _over(calls: list[LiveCall], within_s: float) -> bool:
+async def _all_over(calls: list[LiveCall], within_s: float) -> bool:
     try:
         async with asyncio.timeout(within_s):
             for call in calls:

@@ -66,7 +66,7 @@ class EventSender:
         for client in self._clients.all:
             if client.closed:
                 continue
-            if to in (None, client.id) and _tell(client, outgoing, receipt, on_written):
+            if to in (None, client.id) and _deliver(client, outgoing, receipt, on_written):
                 on_written = None  # the delay is measured at the first client that takes the event
 
     def forward(self, passed: do.ForwardToClients) -> None:
@@ -78,7 +78,7 @@ class EventSender:
         for client in self._clients.all:
             if client.closed or (client.sideband and not passed.sidebands):
                 continue
-            if _tell(client, outgoing, receipt, on_written):
+            if _deliver(client, outgoing, receipt, on_written):
                 on_written = None
 
     def _on_frame_written(self, event: server.ServerEvent) -> OnFrameWritten | None:
@@ -94,7 +94,7 @@ class EventSender:
         return written
 
 
-def _tell(
+def _deliver(
     client: ClientPort, event: OutgoingEvent, receipt: int, on_written: OnFrameWritten | None
 ) -> bool:
     """Play audio to a client with media; send everything else. Return False if it is ignored."""

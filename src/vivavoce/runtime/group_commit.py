@@ -68,9 +68,9 @@ class GroupCommitter:
             batch, self._waiting = self._waiting, []
             if not batch:
                 continue
-            await self._keep(deque(batch))
+            await self._commit_batch(deque(batch))
 
-    async def _keep(self, batch: deque[tuple[Change, Outcome]]) -> None:
+    async def _commit_batch(self, batch: deque[tuple[Change, Outcome]]) -> None:
         """Commit the batch in one transaction, or its changes one by one if that fails.
 
         One call's invalid row must not cost the other calls their commit. A timeout fails all of
@@ -85,11 +85,11 @@ class GroupCommitter:
                 if together is not None and several:
                     failure = await self._commit([change])
                 batch.popleft()
-                _tell(outcome, failure, change)
+                _report(outcome, failure, change)
         except TimeoutError:
             late = StoreError(f"the commit took longer than {self._within_s:g} s")
             for change, outcome in batch:
-                _tell(outcome, late, change)
+                _report(outcome, late, change)
 
     async def _commit(self, changes: Sequence[Change]) -> StoreError | None:
         """Return the failure of the store, if any. Raise `TimeoutError` if it is too slow."""
@@ -105,7 +105,7 @@ class GroupCommitter:
         return None
 
 
-def _tell(outcome: Outcome, failure: StoreError | None, change: Change) -> None:
+def _report(outcome: Outcome, failure: StoreError | None, change: Change) -> None:
     try:
         outcome(failure)
     except Exception as bug:  # a bug of one call must not end the commits of the others

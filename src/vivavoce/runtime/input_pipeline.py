@@ -57,7 +57,7 @@ class InputPipeline:
         self._ended_takes = takes()
         self._scorer: VadScorer | None = None
         self._format: Format = Pcm()
-        self._odd = b""  # the first byte of a sample whose second byte is still to come
+        self._half_sample = b""  # the first byte of a sample whose second byte is still to come
         self._upwards: Resampler | None = None  # for G.711: 8 to 24 kHz
         self._reduction: NoiseReduction | None = None
         self._denoiser: Denoiser | None = None
@@ -72,7 +72,7 @@ class InputPipeline:
         wanted = self._wanted()
         if (takes := self._takes()) != self._ended_takes:
             self._ended_takes = takes
-            self._odd = b""
+            self._half_sample = b""
             self._restart_filters()
         if wanted.noise_reduction != self._reduction:
             self._reduction = wanted.noise_reduction
@@ -130,23 +130,23 @@ class InputPipeline:
 
     def _decode(self, data: bytes, format: Format) -> Iterator[bytes]:
         if format != self._format:
-            yield from self._change(format)
+            yield from self._change_format(format)
         if self._upwards and not isinstance(format, Pcm):
             for piece in _cut(data, G711_PIECE_BYTES):
                 if pcm := self._upwards.push(g711.decode(piece, format.law)):
                     yield pcm
         else:
-            data = self._odd + data
+            data = self._half_sample + data
             whole = len(data) & ~1
-            self._odd = data[whole:]
+            self._half_sample = data[whole:]
             yield from _cut(data[:whole], PIECE_BYTES)
 
-    def _change(self, format: Format) -> Iterator[bytes]:
+    def _change_format(self, format: Format) -> Iterator[bytes]:
         """Switch to another format. Yield first what the old resampler still holds back."""
         if self._upwards and (rest := self._upwards.push(b"", last=True)):
             yield rest
         self._format = format
-        self._odd = b""
+        self._half_sample = b""
         self._upwards = None if isinstance(format, Pcm) else Resampler(g711.RATE, SAMPLE_RATE)
 
 
@@ -161,7 +161,7 @@ class VadScorer:
         self._new_detector = new_detector
         self._detector: SpeechDetector | None = None
         self._failing = False
-        self._renew()
+        self._make_detector()
         self._downwards = Resampler(SAMPLE_RATE, VAD_RATE)
         self._waiting = b""
 
@@ -170,24 +170,26 @@ class VadScorer:
         whole = len(self._waiting) // FRAME_BYTES * FRAME_BYTES
         frames = tuple(_cut(self._waiting[:whole], FRAME_BYTES))
         self._waiting = self._waiting[whole:]
-        return AudioReceived(pcm, tuple(map(self._step, frames)), tuple(map(level_db, frames)))
+        return AudioReceived(
+            pcm, tuple(map(self._score_frame, frames)), tuple(map(level_db, frames))
+        )
 
-    def _renew(self) -> None:
-        with self._noting():
+    def _make_detector(self) -> None:
+        with self._log_failure():
             self._detector = self._new_detector()
 
-    def _step(self, frame: bytes) -> float:
+    def _score_frame(self, frame: bytes) -> float:
         probability = 0.0
         if self._detector is None:
-            self._renew()
+            self._make_detector()
         if self._detector is not None:
-            with self._noting():
+            with self._log_failure():
                 probability = checked.probability(self._detector.step(frame))
                 self._failing = False
         return probability
 
     @contextmanager
-    def _noting(self) -> Iterator[None]:
+    def _log_failure(self) -> Iterator[None]:
         """Log the first of consecutive failures, and drop the model that failed."""
         try:
             with contained("voice detector", quiet=self._failing):

@@ -103,7 +103,7 @@ class SessionReader:
         self._traffic = client.traffic
         self._recogniser_behind = behind
         self._others_crowded = crowded
-        self._share = LoopShare(self._turned, queue)
+        self._share = LoopShare(self._on_turn, queue)
 
     @property
     def is_behind(self) -> bool:
@@ -118,7 +118,7 @@ class SessionReader:
         return self._others_crowded is not None and self._others_crowded()
 
     @property
-    def _held(self) -> bool:
+    def _must_wait_for_recogniser(self) -> bool:
         """True if the next event has audio, and the recogniser is behind."""
         has_audio = self._piece is not None or _has_audio(self._backlog[0][0])
         return has_audio and self._recogniser_behind()
@@ -134,22 +134,24 @@ class SessionReader:
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
         if len(data) > LARGE:
-            self._wait(bytes(data), len(data))  # decoding takes long, so the frame waits for a turn
+            self._enqueue(
+                bytes(data), len(data)
+            )  # decoding takes long, so the frame waits for a turn
             self._share.turn()
         else:
             with self._share:
-                self._wait(self._read(data), len(data))
-        self._go_on()
+                self._enqueue(self._read(data), len(data))
+        self._feed_and_pause()
 
     def event(self, event: ClientEvent) -> None:
         if not self._gone:
-            self._wait(event, _size(event))
-            self._go_on()
+            self._enqueue(event, _size(event))
+            self._feed_and_pause()
 
     def audio(self, pcm: bytes) -> None:
         self.event(AudioAppend(audio=pcm))
 
-    def _go_on(self) -> None:
+    def _feed_and_pause(self) -> None:
         self.resume()
         if self.is_behind:
             self._driver.reconcile()  # feeding nothing reconciles nothing, but reading must stop
@@ -175,11 +177,11 @@ class SessionReader:
                 return
             if self._piece is None:
                 self._read_first()
-            if self._held:
+            if self._must_wait_for_recogniser:
                 self._feed_interruptions()
                 return
             if self._piece is None:
-                event, size = self._next()
+                event, size = self._pop()
                 assert not isinstance(event, bytes)
                 if not isinstance(event, AudioAppend):
                     self._feed(event)
@@ -208,11 +210,11 @@ class SessionReader:
 
     def _read_first(self) -> None:
         if self._backlog and isinstance(data := self._backlog[0][0], bytes):
-            _, size = self._next()
+            _, size = self._pop()
             self._backlog.appendleft((self._read(data), size))
             self._count(*self._backlog[0])
 
-    def _wait(self, event: Waiting, size: int) -> None:
+    def _enqueue(self, event: Waiting, size: int) -> None:
         self._backlog.append((event, size))
         self._count(event, size)
 
@@ -220,7 +222,7 @@ class SessionReader:
         self._backlog_bytes += size
         self._interruptions += isinstance(event, ResponseCancel | PlayoutClear)
 
-    def _next(self) -> tuple[Waiting, int]:
+    def _pop(self) -> tuple[Waiting, int]:
         event, size = self._backlog.popleft()
         self._backlog_bytes -= size
         self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
@@ -252,7 +254,7 @@ class SessionReader:
         interruptions: list[ResponseCancel | PlayoutClear] = []
         creates_response = False
         while self._backlog:
-            event, size = self._next()
+            event, size = self._pop()
             if isinstance(event, PlayoutClear) or (
                 isinstance(event, ResponseCancel) and (event.response_id or not creates_response)
             ):
@@ -261,12 +263,12 @@ class SessionReader:
                 waiting.append((event, size))
             creates_response = creates_response or isinstance(event, ResponseCreate)
         for event, size in waiting:
-            self._wait(event, size)
+            self._enqueue(event, size)
         for interruption in interruptions:
             if not self._gone:  # feeding may have ended the call
                 self._feed(interruption)
 
-    def _turned(self) -> None:
+    def _on_turn(self) -> None:
         self.resume()
         self._driver.reconcile()  # even if nothing was fed, the client may be read again
 
