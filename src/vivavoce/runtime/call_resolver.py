@@ -84,15 +84,15 @@ class CallResolver:
         `new`: the id of a new conversation. `by`: the caller that must be allowed to continue an
         existing one, and whose error names the assistants. By default it is `caller`.
         """
-        assistant = self._assistant(request, caller, by or caller)
+        assistant = self._choose_assistant(request, caller, by or caller)
         if request.audio == "media" and assistant.engine == "upstream":
             raise no_media(assistant.name)
-        found = await self._found(request, caller, assistant, by)
-        conversation = found or self._begun(request, caller, assistant, new)
-        spec = await self._spec(request, caller, assistant, conversation, call_id)
+        found = await self._find_conversation(request, caller, assistant, by)
+        conversation = found or self._new_conversation(request, caller, assistant, new)
+        spec = await self._make_spec(request, caller, assistant, conversation, call_id)
         return spec, conversation, found
 
-    def _type(self, request: CallRequest, caller: Caller) -> SessionType:
+    def _session_type(self, request: CallRequest, caller: Caller) -> SessionType:
         """Return the type of the session: the secret decides, then the query (protocol §1.8)."""
         intent = request.asked("intent")
         asked = INTENTS.get(intent) if intent else None
@@ -103,7 +103,7 @@ class CallResolver:
             )
         return bound or asked or "realtime"
 
-    def _assistant(self, request: CallRequest, caller: Caller, asks: Caller) -> Assistant:
+    def _choose_assistant(self, request: CallRequest, caller: Caller, asks: Caller) -> Assistant:
         """Return the assistant. `asks`: the caller that reads the error if there is none."""
         asked = None
         if self._policy.may_choose(caller, "assistant"):
@@ -136,7 +136,7 @@ class CallResolver:
     def _may_start(self, assistant: str, *callers: Caller) -> bool:
         return all(self._policy.may_start(caller, assistant) for caller in callers)
 
-    async def _found(
+    async def _find_conversation(
         self, request: CallRequest, caller: Caller, assistant: Assistant, by: Caller | None = None
     ) -> ConversationRow | None:
         """Return the conversation to continue, or None. `by`: the caller that must see it."""
@@ -159,16 +159,16 @@ class CallResolver:
             )
         return found
 
-    def _begun(
+    def _new_conversation(
         self, request: CallRequest, caller: Caller, assistant: Assistant, new: str | None
     ) -> ConversationRow:
-        language = assistant.pick_language(_language(request, caller))
+        language = assistant.pick_language(_asked_language(request, caller))
         at = now()
         return ConversationRow(
             new or self._make_id("conv"), assistant.name, caller.subject, language, at, at
         )
 
-    async def _spec(
+    async def _make_spec(
         self,
         request: CallRequest,
         caller: Caller,
@@ -187,7 +187,9 @@ class CallResolver:
                 for name, value in request.query.items()
                 if name.startswith("var.") and value
             }
-        language = assistant.pick_language(_language(request, caller) or conversation.language)
+        language = assistant.pick_language(
+            _asked_language(request, caller) or conversation.language
+        )
         try:
             role = assistant.pick_role(role)
             context = ToolContext(
@@ -202,15 +204,17 @@ class CallResolver:
             server_tools: frozenset[str] = frozenset()
             bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
             session: AnySession
-            if self._type(request, caller) == "transcription":
-                session = _dictation(assistant, language).merged({"type": "transcription"} | bound)
+            if self._session_type(request, caller) == "transcription":
+                session = _make_transcription_session(assistant, language).merged(
+                    {"type": "transcription"} | bound
+                )
             else:
                 context = replace(context, variables=assistant.values(variables))
                 tools = await self._tools_of(assistant, context)
                 server_tools = frozenset(tool.name for tool in tools)
                 clients = request.served_by_client(assistant.tools())
                 tools = (*clients, *tools)
-                session = self._session(
+                session = self._make_session(
                     request, caller, assistant, role, language, variables, tools
                 )
                 session = session.merged({"type": "realtime"} | bound)
@@ -264,7 +268,7 @@ class CallResolver:
             context_tokens=limits.context_tokens,
         )
 
-    def _session(
+    def _make_session(
         self,
         request: CallRequest,
         caller: Caller,
@@ -284,9 +288,9 @@ class CallResolver:
                 "output": {"voice": assistant.voice.name, "speed": assistant.voice.speed},
             },
         }
-        return SessionConfig(model=self._model(request, caller, assistant)).merged(patch)
+        return SessionConfig(model=self._shown_model(request, caller, assistant)).merged(patch)
 
-    def _model(self, request: CallRequest, caller: Caller, assistant: Assistant) -> str:
+    def _shown_model(self, request: CallRequest, caller: Caller, assistant: Assistant) -> str:
         """Return the name in the session: the secret's, or the client's own for this assistant.
 
         A name of another assistant that does not answer this call is not repeated.
@@ -305,7 +309,7 @@ def _is_paced(request: CallRequest) -> bool:
     return pace == "real_time"
 
 
-def _language(request: CallRequest, caller: Caller) -> str | None:
+def _asked_language(request: CallRequest, caller: Caller) -> str | None:
     """Return the language of the secret, or the query's for a credential without a language."""
     return caller.language or request.asked("language")
 
@@ -334,7 +338,7 @@ def check_dialect(request: CallRequest) -> None:
         raise no_translation()
 
 
-def _dictation(assistant: Assistant, language: str) -> TranscriptionConfig:
+def _make_transcription_session(assistant: Assistant, language: str) -> TranscriptionConfig:
     """Return the initial session, which names the recogniser and the language it expects."""
     if assistant.engine == "upstream":
         raise CallRefused(

@@ -221,23 +221,23 @@ class CallSetup:
         self._registry.add(live)  # before the next await, so that other calls can see it
         try:
             if found is not None:
-                spec = await self._continued(spec, live)
-            await self._begin(_row(request, spec), None if found else conversation)
+                spec = await self._with_history(spec, live)
+            await self._store_beginning(_call_row(request, spec), None if found else conversation)
         except BaseException as error:
-            await self._leave(live)
+            await self._release(live)
             if isinstance(error, asyncio.CancelledError):  # the store may begin it all the same
-                self._registry.spawn(self._ended(call_id, "not_set_up"), "not_set_up")
+                self._registry.spawn(self._store_ending(call_id, "not_set_up"), "not_set_up")
             raise
         try:
             built = await self._build(spec)
         except BaseException:
-            await self._leave(live)
-            await self._ended(spec.call_id, "not_set_up")
+            await self._release(live)
+            await self._store_ending(spec.call_id, "not_set_up")
             raise
         self._registry.connect(live, built.driver, built.reader)
         return AdmittedCall(spec, built.driver, built.reader, self, live, built.close)
 
-    async def _begin(self, row: CallRow, new: ConversationRow | None) -> None:
+    async def _store_beginning(self, row: CallRow, new: ConversationRow | None) -> None:
         """Store the beginning. Raise `StoreError` also after `BEGUN_WITHIN_S`."""
         try:
             async with asyncio.timeout(BEGUN_WITHIN_S):
@@ -246,7 +246,7 @@ class CallSetup:
             message = f"the beginning was not stored within {BEGUN_WITHIN_S:g} s"
             raise StoreError(message) from None
 
-    async def _continued(self, spec: CallSpec, live: LiveCall) -> CallSpec:
+    async def _with_history(self, spec: CallSpec, live: LiveCall) -> CallSpec:
         """Return the spec with the history, which includes the call that this one takes over."""
         if not await self._registry.take_over(spec.conversation_id, live):
             raise CallRefused(
@@ -279,18 +279,18 @@ class CallSetup:
         try:
             await call.driver.run()
         finally:
-            await self._leave(live)
-            await self._ended(call.spec.call_id, call.driver.ending)
+            await self._release(live)
+            await self._store_ending(call.spec.call_id, call.driver.ending)
             log.info("call_ended", extra=about | {"ending": call.driver.ending})
 
-    async def _leave(self, live: LiveCall) -> None:
+    async def _release(self, live: LiveCall) -> None:
         self._registry.remove(live)
         try:
             await self._admission.release(live.id)
         except Exception as bug:  # counters of several processes may be away: the ending is stored
             log_failure(log, "place_not_released", bug, call=live.id)
 
-    async def _ended(self, call_id: str, ending: str) -> None:
+    async def _store_ending(self, call_id: str, ending: str) -> None:
         try:
             async with asyncio.timeout(ENDED_WITHIN_S):
                 await self._store.end_call(call_id, now(), ending)
@@ -298,7 +298,7 @@ class CallSetup:
             log.warning("ending_not_stored", extra={"call": call_id, "ending": ending})
 
 
-def _row(request: CallRequest, spec: CallSpec) -> CallRow:
+def _call_row(request: CallRequest, spec: CallSpec) -> CallRow:
     return CallRow(
         spec.call_id,
         spec.conversation_id,
