@@ -176,22 +176,12 @@ class CallResolver:
         conversation: ConversationRow,
         call_id: str,
     ) -> CallSpec:
-        """Merge the initial session: the assistant's, the query's, and the secret's above both."""
-        variables = dict(caller.variables)
-        role = caller.role
-        if self._policy.may_choose(caller, "role"):
-            role = request.asked("role") or role
-        if self._policy.may_choose(caller, "variables"):
-            variables |= {
-                name.removeprefix("var."): value
-                for name, value in request.query.items()
-                if name.startswith("var.") and value
-            }
+        """Return the plan of a call that was asked for. Raises `CallRefused`."""
         language = assistant.pick_language(
             _asked_language(request, caller) or conversation.language
         )
         try:
-            role = assistant.pick_role(role)
+            role = assistant.pick_role(self._asked_role(request, caller))
             context = ToolContext(
                 call_id=call_id,
                 conversation_id=conversation.id,
@@ -202,13 +192,13 @@ class CallResolver:
             )
             tools: tuple[ToolSpec, ...] = ()
             server_tools: frozenset[str] = frozenset()
-            bound = {k: v for k, v in (caller.session or {}).items() if v is not None}
             session: AnySession
             if self._session_type(request, caller) == "transcription":
                 session = _make_transcription_session(assistant, language).merged(
-                    {"type": "transcription"} | bound
+                    {"type": "transcription"} | _bound_session(caller)
                 )
             else:
+                variables = self._variables(request, caller)
                 context = replace(context, variables=assistant.values(variables))
                 tools = await self._tools_of(assistant, context)
                 server_tools = frozenset(tool.name for tool in tools)
@@ -217,13 +207,6 @@ class CallResolver:
                 session = self._make_session(
                     request, caller, assistant, role, language, variables, tools
                 )
-                session = session.merged({"type": "realtime"} | bound)
-                if (voice := request.asked("voice")) and not _binds_voice(bound):
-                    output: JsonObject = {"voice": voice}
-                    session = session.merged({"type": "realtime", "audio": {"output": output}})
-                if (voice := session.audio.output.voice) != assistant.voice.name:
-                    voices = self._voices(assistant, language)
-                    voices.require_voice(voice, "session.audio.output.voice")
             paced = _is_paced(request)
         except InvalidRequest as error:
             raise invalid(error) from None
@@ -243,12 +226,25 @@ class CallResolver:
             server_tools=server_tools,
             tool_context=context,
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
-            # Programs written for other servers send the first event, and count responses.
-            greet=isinstance(session, SessionConfig)
-            and request.query.get("greeting", "true" if caller.browser else "false") == "true",
+            greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
             paced=paced,
             safety_identifier=request.safety_identifier,
         )
+
+    def _asked_role(self, request: CallRequest, caller: Caller) -> str | None:
+        asked = request.asked("role") if self._policy.may_choose(caller, "role") else None
+        return asked or caller.role
+
+    def _variables(self, request: CallRequest, caller: Caller) -> dict[str, str]:
+        """Return the values of prompt variables: the caller's, then the query's (`var.name`)."""
+        variables = dict(caller.variables)
+        if self._policy.may_choose(caller, "variables"):
+            variables |= {
+                name.removeprefix("var."): value
+                for name, value in request.query.items()
+                if name.startswith("var.") and value
+            }
+        return variables
 
     async def _tools_of(self, assistant: Assistant, context: ToolContext) -> tuple[ToolSpec, ...]:
         """Return the tools that the server runs for this call."""
@@ -278,6 +274,7 @@ class CallResolver:
         variables: dict[str, str],
         shown: tuple[ToolSpec, ...],
     ) -> SessionConfig:
+        """Merge the session: the assistant's, the query's voice, and the secret's above both."""
         tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in shown]
         patch: JsonObject = {
             "type": "realtime",
@@ -288,7 +285,16 @@ class CallResolver:
                 "output": {"voice": assistant.voice.name, "speed": assistant.voice.speed},
             },
         }
-        return SessionConfig(model=self._shown_model(request, caller, assistant)).merged(patch)
+        bound = _bound_session(caller)
+        session = SessionConfig(model=self._shown_model(request, caller, assistant)).merged(patch)
+        session = session.merged({"type": "realtime"} | bound)
+        if (voice := request.asked("voice")) and not _binds_voice(bound):
+            output: JsonObject = {"voice": voice}
+            session = session.merged({"type": "realtime", "audio": {"output": output}})
+        if (voice := session.audio.output.voice) != assistant.voice.name:
+            voices = self._voices(assistant, language)
+            voices.require_voice(voice, "session.audio.output.voice")
+        return session
 
     def _shown_model(self, request: CallRequest, caller: Caller, assistant: Assistant) -> str:
         """Return the name in the session: the secret's, or the client's own for this assistant.
@@ -312,6 +318,19 @@ def _is_paced(request: CallRequest) -> bool:
 def _asked_language(request: CallRequest, caller: Caller) -> str | None:
     """Return the language of the secret, or the query's for a credential without a language."""
     return caller.language or request.asked("language")
+
+
+def _is_greeted(request: CallRequest, caller: Caller) -> bool:
+    """Return whether the assistant speaks first. By default it greets browsers only.
+
+    Programs written for other servers send the first event, and count responses.
+    """
+    return request.query.get("greeting", "true" if caller.browser else "false") == "true"
+
+
+def _bound_session(caller: Caller) -> JsonObject:
+    """Return the fields of the session that the secret sets."""
+    return {name: value for name, value in (caller.session or {}).items() if value is not None}
 
 
 def _bound_model(caller: Caller) -> str | None:
