@@ -33,8 +33,14 @@ from sqlalchemy.sql import ClauseElement
 
 from vivavoce.errors import StoreError
 from vivavoce.store.base import Change, Grant, ItemRow, SecretRow, Store
-from vivavoce.store.sql import SqlStore, database_file, database_threads, migrations, schema
-from vivavoce.store.sql import store as verbs
+from vivavoce.store.sql import (
+    SqlStore,
+    database_file,
+    database_threads,
+    migrations,
+    schema,
+    statements,
+)
 
 from .facts import (
     ALL_KINDS,
@@ -608,9 +614,9 @@ def test_every_statement_is_valid_for_postgresql_too(make: Make) -> None:
         *said_to_sqlite,
         *(CreateTable(table) for table in schema.metadata.sorted_tables),
         *(CreateIndex(index) for t in schema.metadata.sorted_tables for index in t.indexes),
-        verbs.upsert(schema.items, "postgresql"),
-        verbs.upsert(schema.responses, "postgresql"),
+        statements.upsert(schema.items, "postgresql"),
+        statements.upsert(schema.responses, "postgresql"),
     ):
         assert isinstance(statement, ClauseElement)
         assert str(statement.compile(dialect=dialect))
-    assert "ON CONFLICT" in str(verbs.upsert(schema.items, "postgresql"))
+    assert "ON CONFLICT" in str(statements.upsert(schema.items, "postgresql"))

@@ -6,31 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
-    FromClause,
     Select,
     Table,
     and_,
-    bindparam,
     delete,
-    insert,
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy import Row as Found
-from sqlalchemy.dialects import sqlite
 
 from ...errors import ConversationDeletedError, StoreError
 from ..base import (
@@ -39,19 +33,15 @@ from ..base import (
     Change,
     ConversationPage,
     ConversationRow,
-    Grant,
     ItemRow,
     KeyRow,
     ResponseRow,
     SecretRow,
     page_size,
 )
-from ..changes import MergedChanges, decode, decode_row, encode, encode_row, merge
-from . import database_file, database_threads, migrations
+from ..changes import decode_row, encode, merge
+from . import database_file, database_threads, migrations, statements
 from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 log = logging.getLogger("vivavoce.store")
 
@@ -117,7 +107,7 @@ class SqlStore:
     async def commit(self, changes: Sequence[Change]) -> None:
         merged = merge(changes)
         try:
-            await self._writer.run(lambda connection: _commit(connection, merged))
+            await self._writer.run(lambda connection: statements.commit(connection, merged))
         except StoreError as error:
             if await self.missing_conversations({c.conversation_id for c in changes}):
                 raise ConversationDeletedError("a conversation was deleted") from error
@@ -126,7 +116,7 @@ class SqlStore:
             self._forget_soon()
 
     async def create_conversation(self, row: ConversationRow) -> None:
-        await self._insert(conversations, _columns(row))
+        await self._insert(conversations, statements.columns(row))
 
     async def conversation(self, conversation_id: str) -> ConversationRow | None:
         found = await self._one(select(conversations).where(conversations.c.id == conversation_id))
@@ -141,8 +131,8 @@ class SqlStore:
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
-        selected = partial(_selected, assistants=assistants, subject=subject)
-        query = _newest_first(conversations, "created_at", before, size + 1, selected)
+        selected = partial(statements.only_of, assistants=assistants, subject=subject)
+        query = statements.newest_first(conversations, "created_at", before, size + 1, selected)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
@@ -150,7 +140,7 @@ class SqlStore:
         ids, found = list(conversation_ids), set[str]()
         for start in range(0, len(ids), IDS_AT_ONCE):
             batch = {"ids": ids[start : start + IDS_AT_ONCE]}
-            found |= {row.id for row in await self._all(_EXISTING, batch)}
+            found |= {row.id for row in await self._all(statements.EXISTING, batch)}
         return set(ids) - found
 
     async def delete_conversation(self, conversation_id: str) -> bool:
@@ -177,13 +167,13 @@ class SqlStore:
     async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
         def begin(connection: Connection) -> None:
             if new is not None:
-                connection.execute(_into(conversations), _columns(new))
-            connection.execute(_into(calls), _columns(row))
+                connection.execute(statements.insert_into(conversations), statements.columns(new))
+            connection.execute(statements.insert_into(calls), statements.columns(row))
 
         await self._writer.run(begin)
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
-        await self._write(_END_CALL, {"call": call_id, "at": ended_at, "how": ending})
+        await self._write(statements.END_CALL, {"call": call_id, "at": ended_at, "how": ending})
 
     async def call(self, call_id: str) -> CallRow | None:
         found = await self._one(select(calls).where(calls.c.id == call_id))
@@ -197,8 +187,8 @@ class SqlStore:
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        selected = partial(_selected, assistants=assistants, subject=subject)
-        query = _newest_first(calls, "started_at", before, page_size(limit), selected)
+        selected = partial(statements.only_of, assistants=assistants, subject=subject)
+        query = statements.newest_first(calls, "started_at", before, page_size(limit), selected)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
@@ -207,15 +197,15 @@ class SqlStore:
             .where(responses.c.call_id == call_id)
             .order_by(responses.c.created_at, responses.c.id)
         )
-        return [_response(found) for found in await self._all(query)]
+        return [statements.response_row(found) for found in await self._all(query)]
 
     # Credentials
 
     async def add_key(self, row: KeyRow) -> None:
-        await self._insert(api_keys, _columns(row))
+        await self._insert(api_keys, statements.columns(row))
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
-        found = await self._one(_KEY_BY_HASH, {"hash": hash})
+        found = await self._one(statements.KEY_BY_HASH, {"hash": hash})
         return None if found is None else KeyRow(**found._mapping)
 
     async def key(self, key_id: str) -> KeyRow | None:
@@ -242,19 +232,19 @@ class SqlStore:
         )
 
     async def add_secret(self, row: SecretRow) -> None:
-        await self._insert(client_secrets, _columns(row) | {"grant": encode(row.grant)})
+        await self._insert(client_secrets, statements.columns(row) | {"grant": encode(row.grant)})
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
-        found = await self._one(_SECRET_BY_HASH, {"hash": hash})
-        return None if found is None else _secret(found)
+        found = await self._one(statements.SECRET_BY_HASH, {"hash": hash})
+        return None if found is None else statements.secret_row(found)
 
     async def secret(self, secret_id: str) -> SecretRow | None:
-        found = await self._one(_SECRET, {"secret": secret_id})
-        return None if found is None else _secret(found)
+        found = await self._one(statements.SECRET, {"secret": secret_id})
+        return None if found is None else statements.secret_row(found)
 
     async def secrets(self) -> list[SecretRow]:
         query = select(client_secrets).order_by(client_secrets.c.id)
-        return [_secret(found) for found in await self._all(query)]
+        return [statements.secret_row(found) for found in await self._all(query)]
 
     async def has_minted(self, minter_id: str, secret_id: str) -> bool:
         return await self._is_there(
@@ -281,7 +271,7 @@ class SqlStore:
         found = set[str]()
         keys = [name for name in credential_ids if name.startswith("key_")]
         others = [name for name in credential_ids if not name.startswith("key_")]
-        for query, ids in ((_REVOKED_KEYS, keys), (_REVOKED_SECRETS, others)):
+        for query, ids in ((statements.REVOKED_KEYS, keys), (statements.REVOKED_SECRETS, others)):
             for start in range(0, len(ids), IDS_AT_ONCE):
                 batch = {"ids": ids[start : start + IDS_AT_ONCE]}
                 found |= {row.id for row in await self._all(query, batch)}
@@ -362,7 +352,7 @@ class SqlStore:
         return await self._writer.run(lambda connection: _execute(connection, statement, values))
 
     async def _insert(self, table: Table, values: dict[str, Any]) -> None:
-        await self._write(_into(table), values)
+        await self._write(statements.insert_into(table), values)
 
     async def _is_there(self, query: Select[Any]) -> bool:
         """Return whether the query finds a row.
@@ -394,137 +384,3 @@ def _execute(connection: Connection, statement: Executable, values: dict[str, An
     result = connection.execute(statement, values)
     assert isinstance(result, CursorResult)
     return result.rowcount > 0
-
-
-# Statements of every call are built once: SQLAlchemy takes longer to build one than to run it
-
-
-@cache
-def _into(table: Table) -> Executable:
-    return insert(table)
-
-
-@cache
-def upsert(table: Table, dialect: str) -> Executable:
-    """Return the statement that inserts a row, or replaces the row with the same key."""
-    if dialect == "postgresql":  # imported here because it takes 100 ms
-        from sqlalchemy.dialects import postgresql
-
-        return _replacing(postgresql.insert(table), table)
-    return _replacing(sqlite.insert(table), table)
-
-
-def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
-    )
-
-
-_KEY_BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("hash"))
-_SECRET_BY_HASH = select(client_secrets).where(client_secrets.c.hash == bindparam("hash"))
-_SECRET = select(client_secrets).where(client_secrets.c.id == bindparam("secret"))
-_REVOKED_KEYS, _REVOKED_SECRETS = (
-    select(table.c.id).where(
-        table.c.id.in_(bindparam("ids", expanding=True)), table.c.revoked_at.is_not(None)
-    )
-    for table in (api_keys, client_secrets)
-)
-_EXISTING = select(conversations.c.id).where(
-    conversations.c.id.in_(bindparam("ids", expanding=True))
-)
-_END_CALL = (
-    update(calls)
-    .where(calls.c.id == bindparam("call"), calls.c.ended_at.is_(None))
-    .values(ended_at=bindparam("at"), ending=bindparam("how"))
-)
-_DELETE_ITEM = delete(items).where(
-    items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
-)
-_TOUCH = (
-    update(conversations)
-    .where(
-        conversations.c.id == bindparam("conversation"),
-        conversations.c.updated_at < bindparam("at"),
-    )
-    .values(updated_at=bindparam("at"))
-)
-
-
-def _commit(connection: Connection, merged: MergedChanges) -> None:
-    kept = [
-        {**encode_row(row), "conversation_id": of}
-        for (of, _), row in merged.items.items()
-        if row is not None
-    ]
-    gone = [
-        {"of_conversation": of, "item": item_id}
-        for (of, item_id), row in merged.items.items()
-        if row is None
-    ]
-    replies = [_response_values(row) for row in merged.responses.values()]
-    touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
-    dialect = connection.dialect.name
-    for statement, rows in (
-        (upsert(items, dialect), kept),
-        (_DELETE_ITEM, gone),
-        (upsert(responses, dialect), replies),
-        (_TOUCH, touched),
-    ):
-        if rows:
-            connection.execute(statement, rows)
-
-
-def _newest_first(
-    table: Table,
-    at: str,
-    before: str | None,
-    limit: int,
-    selected: Callable[[Select[Any], FromClause], Select[Any]],
-) -> Select[Any]:
-    """Select a page by time and then by id, so that pages with equal times do not overlap.
-
-    The row named `before` must be selected too, so that a row of another user has no next page.
-    """
-    key = tuple_(table.c[at], table.c.id)
-    query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
-    query = selected(query, table)
-    if before is None:
-        return query
-    last = table.alias("last")
-    position = selected(select(last.c[at], last.c.id).where(last.c.id == before), last)
-    return query.where(key < position.scalar_subquery())
-
-
-def _selected(
-    query: Select[Any], table: FromClause, assistants: Collection[str] | None, subject: str | None
-) -> Select[Any]:
-    """Keep the rows with one of these assistants and of this user. None: any."""
-    if assistants is not None and len(assistants) == 1:  # `=` uses an index and needs no sorting
-        query = query.where(table.c.assistant == next(iter(assistants)))
-    elif assistants is not None:
-        query = query.where(table.c.assistant.in_(sorted(assistants)))
-    return query if subject is None else query.where(table.c.subject == subject)
-
-
-def _columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:
-    """Return the fields by name. `asdict` would copy every value deeply."""
-    return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _secret(found: Found[Any]) -> SecretRow:
-    values = dict(found._mapping)
-    return SecretRow(**values | {"grant": decode(values["grant"], Grant)})
-
-
-def _response_values(row: ResponseRow) -> dict[str, Any]:
-    values = _columns(row)
-    values["usage"] = None if row.usage is None else encode(row.usage)
-    return values
-
-
-def _response(found: Found[Any]) -> ResponseRow:
-    values = dict(found._mapping)
-    if values["usage"] is not None:
-        values["usage"] = decode(values["usage"], dict[str, object])
-    return ResponseRow(**values)

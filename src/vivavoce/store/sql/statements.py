@@ -1,0 +1,164 @@
+"""The statements of the store, and the rows that they take and return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Connection,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy import Row as Found
+from sqlalchemy.dialects import sqlite
+
+from ..base import CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
+from ..changes import MergedChanges, decode, encode, encode_row
+from .schema import api_keys, calls, client_secrets, conversations, items, responses
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+# Statements of every call are built once: SQLAlchemy takes longer to build one than to run it
+
+
+@cache
+def insert_into(table: Table) -> Executable:
+    return insert(table)
+
+
+@cache
+def upsert(table: Table, dialect: str) -> Executable:
+    """Return the statement that inserts a row, or replaces the row with the same key."""
+    if dialect == "postgresql":  # imported here because it takes 100 ms
+        from sqlalchemy.dialects import postgresql
+
+        return _replacing(postgresql.insert(table), table)
+    return _replacing(sqlite.insert(table), table)
+
+
+def _replacing(statement: sqlite.Insert | postgresql.Insert, table: Table) -> Executable:
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
+    )
+
+
+KEY_BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("hash"))
+SECRET_BY_HASH = select(client_secrets).where(client_secrets.c.hash == bindparam("hash"))
+SECRET = select(client_secrets).where(client_secrets.c.id == bindparam("secret"))
+REVOKED_KEYS, REVOKED_SECRETS = (
+    select(table.c.id).where(
+        table.c.id.in_(bindparam("ids", expanding=True)), table.c.revoked_at.is_not(None)
+    )
+    for table in (api_keys, client_secrets)
+)
+EXISTING = select(conversations.c.id).where(
+    conversations.c.id.in_(bindparam("ids", expanding=True))
+)
+END_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call"), calls.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"), ending=bindparam("how"))
+)
+_DELETE_ITEM = delete(items).where(
+    items.c.conversation_id == bindparam("of_conversation"), items.c.id == bindparam("item")
+)
+_TOUCH = (
+    update(conversations)
+    .where(
+        conversations.c.id == bindparam("conversation"),
+        conversations.c.updated_at < bindparam("at"),
+    )
+    .values(updated_at=bindparam("at"))
+)
+
+
+def commit(connection: Connection, merged: MergedChanges) -> None:
+    kept = [
+        {**encode_row(row), "conversation_id": of}
+        for (of, _), row in merged.items.items()
+        if row is not None
+    ]
+    gone = [
+        {"of_conversation": of, "item": item_id}
+        for (of, item_id), row in merged.items.items()
+        if row is None
+    ]
+    replies = [_response_values(row) for row in merged.responses.values()]
+    touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
+    dialect = connection.dialect.name
+    for statement, rows in (
+        (upsert(items, dialect), kept),
+        (_DELETE_ITEM, gone),
+        (upsert(responses, dialect), replies),
+        (_TOUCH, touched),
+    ):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def newest_first(
+    table: Table,
+    at: str,
+    before: str | None,
+    limit: int,
+    selected: Callable[[Select[Any], FromClause], Select[Any]],
+) -> Select[Any]:
+    """Select a page by time and then by id, so that pages with equal times do not overlap.
+
+    The row named `before` must be selected too, so that a row of another user has no next page.
+    """
+    key = tuple_(table.c[at], table.c.id)
+    query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
+    query = selected(query, table)
+    if before is None:
+        return query
+    last = table.alias("last")
+    position = selected(select(last.c[at], last.c.id).where(last.c.id == before), last)
+    return query.where(key < position.scalar_subquery())
+
+
+def only_of(
+    query: Select[Any], table: FromClause, assistants: Collection[str] | None, subject: str | None
+) -> Select[Any]:
+    """Keep the rows with one of these assistants and of this user. None: any."""
+    if assistants is not None and len(assistants) == 1:  # `=` uses an index and needs no sorting
+        query = query.where(table.c.assistant == next(iter(assistants)))
+    elif assistants is not None:
+        query = query.where(table.c.assistant.in_(sorted(assistants)))
+    return query if subject is None else query.where(table.c.subject == subject)
+
+
+def columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:
+    """Return the fields by name. `asdict` would copy every value deeply."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def secret_row(found: Found[Any]) -> SecretRow:
+    values = dict(found._mapping)
+    return SecretRow(**values | {"grant": decode(values["grant"], Grant)})
+
+
+def _response_values(row: ResponseRow) -> dict[str, Any]:
+    values = columns(row)
+    values["usage"] = None if row.usage is None else encode(row.usage)
+    return values
+
+
+def response_row(found: Found[Any]) -> ResponseRow:
+    values = dict(found._mapping)
+    if values["usage"] is not None:
+        values["usage"] = decode(values["usage"], dict[str, object])
+    return ResponseRow(**values)
