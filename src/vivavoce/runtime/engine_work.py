@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, assert_never
 
+from ..audio import g711
 from ..core import effects as do
 from ..core.effects import EngineEffect
 from ..core.inputs import (
@@ -210,33 +211,18 @@ class EngineWork:
         item_id = request.item_id
         self._name_work(item=item_id)
 
-        async def sounds() -> AsyncIterator[bytes]:
-            while (sound := await utterance.get()) is not None:
-                if utterance.waiting <= HEARING_AHEAD < utterance.waiting + len(sound):
-                    self._driver.reconcile()  # the reader may go on
-                for pcm in pieces(sound, request.law):
-                    yield pcm
-                    if len(pcm) < len(sound):
-                        await asyncio.sleep(0)  # minutes of audio: other calls go on in between
-
         async def partial(
             stable_text: str, guess: str = "", logprobs: tuple[server.Logprob, ...] = (), /
         ) -> None:
-            await self._driver.mailbox.put(
-                PartialTranscript(
-                    item_id,
-                    checked.text(stable_text),
-                    checked.text(guess),
-                    checked.logprobs(logprobs),
-                )
-            )
+            text, guess = checked.text(stable_text), checked.text(guess)
+            result = PartialTranscript(item_id, text, guess, checked.logprobs(logprobs))
+            await self._driver.mailbox.put(result)
 
         outcome: Transcribed | NotTranscribed
         try:
             with contained(self._engine):
-                transcript = checked.transcript(
-                    await self._engine.listen(request, sounds(), partial)
-                )
+                sounds = self._pieces(utterance, request.law)
+                transcript = checked.transcript(await self._engine.listen(request, sounds, partial))
             outcome = Transcribed(
                 item_id,
                 transcript.text,
@@ -250,6 +236,18 @@ class EngineWork:
             await self._driver.mailbox.put(outcome)
             self._utterances.pop(item_id, None)
             self._driver.reconcile()
+
+    async def _pieces(
+        self, utterance: _UtteranceAudio, law: g711.Law | None
+    ) -> AsyncIterator[bytes]:
+        """Yield the audio of an utterance, in pieces of PCM16 at 24 kHz."""
+        while (sound := await utterance.get()) is not None:
+            if utterance.waiting <= HEARING_AHEAD < utterance.waiting + len(sound):
+                self._driver.reconcile()  # the reader may go on
+            for pcm in pieces(sound, law):
+                yield pcm
+                if len(pcm) < len(sound):
+                    await asyncio.sleep(0)  # minutes of audio: other calls go on in between
 
     async def _score_pause(
         self, end_of_turn_model: EndOfTurnModel, request: do.ScoreEndOfTurn
