@@ -148,12 +148,12 @@ def validate_item_create(
             f"Error adding item: an item with id '{shorten(item.id)}' already exists.",
             "item.id",
         )
-    after = _place(conversation, event.previous_item_id)
+    after = _previous_id(conversation, event.previous_item_id)
     silent, sound = without_sound(_as_events_show_it(item))
     return ValidatedItem(silent, sound, after, quota.validate_item(silent, sound, format))
 
 
-def _place(conversation: Conversation, previous_item_id: str | None) -> str | None:
+def _previous_id(conversation: Conversation, previous_item_id: str | None) -> str | None:
     """Return the id of the item before a new one. None: the new item is the first one."""
     if not previous_item_id:
         return conversation.last_id

@@ -65,7 +65,7 @@ def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:
     Raises `InvalidRequest` for an event that the client may not send.
     """
     if locked:
-        _apply(locked, event)
+        _strip_locked(locked, event)
     try:
         return msgspec.json.encode(event)
     except (ValueError, RecursionError) as error:
@@ -81,7 +81,7 @@ def decode_frame(data: bytes) -> object:
         raise codec.invalid_json(data, error) from None
 
 
-def _apply(locked: tuple[str, ...], event: object) -> None:
+def _strip_locked(locked: tuple[str, ...], event: object) -> None:
     if not isinstance(event, dict):
         raise InvalidRequest("invalid_event", "The event must be an object.")
     _require_known(event)
