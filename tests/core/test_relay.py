@@ -14,7 +14,12 @@ from vivavoce.core.error_routing import REMEMBERED
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, UpstreamLost
 from vivavoce.core.ledger import Ledger
 from vivavoce.core.relay import CANCEL_TIMEOUT_S, MAX_HELD_BYTES, OWN_EVENT, Verdict
-from vivavoce.core.upstream_session import TRANSCRIBER, upstream_session_update
+from vivavoce.core.upstream_session import (
+    LEFT_OUT,
+    OLDER_IMAGES_BYTES,
+    TRANSCRIBER,
+    upstream_session_update,
+)
 from vivavoce.protocol import client, server
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Message, Part
 
@@ -162,6 +167,50 @@ def test_a_continued_conversation_is_sent_to_the_upstream_and_not_to_the_client(
             story.hear(frame(kind, previous_item_id=None, item=shown))
     assert len(story.log) == before
     assert [item.id for item in story.relay.conversation] == ["item_1", "item_2", "item_3"]
+
+
+def image(size: int, **detail: str) -> dict[str, str]:
+    return {"type": "input_image", "image_url": "data:image/png;base64," + "A" * size, **detail}
+
+
+def sent_again(*messages: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """Return the contents that a new upstream receives of a user's messages."""
+    history = [
+        msgspec.convert(
+            {"type": "message", "id": f"item_{number}", "role": "user", "content": content}, Message
+        )
+        for number, content in enumerate(messages)
+    ]
+    story = RelayScenario(opened=False, history=history)
+    story.hear(CREATED, UPDATED)
+    return [json.loads(data)["item"]["content"] for data in story.up[1:]]
+
+
+LOOK = {"type": "input_text", "text": "Look."}
+NOTE = {"type": "input_text", "text": LEFT_OUT}
+
+
+def test_a_continued_conversation_keeps_its_images() -> None:
+    messages = [[LOOK, image(10, detail="low")], [image(20)], [LOOK]]
+    assert sent_again(*messages) == messages
+
+
+def test_an_image_that_does_not_fit_leaves_a_note_in_its_place() -> None:
+    half = OLDER_IMAGES_BYTES // 2
+    large = [LOOK, image(OLDER_IMAGES_BYTES), LOOK]
+    assert sent_again(large, [image(half)], [image(9 * OLDER_IMAGES_BYTES), LOOK]) == [
+        [LOOK, NOTE, LOOK],
+        [image(half)],
+        [image(9 * OLDER_IMAGES_BYTES), LOOK],
+    ]
+    assert sent_again([image(half)], [image(half), image(half)]) == [
+        [NOTE],
+        [image(half), image(half)],
+    ]
+
+
+def test_an_image_that_the_upstream_did_not_repeat_leaves_a_note() -> None:
+    assert sent_again([{"type": "input_image"}, LOOK], [image(10)]) == [[NOTE, LOOK], [image(10)]]
 
 
 def test_a_greeting_is_asked_for_first() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Iterable
+from typing import cast
 
 import msgspec
 
 from ..protocol.config import READ_ONLY, SessionConfig
-from ..protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
+from ..protocol.items import FunctionCall, FunctionOutput, Item, Message, Part, Role
 from .types import JsonObject
 
 TRANSCRIBER = "gpt-realtime-whisper"  # the model, if the assistant names none
+OLDER_IMAGES_BYTES = 1024 * 1024  # of `image_url`, in all items: images wait in the outbox at once
+LEFT_OUT = "(There was an image here. It was left out when the conversation was continued.)"
 
 
 def upstream_session_update(session: SessionConfig) -> JsonObject:
@@ -85,16 +88,49 @@ def _same_object_type(one: object, other: object) -> bool:
     return one.get("type") == other.get("type")
 
 
-def as_upstream_item(item: Item) -> Item | None:
-    """Return an item for a new upstream: its words without its audio. None: it has none."""
+class _ImageRoom:
+    """The room for images in a conversation that is sent again, from the newest image back."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None  # bytes. None: no image was taken yet
+
+    def take(self, image: Part) -> bool:
+        """Return True if the image may be sent. The newest one always may."""
+        size = len(image.image_url or "")
+        if not size or (self._left is not None and size > self._left):
+            return False
+        self._left = OLDER_IMAGES_BYTES if self._left is None else self._left - size
+        return True
+
+
+def as_upstream_items(items: Iterable[Item]) -> list[Item]:
+    """Return a conversation for a new upstream: its words without their audio, and its images.
+
+    The newest image is sent, and older ones while they have at most `OLDER_IMAGES_BYTES` together.
+    `LEFT_OUT` stands in the place of every other image, and of an image without data. Items that
+    have nothing to send are left out.
+    """
+    room = _ImageRoom()
+    newest_first = [_as_upstream_item(item, room) for item in reversed(list(items))]
+    return [item for item in reversed(newest_first) if item is not None]
+
+
+def _as_upstream_item(item: Item, room: _ImageRoom) -> Item | None:
     match item:
         case Message(role=role, content=content):
-            kind: Literal["input_text", "output_text"]
-            kind = "output_text" if role == "assistant" else "input_text"
-            words = (part.text or part.transcript for part in content)
-            parts = tuple(Part(type=kind, text=text) for text in words if text)
+            sent = [_as_upstream_part(part, role, room) for part in reversed(content)]
+            parts = tuple(part for part in reversed(sent) if part is not None)
             return Message(id=item.id, role=role, content=parts) if parts else None
         case FunctionCall() | FunctionOutput():
             return item
         case _:
             return None
+
+
+def _as_upstream_part(part: Part, role: Role, room: _ImageRoom) -> Part | None:
+    if part.type == "input_image" and room.take(part):
+        return part
+    text = LEFT_OUT if part.type == "input_image" else part.text or part.transcript
+    if not text:
+        return None
+    return Part(type="output_text" if role == "assistant" else "input_text", text=text)

@@ -17,7 +17,7 @@ from ..error_routing import SidebandErrors
 from ..ledger import Ledger
 from ..tool_calls import with_unique_call_ids
 from ..types import JsonObject
-from ..upstream_session import as_upstream_item, with_session_changes
+from ..upstream_session import as_upstream_items, with_session_changes
 from .audio_accounting import AudioAccounting, bytes_per_ms
 from .frames import TAKEN, TAKEN_FOR_TOOLS
 from .greeting import Greeting
@@ -68,10 +68,10 @@ class UpstreamState:
 
     def retell(self, conversation: Iterable[Item], ledger: Ledger) -> Iterator[client.ItemCreate]:
         """Return the events that tell this upstream of the conversation, as it was heard."""
-        for item in with_unique_call_ids(conversation):
-            if retold := as_upstream_item(ledger.as_heard(item)):
-                self.retold.add(item.id)
-                yield client.ItemCreate(event_id=self.own_event + item.id, item=retold)
+        heard = map(ledger.as_heard, with_unique_call_ids(conversation))
+        for item in as_upstream_items(heard):
+            self.retold.add(item.id)
+            yield client.ItemCreate(event_id=self.own_event + item.id, item=item)
 
     def with_session_changes(self, asked: JsonObject, latest: msgspec.Raw | None) -> JsonObject:
         """Return what to ask of the next upstream: `asked`, with the changes of clients.
