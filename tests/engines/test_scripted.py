@@ -11,12 +11,14 @@ import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
 import vivavoce
 from vivavoce.app.adapters import Adapters, known
+from vivavoce.app.catalogue import check_assistant
 from vivavoce.app.data_folder import DataFolder as DataFolder
 from vivavoce.assistants import load as load_assistant
 from vivavoce.config import Settings
@@ -25,7 +27,7 @@ from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
 from vivavoce.engines.scripted.engine import scripted
 from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall, load
 from vivavoce.errors import ConfigError, EngineError
-from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.config import FunctionTool, SessionConfig
 from vivavoce.protocol.items import Message, Part
 
 from ..support.endpoints import KEY, serving
@@ -50,6 +52,50 @@ def test_without_a_script_it_echoes_and_beeps() -> None:
     assert "".join(event.text for event in spoken) == "You said: good morning"
     assert any(any(event.pcm) for event in spoken)
     assert usage.output_tokens == 4
+
+
+CALLS = Script(rules=(Rule(when="book", say="Yes.", calls=(ScriptedCall(name="book"),)),))
+BOOK = FunctionTool(name="book")
+
+
+def answered(**session: Any) -> list[OutputChunk | ToolRequested | CutShort]:
+    """Return what a script emits whose only rule calls the tool `book`."""
+    emitted: list[OutputChunk | ToolRequested | CutShort] = []
+
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None:
+        emitted.append(event)
+
+    said = Message(role="user", content=(Part(type="input_text", text="book it"),))
+    config = SessionConfig(output_modalities=("text",), **session)
+    live(scripted(CALLS).respond(Respond("resp_1", config, (said,)), emit))
+    return emitted
+
+
+def test_a_tool_that_the_session_does_not_declare_fails_the_response(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(EngineError, match="'book', which the session does not") as failure:
+        answered()
+    assert failure.value.code == "tool_not_declared"
+    (record,) = [each for each in caplog.records if each.message == "scripted_tool_not_declared"]
+    assert vars(record)["tool"] == "book"
+    with pytest.raises(EngineError):
+        answered(tool_choice="none")
+    assert any(isinstance(event, ToolRequested) for event in answered(tools=(BOOK,)))
+
+
+def test_a_declared_tool_is_not_called_if_the_request_allows_no_call() -> None:
+    (said,) = answered(tools=(BOOK,), tool_choice="none")
+    assert isinstance(said, OutputChunk)
+
+
+def test_check_names_the_tools_of_a_script_that_are_not_declared(tmp_path: Path) -> None:
+    toml = 'name = "ada"\nengine = "scripted"\nscripted.script = "answers.toml"\n'
+    rules = "[[rules]]\ncalls = [{ name = 'book' }, { name = 'ring' }]\n" * 2
+    folder = write(tmp_path, f'{toml}[[tools]]\nname = "ring"\n', answers_toml=rules)
+    (warning,) = check_assistant(folder).warnings
+    assert str(warning).startswith("ada/assistant.toml:4: tools: ")
+    assert 'the tool "book", which is not declared' in warning.message
 
 
 def test_it_hears_what_the_script_says_in_turn() -> None:

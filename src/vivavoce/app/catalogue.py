@@ -55,9 +55,11 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
     mistakes = [*_unserved_languages(assistant, registry), *found.mistakes]
     if mistakes:
         raise AssistantError(mistakes)
-    if (file := assistant.script()) is not None:
-        script.load(file)
-    warnings = [*found.warnings, *_unused_knowledge(assistant, registry, len(found.chunks))]
+    warnings = [
+        *found.warnings,
+        *_unused_knowledge(assistant, registry, len(found.chunks)),
+        *_undeclared_tools(assistant),
+    ]
     return CheckedAssistant(assistant, len(found.chunks), warnings)
 
 
@@ -94,6 +96,25 @@ def _unused_knowledge(assistant: Assistant, registry: Registry, chunks: int) -> 
         _mistake(assistant, "knowledge", f'the brain "{spec.name}" does not read knowledge')
         for spec in specs
         if spec is not None and spec.knowledge == "unused"
+    ]
+
+
+def _undeclared_tools(assistant: Assistant) -> list[Mistake]:
+    """Warn of a script that calls a tool which the assistant does not declare.
+
+    A client may still declare it in its session. Raises `ConfigError` if the script has mistakes.
+    The tools of a server are known only when it runs, so their assistants get no warning.
+    """
+    if (file := assistant.script()) is None:
+        return []
+    called = {call.name: None for rule in script.load(file).rules for call in rule.calls}
+    if assistant.server_tools():
+        return []
+    declared = {tool.name for tool in assistant.tools()}
+    return [
+        _mistake(assistant, "tools", f'the script calls the tool "{name}", which is not declared')
+        for name in called
+        if name not in declared
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,6 +18,7 @@ from ...core.types import Transcript
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ...protocol.server import Logprob, Usage
+from .. import boundary
 from ..base import (
     AudioChunk,
     GenerateOutput,
@@ -25,7 +27,9 @@ from ..base import (
     OnTranscript,
     VoiceRequest,
 )
-from .script import RuleMatcher, Script, fill
+from .script import Rule, RuleMatcher, Script, ScriptedCall, fill
+
+log = logging.getLogger(__name__)
 
 SURE = -0.05  # the logprob of each word of a script: 95 %
 WORD_MS = 300  # of speech, before the next word is taken for certain
@@ -90,6 +94,7 @@ class ScriptedBrain:
     async def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         text = _last(question.history)
         rule, words = self._reader.find(text)
+        calls = _allowed(rule, question)
         await asyncio.sleep(rule.delay_s)
         said = 0
         for word in re.findall(r"\S+\s*", str(fill(rule.say, words))):
@@ -103,16 +108,28 @@ class ScriptedBrain:
             await asyncio.sleep(rule.pace_s)
         if rule.fail:
             raise EngineError("the script says so", rule.fail)
-        declared = {tool.name for tool in question.tools} if question.tool_choice != "none" else ()
-        for index, call in enumerate(rule.calls):
-            if call.name in declared:
-                arguments = msgspec.json.encode(fill(call.arguments, words)).decode()
-                name = f"call_{len(question.history)}_{index}"
-                yield FunctionCall(name=call.name, call_id=name, arguments=arguments)
+        for index, call in enumerate(calls):
+            arguments = msgspec.json.encode(fill(call.arguments, words)).decode()
+            name = f"call_{len(question.history)}_{index}"
+            yield FunctionCall(name=call.name, call_id=name, arguments=arguments)
         asked = len(question.instructions.split()) + sum(
             len(_words(item).split()) for item in question.history
         )
         yield Usage.of_text(asked, said)
+
+
+def _allowed(rule: Rule, question: GenerateRequest) -> tuple[ScriptedCall, ...]:
+    """Return the rule's calls, or none if the request allows none.
+
+    Raises `EngineError` if the session does not declare the tool of a call.
+    """
+    declared = {tool.name for tool in question.tools}
+    for call in rule.calls:
+        if call.name not in declared:
+            log.warning("scripted_tool_not_declared", extra={**boundary.named(), "tool": call.name})
+            message = f"the script calls the tool {call.name!r}, which the session does not declare"
+            raise EngineError(message, "tool_not_declared")
+    return () if question.tool_choice == "none" else rule.calls
 
 
 class Tones:
