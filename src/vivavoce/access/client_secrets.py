@@ -65,6 +65,7 @@ def granted(
         variables=grant.variables,
         conversation_id=grant.conversation_id,
         session=grant.session,
+        safety_identifier=grant.safety_identifier,
         browser=True,
     )
 

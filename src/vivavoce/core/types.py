@@ -57,6 +57,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     conversation_id: str | None = None
     session: JsonObject | None = None  # the session a client secret was minted with
+    safety_identifier: str | None = None  # of the end user, bound at mint (protocol §1.13)
     browser: bool = False  # `limits.locked` applies
 
 

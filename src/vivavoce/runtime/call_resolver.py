@@ -228,7 +228,7 @@ class CallResolver:
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
             paced=paced,
-            safety_identifier=request.safety_identifier,
+            safety_identifier=caller.safety_identifier or request.safety_identifier,
         )
 
     def _asked_role(self, request: CallRequest, caller: Caller) -> str | None:

@@ -107,6 +107,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     conversation_id: str | None = None
     session: JsonObject | None = None
+    safety_identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

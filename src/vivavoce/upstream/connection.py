@@ -19,7 +19,7 @@ from ..net.websocket import SLOW_PEER_TIMEOUT_S, Socket
 log = logging.getLogger(__name__)
 
 WITHIN_S = 8.0  # shorter than the time in which a call must be set up
-SAFETY_IDENTIFIER = 256
+SAFETY_IDENTIFIER = 256  # characters
 _PLAIN = re.compile(rf"[!-~]{{1,{SAFETY_IDENTIFIER}}}")
 _SCHEMES = {"https": "wss", "http": "ws"}
 
@@ -31,6 +31,11 @@ class NotConnected(VivavoceError):
         super().__init__(message)
         self.code = code
         self.retry = retry  # True if it may work in a minute
+
+
+def is_safety_identifier(text: str) -> bool:
+    """Return True if a provider gets this id of an end user: plain ASCII without spaces."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def address(base_url: str, model: str) -> str:
@@ -65,8 +70,8 @@ async def connect(
         message = "The assistant's provider has no usable key on this server."
         raise NotConnected("upstream_not_configured", message, retry=False)
     headers = {"Authorization": f"Bearer {key}"}
-    if _PLAIN.fullmatch(safety_identifier or ""):
-        headers["OpenAI-Safety-Identifier"] = safety_identifier or ""
+    if safety_identifier is not None and is_safety_identifier(safety_identifier):
+        headers["OpenAI-Safety-Identifier"] = safety_identifier
     try:
         return await dial(
             address(base_url, model),

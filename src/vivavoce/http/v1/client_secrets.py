@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ...access import audit, client_secrets
 from ...core.types import Caller
+from ...errors import InvalidRequest
 from ...protocol.config import AnySession
 from ...runtime.call_spec import CallRequest
 from ...runtime.refusals import CallRefused
 from ...store.base import Grant
+from ...upstream import connection
 from ..services import At, ByEither, Services, admitted
 
 router = APIRouter(tags=["v1"])
 
+SafetyIdentifier = Annotated[
+    str | None,
+    Header(
+        alias="OpenAI-Safety-Identifier",
+        description="The end user of the secret's calls, for the provider of a hosted model",
+    ),
+]
 MAX_VARIABLES = 100  # of a prompt that one secret may set
 
 
@@ -86,11 +95,16 @@ class ClientSecretBody(BaseModel):
 
 @router.post("/v1/realtime/client_secrets", summary="Mint a short-lived secret for a browser")
 async def create(
-    at: At, caller: ByEither, body: Annotated[Request | None, Field(default=None)] = None
+    at: At,
+    caller: ByEither,
+    body: Annotated[Request | None, Field(default=None)] = None,
+    safety_identifier: SafetyIdentifier = None,
 ) -> ClientSecretBody:
     body = body or Request()
     seconds = (body.expires_after or ExpiresAfter()).seconds
-    secret, session = await mint(at, caller, body.vivavoce, body.session, seconds)
+    secret, session = await mint(
+        at, caller, body.vivavoce, body.session, seconds, safety_identifier
+    )
     return ClientSecretBody(
         value=secret.value,
         expires_at=int(secret.expires_at.timestamp()),
@@ -119,12 +133,20 @@ async def mint(
     binding: SecretBinding | None,
     requested: dict[str, Any] | None,
     seconds: int,
+    safety_identifier: str | None = None,
 ) -> tuple[client_secrets.ClientSecret, AnySession]:
     """Mint a secret. Return it with the session that it opens.
 
     Raises `CallRefused` and `InvalidRequest`.
     """
     binding = binding or SecretBinding()
+    if safety_identifier and not connection.is_safety_identifier(safety_identifier):
+        raise InvalidRequest(
+            "invalid_value",
+            "Invalid value: a safety identifier has 1 to "
+            f"{connection.SAFETY_IDENTIFIER} characters of ASCII and no spaces.",
+            "OpenAI-Safety-Identifier",
+        )
     grant = Grant(
         subject=binding.user,
         assistant=binding.assistant,
@@ -133,6 +155,7 @@ async def mint(
         variables=binding.variables,
         conversation_id=binding.conversation_id,
         session=requested,
+        safety_identifier=safety_identifier or None,
     )
     request = CallRequest(None, "http", {"model": str((requested or {}).get("model") or "")})
     # Before the preview, which tells which assistants and conversations exist.

@@ -14,7 +14,7 @@ from ...core.types import Caller
 from ...protocol.beta_session import flattened, nested
 from ...protocol.config import SessionType
 from ..services import At, ByKey, Services
-from .client_secrets import SecretBinding, Strict, mint
+from .client_secrets import SafetyIdentifier, SecretBinding, Strict, mint
 
 router = APIRouter(prefix="/v1/realtime", tags=["v1"])
 
@@ -42,8 +42,13 @@ class BetaSessionBody(BaseModel):
 
 
 @router.post("/sessions", summary="Mint a secret, as in the protocol's beta")
-async def session(at: At, caller: ByKey, body: BetaSessionBody | None = None) -> dict[str, Any]:
-    return await _minted(at, caller, body or BetaSessionBody(), "realtime")
+async def session(
+    at: At,
+    caller: ByKey,
+    body: BetaSessionBody | None = None,
+    safety_identifier: SafetyIdentifier = None,
+) -> dict[str, Any]:
+    return await _minted(at, caller, body, "realtime", safety_identifier)
 
 
 @router.post(
@@ -51,18 +56,28 @@ async def session(at: At, caller: ByKey, body: BetaSessionBody | None = None) ->
     summary="Mint a secret for a transcription session, as in the protocol's beta",
 )
 async def transcription(
-    at: At, caller: ByKey, body: BetaSessionBody | None = None
+    at: At,
+    caller: ByKey,
+    body: BetaSessionBody | None = None,
+    safety_identifier: SafetyIdentifier = None,
 ) -> dict[str, Any]:
-    return await _minted(at, caller, body or BetaSessionBody(), "transcription")
+    return await _minted(at, caller, body, "transcription", safety_identifier)
 
 
 async def _minted(
-    at: Services, caller: Caller, body: BetaSessionBody, kind: SessionType
+    at: Services,
+    caller: Caller,
+    body: BetaSessionBody | None,
+    kind: SessionType,
+    safety_identifier: str | None,
 ) -> dict[str, Any]:
+    body = body or BetaSessionBody()
     options = body.client_secret or BetaClientSecretOptions()
     expiry = options.expires_at or options.expires_after or Expiry(seconds=LIVES_S)
     requested = nested(body.model_extra or {}, kind)
-    secret, session = await mint(at, caller, body.vivavoce, requested, expiry.seconds)
+    secret, session = await mint(
+        at, caller, body.vivavoce, requested, expiry.seconds, safety_identifier
+    )
     expires_at = int(secret.expires_at.timestamp())
     return flattened(session) | {
         "client_secret": {"value": secret.value, "expires_at": expires_at},
