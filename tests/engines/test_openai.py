@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
 
+import msgspec
 import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import Respond
 from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
+from vivavoce.core.response_options import with_options
 from vivavoce.engines.base import GenerateRequest, VoiceRequest
 from vivavoce.engines.brain.openai import (
     KNOWN,
@@ -23,18 +26,22 @@ from vivavoce.engines.brain.openai import (
 )
 from vivavoce.engines.cascade import Cascade
 from vivavoce.engines.openai_endpoint import Endpoint, _short_fields
-from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt
+from vivavoce.engines.scripted.parts import ScriptedBrain, ScriptedStt, Tones
 from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.stt.openai import OpenAIStt
 from vivavoce.engines.tts.openai import OpenAITts
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 from vivavoce.net.http import HttpClient
-from vivavoce.protocol.config import SessionConfig
+from vivavoce.protocol.client import ResponseOptions
+from vivavoce.protocol.config import Reasoning, SessionConfig
 from vivavoce.protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from vivavoce.protocol.server import Usage
 
 from ..support.endpoints import KEY, Served, serving
+from ..support.model_server import model_server
+
+Effort = Literal["minimal", "low", "medium", "high", "xhigh"]
 
 
 def run(story: Callable[[Served], Awaitable[None]], script: Script | None = None) -> None:
@@ -68,6 +75,39 @@ async def ignore(text: str, guess: str = "", logprobs: object = (), /) -> None:
 
 
 # Requests
+
+
+@pytest.mark.parametrize(
+    ("session", "response", "effort"),
+    [
+        ("low", None, "low"),
+        ("low", "high", "high"),
+        (None, "minimal", "minimal"),
+        (None, None, None),
+    ],
+)
+def test_P5_the_effort_of_reasoning_reaches_the_server(
+    session: Effort | None, response: Effort | None, effort: Effort | None
+) -> None:
+    config = SessionConfig(output_modalities=("text",))
+    if session:
+        config = msgspec.structs.replace(config, reasoning=Reasoning(effort=session))
+    asked = Reasoning(effort=response) if response else None
+    config = with_options(config, ResponseOptions(reasoning=asked))
+
+    async def emit(event: object) -> None: ...
+
+    with model_server() as model:
+
+        async def story() -> None:
+            async with HttpClient(allow_private=True, trusted=[model.url]) as http:
+                brain = OpenAIBrain(Endpoint(http, model.url, None), "m")
+                cascade = Cascade(ScriptedStt(Script()), brain, Tones())
+                await cascade.respond(Respond("resp_1", config, (user("hello"),)), emit)
+
+        asyncio.run(story())
+        (body,) = model.asked("/chat/completions")
+    assert body.get("reasoning_effort") == effort
 
 
 def test_passages_follow_the_instructions_with_their_sources() -> None:

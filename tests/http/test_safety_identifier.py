@@ -17,10 +17,7 @@ from websockets.sync.server import serve as serve_socket
 from ..support.served import Served, serve
 
 HEADER = "OpenAI-Safety-Identifier"
-MINTS = [
-    "/v1/realtime/client_secrets",
-    "/v1/realtime/sessions",
-]
+MINTS = ["/v1/realtime/client_secrets", "/v1/realtime/sessions"]
 ASSISTANT = """
 name = "gate"
 engine = "upstream"

@@ -91,6 +91,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: str | dict[str, object] = "auto"  # as on the wire: auto, none, required, {…}
     parallel_tool_calls: bool | None = None
     max_output_tokens: int | None = None
+    reasoning_effort: str | None = None  # minimal, low, medium, high, xhigh; None: not set
     language: str | None = None  # what the call speaks, if it is known
     passages: tuple[Passage, ...] = ()  # of the assistant's knowledge, the best one first
 

@@ -23,6 +23,7 @@ from ..core.tool_calls import tool_specs
 from ..core.types import Transcript
 from ..errors import EngineError
 from ..knowledge.base import Passage, Retriever
+from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, Item, Message
 from ..protocol.server import Usage
 from ..text.sentences import Sentences
@@ -183,6 +184,7 @@ class Cascade:
             tool_choice=msgspec.to_builtins(config.tool_choice),
             parallel_tool_calls=None if parallel is UNSET else parallel,
             max_output_tokens=None if limit == "inf" else limit,
+            reasoning_effort=_effort(config),
             language=self._language,
             passages=passages,
         )
@@ -269,6 +271,12 @@ def _as_written(piece: AudioChunk, sentence: SpokenSentence) -> AudioChunk:
     words = ((word, sentence.written(word.text)) for word in piece.words)
     told = tuple(Word(written, word.at_ms) for word, written in words if written)
     return msgspec.structs.replace(piece, words=told)
+
+
+def _effort(config: SessionConfig) -> str | None:
+    """Return `reasoning.effort` of the session or the response. None: neither sets it."""
+    effort = UNSET if config.reasoning is UNSET else config.reasoning.effort
+    return None if effort is UNSET else effort
 
 
 def _latest_text(history: tuple[Item, ...]) -> str:

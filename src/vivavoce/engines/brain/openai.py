@@ -129,6 +129,8 @@ class OpenAIBrain:
                 body["parallel_tool_calls"] = question.parallel_tool_calls
         if question.max_output_tokens is not None:
             body[self._limit_field] = question.max_output_tokens
+        if question.reasoning_effort is not None:  # servers of models that do not reason refuse it
+            body["reasoning_effort"] = question.reasoning_effort
         return body
 
 
