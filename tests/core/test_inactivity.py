@@ -6,6 +6,7 @@ import pytest
 
 from vivavoce.audio import pcm as audio
 from vivavoce.core.effects import CloseCall
+from vivavoce.core.inactivity import CLIENT_TOOL_S
 from vivavoce.core.inputs import Finished, OutputChunk, ToolRequested
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ServerVad
@@ -81,6 +82,35 @@ def test_P14_a_call_does_not_end_while_a_function_call_is_out() -> None:
     assert not s.session.closed
     s.wait(0.2)
     assert s.errors == [("session_idle", None)]
+
+
+def test_a_call_waits_fifteen_minutes_for_a_tool_of_the_client() -> None:
+    s = Scenario(inactivity_s=10)
+    called(s, "call_a")
+    s.wait(5)
+    called(s, "call_b")
+    s.wait(CLIENT_TOOL_S - 0.1)
+    assert not s.session.closed
+    s.wait(0.2)
+    assert s.errors == [("session_idle", None)]
+
+
+def test_activity_while_a_tool_of_the_client_runs_counts() -> None:
+    s = Scenario(inactivity_s=600)
+    called(s, "call_a")
+    s.wait(CLIENT_TOOL_S - 60)
+    s.tell(client.AudioClear())
+    s.wait(599)
+    assert not s.session.closed
+    s.wait(1)
+    assert s.session.closed
+
+
+def test_a_call_waits_for_a_tool_of_the_server_as_long_as_it_runs() -> None:
+    s = Scenario(inactivity_s=10, server_tools=frozenset({"look"}))
+    called(s, "call_a")
+    s.wait(2 * CLIENT_TOOL_S)
+    assert not s.session.closed
 
 
 def test_P14_a_deleted_function_call_is_not_out() -> None:

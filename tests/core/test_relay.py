@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import get_args
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from vivavoce.assistants.sections import LimitsSection
 from vivavoce.core.effects import CloseCall, CloseUpstream, ForwardToClients, ReportUpstream, Send
 from vivavoce.core.error_routing import REMEMBERED
+from vivavoce.core.inactivity import CLIENT_TOOL_S, LOOK_S
 from vivavoce.core.inputs import FromClient, FromUpstream, HungUp, UpstreamLost
 from vivavoce.core.ledger import Ledger
 from vivavoce.core.relay import CANCEL_TIMEOUT_S, MAX_HELD_BYTES, OWN_EVENT, Verdict
@@ -671,6 +673,48 @@ def test_P14_a_relayed_call_does_not_end_while_audio_arrives() -> None:
         story.say(APPEND)
         assert not idle(story, float(second))
     assert any(idle(story, float(second)) for second in range(40, 62))
+
+
+@pytest.mark.parametrize("idle_s", [10.0, 300.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_silent_relayed_call_ends_at_most_one_look_too_late(seed: int, idle_s: float) -> None:
+    chance = random.Random(seed)
+    story = RelayScenario(inactivity_s=idle_s, max_session_s=1e6)
+    last = now = 0.0
+    for _ in range(30):
+        last += chance.uniform(0, idle_s * chance.choice([0.01, 0.99]))
+        while (due := story.relay.next_deadline()) is not None and due <= last:
+            story.relay.on_deadline(due)
+        frame_ = chance.choice([APPEND, NEWS])
+        if story.relay.glance(UP, frame_) is Verdict.TAKE:
+            story.relay.receive(FromClient(frame_), last, 1)
+    while not story.relay.closed:
+        due = story.relay.next_deadline()
+        assert due is not None
+        assert due >= now, "no deadline lies in the past"
+        now = due
+        story.relay.on_deadline(now)
+    assert idle_s <= now - last <= idle_s + LOOK_S
+
+
+def test_a_client_that_sends_nothing_causes_no_look() -> None:
+    story = RelayScenario(inactivity_s=300.0)
+    assert story.relay.next_deadline() == 300.0
+    story.say(APPEND, APPEND)
+    assert len(story.up) == 1, "the first frame is read, and the others pass"
+    story.relay.on_deadline(10.0)
+    assert story.relay.next_deadline() == 310.0
+
+
+def test_a_relayed_call_waits_fifteen_minutes_for_a_tool_of_the_client() -> None:
+    story = RelayScenario(inactivity_s=300.0)
+    call = {"id": "f", "type": "function_call", "status": "completed", "name": "look",
+            "call_id": "c", "arguments": "{}"}  # fmt: skip
+    story.hear(frame("conversation.item.done", previous_item_id=None, item=call))
+    assert not idle(story, CLIENT_TOOL_S - 0.1)
+    assert idle(story, CLIENT_TOOL_S)
+    assert [e.event.error.code for e in story.relay.effects() if isinstance(e, Send)
+            and isinstance(e.event, server.Error)] == ["session_idle"]  # fmt: skip
 
 
 def test_P14_a_relayed_call_does_not_end_while_a_function_call_is_out() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from vivavoce.core.effects import CloseCall, Send
+from vivavoce.core.inactivity import LOOK_S
 from vivavoce.core.inputs import FromClient, UpstreamLost
 from vivavoce.core.relay import Verdict
 from vivavoce.core.relay.opening import OPENING_TIMEOUT_S
@@ -79,7 +80,9 @@ def test_the_conversation_ledger_and_deadlines_of_the_call_stay() -> None:
     story.hear(CREATED, UPDATED)
     assert [item.id for item in story.relay.conversation] == ["i"]
     assert story.relay.ledger["i"] is spoken
-    assert story.relay.next_deadline() == 300.0  # inactivity: since the answer, at 0 s
+    assert story.relay.next_deadline() == 100.0 + LOOK_S
+    story.relay.on_deadline(100.0 + LOOK_S)
+    assert story.relay.next_deadline() == 400.0 + LOOK_S  # inactivity, since the client's frame
     story.relay.on_deadline(600.0)
     assert story.relay.closed
 

@@ -4,6 +4,9 @@ Audio and events of clients count as activity, and so do the assistant's answers
 assistant's words into a silence (protocol §4.12) do not count: otherwise it would talk to an absent
 user until the session expires. Audio counts even without speech, because a person who listens may
 say nothing for minutes. After the assistant has spoken into a silence, only speech counts again.
+
+A tool of the client may take `CLIENT_TOOL_S`. A client whose tool never returns would otherwise
+keep its call until the session expires.
 """
 
 from __future__ import annotations
@@ -11,6 +14,33 @@ from __future__ import annotations
 from ..protocol.client import Command
 from .inputs import AudioReceived, SessionInput
 from .types import NEVER
+
+CLIENT_TOOL_S = 15 * 60.0  # in which a silent call waits for the output of the client's tool
+LOOK_S = 10.0  # at most, in which frames of a client pass unread
+
+
+class UnreadFrames:
+    """Finds the time of frames that pass unread, to within `LOOK_S`.
+
+    The machine reads one frame, and those behind it pass until the next look. A client that sends
+    nothing causes no look.
+    """
+
+    def __init__(self, limit_s: float | None) -> None:
+        """`limit_s`: the inactivity limit, which is at least ten looks long. None: no looks."""
+        self._every_s = NEVER if limit_s is None else min(LOOK_S, limit_s / 10)
+        self.passing = limit_s is None  # read for each frame: this is the hot path
+        self.next_look = NEVER
+
+    def read(self, now: float) -> None:
+        """Let frames pass, because the machine has read one."""
+        self.passing = True
+        self.next_look = min(self.next_look, now + self._every_s)
+
+    def look(self) -> None:
+        """Let the next frame be read."""
+        self.passing = False
+        self.next_look = NEVER
 
 
 class InactivityTimeout:

@@ -15,6 +15,7 @@ from . import effects as do
 from . import validation
 from .call_settings import CallParts, CallSettings
 from .idle_prompt import IdlePromptTimer
+from .inactivity import CLIENT_TOOL_S
 from .input_audio import InputAudioBuffer
 from .inputs import CutShort, Failed, Finished, OutputChunk, ToolRequested, ToolReturned
 from .item_editor import ItemEditor
@@ -22,6 +23,7 @@ from .playout import Playout
 from .replies import Replies, cancelled, failed, incomplete
 from .reply import Reply, ReplyOutcome
 from .tool_calls import PendingToolCalls, ServerToolCalls, rounds_exceeded
+from .types import NEVER
 
 SESSION_DECIDES = client.ResponseOptions()
 
@@ -57,9 +59,9 @@ class Responder:
         self.configure(config)
 
     @property
-    def busy(self) -> bool:
-        """True while a response is being made or played, or a tool call has no output."""
-        return bool(self._replies.all or self.playout or self.calls.out)
+    def busy_until(self) -> float:
+        """The time until which a response is being made or played, or a tool's output expected."""
+        return NEVER if self._replies.all or self.playout else self.calls.awaited_until
 
     # The beginning of a response
 
@@ -247,7 +249,7 @@ class Responder:
         self.playout.close(reply.id)
         self._start_idle_timer(reply, now)
         if status == "completed":
-            for call in self.calls.begin(reply.calls):
+            for call in self.calls.begin(reply.calls, now + CLIENT_TOOL_S):
                 self._effects.request(do.CallTool(call))
         if status == "completed" or self._turn_waits:
             self.answer_waiting(now)

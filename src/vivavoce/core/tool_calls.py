@@ -21,7 +21,7 @@ from ..protocol.client import ContextItem, ResponseOptions
 from ..protocol.config import FunctionTool, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item
 from ..protocol.server import ErrorBody
-from .types import ToolSpec
+from .types import NEVER, ToolSpec
 
 LONGEST_ID = 512  # characters of a `call_id`; providers allow fewer
 ROUNDS = 16
@@ -83,7 +83,7 @@ class PendingToolCalls:
     def __init__(self, server_tools: frozenset[str]) -> None:
         self._server_tools = server_tools
         self._pending: set[str] = set()  # ids of the server's calls without an output
-        self._with_client: set[str] = set()  # ids of the client's calls without an output
+        self._with_client: dict[str, float] = {}  # its calls without an output, and their deadlines
         self._unanswered = False  # are there outputs that no response has read?
         self._rounds = 0  # responses that called tools of the server since the user's last input
 
@@ -92,24 +92,32 @@ class PendingToolCalls:
         return bool(self._pending)
 
     @property
-    def out(self) -> bool:
-        """True if an output is still to come, of the server or of the client."""
-        return bool(self._pending or self._with_client)
+    def awaited_until(self) -> float:
+        """The time until which an output may be expected; 0 if none is to come.
+
+        A tool of the server ends by its own deadline.
+        """
+        return NEVER if self._pending else max(self._with_client.values(), default=0.0)
 
     @property
     def to_be_answered(self) -> bool:
         """True if all outputs are known and no response has read them."""
         return self._unanswered and not self._pending
 
-    def begin(self, calls: Iterable[FunctionCall]) -> list[FunctionCall]:
-        """Take the calls of a response. Return those that the server makes."""
+    def begin(
+        self, calls: Iterable[FunctionCall], client_deadline: float = NEVER
+    ) -> list[FunctionCall]:
+        """Take the calls of a response. Return those that the server makes.
+
+        `client_deadline`: the time until which the outputs of the client's calls are expected.
+        """
         ours: list[FunctionCall] = []
         for call in calls:
             if call.name in self._server_tools:
                 ours.append(call)
                 self._pending.add(call.call_id)
             else:
-                self._with_client.add(call.call_id)
+                self._with_client[call.call_id] = client_deadline
         self._rounds += bool(ours)
         return ours
 
@@ -134,7 +142,7 @@ class PendingToolCalls:
 
     def answered_by_client(self, call_id: str) -> None:
         """Note that the client added the output of one of its calls, or deleted the call."""
-        self._with_client.discard(call_id)
+        self._with_client.pop(call_id, None)
 
     def end(self, call_id: str) -> bool:
         """Take an output. Return False if its call is not pending."""

@@ -12,7 +12,7 @@ from ...protocol import server
 from ...protocol.items import FunctionCall, FunctionOutput, Item, Message
 from ..call_settings import CallSettings
 from ..conversation import Conversation
-from ..inactivity import InactivityTimeout
+from ..inactivity import CLIENT_TOOL_S, InactivityTimeout
 from ..ledger import Ledger
 from .frames import session_of
 from .upstream_state import UpstreamState
@@ -33,7 +33,7 @@ class CallState:
         self.ledger = Ledger() if ledger is None else ledger
         self.inactivity = InactivityTimeout(call.inactivity_s, now)
         self.latest_session: msgspec.Raw | None = None  # of the last `session.updated`
-        self.open_calls: set[str] = set()  # ids of function calls without an output
+        self.open_calls: dict[str, float] = {}  # function calls without an output, and deadlines
 
     def observe(
         self, event: server.ServerEvent, data: bytes, upstream: UpstreamState, now: float
@@ -47,9 +47,9 @@ class CallState:
             case server.SpeechStopped() | server.ItemAdded(item=Message(role="user")):
                 self.inactivity.user_did(now)
             case server.ItemDone(item=FunctionCall(status="completed", call_id=call_id)):
-                self.open_calls.add(call_id)
+                self.open_calls[call_id] = now + CLIENT_TOOL_S
             case server.ItemDone(item=FunctionOutput(call_id=call_id)):
-                self.open_calls.discard(call_id)
+                self.open_calls.pop(call_id, None)
                 self.inactivity.user_did(now)
             case server.ItemDone(item=Message(role="assistant") as item):
                 self._record_spoken(item.id, _text(item), upstream)

@@ -12,6 +12,7 @@ from ...protocol.peek import peek_type
 from .. import effects as do
 from ..call_settings import DEFAULT_SETTINGS, CallSettings
 from ..effects import ClientId, RelayEffect
+from ..inactivity import UnreadFrames
 from ..inputs import (
     FromClient,
     FromUpstream,
@@ -83,7 +84,7 @@ class Relay:
         self._effects = RelayEffectQueue(new_id)
         self._ending = RelayEnding(self._effects)
         self._upstream = UpstreamState(now, new_id, tools=self._tools.active)
-        self._client_acts = False  # were frames of a client forwarded unread since the last check?
+        self._unread = UnreadFrames(call.inactivity_s)  # of clients
         self._configure()
 
     @property
@@ -99,8 +100,7 @@ class Relay:
         if not upstream.flowing:
             return _TAKE
         if direction is _UP:
-            self._client_acts = True
-            if upstream.greeting.running:
+            if upstream.greeting.running or not self._unread.passing:
                 return _TAKE
             return _TAKE if self._inspects and not is_only_append(frame) else _FORWARD
         kind = peek_type(frame[:HEAD])
@@ -122,6 +122,8 @@ class Relay:
             case FromUpstream(data=data):
                 (self._take_upstream if self.flowing else self._open)(data)
             case FromClient():
+                self._unread.read(now)
+                self._call.inactivity.user_did(now)
                 self._take_client(HeldFrame(event, client_id))
             case ToolReturned():
                 self._tools.take_output(event)
@@ -181,13 +183,15 @@ class Relay:
         """Return when to call `on_deadline`, or None if nothing is due."""
         if self.closed:
             return None
-        return min(self._upstream.deadline, self._inactive_at, self._expires_at)
+        inactive_at = min(self._inactive_at, self._unread.next_look)
+        return min(self._upstream.deadline, inactive_at, self._expires_at)
 
     @property
     def _inactive_at(self) -> float:
         upstream, call = self._upstream, self._call
-        waits = upstream.running or call.open_calls or self._tools.pending
-        return call.inactivity.due() if upstream.flowing and not waits else NEVER
+        if not upstream.flowing or upstream.running or self._tools.pending:
+            return NEVER
+        return max(call.inactivity.due(), max(call.open_calls.values(), default=0.0))
 
     def on_deadline(self, now: float) -> None:
         """Perform what is due at this time."""
@@ -202,9 +206,9 @@ class Relay:
                 reason = f"the provider did not confirm the session within {OPENING_TIMEOUT_S:g} s"
                 self._ending.give_up(retryable=True, reason=reason)
                 self.closed = True
-        elif now >= self._inactive_at and self._client_acts:
-            self._client_acts = False  # their time is not known, so the count starts again
-            self._call.inactivity.user_did(now)
+        elif now >= self._unread.next_look:
+            self._unread.look()
+            self._call.inactivity.user_did(now)  # perhaps just now
         elif now >= self._inactive_at:
             self._ending.end_inactive(self._call.inactivity.message)
             self.closed = True
