@@ -13,7 +13,16 @@ const IGNORE_ERRORS = "quiet_";
 
 export const ignoresErrors = (eventId: string): boolean => eventId.startsWith(IGNORE_ERRORS);
 
-export const respond: ClientEvent = { type: "response.create" };
+/** Ask for a response. `number` counts the requests of a call, so that an error names one of them. */
+export const respond = (number: number): ClientEvent => ({
+  type: "response.create",
+  event_id: `ask_${number}`,
+});
+
+/** True if an error of this event is about the request with this number, or names no event. */
+export const isAbout = (eventId: string, number: number): boolean =>
+  !eventId || eventId === `ask_${number}`;
+
 export const clearAudio: ClientEvent = { type: "input_audio_buffer.clear" };
 export const commitAudio: ClientEvent = { type: "input_audio_buffer.commit" };
 export const commitUnfinishedAudio: ClientEvent = {

@@ -12,6 +12,7 @@ import {
   endSession,
   interrupt,
   requestResponse,
+  requestWaits,
   send,
   sendDrafts,
 } from "./responses";
@@ -38,6 +39,7 @@ export function close(turn: Turn, out: Action[]): Turn {
     microphone: CLOSED,
     playing: false,
     waiting: [],
+    request: "none",
     error: undefined,
   });
 }
@@ -69,7 +71,7 @@ export function changeLanguage(turn: Turn, language: string, out: Action[]): Tur
   if (turn.link === "idle" || turn.link === "failed") return next;
   const interrupted = interrupt(next, out);
   out.push({ type: "reconnect" });
-  return endSession(interrupted);
+  return endSession({ ...interrupted, request: requestWaits(interrupted) ? "sent" : "none" });
 }
 
 /** Press the talk button: interrupt, and open the microphone if it is closed. */

@@ -99,5 +99,5 @@ export type ClientEvent =
       content_index: number;
       audio_end_ms: number;
     }
-  | { type: "response.create" }
+  | { type: "response.create"; event_id: string }
   | { type: "response.cancel"; event_id: string };

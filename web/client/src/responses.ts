@@ -28,8 +28,14 @@ export const configure = (turn: Turn, out: Action[]): Turn =>
   );
 
 /** Ask the server for a response. */
-export const requestResponse = (turn: Turn, out: Action[]): Turn =>
-  send({ ...turn, request: "sent" }, client.respond, out);
+export function requestResponse(
+  turn: Turn,
+  out: Action[],
+  request: "sent" | "repeated" = "sent",
+): Turn {
+  const requests = turn.requests + 1;
+  return send({ ...turn, request, requests }, client.respond(requests), out);
+}
 
 /** Send the typed messages that are held, and ask for a response. Wait for an interruption to end. */
 export function sendDrafts(turn: Turn, out: Action[]): Turn {
@@ -78,15 +84,25 @@ export function cutPlayback(turn: Turn, positions: readonly PlayedPosition[], ou
 }
 
 /** True if a request for a response waits for a session. */
-export const requestWaits = ({ waiting }: Turn): boolean => waiting.includes(client.respond);
+export const requestWaits = ({ waiting }: Turn): boolean =>
+  waiting.some(({ type }) => type === "response.create");
 
-/** Forget what belonged to a session that is gone. Audio that has arrived plays on. */
-export const endSession = (turn: Turn): Turn => ({
-  ...turn,
-  response: undefined,
-  interrupted: undefined,
-  request: requestWaits(turn) ? "sent" : "none",
-  userSpeaking: false,
-  drafts: holdSentDrafts(turn.drafts),
-  captions: endUnfinished(turn.captions, turn.items),
-});
+/**
+ * Forget what belonged to a session that is gone. Audio that has arrived plays on. A request that had no
+ * response yet waits for the next session, unless a typed message waits too: that one asks by itself.
+ */
+export function endSession(turn: Turn): Turn {
+  const drafts = holdSentDrafts(turn.drafts);
+  const asks = turn.request !== "none" && !requestWaits(turn) && !heldDrafts(drafts).length;
+  const waiting = asks ? [...turn.waiting, client.respond(turn.requests)] : turn.waiting;
+  return {
+    ...turn,
+    response: undefined,
+    interrupted: undefined,
+    waiting,
+    request: requestWaits({ ...turn, waiting }) ? "sent" : "none",
+    userSpeaking: false,
+    drafts,
+    captions: endUnfinished(turn.captions, turn.items),
+  };
+}

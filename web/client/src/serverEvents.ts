@@ -44,6 +44,7 @@ export function failConnection(turn: Turn, error: CallError, out: Action[]): Tur
 const forgetConversation = (turn: Turn): Turn => ({
   ...turn,
   waiting: [],
+  request: "none",
   conversationId: undefined,
   items: [],
   captions: NO_CAPTIONS,
@@ -81,7 +82,7 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
     case "response.done":
       return finishResponse(next, event.response, out);
     case "error":
-      return receiveError(next, event.error);
+      return receiveError(next, event.error, out);
     default:
       return next;
   }
@@ -120,7 +121,7 @@ function startResponse(turn: Turn, response: Response, out: Action[]): Turn {
     ...turn,
     response: { id: response.id, hasText: false },
     conversationId: response.conversation_id ?? turn.conversationId,
-    request: turn.request === "sent" ? "none" : turn.request,
+    request: turn.request === "deferred" ? "deferred" : "none",
   };
   const begun = clearError(next, "response_failed", "server", "busy", "full");
   // The assistant speaks by itself, for example a greeting, and the user speaks already.
@@ -163,7 +164,7 @@ function finishResponse(turn: Turn, response: Response, out: Action[]): Turn {
 }
 
 /** Show an error of the server, unless the call knows how to go on. */
-function receiveError(turn: Turn, error: ErrorBody): Turn {
+function receiveError(turn: Turn, error: ErrorBody, out: Action[]): Turn {
   const eventId = error.event_id ?? "";
   if (client.ignoresErrors(eventId)) return turn;
   const draft = draftOf(turn.drafts, eventId);
@@ -173,12 +174,20 @@ function receiveError(turn: Turn, error: ErrorBody): Turn {
     return { ...turn, drafts: confirmDraft(turn.drafts, draft) };
   const next = { ...turn, drafts: refuseDraft(turn.drafts, eventId) };
   if (error.code === "session_expired") return next; // the server closes and the call reconnects
-  // The assistant began by itself, for example with a greeting.
   if (error.code === "conversation_already_has_active_response")
-    return { ...next, request: "deferred" };
-  const request = next.request === "sent" ? "none" : next.request;
+    return client.isAbout(eventId, turn.requests) ? repeatRequest(next, out) : next;
+  const request = next.request === "deferred" ? "deferred" : "none";
   const code = isBusy(error) ? busyCode(error) : "server";
   return { ...next, request, error: callError(code, error.message) };
+}
+
+/**
+ * Ask again when the response is done that made the server refuse a request: the assistant began by itself, for
+ * example with a greeting. If it is done already, ask at once, but only one time in a row.
+ */
+function repeatRequest(turn: Turn, out: Action[]): Turn {
+  if (turn.response || turn.request === "repeated") return { ...turn, request: "deferred" };
+  return requestResponse(turn, out, "repeated");
 }
 
 const clearError = (turn: Turn, ...codes: ErrorCode[]): Turn =>

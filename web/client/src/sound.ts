@@ -89,9 +89,22 @@ export class BrowserSound implements Sound {
     });
   }
 
+  /** A loudspeaker that is still being opened is flushed when it opens, and not waited for. */
   async flush(): Promise<PlayedPosition[] | undefined> {
     const opened = this.#speaker;
-    const speaker = await opened;
+    if (!opened) return [];
+    const flushed = opened.then((speaker) => this.#flushOpened(opened, speaker));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), 2 * REPLY_MS);
+    });
+    return Promise.race([flushed, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #flushOpened(
+    opened: Promise<Node | undefined>,
+    speaker: Node | undefined,
+  ): Promise<PlayedPosition[] | undefined> {
     if (!speaker || this.#speaker !== opened) return []; // closed in the meantime
     const { context, node } = speaker;
     const flush = ++this.#lastRequest;

@@ -32,9 +32,12 @@ export interface Turn {
   readonly interrupted: string | undefined;
   /**
    * `sent`: a `response.create` has no response yet. `deferred`: the server refused it because a response was
-   * active, so it is sent again after that response.
+   * active, so it is sent again after that response. `repeated`: the refusal came after the end of that
+   * response, so it was sent again at once.
    */
-  readonly request: "none" | "sent" | "deferred";
+  readonly request: "none" | "sent" | "repeated" | "deferred";
+  /** Number of requests for a response. */
+  readonly requests: number;
   /** The loudspeaker has audio to play. */
   readonly playing: boolean;
   /** Number of flushes of the loudspeaker that have not reported yet. */
@@ -118,6 +121,7 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   response: undefined,
   interrupted: undefined,
   request: "none",
+  requests: 0,
   playing: false,
   flushes: 0,
   userSpeaking: false,

@@ -658,7 +658,10 @@ test("a typed message is in the transcript before the server confirms it", async
   socket.close(1012);
   await vi.advanceTimersByTimeAsync(400);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(ScriptedSocket.last.types, "it is not sent twice").toEqual(["session.update"]);
+  const types = ["session.update", "response.create"];
+  expect(ScriptedSocket.last.types, "it is not sent twice, and still to be answered").toEqual(
+    types,
+  );
 });
 
 test("a typed message that the server has not confirmed is sent again with the same id", async () => {
@@ -841,7 +844,7 @@ test("W2_ a message that the server has only announced is sent again, and its la
   again.close(1012);
   await vi.advanceTimersByTimeAsync(800);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(ScriptedSocket.last.types).toEqual(["session.update"]);
+  expect(ScriptedSocket.last.types).toEqual(["session.update", "response.create"]);
 });
 
 test("W2_ a conversation deleted during a call is forgotten, and what was not stored is kept", async () => {

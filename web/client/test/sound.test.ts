@@ -97,6 +97,36 @@ test("a flush that meets the end of the call reports nothing and does not hang",
   expect(await flushed).toEqual([]);
 });
 
+test("a flush does not wait for a loudspeaker that takes long to open, which is flushed when it opens", async () => {
+  vi.useFakeTimers();
+  let load = (): void => {};
+  const posted: object[] = [];
+  class Context extends TestContext {
+    override readonly audioWorklet = {
+      addModule: () => new Promise<void>((done) => (load = done)),
+    };
+  }
+  class PlayerNode extends TestNode {
+    override readonly port = Object.assign(new Port(), {
+      postMessage: (data: object) => void posted.push(data),
+    });
+  }
+  vi.stubGlobal("AudioContext", Context);
+  vi.stubGlobal("AudioWorkletNode", PlayerNode);
+  const sound = new BrowserSound({ worklets: "worklets.js" });
+  sound.play("item_1", new Int16Array(240));
+  const flushed = sound.flush();
+  sound.play("item_2", new Int16Array(240));
+  await vi.advanceTimersByTimeAsync(600);
+  expect(await flushed).toBeUndefined();
+  load();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(posted).toMatchObject([{ item: "item_1" }, { flush: 1 }, { item: "item_2" }]);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
 test("worklets that could not be loaded are loaded again at the next click", async () => {
   let loads = 0;
   class Context extends TestContext {

@@ -101,9 +101,44 @@ test("a request refused because of an active response is sent again when that re
   expect(again.turn.request).toBe("sent");
 });
 
+test("a refusal that comes after the end of the response is asked again at once, but not for ever", () => {
+  const over = [...open, responseCreated("greeting"), responseDone("greeting")];
+  const asks: Input = { type: "text_entered", id: "item_1", text: "Hello?" };
+  const again = after([...over, asks, activeResponse]);
+  expect(sentTypes(again)).toEqual(["response.create"]);
+  const still = reduce(again.turn, activeResponse);
+  expect(sentTypes(still)).toEqual([]);
+  expect(still.turn.request).toBe("deferred");
+});
+
+test("a refusal of an earlier request changes nothing", () => {
+  const asks = (id: string): Input => ({ type: "text_entered", id, text: "Hello?" });
+  const { turn } = after([...open, asks("item_1"), asks("item_2"), responseCreated("r1")]);
+  const error = { code: "conversation_already_has_active_response", message: "A sentence." };
+  const late = reduce(turn, server({ type: "error", error: { ...error, event_id: "ask_1" } }));
+  expect(late).toEqual({ turn, actions: [] });
+  const latest = reduce(turn, server({ type: "error", error: { ...error, event_id: "ask_2" } }));
+  expect(latest.turn.request).toBe("deferred");
+});
+
+test("a question whose connection was lost before its answer is asked again on the next one", () => {
+  const asks: Input = { type: "text_entered", id: "item_1", text: "Hello?" };
+  const waits = after([...open, asks, itemDone("item_1", "user"), lost, opening, created]);
+  expect(sentTypes(waits)).toEqual(["session.update", "response.create"]);
+  const unconfirmed = after([...open, asks, lost, opening, created]);
+  const types = ["session.update", "conversation.item.create", "response.create"];
+  expect(sentTypes(unconfirmed)).toEqual(types);
+  const answered = [...open, asks, itemDone("item_1", "user"), responseCreated("r1")];
+  expect(sentTypes(after([...answered, lost, opening, created]))).toEqual(["session.update"]);
+  const hungUp = [...open, asks, itemDone("item_1", "user"), { type: "closed" } as const];
+  expect(sentTypes(after([...hungUp, ...open]))).toEqual(["session.update"]);
+});
+
 test("an interruption forgets a deferred request, so the call does not stay in thinking", () => {
-  const talk: Input[] = [{ type: "text_entered", id: "item_1", text: "Hello?" }, activeResponse];
-  const { turn } = after([...open, ...talk, { type: "interrupted" }]);
+  const talk: Input = { type: "text_entered", id: "item_1", text: "Hello?" };
+  const deferred = [...open, talk, responseCreated("greeting"), activeResponse];
+  expect(after(deferred).turn.request).toBe("deferred");
+  const { turn } = after([...deferred, { type: "interrupted" }, responseDone("greeting")]);
   expect(turn.request).toBe("none");
   expect(view(turn).status).toBe("ready");
 });

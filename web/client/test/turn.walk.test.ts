@@ -47,7 +47,7 @@ const errorOf = (random: Random) => ({
     "x",
   ]),
   message: "A sentence.",
-  event_id: pick(random, [null, "quiet_cancel", "typed_item_1", "typed_item_2"]),
+  event_id: pick(random, [null, "quiet_cancel", "typed_item_1", "typed_item_2", "ask_1"]),
 });
 
 const serverEvents: ((random: Random) => ServerEvent)[] = [
@@ -152,7 +152,7 @@ function illegalState(turn: Turn, said: ReadonlySet<string>): string[] {
     ["a request that waits is known", open || turn.request !== "none" || !requestWaits(turn)],
     ["a response runs only in a session", open || !turn.response],
     ["a response is interrupted only in a session", open || turn.interrupted === undefined],
-    ["a request is deferred only in a session", open || turn.request !== "deferred"],
+    ["a request is refused only in a session", open || /^(none|sent)$/.test(turn.request)],
     ["the server hears the user only in a session", open || !turn.userSpeaking],
     [
       "the talk button is held only in push-to-talk",
@@ -189,7 +189,10 @@ function illegalStep(before: Turn, input: Input, { turn, actions }: Step): strin
       "events are sent only in a session",
       !sent.length || before.link === "open" || turn.link === "open",
     ],
-    ["a request is known to be under way", !has("response.create") || turn.request === "sent"],
+    [
+      "a request is known to be under way",
+      !has("response.create") || /^(sent|repeated)$/.test(turn.request),
+    ],
     [
       "audio is sent only while the user may be heard",
       !has("input_audio_buffer.append") || sendsAudio(before),
@@ -256,7 +259,7 @@ test("no sequence of inputs reaches an illegal state", () => {
         "reconnecting",
         "failed",
       ],
-      ...["request none", "request sent", "request deferred"],
+      ...["request none", "request sent", "request repeated", "request deferred"],
       ...["closed", "requesting", "open", "held", "two flushes", "waiting"],
     ].sort(),
   );
