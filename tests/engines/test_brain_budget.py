@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import string
-import time
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,9 +25,11 @@ from vivavoce_embedded.brain.utterance import UserUtterance
 from ..support.growth import LINEAR, SAME, growth
 from .brain_talk import ALL, FAIR, assistant, tool, user
 
+TraceFunction = Callable[[FrameType, str, Any], Any]
+
 CHANCE = random.Random(1)
 TOOLS, PROPERTIES = 64, 32
-MILLIONS = 6  # of the plainest steps Python makes: what the worst request may take of a worker
+LINES = 2_500_000  # of Python, which the worst request may run: about 0.1 s, first use of words included
 
 
 def word(letters: int = 6) -> str:
@@ -69,7 +73,7 @@ WORST: dict[str, tuple[list[ToolSpec], list[Item]]] = {
     "examples": ([examples(64, 40) for _ in range(TOOLS)], []),
     "a long way back": (
         [tool(f"t{n}", "", ("p",), p={"type": "integer", "x-ask": "How many?"}) for n in range(64)],
-        HEARD,
+        [*HEARD, user(words())],
     ),
     "only words": ([], []),
     "ligatures": (list(ALL), [user("\ufdfa" * 2_000)]),
@@ -91,18 +95,22 @@ def spent(read: Excerpt) -> int:
     return STEPS - budget.left
 
 
-def took(read: Excerpt) -> float:
-    began = time.process_time()
-    FAIR.reply(read)
-    return time.process_time() - began
+def lines(read: Excerpt) -> int:
+    """Count the lines of Python that one reply runs. Time would depend on the machine's load."""
+    count = 0
 
+    def on_line(frame: FrameType, event: str, arg: object) -> TraceFunction:
+        nonlocal count
+        count += event == "line"
+        return on_line
 
-def a_million_steps() -> float:
-    began = time.process_time()
-    total = 0
-    for number in range(1_000_000):
-        total += number
-    return time.process_time() - began
+    before = sys.gettrace()
+    sys.settrace(on_line)
+    try:
+        FAIR.reply(read)
+    finally:
+        sys.settrace(before)
+    return count
 
 
 @pytest.mark.parametrize(("tools", "history"), WORST.values(), ids=WORST)
@@ -110,7 +118,7 @@ def test_the_worst_that_the_limits_allow_is_done_soon(
     tools: list[ToolSpec], history: list[Item]
 ) -> None:
     read = excerpt(asked(tools, history))
-    assert took(read) < MILLIONS * min(a_million_steps() for _ in range(3))
+    assert 1_000 < lines(read) < LINES
 
 
 def test_what_a_request_costs_does_not_depend_on_the_requests_before() -> None:
