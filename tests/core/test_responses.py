@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -613,6 +615,47 @@ def test_speech_interrupts_the_greeting() -> None:
     s.hear(speech_ms=64)
     (done,) = s.responses
     assert done.status == "cancelled"
+
+
+def test_an_item_that_comes_before_the_first_output_stays_behind_it() -> None:
+    """The response has not read the item, so the next one must find it unanswered."""
+
+    def says(text: str) -> client.ItemCreate:
+        part = Part(type="input_text", text=text)
+        return client.ItemCreate(item=Message(id=text, role="user", content=(part,)))
+
+    s = Scenario()
+    s.tell(says("one"), client.ResponseCreate(), says("two"))
+    first = s.request.response_id
+    s.tell(ToolRequested(first, FunctionCall(id="call", call_id="c", name="x", arguments="{}")))
+    s.tell(says("three"), OutputChunk(first, "One."), Finished(first))
+    s.tell(client.ResponseCreate())
+    call, answer = (item.id for item in s.responses[-1].output)
+    order = [item.id for item in s.request.history]
+    assert order == ["one", call, answer, "two", "three"]
+    s.check()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_question_that_crosses_the_greeting_is_answered(seed: int) -> None:
+    """Mix, in any order, what the engine says of the greeting with what a page sends."""
+    chance = random.Random(seed)
+    s = greeted()
+    greeting = s.opening_request.response_id
+    engine = [OutputChunk(greeting, "Hello ", SECOND), OutputChunk(greeting, "there.", SECOND),
+              Finished(greeting)]  # fmt: skip
+    question = Message(id="asked", role="user", content=(Part(type="input_text", text="Why?"),))
+    cancel = [client.ResponseCancel(event_id="quiet_cancel")] if chance.random() < 0.5 else []
+    page = [*cancel, client.ItemCreate(item=question), client.ResponseCreate()]
+    while engine or page:
+        side = chance.choice([each for each in (engine, page) if each])
+        s.tell(side.pop(0))  # type: ignore[arg-type]
+    answer = s.request
+    assert (answer.verbatim, [item.id for item in answer.history][-1]) == (None, "asked")
+    s.tell(OutputChunk(answer.response_id, "So.", SECOND), Finished(answer.response_id))
+    assert s.responses[-1].status == "completed"
+    assert {code for code, _ in s.errors} <= {"response_cancel_not_active"}
+    s.check()
 
 
 def test_a_program_that_does_not_expect_it_is_not_disturbed() -> None:

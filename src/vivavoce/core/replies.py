@@ -85,7 +85,7 @@ class Replies:
         return [(reply, why) for reply in waiting if (why := self._request(reply, now))]
 
     def _request(self, reply: Reply, now: float) -> server.StatusDetails | None:
-        reply.requested = True
+        reply.request()
         history: tuple[Item, ...] = ()
         if reply.verbatim is None:
             if wait_s := self._rate.wait_s(now):
