@@ -44,7 +44,7 @@ def listed(
 
     page = run(work())
     if json:
-        print_json([_about(row) for row in page.data])
+        print_json([row.shown() for row in page.data])
         return
     if not page.data:
         out.print("There are no conversations yet.")
@@ -128,19 +128,8 @@ def _read(data_dir: Path | None, conversation_id: str) -> tuple[ConversationRow,
     return row, items
 
 
-def _about(row: ConversationRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "assistant": row.assistant,
-        "user": row.subject,
-        "language": row.language,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    }
-
-
 def _whole(row: ConversationRow, items: list[ItemRow]) -> dict[str, Any]:
-    return _about(row) | {"items": [msgspec.to_builtins(item) for item in items]}
+    return row.shown() | {"items": [msgspec.to_builtins(item) for item in items]}
 
 
 def _line(row: ItemRow) -> str:

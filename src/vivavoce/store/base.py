@@ -69,6 +69,17 @@ class ConversationRow:
     created_at: datetime
     updated_at: datetime
 
+    def shown(self) -> JsonObject:
+        """Return its fields as the HTTP API and the command line name them."""
+        return {
+            "id": self.id,
+            "assistant": self.assistant,
+            "user": self.subject,
+            "language": self.language,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CallRow:

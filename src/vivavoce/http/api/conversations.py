@@ -67,7 +67,7 @@ async def listed(
     page = await at.store.conversations(
         assistants=scope.assistants, subject=scope.subject, before=before, limit=limit
     )
-    data = [ConversationInfo(**_about(row)) for row in page.data]
+    data = [ConversationInfo(**row.shown()) for row in page.data]
     return Conversations(data=data, has_more=page.has_more, last_id=data[-1].id if data else None)
 
 
@@ -105,23 +105,12 @@ async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRo
     return row
 
 
-def _about(row: ConversationRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "assistant": row.assistant,
-        "user": row.subject,
-        "language": row.language,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    }
-
-
 async def _pieces(row: ConversationRow, items: list[ItemRow]) -> AsyncIterator[bytes]:
     """Yield a `ConversationDetail` as JSON, in pieces.
 
     It may have 64 MiB, and the server handles other requests between two pieces.
     """
-    yield msgspec.json.encode(_about(row))[:-1] + b',"items":['
+    yield msgspec.json.encode(row.shown())[:-1] + b',"items":['
     piece = b""
     for number, item in enumerate(items):
         piece += (b"," if number else b"") + msgspec.json.encode(_item(item))
