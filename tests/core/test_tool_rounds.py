@@ -140,6 +140,20 @@ def choices(story: RelayScenario) -> list[str | None]:
     return [(event.get("response") or {}).get("tool_choice") for event in asked]
 
 
+def choices_after(act: Callable[[RelayScenario], None]) -> list[str | None]:
+    """Let an upstream call tools until it is stopped, then act, then let it call them again.
+
+    Return the choices of tools in the requests that follow the act.
+    """
+    story = RelayScenario(server_tools=LOOKUP)
+    relay_loop(story)
+    act(story)
+    before = len(choices(story))
+    relay_loop(story)
+    assert len(story.errors) == 2
+    return choices(story)[before:]
+
+
 def test_an_upstream_that_calls_a_tool_after_each_output_is_stopped() -> None:
     story = RelayScenario(server_tools=LOOKUP)
     relay_loop(story)
@@ -170,13 +184,7 @@ def user_asks(story: RelayScenario) -> None:
 def test_the_user_of_a_relayed_call_begins_the_count_again(
     act: Callable[[RelayScenario], None],
 ) -> None:
-    story = RelayScenario(server_tools=LOOKUP)
-    relay_loop(story)
-    act(story)
-    before = len(choices(story))
-    relay_loop(story)
-    assert choices(story)[before:] == [None] * (ROUNDS - 1) + ["none"]
-    assert len(story.errors) == 2
+    assert choices_after(act) == [None] * (ROUNDS - 1) + ["none"]
 
 
 def silence_is_committed(story: RelayScenario) -> None:
@@ -202,10 +210,4 @@ def client_asks_beside(story: RelayScenario) -> None:
 def test_no_program_begins_the_count_of_a_relayed_call_again(
     act: Callable[[RelayScenario], None],
 ) -> None:
-    story = RelayScenario(server_tools=LOOKUP)
-    relay_loop(story)
-    act(story)
-    before = len(choices(story))
-    relay_loop(story)
-    assert choices(story)[before:] == []
-    assert len(story.errors) == 2
+    assert choices_after(act) == []

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -51,6 +52,9 @@ from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
 from ..upstream import connection
 from .adapters import Adapters
+
+
+AnySessionMachine = TypeVar("AnySessionMachine", Session, TranscriptionSession)
 
 
 class CallBuilder:
@@ -203,15 +207,8 @@ class CallBuilder:
         ledger = _restore_ledger(spec.history)
         with contained("end-of-turn model", passing=VivavoceError):
             model = await self._adapters.end_of_turn_model()
-        session = TranscriptionSession(
-            config,
-            self._call_settings(spec, account, scores_end_of_turn=model is not None),
-            now=asyncio.get_running_loop().time(),
-            epoch=time.time(),
-            new_id=self._make_id,
-            history=[row.item for row in spec.history],
-            ledger=ledger,
-        )
+        make = partial(TranscriptionSession, config)
+        session = self._machine(make, spec, ledger, account, scores=model is not None)
         recorder = self._recorder(spec, ledger)
         call_metrics = CallMetrics(self._metrics, ours=True)
         stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
@@ -236,15 +233,8 @@ class CallBuilder:
         fixed = ("output_modalities",) if mute else ()
         if mute:  # the session shows that this assistant has no voice
             config = msgspec.structs.replace(config, output_modalities=("text",))
-        session = Session(
-            config,
-            self._call_settings(spec, account, scores_end_of_turn=model is not None),
-            now=asyncio.get_running_loop().time(),
-            epoch=time.time(),
-            new_id=self._make_id,
-            history=[row.item for row in spec.history],
-            ledger=ledger,
-        )
+        make = partial(Session, config)
+        session = self._machine(make, spec, ledger, account, scores=model is not None)
         recorder = self._recorder(spec, ledger)
         call_metrics = CallMetrics(
             self._metrics, ours=self._adapters.is_local(assistant, spec.language)
@@ -262,6 +252,25 @@ class CallBuilder:
         )
         driver = self._driver(spec, session, engine_work, recorder, call_metrics)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
+
+    def _machine(
+        self,
+        make: Callable[..., AnySessionMachine],
+        spec: CallSpec,
+        ledger: Ledger,
+        account: ByteAccount,
+        *,
+        scores: bool,
+    ) -> AnySessionMachine:
+        """Make the machine of a call that continues its history. `scores`: of the end of turns."""
+        return make(
+            self._call_settings(spec, account, scores_end_of_turn=scores),
+            now=asyncio.get_running_loop().time(),
+            epoch=time.time(),
+            new_id=self._make_id,
+            history=[row.item for row in spec.history],
+            ledger=ledger,
+        )
 
     def _reader(
         self,
