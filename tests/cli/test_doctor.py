@@ -170,6 +170,16 @@ def test_O3_embedded_parts_are_used_once(data: Path) -> None:
     assert "spoke" in found["voice espeak"].message
 
 
+def test_a_language_that_an_adapter_does_not_serve_is_named(data: Path) -> None:
+    assistant(data, "ada", "")
+    path = data / "assistants/ada/assistant.toml"
+    path.write_text(path.read_text().replace('["en"]', '["en", "it", "fr"]'))
+    found = doctor(data, "recogniser", "voice espeak")
+    message = found["recogniser pocketsphinx"].message
+    assert "warning: does not serve it, fr of ada; it, es of charlotte" in message
+    assert "warning" not in found["voice espeak"].message
+
+
 @pytest.mark.parametrize(
     ("key", "content", "told"),
     [

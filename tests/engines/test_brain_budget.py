@@ -29,7 +29,7 @@ TraceFunction = Callable[[FrameType, str, Any], Any]
 
 CHANCE = random.Random(1)
 TOOLS, PROPERTIES = 64, 32
-LINES = 2_500_000  # of Python, which the worst request may run: about 0.1 s, first use of words included
+LINES = 2_500_000  # of Python that the worst request may run at its first use: about 0.1 s
 
 
 def word(letters: int = 6) -> str:

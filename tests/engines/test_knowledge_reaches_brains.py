@@ -19,6 +19,7 @@ from vivavoce.core.inputs import CutShort, OutputChunk, ToolRequested
 from vivavoce.engines.registry import Registry, installed
 from vivavoce.engines.resources import AdapterResources
 from vivavoce.engines.scripted.script import Rule, Script
+from vivavoce.engines.tts.espeak import LANGUAGES as LANGUAGES_OF_ESPEAK
 from vivavoce.errors import AssistantError
 from vivavoce.knowledge.chunks import markdown
 from vivavoce.knowledge.memory import MemoryRetriever
@@ -26,6 +27,7 @@ from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
 from vivavoce.testing import scripted_server
+from vivavoce_espeak.library import Library
 
 from ..support.endpoints import KEY, serving
 from ..support.folders import write
@@ -160,6 +162,40 @@ def test_K8_a_language_that_the_brain_does_not_answer_in_is_a_mistake(tmp_path: 
         write(tmp_path, 'name = "ada"\nlanguages = ["en", "de"]\ncascade.brain.en = "extractive"\n'
                         'cascade.brain.de = "openai"\n')
     )  # fmt: skip
+
+
+def test_a_language_that_is_not_understood_or_spoken_is_a_warning(tmp_path: Path) -> None:
+    folder = write(tmp_path, 'name = "ada"\nlanguages = ["en-GB", "it"]\n')
+    (warning,) = check_assistant(folder).warnings
+    assert str(warning) == (
+        'ada/assistant.toml:2: languages: the recogniser "pocketsphinx" does not understand "it", '
+        "so people must type in it: only en"
+    )
+    found = installed()
+    voice = found.get("tts", "espeak")
+    assert voice is not None
+    english = dataclasses.replace(voice, languages=frozenset({"en"}))
+    registry = Registry({**found.specs, ("tts", "espeak"): english}, found.broken)
+    _, warning = check_assistant(folder, registry).warnings
+    assert 'the voice "espeak" does not speak "it": only en' in str(warning)
+    klingon = CLOUD.replace('tts = "openai"', 'tts = "espeak"') + "languages = ['tlh']\n"
+    (warning,) = check_assistant(write(tmp_path, klingon)).warnings
+    assert str(warning).endswith('the voice "espeak" does not speak "tlh"')
+
+
+def test_the_spec_of_espeak_names_the_languages_of_its_library() -> None:
+    short = {code.partition("-")[0] for code in Library().voices()}
+    assert set(LANGUAGES_OF_ESPEAK) == short | {"fr", "zh", "no", "nn"}
+
+
+def test_a_region_is_understood_where_its_language_is(tmp_path: Path) -> None:
+    ada = load(write(tmp_path, 'name = "ada"\nlanguages = ["en-GB", "it"]\n'), known())
+
+    async def story() -> list[str]:
+        async with Adapters(Settings(), DataFolder(tmp_path)) as parts:
+            return parts.hears(ada)
+
+    assert asyncio.run(story()) == ["en-GB"]
 
 
 def test_K8_knowledge_that_no_brain_reads_is_a_warning(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import openai
 import pytest
@@ -58,7 +58,9 @@ CALLS = Script(rules=(Rule(when="book", say="Yes.", calls=(ScriptedCall(name="bo
 BOOK = FunctionTool(name="book")
 
 
-def answered(**session: Any) -> list[OutputChunk | ToolRequested | CutShort]:
+def answered(
+    *tools: FunctionTool, tool_choice: Literal["auto", "none"] = "auto"
+) -> list[OutputChunk | ToolRequested | CutShort]:
     """Return what a script emits whose only rule calls the tool `book`."""
     emitted: list[OutputChunk | ToolRequested | CutShort] = []
 
@@ -66,7 +68,7 @@ def answered(**session: Any) -> list[OutputChunk | ToolRequested | CutShort]:
         emitted.append(event)
 
     said = Message(role="user", content=(Part(type="input_text", text="book it"),))
-    config = SessionConfig(output_modalities=("text",), **session)
+    config = SessionConfig(output_modalities=("text",), tools=tools, tool_choice=tool_choice)
     live(scripted(CALLS).respond(Respond("resp_1", config, (said,)), emit))
     return emitted
 
@@ -81,11 +83,11 @@ def test_a_tool_that_the_session_does_not_declare_fails_the_response(
     assert vars(record)["tool"] == "book"
     with pytest.raises(EngineError):
         answered(tool_choice="none")
-    assert any(isinstance(event, ToolRequested) for event in answered(tools=(BOOK,)))
+    assert any(isinstance(event, ToolRequested) for event in answered(BOOK))
 
 
 def test_a_declared_tool_is_not_called_if_the_request_allows_no_call() -> None:
-    (said,) = answered(tools=(BOOK,), tool_choice="none")
+    (said,) = answered(BOOK, tool_choice="none")
     assert isinstance(said, OutputChunk)
 
 

@@ -197,7 +197,7 @@ class Adapters:
         return [
             language
             for language, spec in specs.items()
-            if spec.is_installed() and (spec.languages is None or language in spec.languages)
+            if spec.is_installed() and spec.serves(language)
         ]
 
     def notes(self, assistant: Assistant) -> list[dict[str, str]]:

@@ -53,7 +53,6 @@ from ..store.base import ItemRow
 from ..upstream import connection
 from .adapters import Adapters
 
-
 AnySessionMachine = TypeVar("AnySessionMachine", Session, TranscriptionSession)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..knowledge import ingest
 from ..toml import line_of, read_toml, toml_lines
-from .adapters import known
+from .adapters import CascadeKind, known
 from .data_folder import DataFolder
 
 FILE = "assistant.toml"
 FILE_BYTES = 256 * 1024
+FEW = 10  # languages that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +54,49 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
     registry = registry or installed()
     assistant = load(folder, known(registry))
     found = ingest.read_files(assistant.knowledge_files(), assistant.languages)
-    mistakes = [*_unserved_languages(assistant, registry), *found.mistakes]
+    unserved = _unserved_languages(assistant, registry)
+    mistakes = [*unserved.pop("brain", ()), *found.mistakes]
     if mistakes:
         raise AssistantError(mistakes)
     warnings = [
         *found.warnings,
         *_unused_knowledge(assistant, registry, len(found.chunks)),
         *_undeclared_tools(assistant),
+        *(warning for told in unserved.values() for warning in told),
     ]
     return CheckedAssistant(assistant, len(found.chunks), warnings)
 
 
-def _unserved_languages(assistant: Assistant, registry: Registry) -> list[Mistake]:
-    """Name the languages that the assistant's brain does not answer in.
+_UNSERVED: Mapping[CascadeKind, str] = {
+    "brain": 'the brain "{name}" does not answer in "{language}"',
+    "stt": 'the recogniser "{name}" does not understand "{language}", so people must type in it',
+    "tts": 'the voice "{name}" does not speak "{language}"',
+}
 
-    A recogniser that does not know a language is not reported, because people can type.
+
+def _unserved_languages(
+    assistant: Assistant, registry: Registry
+) -> dict[CascadeKind, list[Mistake]]:
+    """Name the languages of an assistant that one of its adapters does not serve, by its kind.
+
+    A brain without the language gives no answer, which is a mistake. Without a recogniser people
+    can type, and without a voice they can read.
     """
-    if assistant.engine != "cascade":
-        return []
-    mistakes: list[Mistake] = []
-    for language in assistant.languages:
-        name = assistant.adapter("brain", language)
-        spec = registry.get("brain", name)
-        if spec is None or spec.languages is None:
-            continue
-        if language not in spec.languages and language.partition("-")[0] not in spec.languages:
-            served = ", ".join(sorted(spec.languages))
-            message = f'the brain "{name}" does not answer in "{language}", only in {served}'
-            mistakes.append(_mistake(assistant, "languages", message))
-    return mistakes
+    found: dict[CascadeKind, list[Mistake]] = {}
+    for language in assistant.languages if assistant.engine == "cascade" else ():
+        for kind, message in _UNSERVED.items():
+            name = assistant.adapter(kind, language)
+            spec = registry.get(kind, name)
+            if spec is None or spec.languages is None or spec.serves(language):
+                continue
+            text = message.format(name=name, language=language) + _only(spec.languages)
+            found.setdefault(kind, []).append(_mistake(assistant, "languages", text))
+    return found
+
+
+def _only(languages: frozenset[str]) -> str:
+    """Name the served languages, if there are at most `FEW`."""
+    return f": only {', '.join(sorted(languages))}" if len(languages) <= FEW else ""
 
 
 def _unused_knowledge(assistant: Assistant, registry: Registry, chunks: int) -> list[Mistake]:

@@ -123,7 +123,7 @@ class AdapterSpec(Generic[A]):
     limited: bool = False
     """True if each use occupies one of a few worker processes."""
     languages: frozenset[str] | None = None
-    """The languages that it supports. None: any."""
+    """The languages that it serves, without regions: `pt` includes `pt-BR`. None: any."""
     knowledge: Literal["passages", "own", "unused"] = "passages"
     """How a brain gets the assistant's knowledge: as passages of each request, by reading all of
     it itself (`own`), or not at all (`unused`)."""
@@ -142,6 +142,12 @@ class AdapterSpec(Generic[A]):
             raise ValueError(f"an adapter's kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if not self.name:
             raise ValueError("an adapter has a name")
+
+    def serves(self, language: str) -> bool:
+        """Return whether it serves a language such as `en` or `en-GB`."""
+        if self.languages is None:
+            return True
+        return language in self.languages or language.partition("-")[0] in self.languages
 
     def is_installed(self) -> bool:
         """Return `installed()`. An adapter that raises is not installed: `make` would fail too."""

@@ -7,7 +7,7 @@ the server for its models, which needs its address and its key.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -24,6 +24,8 @@ from ..adapters import CASCADE, NOUNS, CascadeKind
 from ..catalogue import load_catalogue
 from .base import Check, CheckContext, CheckFailedError
 
+AdapterUse = tuple[Assistant, str]  # an assistant, and the language in which it uses an adapter
+
 CHUNK_MS = 40
 TOKENS = 16  # of the answer that a brain is asked for
 LARGEST = 1024 * 1024  # bytes of a provider's first message
@@ -33,13 +35,17 @@ _REINSTALL = "Install its package again, or `make setup`; then run `vivavoce doc
 def checks(context: CheckContext) -> Mapping[str, Check]:
     """Return a check for each part that an assistant uses, by its name."""
     found: dict[str, Check] = {}
+    uses: dict[tuple[CascadeKind, str], list[AdapterUse]] = {}
     relayed: dict[tuple[str, str, str | None], list[Assistant]] = {}
     for assistant in load_catalogue(context.data):
         if assistant.engine == "cascade":
             for kind in CASCADE:
                 for language in assistant.languages:
-                    name = f"{NOUNS[kind]} {assistant.adapter(kind, language)}"
-                    found.setdefault(name, partial(_adapter, kind, assistant, language))
+                    used = (kind, assistant.adapter(kind, language))
+                    uses.setdefault(used, []).append((assistant, language))
+                    found.setdefault(
+                        f"{NOUNS[kind]} {used[1]}", partial(_adapter, kind, uses[used])
+                    )
         if assistant.engine == "upstream":
             place = (assistant.upstream.base_url, assistant.upstream.model)
             relayed.setdefault((*place, assistant.upstream_key()), []).append(assistant)
@@ -51,9 +57,9 @@ def checks(context: CheckContext) -> Mapping[str, Check]:
     return found
 
 
-async def _adapter(
-    kind: CascadeKind, assistant: Assistant, language: str, context: CheckContext
-) -> str:
+async def _adapter(kind: CascadeKind, uses: Sequence[AdapterUse], context: CheckContext) -> str:
+    """Try an adapter with its first use, and name the languages of all uses that it lacks."""
+    assistant, language = uses[0]
     spec, request = context.adapters.chosen(kind, assistant, language)
     if not spec.is_installed():
         notes = " ".join(note.get("en", "") for note in spec.missing)
@@ -72,7 +78,19 @@ async def _adapter(
     except EngineError as error:
         fix = "See its settings, and whether its server runs." if spec.remote else _REINSTALL
         raise CheckFailedError(_used_by(assistant, str(error)), fix) from None
+    if lacks := unserved(spec, uses):
+        told.append(lacks)
     return "; ".join(told)
+
+
+def unserved(spec: AdapterSpec[Any], uses: Iterable[AdapterUse]) -> str:
+    """Say which languages of its assistants an adapter does not serve, or "" if it serves all."""
+    lacks: dict[str, list[str]] = {}
+    for assistant, language in uses:
+        if not spec.serves(language):
+            lacks.setdefault(assistant.name, []).append(language)
+    each = (f"{', '.join(languages)} of {name}" for name, languages in lacks.items())
+    return f"warning: does not serve {'; '.join(each)}" if lacks else ""
 
 
 async def _is_paid(spec: AdapterSpec[Any], request: AdapterRequest) -> bool:

@@ -7,6 +7,9 @@ import time
 from ...audio.pcm import BYTES_PER_MS
 from ...engines.registry import KINDS, installed
 from ...errors import EngineError
+from ..adapters import TURN_MODEL
+from ..catalogue import load_catalogue
+from .adapters_in_use import unserved
 from .base import CheckContext, CheckFailedError
 
 DETECTOR_FRAME = bytes(1024)  # 32 ms at 16 kHz
@@ -49,4 +52,11 @@ async def check_end_of_turn_model(context: CheckContext) -> str:
             "and the length of a pause decide.",
         ) from None
     took_ms = (time.perf_counter() - began) * 1000
-    return f"smart-turn scored one in {took_ms:.0f} ms ({path})"
+    told = [f"smart-turn scored one in {took_ms:.0f} ms ({path})"]
+    uses = [
+        (each, language) for each in load_catalogue(context.data) for language in each.languages
+    ]
+    spec = installed().get("turn", TURN_MODEL)
+    if spec is not None and (lacks := unserved(spec, uses)):
+        told.append(lacks)
+    return "; ".join(told)

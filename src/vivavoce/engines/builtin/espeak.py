@@ -57,5 +57,6 @@ tts = AdapterSpec(
     installed=_is_installed,
     reads_numbers=False,
     voices=frozenset(espeak.Espeak.voices),
+    languages=espeak.LANGUAGES,
     missing=(NO_VOICE,),
 )

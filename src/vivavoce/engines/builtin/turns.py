@@ -10,6 +10,10 @@ from ...errors import EngineError
 from ..base import EndOfTurnModel, SpeechDetector
 from ..registry import AdapterRequest, AdapterSpec
 
+_TRAINED = "ar bn da de en es fi fr hi id it ja ko mr nb nl nn no pl pt ru tr uk vi zh"
+SMART_TURN_LANGUAGES = frozenset(_TRAINED.split())
+"""The languages that version 3 was trained on, as its announcement lists them (daily.co/blog)."""
+
 
 async def _make_silero(_: AdapterRequest) -> Callable[[], SpeechDetector]:
     """Return the detector's class: each instance holds the state of one stream of audio."""
@@ -44,4 +48,6 @@ async def _make_smart_turn(request: AdapterRequest) -> EndOfTurnModel:
 
 
 silero = AdapterSpec(kind="vad", name="silero", make=_make_silero, preload=_preload_silero)
-smart_turn = AdapterSpec(kind="turn", name="smart-turn", make=_make_smart_turn)
+smart_turn = AdapterSpec(
+    kind="turn", name="smart-turn", make=_make_smart_turn, languages=SMART_TURN_LANGUAGES
+)

@@ -65,6 +65,14 @@ TIMBRES = {
 
 # What people write, where espeak-ng knows only more exact names.
 _LANGUAGES = {"fr": "fr-fr", "zh": "cmn", "no": "nb", "nn": "nb"}
+_SPOKEN = """
+af am an ar as az ba be bg bn bpy bs ca chr cmn cs cv cy da de el en eo es et eu fa fi fo fr ga gd
+gn grc gu hak haw he hi hr ht hu hy hyw ia id io is it ja jbo ka kaa kk kl kn ko kok ku ky la lb lfn
+lt ltg lv mi mk ml mr ms mt mto my nb nci ne nl nog om or pa pap piqd pl pt py qdb qu quc qya ro ru
+sd shn si sjn sk sl smj sq sr sv sw ta te th ti tk tn tr tt ug uk ur uz vi xex yue
+"""
+LANGUAGES = frozenset(_SPOKEN.split()) | frozenset(_LANGUAGES)
+"""The languages of the library's voices, without regions."""
 
 
 class _Ready(msgspec.Struct, frozen=True, tag="ready", tag_field="type"):
