@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from ..support.onnx import mean_model
 
 NOW = datetime.now(UTC)
 FAILED, USAGE, MISSING = 1, 2, 5
+CONVERSATION = ConversationRow("conv_1", "ada", None, "en", NOW, NOW)
 
 
 @dataclass
@@ -177,6 +180,50 @@ async def signed_in(store: SqlStore) -> str:
     cookie = await sign_in.sign_in(store, await sign_in.new_code(store, NOW), NOW)
     assert isinstance(cookie, str)
     return cookie
+
+
+# The audit log
+
+
+def test_X16_acts_of_the_command_line_are_audited(terminal: Terminal) -> None:
+    key = terminal.json("keys", "create")["id"]
+    assert "There are no such acts." in terminal.run("audit", "--action", "key_revoked")
+    terminal.run("keys", "revoke", key)
+    terminal.run("keys", "revoke", key)  # a second time changes nothing
+    terminal.run("link")
+    (secret,) = with_store(terminal, lambda store: mint(store, Caller(credential="key")))
+    terminal.run("secrets", "revoke", secret.id)
+    with_store(terminal, lambda store: store.create_conversation(CONVERSATION))
+    terminal.run("conversations", "delete", CONVERSATION.id, "--yes")
+    rows = terminal.json("audit")
+    me = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert [(row["action"], row["target"], row["actor"]) for row in rows] == [
+        ("conversation_deleted", CONVERSATION.id, me),
+        ("secret_revoked", secret.id, me),
+        ("sign_in_link_made", None, me),
+        ("key_revoked", key, me),
+        ("key_created", key, me),
+        ("secret_minted", secret.id, "unknown"),  # by this test, at the time of `NOW`
+    ]
+    assert all(datetime.fromisoformat(row["at"]).tzinfo for row in rows)
+
+
+def test_X16_acts_are_filtered_on_the_command_line(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER", "somebody")  # the environment does not decide who it was
+    monkeypatch.setenv("LOGNAME", "somebody")
+    keys_made = [terminal.json("keys", "create")["id"] for _ in range(3)]
+    assert [row["target"] for row in terminal.json("audit", "--since", "1h")] == keys_made[::-1]
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    assert terminal.json("audit", "--since", later) == []
+    assert terminal.json("audit", "--actor", "cli:somebody") == []
+    text = terminal.run("audit", "--limit", "2", "--action", "key_created")
+    assert keys_made[2] in text
+    assert keys_made[0] not in text
+    assert "There are more: --limit 4" in text
+    terminal.run("audit", "--since", "yesterday")
+    assert terminal.status == USAGE
 
 
 @pytest.mark.parametrize("lasting", ["30", "d", "-1d", "0h", "²d", "1w", "99999999999999d"])

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from vivavoce.access.audit import REFUSALS_PER_S, RefusalLog
+from vivavoce.cli.operator import operator
 
 from ..support.served import TAKES_ALL, Served, serve
 
@@ -141,20 +143,68 @@ def test_X16_the_audit_log_says_who_did_what(tmp_path: Path) -> None:
         httpx2.get(f"{server.url}/v1/models", headers={"api-key": "vv_wrong"})
         httpx2.post(f"{server.url}/api/sign-in", json={"code": "wrong"})
         by_key = httpx2.post(f"{server.url}/v1/realtime/client_secrets", json={}, headers=headers)
+        rows = httpx2.get(f"{server.url}/api/audit?limit=100", headers=headers).json()["data"]
         server.stop()
     told = audited(server)
-    actions = [line["action"] for line in told]
-    assert actions == ["signed_in", "secret_minted", "secret_revoked", "signed_out",
-                       "credential_refused", "sign_in_refused", "secret_minted"]  # fmt: skip
-    person = told[0]["actor"]
+    acts = ["sign_in_link_made", "signed_in", "secret_minted", "secret_revoked", "signed_out",
+            "credential_refused", "sign_in_refused", "secret_minted"]  # fmt: skip
+    assert [line["action"] for line in told] == acts
+    person = told[1]["actor"]
     assert person.startswith("si_")
-    assert [line["actor"] for line in told[1:4]] == [person] * 3
-    assert told[1]["target"] == told[2]["target"] == minted
+    assert [line["actor"] for line in told[2:5]] == [person] * 3
+    assert told[2]["target"] == told[3]["target"] == minted
     assert (told[-1]["actor"], told[-1]["target"]) == (made["id"], by_key.json()["vivavoce"]["id"])
-    assert told[0]["peer"] == "127.0.0.1"
+    assert told[1]["peer"] == "127.0.0.1"
     text = server.log.read_text()
     assert made["key"] not in text
     assert "vv_wrong" not in text
+    # The table has the acts of the command line too, and no refusal.
+    in_log = [(line["action"], line["actor"], line.get("target")) for line in told]
+    created = ("key_created", operator(), made["id"])
+    stored = [(row["action"], row["actor"], row["target"]) for row in reversed(rows)]
+    assert stored == [in_log[0], created, in_log[0], *in_log[1:5], in_log[-1]]
+    assert {row["action"]: row["detail"] for row in rows}["signed_in"] == {"peer": "127.0.0.1"}
+    assert "vv_" not in json.dumps(rows)
+
+
+def test_X16_acts_are_paged_and_filtered_for_keys_of_all_assistants(
+    served: Served, key: str
+) -> None:
+    headers = {"api-key": key}
+    url = f"{served.url}/api/audit"
+    mine = {"api-key": served.key("--name", "reader")}
+    minted = [
+        httpx2.post(f"{served.url}/v1/realtime/client_secrets", json={}, headers=mine).json()
+        for _ in range(3)
+    ]
+    ids = [each["vivavoce"]["id"] for each in reversed(minted)]
+    (first, *_) = httpx2.get(url, headers=headers, params={"limit": 1}).json()["data"]
+    asked: dict[str, str | int] = {"actor": first["actor"], "action": "secret_minted", "limit": 2}
+    page = httpx2.get(url, headers=headers, params=asked).json()
+    assert [row["target"] for row in page["data"]] == ids[:2]
+    assert page["has_more"]
+    page = httpx2.get(url, headers=headers, params=asked | {"before": page["last_id"]}).json()
+    assert [row["target"] for row in page["data"]] == ids[2:]
+    assert not page["has_more"]
+    assert httpx2.get(url, headers=headers, params={"since": first["at"], "limit": 100}).json()[
+        "data"
+    ] == [first]
+    assert httpx2.get(url, headers=headers, params={"since": "yesterday"}).status_code == 400
+    bound = {"api-key": served.key("--assistant", "charlotte")}
+    assert httpx2.get(url, headers=bound).json()["error"]["code"] == "forbidden"
+    assert httpx2.get(url).status_code == 401
+
+
+def test_X16_a_call_that_is_hung_up_is_an_act(served: Served, key: str) -> None:
+    with connect(f"{served.ws}?model=echo", additional_headers={"api-key": key}) as call:
+        call_id = call.response.headers["Vivavoce-Call-Id"]  # type: ignore[union-attr]
+        url = f"{served.url}/v1/realtime/calls/{call_id}/hangup"
+        assert httpx2.post(url, headers={"api-key": key}).status_code == 200
+    asked: dict[str, str | int] = {"action": "call_hung_up", "limit": 1}
+    found = httpx2.get(f"{served.url}/api/audit", headers={"api-key": key}, params=asked).json()
+    (act,) = found["data"]
+    assert act["target"] == call_id
+    assert act["actor"].startswith("key_")
 
 
 def test_X16_a_flood_of_wrong_keys_is_counted_and_not_written_out(

@@ -51,6 +51,7 @@ CLOSED = {
     ("GET", "/api/conversations"),
     ("GET", "/api/conversations/{conversation_id}"),
     ("DELETE", "/api/conversations/{conversation_id}"),
+    ("GET", "/api/audit"),
     ("GET", "/api/calls"),
     ("GET", "/api/calls/{call_id}"),
     ("GET", "/api/calls/{call_id}/events"),

@@ -20,6 +20,7 @@ from vivavoce.protocol.items import (
     Part,
 )
 from vivavoce.store.base import (
+    AuditRow,
     CallRow,
     Change,
     ConversationRow,
@@ -158,3 +159,13 @@ ALL_KINDS = [
 
 def change(*rows: ItemRow, of: str = "conv_1", deleted: tuple[str, ...] = ()) -> Change:
     return Change(of, rows, deleted)
+
+
+def act(
+    name: str = "aud_1",
+    at: datetime = NOON,
+    actor: str = "key_1",
+    action: str = "secret_minted",
+    target: str | None = "cs_1",
+) -> AuditRow:
+    return AuditRow(name, at, actor, action, target, {"peer": "127.0.0.1"})

@@ -12,7 +12,7 @@ import pytest
 
 from vivavoce.errors import ConversationDeletedError, StoreError
 from vivavoce.protocol.items import Item, Message, Part
-from vivavoce.store.base import Change, ItemRow, ResponseRow, SecretRow, Store
+from vivavoce.store.base import AUDIT_KEPT, Change, ItemRow, ResponseRow, SecretRow, Store
 from vivavoce.store.changes import ITEM_BYTES
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.sql import SqlStore
@@ -24,6 +24,7 @@ from .facts import (
     SPOKEN,
     UNHEARD,
     Make,
+    act,
     call,
     change,
     conversation,
@@ -613,6 +614,82 @@ def test_sweeping_keeps_a_secret_for_as_long_as_its_calls_may_last(make: Make) -
         assert names == ["cs_expires", "cs_revoked", "cs_valid"]
         await store.sweep(NOON + day)
         assert [row.id for row in await store.secrets()] == ["cs_valid"]
+
+    tell(make, story)
+
+
+# The audit log
+
+
+def test_X16_an_act_is_stored_with_what_it_changed(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation())
+        await store.add_key(key(), act("aud_1"))
+        await store.revoke_key("key_1", LATER, act("aud_2"))
+        await store.add_secret(secret(), act("aud_3"))
+        await store.revoke_secret("cs_1", LATER, act("aud_4"))
+        await store.add_code("aa", LATER, act("aud_5"))
+        await store.delete_conversation("conv_1", act("aud_6"))
+        await store.record_act(act("aud_7"))
+        page = await store.acts()
+        assert page.data == [act(f"aud_{number}") for number in (7, 6, 5, 4, 3, 2, 1)]
+        assert not page.has_more
+
+    tell(make, story)
+
+
+def test_X16_what_changes_nothing_leaves_no_act(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        await store.add_secret(secret())
+        await store.add_code("aa", LATER)
+        for refused in (
+            store.add_key(key(), act("aud_1")),
+            store.add_secret(secret(), act("aud_2")),
+            store.add_code("aa", LATER, act("aud_3")),
+        ):
+            with pytest.raises(StoreError):
+                await refused
+        await store.revoke_key("key_1", NOON)
+        await store.revoke_secret("cs_1", NOON)
+        assert not await store.revoke_key("key_1", LATER, act("aud_4"))
+        assert not await store.revoke_secret("cs_1", LATER, act("aud_5"))
+        assert not await store.delete_conversation("conv_1", act("aud_6"))
+        assert (await store.acts()).data == []
+
+    tell(make, story)
+
+
+def test_X16_acts_are_listed_by_actor_action_and_time_in_pages(make: Make) -> None:
+    async def story(store: Store) -> None:
+        rows = [
+            act("aud_1", NOON, "key_1", "secret_minted"),
+            act("aud_2", LATER, "cli:ann", "key_created"),
+            act("aud_3", LATER, "key_1", "secret_revoked"),
+        ]
+        for row in rows:
+            await store.record_act(row)
+        assert (await store.acts(actor="key_1")).data == [rows[2], rows[0]]
+        assert (await store.acts(action="key_created")).data == [rows[1]]
+        assert (await store.acts(since=LATER)).data == [rows[2], rows[1]]
+        assert (await store.acts(actor="key_1", since=LATER)).data == [rows[2]]
+        first = await store.acts(limit=2)
+        assert (first.data, first.has_more) == ([rows[2], rows[1]], True)
+        last = await store.acts(limit=2, before="aud_2")
+        assert (last.data, last.has_more) == ([rows[0]], False)
+        assert (await store.acts(actor="key_1", before="aud_2")).data == []  # not among them
+        with pytest.raises(StoreError):
+            await store.record_act(rows[0])
+
+    tell(make, story)
+
+
+def test_X16_sweeping_deletes_acts_of_long_ago(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.record_act(act("aud_1", NOON))
+        await store.record_act(act("aud_2", LATER))
+        await store.sweep(NOON + AUDIT_KEPT)
+        assert (await store.acts()).data == [act("aud_2", LATER)]
 
     tell(make, story)
 

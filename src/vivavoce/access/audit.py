@@ -1,27 +1,39 @@
-"""Log who did what with credentials and records: one line each, of the logger `vivavoce.audit`.
+"""Audit what callers and operators do with credentials and records.
 
-A line has `actor` (the id of a credential, or `unknown`), `action`, `target` (an id) and, where it
-is known, the address of the peer. It never has a credential or a name. A client can send wrong
-credentials all the time. So of those, the log has at most `REFUSALS_PER_S`, and then their number.
+An act that happened is a row of the table `audit`, which is stored in the same commit as what it
+changed, and a line of the logger `vivavoce.audit`. It has `actor` (the id of a credential, or
+`cli:` and a user of the operating system), `action`, `target` (an id) and, where it is known, the
+address of the peer. It never has a credential or what people said.
+
+A refusal is a line only, so that nobody without a credential can fill the database. A client can
+send wrong credentials all the time. So of those, the log has at most `REFUSALS_PER_S`, and then
+their number.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
+from datetime import datetime
 from typing import Literal
 
+from ..core import ids
 from ..core.types import Caller
+from ..errors import StoreError
+from ..failures import log_failure
+from ..store.base import AuditRow, Store
 
 log = logging.getLogger("vivavoce.audit")
 
 REFUSALS_PER_S = 10
 UNKNOWN = "unknown"
-OPERATOR = "command_line"
+ID_KIND = "aud"
 
 Action = Literal[
-    "signed_in", "sign_in_refused", "signed_out", "credential_refused", "sign_in_link_made",
-    "key_created", "key_revoked", "secret_minted", "secret_revoked", "conversation_deleted",
+    "call_hung_up", "conversation_deleted", "key_created", "key_revoked", "secret_minted",
+    "secret_revoked", "sign_in_link_made", "signed_in", "signed_out",
 ]  # fmt: skip
+Refusal = Literal["sign_in_refused", "credential_refused"]
 
 
 def actor(caller: Caller) -> str:
@@ -29,12 +41,30 @@ def actor(caller: Caller) -> str:
     return caller.secret_id or caller.sign_in_id or caller.key_id or UNKNOWN
 
 
-def record(
-    action: Action, actor: str, target: str | None = None, *, peer: str | None = None
-) -> None:
+def act(
+    action: Action, actor: str, target: str | None, at: datetime, *, peer: str | None = None
+) -> AuditRow:
+    """Return the row of an act. Pass it to the verb of the store that does what the act says."""
+    row_id = ids.new_id(ID_KIND, at.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
+    return AuditRow(row_id, at, actor, action, target, {} if peer is None else {"peer": peer})
+
+
+def log_act(row: AuditRow) -> None:
     """Log an act that happened."""
-    about = {"action": action, "actor": actor, "target": target, "peer": peer}
+    about = {"action": row.action, "actor": row.actor, "target": row.target, **row.detail}
     log.info("audit", extra={name: value for name, value in about.items() if value is not None})
+
+
+async def record(store: Store, row: AuditRow) -> None:
+    """Log and store an act that changed nothing in the store.
+
+    The act has happened. So a store that fails is logged, and raises nothing.
+    """
+    log_act(row)
+    try:
+        await store.record_act(row)
+    except StoreError as error:
+        log_failure(log, "act_not_stored", error, action=row.action, target=row.target)
 
 
 class RefusalLog:
@@ -45,7 +75,7 @@ class RefusalLog:
         self._logged = 0
         self._omitted = 0
 
-    def record(self, action: Action, code: str, now: float, *, peer: str | None = None) -> None:
+    def record(self, action: Refusal, code: str, now: float, *, peer: str | None = None) -> None:
         """Log a refusal. `now`: seconds of any clock."""
         if int(now) != self._second:
             self._second, self._logged = int(now), 0

@@ -16,7 +16,7 @@ from ..core import ids
 from ..core.types import Caller
 from ..errors import InvalidRequest
 from ..store.base import Grant, SecretRow, Store
-from . import keys, sign_in, tokens
+from . import audit, keys, sign_in, tokens
 from .auth_failure import AuthFailure, expired, reserved_user, revoked
 from .policy import Policy
 
@@ -106,7 +106,10 @@ async def mint(
     secret = ClientSecret(secret_id, tokens.make(PREFIX), now + timedelta(seconds=ttl_s))
     hash = tokens.digest(secret.value)
     minted_by = policy.minter_id(caller)
-    await store.add_secret(SecretRow(secret_id, hash, secret.expires_at, narrowed, minted_by))
+    act = audit.act("secret_minted", audit.actor(caller), secret_id, now)
+    row = SecretRow(secret_id, hash, secret.expires_at, narrowed, minted_by)
+    await store.add_secret(row, act)
+    audit.log_act(act)
     return secret
 
 
@@ -158,5 +161,14 @@ async def revoke(
     minted_by = policy.minter_id(caller)
     if minted_by is None or not await store.has_minted(minted_by, secret_id):
         return False
-    await store.revoke_secret(secret_id, now)
+    await revoke_as(store, audit.actor(caller), secret_id, now)
     return True
+
+
+async def revoke_as(store: Store, actor: str, secret_id: str, now: datetime) -> bool:
+    """Revoke any secret, for an actor who may. Return False if it is unknown or revoked already."""
+    act = audit.act("secret_revoked", actor, secret_id, now)
+    revoked = await store.revoke_secret(secret_id, now, act)
+    if revoked:
+        audit.log_act(act)
+    return revoked

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ..core import ids
 from ..store.base import KeyRow, Store
-from . import tokens
+from . import audit, tokens
 from .auth_failure import AuthFailure, expired, revoked, unknown
 
 PREFIX = "vv_"
@@ -24,8 +24,12 @@ async def create(
     *,
     assistant: str | None = None,
     expires_at: datetime | None = None,
+    by: str = audit.UNKNOWN,
 ) -> tuple[str, KeyRow]:
-    """Make a key. Return its value, which cannot be shown again, and its row."""
+    """Make a key. Return its value, which cannot be shown again, and its row.
+
+    `by` is the actor of the audit log.
+    """
     key = tokens.make(PREFIX)
     row = KeyRow(
         id=ids.new_id("key", now.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES)),
@@ -35,8 +39,19 @@ async def create(
         assistant=assistant,
         expires_at=expires_at,
     )
-    await store.add_key(row)
+    act = audit.act("key_created", by, row.id, now)
+    await store.add_key(row, act)
+    audit.log_act(act)
     return key, row
+
+
+async def revoke(store: Store, key_id: str, now: datetime, *, by: str) -> bool:
+    """Revoke a key. Return False if its id is unknown, or if it is revoked already."""
+    act = audit.act("key_revoked", by, key_id, now)
+    revoked = await store.revoke_key(key_id, now, act)
+    if revoked:
+        audit.log_act(act)
+    return revoked
 
 
 async def check(store: Store, key: str, now: datetime) -> KeyRow | AuthFailure:

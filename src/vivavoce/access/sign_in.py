@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ..core import ids
 from ..core.types import Caller
 from ..store.base import Grant, SecretRow, Store
-from . import tokens
+from . import audit, tokens
 from .auth_failure import AuthFailure, signed_out
 
 CODE_LIVES = timedelta(minutes=10)
@@ -30,10 +30,12 @@ def cookie_name(*, secure: bool) -> str:
     return f"__Host-{_COOKIE}" if secure else _COOKIE
 
 
-async def new_code(store: Store, now: datetime) -> str:
-    """Make a code that signs in once, within `CODE_LIVES`."""
+async def new_code(store: Store, now: datetime, *, by: str = audit.UNKNOWN) -> str:
+    """Make a code that signs in once, within `CODE_LIVES`. `by` is the actor of the audit log."""
     code = tokens.make("")
-    await store.add_code(tokens.digest(code), now + CODE_LIVES)
+    act = audit.act("sign_in_link_made", by, None, now)
+    await store.add_code(tokens.digest(code), now + CODE_LIVES, act)
+    audit.log_act(act)
     return code
 
 
@@ -42,10 +44,12 @@ def link(base_url: str, code: str) -> str:
     return f"{base_url.rstrip('/')}/#code={code}"
 
 
-async def sign_in(store: Store, code: str, now: datetime) -> str | AuthFailure:
+async def sign_in(
+    store: Store, code: str, now: datetime, *, peer: str | None = None
+) -> str | AuthFailure:
     """Use up the code and return the value of a new cookie.
 
-    Set the cookie HttpOnly, SameSite=Strict, and Secure over TLS.
+    Set the cookie HttpOnly, SameSite=Strict, and Secure over TLS. `peer` is the browser's address.
     """
     if not tokens.looks_like("", code) or not await store.use_code(tokens.digest(code), now):
         return AuthFailure(
@@ -59,7 +63,9 @@ async def sign_in(store: Store, code: str, now: datetime) -> str | AuthFailure:
         expires_at=now + COOKIE_LIVES,
         grant=Grant(subject=OWNER),
     )
-    await store.add_secret(row)
+    act = audit.act("signed_in", row.id, None, now, peer=peer)
+    await store.add_secret(row, act)
+    audit.log_act(act)
     return cookie
 
 
@@ -81,12 +87,18 @@ def is_reserved(subject: str | None, caller: Caller) -> bool:
     return subject == OWNER and (caller.sign_in_id is None or caller.subject != OWNER)
 
 
-async def sign_out(store: Store, cookie: str, now: datetime) -> str | None:
+async def sign_out(
+    store: Store, cookie: str, now: datetime, *, peer: str | None = None
+) -> str | None:
     """End a sign-in and the secrets that it minted. Copies of the cookie end too.
 
     Return the id of the sign-in. None: the cookie is unknown, or its sign-in has already ended.
     """
     row = await check(store, cookie, now)
-    if isinstance(row, AuthFailure) or not await store.revoke_secret(row.id, now):
+    if isinstance(row, AuthFailure):
         return None
+    act = audit.act("signed_out", row.id, None, now, peer=peer)
+    if not await store.revoke_secret(row.id, now, act):
+        return None
+    audit.log_act(act)
     return row.id

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from ..access import audit
+from ..clock import now
 from ..protocol.items import FunctionCall, FunctionOutput, Message
 from ..store.base import ConversationPage, ConversationRow, ItemRow
 from .common import (
@@ -22,6 +24,7 @@ from .common import (
     run,
     when,
 )
+from .operator import operator
 from .terminal import confirm, out
 
 app = typer.Typer(help="Conversations: list, show, export, delete", no_args_is_help=True)
@@ -106,7 +109,8 @@ def delete(
     async def work() -> tuple[int, bool]:
         async with opened_store(data_folder_of(data_dir)) as store:
             count = len(await store.items(conversation_id))
-            return count, await store.delete_conversation(conversation_id)
+            act = audit.act("conversation_deleted", operator(), conversation_id, now())
+            return count, await store.delete_conversation(conversation_id, act)
 
     count, deleted = run(work())
     if not deleted:

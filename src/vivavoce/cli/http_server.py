@@ -22,6 +22,7 @@ from ..clock import now
 from ..config import Settings
 from . import logs
 from .common import command, warn
+from .operator import operator
 from .terminal import err, escape_markup, out
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ async def _announce(
         await asyncio.sleep(0.01)
     assert server.services is not None
     server_address.write(data, address)
-    code = await sign_in.new_code(server.services.store, now())
+    code = await sign_in.new_code(server.services.store, now(), by=operator())
     out.print(f"\n  Vivavoce is listening on {escape_markup(address.listening)}")
     if address.public != address.listening:
         out.print(f"  Its public address is {escape_markup(address.public)}")

@@ -28,6 +28,7 @@ from .common import (
     run,
     when,
 )
+from .operator import operator
 from .terminal import out
 
 app = typer.Typer(help="API keys: create, list, revoke", no_args_is_help=True)
@@ -66,7 +67,9 @@ def create(
         async with opened_store(data, create=True) as store:
             at = now()
             until = at + ends if ends else None
-            return await keys.create(store, name, at, assistant=assistant, expires_at=until)
+            return await keys.create(
+                store, name, at, assistant=assistant, expires_at=until, by=operator()
+            )
 
     key, row = run(work())
     if json:
@@ -122,7 +125,8 @@ def revoke(key_id: str, data_dir: DataDir = None, json: JsonOption = False) -> N
 
     async def work() -> tuple[bool, list[KeyRow]]:
         async with opened_store(data_folder_of(data_dir)) as store:
-            return await store.revoke_key(key_id, now()), await store.keys()
+            revoked = await keys.revoke(store, key_id, now(), by=operator())
+            return revoked, await store.keys()
 
     ended, rows = run(work())
     if not ended:

@@ -17,6 +17,7 @@ from .common import (
     run,
     settings,
 )
+from .operator import operator
 from .terminal import err, out
 
 
@@ -28,7 +29,7 @@ def link(data_dir: DataDir = None, json: JsonOption = False) -> None:
 
     async def work() -> str:
         async with opened_store(data) as store:
-            return await sign_in.new_code(store, now())
+            return await sign_in.new_code(store, now(), by=operator())
 
     made = sign_in.link(known.public if known else _later(data), run(work()))
     if not running:

@@ -8,6 +8,7 @@ import typer
 
 from .. import __version__
 from . import assistants, conversations, keys, secrets, terminal
+from .audit import audit
 from .doctor import doctor
 from .link import link
 from .serve import serve
@@ -26,6 +27,7 @@ app.command()(link)
 app.command()(talk)
 app.command()(transcribe)
 app.command()(doctor)
+app.command()(audit)
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(conversations.app, name="conversations")

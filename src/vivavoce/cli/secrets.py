@@ -24,6 +24,7 @@ from .common import (
     run,
     when,
 )
+from .operator import operator
 from .terminal import out
 
 app = typer.Typer(help="Client secrets: list, revoke", no_args_is_help=True)
@@ -67,7 +68,9 @@ def revoke(
                 row = await store.secret(secret) if _is_id(secret) else None
             else:
                 row = await client_secrets.of_value(store, value)
-            return row, row is not None and await store.revoke_secret(row.id, now())
+            if row is None:
+                return None, False
+            return row, await client_secrets.revoke_as(store, operator(), row.id, now())
 
     row, ended = run(work())
     if row is None:

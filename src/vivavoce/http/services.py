@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from ..access import authentication, request_credentials, sign_in
-from ..access.audit import Action, RefusalLog
+from ..access.audit import Refusal, RefusalLog
 from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
 from ..access.transport_security import TransportSecurity
@@ -95,7 +95,7 @@ def peer(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def note_refusal(request: Request, at: Services, action: Action, why: AuthFailure) -> None:
+def note_refusal(request: Request, at: Services, action: Refusal, why: AuthFailure) -> None:
     """Log a credential that is not valid."""
     at.refusals.record(action, why.code, time.monotonic(), peer=peer(request))
 

@@ -138,6 +138,26 @@ class SecretRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Hold an act with credentials or records: ids and codes, never what people said."""
+
+    id: str  # `aud_…`
+    at: datetime
+    actor: str  # the id of a credential, or `cli:` and a user of the operating system
+    action: str
+    target: str | None = None  # the id of what the act changed
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Hold acts, the newest first, with the paging of `ConversationPage`."""
+
+    data: list[AuditRow] = field(default_factory=list)
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationPage:
     """Hold conversations, the newest first. `before` = the last one's id gives the next page.
 
@@ -154,6 +174,9 @@ PAGE = 1000  # rows of one page, the maximum
 KEPT_FOR_CALLS = timedelta(hours=24)
 """How long the store keeps a secret that has ended: the longest time that its calls may last."""
 
+AUDIT_KEPT = timedelta(days=400)
+"""How long the store keeps an act: longer than a year, so that years can be compared."""
+
 
 def page_size(limit: int) -> int:
     """Return the number of rows asked for, between 1 and `PAGE`."""
@@ -161,7 +184,10 @@ def page_size(limit: int) -> int:
 
 
 class Store(Protocol):
-    """Keep conversations, calls and credentials."""
+    """Keep conversations, calls, credentials and the acts with them.
+
+    A verb that takes an `act` stores it in the same commit, if the verb changes something.
+    """
 
     # Conversations, items, responses, calls
 
@@ -189,7 +215,7 @@ class Store(Protocol):
     async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
         """Return which of these conversations do not exist."""
 
-    async def delete_conversation(self, conversation_id: str) -> bool:
+    async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
         """Delete it with its items, calls and responses. Return False if it does not exist."""
 
     async def items(self, conversation_id: str) -> list[ItemRow]:
@@ -217,7 +243,7 @@ class Store(Protocol):
 
     # Credentials: hashes only
 
-    async def add_key(self, row: KeyRow) -> None: ...
+    async def add_key(self, row: KeyRow, act: AuditRow | None = None) -> None: ...
 
     async def key_by_hash(self, hash: str) -> KeyRow | None: ...
 
@@ -226,13 +252,13 @@ class Store(Protocol):
     async def keys(self) -> list[KeyRow]:
         """List all keys, the oldest first, with the revoked ones."""
 
-    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+    async def revoke_key(self, key_id: str, at: datetime, act: AuditRow | None = None) -> bool:
         """Revoke a key at once. Return False if the id is unknown or its key is already revoked."""
 
     async def touch_key(self, key_id: str, at: datetime) -> None:
         """Store when the key was last used. A time before the stored one changes nothing."""
 
-    async def add_secret(self, row: SecretRow) -> None: ...
+    async def add_secret(self, row: SecretRow, act: AuditRow | None = None) -> None: ...
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
         """Find a secret by its hash. Expired and revoked secrets are found for a day."""
@@ -248,7 +274,9 @@ class Store(Protocol):
         The answer takes the same time for an unknown id and for another minter's secret.
         """
 
-    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+    async def revoke_secret(
+        self, secret_id: str, at: datetime, act: AuditRow | None = None
+    ) -> bool:
         """Revoke a secret or a sign-in at once, and the secrets that the sign-in minted.
 
         Return False if the id is unknown or already revoked.
@@ -260,16 +288,35 @@ class Store(Protocol):
         Expired credentials and unknown ids are not among them.
         """
 
-    async def add_code(self, hash: str, expires_at: datetime) -> None: ...
+    async def add_code(
+        self, hash: str, expires_at: datetime, act: AuditRow | None = None
+    ) -> None: ...
 
     async def use_code(self, hash: str, now: datetime) -> bool:
         """Use up the code. Return True the first time, if the code has not expired."""
 
     async def sweep(self, now: datetime) -> None:
-        """Delete used and expired codes, and secrets that ended a day ago.
+        """Delete used and expired codes, secrets that ended a day ago, and acts of long ago.
 
-        Until then a secret's call may still run, and revoking the secret must end it.
+        A secret's call may still run for a day, and revoking the secret must end it. Acts are kept
+        for `AUDIT_KEPT`.
         """
+
+    # The audit log
+
+    async def record_act(self, act: AuditRow) -> None:
+        """Store an act that changes nothing else in the store."""
+
+    async def acts(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> AuditPage:
+        """List the acts of this actor, of this kind, and not before `since`. None: any."""
 
     async def ping(self) -> None:
         """Prove that the store can write, at most once a second. Raises `StoreError`."""

@@ -12,7 +12,10 @@ from typing import TypeVar
 
 from ..errors import ConversationDeletedError, StoreError
 from .base import (
+    AUDIT_KEPT,
     KEPT_FOR_CALLS,
+    AuditPage,
+    AuditRow,
     CallRow,
     Change,
     ConversationPage,
@@ -25,7 +28,7 @@ from .base import (
 )
 from .changes import MergedChanges, encode, encode_row, merge
 
-R = TypeVar("R", ConversationRow, CallRow)
+R = TypeVar("R", ConversationRow, CallRow, AuditRow)
 
 
 class MemoryStore:
@@ -37,6 +40,7 @@ class MemoryStore:
         self._keys: dict[str, KeyRow] = {}
         self._secrets: dict[str, SecretRow] = {}
         self._codes: dict[str, tuple[datetime, bool]] = {}  # expiry, and whether it was used
+        self._acts: dict[str, AuditRow] = {}
 
     # Conversations, items, responses, calls
 
@@ -92,7 +96,9 @@ class MemoryStore:
         older = _older(rows, lambda row: row.created_at, before)
         return ConversationPage(older[:size], has_more=len(older) > size)
 
-    async def delete_conversation(self, conversation_id: str) -> bool:
+    async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
+        if conversation_id in self._conversations:
+            self._keep(act)
         self._items.pop(conversation_id, None)
         for call in [c for c in self._calls.values() if c.conversation_id == conversation_id]:
             del self._calls[call.id]
@@ -137,9 +143,10 @@ class MemoryStore:
 
     # Credentials
 
-    async def add_key(self, row: KeyRow) -> None:
+    async def add_key(self, row: KeyRow, act: AuditRow | None = None) -> None:
         _require(row.id not in self._keys, "a key's id that is taken")
         _require(await self.key_by_hash(row.hash) is None, "a key that already exists")
+        self._keep(act)
         self._keys[row.id] = row
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
@@ -151,10 +158,11 @@ class MemoryStore:
     async def keys(self) -> list[KeyRow]:
         return sorted(self._keys.values(), key=lambda row: (row.created_at, row.id))
 
-    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+    async def revoke_key(self, key_id: str, at: datetime, act: AuditRow | None = None) -> bool:
         row = self._keys.get(key_id)
         if row is None or row.revoked_at is not None:
             return False
+        self._keep(act)
         self._keys[key_id] = replace(row, revoked_at=at)
         return True
 
@@ -163,10 +171,11 @@ class MemoryStore:
         if row is not None and (row.last_used_at is None or row.last_used_at < at):
             self._keys[key_id] = replace(row, last_used_at=at)
 
-    async def add_secret(self, row: SecretRow) -> None:
+    async def add_secret(self, row: SecretRow, act: AuditRow | None = None) -> None:
         _require(row.id not in self._secrets, "a secret's id that is taken")
         _require(await self.secret_by_hash(row.hash) is None, "a secret that already exists")
         encode(row.grant)
+        self._keep(act)
         self._secrets[row.id] = row
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
@@ -182,10 +191,13 @@ class MemoryStore:
         row = self._secrets.get(secret_id)
         return row is not None and row.minted_by == minter_id
 
-    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+    async def revoke_secret(
+        self, secret_id: str, at: datetime, act: AuditRow | None = None
+    ) -> bool:
         row = self._secrets.get(secret_id)
         if row is None or row.revoked_at is not None:
             return False
+        self._keep(act)
         for one in list(self._secrets.values()):
             if secret_id in (one.id, one.minted_by) and one.revoked_at is None:
                 self._secrets[one.id] = replace(one, revoked_at=at)
@@ -197,8 +209,9 @@ class MemoryStore:
         rows += [self._secrets.get(name) for name in credential_ids]
         return {row.id for row in rows if row is not None and row.revoked_at is not None}
 
-    async def add_code(self, hash: str, expires_at: datetime) -> None:
+    async def add_code(self, hash: str, expires_at: datetime, act: AuditRow | None = None) -> None:
         _require(hash not in self._codes, "a code that already exists")
+        self._keep(act)
         self._codes[hash] = (expires_at, False)
 
     async def use_code(self, hash: str, now: datetime) -> bool:
@@ -216,6 +229,37 @@ class MemoryStore:
             if min(row.expires_at, row.revoked_at or row.expires_at) > ended
         }
         self._codes = {h: (e, used) for h, (e, used) in self._codes.items() if now < e and not used}
+        self._acts = {row.id: row for row in self._acts.values() if row.at > now - AUDIT_KEPT}
+
+    # The audit log
+
+    async def record_act(self, act: AuditRow) -> None:
+        self._keep(act)
+
+    async def acts(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> AuditPage:
+        size = page_size(limit)
+        rows = {
+            row.id: row
+            for row in self._acts.values()
+            if actor in (None, row.actor)
+            and action in (None, row.action)
+            and (since is None or row.at >= since)
+        }
+        older = _older(rows, lambda row: row.at, before)
+        return AuditPage(older[:size], has_more=len(older) > size)
+
+    def _keep(self, act: AuditRow | None) -> None:
+        if act is not None:
+            _require(act.id not in self._acts, "an act's id that is taken")
+            self._acts[act.id] = act
 
     async def ping(self) -> None:
         pass

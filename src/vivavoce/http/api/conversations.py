@@ -92,8 +92,9 @@ async def delete(at: At, caller: ByEither, conversation_id: str) -> None:
     if not ended:
         raise CallRefused(409, "conversation_busy", "A call in this conversation does not end.",
                       type="server_error")  # fmt: skip
-    if await at.store.delete_conversation(conversation_id):
-        audit.record("conversation_deleted", audit.actor(caller), conversation_id)
+    act = audit.act("conversation_deleted", audit.actor(caller), conversation_id, at.now())
+    if await at.store.delete_conversation(conversation_id, act):
+        audit.log_act(act)
 
 
 async def _found(at: At, caller: Caller, conversation_id: str) -> ConversationRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from ...access import audit, authentication, sign_in
+from ...access import sign_in
 from ...access.auth_failure import AuthFailure
 from ..services import (
     At,
@@ -31,12 +31,10 @@ class Code(BaseModel):
     summary="Exchange a sign-in code for a cookie",
 )
 async def enter(at: At, request: Request, body: Code, response: Response) -> None:
-    found = await sign_in.sign_in(at.store, body.code, at.now())
+    found = await sign_in.sign_in(at.store, body.code, at.now(), peer=peer(request))
     if isinstance(found, AuthFailure):
         note_refusal(request, at, "sign_in_refused", found)
     cookie = admitted(found)
-    caller = admitted(await authentication.identify_cookie(at.store, cookie, at.now()))
-    audit.record("signed_in", audit.actor(caller), peer=peer(request))
     secure = is_secure(request, at)
     response.set_cookie(
         sign_in.cookie_name(secure=secure),
@@ -55,9 +53,9 @@ async def enter(at: At, request: Request, body: Code, response: Response) -> Non
     summary="End this cookie, its secrets and their calls",
 )
 async def leave(at: At, request: Request, response: Response) -> None:
-    ended = await sign_in.sign_out(at.store, cookie_of(request, at), at.now())
+    cookie = cookie_of(request, at)
+    ended = await sign_in.sign_out(at.store, cookie, at.now(), peer=peer(request))
     if ended is not None:
-        audit.record("signed_out", ended, peer=peer(request))
         at.registry.revoke([ended])
     for secure in {True, is_secure(request, at)}:
         name = sign_in.cookie_name(secure=secure)

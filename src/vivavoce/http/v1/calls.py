@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from fastapi import APIRouter, Response
 
+from ...access import audit
 from ...core.types import Caller
 from ...runtime.refusals import CallRefused
 from ..services import At, ByKey
@@ -18,6 +19,8 @@ async def hangup(at: At, caller: ByKey, call_id: str) -> Response:
     live = at.call_setup.find(caller, call_id)
     async with at.registry.in_use.while_valid(caller):
         await at.registry.hang_up(live)
+    act = audit.act("call_hung_up", audit.actor(caller), call_id, at.now())
+    await audit.record(at.store, act)
     return Response()
 
 

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ...access import audit, client_secrets
+from ...access import client_secrets
 from ...core.types import Caller
 from ...errors import InvalidRequest
 from ...protocol.config import AnySession
@@ -123,7 +123,6 @@ async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
         raise CallRefused(
             404, "client_secret_not_found", f"There is no client secret '{secret_id[:60]}'."
         )
-    audit.record("secret_revoked", audit.actor(caller), secret_id)
     at.registry.revoke([secret_id])
 
 
@@ -163,8 +162,5 @@ async def mint(
     holder = client_secrets.granted(grant)
     session, assistant = await at.call_setup.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
-    minted = admitted(
-        await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
-    )
-    audit.record("secret_minted", audit.actor(caller), minted.id)
-    return minted, session
+    minted = await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
+    return admitted(minted), session

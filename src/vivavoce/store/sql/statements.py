@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,9 @@ from sqlalchemy import (
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects import sqlite
 
-from ..base import CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
+from ..base import AuditRow, CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
 from ..changes import MergedChanges, decode, encode, encode_row
-from .schema import api_keys, calls, client_secrets, conversations, items, responses
+from .schema import api_keys, audit, calls, client_secrets, conversations, items, responses
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -141,7 +142,36 @@ def only_of(
     return query if subject is None else query.where(table.c.subject == subject)
 
 
-def columns(row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow) -> dict[str, Any]:
+def record_act(connection: Connection, act: AuditRow | None) -> None:
+    """Insert an act in the transaction of what it is about. None: there is none."""
+    if act is not None:
+        values = columns(act) | {"detail": encode({**act.detail})}
+        connection.execute(insert_into(audit), values)
+
+
+def only_acts_of(
+    query: Select[Any],
+    table: FromClause,
+    actor: str | None,
+    action: str | None,
+    since: datetime | None,
+) -> Select[Any]:
+    """Keep the acts of this actor, of this kind, and not before `since`. None: any."""
+    if actor is not None:
+        query = query.where(table.c.actor == actor)
+    if action is not None:
+        query = query.where(table.c.action == action)
+    return query if since is None else query.where(table.c.at >= since)
+
+
+def audit_row(found: Found[Any]) -> AuditRow:
+    values = dict(found._mapping)
+    return AuditRow(**values | {"detail": decode(values["detail"], dict[str, str])})
+
+
+def columns(
+    row: ConversationRow | CallRow | ResponseRow | KeyRow | SecretRow | AuditRow,
+) -> dict[str, Any]:
     """Return the fields by name. `asdict` would copy every value deeply."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 

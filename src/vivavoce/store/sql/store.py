@@ -28,7 +28,10 @@ from sqlalchemy import Row as Found
 
 from ...errors import ConversationDeletedError, StoreError
 from ..base import (
+    AUDIT_KEPT,
     KEPT_FOR_CALLS,
+    AuditPage,
+    AuditRow,
     CallRow,
     Change,
     ConversationPage,
@@ -41,7 +44,16 @@ from ..base import (
 )
 from ..changes import decode_row, encode, merge
 from . import database_file, database_threads, migrations, statements
-from .schema import api_keys, calls, client_secrets, conversations, items, responses, sign_in_codes
+from .schema import (
+    api_keys,
+    audit,
+    calls,
+    client_secrets,
+    conversations,
+    items,
+    responses,
+    sign_in_codes,
+)
 
 log = logging.getLogger("vivavoce.store")
 
@@ -143,9 +155,9 @@ class SqlStore:
             found |= {row.id for row in await self._all(statements.EXISTING, batch)}
         return set(ids) - found
 
-    async def delete_conversation(self, conversation_id: str) -> bool:
+    async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
         found = await self._write(
-            delete(conversations).where(conversations.c.id == conversation_id)
+            delete(conversations).where(conversations.c.id == conversation_id), act=act
         )
         if found:
             await self._forget()
@@ -201,8 +213,8 @@ class SqlStore:
 
     # Credentials
 
-    async def add_key(self, row: KeyRow) -> None:
-        await self._insert(api_keys, statements.columns(row))
+    async def add_key(self, row: KeyRow, act: AuditRow | None = None) -> None:
+        await self._insert(api_keys, statements.columns(row), act)
 
     async def key_by_hash(self, hash: str) -> KeyRow | None:
         found = await self._one(statements.KEY_BY_HASH, {"hash": hash})
@@ -216,11 +228,12 @@ class SqlStore:
         query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
         return [KeyRow(**found._mapping) for found in await self._all(query)]
 
-    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+    async def revoke_key(self, key_id: str, at: datetime, act: AuditRow | None = None) -> bool:
         return await self._write(
             update(api_keys)
             .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=at)
+            .values(revoked_at=at),
+            act=act,
         )
 
     async def touch_key(self, key_id: str, at: datetime) -> None:
@@ -231,8 +244,9 @@ class SqlStore:
             .values(last_used_at=at)
         )
 
-    async def add_secret(self, row: SecretRow) -> None:
-        await self._insert(client_secrets, statements.columns(row) | {"grant": encode(row.grant)})
+    async def add_secret(self, row: SecretRow, act: AuditRow | None = None) -> None:
+        values = statements.columns(row) | {"grant": encode(row.grant)}
+        await self._insert(client_secrets, values, act)
 
     async def secret_by_hash(self, hash: str) -> SecretRow | None:
         found = await self._one(statements.SECRET_BY_HASH, {"hash": hash})
@@ -253,7 +267,9 @@ class SqlStore:
             )
         )
 
-    async def revoke_secret(self, secret_id: str, at: datetime) -> bool:
+    async def revoke_secret(
+        self, secret_id: str, at: datetime, act: AuditRow | None = None
+    ) -> bool:
         valid = client_secrets.c.revoked_at.is_(None)
         this = and_(client_secrets.c.id == secret_id, valid)
         its_own = and_(client_secrets.c.minted_by == secret_id, valid)
@@ -263,6 +279,7 @@ class SqlStore:
             if not _execute(connection, revoking.where(this), None):
                 return False
             connection.execute(revoking.where(its_own))
+            statements.record_act(connection, act)
             return True
 
         return await self._writer.run(work)
@@ -277,8 +294,8 @@ class SqlStore:
                 found |= {row.id for row in await self._all(query, batch)}
         return found
 
-    async def add_code(self, hash: str, expires_at: datetime) -> None:
-        await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at})
+    async def add_code(self, hash: str, expires_at: datetime, act: AuditRow | None = None) -> None:
+        await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at}, act)
 
     async def use_code(self, hash: str, now: datetime) -> bool:
         is_valid = and_(
@@ -301,8 +318,29 @@ class SqlStore:
         def work(connection: Connection) -> None:
             connection.execute(delete(client_secrets).where(ended))
             connection.execute(delete(sign_in_codes).where(spent))
+            connection.execute(delete(audit).where(audit.c.at <= now - AUDIT_KEPT))
 
         await self._writer.run(work)
+
+    # The audit log
+
+    async def record_act(self, act: AuditRow) -> None:
+        await self._writer.run(lambda connection: statements.record_act(connection, act))
+
+    async def acts(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        before: str | None = None,
+        limit: int = 20,
+    ) -> AuditPage:
+        size = page_size(limit)
+        selected = partial(statements.only_acts_of, actor=actor, action=action, since=since)
+        query = statements.newest_first(audit, "at", before, size + 1, selected)
+        rows = [statements.audit_row(found) for found in await self._all(query)]
+        return AuditPage(rows[:size], has_more=len(rows) > size)
 
     async def ping(self) -> None:
         # This writes a row without changing it: only a write proves that the disk can write.
@@ -347,12 +385,26 @@ class SqlStore:
 
     # One statement, one transaction
 
-    async def _write(self, statement: Executable, values: dict[str, Any] | None = None) -> bool:
-        """Execute the statement, and return whether it changed a row."""
-        return await self._writer.run(lambda connection: _execute(connection, statement, values))
+    async def _write(
+        self,
+        statement: Executable,
+        values: dict[str, Any] | None = None,
+        act: AuditRow | None = None,
+    ) -> bool:
+        """Execute the statement, and return whether it changed a row. If so, store the act too."""
 
-    async def _insert(self, table: Table, values: dict[str, Any]) -> None:
-        await self._write(statements.insert_into(table), values)
+        def work(connection: Connection) -> bool:
+            changed = _execute(connection, statement, values)
+            if changed:
+                statements.record_act(connection, act)
+            return changed
+
+        return await self._writer.run(work)
+
+    async def _insert(
+        self, table: Table, values: dict[str, Any], act: AuditRow | None = None
+    ) -> None:
+        await self._write(statements.insert_into(table), values, act)
 
     async def _is_there(self, query: Select[Any]) -> bool:
         """Return whether the query finds a row.
