@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -21,6 +23,7 @@ from vivavoce.engines.resources import AdapterResources
 from vivavoce.engines.scripted.script import Rule, Script
 from vivavoce.engines.tts.espeak import LANGUAGES as LANGUAGES_OF_ESPEAK
 from vivavoce.errors import AssistantError
+from vivavoce.knowledge import schedule
 from vivavoce.knowledge.chunks import markdown
 from vivavoce.knowledge.memory import MemoryRetriever
 from vivavoce.knowledge.normalize import LANGUAGES
@@ -73,6 +76,68 @@ def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
     (instructions,) = received
     assert "Der Garten öffnet um acht Uhr." in instructions
     assert "[haus.md] Garten" in instructions
+
+
+AGENDA = """day,start,end,title,room
+2027-05-11,9:00,10:30,Bread,Hall 2
+Monday,9:00,,Tea,Lounge
+"""
+
+
+def test_a_chat_model_gets_dates_and_the_time_of_the_assistant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = f'{CLOUD}time_zone = "Pacific/Kiritimati"\n'
+    folder = write(tmp_path / "assistants", toml, knowledge__agenda_csv=AGENDA)
+    received: list[str] = []
+    read = scripted_server._question
+
+    def spy(chat: scripted_server._Chat) -> object:
+        question = read(chat)
+        received.append(question.instructions)
+        return question
+
+    monkeypatch.setattr(scripted_server, "_question", spy)
+
+    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None: ...
+
+    async def story() -> None:
+        async with serving(Script(rules=(Rule(say="At nine."),))) as served:
+            chosen = Settings(
+                openai=OpenAISection(base_url=served.base_url, api_key=SecretStr(KEY)),
+                net=NetSection(allow_private=True),
+            )
+            async with Adapters(chosen, DataFolder(tmp_path / "data")) as adapters:
+                ada = load(folder, known())
+                engine = await adapters.engine(ada, "en", lambda stage, ms: None)
+                for question in ("When is Bread?", "When is Tea?", "xyzzy"):
+                    await engine.respond(asked(question), emit)
+
+    now = datetime.now(ZoneInfo("Pacific/Kiritimati"))
+    asyncio.run(story())
+    bread, tea, nothing = received
+    assert "Bread is on Tuesday 11 May 2027 from 9 am to 10:30 am in Hall 2." in bread
+    assert "Tea is on Monday at 9 am in the Lounge." in tea  # every week: it has no date
+    days = {f"It is {day:%A} {day.day} {day:%B %Y}, " for day in (now, now + timedelta(minutes=5))}
+    assert any(day in bread for day in days)
+    assert "It is" not in nothing  # without a passage, the prompt stays as it is
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Bread is on Tuesday 11 May 2027 from 9 am to 10 am. The speaker is Ann."),
+        ("it", "Bread è martedì 11 maggio 2027 dalle 9 alle 10. Parla Ann."),
+        ("es", "Bread es el martes 11 de mayo de 2027 de 9 a 10. Habla Ann."),
+    ],
+)
+def test_a_passage_of_a_programme_has_its_date_in_each_language(
+    language: str, sentence: str
+) -> None:
+    table = "day,start,end,title,speaker,about\n2027-05-11,9:00,10:00,Bread,Ann,With butter.\n"
+    retriever = MemoryRetriever(schedule.table(table, language, "agenda.csv"))
+    (best,) = asyncio.run(retriever.search("Bread", language, 1))
+    assert best.text.startswith(f"{sentence} With butter.")
 
 
 def test_K10_the_embedded_brain_has_the_time_and_the_fallback_of_its_assistant(

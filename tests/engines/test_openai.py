@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -119,7 +120,13 @@ def test_passages_follow_the_instructions_with_their_sources() -> None:
     assert instructions(asked) == (
         f"Be brief.\n\n{KNOWN}\n\n[programme.md] Keynote\nAt nine.\n\n[places.md] \nIn hall A."
     )
-    assert instructions(GenerateRequest(instructions="Be brief.", history=())) == "Be brief."
+    now = datetime(2027, 5, 11, 9, 5, tzinfo=UTC)
+    at_nine = msgspec.structs.replace(asked, now=now)
+    assert instructions(at_nine) == instructions(asked).replace(
+        KNOWN, f"It is Tuesday 11 May 2027, 09:05.\n\n{KNOWN}"
+    )
+    bare = GenerateRequest(instructions="Be brief.", history=(), now=now)
+    assert instructions(bare) == "Be brief."
 
 
 def test_parallel_tool_calls_are_sent_together_and_answered_at_once() -> None:

@@ -110,6 +110,7 @@ class Adapters:
             on_stage=on_stage,
             retriever=await self._retriever(assistant, language),
             numbers_as_words=not self._chosen("tts", assistant, language).reads_numbers,
+            now=assistant.now,
         )
 
     async def _retriever(self, assistant: Assistant, language: str) -> Retriever | None:

@@ -16,6 +16,7 @@ Cancelling any of them stops its work at once and leaves nothing running.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -94,6 +95,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None  # minimal, low, medium, high, xhigh; None: not set
     language: str | None = None  # what the call speaks, if it is known
     passages: tuple[Passage, ...] = ()  # of the assistant's knowledge, the best one first
+    now: datetime | None = None  # the time where the assistant is, in its time zone
 
 
 class GenerationCut(msgspec.Struct, frozen=True):

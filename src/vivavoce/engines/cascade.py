@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
@@ -101,12 +102,16 @@ class Cascade:
         on_stage: OnStage = lambda name, ms: None,
         retriever: Retriever | None = None,
         numbers_as_words: bool = False,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         """Compose the stages. `retriever` searches the assistant's knowledge before each answer.
+
+        `now` tells the time where the assistant is.
 
         `numbers_as_words`: the voice cannot read numbers, so that it gets words for them.
         """
         self._numbers = language if numbers_as_words else None
+        self._now = now
         self._retriever = retriever
         self._scribe = TranscribeOnlyEngine(stt, language=language, on_stage=on_stage)
         self._brain = brain
@@ -187,6 +192,7 @@ class Cascade:
             reasoning_effort=_effort(config),
             language=self._language,
             passages=passages,
+            now=None if self._now is None else self._now(),
         )
         return self._brain.generate(question)
 

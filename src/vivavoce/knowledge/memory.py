@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 
+from . import schedule
 from .base import Passage
 from .chunks import Chunk
 from .search import Hit, KnowledgeIndex
@@ -31,7 +32,7 @@ class MemoryRetriever:
     def _passage(self, hit: Hit) -> Passage:
         chunk = hit.chunk
         return Passage(
-            text=chunk.text,
+            text=schedule.dated(chunk),
             title=chunk.title,
             source=chunk.source,
             revision=self._revisions[chunk.source],

@@ -172,19 +172,40 @@ def speakers(event: ScheduleEvent, language: str) -> str:
 
 def hours(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
     """On Monday from 9 am to 10 am; without an end, on Monday at 9 am."""
+    return _hours(event, language, day(event, language, now))
+
+
+def _hours(event: ScheduleEvent, language: str, on: str) -> str:
     if not event.end:
-        return f"{day(event, language, now)} {calendar.say_time(event.start, language)}"
+        return f"{on} {calendar.say_time(event.start, language)}"
     start, end = (calendar.clock(time, language) for time in (event.start, event.end))
     between = {"en": f"from {start} to {end}", "it": f"dalle {start} alle {end}"}
-    return f"{day(event, language, now)} {between.get(language, f'de {start} a {end}')}"
+    return f"{on} {between.get(language, f'de {start} a {end}')}"
 
 
-def sentence(event: ScheduleEvent, language: str, now: dt.datetime | None = None) -> str:
+def dated(chunk: Chunk) -> str:
+    """Return the chunk's text with the date of its event, for a reader that gets the text alone.
+
+    The chunk's own text has the weekday, which is what people ask for and hear.
+    """
+    event = chunk.event
+    if event is None or not event.date:
+        return chunk.text
+    day = calendar.say_date(dt.date.fromisoformat(event.date), chunk.language, year=True)
+    by_weekday, rest = sentence(event, chunk.language), chunk.text
+    return sentence(event, chunk.language, on=day) + rest.removeprefix(by_weekday)
+
+
+def sentence(
+    event: ScheduleEvent, language: str, now: dt.datetime | None = None, *, on: str | None = None
+) -> str:
     """Return everything about an event that has a place in a programme, to be spoken.
 
-    Without `now` the day is a weekday, as texts that are kept for long need it.
+    Without `now` the day is a weekday, as texts that are kept for long need it. `on` is the day in
+    other words.
     """
-    when, where = hours(event, language, now), place(event, language)
+    when = _hours(event, language, on or day(event, language, now))
+    where = place(event, language)
     if event.status:
         return f"{event.title}, {when}, {_STATUS[event.status][language]}."
     who = speakers(event, language)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate, count
 from typing import Literal
 
@@ -20,6 +21,7 @@ from ...core.types import JsonObject
 from ...errors import EngineError
 from ...protocol.items import FunctionCall, FunctionOutput, Item, McpCall, Message, Part
 from ...protocol.server import CachedTokens, InputTokens, OutputTokens, Usage
+from ...text import calendar
 from ..base import GenerateOutput, GenerateRequest, GenerationCut
 from ..openai_endpoint import Endpoint, in_stream
 
@@ -135,10 +137,23 @@ class OpenAIBrain:
 
 
 def instructions(question: GenerateRequest) -> str:
-    """Append the passages that were found, each with its source."""
+    """Append the passages that were found, each with its source, and the time.
+
+    Passages have dates. Without the time, a model cannot tell which of them is today. Without
+    passages the instructions stay as they are, so that servers can cache what they begin with.
+    """
+    if not question.passages:
+        return question.instructions
     found = [f"[{each.source}] {each.title}\n{each.text}" for each in question.passages]
-    passages = "\n\n".join([KNOWN, *found]) if found else ""
-    return "\n\n".join(filter(None, [question.instructions, passages]))
+    time = "" if question.now is None else f"It is {_spoken_time(question.now)}."
+    return "\n\n".join(filter(None, [question.instructions, time, KNOWN, *found]))
+
+
+def _spoken_time(now: datetime) -> str:
+    """Return the weekday, the date and the time in English, whatever the locale of the process."""
+    weekday = calendar.WEEKDAYS["en"][now.weekday()]
+    month = calendar.MONTHS["en"][now.month - 1]
+    return f"{weekday} {now.day} {month} {now.year}, {now:%H:%M}"
 
 
 def messages(instructions: str, history: tuple[Item, ...]) -> list[JsonObject]:
