@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
@@ -159,6 +159,8 @@ class OpenAISection(SettingsSection):
     base_url: OpenAIUrl = "https://api.openai.com/v1"
     api_key: ApiKey | None = None  # default: OPENAI_API_KEY
     chat_model: Name = "gpt-5-mini"
+    # the field of a request that limits the answer's length
+    chat_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     transcription_model: Name = "gpt-4o-mini-transcribe"
     transcription_stream: bool = (
         True  # receive words as they are recognised, if the server streams them

@@ -384,10 +384,27 @@ def test_the_settings_for_model_servers_hold_a_conversation(chosen: str, tmp_pat
         (data / "vivavoce.toml").write_text(there)
         with serve(data, **TAKES_ALL) as server:
             said = server.cli("talk", "--text", "good evening", "--assistant", "porter")
+            limited_turn(server)
         assert "You said: good evening" in said
-        request = model.asked("/chat/completions")[-1]
+        request, short = model.asked("/chat/completions")
     assert request["model"] == name
     assert "porter of a small hotel" in json.dumps(request["messages"])
+    # Ollama ignores the newer name of the limit.
+    limits = {key: value for key, value in short.items() if key.startswith("max_")}
+    assert limits == {"max_tokens" if "11434" in chosen else "max_completion_tokens": 50}
+
+
+def limited_turn(server: Served) -> None:
+    """Type a turn whose answer may have 50 tokens."""
+    url = f"{server.ws}?assistant=porter"
+    with connect(url, additional_headers={"api-key": server.key()}) as call:
+        part = {"type": "input_text", "text": "and the key"}
+        item = {"type": "message", "role": "user", "content": [part]}
+        call.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        call.send(json.dumps({"type": "response.create", "response": {
+            "output_modalities": ["text"], "max_output_tokens": 50}}))  # fmt: skip
+        while json.loads(call.recv(10))["type"] != "response.done":
+            pass
 
 
 # Names

@@ -94,8 +94,10 @@ async def _make_stt(request: AdapterRequest) -> SpeechToText:
 async def _make_brain(request: AdapterRequest) -> Brain:
     from ..brain.openai import OpenAIBrain
 
-    model = request.resources.settings.openai.chat_model
-    return OpenAIBrain(await endpoint(request.resources), model)
+    chosen = request.resources.settings.openai
+    return OpenAIBrain(
+        await endpoint(request.resources), chosen.chat_model, limit_field=chosen.chat_limit_field
+    )
 
 
 async def _make_tts(request: AdapterRequest) -> TextToSpeech:
