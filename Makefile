@@ -40,7 +40,7 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long" $(PARALLEL)
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/programs/ready $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long $(PARALLEL)
 
 coverage: $(DONE)/dev $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
@@ -116,6 +116,14 @@ $(DONE)/web: $(WEB_SOURCES) | $(DONE)/npm
 $(DONE)/debian: scripts/debian.sh
 	@scripts/debian.sh chromium flite openssl
 	@mkdir -p $(DONE) && touch $@
+
+# Programs of others that some long tests run beside the server. Where Debian does not have them, the
+# tests are skipped.
+$(DONE)/programs/ready: scripts/debian.sh
+	@rm -rf $(@D)
+	@scripts/debian.sh --unpack $(@D) nginx caddy
+	@scripts/debian.sh --optional ffmpeg
+	@touch $@
 
 # Real clients, each in an environment of its own: by pip in .setup, by npm in its folder.
 

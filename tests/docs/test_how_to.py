@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,15 @@ from pathlib import Path
 import httpx2
 import pytest
 from playwright.sync_api import sync_playwright
+from typer.testing import CliRunner
 from websockets.sync.client import connect
 
+from vivavoce.cli.main import app
 from vivavoce.config import Settings, load
 from vivavoce.engines.tts.espeak import Espeak
 
 from ..browser.page import chromium
+from ..support import programs
 from ..support.model_server import model_server
 from ..support.served import TAKES_ALL, Served, serve
 
@@ -33,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 HOW_TO = ROOT / "docs/how-to"
 NAME = "voice.example.com"
+NGINX, CADDY = programs.find("nginx"), programs.find("caddy")
 
 
 def shown(page: str, kind: str, number: int = 0) -> str:
@@ -100,7 +105,7 @@ def behind_proxy(tmp_path: Path) -> Iterator[tuple[Served, int]]:
 
 
 def a_proxy_serves(server: Served, port: int, trust: ssl.SSLContext) -> None:
-    """Hold a call, sign in, and be refused under another name."""
+    """Hold a call, and sign in."""
     key = server.key()
     with (
         socket.create_connection(("127.0.0.1", port)) as raw,
@@ -118,18 +123,25 @@ def a_proxy_serves(server: Served, port: int, trust: ssl.SSLContext) -> None:
         assert event["text"] == "You said: good evening"
 
     code = server.link.partition("#code=")[2]
-    raw = socket.create_connection(("127.0.0.1", port))
-    with trust.wrap_socket(raw, server_hostname=NAME) as tls:
-        body = json.dumps({"code": code})
-        tls.sendall(f"POST /api/sign-in HTTP/1.1\r\nHost: {NAME}\r\nOrigin: https://{NAME}\r\n"
-                    f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                    f"Connection: close\r\n\r\n{body}".encode())  # fmt: skip
-        answer = b"".join(iter(lambda: tls.recv(4096), b""))
+    body = json.dumps({"code": code})
+    answer = exchange(port, trust,
+        f"POST /api/sign-in HTTP/1.1\r\nHost: {NAME}\r\nOrigin: https://{NAME}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Connection: close\r\n\r\n{body}")  # fmt: skip
     assert answer.startswith(b"HTTP/1.1 204"), answer[:200]
     assert b"__Host-vivavoce=" in answer
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def exchange(port: int, trust: ssl.SSLContext, request: str) -> bytes:
+    """Send a request over TLS, and return the answer up to its end."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=30)
+    with trust.wrap_socket(raw, server_hostname=NAME) as tls:
+        tls.sendall(request.encode())
+        return b"".join(iter(lambda: tls.recv(4096), b""))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 def test_a_call_and_a_sign_in_pass_through_nginx(
     behind_proxy: tuple[Served, int], certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -154,15 +166,19 @@ def test_a_call_and_a_sign_in_pass_through_nginx(
         f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log stderr;\n"
         f"events {{}}\nhttp {{ access_log off;\n{temporary} include {tmp_path}/site.conf; }}\n"
     )
-    command = ["nginx", "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
+    command = [str(NGINX), "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
     with running(command, lambda: accepts(port), tmp_path / "nginx.log"):
-        a_proxy_serves(server, port, ssl.create_default_context(cafile=certificate[0]))
+        trust = ssl.create_default_context(cafile=certificate[0])
+        a_proxy_serves(server, port, trust)
+        foreign = "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        assert b"host_not_allowed" in exchange(port, trust, foreign)
     log = (tmp_path / "access.log").read_text()
     assert '"GET /v1/realtime" 101' in log
     assert "model=echo" not in log
 
 
-@pytest.mark.skipif(not shutil.which("caddy"), reason="Caddy is not installed")
+@pytest.mark.long
+@pytest.mark.skipif(not CADDY, reason="Caddy is not installed")
 def test_a_call_and_a_sign_in_pass_through_caddy(
     behind_proxy: tuple[Served, int], tmp_path: Path
 ) -> None:
@@ -176,7 +192,7 @@ def test_a_call_and_a_sign_in_pass_through_caddy(
                f"\tstorage file_system {tmp_path}/store\n}}\n")  # fmt: skip
     (tmp_path / "Caddyfile").write_text(options + site)
     root = tmp_path / "store/pki/authorities/local/root.crt"
-    command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")]
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")]
     made = tmp_path / f"store/certificates/local/{NAME}/{NAME}.crt"
     ready = lambda: accepts(port) and root.exists() and made.exists()  # noqa: E731
     with running(command, ready, tmp_path / "caddy.log"):
@@ -215,6 +231,27 @@ def test_the_container_has_files_and_settings_that_exist(tmp_path: Path) -> None
     secret.write_text("sk-1\n")
     values = {n: str(secret) if n.endswith("_FILE") else f"https://{NAME}" for n in names}
     assert load(None, values).server.public_url == f"https://{NAME}"
+
+
+def test_the_container_runs_commands_that_exist() -> None:
+    """Compare what nothing else checks before somebody builds the image."""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    lines = dict(re.findall(r"^([A-Z]+) (.*)$", text, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (program,) = json.loads(lines["ENTRYPOINT"])
+    assert program in project["scripts"]
+    command, *options = json.loads(lines["CMD"])
+    done = CliRunner().invoke(app, [command, *options, "--help"])
+    assert done.exit_code == 0, done.output
+    python, switch, probe = json.loads(lines["HEALTHCHECK"].partition("CMD")[2])
+    assert (python, switch) == ("python", "-c")
+    compile(probe, "HEALTHCHECK", "exec")
+    port = load(None, {}).server.port
+    assert lines["EXPOSE"] == str(port)
+    assert f":{port}/readyz" in probe
+    (version,) = re.findall(r"^FROM python:(3\.\d+)-", text, re.MULTILINE)
+    assert f"Programming Language :: Python :: {version}" in project["classifiers"]
+    assert lines["USER"] != "root"
 
 
 def test_the_wheels_of_the_container_are_built_by_commands_of_the_readme() -> None:
