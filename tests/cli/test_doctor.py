@@ -66,14 +66,6 @@ def openai(data: Path, url: str, **settings: str) -> None:
 PARTS = ("recogniser openai", "brain openai", "voice openai")
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
 @contextmanager
 def models() -> Iterator[Served]:
     """Run a server of models, which has one model for everything: `scripted`."""

@@ -76,7 +76,7 @@ async def _open(
                 await _stop(spec.name, endpoint)
             raise
         log_failure(log, "transport_failed", error, transport=spec.name)
-        reason = _reason(error)
+        reason = reason_of(error)
     else:
         stack.push_async_callback(_stop, spec.name, endpoint)
         log.info("transport_started", extra={"transport": spec.name})
@@ -110,7 +110,7 @@ def _failed(settings: Settings, name: str, reason: str) -> None:
         raise ConfigError([Mistake("settings", f"transports.{name}", None, reason)])
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Say why in words that hold no secret: a package's own message may quote its options."""
     match error:
         case TimeoutError():

@@ -12,7 +12,16 @@ from ...config import Settings
 from ...errors import VivavoceError
 from ..adapters import Adapters
 from ..data_folder import DataFolder
-from . import adapters_in_use, addresses, assistants, engines, installation, storage
+from . import (
+    adapters_in_use,
+    addresses,
+    assistants,
+    clock,
+    engines,
+    installation,
+    storage,
+    transports,
+)
 from .base import Check, CheckContext, CheckFailedError, CheckResult
 
 __all__ = ["CheckContext", "CheckResult", "all_checks", "opened", "run_check"]
@@ -24,6 +33,8 @@ CHECKS: Mapping[str, Check] = {
     "data folder": storage.check_data_folder,
     "database": storage.check_database,
     "open files": installation.check_open_files,
+    "clock": clock.check_clock,
+    "time zones": clock.check_time_zones,
     "TLS": installation.check_tls,
     "page": installation.check_page,
     "assistants": assistants.check_assistants,
@@ -48,7 +59,7 @@ async def opened(
 
 def all_checks(context: CheckContext) -> Mapping[str, Check]:
     """Return the checks of every server, and those of what this one uses."""
-    return {**CHECKS, **adapters_in_use.checks(context)}
+    return {**CHECKS, **adapters_in_use.checks(context), **transports.checks(context)}
 
 
 async def run_check(name: str, check: Check, context: CheckContext) -> CheckResult:

@@ -54,6 +54,12 @@ async def check_public_url(context: CheckContext) -> str:
     return f"{public} answers"
 
 
+async def is_running(context: CheckContext) -> bool:
+    """Return whether a server on this data folder answers."""
+    address = await asyncio.to_thread(server_address.read, context.data)
+    return address is not None and await _answers(address.listening)
+
+
 async def _ask_if_ready(url: str) -> None:
     try:
         async with HttpClient(allow_private=True, tries=1) as http:
