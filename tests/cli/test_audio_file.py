@@ -137,8 +137,6 @@ WRONG = {
     "half a FLAC header": (encoded("FLAC")[:20], "cannot be read: "),
     "half an Ogg header": (encoded("OGG", "VORBIS")[:40], "cannot be read: "),
     "an MP3 tag alone": (b"ID3\4\0\0\0\0\0\0", "cannot be read: "),
-    "M4A": (b"\0\0\0\x20ftypM4A \0\0\0\0", "an MP4 or M4A file"),
-    "WebM": (b"\x1aE\xdf\xa3" + bytes(30), "a WebM or Matroska file"),
 }  # fmt: skip
 
 

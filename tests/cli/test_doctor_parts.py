@@ -181,7 +181,9 @@ def test_an_assistant_with_an_unknown_zone_is_broken(data: Path) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Roma", "Rome"])
-def test_a_misspelled_TZ_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_a_misspelled_TZ_is_reported(
+    data: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
     monkeypatch.setenv("TZ", zone)
     found = doctor(data, "time zones")["time zones"]
     assert found.message == f'TZ is "{zone}", which is no time zone: the system takes it for UTC'

@@ -254,8 +254,9 @@ def test_unreachable_server_exits_with_3(tmp_path: Path) -> None:
     ],
 )
 def test_file_without_audio_is_a_usage_error(
-    tmp_path: Path, name: str, data: bytes, complaint: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, complaint: str
 ) -> None:
+    monkeypatch.setenv("PATH", "")  # without ffmpeg
     (tmp_path / name).write_bytes(data)
     status, _, told = transcribe(str(tmp_path / name), "--url", "http://localhost:1")
     assert status == USAGE

@@ -2,6 +2,7 @@
 
     WAV ──────────────────────────────► wav (also from a pipe that is still written to)
     FLAC, Ogg, MP3, AIFF, AU, CAF ────► libsndfile, by `soundfile`
+    M4A, MP4, WebM, WMA, AMR ─────────► the program `ffmpeg`, if it is installed
     no header that is known ──────────► raw PCM16 mono 24 kHz, or a refusal
 
 All of them yield blocks of 100 ms, so that a small file of ten hours of silence takes no memory.
@@ -15,14 +16,14 @@ import wave
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from ..audio.mono import Frames, mono
 from ..audio.pcm import BYTES_PER_MS, SAMPLE_RATE
 from ..audio.resample import Resampler
-from . import wav
+from . import ffmpeg, wav
 from .common import warn
 from .wav import UnsupportedAudioError
 
@@ -36,6 +37,7 @@ COMPRESSED_BYTES = 1024**3  # of a pipe, which is copied because libsndfile seek
 LOUDEST = 8.0  # full scale is 1; recordings of floats exceed it
 COPIED = 256 * 1024  # bytes at a time
 LONGEST_TURN_MS = 600_000  # it is held in memory, and sent in real time
+INSTALL = "Install ffmpeg, which this program then uses"
 CONVERT = "ffmpeg converts it: ffmpeg -i FILE -ar 24000 -ac 1 -f s16le - | vivavoce transcribe -"
 UNKNOWN = (
     "this is no recording that can be read here (WAV, FLAC, Ogg, MP3, AIFF, AU or CAF). Raw PCM16 "
@@ -43,19 +45,20 @@ UNKNOWN = (
 )
 
 _MAGIC = (b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff", b"riff")
-_OTHERS = (  # by their first bytes: raw PCM does not begin with them
-    (4, b"ftyp", "an MP4 or M4A file"),
-    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "a WMA file"),
-    (0, b"#!AMR", "an AMR file"),
+_OTHERS = (  # by their first bytes, with ffmpeg's name: raw PCM does not begin with them
+    (4, b"ftyp", "an MP4 or M4A file", "mov"),
+    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska file", "matroska"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "a WMA file", "asf"),
+    (0, b"#!AMR", "an AMR file", "amr"),
 )
 
 
 def refusal(head: bytes, *, raw: bool) -> str | None:
     """Say why a recording with this beginning cannot be read. `raw`: a header may be missing."""
-    for at, magic, name in _OTHERS:
-        if head[at : at + len(magic)] == magic:
-            return f"this is {name}, which cannot be read here. {CONVERT}"
+    if other := _other(head):
+        if ffmpeg.find() is not None:
+            return None
+        return f"this is {other[0]}, which cannot be read without ffmpeg. {INSTALL}"
     return None if raw or not head or _wav_begins(head) or _compressed(head) else UNKNOWN
 
 
@@ -93,6 +96,8 @@ def pieces(source: Readable, *, raw: bool = True) -> Generator[bytes]:
         raise UnsupportedAudioError(why)
     if _wav_begins(head):
         yield from _wav(file)
+    elif other := _other(head):
+        yield from _by_ffmpeg(file, other[1])
     elif _compressed(head):
         yield from _decoded(_seekable(file))
     else:
@@ -105,6 +110,8 @@ def length_ms(path: Path) -> int | None:
 
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
+        if _other(head):
+            return None
         if not _wav_begins(head) and not _compressed(head):
             return path.stat().st_size // BYTES_PER_MS
     with suppress(soundfile.LibsndfileError, OSError):
@@ -147,6 +154,14 @@ class _Rewound:
         while len(data) < size and (more := self.read1(size - len(data))):
             data += more
         return data
+
+
+def _other(head: bytes) -> tuple[str, str] | None:
+    """Return the name of a type that libsndfile does not know, and ffmpeg's name for it."""
+    for at, magic, name, demuxer in _OTHERS:
+        if head[at : at + len(magic)] == magic:
+            return name, demuxer
+    return None
 
 
 def _wav_begins(head: bytes) -> bool:
@@ -206,8 +221,18 @@ def _wav(file: _Rewound) -> Iterator[bytes]:
         yield from _decoded(_seekable(file, bytes(passed)))
 
 
+def _by_ffmpeg(file: _Rewound, demuxer: str) -> Iterator[bytes]:
+    program = ffmpeg.find()
+    assert program is not None, "`refusal` was asked"
+    copy = _seekable(file)
+    with copy, ffmpeg.decoded(program, copy, demuxer) as audio:
+        given = _Rewound(cast("Readable", audio))
+        if given.head:  # otherwise it failed, and says why at the end
+            yield from _wav(given)
+
+
 def _seekable(file: _Rewound, head: bytes = b"") -> IO[bytes]:
-    """Copy a file or pipe into a temporary file, since libsndfile seeks."""
+    """Copy a file or pipe into a temporary file, since decoders seek."""
     copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
     copy.write(head)
     while data := file.read(COPIED):
