@@ -2,15 +2,13 @@
 
 The machine trusts its inputs: a value of another type, half a sample, or half a surrogate pair that
 no socket can carry, would be a bug there. A value of another type and half a sample raise
-`TypeError` or `ValueError`, which the boundary makes an engine's failure. Half a pair becomes
-U+FFFD, one character for one. A subclass of `str` or `bytes`, which no encoder takes, becomes a
-plain value.
+`TypeError` or `ValueError`, which the boundary makes an engine's failure. Text is repaired by
+`whole_text`. A subclass of `bytes`, which no encoder takes, becomes a plain value.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,18 +19,16 @@ from ..core.ledger import Word
 from ..core.types import Transcript
 from ..protocol.items import FunctionCall
 from ..protocol.server import Logprob, Usage
+from ..protocol.surrogates import whole_text
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def text(value: object) -> str:
     """Return text that every encoding of Unicode can carry."""
     if not isinstance(value, str):
         raise TypeError("text expected")
-    plain = str.__str__(value)  # the same object, unless it is of a subclass
-    return plain if plain.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", plain)
+    return whole_text(value)
 
 
 def probability(value: object) -> float:
@@ -57,7 +53,7 @@ def logprobs(value: object) -> tuple[Logprob, ...]:
     for each in value:
         if not isinstance(each, Logprob):
             raise TypeError("logprobs expected")
-        if type(each.token) is not str or (not each.token.isascii() and _HALF.search(each.token)):
+        if type(each.token) is not str or whole_text(each.token) is not each.token:
             return tuple(_struct(one, Logprob) for one in value)
     return value
 

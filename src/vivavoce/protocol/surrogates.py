@@ -1,4 +1,4 @@
-r"""Finds half of a surrogate pair in JSON.
+r"""Finds half of a surrogate pair in JSON, and repairs text that has one.
 
 JSON can spell `\ud800`, which is not a character: neither an event nor the store can hold it. The
 strict decoder says only that it is there. Python's decoder accepts it, so it can be searched for.
@@ -21,6 +21,18 @@ _HALF = re.compile("[\ud800-\udfff]")
 class HalfPair:
     path: str  # of the string
     event_id: str | None  # of the event
+
+
+def whole_text(text: str) -> str:
+    """Return plain text that every encoding of Unicode can carry.
+
+    A surrogate pair becomes its character, and half a pair U+FFFD. A subclass of `str`, which no
+    encoder takes, becomes a `str`. Text that needs no repair is returned as the same object.
+    """
+    plain = str.__str__(text)  # the same object, unless it is of a subclass
+    if plain.isascii() or not _HALF.search(plain):
+        return plain
+    return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def half_pair(data: bytes | bytearray | memoryview | str) -> HalfPair | None:
