@@ -78,6 +78,27 @@ def test_a_client_with_audio_in_events_is_a_client_like_any_other(tmp_path: Path
     place(tmp_path, story)
 
 
+def test_the_provider_learns_the_safety_identifier_of_a_transports_client(tmp_path: Path) -> None:
+    async def story(at: Place) -> None:
+        asked: list[CallRequest] = []
+
+        async def admit(request: CallRequest) -> tuple[CallNames, Admitted]:
+            asked.append(request)
+            call = await at.call_setup.admit_in_time(request)
+            return call.spec, call
+
+        pigeons = TransportServices(
+            "pigeon", None, admit=admit, spawn=at.registry.spawn, max_pending=8
+        )
+        async with pigeons.call("key", audio="events", safety_identifier="user_7") as call:
+            assert call.id
+        async with pigeons.call("key"):
+            pass
+        assert [request.safety_identifier for request in asked] == ["user_7", None]
+
+    place(tmp_path, story)
+
+
 def test_a_call_that_is_not_run_is_counted_no_longer(tmp_path: Path) -> None:
     async def story(at: Place) -> None:
         for _ in range(5):  # the assistant takes two calls at once

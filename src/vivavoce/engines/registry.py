@@ -45,6 +45,13 @@ OPTIONAL: Mapping[tuple[str, str], str] = {
 }
 """Packages of this project that register adapters, and that a server can be installed without."""
 
+RESERVED: Mapping[tuple[str, str], str] = {
+    ("tool", "client"): "the client runs the tools of this kind",
+    ("transport", "http"): "the server's own requests over HTTP have it",
+    ("transport", "websocket"): "the server's own WebSocket has it",
+}
+"""Names that no package can register, and why: they stand in records for something else."""
+
 Notice = Mapping[str, str]
 """A sentence for people, by language code."""
 
@@ -275,8 +282,8 @@ def collect(points: Iterable[EntryPoint]) -> Registry:
             continue
         if not isinstance(spec, AdapterSpec | TransportSpec):
             broken[origin] = f"{point.value} is not an AdapterSpec or a TransportSpec"
-        elif (spec.kind, spec.name) == ("tool", "client"):
-            broken[origin] = 'cannot have the name "client": the client runs the tools of this kind'
+        elif reason := RESERVED.get((spec.kind, spec.name)):
+            broken[origin] = f'cannot have the name "{spec.name}": {reason}'
         elif point.name != f"{spec.kind}-{spec.name}":
             broken[origin] = f"must have the name {spec.kind}-{spec.name}"
         elif (key := (spec.kind, spec.name)) in specs:

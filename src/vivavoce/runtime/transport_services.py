@@ -164,15 +164,20 @@ class TransportServices:
         query: Mapping[str, str] | None = None,
         *,
         audio: AudioKind = "media",
+        safety_identifier: str | None = None,
     ) -> AsyncIterator[TransportCall]:
         """Set up a call for a client with this credential. Raises `CallRefused`.
 
         `credential` is an API key or a client secret. `query` has the parameters of
-        `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. A call that was not run
-        ends with this context, or after `RUN_WITHIN_S`.
+        `WS /v1/realtime`, such as `assistant`, `language` and `greeting`. `safety_identifier` is
+        what the header `OpenAI-Safety-Identifier` is over a WebSocket: the end user, for the
+        provider of a hosted model. A call that was not run ends with this context, or after
+        `RUN_WITHIN_S`.
         """
         asked = {"client_tools": ""} | dict(query or {})  # by default it runs no tool
-        request = CallRequest(credential, self._name, asked, audio=audio)
+        request = CallRequest(
+            credential, self._name, asked, audio=audio, safety_identifier=safety_identifier
+        )
         try:
             names, admitted = await self._set_up(request)
         except CallRefused as refused:
