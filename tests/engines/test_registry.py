@@ -109,6 +109,7 @@ def test_an_adapter_of_another_package_is_made_with_its_settings(
 
 
 SHOPS = """
+    import asyncio
     import sys
     from pydantic import BaseModel, Field
     from vivavoce.api import AdapterSpec, ToolResult, ToolSpec
@@ -133,6 +134,12 @@ SHOPS = """
             raise RuntimeError("unlucky")
         if request.table.seats == 14:
             sys.exit(3)
+        while request.table.seats == 15:
+            try:
+                await asyncio.sleep(0.3)
+                request.table.seats = 0
+            except asyncio.CancelledError:
+                pass
         return Shop(request.table)
 
     shop = AdapterSpec(kind="tool", name="shop", make=make, table_model=Table)
@@ -219,10 +226,38 @@ def test_tools_that_cannot_be_made_or_have_one_name_are_engine_errors(
     asyncio.run(story())
 
 
+def test_a_tool_kind_that_ignores_its_cancellation_holds_up_no_call(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vivavoce.app.adapters.TOOLS_MADE_WITHIN_S", 0.05)
+    found = shops(install)
+    toml = 'name = "ada"\n[[tools]]\nkind = "shop"\nurl = "a"\nseats = 15'
+    ada = load(write(tmp_path, toml), known(found))
+
+    async def story() -> None:
+        async with Adapters(Settings(), DataFolder(tmp_path / "d"), registry=found) as adapters:
+            with pytest.raises(EngineError, match="do not work"):
+                await adapters.tools(ada)
+
+    asyncio.run(story())
+
+
 def test_the_name_of_the_clients_own_kind_is_taken(install: Install) -> None:
     found = install("shops", SHOPS, tool_client="shops:client")
     assert list(found.broken) == ["shops: tool-client"]
     assert "client" not in found.names("tool")
+
+
+@pytest.mark.parametrize("name", ["http", "websocket"])
+def test_the_names_of_the_servers_own_transports_are_taken(install: Install, name: str) -> None:
+    code = f"""
+        from vivavoce.api import TransportSpec
+        lofts = TransportSpec(name="{name}", make=None)
+        """
+    found = install("pigeons", code, **{f"transport_{name}": "pigeons:lofts"})
+    assert found.transports == {}
+    (reason,) = found.broken.values()
+    assert reason.startswith(f'cannot have the name "{name}"')
 
 
 def test_every_mistake_in_the_settings_of_adapters_has_its_key(install: Install) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from vivavoce.core.types import ToolSpec
 from vivavoce.errors import EngineError
+from vivavoce.protocol.surrogates import whole_text
 from vivavoce.testing.contracts import tool
 from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
-from vivavoce.tools.runners import TIMEOUT_S, ToolLimits, ToolRunners, printable
+from vivavoce.tools.runners import TIMEOUT_S, ToolLimits, ToolRunners
 
 from ..support.fakes import now
 from ..support.function_tools import FunctionTools
@@ -99,7 +100,7 @@ def test_a_result_passes() -> None:
 def test_an_unknown_name_is_answered_in_json(name: str) -> None:
     odd = returns(ToolResult("42"))
     error = error_of(run(odd, name))
-    assert error == f"there is no tool named {printable(name)}"
+    assert error == f"there is no tool named {whole_text(name)}"
     assert odd.requests == []
     json.dumps(error).encode()
 
@@ -266,7 +267,7 @@ def test_a_tool_that_ignores_its_cancellation_is_left_behind(
         return at
 
     assert live(story()) == TIMEOUT_S + 1.0
-    assert "tool_not_stopped" in caplog.messages
+    assert "work_not_stopped" in caplog.messages
 
 
 def test_a_cancelled_call_cancels_its_tool() -> None:

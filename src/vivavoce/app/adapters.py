@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from ..assistants import Assistant, KnownNames
+from ..bounded_work import within
 from ..config import Settings
 from ..core.voices import VoiceNames
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
@@ -147,12 +148,15 @@ class Adapters:
         return await self._resources.for_assistant(key, assistant, self._make_tools)
 
     async def _make_tools(self, assistant: Assistant) -> ToolRunners:
-        runners: list[ToolRunner] = []
+        async def make_each() -> list[ToolRunner]:
+            return [
+                await self._make(self._spec("tool", tool.kind), assistant, table=tool.table)
+                for tool in assistant.server_tools()
+            ]
+
         with contained("tools", message="The tools of this assistant do not work."):
-            async with asyncio.timeout(TOOLS_MADE_WITHIN_S):
-                for tool in assistant.server_tools():
-                    spec = self._spec("tool", tool.kind)
-                    runners.append(await self._make(spec, assistant, table=tool.table))
+            about = {"assistant": assistant.name}
+            runners = await within(TOOLS_MADE_WITHIN_S, make_each(), about)
         reserved = frozenset(spec.name for spec in assistant.tools())
         return ToolRunners(runners, reserved=reserved)
 

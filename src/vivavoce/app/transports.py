@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from ..bounded_work import LateError, within
 from ..config import Settings
 from ..engines.registry import Registry
 from ..engines.transport_spec import Endpoint, TransportSpec
@@ -22,8 +23,6 @@ log = logging.getLogger("vivavoce.transports")
 
 START_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
-FAILURES = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
-"""What a package may raise: it may exit, or await a task of its own that was cancelled."""
 
 
 @asynccontextmanager
@@ -64,43 +63,38 @@ async def _open(
     services: TransportServices,
 ) -> None:
     """Start one transport. Code of any package runs here, so any exception may arrive."""
-    endpoint: Endpoint | None = None
-    cancelling = _cancelling()
+    made: list[Endpoint] = []
     try:
-        async with asyncio.timeout(START_WITHIN_S):
-            endpoint = await spec.make(services)
-            await endpoint.start()
-    except FAILURES as error:
-        if _cancelling() > cancelling:  # the server stops while it starts
-            if endpoint is not None:
-                await _stop(spec.name, endpoint)
-            raise
+        await within(START_WITHIN_S, _started(spec, services, made), {"transport": spec.name})
+    except asyncio.CancelledError:  # the server stops while it starts
+        await _stop_all(spec.name, made)
+        raise
+    except Exception as error:
         log_failure(log, "transport_failed", error, transport=spec.name)
         reason = reason_of(error)
     else:
-        stack.push_async_callback(_stop, spec.name, endpoint)
+        stack.push_async_callback(_stop_all, spec.name, made)
         log.info("transport_started", extra={"transport": spec.name})
         return
-    if endpoint is not None:
-        await _stop(spec.name, endpoint)
+    await _stop_all(spec.name, made)
     _failed(settings, spec.name, reason)  # outside of `except`: no log quotes the package's error
 
 
-async def _stop(name: str, endpoint: Endpoint) -> None:
-    cancelling = _cancelling()
-    try:
-        async with asyncio.timeout(STOP_WITHIN_S):
-            await endpoint.stop()
-    except FAILURES as error:
-        if _cancelling() > cancelling:
-            raise
-        log_failure(log, "transport_not_stopped", error, transport=name)
+async def _started(
+    spec: TransportSpec[TransportServices], services: TransportServices, made: list[Endpoint]
+) -> None:
+    """Make the endpoint and start it. It is in `made` as soon as it must be stopped."""
+    endpoint = await spec.make(services)
+    made.append(endpoint)
+    await endpoint.start()
 
 
-def _cancelling() -> int:
-    """Return the number of requests to cancel this task."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+async def _stop_all(name: str, made: list[Endpoint]) -> None:
+    for endpoint in made:
+        try:
+            await within(STOP_WITHIN_S, endpoint.stop(), {"transport": name})
+        except Exception as error:
+            log_failure(log, "transport_not_stopped", error, transport=name)
 
 
 def _failed(settings: Settings, name: str, reason: str) -> None:
@@ -113,9 +107,11 @@ def _failed(settings: Settings, name: str, reason: str) -> None:
 def reason_of(error: BaseException) -> str:
     """Say why in words that hold no secret: a package's own message may quote its options."""
     match error:
-        case TimeoutError():
+        case LateError():
             return f"has not started within {START_WITHIN_S:g} seconds"
         case OSError(errno=int(number)):
             return f"cannot start: {os.strerror(number)}"
+        case RuntimeError(__cause__=BaseException() as cause):  # `within` raised it from this
+            return f"cannot start: {type(cause).__name__}"
         case _:
             return f"cannot start: {type(error).__name__}"

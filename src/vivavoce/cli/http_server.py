@@ -18,6 +18,7 @@ from ..app import server_address
 from ..app.data_folder import DataFolder
 from ..app.server import Server
 from ..app.server_address import ServerAddress
+from ..bounded_work import contain_exits
 from ..clock import now
 from ..config import Settings
 from . import logs
@@ -70,6 +71,7 @@ def _signals() -> tuple[signal.Signals, ...]:
 async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) -> None:
     """Serve until a signal arrives."""
     logs.watch(asyncio.get_running_loop())
+    contain_exits(asyncio.get_running_loop())
     server = Server(chosen, data)
     await server.open()
     uvicorn_server = UvicornServer(

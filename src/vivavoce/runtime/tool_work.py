@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ..bounded_work import within
 from ..core import effects as do
 from ..core.inputs import ListResult, ListToolsFailed, ToolProgress, ToolReturned, ToolsListed
 from ..engines import boundary
@@ -21,7 +22,7 @@ from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol.items import McpListedTool
 from ..tools.base import McpToolLister, ToolContext, ToolRequest, ToolResult
-from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners, failed, within
+from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners, failed
 
 log = logging.getLogger(__name__)
 

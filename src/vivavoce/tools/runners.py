@@ -11,15 +11,16 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 import msgspec
 
+from ..bounded_work import LateError, within
 from ..core.types import ToolSpec
 from ..errors import EngineError
 from ..failures import describe, leaves
+from ..protocol.surrogates import whole_text
 from .base import ToolContext, ToolRequest, ToolResult, ToolRunner
 
 log = logging.getLogger("vivavoce.tools")
@@ -29,14 +30,9 @@ OUTPUT_BYTES = 64 * 1024
 PROGRESS_CHARACTERS = 300
 ERROR_CHARACTERS = 1000  # of a message that a tool raises
 FAILED = "The tool failed."
-STOPPING_S = 1.0  # for a runner to stop after it was cancelled
 SPECS = 128  # of one runner
 SPEC_BYTES = 64 * 1024  # of one tool, as JSON
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-T = TypeVar("T")
-
-_abandoned: set[asyncio.Task[Any]] = set()  # that ignored their cancellation, until they end
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class ToolRunners:
         except EngineError:
             return failed("The tools of this assistant do not work at the moment.")
         if request.name not in found:
-            return failed(f"there is no tool named {printable(request.name)[:64]}")
+            return failed(f"there is no tool named {whole_text(request.name)[:64]}")
         arguments = request.arguments.strip() or "{}"  # some models send nothing for no arguments
         if not _is_object(arguments):
             return failed("The arguments must be a JSON object.")
@@ -116,7 +112,7 @@ class ToolRunners:
     def _told(self, error: EngineError) -> ToolResult:
         """Return the words of an error, cut to the size of an output."""
         try:
-            text = printable(str(error)[:ERROR_CHARACTERS])
+            text = whole_text(str(error)[:ERROR_CHARACTERS])
         except Exception:  # code of any package runs here
             return failed(FAILED)
         while len((result := failed(text)).output.encode()) > self._limits.output_bytes and text:
@@ -130,7 +126,7 @@ class ToolRunners:
         most = self._limits.output_bytes
         if len(result.output) > most:  # so nothing of hundreds of megabytes is encoded
             return failed(f"The output of the tool has more than {most} bytes.")
-        output = printable(result.output)
+        output = whole_text(result.output)
         if (size := len(output.encode())) > most:
             return failed(f"The output of the tool has {size} bytes. At most {most} are allowed.")
         return ToolResult(output, bool(result.failed))
@@ -150,69 +146,9 @@ class ToolRunners:
 NO_TOOLS = ToolRunners()
 
 
-class LateError(Exception):
-    """The work did not end before its deadline."""
-
-
 def failed(message: str) -> ToolResult:
     """Return the result of a failure, with a text for the model."""
     return ToolResult(json.dumps({"error": message}, ensure_ascii=False), failed=True)
-
-
-def printable(text: str) -> str:
-    """Return plain text that every encoding of Unicode can carry.
-
-    Half a surrogate pair becomes U+FFFD, and a subclass of `str`, which no encoder takes, a `str`.
-    """
-    if text.isascii():
-        return str.__str__(text)
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-async def within(seconds: float, work: Coroutine[Any, Any, T], about: dict[str, str]) -> T:
-    """Await `work` for at most this time. Raise `LateError` then.
-
-    Unlike `asyncio.timeout`, this also ends if the work ignores its cancellation. Whatever the work
-    raises passes, but a cancellation by the work itself becomes a `RuntimeError`.
-    """
-    task = asyncio.create_task(_without_exit(work))
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        late = not task.done()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=STOPPING_S)
-            if not task.done():
-                log.error("tool_not_stopped", extra=about)
-                _abandoned.add(task)
-                task.add_done_callback(_forget)
-    if late:
-        if task.done() and not task.cancelled():
-            task.exception()  # read it, or asyncio logs it when the task is deleted
-        raise LateError
-    if task.cancelled():
-        raise RuntimeError("the work was cancelled by itself")
-    if (error := task.exception()) is not None and not isinstance(error, Exception):
-        raise RuntimeError("the work raised what is not an Exception") from error
-    return task.result()
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    _abandoned.discard(task)
-    if not task.cancelled():
-        task.exception()
-
-
-async def _without_exit(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work. No tool ends the server, neither by `sys.exit` nor by `KeyboardInterrupt`.
-
-    Ctrl-C raises nothing here: it is a signal that the server handles.
-    """
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError("the work tried to end the server") from error
 
 
 def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -257,5 +193,5 @@ class _Reporting:
 
     async def report(self, text: str) -> None:
         if not self.over and isinstance(text, str):
-            await self._context.report(printable(text[:PROGRESS_CHARACTERS]))
+            await self._context.report(whole_text(text[:PROGRESS_CHARACTERS]))
         await asyncio.sleep(0)  # a tool that reports in a loop lets others run
