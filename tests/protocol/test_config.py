@@ -263,7 +263,7 @@ def test_null_goes_back_to_how_it_began() -> None:
          "invalid_value", "session.audio.input.transcription.keywords[0]"),
         ({"audio": {"output": {"speed": 2}}}, "invalid_value", "session.audio.output.speed"),
         ({"audio": {"output": {"voice": {"id": "a", "b": 1}}}},
-         "invalid_type", "session.audio.output.voice"),
+         "unknown_parameter", "session.audio.output.voice.b"),
         ({"audio": []}, "invalid_type", "session.audio"),
         ({"output_modalities": ["text", "audio"]}, "invalid_value", "session.output_modalities"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
@@ -354,3 +354,92 @@ def test_whatever_is_asked_is_granted_or_refused(patch: JsonObject) -> None:
     assert param.startswith("session.")
     data = codec.encode(server.SessionUpdated(event_id="e", session=config))
     assert codec.decode_server(data) == server.SessionUpdated(event_id="e", session=config)
+
+
+# Unknown fields
+
+WHOLE = merged(
+    audio={
+        "input": {
+            "transcription": {"model": "whisper-1", "languages": ["en"]},
+            "noise_reduction": {"type": "near_field", "strength": 50},
+        }
+    },
+    tracing={"workflow_name": "desk"},
+    truncation={"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": {}},
+    prompt={"id": "pmpt_1"},
+    reasoning={"effort": "low"},
+)
+OBJECTS: dict[str, JsonObject] = {
+    # the path of a nested object, and what it needs if it is replaced as a whole
+    "": {},
+    "audio": {},
+    "audio.input": {},
+    "audio.input.format": {},
+    "audio.input.transcription": {},
+    "audio.input.noise_reduction": {},
+    "audio.input.turn_detection": {},
+    "audio.output": {},
+    "audio.output.format": {},
+    "audio.output.voice": {"id": "voice_1"},
+    "tool_choice": {"type": "function", "name": "look"},
+    "tracing": {},
+    "truncation": {"type": "retention_ratio", "retention_ratio": 0.5},
+    "truncation.token_limits": {},
+    "prompt": {"id": "pmpt_1"},
+    "reasoning": {},
+}
+ABSENT = ("languages", "keywords", "delay", "strength")  # a null takes these away, in their place
+
+
+def nested(path: str, value: JsonObject) -> JsonObject:
+    for step in reversed(path.split(".")) if path else ():
+        value = {step: value}
+    return value
+
+
+@pytest.mark.parametrize("value", [1, None, {"y": 1}], ids=["value", "null", "object"])
+@pytest.mark.parametrize("path", OBJECTS)
+def test_X18_an_unknown_field_of_every_nested_object_is_named_with_its_path(
+    path: str, value: object
+) -> None:
+    patch = nested(path, OBJECTS[path] | {"colour": value})
+    if path == "truncation.token_limits":
+        patch["truncation"] = OBJECTS["truncation"] | {"token_limits": {"colour": value}}
+    param = ".".join(filter(None, ("session", path, "colour")))
+    with pytest.raises(InvalidRequest) as caught:
+        merged(WHOLE, **patch)
+    assert (caught.value.code, caught.value.param) == ("unknown_parameter", param)
+    assert caught.value.message == f"Unknown parameter: '{param}'."
+
+
+@pytest.mark.parametrize("name", ABSENT)
+@pytest.mark.parametrize("path", [path for path in OBJECTS if path.startswith("audio")])
+def test_X18_a_null_is_an_unknown_field_where_its_name_is_not_one(path: str, name: str) -> None:
+    patch = nested(path, OBJECTS[path] | {name: None})
+    own = {"audio.input.transcription": ABSENT[:3], "audio.input.noise_reduction": ABSENT[3:]}
+    if name in own.get(path, ()):
+        assert merged(WHOLE, **patch)
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        merged(WHOLE, **patch)
+    assert caught.value.param == f"session.{path}.{name}"
+
+
+@pytest.mark.parametrize("kind", ["function", "mcp"])
+def test_X18_an_unknown_field_of_a_tool_is_named_with_its_index(kind: str) -> None:
+    own: JsonObject = {"name": "look"} if kind == "function" else {"server_label": "docs"}
+    tools = [{"type": kind, **own}, {"type": kind, **own, "meta": 1}]
+    assert refusal(tools=tools) == ("unknown_parameter", "session.tools[1].meta")
+
+
+def test_X18_objects_of_any_shape_keep_every_field() -> None:
+    free = {"colour": {"deep": None}}
+    changed = merged(
+        tracing={"metadata": free},
+        prompt={"id": "pmpt_1", "variables": free},
+        tools=[{"type": "function", "name": "look", "parameters": free}],
+    )
+    assert changed.tracing.metadata == free  # type: ignore[union-attr]
+    assert changed.prompt.variables == free  # type: ignore[union-attr]
+    assert changed.tools[0].parameters == free  # type: ignore[union-attr]
