@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vivavoce.core.inputs import FromClient, RelayInput, SessionInput
 from vivavoce.core.relay import Direction, Verdict
 from vivavoce.runtime.client import Client
-from vivavoce.runtime.loop_share import TURN_S, LoopQueue, LoopShare
+from vivavoce.runtime.loop_share import LIGHT_S, TICK_S, TURN_S, LoopQueue, LoopShare, OneAtATime
 from vivavoce.runtime.outbox import Outbox
 from vivavoce.runtime.upstream_work import RelayReader
 
@@ -43,13 +43,18 @@ def test_a_share_is_used_up_by_all_work_since_the_loop_turned() -> None:
 def test_work_inside_of_work_is_counted_once() -> None:
     clock = 0.0
     share = LoopShare(lambda: None, LoopQueue(lambda: clock))
-    with share:
+
+    async def story() -> None:
+        nonlocal clock
         with share:
-            clock += TURN_S * 0.6
-        assert share.working
+            with share:
+                clock += TURN_S * 0.6
+            assert share.working
+            assert not share.used_up
+        assert not share.working
         assert not share.used_up
-    assert not share.working
-    assert not share.used_up
+
+    live(story())
 
 
 @dataclass
@@ -132,6 +137,7 @@ def test_a_client_below_its_share_is_served_at_once_while_others_queue() -> None
         assert busy.used_up
         busy.turn()
         for _ in range(1000):  # an event every 20 ms
+            await asyncio.sleep(0)
             with light:
                 clock += 0.0005
             assert not light.used_up
@@ -209,3 +215,110 @@ def test_a_client_whose_turn_fails_stops_no_other_clients_turn() -> None:
     live(story())
     assert served == ["in the queue already", "later"]
     assert [type(error) for error in caught] == [RecursionError]
+
+
+def test_clients_with_little_work_each_queue_when_a_turn_of_the_loop_is_full() -> None:
+    clock = 0.0
+    queue = LoopQueue(lambda: clock)
+    turns: list[tuple[int, int]] = []  # the turn of the loop, and the client
+    turn = 0
+
+    def arrive(number: int) -> None:
+        """Bring two pieces of work, each of 2 ms."""
+
+        def work() -> None:
+            nonlocal clock
+            while left[number] and not share.used_up:
+                with share:
+                    clock += 0.002
+                left[number] -= 1
+                turns.append((turn, number))
+            if left[number]:
+                share.turn()
+
+        share = LoopShare(work, queue)
+        work()
+
+    left = [2] * 40
+
+    async def story() -> None:
+        nonlocal turn
+        for number in range(40):
+            arrive(number)
+        while any(left):
+            turn += 1
+            await asyncio.sleep(0.001)
+
+    live(story())
+    at_once = [number for at, number in turns if at == 0]
+    assert at_once == [0, 0, 1, 1, 2, 2, *range(3, 40)], "a first piece of each, and little more"
+    later = [at for at, _ in turns if at > 0]
+    assert len(later) == 37
+    assert max(later.count(at) for at in later) <= TURN_S // 0.002 + 1
+
+
+def test_a_light_event_is_handled_at_once_in_a_full_turn_of_the_loop() -> None:
+    clock = 0.0
+    queue = LoopQueue(lambda: clock)
+
+    async def story() -> None:
+        nonlocal clock
+        light, busy = (LoopShare(lambda: None, queue) for _ in range(2))
+        with busy:
+            clock += TICK_S * 2
+        assert queue.full
+        with light:  # decode the event
+            clock += LIGHT_S / 2
+        assert not light.used_up
+        with light:
+            clock += LIGHT_S
+        assert light.used_up
+        await asyncio.sleep(0)
+        assert not queue.full
+        assert not light.used_up
+
+    live(story())
+
+
+def test_a_client_that_has_done_little_for_a_while_is_before_those_in_the_queue() -> None:
+    clock = 0.0
+    queue = LoopQueue(lambda: clock)
+    served: list[str] = []
+
+    async def story() -> None:
+        nonlocal clock
+        light = LoopShare(lambda: served.append("light"), queue)
+        busy = LoopShare(lambda: served.append("busy"), queue)
+        with light:
+            clock += 0.004
+        clock += 1  # and this was long ago
+        with busy:
+            clock += 0.002
+        for share in (busy, light):
+            share.turn()
+        await asyncio.sleep(0.1)
+
+    live(story())
+    assert served == ["light", "busy"]
+
+
+def test_tasks_go_on_one_after_the_other() -> None:
+    turns = OneAtATime()
+    went_on: list[int] = []
+    turn = 0
+
+    async def set_up() -> None:
+        await turns.turn()
+        went_on.append(turn)
+
+    async def story() -> None:
+        nonlocal turn
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):
+                tasks.create_task(set_up())
+            while len(went_on) < 10:
+                await asyncio.sleep(0)
+                turn += 1
+
+    live(story())
+    assert len(set(went_on)) == 10

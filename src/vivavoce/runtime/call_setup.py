@@ -32,6 +32,7 @@ from .cluster import CallRegistry
 from .credentials_in_use import credential_ids
 from .driver import AnyDriver
 from .live_call import LiveCall
+from .loop_share import OneAtATime
 from .refusals import RATE, SERVER, CallRefused, busy, no_call, not_stored
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class CallSetup:
         self._build = build
         self._make_id = make_id
         self._counts = counts or NullCounters()
+        self._turns = OneAtATime()  # a hundred calls at once would delay all others for the sum
 
     async def admit(
         self,
@@ -202,6 +204,7 @@ class CallSetup:
         caller = await self._identify(request.credential)
         check_dialect(request)
         async with self._registry.in_use.while_valid(caller):
+            await self._turns.turn()
             return await self._set_up(request, caller, call_id, new)
 
     async def _set_up(
@@ -229,7 +232,9 @@ class CallSetup:
                 self._registry.spawn(self._store_ending(call_id, "not_set_up"), "not_set_up")
             raise
         try:
+            await self._turns.turn()
             built = await self._build(spec)
+            await self._turns.turn()  # its clients attach, and what they sent meanwhile is read
         except BaseException:
             await self._release(live)
             await self._store_ending(spec.call_id, "not_set_up")

@@ -5,6 +5,10 @@ a client's events at once while the client uses less than a tenth of the loop's 
 uses more, or sends a large frame, joins the queue. The client in it that has used least is next.
 The server works on the queue for `TURN_S`, or for one event that takes longer, and then leaves it
 for as long: half of the loop's time stays free, however many clients are in the queue.
+
+All clients together work for `TICK_S` in one turn of the loop. After that only a client that has
+used little for a while is handled at once: a hundred clients, each with little work, would delay
+every other one for the sum.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from collections.abc import Callable
 
 TURN_S = 0.005  # of work for one client, and it queues
 BUSY_S = 0.002  # the same while others queue
+TICK_S = 0.01  # of work for all clients in one turn of the loop, without the queue
+LIGHT_S = 0.0005  # the same for one client, while the turn of the loop is full
 SHARE = 0.1  # of the loop's time: what a client may take without ever queueing
 LONGEST_REST_S = 0.1
 REMEMBERED_S = 1.0  # the maximum of work: after ten quiet seconds a client starts afresh
@@ -31,10 +37,25 @@ class LoopQueue:
         self.exact = exact
         self._waiting: list[LoopShare] = []  # bounded by the number of clients
         self._due = False
+        self._tick_s = 0.0  # of work in this turn of the loop
 
     @property
     def busy(self) -> bool:
         return bool(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """True if all clients together have worked enough in this turn of the loop."""
+        return self._tick_s > TICK_S
+
+    def count(self, seconds: float) -> None:
+        """Count work of a client, until the loop has turned."""
+        if not self._tick_s and seconds:
+            asyncio.get_running_loop().call_soon(self._ticked)
+        self._tick_s += seconds
+
+    def _ticked(self) -> None:
+        self._tick_s = 0.0
 
     def join(self, share: LoopShare) -> None:
         self._waiting.append(share)
@@ -46,7 +67,7 @@ class LoopQueue:
         began = self.exact()
         try:
             while self._waiting and self.exact() - began <= TURN_S:
-                following = min(self._waiting, key=_spent_s)
+                following = min(self._waiting, key=_level_s)
                 self._waiting.remove(following)
                 following.turned()
         finally:  # one client's bug; the loop logs it, and all others still need the queue
@@ -75,9 +96,15 @@ class LoopShare:
         return self._depth > 0
 
     @property
+    def level_s(self) -> float:
+        """The level of the bucket now. A client that has done little for a while is at zero."""
+        passed_s = self._exact() - self._at
+        return max(self.spent_s + (passed_s if self._depth else -passed_s * SHARE), 0.0)
+
+    @property
     def used_up(self) -> bool:
-        spent_s = self.spent_s + (self._exact() - self._at if self._depth else 0.0)
-        return spent_s > max(self._granted_s, BUSY_S if self._queue.busy else TURN_S)
+        most_s = LIGHT_S if self._queue.full else BUSY_S if self._queue.busy else TURN_S
+        return self.level_s > max(self._granted_s, most_s)
 
     def __enter__(self) -> None:
         """Begin to measure work. Blocks may be nested."""
@@ -92,6 +119,7 @@ class LoopShare:
         if not self._depth:
             now = self._exact()
             self.spent_s += now - self._at
+            self._queue.count(now - self._at)
             self._at = now
 
     def turn(self) -> None:
@@ -106,7 +134,14 @@ class LoopShare:
             self.turn()
         elif not self.turning:
             self.turning = True
-            asyncio.get_running_loop().call_soon(self.turned)
+            asyncio.get_running_loop().call_soon(self._paused)
+
+    def _paused(self) -> None:
+        """Go on after a pause, unless other clients have filled this turn of the loop."""
+        if self._queue.full:
+            self._queue.join(self)
+        else:
+            self.turned()
 
     def turned(self) -> None:
         self.turning = False
@@ -118,5 +153,17 @@ class LoopShare:
             self._granted_s = 0.0
 
 
-def _spent_s(share: LoopShare) -> float:
-    return share.spent_s
+def _level_s(share: LoopShare) -> float:
+    return share.level_s
+
+
+class OneAtATime:
+    """Lets tasks that wait at the same place go on one after the other, with a turn in between."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()  # first come, first served
+
+    async def turn(self) -> None:
+        """Return in a turn of the loop in which no other task returns from here."""
+        async with self._lock:
+            await asyncio.sleep(0)
