@@ -554,6 +554,55 @@ def test_sound_that_was_played_before_its_response_ended() -> None:
     assert s.story[-1] == "output_audio_buffer.stopped"
 
 
+ASIDE = client.ResponseCreate(response=ResponseOptions(conversation="none"))
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["while it is made", "after it was made"])
+def test_speech_interrupts_an_out_of_band_response_that_is_heard(ended: bool) -> None:
+    s = Scenario(plays_out=True)
+    s.tell(ASIDE)
+    say(s, "one two", SECOND)
+    item_id = next(e.item_id for e in s.sent if isinstance(e, server.AudioDelta))
+    s.tell(Played(item_id, 400))
+    if ended:
+        s.tell(Finished(s.request.response_id))
+    s.forget()
+    s.hear(speech_ms=64)
+    assert [e for e in s.log if isinstance(e, Hush)] == [Hush(item_id)]
+    assert "output_audio_buffer.cleared" in s.story
+    assert "conversation.item.truncated" not in s.story
+    statuses = [e.response.status for e in s.sent if isinstance(e, server.ResponseDone)]
+    assert statuses == ([] if ended else ["cancelled"])
+    assert item_id not in s.session.ledger
+
+
+def test_an_out_of_band_response_that_is_heard_starts_and_stops_its_playout() -> None:
+    s = Scenario(plays_out=True)
+    s.tell(ASIDE)
+    say(s, "one two", SECOND)
+    item_id = next(e.item_id for e in s.sent if isinstance(e, server.AudioDelta))
+    s.tell(Finished(s.request.response_id))
+    assert "output_audio_buffer.started" in s.story
+    s.forget()
+    s.tell(Played(item_id, 999))
+    assert s.story == []
+    s.tell(Played(item_id, 1000))
+    assert s.story == ["output_audio_buffer.stopped"]
+    assert item_id not in s.session.ledger
+
+
+def test_speech_leaves_out_of_band_responses_alone_that_nobody_hears() -> None:
+    text = ResponseOptions(conversation="none", output_modalities=("text",))
+    for plays_out, options in ((False, ASIDE.response), (True, text)):
+        s = Scenario(plays_out=plays_out)
+        s.tell(client.ResponseCreate(response=options))
+        say(s, "one two", SECOND)
+        s.forget()
+        s.hear(speech_ms=64)
+        assert not [e for e in s.sent if isinstance(e, server.ResponseDone)]
+        assert not [e for e in s.log if isinstance(e, Hush)]
+
+
 def test_a_client_may_silence_the_loudspeaker() -> None:
     s = Scenario(plays_out=True)
     s.tell(client.ResponseCreate())

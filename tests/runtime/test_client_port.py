@@ -287,7 +287,7 @@ def played(rig: Rig) -> list[SessionInput]:
     return [event for event, _ in rig.driver.inputs]
 
 
-def test_play_is_paced_and_reports_every_100_ms_and_at_the_end() -> None:
+def test_play_is_paced_and_each_packet_is_reported() -> None:
     async def story() -> None:
         rig = media_client()
         rig.port.play("item_1", audio.silence(250))
@@ -295,10 +295,10 @@ def test_play_is_paced_and_reports_every_100_ms_and_at_the_end() -> None:
         await asyncio.sleep(1)
         assert rig.audio.times == [round(n * 0.02, 3) for n in range(15)]
         assert {len(pcm) for _, pcm in rig.audio.packets} == {20 * audio.BYTES_PER_MS}
+        positions = [*range(20, 250, 20), 250]
         assert played(rig) == [
-            Played("item_1", 100),
-            Played("item_1", 200),
-            Played("item_1", 250),
+            *(Played("item_1", ms) for ms in positions),
+            Played("item_2", 20),
             Played("item_2", 40),
         ]
 
@@ -348,7 +348,7 @@ def test_an_item_of_no_whole_milliseconds_is_reported_to_its_end() -> None:
         rig = media_client()
         rig.port.play("item_1", audio.silence(50) + bytes(2))
         await asyncio.sleep(1)
-        assert played(rig) == [Played("item_1", 51)]  # as the core counts what was sent
+        assert played(rig)[-1] == Played("item_1", 51)  # as the core counts what was sent
 
     live(story())
 
@@ -360,7 +360,7 @@ def test_the_position_of_an_item_goes_on_after_a_pause_of_the_engine() -> None:
         await asyncio.sleep(1)
         rig.port.play("item_1", audio.silence(40))
         await asyncio.sleep(1)
-        assert played(rig) == [Played("item_1", 60), Played("item_1", 100)]
+        assert played(rig) == [Played("item_1", ms) for ms in (20, 40, 60, 80, 100)]
         assert rig.audio.times[3:] == [1.0, 1.02]
 
     live(story())
@@ -392,6 +392,7 @@ def test_a_long_answer_keeps_only_the_audio_that_waits() -> None:
             rig.port.play("item_1", audio.silence(20))
             await asyncio.sleep(0.02)
             rig.audio.packets.clear()
+            rig.driver.inputs.clear()
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return kept
@@ -425,7 +426,8 @@ def test_hush_drops_the_queued_audio_of_one_item_and_reports_its_position() -> N
         rig.port.hush("item_1")
         assert played(rig)[-1] == Played("item_1", 140)  # its eighth packet is played now
         await asyncio.sleep(2)
-        assert played(rig)[-2:] == [Played("item_1", 160), Played("item_2", 100)]
+        after = [Played("item_2", ms) for ms in range(20, 101, 20)]
+        assert played(rig)[-6:] == [Played("item_1", 160), *after]
         assert rig.audio.ms == 160 + 100
 
     live(story())
@@ -518,6 +520,31 @@ def test_an_interruption_silences_a_media_client_before_it_reads_about_it() -> N
     before = [at for at in call.audio.times if at <= interrupted]
     assert min(at for at in call.audio.times[len(before) :]) > interrupted + 0.2  # the next answer
     assert 0 < truncated.audio_end_ms <= 20 * len(before)
+
+
+def test_a_truncated_item_ends_at_the_packet_that_was_heard_last() -> None:
+    script = [*speech(0, 1), *speech(4, 4.5)]
+    call = Call(script, tts=FakeTts(chunks=1000), plays_out=True).live()
+    interrupted = call.wire.all(server.SpeechStarted)[1][0]
+    _, truncated = call.wire.first(server.ItemTruncated)
+    heard_ms = (interrupted - call.audio.times[0]) * 1000
+    assert heard_ms - 20.001 <= truncated.audio_end_ms <= heard_ms
+
+
+def test_an_out_of_band_answer_of_a_media_client_is_interrupted_too() -> None:
+    aside = client.ResponseCreate(response=client.ResponseOptions(conversation="none"))
+    asked: list[tuple[float, client.ClientEvent]]
+    asked = [(0.5, client.ItemCreate(item=HELLO)), (1.0, aside)]
+    script = [*asked, *speech(4, 4.5)]
+    call = Call(script, tts=FakeTts(chunks=1000), plays_out=True).live()
+    interrupted, _ = call.wire.first(server.SpeechStarted)
+    aside_times = [at for at in call.audio.times if at < interrupted]
+    assert len(aside_times) > 100
+    assert not [at for at in call.audio.times if interrupted < at < interrupted + 0.2]
+    cleared, _ = call.wire.first(server.PlayoutCleared)
+    assert cleared == interrupted
+    assert call.statuses[0] == "cancelled"
+    assert not call.wire.all(server.ItemTruncated), "its item is in no conversation"
 
 
 def test_audio_of_a_media_client_starts_a_turn_without_any_event_of_its() -> None:

@@ -1,6 +1,7 @@
 """The playout queue of a transport on which the server paces the audio: WebRTC, telephone (§4.9).
 
-Over a WebSocket only the client knows what was played, and the queue stays empty.
+Over a WebSocket only the client knows what was played, and the queue stays empty. An out-of-band
+response is heard too, so it is in the queue, but its item is in no conversation.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Playout:
 
     def _advance(self) -> None:
         while self._queue and self._queue[0].over:
-            self._effects.send(server.PlayoutStopped(response_id=self._queue.pop(0).response_id))
+            over = self._queue.pop(0)
+            self._forget_out_of_band(over)
+            self._effects.send(server.PlayoutStopped(response_id=over.response_id))
             if self._queue:
                 self._effects.send(server.PlayoutStarted(response_id=self._queue[0].response_id))
 
@@ -79,6 +82,11 @@ class Playout:
                         item_id=sound.item_id, content_index=0, audio_end_ms=heard_ms
                     )
                 )
+            self._forget_out_of_band(sound)
+
+    def _forget_out_of_band(self, sound: _QueuedItem) -> None:
+        if sound.item_id not in self._conversation:
+            self._ledger.forget(sound.item_id)
 
     def _is_there(self, sound: _QueuedItem) -> bool:
         same = self._ledger.get(sound.item_id) is sound.spoken

@@ -39,6 +39,7 @@ class Replies:
         self._ledger = parts.ledger
         self._transcripts = transcripts
         # A server that paces the audio keeps none for `conversation.item.retrieve` (protocol §3.8).
+        self._plays_out = call.plays_out
         self._audio_cache = ItemAudioCache(0) if call.plays_out else parts.audio_cache
         self._context = ContextWindow(call.limits.context_tokens)
         self._rate = TokenBucket(call.limits.tokens_per_minute, now)
@@ -133,9 +134,11 @@ class Replies:
             chunk = replace(chunk, pcm=b"", words=())
         allowed, ms = reply.meter.add_output(chunk)
         self._effects.send_all(reply.add_chunk(allowed))
-        if reply.in_conversation and reply.spoken and reply.item_id is not None:
-            self._ledger.add_sent(reply.item_id, allowed.text, ms, allowed.words)
-            self._audio_cache.add(reply.item_id, allowed.pcm)
+        if reply.spoken and reply.item_id is not None:
+            if reply.in_conversation or self._plays_out:
+                self._ledger.add_sent(reply.item_id, allowed.text, ms, allowed.words)
+            if reply.in_conversation:
+                self._audio_cache.add(reply.item_id, allowed.pcm)
         if allowed.pcm and reply.voiced_at is None:
             reply.voiced_at = now
         return allowed is chunk

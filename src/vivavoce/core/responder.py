@@ -178,8 +178,8 @@ class Responder:
             return
         was_silent = reply.voiced_at is None
         whole = self._replies.on_chunk(reply, event, now)
-        if was_silent and reply.voiced_at is not None and reply.in_conversation:
-            self.voiced = self.voiced or reply.verbatim is None
+        if was_silent and reply.voiced_at is not None:
+            self.voiced = self.voiced or (reply.in_conversation and reply.verbatim is None)
             if self._plays_out:
                 assert reply.item_id is not None
                 self.playout.add(reply.id, reply.item_id)
@@ -222,10 +222,14 @@ class Responder:
         self._end(reply, "cancelled", now, cancelled("client_cancelled"))
 
     def interrupt(self, now: float) -> None:
-        """Stop the reply, because the user speaks. A WebSocket client truncates it itself."""
+        """Stop what is heard, because the user speaks. A WebSocket client truncates it itself.
+
+        If the server plays the audio, an out-of-band response is heard like any other.
+        """
         self.playout.clear(truncate=True)
-        if reply := self._replies.current:
-            self._end(reply, "cancelled", now, cancelled("turn_detected"))
+        for reply in self._replies.all:
+            if reply.in_conversation or (self._plays_out and reply.spoken):
+                self._end(reply, "cancelled", now, cancelled("turn_detected"))
 
     def stop(self, status: ReplyOutcome, details: server.StatusDetails, now: float) -> None:
         """End all responses. From now on none begins."""
@@ -244,9 +248,9 @@ class Responder:
         self._replies.end(reply, status, details, usage, now=now)
         if not self._stopped:
             self.start_ready(now)  # others may have waited for a transcript that only it needed
+        self.playout.close(reply.id)
         if not reply.in_conversation:
             return
-        self.playout.close(reply.id)
         self._start_idle_timer(reply, now)
         if status == "completed":
             for call in self.calls.begin(reply.calls, now + CLIENT_TOOL_S):

@@ -1,9 +1,11 @@
 """Plays audio to one client in real time, because this client does not pace it by itself.
 
     play ─► [ item_1 | item_2 ] ─► connection.write, 20 ms at a time, at absolute deadlines
-                                └─► report(item, ms): every 100 ms, and at the end of an item
+                                └─► report(item, ms): after each packet
 
 A deadline is computed from the deadline before it, so the clocks of both sides do not drift apart.
+A user may interrupt at any time, and the item is truncated to the last report. So a report follows
+each packet: in an item that is truncated, at most 20 ms that were heard are missing.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from ..audio.pcm import BYTES_PER_MS
 from .outbox import LIMIT, Connection
 
 PACKET_MS = 20
-REPORT_MS = 100
 CATCH_UP_S = 0.2  # a loop that was busy for longer goes on from now, instead of playing faster
 POSITIONS = 64  # items whose position is known; more items are never played at a time
 _PACKET = PACKET_MS * BYTES_PER_MS
@@ -155,22 +156,16 @@ class Playback:
             self._on_change()
 
     def _packet_ended(self) -> None:
-        if self._playing is None:
-            return
-        (item_id, size), self._playing = self._playing, None
-        before = self._positions.get(item_id, 0)
-        after = self._note(item_id, size)
-        ended = not any(each and each.item_id == item_id for each in self._queue)
-        report = REPORT_MS * BYTES_PER_MS
-        if ended or after // report > before // report:
+        if self._playing is not None:
+            (item_id, size), self._playing = self._playing, None
+            self._note(item_id, size)
             self._report_position(item_id)
 
-    def _note(self, item_id: str, size: int) -> int:
+    def _note(self, item_id: str, size: int) -> None:
         position = self._positions.pop(item_id, 0) + size
         self._positions[item_id] = position
         if len(self._positions) > POSITIONS:
             del self._positions[next(iter(self._positions))]
-        return position
 
     def _report_position(self, item_id: str) -> None:
         """Report the position. A started millisecond counts, as in what was sent (`UsageMeter`)."""
