@@ -112,14 +112,16 @@ class CallBuilder:
                 return await self._build_transcription(spec, config, account)
             if spec.assistant.engine == "upstream":
                 account.take(sum(size(row.item) for row in spec.history))
-                return await self._build_relay(spec, config)
+                return await self._build_relay(spec, config, account)
             return await self._build_session(spec, config, account)
         except EngineError as error:
             raise CallRefused(
                 503, error.code, str(error), type="server_error", close=CloseCode.TRY_AGAIN_LATER
             ) from error
 
-    async def _build_relay(self, spec: CallSpec, config: SessionConfig) -> BuiltCall:
+    async def _build_relay(
+        self, spec: CallSpec, config: SessionConfig, account: ByteAccount
+    ) -> BuiltCall:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
         tools = await self._tools(spec)
@@ -144,6 +146,7 @@ class CallBuilder:
         call_metrics = CallMetrics(self._metrics, ours=False)
         driver = self._driver(
             spec,
+            account,
             relay,
             upstream_work,
             self._recorder(spec, ledger, spec.assistant.upstream.model),
@@ -215,7 +218,7 @@ class CallBuilder:
             transcriber = await self._adapters.transcriber(spec.assistant, spec.language, stage)
             detectors = await self._adapters.detectors()
         engine_work = EngineWork(transcriber, end_of_turn_model=model, person=_share_holder(spec))
-        driver = self._driver(spec, session, engine_work, recorder, call_metrics)
+        driver = self._driver(spec, account, session, engine_work, recorder, call_metrics)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
 
     async def _build_session(
@@ -249,7 +252,7 @@ class CallBuilder:
             end_of_turn_model=model,
             person=_share_holder(spec),
         )
-        driver = self._driver(spec, session, engine_work, recorder, call_metrics)
+        driver = self._driver(spec, account, session, engine_work, recorder, call_metrics)
         return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
 
     def _machine(
@@ -329,6 +332,7 @@ class CallBuilder:
     def _driver(
         self,
         spec: CallSpec,
+        account: ByteAccount,
         machine: Machine[In, Eff],
         work: Work[In, Eff],
         recorder: Recorder,
@@ -345,6 +349,7 @@ class CallBuilder:
             observers=(call_metrics.observe_event, CallPublisher(self._bus, ref)),
             on_written=call_metrics.observe_written,
             traffic=self._metrics.traffic,
+            account=account,
         )
 
 

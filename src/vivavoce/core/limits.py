@@ -88,6 +88,7 @@ class ConversationQuota:
         self._bytes = sum(weight.bytes for weight in self._weights.values())
         self._parts = sum(weight.parts for weight in self._weights.values())
         account.take(self._bytes)
+        self._session_bytes = 0  # that updates have added to the session
 
     @property
     def full(self) -> bool:
@@ -136,8 +137,8 @@ class ConversationQuota:
         if not self._account.has_room(weight.bytes):
             raise InvalidRequest(
                 "rate_limit_exceeded",
-                f"Error adding item: the running calls have no room for {weight.bytes} more bytes. "
-                "Delete items, or try again when other calls have ended.",
+                f"Error adding item: {_no_bytes(weight.bytes)} Delete items, or try again when "
+                "other calls have ended.",
                 "item",
             )
         return weight
@@ -198,15 +199,32 @@ class ConversationQuota:
             self._parts -= weight.parts
             self._account.take(-weight.bytes)
 
-    def validate_session(self, changed: AnySession, began: AnySession) -> None:
-        """Raise `InvalidRequest` if updates have made the session too large."""
-        if size(changed) - size(began) > self._limits.session_bytes:
+    def validate_session(self, changed: AnySession, began: AnySession) -> int:
+        """Raise `InvalidRequest` if updates have made the session too large.
+
+        Return the bytes that updates have added, for `take_session`.
+        """
+        added = max(size(changed) - size(began), 0)
+        if added > self._limits.session_bytes:
             raise InvalidRequest(
                 "invalid_value",
                 f"The session would be too large: at most {self._limits.session_bytes} bytes may "
                 "be added to it.",
                 "session",
             )
+        more = added - self._session_bytes
+        if more > 0 and not self._account.has_room(more):
+            raise InvalidRequest(
+                "rate_limit_exceeded",
+                f"Error updating session: {_no_bytes(more)} Try again when other calls have ended.",
+                "session",
+            )
+        return added
+
+    def take_session(self, added: int) -> None:
+        """Count what updates have added to the session. A shorter session gives bytes back."""
+        self._account.take(added - self._session_bytes)
+        self._session_bytes = added
 
     def require_room_for_response(self, beside: int) -> None:
         """Raise `InvalidRequest` if `beside` out-of-band responses leave no place for another."""
@@ -223,6 +241,10 @@ def _validate_sound(sound: bytes, format: Format, what: str, param: str) -> None
     longest_s, a_second = (SOUND_S, 48_000) if isinstance(format, Pcm) else (TELEPHONE_S, 8_000)
     if len(sound) > longest_s * a_second:
         raise InvalidRequest("invalid_value", f"{what} is longer than {longest_s} s.", param)
+
+
+def _no_bytes(size: int) -> str:
+    return f"the running calls have no room for {size} more bytes."
 
 
 def _full(why: str) -> InvalidRequest:

@@ -148,7 +148,7 @@ class TranscriptionSession:
 
     def _reconfigure(self, patch: JsonObject) -> None:
         changed = self.config.merged(patch, self._default)
-        self._quota.validate_session(changed, self._default)
+        self._quota.take_session(self._quota.validate_session(changed, self._default))
         self.config = changed
         self._input_audio.configure(changed.audio.input, changed.include)
         self._effects.send(server.SessionUpdated(session=self.config))

@@ -43,13 +43,13 @@ def validate_session_update(
     voiced: bool,
     replying: bool,
     voices: VoiceNames = ANY_VOICE,
-) -> SessionConfig:
-    """Validate a `session.update`, and return the changed session.
+) -> tuple[SessionConfig, int]:
+    """Validate a `session.update`. Return the changed session, and what updates added in bytes.
 
     `voiced`: audio of the assistant was sent. `replying`: a response is in progress.
     """
     changed = _keep_tracing(config, config.merged(patch, default))
-    quota.validate_session(changed, default)
+    added = quota.validate_session(changed, default)
     quota.validate_mcp_servers(len(new_mcp_tools(changed.tools, config.tools)))
     voice = changed.audio.output.voice
     if voice != config.audio.output.voice:
@@ -61,7 +61,7 @@ def validate_session_update(
             "Cannot update the speed while a response is in progress.",
             "session.audio.output.speed",
         )
-    return changed
+    return changed, added
 
 
 def new_mcp_tools(tools: Iterable[Tool], before: Iterable[Tool]) -> list[McpTool]:

@@ -1,10 +1,11 @@
-"""Counts the bytes of conversations in memory: of all calls, of each API key, of each person.
+"""Counts the bytes of calls in memory: of all calls, of each API key, of each person.
 
-    CallBuilder ─► ByteBudget.open ─► CallAccount ─► ConversationQuota (takes and gives back)
-    end of the call ─► CallAccount.close
+    CallBuilder ─► ByteBudget.open ─► CallAccount ─┬► ConversationQuota: items, changes of a session
+    end of the call ─► CallAccount.close           └► Outbox: frames that wait for a client
 
-The server has one budget, which `app` makes. An item that does not fit is refused with
-`rate_limit_exceeded`. A call whose stored conversation does not fit does not begin.
+The server has one budget, which `app` makes. An item or a `session.update` that does not fit is
+refused with `rate_limit_exceeded`, and a client that is behind is closed as too slow. A call whose
+stored conversation does not fit does not begin.
 """
 
 from __future__ import annotations

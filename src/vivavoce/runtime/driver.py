@@ -17,6 +17,7 @@ from ..access.auth_failure import AuthFailure
 from ..core import effects as do
 from ..core.effects import ClientId, DriverEffect, EngineEffect, UpstreamEffect
 from ..core.inputs import DriverInput, HungUp, Played, RelayInput, SessionInput
+from ..core.limits import UNLIMITED, ByteAccount
 from ..core.types import Frame
 from ..errors import ConversationDeletedError, StoreError
 from ..net.websocket import SLOW_PEER_TIMEOUT_S
@@ -71,6 +72,7 @@ class CallDriver(Generic[In, Eff]):
         observers: Sequence[Observer] = (),
         on_written: OnAudioWritten = ignore_written,
         traffic: TrafficCounters | None = None,
+        account: ByteAccount = UNLIMITED,
     ) -> None:
         """`observers` see every event that is true, sent or not. They must not wait."""
         self._loop = asyncio.get_running_loop()
@@ -90,6 +92,7 @@ class CallDriver(Generic[In, Eff]):
             send_buffer_bytes=send_buffer_bytes,
             timeout_s=timeout_s,
             traffic=traffic,
+            account=account,
         )
         self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in

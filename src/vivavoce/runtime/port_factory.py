@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.effects import ClientId
+from ..core.limits import UNLIMITED, ByteAccount
 from .client import Client, ClientDriver
 from .client_port import ClientPort, Reader
 from .dialects import GA, SILENT, Dialect
@@ -25,13 +26,18 @@ class PortFactory:
         send_buffer_bytes: int,
         timeout_s: float,
         traffic: TrafficCounters | None,
+        account: ByteAccount = UNLIMITED,
     ) -> None:
-        """`send_buffer_bytes`: of an outbox, and of the audio that waits to be played."""
+        """`send_buffer_bytes`: of an outbox, and of the audio that waits to be played.
+
+        `account` counts the frames that wait for clients.
+        """
         self._formats = formats
         self._clock = clock
         self._send_buffer_bytes = send_buffer_bytes
         self._timeout_s = timeout_s
         self._traffic = traffic
+        self._account = account
 
     def event_client(
         self,
@@ -84,4 +90,5 @@ class PortFactory:
             limit=limit or self._send_buffer_bytes,
             timeout_s=self._timeout_s,
             traffic=self._traffic,
+            account=self._account,
         )
