@@ -12,6 +12,7 @@ server's threads or its disk. It fails if it fails twice. Every case is bounded 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,6 +22,7 @@ import httpx2
 import pytest
 
 from ..support.calls import House
+from ..support.sounds import noise
 from ..support.waits import Attack, Watched, watched
 from .worst import (
     BESIDE,
@@ -44,14 +46,35 @@ from .worst import (
 LONGEST_MS = 250
 BREATH_S = 1.0  # before a case is tried again
 RELAYED = "&assistant=relayed"
+WIDTH = 80  # of the two loops of a template: almost all steps that it may use
 SECRETS = "/v1/realtime/client_secrets"
 
 Frame = Callable[[], bytes]
 
 
+TEMPLATED = """
+name = "templated"
+engine = "scripted"
+
+[instructions]
+default = '''
+{% for a in range(WIDTH) %}
+{% for b in range(WIDTH) %}{{ x|upper|title|wordwrap(3) }}{% endfor %}
+{% endfor %}
+'''
+
+[variables.x]
+default = ""
+"""
+
+
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("bystander")) as server:
+    data = tmp_path_factory.mktemp("bystander")
+    (data / "assistants/templated").mkdir(parents=True)
+    text = TEMPLATED.replace("WIDTH", str(WIDTH))
+    (data / "assistants/templated/assistant.toml").write_text(text)
+    with watched(data) as server:
         asyncio.run(_fill(server.house.server.data))
         server.measure_quiet()
         yield server
@@ -295,6 +318,84 @@ def test_beside_retrieved_items_in_g711(beside: Watched) -> None:
             await caller.ask([update(audio=TELEPHONE)], "session.updated")
             wish = event("conversation.item.retrieve", item_id="sound")
             await caller.ask([wish] * 10, "conversation.item.retrieved")
+
+    judge(beside, attack)
+
+
+# Templates
+
+
+def test_X10_beside_calls_whose_templates_use_their_whole_budget(beside: Watched) -> None:
+    """Each prompt takes almost 0.1 s, and all calls begin at the same moment."""
+
+    async def begin(house: House) -> None:
+        async with call(house, "&assistant=templated&var.x=1"):
+            pass
+
+    async def attack(house: House) -> None:
+        await asyncio.gather(*(begin(house) for _ in range(15)))
+
+    judge(beside, attack)
+
+
+# Noise
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [
+        {"type": "server_vad", "threshold": 0.0},
+        {"type": "server_vad", "threshold": 0.02, "silence_duration_ms": 0, "prefix_padding_ms": 0},
+        {"type": "semantic_vad", "eagerness": "high"},
+    ],
+    ids=["one turn without end", "turns without number", "no speech"],
+)
+def test_X6_beside_noise_that_is_taken_for_speech(
+    beside: Watched, detection: dict[str, object]
+) -> None:
+    """Eight clients send two seconds of noise again and again, faster than real time."""
+    sound = base64.b64encode(noise(2_000, -20)).decode()
+    frames = [event("input_audio_buffer.append", audio=sound)] * 8
+    vad = update(audio={"input": {"turn_detection": detection}})
+
+    async def attack(house: House) -> None:
+        async with calls(house, 8) as callers:
+            await asyncio.gather(*(caller.ask([vad], "session.updated") for caller in callers))
+            await asyncio.gather(*(caller.send(*frames) for caller in callers))
+            await asyncio.sleep(1.5)
+
+    judge(beside, attack)
+
+
+# Short frames
+
+
+def _short(kind: int, data: bytes) -> bytes:
+    """Return a frame of a WebSocket with a mask of zero."""
+    return bytes([kind, 0x80 | len(data)]) + bytes(4) + data
+
+
+SHORT = {
+    "fragments of one byte": _short(0x01, b"{") + _short(0x00, b" ") * 60_000 + _short(0x80, b"}"),
+    "empty fragments": _short(0x01, b"{") + _short(0x00, b"") * 60_000 + _short(0x80, b"}"),
+    "messages of one byte": _short(0x81, b"x") * 2_000,
+    "messages of two fragments": (_short(0x01, b"{") + _short(0x80, b"}")) * 2_000,
+    "PINGs between fragments": (
+        _short(0x01, b"{") + (_short(0x00, b" ") + _short(0x89, b"x")) * 30_000 + _short(0x80, b"}")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_X1_beside_very_short(beside: Watched, name: str) -> None:
+    data = SHORT[name]
+    answers = 2_000 if name.startswith("messages") else 1
+
+    async def attack(house: House) -> None:
+        async with calls(house, 4) as callers:
+            for caller in callers:
+                caller.socket.transport.write(data)
+            await asyncio.gather(*(caller.until("error", times=answers) for caller in callers))
 
     judge(beside, attack)
 
