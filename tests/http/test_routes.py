@@ -280,6 +280,32 @@ def test_a_client_secret_has_the_protocols_shape(served: Served, key: str) -> No
     assert session["id"].startswith("sess_")
 
 
+def test_X8_the_session_of_a_client_secret_is_not_larger_than_calls_need(
+    served: Served, key: str
+) -> None:
+    session = {"type": "realtime", "instructions": "x" * 300_000}
+    answer = httpx2.post(
+        f"{served.url}/v1/realtime/client_secrets", json={"session": session}, headers=bearer(key)
+    )
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", "session")
+
+
+def test_X8_a_user_has_so_many_valid_secrets_and_a_revoked_one_makes_room(
+    served: Served, key: str
+) -> None:
+    url = f"{served.url}/v1/realtime/client_secrets"
+    session = {"type": "realtime", "instructions": "x" * 250_000}
+    body = {"session": session, "vivavoce": {"user": "collector"}}
+    with httpx2.Client(headers=bearer(key), timeout=30) as http:
+        answers = [http.post(url, json=body) for _ in range(34)]
+        assert [answer.status_code for answer in answers] == [200] * 33 + [429]
+        assert answers[-1].headers["Retry-After"] == "60"
+        secret_id = answers[0].json()["vivavoce"]["id"]
+        assert http.delete(f"{url}/{secret_id}").status_code == 204
+        assert http.post(url, json=body).status_code == 200
+
+
 def test_the_official_client_mints_a_client_secret(served: Served, key: str) -> None:
     async def story() -> None:
         async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key) as client:

@@ -43,6 +43,7 @@ from ..runtime.group_commit import GroupCommitter
 from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
 from ..runtime.refusals import refused
+from ..runtime.secret_budget import SecretBudget
 from ..store.base import Store
 from ..transports.picows_protocol import protocol_class
 from ..transports.websocket import WebSocketEndpoint
@@ -134,6 +135,8 @@ class Server:
         maintenance = CredentialMaintenance(store, now)
         stack.push_async_callback(_write_last_notes, maintenance)
         _beside(stack, maintenance.run(), "upkeep")
+        secret_budget = SecretBudget()
+        secret_budget.load(await store.secrets(), now())
         _beside(stack, _report_damage(self.folder), "damage")
         _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
         _beside(stack, deleted_conversations.watch(store, registry), "deletions")
@@ -162,6 +165,7 @@ class Server:
             call_setup=call_setup,
             registry=registry,
             maintenance=maintenance,
+            secret_budget=secret_budget,
             now=now,
             make_id=make_id,
             default_assistant=calls.default_assistant,

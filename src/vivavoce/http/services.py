@@ -22,6 +22,7 @@ from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.refusals import CallRefused, refused, unknown_origin
+from ..runtime.secret_budget import SecretBudget
 from ..store.base import Store
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Services:
     call_setup: CallSetup
     registry: CallRegistry
     maintenance: CredentialMaintenance
+    secret_budget: SecretBudget
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
     default_assistant: str  # `calls.default_assistant`

@@ -123,6 +123,7 @@ async def revoke(at: At, caller: ByEither, secret_id: str) -> None:
         raise CallRefused(
             404, "client_secret_not_found", f"There is no client secret '{secret_id[:60]}'."
         )
+    at.secret_budget.revoke(secret_id)
     at.registry.revoke([secret_id])
 
 
@@ -162,5 +163,13 @@ async def mint(
     holder = client_secrets.granted(grant)
     session, assistant = await at.call_setup.preview(holder, request, caller)
     grant = msgspec.structs.replace(grant, assistant=assistant)
-    minted = await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
-    return admitted(minted), session
+    counted = at.secret_budget.reserve(at.policy.minter_id(caller), grant, at.now())
+    try:
+        minted = admitted(
+            await client_secrets.mint(at.store, at.policy, caller, grant, at.now(), seconds)
+        )
+    except BaseException:
+        at.secret_budget.drop(counted)
+        raise
+    at.secret_budget.keep(counted, minted.id, minted.expires_at)
+    return minted, session
