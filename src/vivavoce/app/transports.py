@@ -65,7 +65,7 @@ async def _open(
     """Start one transport. Code of any package runs here, so any exception may arrive."""
     made: list[Endpoint] = []
     try:
-        await within(START_WITHIN_S, _started(spec, services, made), {"transport": spec.name})
+        await within(START_WITHIN_S, started(spec, services, made), {"transport": spec.name})
     except asyncio.CancelledError:  # the server stops while it starts
         await _stop_all(spec.name, made)
         raise
@@ -80,7 +80,7 @@ async def _open(
     _failed(settings, spec.name, reason)  # outside of `except`: no log quotes the package's error
 
 
-async def _started(
+async def started(
     spec: TransportSpec[TransportServices], services: TransportServices, made: list[Endpoint]
 ) -> None:
     """Make the endpoint and start it. It is in `made` as soon as it must be stopped."""

@@ -8,12 +8,13 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from ...bounded_work import within
 from ...engines.registry import installed
 from ...engines.transport_spec import Endpoint, TransportSpec
 from ...runtime.call_spec import CallRequest
 from ...runtime.refusals import busy
 from ...runtime.transport_services import Admitted, CallNames, TransportServices
-from ..transports import FAILURES, START_WITHIN_S, STOP_WITHIN_S, reason_of
+from ..transports import START_WITHIN_S, STOP_WITHIN_S, reason_of, started
 from .addresses import is_running
 from .base import Check, CheckContext, CheckFailedError
 
@@ -39,7 +40,7 @@ async def _check(name: str, context: CheckContext) -> str:
 
 async def _try(
     name: str, spec: TransportSpec[TransportServices], context: CheckContext
-) -> BaseException | None:
+) -> Exception | None:
     """Return what the transport raised at its start or stop. None: it did both."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -51,21 +52,18 @@ async def _try(
     services = TransportServices(
         name, spec.options(context.settings), admit=_refuse, spawn=spawn, max_pending=1
     )
-    endpoint: Endpoint | None = None
+    made: list[Endpoint] = []
+    about = {"transport": name}
+    failure: Exception | None = None
     try:
-        async with asyncio.timeout(START_WITHIN_S):
-            endpoint = await spec.make(services)
-            await endpoint.start()
-    except FAILURES as error:
-        failure: BaseException | None = _own(error)
-    else:
-        failure = None
+        await within(START_WITHIN_S, started(spec, services, made), about)
+    except Exception as error:
+        failure = error
     try:
-        if endpoint is not None:
-            async with asyncio.timeout(STOP_WITHIN_S):
-                await endpoint.stop()
-    except FAILURES as error:
-        failure = failure or _own(error)
+        for endpoint in made:
+            await within(STOP_WITHIN_S, endpoint.stop(), about)
+    except Exception as error:
+        failure = failure or error
     finally:
         for task in tasks:
             task.cancel()
@@ -76,15 +74,7 @@ async def _refuse(request: CallRequest) -> tuple[CallNames, Admitted]:
     raise busy("This server is only being checked.", 5)
 
 
-def _own(error: BaseException) -> BaseException:
-    """Return the package's error. Raise it if this check is what was cancelled."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise error
-    return error
-
-
-def _fix(name: str, error: BaseException) -> str:
+def _fix(name: str, error: Exception) -> str:
     table = f"[transports.{name}] in vivavoce.toml"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"Stop the program that uses its address, or choose another one: {table}."
