@@ -34,7 +34,7 @@ from .runtime.media_client import MediaClient
 from .runtime.outbox import Connection
 from .runtime.refusals import CallRefused
 from .runtime.transport_services import TransportCall, TransportServices
-from .tools.base import ToolContext, ToolRequest, ToolResult, ToolRunner
+from .tools.base import RuledToolRunner, ToolContext, ToolRequest, ToolResult, ToolRules, ToolRunner
 
 __all__ = [
     "BYTES_PER_MS",
@@ -69,6 +69,7 @@ __all__ = [
     "Passage",
     "Resampler",
     "Retriever",
+    "RuledToolRunner",
     "Segment",
     "SpeechDetector",
     "SpeechToText",
@@ -76,6 +77,7 @@ __all__ = [
     "ToolContext",
     "ToolRequest",
     "ToolResult",
+    "ToolRules",
     "ToolRunner",
     "ToolSpec",
     "Transcript",

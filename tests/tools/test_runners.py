@@ -16,7 +16,7 @@ from vivavoce.core.types import ToolSpec
 from vivavoce.errors import EngineError
 from vivavoce.protocol.surrogates import whole_text
 from vivavoce.testing.contracts import tool
-from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
+from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult, ToolRules, arguments_sha256
 from vivavoce.tools.runners import TIMEOUT_S, ToolLimits, ToolRunners
 
 from ..support.fakes import now
@@ -395,3 +395,40 @@ def test_the_logs_of_tools_hold_no_arguments_and_no_outputs(
     run(returns(None), arguments=json.dumps({"q": SECRET}))
     assert SECRET not in str([vars(record) for record in caplog.records])
     assert sys.exc_info() == (None, None, None)
+
+
+# Rules
+
+
+@dataclass
+class Ruled(Odd):
+    """A runner with rules."""
+
+    given: Any = None
+
+    def rules(self, name: str) -> ToolRules:
+        if isinstance(self.given, BaseException):
+            raise self.given
+        return self.given  # type: ignore[no-any-return]
+
+
+def ruled(odd: Odd, rules: object) -> Ruled:
+    return Ruled(odd.run, given=rules)
+
+
+def test_a_runner_may_give_rules_for_each_tool() -> None:
+    rules = ToolRules(effects=True, approve="user", say={"en": "I book it."})
+    booking = ruled(returns(None), rules)
+    assert ToolRunners([booking]).rules(CONTEXT) == {"lookup": rules}
+    assert ToolRunners([returns(None)]).rules(CONTEXT) == {"lookup": ToolRules()}
+
+
+@pytest.mark.parametrize("rules", ["never", {}, ValueError(SECRET), SystemExit()])
+def test_rules_that_are_none_are_an_engine_error(rules: object) -> None:
+    with pytest.raises(EngineError, match="not valid"):
+        ToolRunners([ruled(returns(None), rules)]).rules(CONTEXT)
+
+
+def test_the_hash_of_arguments_does_not_depend_on_how_they_are_written() -> None:
+    assert arguments_sha256('{"a": 1, "b": "è"}') == arguments_sha256('{"b":"\\u00e8","a":1}')
+    assert arguments_sha256('{"a": 1}') != arguments_sha256('{"a": 2}')

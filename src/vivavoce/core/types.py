@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,6 +24,38 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     description: str = ""
     parameters: JsonObject = msgspec.field(default_factory=lambda: {"type": "object"})
+
+
+ToolInterrupt = Literal["finish", "cancel"]
+ToolRepeat = Literal["join", "reject", "allow"]
+ToolApproval = Literal["never", "user", "staff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRules:
+    """The behaviour of one tool of the server around its work.
+
+    `say`: what the assistant says by language, if the tool keeps the user waiting. The key
+    "*" is for every language. Empty: nothing.
+    `say_after_s`: the silence before that, in seconds, from the beginning of the tool.
+    `timeout_s`: when the tool is cancelled. None: the server's limit.
+    `interrupt`: whether the tool goes on when the user interrupts.
+    `repeat`: what the same arguments mean while the tool runs, and for 60 s after it: the same
+    result (`join`), an error (`reject`), or another run (`allow`).
+    `approve`: who must agree before it runs.
+    `effects`: it changes the world, so it must not run twice by mistake.
+    """
+
+    say: Mapping[str, str] = field(default_factory=dict)
+    say_after_s: float = 0.9
+    timeout_s: float | None = None
+    interrupt: ToolInterrupt = "finish"
+    repeat: ToolRepeat = "allow"
+    approve: ToolApproval = "never"
+    effects: bool = False
+
+
+DEFAULT_RULES = ToolRules()
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from ..core.types import DEFAULT_RULES as DEFAULT_RULES
+from ..core.types import ToolRules as ToolRules
 from ..core.types import ToolSpec
 from ..protocol.config import McpTool
 from ..protocol.items import McpListedTool
@@ -16,11 +20,24 @@ from ..protocol.items import McpListedTool
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """A tool call that is to be run. `arguments`: a JSON object as text."""
+    """A tool call that is to be run. `arguments`: a JSON object as text.
+
+    `idempotency_key`: the same for every attempt at this run. "": nobody keeps a ledger.
+    """
 
     tool_call_id: str
     name: str
     arguments: str
+    idempotency_key: str = ""
+
+
+def arguments_sha256(arguments: str) -> str:
+    """Return the hash of a JSON object that does not depend on spaces or the order of keys.
+
+    Raises `ValueError` if the text is not JSON.
+    """
+    same = json.dumps(json.loads(arguments), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(same.encode()).hexdigest()
 
 
 async def ignore_progress(text: str) -> None:
@@ -69,6 +86,14 @@ class ToolRunner(Protocol):
         A failure is a `ToolResult` too, with a text that the model can use. The server cancels
         this task when the call ends or the deadline has passed. Calls may run at the same time.
         """
+
+
+@runtime_checkable
+class RuledToolRunner(ToolRunner, Protocol):
+    """A runner whose tools have rules of their own. The others have `DEFAULT_RULES`."""
+
+    def rules(self, name: str) -> ToolRules:
+        """Return the rules of one tool that `specs` names. Never wait here."""
 
 
 class McpToolLister(Protocol):

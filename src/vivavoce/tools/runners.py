@@ -21,7 +21,15 @@ from ..core.types import ToolSpec
 from ..errors import EngineError
 from ..failures import describe, leaves
 from ..protocol.surrogates import whole_text
-from .base import ToolContext, ToolRequest, ToolResult, ToolRunner
+from .base import (
+    DEFAULT_RULES,
+    RuledToolRunner,
+    ToolContext,
+    ToolRequest,
+    ToolResult,
+    ToolRules,
+    ToolRunner,
+)
 
 log = logging.getLogger("vivavoce.tools")
 
@@ -64,6 +72,10 @@ class ToolRunners:
     def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
         """Return the tools of all runners. Raises `EngineError` if they are not valid."""
         return tuple(spec for spec, _ in self._found(context).values())
+
+    def rules(self, context: ToolContext) -> dict[str, ToolRules]:
+        """Return the rules of each tool, by name. Raises `EngineError` if they are not valid."""
+        return {name: _rules_of(runner, name) for name, (_, runner) in self._found(context).items()}
 
     async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
         """Run the tool of this name. Never raises, apart from a cancellation of the caller."""
@@ -162,6 +174,20 @@ def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
         log.error("tools_not_valid", extra=about | {"adapter": _type(runner)} | describe(error))
         raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None
     return specs
+
+
+def _rules_of(runner: ToolRunner, name: str) -> ToolRules:
+    """Return the rules of one tool. Raises `EngineError` if the runner has none for it."""
+    if not isinstance(runner, RuledToolRunner):
+        return DEFAULT_RULES
+    try:
+        rules = runner.rules(name)
+        if not isinstance(rules, ToolRules):
+            raise TypeError("ToolRules expected")
+    except BaseException as error:  # as in `_specs_of`
+        log.error("tools_not_valid", extra={"adapter": _type(runner)} | describe(error))
+        raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None
+    return rules
 
 
 def _is_valid(spec: object) -> bool:
