@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from vivavoce.core.effects import CallTool, ListTools
+from vivavoce.core.effects import CallTool, CancelTool, ListTools
 from vivavoce.core.inputs import (
     ListResult,
     ListToolsFailed,
+    ToolHangsUp,
     ToolProgress,
+    ToolReport,
     ToolReturned,
+    ToolSays,
     ToolsListed,
 )
 from vivavoce.errors import EngineError
@@ -43,7 +46,7 @@ class Bench:
     """A `ToolWork`, and what it returned at which time."""
 
     work: ToolWork
-    progress: list[ToolProgress] = field(default_factory=list)
+    progress: list[ToolReport] = field(default_factory=list)
     results: list[tuple[float, ToolReturned | ListResult]] = field(default_factory=list)
 
     async def put(self, result: ToolReturned | ListResult) -> None:
@@ -150,6 +153,48 @@ class Lister:
         if isinstance(self.result, BaseException):
             raise self.result
         return self.result  # type: ignore[return-value]
+
+
+def test_an_interrupted_tool_is_cancelled_and_says_so() -> None:
+    async def story(b: Bench) -> None:
+        for number in (1, 2):
+            b.work.perform(tool_call(number), b.put)
+        await asyncio.sleep(0.5)
+        for call_id in ("call_1", "call_1", "call_9"):
+            b.work.perform(CancelTool(call_id), b.put)
+
+    (at, first), (_, second) = bench().run(story).results
+    assert at == 0.5
+    assert isinstance(first, ToolReturned)
+    assert (first.tool_call_id, first.failed) == ("call_1", True)
+    assert "interrupted" in json.loads(first.output)["error"]
+    assert second == ToolReturned("call_2", "done")
+
+
+def test_a_tool_that_waits_for_a_place_can_be_interrupted() -> None:
+    async def story(b: Bench) -> None:
+        for number in range(AT_ONCE + 1):
+            b.work.perform(tool_call(number), b.put)
+        await asyncio.sleep(0.5)
+        b.work.perform(CancelTool(f"call_{AT_ONCE}"), b.put)
+
+    assert [at for at, _ in bench().run(story).results] == [0.5] + [1.0] * AT_ONCE
+
+
+def test_a_tool_says_a_text_and_hangs_up() -> None:
+    async def farewell(context: ToolContext) -> str:
+        """Say goodbye."""
+        await context.say("Goodbye.")
+        await context.say(5)  # type: ignore[arg-type]
+        await context.hang_up()
+        return "done"
+
+    async def story(b: Bench) -> None:
+        b.work.perform(tool_call(1, "farewell"), b.put)
+
+    runners = ToolRunners([FunctionTools(farewell, wants=["farewell"])])
+    done = Bench(ToolWork(runners)).run(story)
+    assert done.progress == [ToolSays("call_1", "Goodbye."), ToolHangsUp("call_1")]
 
 
 def listed(lister: McpToolLister | None) -> tuple[float, ToolReturned | ListResult]:

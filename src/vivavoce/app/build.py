@@ -193,6 +193,7 @@ class CallBuilder:
             locked=spec.locked,
             max_session_s=spec.limits.max_session_s,
             server_tools=spec.server_tools,
+            tool_rules=spec.tool_rules,
             inactivity_s=spec.limits.inactivity_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",

@@ -25,6 +25,7 @@ is set up with, and the parts that its collaborators share.
       context_window    the items that the brain reads, if the conversation is long
       token_bucket      tokens per minute
     tool_calls        calls of the server's own tools, until all outputs are known
+    tool_speech       the filler, and texts of tools
     mcp_tool_lists    the lists of the tools of MCP servers
     playout           the playout queue, if the server paces the audio (WebRTC, telephone)
     idle_prompt       answers a silence after a reply (`idle_timeout_ms`)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic
 
 from .audio_cache import ItemAudioCache
@@ -11,6 +12,7 @@ from .effect_queue import Eff, Eff_contra, EffectQueue, EffectSink
 from .ledger import Ledger
 from .lifetime import MAX_SESSION_S
 from .limits import DEFAULT_LIMITS, UNLIMITED, ByteAccount, ConversationQuota, Limits
+from .types import ToolRules
 from .voices import ANY_VOICE, VoiceNames
 
 
@@ -25,7 +27,8 @@ class CallSettings:
     `locked`: fields of the session that the call's own clients may not change.
     `max_session_s`: when the call ends, whatever happens. `inactivity_s`: when it ends if the user
     does nothing (see `inactivity`). None: never.
-    `server_tools`: names of the tools that the server calls itself.
+    `server_tools`: names of the tools that the server calls itself. `tool_rules`: the rules of
+    those that have some.
     `lists_tools`: the server answers `ListTools`. If not, the list of an MCP server fails at once.
     `thinks_in_text`: the engine is asked when the user's words are known.
     `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
@@ -42,6 +45,7 @@ class CallSettings:
     max_session_s: float = MAX_SESSION_S
     inactivity_s: float | None = None
     server_tools: frozenset[str] = frozenset()
+    tool_rules: Mapping[str, ToolRules] = field(default_factory=dict)
     lists_tools: bool = False
     thinks_in_text: bool = False
     plays_out: bool = False

@@ -110,6 +110,13 @@ class CallTool:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelTool:
+    """Cancel a tool of the server, because the user interrupted. `ToolReturned` says so."""
+
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportToolRounds:
     """Log that the model called tools in more responses in a row than the limit allows."""
 
@@ -183,10 +190,13 @@ EventEffect = Send | Record
 ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
 """Work for a recogniser."""
 
-EngineEffect = ListeningEffect | Respond | CallTool | ReportToolRounds | ListTools
+ToolEffect = CallTool | CancelTool | ReportToolRounds
+"""Work for the tools of the server."""
+
+EngineEffect = ListeningEffect | Respond | ToolEffect | ListTools
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | CallTool | ReportToolRounds
+UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | ToolEffect
 """Work for the connection to an upstream, and for the tools of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall

@@ -78,11 +78,15 @@ class Replies:
     def start_ready(self, now: float) -> list[tuple[Reply, server.StatusDetails]]:
         """Request all announced responses, unless the engine needs transcripts that are not known.
 
-        Return the responses that cannot be made, each with the reason.
+        Words that are given need none. Return the responses that cannot be made, each with the
+        reason.
         """
-        if self._thinks_in_text and self._transcripts:
-            return []
-        waiting = [reply for reply in self.all if not reply.requested]
+        waits = self._thinks_in_text and bool(self._transcripts)
+        waiting = [
+            reply
+            for reply in self.all
+            if not reply.requested and not (waits and reply.verbatim is None)
+        ]
         return [(reply, why) for reply in waiting if (why := self._request(reply, now))]
 
     def _request(self, reply: Reply, now: float) -> server.StatusDetails | None:

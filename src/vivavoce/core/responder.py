@@ -23,6 +23,7 @@ from .playout import Playout
 from .replies import Replies, cancelled, failed, incomplete
 from .reply import Reply, ReplyOutcome
 from .tool_calls import PendingToolCalls, ServerToolCalls, rounds_exceeded
+from .tool_speech import ToolSpeech
 from .types import NEVER
 
 SESSION_DECIDES = client.ResponseOptions()
@@ -40,10 +41,12 @@ class Responder:
         input_audio: InputAudioBuffer,
         editing: ItemEditor,
         idle_prompt: IdlePromptTimer,
+        now: float,
     ) -> None:
         self.playout = Playout(parts)
         self.server_calls = ServerToolCalls(call.server_tools, parts.conversation)
         self.calls = PendingToolCalls(call.server_tools)
+        self.speech = ToolSpeech(call.tool_rules, call.language, now)
         self.voiced = False  # was audio of the assistant sent, apart from its greeting?
         self._effects = parts.effects
         self._conversation = parts.conversation
@@ -79,7 +82,7 @@ class Responder:
             self.server_calls.refuse_forged_input(options.input or ())
         self._begin(options, now, asked=True)
         if options.conversation != "none":
-            self.calls.user_acted()
+            self.user_acted(now)
 
     def greet(self, greeting: str, now: float) -> None:
         """Begin a response that says exactly this."""
@@ -87,6 +90,7 @@ class Responder:
 
     def answer_silence(self, now: float) -> None:
         """Begin a response to a silence, which is an item of the conversation already."""
+        self.speech.user_acted(now)
         self._begin(SESSION_DECIDES, now)
 
     def answer_turn(self, now: float) -> None:
@@ -99,10 +103,13 @@ class Responder:
 
         It waits while the user speaks and while another response runs.
         """
-        waits = self._turn_waits or self.calls.to_be_answered
-        if not waits or self._stopped or self._replies.current or self._input_audio.speaking:
+        if self._stopped or self._replies.current or self._input_audio.speaking:
             return
-        if self.calls.end_rounds():
+        if not self._turn_waits and (text := self.speech.next_saying()):
+            self._say(text, now)
+        elif not (self._turn_waits or self.calls.to_be_answered):
+            return
+        elif self.calls.end_rounds():
             self._effects.send(server.Error(error=rounds_exceeded()))
             self._effects.request(do.ReportToolRounds())
         else:
@@ -153,14 +160,53 @@ class Responder:
         for reply, why in self._replies.start_ready(now):
             self._end(reply, "failed", now, why)
 
+    # The words of the server
+
+    @property
+    def _quiet(self) -> bool:
+        """True if neither the user nor the assistant speaks."""
+        return not (self._replies.current or self.playout or self._input_audio.speaking)
+
+    @property
+    def filler_due(self) -> float:
+        """The time of the filler. A session of text has none."""
+        if not self._quiet or "audio" not in self._config.output_modalities:
+            return NEVER
+        return self.speech.due()
+
+    @property
+    def hangs_up_at(self) -> float:
+        """The end of the call, if a tool hung up."""
+        busy = not self._quiet or self.calls.to_be_answered or self._turn_waits
+        return self.speech.ends_at(busy=busy)
+
+    def say_filler(self, now: float) -> None:
+        """Say that a tool needs time."""
+        self._say(self.speech.filler(), now)
+
+    def say(self, call_id: str, text: str, now: float) -> None:
+        """Say a text of a running tool, in the next silence."""
+        self.speech.say(call_id, text)
+        self.answer_waiting(now)
+
+    def _say(self, text: str, now: float) -> None:
+        """Begin a response that says exactly this. It does not answer the outputs of tools."""
+        self._replies.begin(self._config, SESSION_DECIDES, text)
+        self.start_ready(now)
+
     # Items of clients
 
-    def on_item_created(self, item: Item) -> None:
+    def on_item_created(self, item: Item, now: float) -> None:
         """Note an item of a client: an output of its own tool, or input of the user."""
         if isinstance(item, FunctionOutput):
             self.calls.answered_by_client(item.call_id)
         else:
-            self.calls.user_acted()
+            self.user_acted(now)
+
+    def user_acted(self, now: float) -> None:
+        """Note input of the user: speech, an item or a request."""
+        self.calls.user_acted()
+        self.speech.user_acted(now)
 
     def on_item_deleted(self, item: Item, now: float) -> None:
         """Note that a client deleted an item. No response waits for its transcript any longer."""
@@ -206,6 +252,7 @@ class Responder:
     def take_output(self, event: ToolReturned, now: float) -> None:
         """Add the output of a tool of the server to the conversation, and answer it."""
         if self.calls.end(event.tool_call_id):
+            self.speech.end(event.tool_call_id)
             output = FunctionOutput(
                 id=self._effects.new_id("item"), call_id=event.tool_call_id, output=event.output
             )
@@ -230,6 +277,8 @@ class Responder:
         for reply in self._replies.all:
             if reply.in_conversation or (self._plays_out and reply.spoken):
                 self._end(reply, "cancelled", now, cancelled("turn_detected"))
+        for call_id in self.speech.interrupt(now):
+            self._effects.request(do.CancelTool(call_id))
 
     def stop(self, status: ReplyOutcome, details: server.StatusDetails, now: float) -> None:
         """End all responses. From now on none begins."""
@@ -251,9 +300,13 @@ class Responder:
         self.playout.close(reply.id)
         if not reply.in_conversation:
             return
+        if reply.voiced_at is not None:
+            self.speech.voice_until(now if status == "cancelled" else _played_at(reply, now))
         self._start_idle_timer(reply, now)
         if status == "completed":
-            for call in self.calls.begin(reply.calls, now + CLIENT_TOOL_S):
+            calls = self.calls.begin(reply.calls, now + CLIENT_TOOL_S)
+            self.speech.begin(calls, now)
+            for call in calls:
                 self._effects.request(do.CallTool(call))
         if status == "completed" or self._turn_waits:
             self.answer_waiting(now)
@@ -269,14 +322,18 @@ class Responder:
         """Start the idle timer, from the estimated end of the reply's playout."""
         if reply.calls or self.playout or self._somebody_acts:
             return
-        played_at = now
-        if reply.voiced_at is not None:
-            played_at = reply.voiced_at + reply.meter.out_ms / 1000
-        self._idle_prompt.start(now, played_at, self._input_audio.received_ms)
+        self._idle_prompt.start(now, _played_at(reply, now), self._input_audio.received_ms)
 
     def take_playout(self, item_id: str, ms: int, now: float) -> None:
         """Note a report of playout. When all was played, the idle timer starts exactly here."""
         was_playing = bool(self.playout)
         self.playout.played(item_id, ms)
+        if was_playing and not self.playout:
+            self.speech.voice_until(now)
         if was_playing and not (self.playout or self._replies.current or self._somebody_acts):
             self._idle_prompt.start(now, now, self._input_audio.received_ms)
+
+
+def _played_at(reply: Reply, now: float) -> float:
+    """Estimate when the sound of a reply will have been played. Without any: now."""
+    return now if reply.voiced_at is None else reply.voiced_at + reply.meter.out_ms / 1000

@@ -39,9 +39,11 @@ from .inputs import (
     PartialTranscript,
     Played,
     SessionInput,
+    ToolHangsUp,
     ToolProgress,
     ToolRequested,
     ToolReturned,
+    ToolSays,
     ToolsListed,
     Transcribed,
 )
@@ -111,8 +113,10 @@ class TranscriptionSession:
                 self._close(CloseCode.NORMAL, HUNG_UP)
             case OutputChunk() | ToolRequested() | Finished() | CutShort() | Failed():
                 pass  # the machine requests no responses
-            case ToolProgress() | ToolReturned() | ToolsListed() | ListToolsFailed():
+            case ToolProgress() | ToolSays() | ToolHangsUp() | ToolReturned():
                 pass  # and calls no tools
+            case ToolsListed() | ListToolsFailed():
+                pass
             case Played():
                 pass  # nothing is played
             case _:

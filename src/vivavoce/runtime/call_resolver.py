@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import msgspec
 from ..access.policy import Policy
 from ..assistants import Assistant
 from ..clock import now
-from ..core.types import Caller, JsonObject, ToolSpec
+from ..core.types import Caller, JsonObject, ToolRules, ToolSpec
 from ..core.voices import ANY_VOICE, VoiceNames
 from ..errors import EngineError, InvalidRequest
 from ..protocol.close_codes import CloseCode
@@ -191,7 +191,7 @@ class CallResolver:
                 role=role,
             )
             tools: tuple[ToolSpec, ...] = ()
-            server_tools: frozenset[str] = frozenset()
+            rules: Mapping[str, ToolRules] = {}
             session: AnySession
             if self._session_type(request, caller) == "transcription":
                 session = _make_transcription_session(assistant, language).merged(
@@ -200,8 +200,7 @@ class CallResolver:
             else:
                 variables = self._variables(request, caller)
                 context = replace(context, variables=assistant.values(variables))
-                tools = await self._tools_of(assistant, context)
-                server_tools = frozenset(tool.name for tool in tools)
+                tools, rules = await self._tools_of(assistant, context)
                 clients = request.served_by_client(assistant.tools())
                 tools = (*clients, *tools)
                 session = self._make_session(
@@ -223,7 +222,8 @@ class CallResolver:
             dialect=request.dialect,
             audio=request.audio,
             tools=tools,
-            server_tools=server_tools,
+            server_tools=frozenset(rules),
+            tool_rules=rules,
             tool_context=context,
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
@@ -246,11 +246,13 @@ class CallResolver:
             }
         return variables
 
-    async def _tools_of(self, assistant: Assistant, context: ToolContext) -> tuple[ToolSpec, ...]:
-        """Return the tools that the server runs for this call."""
+    async def _tools_of(
+        self, assistant: Assistant, context: ToolContext
+    ) -> tuple[tuple[ToolSpec, ...], Mapping[str, ToolRules]]:
+        """Return the tools that the server runs for this call, and the rules of each by name."""
         try:
             runners = await self._server_tools(assistant)
-            return runners.specs(context)
+            return runners.specs(context), runners.rules(context)
         except EngineError as error:
             raise CallRefused(
                 503, error.code, str(error), type=SERVER, close=CloseCode.TRY_AGAIN_LATER

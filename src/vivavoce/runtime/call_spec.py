@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..assistants import Assistant
-from ..core.types import Caller, ToolSpec
+from ..core.types import Caller, ToolRules, ToolSpec
 from ..protocol.config import AnySession
 from ..store.base import ItemRow
 from ..tools.base import ToolContext
@@ -65,6 +65,7 @@ class CallSpec:
     audio: AudioKind = "events"
     tools: tuple[ToolSpec, ...] = ()  # of the assistant: the client's and the server's
     server_tools: frozenset[str] = frozenset()  # names of those that the server runs
+    tool_rules: Mapping[str, ToolRules] = field(default_factory=dict)  # of these, by name
     tool_context: ToolContext = field(default_factory=ToolContext)
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change

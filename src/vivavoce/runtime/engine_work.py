@@ -155,10 +155,8 @@ class EngineWork:
                 )
             case do.Respond(response_id=response_id):
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
-            case do.CallTool():
-                self._tools.call(effect, self._driver.mailbox.put)
-            case do.ReportToolRounds():
-                self._tools.report_rounds()
+            case do.CallTool() | do.CancelTool() | do.ReportToolRounds():
+                self._tools.perform(effect, self._driver.mailbox.put)
             case do.ListTools():
                 self._tools.list_tools(effect, self._driver.mailbox.put)
             case _:

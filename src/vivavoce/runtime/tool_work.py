@@ -10,13 +10,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
 from ..bounded_work import within
 from ..core import effects as do
-from ..core.inputs import ListResult, ListToolsFailed, ToolProgress, ToolReturned, ToolsListed
+from ..core.inputs import (
+    ListResult,
+    ListToolsFailed,
+    ToolHangsUp,
+    ToolProgress,
+    ToolReport,
+    ToolReturned,
+    ToolSays,
+    ToolsListed,
+)
 from ..engines import boundary
 from ..engines.boundary import contained
 from ..errors import EngineError
@@ -48,22 +57,42 @@ class ToolWork:
         self._lister = lister
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, asyncio.Task[None]] = {}  # by the id of the tool call
+        self._interrupted: set[str] = set()  # ids of calls that the user interrupted
         self._tasks: asyncio.TaskGroup
-        self._progress: Callable[[ToolProgress], None]
+        self._report: Callable[[ToolReport], None]
 
-    def begin(self, tasks: asyncio.TaskGroup, progress: Callable[[ToolProgress], None]) -> None:
-        """`progress` takes reports at once; it must not wait."""
+    def begin(self, tasks: asyncio.TaskGroup, report: Callable[[ToolReport], None]) -> None:
+        """`report` takes what running tools say at once; it must not wait."""
         self._tasks = tasks
-        self._progress = progress
+        self._report = report
+
+    def perform(
+        self, effect: do.ToolEffect, put: Callable[[ToolReturned], Awaitable[None]]
+    ) -> None:
+        """Perform an effect of a machine. `put` takes the results of tools."""
+        match effect:
+            case do.CallTool():
+                self.call(effect, put)
+            case do.CancelTool(tool_call_id=call_id):
+                self._interrupt(call_id)
+            case do.ReportToolRounds():
+                log.warning("tool_rounds_exceeded", extra={"call": self._context.call_id})
+            case _:
+                assert_never(effect)
 
     def call(self, effect: do.CallTool, put: Callable[[ToolReturned], Awaitable[None]]) -> None:
         """Start a tool call. `put` takes its result."""
         full = len(self._running) >= WAITING
-        self._start(self._call(effect, put, full=full))
+        call_id = effect.call.call_id
+        task = self._calls[call_id] = self._start(self._call(effect, put, full=full))
+        task.add_done_callback(lambda _: self._calls.pop(call_id, None))
 
-    def report_rounds(self) -> None:
-        """Log that the model called tools in more responses in a row than the limit allows."""
-        log.warning("tool_rounds_exceeded", extra={"call": self._context.call_id})
+    def _interrupt(self, call_id: str) -> None:
+        """Cancel a tool. Its result tells the model that the user interrupted."""
+        if (task := self._calls.get(call_id)) and call_id not in self._interrupted:
+            self._interrupted.add(call_id)
+            task.cancel()
 
     def list_tools(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]
@@ -77,10 +106,11 @@ class ToolWork:
             task.cancel()
         self._running.clear()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._tasks.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
     @property
     def _over(self) -> bool:
@@ -95,16 +125,35 @@ class ToolWork:
         if full:
             result = failed(f"More than {WAITING} tool calls at once are not possible.")
         else:
-            async with self._slots:
-                result = await self._run(ToolRequest(call.call_id, call.name, call.arguments))
+            result = await self._interruptible(ToolRequest(call.call_id, call.name, call.arguments))
         if not self._over:
             await put(ToolReturned(call.call_id, result.output, result.failed))
 
-    async def _run(self, request: ToolRequest) -> ToolResult:
-        async def report(text: str) -> None:
-            self._progress(ToolProgress(request.tool_call_id, text))
+    async def _interruptible(self, request: ToolRequest) -> ToolResult:
+        try:
+            async with self._slots:
+                return await self._run(request)
+        except asyncio.CancelledError:
+            if self._over or request.tool_call_id not in self._interrupted:
+                raise
+            return failed("The user interrupted, so the tool was cancelled.")
+        finally:
+            self._interrupted.discard(request.tool_call_id)
 
-        return await self._runners.call(request, replace(self._context, report=report))
+    async def _run(self, request: ToolRequest) -> ToolResult:
+        call_id = request.tool_call_id
+
+        async def report(text: str) -> None:
+            self._report(ToolProgress(call_id, text))
+
+        async def say(text: str) -> None:
+            self._report(ToolSays(call_id, text))
+
+        async def hang_up() -> None:
+            self._report(ToolHangsUp(call_id))
+
+        context = replace(self._context, report=report, speak=say, close=hang_up)
+        return await self._runners.call(request, context)
 
     async def _list(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]

@@ -113,10 +113,8 @@ class UpstreamWork:
                 self.outbox.put(data)
             case do.CloseUpstream(code=code, reason=reason):
                 self.outbox.abort(code, reason)
-            case do.CallTool():
-                self._tools.call(effect, self._driver.mailbox.put)
-            case do.ReportToolRounds():
-                self._tools.report_rounds()
+            case do.CallTool() | do.CancelTool() | do.ReportToolRounds():
+                self._tools.perform(effect, self._driver.mailbox.put)
             case do.ReportUpstream(event=event, reason=reason):
                 said = {"code": effect.code, "type": effect.type, "param": effect.param}
                 said = {name: _printable(text) for name, text in said.items() if text}

@@ -40,8 +40,12 @@ def arguments_sha256(arguments: str) -> str:
     return hashlib.sha256(same.encode()).hexdigest()
 
 
-async def ignore_progress(text: str) -> None:
-    """Ignore a report of progress. This is the default of `ToolContext.report`."""
+async def ignore_text(text: str) -> None:
+    """Ignore a report of progress, or words for the user: there is no call that takes them."""
+
+
+async def ignore_end() -> None:
+    """Ignore the wish to end a call: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,21 @@ class ToolContext:
     language: str = "en"
     role: str = ""
     variables: Mapping[str, object] = field(default_factory=dict)
-    report: Callable[[str], Awaitable[None]] = ignore_progress
+    report: Callable[[str], Awaitable[None]] = ignore_text
+    speak: Callable[[str], Awaitable[None]] = ignore_text
+    close: Callable[[], Awaitable[None]] = ignore_end
 
     async def progress(self, text: str) -> None:
         """Report in one sentence the progress of the tool. It never waits for a client."""
         await self.report(text)
+
+    async def say(self, text: str) -> None:
+        """Have the assistant say a text as soon as nobody speaks. It never waits for that."""
+        await self.speak(text)
+
+    async def hang_up(self) -> None:
+        """End the call, after the result of this tool was answered. It never waits for that."""
+        await self.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -91,11 +91,7 @@ class ToolRunners:
         _, runner = found[request.name]
         reporting = _Reporting(context)
         try:
-            return await self._run(
-                runner,
-                replace(request, arguments=arguments),
-                replace(context, report=reporting.report),
-            )
+            return await self._run(runner, replace(request, arguments=arguments), reporting.context)
         finally:
             reporting.over = True
 
@@ -211,13 +207,24 @@ def _type(runner: object) -> str:
 
 
 class _Reporting:
-    """Passes reports of progress on while the tool runs, in short and valid text."""
+    """Passes on what a tool reports and says while it runs, in short and valid text."""
 
     def __init__(self, context: ToolContext) -> None:
         self.over = False
-        self._context = context
+        self._outer = context
+        self.context = replace(context, report=self._report, speak=self._say, close=self._hang_up)
 
-    async def report(self, text: str) -> None:
+    async def _report(self, text: str) -> None:
+        await self._pass(text, self._outer.report)
+
+    async def _say(self, text: str) -> None:
+        await self._pass(text, self._outer.speak)
+
+    async def _pass(self, text: str, on: Callable[[str], Awaitable[None]]) -> None:
         if not self.over and isinstance(text, str):
-            await self._context.report(whole_text(text[:PROGRESS_CHARACTERS]))
+            await on(whole_text(text[:PROGRESS_CHARACTERS]))
         await asyncio.sleep(0)  # a tool that reports in a loop lets others run
+
+    async def _hang_up(self) -> None:
+        if not self.over:
+            await self._outer.close()

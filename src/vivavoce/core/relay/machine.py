@@ -19,8 +19,10 @@ from ..inputs import (
     HungUp,
     Played,
     RelayInput,
+    ToolHangsUp,
     ToolProgress,
     ToolReturned,
+    ToolSays,
     UpstreamLost,
 )
 from ..ledger import Ledger
@@ -128,7 +130,7 @@ class Relay:
             case ToolReturned():
                 self._tools.take_output(event)
                 self._answer_tools()
-            case ToolProgress():
+            case ToolProgress() | ToolSays() | ToolHangsUp():
                 pass  # no event of the protocol reports it
             case UpstreamLost(code=code, reason=reason):
                 self._ending.lose(self._upstream, code, reason)

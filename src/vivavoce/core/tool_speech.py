@@ -1,0 +1,150 @@
+"""What the assistant says while tools of the server run: the filler, and what tools say themselves.
+
+A tool may keep the user waiting. When nothing was heard for its `say_after_s`, the assistant says
+the filler of the tool, once for all tools of a response. A silence counts from the end of the
+user's turn or of the assistant's voice, whichever was later. It never lasts longer than
+`SILENCE_S` before a filler of the usual time, even if the brain called the tool late.
+
+The machine says whether anybody speaks. This part keeps the times and the words.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..protocol.items import FunctionCall
+from .types import DEFAULT_RULES, NEVER, ToolRules
+
+SILENCE_S = 1.0
+"""The silence before a filler. A voice needs up to 0.2 s more, which makes 1.2 s."""
+
+SAYINGS = 8  # texts of tools that wait to be said
+FAREWELL_S = 30.0  # for the rest of the conversation after a tool hung up
+
+ONE_MOMENT: Mapping[str, str] = {
+    "en": "One moment, please.",
+    "it": "Un momento, per favore.",
+    "es": "Un momento, por favor.",
+    "de": "Einen Moment, bitte.",
+    "fr": "Un instant, s'il vous plaît.",
+    "pt": "Um momento, por favor.",
+}
+"""A filler for tools whose author wrote none, by language."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    rules: ToolRules
+    began: float  # on the machine's clock
+
+
+class ToolSpeech:
+    """The words of one call's tools, and when they are due."""
+
+    def __init__(self, rules: Mapping[str, ToolRules], language: str | None, now: float) -> None:
+        """`rules`: of the server's tools, by name. `language`: of the call."""
+        self._rules = rules
+        self._language = language or ""
+        self._running: dict[str, _Running] = {}  # by the id of the tool call
+        self._filled = False  # was a filler said since the last of them began?
+        self._user_until = now
+        self._voice_until = now
+        self._sayings: deque[str] = deque()
+        self._farewell_until: float | None = None  # set when a tool hangs up
+
+    # Times
+
+    def begin(self, calls: Sequence[FunctionCall], now: float) -> None:
+        """Note that the tools of a response begin. They may have a filler again."""
+        for call in calls:
+            self._running[call.call_id] = _Running(self._rules.get(call.name, DEFAULT_RULES), now)
+        self._filled = self._filled and not calls
+
+    def end(self, call_id: str) -> None:
+        """Note that a tool has returned."""
+        self._running.pop(call_id, None)
+
+    def user_acted(self, now: float) -> None:
+        """Note the end of the user's turn, from which a silence counts."""
+        self._user_until = now
+
+    def voice_until(self, at: float) -> None:
+        """Note when the audio of the assistant has been played, or will have been."""
+        self._voice_until = at
+
+    def voice_stopped(self, now: float) -> None:
+        """Note that no more of the assistant's audio is played."""
+        self._voice_until = min(self._voice_until, now)
+
+    def interrupt(self, now: float) -> list[str]:
+        """Forget what waits to be said: the user speaks. Return the ids of calls to cancel."""
+        self.voice_stopped(now)
+        self._sayings.clear()
+        return [id for id, each in self._running.items() if each.rules.interrupt == "cancel"]
+
+    # The filler
+
+    def due(self) -> float:
+        """Return when a filler is to be said, if nobody speaks until then."""
+        if self._filled:
+            return NEVER
+        return min((self._due(each) for each in self._running.values()), default=NEVER)
+
+    def filler(self) -> str:
+        """Return the filler that is due, and note that it is said."""
+        self._filled = True
+        first = min(self._running.values(), key=self._due)
+        return filler_text(first.rules, self._language) or ""
+
+    def _due(self, running: _Running) -> float:
+        if filler_text(running.rules, self._language) is None:
+            return NEVER
+        silent = max(self._user_until, self._voice_until)
+        after = running.rules.say_after_s
+        late = silent + max(after, SILENCE_S)
+        return max(running.began, min(max(running.began, silent) + after, late))
+
+    # The words of tools
+
+    def say(self, call_id: str, text: str) -> None:
+        """Take a text that a running tool wants to be said. The oldest gives way to the newest."""
+        if call_id in self._running and text.strip():
+            self._sayings.append(text)
+            if len(self._sayings) > SAYINGS:
+                self._sayings.popleft()
+
+    def next_saying(self) -> str | None:
+        """Return the text to say now. The user is not waiting in silence then."""
+        if not self._sayings:
+            return None
+        self._filled = True
+        return self._sayings.popleft()
+
+    # The end of the call
+
+    def hang_up(self, call_id: str, now: float) -> None:
+        """Note that a running tool ends the call."""
+        if call_id in self._running and self._farewell_until is None:
+            self._farewell_until = now + FAREWELL_S
+
+    def ends_at(self, *, busy: bool) -> float:
+        """Return when the call ends because a tool hung up. `busy`: more is to be said."""
+        if self._farewell_until is None:
+            return NEVER
+        if busy or self._running or self._sayings:
+            return self._farewell_until
+        return min(self._voice_until, self._farewell_until)
+
+
+def filler_text(rules: ToolRules, language: str) -> str | None:
+    """Return the filler of a tool in this language. None: it has none that the user understands."""
+    if not rules.say:
+        return None
+    base = language.partition("-")[0]
+    for table in (rules.say, ONE_MOMENT):
+        for key in (language, base, "*"):
+            if text := table.get(key):
+                return text
+    return None
