@@ -432,3 +432,167 @@ def test_rules_that_are_none_are_an_engine_error(rules: object) -> None:
 def test_the_hash_of_arguments_does_not_depend_on_how_they_are_written() -> None:
     assert arguments_sha256('{"a": 1, "b": "è"}') == arguments_sha256('{"b":"\\u00e8","a":1}')
     assert arguments_sha256('{"a": 1}') != arguments_sha256('{"a": 2}')
+
+
+def test_a_tool_has_its_own_time_limit() -> None:
+    async def hang(request: ToolRequest, context: ToolContext) -> ToolResult:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    def late(rules: ToolRules) -> tuple[str, float]:
+        async def story() -> tuple[str, float]:
+            runners = ToolRunners([ruled(Odd(hang), rules)])
+            result = await runners.call(ToolRequest("call_1", "lookup", "{}"), CONTEXT)
+            return error_of(result), now()
+
+        return live(story())
+
+    assert late(ToolRules(timeout_s=2)) == ("The tool did not answer within 2 s.", 2.0)
+    text, at = late(ToolRules(timeout_s=90, effects=True))
+    assert text == "The tool did not answer within 90 s. It may have done its work all the same."
+    assert at == 90.0
+
+
+# Arguments
+
+
+BOOK = ToolSpec(
+    name="book",
+    parameters={
+        "type": "object",
+        "properties": {
+            "seats": {"type": "integer", "minimum": 1},
+            "days": {"type": "array", "items": {"type": "object", "required": ["hour"]}},
+            "room": {"enum": ["red", "blue"]},
+            "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+        "required": ["seats"],
+        "additionalProperties": False,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ("{}", "seats: is missing"),
+        ('{"seats": "two"}', "seats: must be integer, not two"),
+        ('{"seats": 0}', "seats: 0 does not keep minimum 1"),
+        ('{"seats": 1, "days": [{"hour": 1}, {}]}', "days[1].hour: is missing"),
+        ('{"seats": 1, "room": "green"}', "room: must be one of ['red', 'blue'], not green"),
+        ('{"seats": 1, "colour": 1}', "colour: unknown"),
+        ('{"seats": 1, "note": 1}', "note: must be null, not 1"),
+        ('{"seats": "' + "x" * 9000 + '"}', f"seats: must be integer, not {'x' * 60}…"),
+        (json.dumps({f"a{n}": 1 for n in range(8)} | {"seats": 1}), "a0: unknown; a1: unknown; "
+         "a2: unknown; a3: unknown; a4: unknown; and 3 more"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_told_by_path_and_reason(arguments: str, wrong: str) -> None:
+    odd = Odd(lambda request, context: ToolResult("booked"), tools=(BOOK,))
+    assert error_of(run(odd, "book", arguments)) == f"These arguments are wrong. {wrong}"
+    assert odd.requests == []
+    assert run(odd, "book", '{"seats": 2, "room": "red"}') == ToolResult("booked")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "objekt"},
+        {"type": "object", "properties": {"a": {"pattern": "("}}},
+        {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema.json"}}},
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}},
+    ],
+)
+def test_a_broken_schema_leaves_the_judgement_to_the_runner(
+    parameters: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = Odd(
+        lambda request, context: ToolResult("booked"),
+        tools=(ToolSpec(name="book", parameters=parameters),),
+    )
+    assert run(odd, "book", '{"a": "b"}') == ToolResult("booked")
+    assert [record.message for record in caplog.records] == ["tool_schema_not_valid"]
+
+
+# Repetitions
+
+
+@dataclass
+class Counter(Odd):
+    """A tool that takes a second, and counts its runs."""
+
+    run: Any = None
+    runs: int = 0
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        self.runs += 1
+        number = self.runs
+        await asyncio.sleep(1)
+        return ToolResult(f"run {number}", failed="fail" in request.arguments)
+
+
+@dataclass
+class RuledCounter(Counter):
+    given: Any = None
+
+    def rules(self, name: str) -> ToolRules:
+        return self.given  # type: ignore[no-any-return]
+
+
+def repeated(
+    repeat: str, after: float, *, arguments: str = '{"a": 1}', again: str = '{ "a":1}',
+    call: str = "rtc_1",
+) -> list[str]:  # fmt: skip
+    """Return the outputs of a call and of another one `after` seconds."""
+    runners = ToolRunners([RuledCounter(given=ToolRules(repeat=repeat))])  # type: ignore[arg-type]
+
+    async def one(seconds: float, arguments: str, call_id: str) -> ToolResult:
+        await asyncio.sleep(seconds)
+        request = ToolRequest(f"call_{seconds}", "lookup", arguments)
+        return await runners.call(request, replace(CONTEXT, call_id=call_id))
+
+    async def story() -> tuple[ToolResult, ToolResult]:
+        return await asyncio.gather(one(0, arguments, "rtc_1"), one(after, again, call))
+
+    return [result.output for result in live(story())]
+
+
+@pytest.mark.parametrize("after", [0.5, 30, 60])
+def test_the_same_call_again_joins_the_first(after: float) -> None:
+    assert repeated("join", after) == ["run 1", "run 1"]
+
+
+@pytest.mark.parametrize(
+    ("repeat", "after", "other"),
+    [
+        ("allow", 0.5, {}),
+        ("join", 61, {}),
+        ("join", 0.5, {"again": '{"a": 2}'}),
+        ("join", 0.5, {"call": "rtc_2"}),
+        ("join", 2, {"arguments": '{"fail": 1}', "again": '{"fail": 1}'}),
+    ],
+)
+def test_another_call_runs_again(repeat: str, after: float, other: dict[str, str]) -> None:
+    assert repeated(repeat, after, **other) == ["run 1", "run 2"]
+
+
+def test_the_same_call_again_is_rejected() -> None:
+    first, running = repeated("reject", 0.5)
+    assert first == "run 1"
+    assert json.loads(running)["error"] == "The same call is running. It is not made again."
+    assert "a moment ago" in repeated("reject", 30)[1]
+
+
+def test_a_joined_call_learns_that_the_first_was_cancelled() -> None:
+    async def story() -> ToolResult:
+        runners = ToolRunners([RuledCounter(given=ToolRules(repeat="join"))])
+        first, second = (
+            asyncio.create_task(runners.call(ToolRequest(f"c{n}", "lookup", "{}"), CONTEXT))
+            for n in (1, 2)
+        )
+        await asyncio.sleep(0.5)
+        first.cancel()
+        await asyncio.wait([first])
+        return await second
+
+    assert error_of(live(story())) == "The same call was cancelled."

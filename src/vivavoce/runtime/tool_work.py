@@ -31,7 +31,8 @@ from ..engines.boundary import contained
 from ..errors import EngineError
 from ..protocol.items import McpListedTool
 from ..tools.base import McpToolLister, ToolContext, ToolRequest, ToolResult
-from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners, failed
+from ..tools.results import failed
+from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners
 
 log = logging.getLogger(__name__)
 

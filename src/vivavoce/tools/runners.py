@@ -8,10 +8,9 @@ only the type and the place of an exception, because its message may quote a use
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,6 +20,7 @@ from ..core.types import ToolSpec
 from ..errors import EngineError
 from ..failures import describe, leaves
 from ..protocol.surrogates import whole_text
+from .arguments import problems
 from .base import (
     DEFAULT_RULES,
     RuledToolRunner,
@@ -30,12 +30,14 @@ from .base import (
     ToolRules,
     ToolRunner,
 )
+from .repeats import Repeats
+from .reporting import Reporting
+from .results import failed
 
 log = logging.getLogger("vivavoce.tools")
 
 TIMEOUT_S = 30.0
 OUTPUT_BYTES = 64 * 1024
-PROGRESS_CHARACTERS = 300
 ERROR_CHARACTERS = 1000  # of a message that a tool raises
 FAILED = "The tool failed."
 SPECS = 128  # of one runner
@@ -68,6 +70,7 @@ class ToolRunners:
         self._runners = tuple(runners)
         self._reserved = reserved
         self._limits = limits
+        self._repeats = Repeats()
 
     def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
         """Return the tools of all runners. Raises `EngineError` if they are not valid."""
@@ -88,28 +91,43 @@ class ToolRunners:
         arguments = request.arguments.strip() or "{}"  # some models send nothing for no arguments
         if not _is_object(arguments):
             return failed("The arguments must be a JSON object.")
-        _, runner = found[request.name]
-        reporting = _Reporting(context)
+        spec, runner = found[request.name]
+        if wrong := _wrong_arguments(spec, arguments, context):
+            return failed(wrong)
         try:
-            return await self._run(runner, replace(request, arguments=arguments), reporting.context)
+            rules = _rules_of(runner, request.name)
+        except EngineError as error:
+            return self._told(error)
+        request = replace(request, arguments=arguments)
+        return await self._repeats.run(
+            request, context, rules, lambda: self._reported(runner, request, context, rules)
+        )
+
+    async def _reported(
+        self, runner: ToolRunner, request: ToolRequest, context: ToolContext, rules: ToolRules
+    ) -> ToolResult:
+        reporting = Reporting(context)
+        try:
+            return await self._run(runner, request, reporting.context, rules)
         finally:
             reporting.over = True
 
     async def _run(
-        self, runner: ToolRunner, request: ToolRequest, context: ToolContext
+        self, runner: ToolRunner, request: ToolRequest, context: ToolContext, rules: ToolRules
     ) -> ToolResult:
         about = {
             "call": context.call_id,
             "tool_call": request.tool_call_id,
             "adapter": _type(runner),
         }
-        timeout_s = self._limits.timeout_s
+        timeout_s = rules.timeout_s or self._limits.timeout_s
         try:
             result = await within(timeout_s, runner.call(request, context), about)
             return self._checked(result)
         except LateError:
             log.warning("tool_late", extra=about | {"seconds": timeout_s})
-            return failed(f"The tool did not answer within {timeout_s:g} s.")
+            unknown = " It may have done its work all the same." if rules.effects else ""
+            return failed(f"The tool did not answer within {timeout_s:g} s.{unknown}")
         except EngineError as error:  # raised on purpose
             return self._told(error)
         except Exception as error:
@@ -154,9 +172,6 @@ class ToolRunners:
 NO_TOOLS = ToolRunners()
 
 
-def failed(message: str) -> ToolResult:
-    """Return the result of a failure, with a text for the model."""
-    return ToolResult(json.dumps({"error": message}, ensure_ascii=False), failed=True)
 
 
 def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -195,6 +210,17 @@ def _is_valid(spec: object) -> bool:
     return len(msgspec.json.encode(spec)) <= SPEC_BYTES
 
 
+def _wrong_arguments(spec: ToolSpec, arguments: str, context: ToolContext) -> str:
+    """Say what is wrong with the arguments. A runner judges them alone if its schema is broken."""
+    try:
+        wrong = problems(spec.parameters, msgspec.json.decode(arguments))
+    except ValueError as error:
+        about = {"call": context.call_id, "assistant": context.assistant, "tool": spec.name}
+        log.warning("tool_schema_not_valid", extra=about | {"reason": str(error)})
+        return ""
+    return f"These arguments are wrong. {'; '.join(wrong)}" if wrong else ""
+
+
 def _is_object(text: str) -> bool:
     try:
         return isinstance(msgspec.json.decode(text), dict)
@@ -204,27 +230,3 @@ def _is_object(text: str) -> bool:
 
 def _type(runner: object) -> str:
     return type(runner).__name__
-
-
-class _Reporting:
-    """Passes on what a tool reports and says while it runs, in short and valid text."""
-
-    def __init__(self, context: ToolContext) -> None:
-        self.over = False
-        self._outer = context
-        self.context = replace(context, report=self._report, speak=self._say, close=self._hang_up)
-
-    async def _report(self, text: str) -> None:
-        await self._pass(text, self._outer.report)
-
-    async def _say(self, text: str) -> None:
-        await self._pass(text, self._outer.speak)
-
-    async def _pass(self, text: str, on: Callable[[str], Awaitable[None]]) -> None:
-        if not self.over and isinstance(text, str):
-            await on(whole_text(text[:PROGRESS_CHARACTERS]))
-        await asyncio.sleep(0)  # a tool that reports in a loop lets others run
-
-    async def _hang_up(self) -> None:
-        if not self.over:
-            await self._outer.close()
