@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
-OURS = ("vivavoce", "vivavoce_embedded", "vivavoce_espeak")
+OURS = ("vivavoce", "vivavoce_embedded", "vivavoce_espeak", "vivavoce_tools")
 FRAMES = 20  # of a trace, the innermost
 LEAVES = 8  # of a group of exceptions
 

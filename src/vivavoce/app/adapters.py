@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from ..assistants import Assistant, KnownNames
+from ..assistants.server_tools import CLIENT
 from ..bounded_work import within
 from ..config import Settings
 from ..core.voices import VoiceNames
@@ -20,10 +21,13 @@ from ..engines.resources import AdapterResources
 from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
-from ..errors import ConfigError, EngineError
-from ..knowledge.base import Retriever
+from ..errors import AssistantError, ConfigError, EngineError
+from ..knowledge.base import Passage, Retriever
 from ..text.spoken import SpokenText
+from ..tools import function_table
 from ..tools.base import ToolRunner
+from ..tools.function_table import FunctionTable
+from ..tools.functions import FunctionRunner
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .data_folder import DataFolder
 
@@ -47,8 +51,8 @@ def known(registry: Registry | None = None) -> KnownNames:
         brain=adapters.names("brain"),
         tts=adapters.names("tts"),
         voices=adapters.voices(),
-        tool_kinds=adapters.names("tool") | {"client"},
-        tool_models=adapters.tool_models(),
+        tool_kinds=adapters.names("tool") | {CLIENT, function_table.KIND},
+        tool_models=adapters.tool_models() | {function_table.KIND: FunctionTable},
         reasons=adapters.reasons(),
     )
 
@@ -142,23 +146,42 @@ class Adapters:
 
         Raises `EngineError`.
         """
-        if not assistant.server_tools():
-            return NO_TOOLS
         key = f"vivavoce.tools.{assistant.name}"
         return await self._resources.for_assistant(key, assistant, self._make_tools)
 
     async def _make_tools(self, assistant: Assistant) -> ToolRunners:
+        tables = [each for each in assistant.server_tools() if each.kind != function_table.KIND]
+
         async def make_each() -> list[ToolRunner]:
             return [
-                await self._make(self._spec("tool", tool.kind), assistant, table=tool.table)
-                for tool in assistant.server_tools()
+                *await self._functions(assistant),
+                *[
+                    await self._make(self._spec("tool", tool.kind), assistant, table=tool.table)
+                    for tool in tables
+                ],
             ]
 
         with contained("tools", message="The tools of this assistant do not work."):
             about = {"assistant": assistant.name}
             runners = await within(TOOLS_MADE_WITHIN_S, make_each(), about)
+        if not runners:
+            return NO_TOOLS
         reserved = frozenset(spec.name for spec in assistant.tools())
         return ToolRunners(runners, reserved=reserved)
+
+    async def _functions(self, assistant: Assistant) -> list[ToolRunner]:
+        """Return the runner of the assistant's `tools.py`, if it has one. Raises `EngineError`."""
+        try:
+            found = await asyncio.to_thread(function_table.functions_of, assistant)
+        except AssistantError as error:
+            log.error("tools_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
+            raise EngineError("the tools of this assistant have mistakes") from None
+
+        async def search(query: str, language: str, k: int) -> tuple[Passage, ...]:
+            retriever = await self._resources.retriever(assistant, language)
+            return await retriever.search(query, language, k) if retriever else ()
+
+        return [FunctionRunner(found, search=search)] if found else []
 
     async def voice(self, assistant: Assistant, language: str) -> TextToSpeech | None:
         """Make its `tts` adapter, or return None if sessions must run in text."""

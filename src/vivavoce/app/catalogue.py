@@ -13,6 +13,7 @@ from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..knowledge import ingest
 from ..toml import line_of, read_toml, toml_lines
+from ..tools.function_table import functions_of
 from .adapters import CascadeKind, known
 from .data_folder import DataFolder
 
@@ -25,17 +26,20 @@ FEW = 10  # languages that a message lists
 class CheckedAssistant:
     """An assistant without mistakes, and the number of chunks that its knowledge files gave.
 
+    `functions`: the number of tools in its `tools.py`.
+
     `warnings` name what its author wrote and the assistant does not use.
     """
 
     assistant: Assistant
     chunks: int
+    functions: int = 0
     warnings: list[Mistake] = field(default_factory=list)
 
 
 def load_catalogue(data: DataFolder) -> Catalogue:
     """Load the shipped assistants and the folder's own, as they are on the disk now."""
-    return Catalogue([SHIPPED, data.assistants], known())
+    return Catalogue([SHIPPED, data.assistants], known(), functions_of)
 
 
 def load_shipped(name: str) -> Assistant:
@@ -55,7 +59,7 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
     assistant = load(folder, known(registry))
     found = ingest.read_files(assistant.knowledge_files(), assistant.languages)
     unserved = _unserved_languages(assistant, registry)
-    mistakes = [*unserved.pop("brain", ()), *found.mistakes]
+    mistakes = [*unserved.pop("brain", ()), *_broken_functions(assistant), *found.mistakes]
     if mistakes:
         raise AssistantError(mistakes)
     warnings = [
@@ -64,7 +68,17 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
         *_undeclared_tools(assistant),
         *(warning for told in unserved.values() for warning in told),
     ]
-    return CheckedAssistant(assistant, len(found.chunks), warnings)
+    functions = len(functions_of(assistant))
+    return CheckedAssistant(assistant, len(found.chunks), functions, warnings)
+
+
+def _broken_functions(assistant: Assistant) -> list[Mistake]:
+    """Name every mistake in the assistant's `tools.py`."""
+    try:
+        functions_of(assistant)
+    except AssistantError as error:
+        return error.mistakes
+    return []
 
 
 _UNSERVED: Mapping[CascadeKind, str] = {

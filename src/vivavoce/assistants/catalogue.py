@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import AssistantError
@@ -13,6 +13,9 @@ from .validation import KnownNames
 SHIPPED = Path(__file__).parent.parent / "examples"
 
 
+def _accept(_: Assistant) -> None: ...
+
+
 class Catalogue:
     """The assistants in several folders. A later folder wins over an earlier one.
 
@@ -21,13 +24,21 @@ class Catalogue:
     assistant.
     """
 
-    def __init__(self, folders: Sequence[Path], known: KnownNames) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        known: KnownNames,
+        inspect: Callable[[Assistant], object] = _accept,
+    ) -> None:
+        """`inspect` raises `AssistantError` for what `load` cannot judge."""
         self._folders = tuple(folders)
         self._loaded: dict[str, Assistant] = {}
         self._broken: dict[str, AssistantError] = {}
         for name, folder in sorted(self._places().items()):
             try:
-                self._loaded[name] = load(folder, known)
+                assistant = load(folder, known)
+                inspect(assistant)
+                self._loaded[name] = assistant
             except AssistantError as error:
                 self._broken[name] = error
 

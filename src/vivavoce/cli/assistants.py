@@ -70,8 +70,11 @@ def check(
             out.line(str(mistake))
     else:
         assistant = checked.assistant
-        tools = len(assistant.tools()) + len(assistant.server_tools())
-        kinds = sorted({table.kind for table in assistant.server_tools()})
+        tables = [table for table in assistant.server_tools() if table.kind != "function"]
+        tools = len(assistant.tools()) + len(tables) + checked.functions
+        kinds = sorted(
+            {table.kind for table in tables} | ({"function"} if checked.functions else set())
+        )
         run_here = f" (server: {', '.join(kinds)})" if kinds else ""
         for warning in checked.warnings:
             warn(str(warning))

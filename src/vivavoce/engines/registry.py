@@ -47,6 +47,7 @@ OPTIONAL: Mapping[tuple[str, str], str] = {
 
 RESERVED: Mapping[tuple[str, str], str] = {
     ("tool", "client"): "the client runs the tools of this kind",
+    ("tool", "function"): "these are the functions of tools.py",
     ("transport", "http"): "the server's own requests over HTTP have it",
     ("transport", "websocket"): "the server's own WebSocket has it",
 }

@@ -19,6 +19,8 @@ from ...engines.registry import AdapterNotUsableError, AdapterRequest, AdapterSp
 from ...errors import EngineError
 from ...protocol.close_codes import CloseCode
 from ...protocol.items import Message, Part
+from ...tools.base import ToolContext
+from ...tools.function_table import functions_of
 from ...upstream import connection
 from ..adapters import CASCADE, NOUNS, CascadeKind
 from ..catalogue import load_catalogue
@@ -49,7 +51,7 @@ def checks(context: CheckContext) -> Mapping[str, Check]:
         if assistant.engine == "upstream":
             place = (assistant.upstream.base_url, assistant.upstream.model)
             relayed.setdefault((*place, assistant.upstream_key()), []).append(assistant)
-        if assistant.server_tools():
+        if assistant.server_tools() or functions_of(assistant):
             found[f"tools of {assistant.name}"] = partial(_tools, assistant)
     for group in relayed.values():
         names = ", ".join(assistant.name for assistant in group)
@@ -146,13 +148,13 @@ async def _speak(voice: TextToSpeech, assistant: Assistant, language: str) -> st
 
 async def _tools(assistant: Assistant, context: CheckContext) -> str:
     try:
-        await context.adapters.tools(assistant)
+        tools = await context.adapters.tools(assistant)
+        count = len(tools.specs(ToolContext(assistant=assistant.name)))
     except EngineError as error:
         raise CheckFailedError(
-            str(error), "Its [[tools]] in assistant.toml, and the log."
+            str(error), "Its [[tools]] in assistant.toml, its tools.py, and the log."
         ) from None
-    count = len(assistant.server_tools())
-    return "1 table is ready" if count == 1 else f"{count} tables are ready"
+    return "1 tool is ready" if count == 1 else f"{count} tools are ready"
 
 
 async def _provider(assistant: Assistant, context: CheckContext) -> str:

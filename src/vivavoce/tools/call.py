@@ -1,0 +1,116 @@
+"""What a Python tool knows of its call, and what it can ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any
+
+from ..errors import EngineError
+from ..knowledge.base import Passage
+from .base import ToolContext, ToolRequest
+
+PASSAGES = 5
+
+Search = Callable[[str, str, int], Awaitable[tuple[Passage, ...]]]
+"""Search the assistant's knowledge: query, language, number of passages."""
+
+
+class Call:
+    """The call that a tool runs for. A tool takes it as a parameter of this type.
+
+    `progress`, `say` and `hang_up` never wait. A function without `async` calls them without
+    `await`.
+    """
+
+    def __init__(
+        self,
+        request: ToolRequest,
+        context: ToolContext,
+        search: Search | None = None,
+        database: Callable[[], Any] | None = None,
+    ) -> None:
+        """`search` is None if the assistant has no knowledge, `database` if it has none."""
+        self._request = request
+        self._context = context
+        self._search = search
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def id(self) -> str:
+        """The id of the call. Empty if the tool is tried without one."""
+        return self._context.call_id
+
+    @property
+    def conversation_id(self) -> str:
+        return self._context.conversation_id
+
+    @property
+    def tool_call_id(self) -> str:
+        return self._request.tool_call_id
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at this run of the tool, for servers that can use it."""
+        return self._request.idempotency_key or f"{self.id}/{self.tool_call_id}"
+
+    @property
+    def user(self) -> str | None:
+        """The user in the operator's own words. None: nobody said who it is."""
+        return self._context.subject
+
+    @property
+    def role(self) -> str:
+        return self._context.role
+
+    @property
+    def language(self) -> str:
+        return self._context.language
+
+    @property
+    def variables(self) -> Mapping[str, object]:
+        """The assistant's variables, with their types."""
+        return self._context.variables
+
+    @property
+    def db(self) -> Any:  # noqa: ANN401
+        """The assistant's database. Raises `EngineError` if it has none."""
+        if self._database is None:
+            raise EngineError("This assistant has no database.")
+        return self._database()
+
+    async def search(self, query: str, passages: int = PASSAGES) -> tuple[Passage, ...]:
+        """Return passages of the assistant's knowledge, the best one first."""
+        if self._search is None:
+            return ()
+        return await self._search(query, self.language, passages)
+
+    def progress(self, text: str) -> Awaitable[None]:
+        """Report in one sentence how far the tool is, to clients that show it."""
+        return self._post(self._context.progress(text))
+
+    def say(self, text: str) -> Awaitable[None]:
+        """Have the assistant say a text as soon as nobody speaks."""
+        return self._post(self._context.say(text))
+
+    def hang_up(self) -> Awaitable[None]:
+        """End the call, after the result of this tool was answered."""
+        return self._post(self._context.hang_up())
+
+    def _post(self, work: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        """Begin the work now, from the loop or from a thread."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run_coroutine_threadsafe(work, self._loop)
+            return _Begun()
+        return work
+
+
+class _Begun:
+    """Nothing is left to wait for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
