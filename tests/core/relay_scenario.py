@@ -30,6 +30,7 @@ class RelayScenario:
     """A relay, and all effects that it queued."""
 
     def __init__(self, *, opened: bool = True, **kwargs: object) -> None:
+        self.now = 0.0
         self.relay = Relay(
             upstream_session_update(ASSISTANT_SESSION),
             call_settings(kwargs),
@@ -44,8 +45,17 @@ class RelayScenario:
 
     def tell(self, *events: RelayInput) -> None:
         for event in events:
-            self.relay.receive(event, 0.0, 1)
+            self.relay.receive(event, self.now, 1)
             self.log += self.relay.effects()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and call `on_deadline` whenever it is due."""
+        until = self.now + seconds
+        while (due := self.relay.next_deadline()) is not None and due <= until:
+            self.now = due
+            self.relay.on_deadline(due)
+            self.log += self.relay.effects()
+        self.now = until
 
     def hear(self, *frames: bytes) -> None:
         """Bring frames of the upstream. The machine receives those that it has to decode."""

@@ -141,6 +141,7 @@ def _undeclared_tools(assistant: Assistant) -> list[Mistake]:
     if assistant.server_tools():
         return []
     declared = {tool.name for tool in assistant.tools()}
+    declared |= {function.spec.name for function in functions_of(assistant)}
     return [
         _mistake(assistant, "tools", f'the script calls the tool "{name}", which is not declared')
         for name in called

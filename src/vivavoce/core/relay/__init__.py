@@ -14,6 +14,7 @@
     frames            which frames the machine has to decode; the rewriting of single fields
     client_frames     what the upstream receives of a client's frame
     tools             the calls of the server's own tools: which it makes, and when to answer
+    speech            the filler, and texts of tools, that the upstream's model says
     ending            what clients, the store and the log learn about the end of a call
     effect_queue      effects in order
 

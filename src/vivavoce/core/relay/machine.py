@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ...errors import InvalidRequest
 from ...protocol import client, codec, error_body, server
+from ...protocol.close_codes import HUNG_UP, CloseCode
 from ...protocol.items import Item
 from ...protocol.peek import peek_type
 from .. import effects as do
@@ -29,7 +30,7 @@ from ..ledger import Ledger
 from ..tool_calls import rounds_exceeded
 from ..types import NEVER, Frame, JsonObject
 from .call_state import CallState
-from .client_frames import ClientFrames
+from .client_frames import ClientFrames, decode_frame
 from .effect_queue import RelayEffectQueue
 from .ending import RelayEnding, upstream_lost
 from .frames import (
@@ -42,7 +43,8 @@ from .frames import (
     response_in_conversation,
 )
 from .opening import OPENING_TIMEOUT_S, HeldFrame, Opened, OpeningFailed
-from .tools import RelayTools
+from .speech import RelaySpeech, has_voice, is_spoken
+from .tools import RelayTools, asks_for_response
 from .upstream_state import UpstreamState
 
 _FORWARD, _TAKE, _UP = Verdict.FORWARD, Verdict.TAKE, Direction.UP
@@ -78,6 +80,8 @@ class Relay:
         self._now = now
         self._greeting = call.greeting
         self._tools = RelayTools(call.server_tools, self.conversation, new_id)
+        self._speech = RelaySpeech(call.tool_rules, call.language, now)
+        self._spoken = is_spoken(session)  # do the responses have a voice?
         self._client_frames = ClientFrames(self._tools, call.locked)
         self._inspects = self._client_frames.inspects
         self._max_session_s = call.max_session_s
@@ -128,9 +132,15 @@ class Relay:
                 self._call.inactivity.user_did(now)
                 self._take_client(HeldFrame(event, client_id))
             case ToolReturned():
+                self._speech.end(event.tool_call_id)
                 self._tools.take_output(event)
                 self._answer_tools()
-            case ToolProgress() | ToolSays() | ToolHangsUp():
+            case ToolSays(tool_call_id=call_id, text=text):
+                self._speech.say(call_id, text)
+                self._answer_tools()
+            case ToolHangsUp(tool_call_id=call_id):
+                self._speech.hang_up(call_id, now)
+            case ToolProgress():
                 pass  # no event of the protocol reports it
             case UpstreamLost(code=code, reason=reason):
                 self._ending.lose(self._upstream, code, reason)
@@ -165,6 +175,7 @@ class Relay:
         self._session = old.with_session_changes(self._session, call.latest_session)
         call.latest_session = None
         self._tools.replace_upstream()
+        self._speech.replace_upstream()
         self._upstream = UpstreamState(now, self._new_id, tools=self._tools.active)
         for held in old.unsent_frames():
             self._upstream.opening.hold(held)
@@ -185,8 +196,24 @@ class Relay:
         """Return when to call `on_deadline`, or None if nothing is due."""
         if self.closed:
             return None
-        inactive_at = min(self._inactive_at, self._unread.next_look)
-        return min(self._upstream.deadline, inactive_at, self._expires_at)
+        dues = (self._inactive_at, self._unread.next_look, self._filler_due, self._hangs_up_at)
+        return min(self._upstream.deadline, self._expires_at, *dues)
+
+    @property
+    def _quiet(self) -> bool:
+        """True if neither the user nor the upstream speaks."""
+        upstream = self._upstream
+        makes = upstream.running or upstream.greeting.running or self._speech.out
+        return upstream.flowing and not (makes or self._tools.waits_to_speak)
+
+    @property
+    def _filler_due(self) -> float:
+        return self._speech.due() if self._spoken and self._quiet else NEVER
+
+    @property
+    def _hangs_up_at(self) -> float:
+        busy = not self._quiet or self._tools.pending or self._tools.due
+        return self._speech.ends_at(busy=busy)
 
     @property
     def _inactive_at(self) -> float:
@@ -208,6 +235,12 @@ class Relay:
                 reason = f"the provider did not confirm the session within {OPENING_TIMEOUT_S:g} s"
                 self._ending.give_up(retryable=True, reason=reason)
                 self.closed = True
+        elif now >= self._hangs_up_at:
+            self._ending.hang_up(self._upstream, CloseCode.NORMAL, HUNG_UP)
+            self.closed = True
+        elif now >= self._filler_due:
+            request = self._speech.filler_request(self._upstream.own_event)
+            self._effects.send_upstream(request)
         elif now >= self._unread.next_look:
             self._unread.look()
             self._call.inactivity.user_did(now)  # perhaps just now
@@ -273,7 +306,15 @@ class Relay:
             self._effects.send_error(error_body.invalid_request(error), held.client_id)
         else:
             if data is not None:
+                self._end_speech(held)
                 self._effects.request(do.SendUpstream(data))
+
+    def _end_speech(self, held: HeldFrame) -> None:
+        """End the relay's own words if this frame asks for a response."""
+        if self._speech.out and asks_for_response(decode_frame(held.frame.data)):
+            self._speech.stop()
+            if cancel := self._speech.cancel(self._upstream.own_event):
+                self._effects.send_upstream(cancel)
 
     def _answer_tools(self) -> None:
         """Send the upstream what the server's tools returned, then ask for one response."""
@@ -284,8 +325,10 @@ class Relay:
             self._effects.send_upstream(create)
         if held := tools.release_request():
             self._forward_upstream(held)
-        elif upstream.running or upstream.greeting.running:
+        elif upstream.running or upstream.greeting.running or self._speech.out:
             pass  # its end is the next occasion
+        elif not tools.waits_to_speak and (say := self._speech.next_request(upstream.own_event)):
+            self._effects.send_upstream(say)
         elif tools.end_rounds():
             self._effects.send_error(rounds_exceeded())
             self._effects.request(do.ReportToolRounds())
@@ -306,6 +349,8 @@ class Relay:
         if isinstance(event, server.SessionCreated):
             return  # the client has one already: it was made when the upstream confirmed it
         has_tools = self._tools.active
+        if has_tools:
+            self._follow_speech(event, data)
         refused = has_tools and self._tools.observe(event, self._upstream.own_event)
         if not refused and self._upstream.answers_relay(event):
             if isinstance(event, server.Error):
@@ -321,10 +366,25 @@ class Relay:
             self._end_greeting()
         if not has_tools:
             return
-        for call in self._tools.begin_calls():
+        if calls := self._tools.begin_calls():
+            self._speech.begin(calls, self._now)
+        for call in calls:
             self._effects.request(do.CallTool(call))
         if isinstance(event, (server.ResponseDone, server.AudioCleared, server.Error)):
             self._answer_tools()  # not at the end of a turn: most often a response follows it
+
+    def _follow_speech(self, event: server.ServerEvent, data: bytes) -> None:
+        """Note who speaks. The user interrupts the relay's own words, and tools that allow it."""
+        current = self._upstream.audio.current
+        own_event = self._upstream.own_event
+        self._speech.observe(event, own_event, self._now, current.ms if current else 0)
+        if isinstance(event, server.SessionUpdated):
+            self._spoken = has_voice(data)
+        if isinstance(event, server.SpeechStarted):
+            for call_id in self._speech.interrupt(self._now):
+                self._effects.request(do.CancelTool(call_id))
+        if cancel := self._speech.cancel(own_event):
+            self._effects.send_upstream(cancel)
 
     def _route_error(self, error: server.Error, data: bytes) -> None:
         """Send an error to the sideband whose event caused it, otherwise to the call's client."""

@@ -202,7 +202,12 @@ class RelayTools:
         return held
 
     @property
-    def _due(self) -> bool:
+    def waits_to_speak(self) -> bool:
+        """True while the user speaks, or a response was requested and not created."""
+        return self._speaking or self._requested
+
+    @property
+    def due(self) -> bool:
         """True if outputs are to be answered now, and the client does not ask for it."""
         return self._pending.to_be_answered and not (
             self._mixed or self._speaking or self._requested
@@ -210,11 +215,11 @@ class RelayTools:
 
     def end_rounds(self) -> bool:
         """Return True if the model exceeded the limit of rounds. Then no response is due."""
-        return self._due and self._pending.end_rounds()
+        return self.due and self._pending.end_rounds()
 
     def request_response(self, own_event: str) -> client.ResponseCreate | None:
         """Return the request for a response, if the relay has to ask for one now."""
-        if not self._due:
+        if not self.due:
             return None
         self._requested = True
         self._attempts += 1
@@ -250,6 +255,12 @@ def _response_input(event: object) -> list[object]:
             return [] if _out_of_band(event) else items
         case _:
             return []
+
+
+def asks_for_response(event: object) -> bool:
+    """Return True if a client's event asks for a response of the conversation."""
+    asks = isinstance(event, dict) and event.get("type") == "response.create"
+    return asks and not _out_of_band(event)
 
 
 def _out_of_band(event: object) -> bool:
