@@ -1,4 +1,4 @@
-"""What a hosted model says for the server while tools run, told in the words of both sides."""
+"""Have a hosted model say words of the server while tools run, with the frames of both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the assistant says while tools of the server run, told on a virtual clock."""
+"""Say words while tools of the server run, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def speak(s: Scenario, ms: int = 800) -> None:
     s.tell(OutputChunk(request, "Words.", silence(ms)), Finished(request))
 
 
-def test_a_filler_is_said_when_nothing_was_heard() -> None:
+def test_the_assistant_says_a_filler_after_a_silence() -> None:
     s = scenario()
     call_tool(s)
     s.wait(0.85)
@@ -205,7 +205,7 @@ def test_an_interrupted_filler_is_not_repeated() -> None:
 # The words of tools
 
 
-def test_a_tool_says_a_text_when_nobody_speaks() -> None:
+def test_a_tool_has_a_text_said_in_a_silence() -> None:
     s = scenario()
     call_tool(s)
     s.tell(ToolSays("call_1", "Two are free."), ToolSays("call_1", "I book one."))

@@ -178,19 +178,19 @@ def test_the_package_has_no_other_names() -> None:
 
 
 def unnamed(day) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Do something."""
+    """Note a day."""
 
 
 def many(*days: date) -> None:
-    """Do something."""
+    """Note a day."""
 
 
 def unknown(day: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821
-    """Do something."""
+    """Note a day."""
 
 
 def no_schema(day: threading.Lock) -> None:
-    """Do something."""
+    """Note a day."""
 
 
 def undocumented(day: date) -> None: ...
@@ -202,7 +202,7 @@ def undocumented(day: date) -> None: ...
         (unnamed, 'the parameter "day" has no type'),
         (many, r'"\*days: .*" cannot be filled by name'),
         (unknown, "an annotation names Nowhere, which is not defined"),
-        (no_schema, "Unable to generate pydantic-core schema|annotation is no type"),
+        (no_schema, "Unable to generate pydantic-core schema|annotation is not a type"),
         (undocumented, "has no docstring"),
     ],
 )
@@ -248,7 +248,7 @@ def test_a_result_is_json_unless_it_is_a_text() -> None:
         output_of(object())
 
 
-def test_wrong_arguments_are_told_by_path_and_reason() -> None:
+def test_the_model_reads_path_and_reason_of_a_wrong_argument() -> None:
     output = json.loads(run(book_table, day="soon"))
     assert output["error"].startswith(
         "These arguments are wrong. day: Input should be a valid date"

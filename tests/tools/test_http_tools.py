@@ -142,7 +142,7 @@ def test_a_post_has_the_other_arguments_in_its_body(tmp_path: Path) -> None:
     [("{}", "city: is missing"), ('{"city": ".."}', "city: cannot be used"),
      ('{"city": ""}', "city: cannot be used")],
 )  # fmt: skip
-def test_an_argument_that_does_not_fit_the_address_is_told(
+def test_the_model_reads_which_argument_does_not_fit_the_address(
     tmp_path: Path, arguments: str, reason: str
 ) -> None:
     result, asked = run(tmp_path, POST, arguments)
@@ -199,7 +199,9 @@ def test_a_request_with_effects_is_repeated_with_the_same_key(tmp_path: Path) ->
         ((302, "location:http://localhost:9/", b""), "The address of this tool is not allowed."),
     ],
 )
-def test_an_answer_that_cannot_be_used_is_told(tmp_path: Path, answer: Answer, words: str) -> None:
+def test_the_model_reads_why_an_answer_cannot_be_used(
+    tmp_path: Path, answer: Answer, words: str
+) -> None:
     assert error_of(run(tmp_path, GET, '{"city": "a"}', answer)[0]) == words
 
 
@@ -249,7 +251,7 @@ def test_a_table_gives_the_rules(tmp_path: Path) -> None:
         ('request = "GET https://{city}.example.com/"', "request: cannot have a placeholder"),
         ('request = "GET ftp://example.com/"', "request: "),
         ('request = "GET https://example.com/{town}"', "request: names {town}, which is not"),
-        ('request = "GET https://example.com/{city"', "request: has a brace"),
+        ('request = "GET https://example.com/{city"', "request: has a # or a brace"),
         ('request = "POST https://example.com"\nretries = 2', "retries: need idempotency_key"),
         ('request = "GET https://example.com"\nheaders = { Host = "x" }', "headers.Host: is not"),
         ('request = "GET https://example.com"\nheaders = { X = { envi = "A" } }', "headers.X"),

@@ -424,7 +424,7 @@ def test_a_runner_may_give_rules_for_each_tool() -> None:
 
 
 @pytest.mark.parametrize("rules", ["never", {}, ValueError(SECRET), SystemExit()])
-def test_rules_that_are_none_are_an_engine_error(rules: object) -> None:
+def test_rules_of_another_type_are_an_engine_error(rules: object) -> None:
     with pytest.raises(EngineError, match="not valid"):
         ToolRunners([ruled(returns(None), rules)]).rules(CONTEXT)
 
@@ -487,7 +487,7 @@ BOOK = ToolSpec(
          "a2: unknown; a3: unknown; a4: unknown; and 3 more"),
     ],
 )  # fmt: skip
-def test_wrong_arguments_are_told_by_path_and_reason(arguments: str, wrong: str) -> None:
+def test_the_model_reads_path_and_reason_of_each_wrong_argument(arguments: str, wrong: str) -> None:
     odd = Odd(lambda request, context: ToolResult("booked"), tools=(BOOK,))
     assert error_of(run(odd, "book", arguments)) == f"These arguments are wrong. {wrong}"
     assert odd.requests == []

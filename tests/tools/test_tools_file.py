@@ -128,7 +128,7 @@ def test_a_broken_file_breaks_its_assistant_and_no_other(tmp_path: Path) -> None
     assert list(catalogue.broken) == ["ada"]
 
 
-def test_a_broken_file_is_loaded_again_when_it_is_mended(tmp_path: Path) -> None:
+def test_the_server_loads_a_corrected_file(tmp_path: Path) -> None:
     folder = assistant(tmp_path)
     tools_file.load(folder)
     assistant(tmp_path, "1 / 0")
@@ -165,7 +165,7 @@ def test_a_table_replaces_the_rules_of_a_function(tmp_path: Path) -> None:
         ('kind = "functions"\nname = "book"', "ada/assistant.toml:6: tools.0.kind: must be one of"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_table_is_told_by_its_line(tmp_path: Path, table: str, mistake: str) -> None:
+def test_a_mistake_in_a_table_has_its_line(tmp_path: Path, table: str, mistake: str) -> None:
     (told,) = mistakes(assistant(tmp_path, toml=f"{ADA}[[tools]]\n{table}\n"))
     assert told.startswith(mistake)
 

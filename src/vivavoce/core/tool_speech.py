@@ -1,11 +1,11 @@
-"""What the assistant says while tools of the server run: the filler, and what tools say themselves.
+"""Say words while tools of the server run: the filler, and the texts of tools.
 
 A tool may keep the user waiting. When nothing was heard for its `say_after_s`, the assistant says
 the filler of the tool, once for all tools of a response. A silence counts from the end of the
 user's turn or of the assistant's voice, whichever was later. It never lasts longer than
 `SILENCE_S` before a filler of the usual time, even if the brain called the tool late.
 
-The machine says whether anybody speaks. This part keeps the times and the words.
+The machine knows who speaks. This part keeps the times and the words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .types import DEFAULT_RULES, NEVER, ToolRules
 SILENCE_S = 1.0
 """The silence before a filler. A voice needs up to 0.2 s more, which makes 1.2 s."""
 
-SAYINGS = 8  # texts of tools that wait to be said
+SAYINGS = 8  # texts of tools that wait
 FAREWELL_S = 30.0  # for the rest of the conversation after a tool hung up
 
 ONE_MOMENT: Mapping[str, str] = {
@@ -79,7 +79,7 @@ class ToolSpeech:
         self._voice_until = min(self._voice_until, now)
 
     def interrupt(self, now: float) -> list[str]:
-        """Forget what waits to be said: the user speaks. Return the ids of calls to cancel."""
+        """Forget the waiting texts: the user speaks. Return the ids of calls to cancel."""
         self.voice_stopped(now)
         self._sayings.clear()
         return [id for id, each in self._running.items() if each.rules.interrupt == "cancel"]
@@ -87,13 +87,13 @@ class ToolSpeech:
     # The filler
 
     def due(self) -> float:
-        """Return when a filler is to be said, if nobody speaks until then."""
+        """Return the time of the filler, if user and assistant are silent until then."""
         if self._filled:
             return NEVER
         return min((self._due(each) for each in self._running.values()), default=NEVER)
 
     def filler(self) -> str:
-        """Return the filler that is due, and note that it is said."""
+        """Return the filler that is due. It comes once."""
         self._filled = True
         first = min(self._running.values(), key=self._due)
         return filler_text(first.rules, self._language) or ""
@@ -109,7 +109,7 @@ class ToolSpeech:
     # The words of tools
 
     def say(self, call_id: str, text: str) -> None:
-        """Take a text that a running tool wants to be said. The oldest gives way to the newest."""
+        """Take a text of a running tool for the user. The oldest gives way to the newest."""
         if call_id in self._running and text.strip():
             self._sayings.append(text)
             if len(self._sayings) > SAYINGS:
@@ -130,7 +130,7 @@ class ToolSpeech:
             self._farewell_until = now + FAREWELL_S
 
     def ends_at(self, *, busy: bool) -> float:
-        """Return when the call ends because a tool hung up. `busy`: more is to be said."""
+        """Return when the call ends because a tool hung up. `busy`: more words follow."""
         if self._farewell_until is None:
             return NEVER
         if busy or self._running or self._sayings:

@@ -42,7 +42,7 @@ class ToolRules:
     `interrupt`: whether the tool goes on when the user interrupts.
     `repeat`: what the same arguments mean while the tool runs, and for 60 s after it: the same
     result (`join`), an error (`reject`), or another run (`allow`).
-    `approve`: who must agree before it runs.
+    `approve`: the people who must agree before it runs.
     `effects`: it changes the world, so it must not run twice by mistake.
     """
 

@@ -13,7 +13,7 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 
-PROBLEMS = 5  # that are told at once
+PROBLEMS = 5  # in one text
 QUOTED = 60  # characters of a value
 NO_SCHEMAS: Registry[Any] = Registry()  # a schema cannot have the server fetch another one
 
@@ -29,7 +29,7 @@ def problems(schema: dict[str, Any], arguments: object) -> list[str]:
         found = kind(schema, registry=NO_SCHEMAS).iter_errors(arguments)
         told = list(dict.fromkeys(line for error in found for line in _told(error)))
     except SchemaError as error:
-        raise ValueError(f"the parameters are no JSON Schema: {error.json_path}") from None
+        raise ValueError(f"the parameters are not a JSON Schema: {error.json_path}") from None
     except Exception as error:  # patterns and references of any author: `re.error`, no such schema
         raise ValueError(f"the parameters cannot be checked: {type(error).__name__}") from None
     more = len(told) - PROBLEMS

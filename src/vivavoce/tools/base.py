@@ -22,7 +22,7 @@ from ..protocol.items import McpListedTool
 class ToolRequest:
     """A tool call that is to be run. `arguments`: a JSON object as text.
 
-    `idempotency_key`: the same for every attempt at this run. "": nobody keeps a ledger.
+    `idempotency_key`: the same for every attempt at this run. "": there is no ledger.
     """
 
     tool_call_id: str
@@ -72,7 +72,7 @@ class ToolContext:
         await self.report(text)
 
     async def say(self, text: str) -> None:
-        """Have the assistant say a text as soon as nobody speaks. It never waits for that."""
+        """Have the assistant say a text in the next silence. It never waits for that."""
         await self.speak(text)
 
     async def hang_up(self) -> None:

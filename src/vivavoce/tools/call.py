@@ -1,4 +1,4 @@
-"""What a Python tool knows of its call, and what it can ask of it."""
+"""Give a Python tool its call: the facts about it, and its services."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Call:
 
     @property
     def user(self) -> str | None:
-        """The user in the operator's own words. None: nobody said who it is."""
+        """The user in the operator's own words. None: unknown."""
         return self._context.subject
 
     @property
@@ -91,7 +91,7 @@ class Call:
         return self._post(self._context.progress(text))
 
     def say(self, text: str) -> Awaitable[None]:
-        """Have the assistant say a text as soon as nobody speaks."""
+        """Have the assistant say a text in the next silence."""
         return self._post(self._context.say(text))
 
     def hang_up(self) -> Awaitable[None]:

@@ -88,7 +88,7 @@ def tool(
     `repeat`: what the same arguments mean while the tool runs and for 60 s after it: the same
     result (`join`), an error (`reject`), another run (`allow`). None: `join` with effects,
     otherwise `allow`.
-    `approve`: who must agree before it runs (`never`, `user`, `staff`).
+    `approve`: the people who must agree before it runs (`never`, `user`, `staff`).
     `effects`: it changes the world.
 
     Raises `UnfitFunctionError`.

@@ -51,7 +51,7 @@ def _template(value: str) -> str:
     except InvalidAddressError as error:
         raise wrong(str(error)) from None
     if urlsplit(address).fragment or "{" in address or "}" in address:
-        raise wrong("has a brace or a # that is no placeholder such as {city}")
+        raise wrong("has a # or a brace that does not belong to a placeholder such as {city}")
     return value
 
 

@@ -1,6 +1,6 @@
-"""What the same tool call means again: models repeat themselves, and so do people.
+"""Join or reject the same tool call again: models repeat themselves, and so do people.
 
-A call is the same if tool and arguments are. What happens to it is the tool's rule: it gets the
+A call is the same if tool and arguments are. The rule of the tool decides: it gets the
 result of the first one (`join`), or an error (`reject`). A failed call may be made again.
 """
 

@@ -1,8 +1,8 @@
 """Describe a Python function as a tool: its parameters as JSON Schema, its docstring as words.
 
-Types come from the annotations, and pydantic checks and converts the values. What a parameter is
-for stands in its annotation (`Annotated[int, "of the table"]`, or pydantic's `Field`), or in the
-section `Args:` of the docstring.
+Types come from the annotations, and pydantic checks and converts the values. The description of a
+parameter stands in its annotation (`Annotated[int, "of the table"]`, or pydantic's `Field`), or in
+the section `Args:` of the docstring.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Signature:
 
 
 def read(function: Callable[..., Any], call_type: type) -> Signature:
-    """Describe a function. `call_type`: of the parameter that is no argument of the model.
+    """Describe a function. `call_type`: of the parameter that the server fills.
 
     Raises `UnfitFunctionError`.
     """
@@ -74,7 +74,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
             f"an annotation names {error.name}, which is not defined"
         ) from None
     except TypeError as error:
-        raise UnfitFunctionError(f"an annotation is no type: {error}") from None
+        raise UnfitFunctionError(f"an annotation is not a type: {error}") from None
 
 
 def _check(parameter: inspect.Parameter, hint: object) -> None:

@@ -1,7 +1,7 @@
 """Run functions that block in a few threads, which do not keep the server from stopping.
 
 A thread cannot be cancelled. So a task that is cancelled leaves its function to end by itself, and
-the thread is free for others only then. The threads are daemons: a function that hangs for ever
+the thread is free for others only then. The threads are daemons: a function without an end
 does not hang the exit of the process, as it would in a `ThreadPoolExecutor`.
 """
 
@@ -51,7 +51,7 @@ class DaemonThreads:
                 error = RuntimeError("the function raised StopIteration")
             except BaseException as raised:
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(end, result, error)
 
         threading.Thread(target=work, name=self._name, daemon=True).start()

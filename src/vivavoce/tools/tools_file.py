@@ -1,6 +1,6 @@
 """Load the functions of an assistant's `tools.py`, and report what is wrong with it by line.
 
-The file is Python, and the server runs it: whoever writes it can do what the server can. It is
+The file is Python, and the server runs it: its author can do all that the server can. It is
 loaded once, as a module of a name of its own, and again after it has changed. Its folder is never
 on `sys.path`, so two assistants may have modules of the same name.
 """

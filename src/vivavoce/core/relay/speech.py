@@ -1,8 +1,8 @@
-"""What the relay has the upstream's model say: fillers, and the words of the server's tools.
+"""Have the upstream's model say fillers, and the words of the server's tools.
 
 Each is a response outside of the conversation, with instructions to say exactly these words. An
 upstream makes such a response beside another one, so the relay asks only while none is made, and
-asks for no other until it is done. So nobody hears two voices.
+asks for no other until it is done. So the user never hears two voices.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RelaySpeech:
 
     @property
     def out(self) -> bool:
-        """True while the words are being said, as far as the upstream has told."""
+        """True from the request for the words to the end of their response."""
         return self._requested or self._response_id is not None
 
     # The server's tools
@@ -48,7 +48,7 @@ class RelaySpeech:
         self._words.end(call_id)
 
     def say(self, call_id: str, text: str) -> None:
-        """Take a text that a running tool wants to be said."""
+        """Take a text of a running tool for the user."""
         self._words.say(call_id, text)
 
     def hang_up(self, call_id: str, now: float) -> None:
@@ -58,15 +58,15 @@ class RelaySpeech:
     # When, and what
 
     def due(self) -> float:
-        """Return when a filler is to be said, if nothing is said until then."""
+        """Return the time of the filler, if both sides are silent until then."""
         return NEVER if self.out else self._words.due()
 
     def ends_at(self, *, busy: bool) -> float:
-        """Return when the call ends because a tool hung up. `busy`: more is to be said."""
+        """Return when the call ends because a tool hung up. `busy`: more words follow."""
         return self._words.ends_at(busy=busy or self.out)
 
     def next_request(self, own_event: str) -> client.ResponseCreate | None:
-        """Return the request to say what a tool wants to be said. None: nothing waits."""
+        """Return the request to say the next text of a tool. None: nothing waits."""
         text = self._words.next_saying()
         return None if text is None else self._request(text, own_event)
 
@@ -86,7 +86,7 @@ class RelaySpeech:
         return client.ResponseCreate(event_id=own_event + SPEECH_EVENT, response=options)
 
     def stop(self) -> None:
-        """Have the words stopped that are being said, also if the upstream has not begun."""
+        """Stop the words, also if the upstream has not begun."""
         self._stopped = self.out
 
     def cancel(self, own_event: str) -> client.ResponseCancel | None:
