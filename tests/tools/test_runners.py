@@ -494,6 +494,15 @@ def test_the_model_reads_path_and_reason_of_each_wrong_argument(arguments: str, 
     assert run(odd, "book", '{"seats": 2, "room": "red"}') == ToolResult("booked")
 
 
+def test_a_number_in_quotes_is_a_number() -> None:
+    odd = Odd(lambda request, context: ToolResult("booked"), tools=(BOOK,))
+    assert run(odd, "book", '{"seats": "2", "note": "2"}') == ToolResult("booked")
+    assert json.loads(odd.requests[0].arguments) == {"seats": 2, "note": "2"}
+    for seats in ('"2.5"', '"true"', '"[2]"', '"NaN"', '"1e999"', '""'):
+        error = error_of(run(odd, "book", f'{{"seats": {seats}}}'))
+        assert error.startswith("These arguments are wrong. seats: must be integer")
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -1,11 +1,14 @@
 """Check the arguments of a tool call against the tool's JSON Schema, before the tool runs.
 
-A model reads what is wrong with which argument, and calls again. The words do not depend on the
+A model reads what is wrong with which argument, and calls again. A number or a boolean in quotes is
+what it says: small models and slots write `"2"`. The words do not depend on the
 library, and quote no more than a few characters of a value.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,15 +21,20 @@ QUOTED = 60  # characters of a value
 NO_SCHEMAS: Registry[Any] = Registry()  # a schema cannot have the server fetch another one
 
 
-def problems(schema: dict[str, Any], arguments: object) -> list[str]:
+def problems(schema: dict[str, Any], arguments: Any) -> list[str]:  # noqa: ANN401
     """Return what is wrong with the arguments, each with its path. Empty: nothing.
 
-    Raises `ValueError` if the schema itself is not valid.
+    Values in quotes are replaced in `arguments`. Raises `ValueError` if the schema itself is not
+    valid.
     """
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
-        found = kind(schema, registry=NO_SCHEMAS).iter_errors(arguments)
+        validator = kind(schema, registry=NO_SCHEMAS)
+        found = list(validator.iter_errors(arguments))
+        unquoted = [_unquote(error, arguments) for error in found]
+        if any(unquoted):
+            found = list(validator.iter_errors(arguments))
         told = list(dict.fromkeys(line for error in found for line in _told(error)))
     except SchemaError as error:
         raise ValueError(f"the parameters are not a JSON Schema: {error.json_path}") from None
@@ -34,6 +42,23 @@ def problems(schema: dict[str, Any], arguments: object) -> list[str]:
         raise ValueError(f"the parameters cannot be checked: {type(error).__name__}") from None
     more = len(told) - PROBLEMS
     return told if more <= 0 else [*told[:PROBLEMS], f"and {more} more"]
+
+
+def _unquote(error: ValidationError, arguments: Any) -> bool:  # noqa: ANN401
+    """Replace a text by the number or the boolean in it. Return False if that is not the error."""
+    path, text = list(error.absolute_path), error.instance
+    if error.validator != "type" or not path or not isinstance(text, str):
+        return False
+    try:
+        value = json.loads(text[:QUOTED])
+    except ValueError:
+        return False
+    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+        return False
+    for step in path[:-1]:
+        arguments = arguments[step]
+    arguments[path[-1]] = value
+    return True
 
 
 def _told(error: ValidationError) -> Iterator[str]:

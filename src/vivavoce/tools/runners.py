@@ -8,6 +8,7 @@ only the type and the place of an exception, because its message may quote a use
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -92,13 +93,14 @@ class ToolRunners:
         if not _is_object(arguments):
             return failed("The arguments must be a JSON object.")
         spec, runner = found[request.name]
-        if wrong := _wrong_arguments(spec, arguments, context):
+        given = msgspec.json.decode(arguments)
+        if wrong := _wrong_arguments(spec, given, context):
             return failed(wrong)
         try:
             rules = _rules_of(runner, request.name)
         except EngineError as error:
             return self._told(error)
-        request = replace(request, arguments=arguments)
+        request = replace(request, arguments=json.dumps(given, ensure_ascii=False))
         return await self._repeats.run(
             request, context, rules, lambda: self._reported(runner, request, context, rules)
         )
@@ -210,10 +212,10 @@ def _is_valid(spec: object) -> bool:
     return len(msgspec.json.encode(spec)) <= SPEC_BYTES
 
 
-def _wrong_arguments(spec: ToolSpec, arguments: str, context: ToolContext) -> str:
+def _wrong_arguments(spec: ToolSpec, arguments: object, context: ToolContext) -> str:
     """Say what is wrong with the arguments. A runner judges them alone if its schema is broken."""
     try:
-        wrong = problems(spec.parameters, msgspec.json.decode(arguments))
+        wrong = problems(spec.parameters, arguments)
     except ValueError as error:
         about = {"call": context.call_id, "assistant": context.assistant, "tool": spec.name}
         log.warning("tool_schema_not_valid", extra=about | {"reason": str(error)})
