@@ -7,7 +7,6 @@ only the type and the place of an exception, because its message may quote a use
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -172,8 +171,6 @@ class ToolRunners:
 
 
 NO_TOOLS = ToolRunners()
-
-
 
 
 def _specs_of(runner: ToolRunner, context: ToolContext) -> tuple[ToolSpec, ...]:
