@@ -17,6 +17,8 @@ import msgspec
 
 from ..core.types import JsonObject
 from ..protocol.items import Item
+from .events import EventOutbox, EventRow
+from .tool_runs import ToolRunRow, ToolRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,18 @@ class ResponseRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Hold what one call stores in one commit. The commit may hold changes of other calls too."""
+    """Hold what one call stores in one commit. The commit may hold changes of other calls too.
+
+    `conversation_id` is empty for tool runs and events alone.
+    """
 
     conversation_id: str
     items: tuple[ItemRow, ...] = ()
     deleted: tuple[str, ...] = ()
     responses: tuple[ResponseRow, ...] = ()
     at: datetime | None = None  # becomes the conversation's updated_at
+    tool_runs: tuple[ToolRunRow, ...] = ()
+    events: tuple[EventRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +191,16 @@ def page_size(limit: int) -> int:
 
 
 class Store(Protocol):
-    """Keep conversations, calls, credentials and the acts with them.
+    """Keep conversations, calls, credentials and the acts with them, tool runs and events.
 
     A verb that takes an `act` stores it in the same commit, if the verb changes something.
     """
+
+    @property
+    def tool_runs(self) -> ToolRuns: ...
+
+    @property
+    def outbox(self) -> EventOutbox: ...
 
     # Conversations, items, responses, calls
 

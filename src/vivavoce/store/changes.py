@@ -13,6 +13,8 @@ from ..core.types import JsonObject
 from ..errors import StoreError
 from ..protocol.items import Item
 from .base import Change, Grant, ItemRow, ResponseRow
+from .events import EventRow
+from .tool_runs import ToolRunRow
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ class MergedChanges:
     items: dict[tuple[str, str], ItemRow | None] = field(default_factory=dict)
     responses: dict[str, ResponseRow] = field(default_factory=dict)
     touched: dict[str, datetime] = field(default_factory=dict)
+    tool_runs: dict[str, ToolRunRow] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
 
 
 def merge(changes: Sequence[Change]) -> MergedChanges:
@@ -43,6 +47,8 @@ def merge(changes: Sequence[Change]) -> MergedChanges:
             merged.items[change.conversation_id, item_id] = None
         for response in change.responses:
             merged.responses[response.id] = response
+        merged.tool_runs |= {row.id: row for row in change.tool_runs}
+        merged.events += change.events
         if change.at is not None:
             latest = merged.touched.get(change.conversation_id, change.at)
             merged.touched[change.conversation_id] = max(latest, change.at)

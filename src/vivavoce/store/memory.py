@@ -27,6 +27,8 @@ from .base import (
     page_size,
 )
 from .changes import MergedChanges, encode, encode_row, merge
+from .memory_events import MemoryEventOutbox
+from .memory_tool_runs import MemoryToolRuns
 
 R = TypeVar("R", ConversationRow, CallRow, AuditRow)
 
@@ -41,6 +43,11 @@ class MemoryStore:
         self._secrets: dict[str, SecretRow] = {}
         self._codes: dict[str, tuple[datetime, bool]] = {}  # expiry, and whether it was used
         self._acts: dict[str, AuditRow] = {}
+        self.tool_runs = MemoryToolRuns(self._conversation_of)
+        self.outbox = MemoryEventOutbox()
+
+    def _conversation_of(self, call_id: str) -> str | None:
+        return call.conversation_id if (call := self._calls.get(call_id)) else None
 
     # Conversations, items, responses, calls
 
@@ -53,6 +60,8 @@ class MemoryStore:
             if row is not None:
                 rows[item_id] = row
         self._responses |= merged.responses
+        self.tool_runs.put(merged.tool_runs.values())
+        self.outbox.add(merged.events)
         for conversation_id, at in merged.touched.items():
             if conversation := self._conversations.get(conversation_id):
                 latest = max(at, conversation.updated_at)
@@ -69,6 +78,10 @@ class MemoryStore:
             _require(response.call_id in self._calls, "a response without its call")
             if response.usage is not None:
                 encode(response.usage)
+        for run in merged.tool_runs.values():
+            _require(run.call_id is None or run.call_id in self._calls, "a run without its call")
+        for event in merged.events:
+            _require(not self.outbox.has(event.id), "an event's id that is taken")
 
     async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
         return {name for name in conversation_ids if name not in self._conversations}
@@ -102,6 +115,7 @@ class MemoryStore:
         self._items.pop(conversation_id, None)
         for call in [c for c in self._calls.values() if c.conversation_id == conversation_id]:
             del self._calls[call.id]
+            self.tool_runs.forget_call(call.id)
             for response in await self.responses(call.id):
                 del self._responses[response.id]
         return self._conversations.pop(conversation_id, None) is not None

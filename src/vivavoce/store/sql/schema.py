@@ -167,3 +167,57 @@ responses = Table(
     Column("tts_ms", Float(53)),
     Column("created_at", UtcTime, nullable=False),
 )
+
+tool_runs = Table(
+    "tool_runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), index=True),
+    Column("item_id", Text),
+    Column("tool_call_id", Text),
+    Column("assistant", Text, nullable=False),
+    Column("subject", Text),
+    Column("tool", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("arguments_sha256", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False, index=True),
+    Column("state", Text, nullable=False, index=True),
+    Column("approve", Text, nullable=False),
+    Column("approved_by", Text),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("started_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("result", Text),
+)
+
+events_outbox = Table(
+    "events_outbox",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("call_id", Text),
+    Column("assistant", Text),
+    Column("subject", Text),
+    Column("data", Text, nullable=False),
+    sqlite_autoincrement=True,  # no position is used twice, also after deletions
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("webhook", Text, primary_key=True),
+    Column(
+        "position",
+        Integer,
+        ForeignKey("events_outbox.position", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("call_id", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcTime),
+    Column("dead_at", UtcTime),
+    Column("error", Text),
+)

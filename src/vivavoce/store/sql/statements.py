@@ -26,7 +26,18 @@ from sqlalchemy.dialects import sqlite
 
 from ..base import AuditRow, CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
 from ..changes import MergedChanges, decode, encode, encode_row
-from .schema import api_keys, audit, calls, client_secrets, conversations, items, responses
+from .events import add as add_events
+from .schema import (
+    api_keys,
+    audit,
+    calls,
+    client_secrets,
+    conversations,
+    items,
+    responses,
+    tool_runs,
+)
+from .tool_runs import columns as tool_run_columns
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -104,10 +115,13 @@ def commit(connection: Connection, merged: MergedChanges) -> None:
         (upsert(items, dialect), kept),
         (_DELETE_ITEM, gone),
         (upsert(responses, dialect), replies),
+        (upsert(tool_runs, dialect), tool_run_columns(list(merged.tool_runs.values()))),
         (_TOUCH, touched),
     ):
         if rows:
             connection.execute(statement, rows)
+    if merged.events:
+        add_events(connection, merged.events)
 
 
 def newest_first(

@@ -44,6 +44,7 @@ from ..base import (
 )
 from ..changes import decode_row, encode, merge
 from . import database_file, database_threads, migrations, statements
+from .events import SqlEventOutbox
 from .schema import (
     api_keys,
     audit,
@@ -54,6 +55,7 @@ from .schema import (
     responses,
     sign_in_codes,
 )
+from .tool_runs import SqlToolRuns
 
 log = logging.getLogger("vivavoce.store")
 
@@ -70,6 +72,8 @@ class SqlStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self.tool_runs = SqlToolRuns(readers)
+        self.outbox = SqlEventOutbox(writer, readers)
         self._pinging = asyncio.Lock()
         self._pinged: float | None = None
         self._forgetting: asyncio.Task[None] | None = None
@@ -121,7 +125,7 @@ class SqlStore:
         try:
             await self._writer.run(lambda connection: statements.commit(connection, merged))
         except StoreError as error:
-            if await self.missing_conversations({c.conversation_id for c in changes}):
+            if await self.missing_conversations({c.conversation_id for c in changes} - {""}):
                 raise ConversationDeletedError("a conversation was deleted") from error
             raise
         if None in merged.items.values():
