@@ -19,6 +19,7 @@ from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Assistant, Catalogue
 from vivavoce.audio import pcm as audio
 from vivavoce.clock import ids
+from vivavoce.clock import now as wall
 from vivavoce.config import CallsSection, Settings
 from vivavoce.core.session import Session
 from vivavoce.core.types import Caller, JsonObject, ToolSpec
@@ -41,6 +42,7 @@ from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
 from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
+from vivavoce.tools.ledger import ToolLedger
 from vivavoce.tools.runners import NO_TOOLS, ToolRunners
 
 from ..support.fakes import FakeWire
@@ -143,12 +145,12 @@ def place(
         async with (
             Adapters(Settings(), DataFolder(folder)) as parts,
             GroupCommitter(kept) as writer,
+            ToolLedger(kept.tool_runs, writer.submit, make_id=ids(), now=wall) as ledger,
             InProcessCallRegistry() as registry,
         ):
             events = bus or InProcessEventBus()
-            builder = CallBuilder(
-                parts, writer, settings, ids(), Metrics(load or LoadMonitor()), events
-            )
+            metrics = Metrics(load or LoadMonitor())
+            builder = CallBuilder(parts, writer, settings, ids(), metrics, events, ledger)
 
             async def build(spec: CallSpec) -> BuiltCall:
                 plans.append(spec)

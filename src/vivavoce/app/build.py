@@ -39,17 +39,20 @@ from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
 from ..runtime.event_bus import CallPublisher
+from ..runtime.event_sender import Observer
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
 from ..runtime.loop_share import LoopQueue
 from ..runtime.machine import Eff, In, Machine
 from ..runtime.metrics import CallMetrics, Metrics
 from ..runtime.reader import SessionReader
+from ..runtime.recorded_tools import RecordedTools
 from ..runtime.recorder import Recorder
 from ..runtime.refusals import RATE, CallRefused
 from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
+from ..tools.ledger import ToolLedger
 from ..upstream import connection
 from .adapters import Adapters
 
@@ -67,7 +70,9 @@ class CallBuilder:
         make_id: Callable[[str], str],
         metrics: Metrics,
         bus: EventBus,
+        ledger: ToolLedger,
     ) -> None:
+        self._ledger = ledger
         self._metrics = metrics
         self._bus = bus
         self._adapters = adapters
@@ -104,7 +109,7 @@ class CallBuilder:
         except BaseException:
             account.close()
             raise
-        return replace(built, close=account.close)
+        return replace(built, close=_in_turn(built.close, account.close))
 
     async def _build(self, spec: CallSpec, config: AnySession, account: CallAccount) -> BuiltCall:
         try:
@@ -138,7 +143,7 @@ class CallBuilder:
         upstream_work = UpstreamWork(
             relay,
             socket,
-            tools=tools,
+            tools=ToolWork(tools, spec.tool_context),
             secret=key,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
@@ -151,10 +156,13 @@ class CallBuilder:
             upstream_work,
             self._recorder(spec, ledger, spec.assistant.upstream.model),
             call_metrics,
+            tools,
         )
+        tools.begin(driver.feed)
         return BuiltCall(
             driver,
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
+            tools.close,
         )
 
     async def _connect(self, spec: CallSpec, key: str) -> Socket:
@@ -178,8 +186,9 @@ class CallBuilder:
                 close=CloseCode.TRY_AGAIN_LATER if error.retry else CloseCode.DO_NOT_RETRY,
             ) from None
 
-    async def _tools(self, spec: CallSpec) -> ToolWork:
-        return ToolWork(await self._adapters.tools(spec.assistant), spec.tool_context)
+    async def _tools(self, spec: CallSpec) -> RecordedTools:
+        runners = await self._adapters.tools(spec.assistant)
+        return RecordedTools(self._ledger, runners, spec.tool_context)
 
     def _call_settings(
         self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False
@@ -246,15 +255,18 @@ class CallBuilder:
         with contained("engine", passing=VivavoceError):
             engine = await self._adapters.engine(assistant, spec.language, stage)
             detectors = await self._adapters.detectors()
+        tools = await self._tools(spec)
         engine_work = EngineWork(
             engine,
-            tools=await self._tools(spec),
+            tools=ToolWork(tools, spec.tool_context),
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             end_of_turn_model=model,
             person=_share_holder(spec),
         )
-        driver = self._driver(spec, account, session, engine_work, recorder, call_metrics)
-        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors, fixed))
+        driver = self._driver(spec, account, session, engine_work, recorder, call_metrics, tools)
+        tools.begin(driver.feed)
+        reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
+        return BuiltCall(driver, reader, tools.close)
 
     def _machine(
         self,
@@ -338,20 +350,33 @@ class CallBuilder:
         work: Work[In, Eff],
         recorder: Recorder,
         call_metrics: CallMetrics,
+        tools: RecordedTools | None = None,
     ) -> CallDriver[In, Eff]:
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
-
+        observers: list[Observer] = [call_metrics.observe_event, CallPublisher(self._bus, ref)]
+        if tools is not None and spec.server_tools:
+            observers.append(tools.observe)
         return CallDriver(
             machine,
             work,
             recorder,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
-            observers=(call_metrics.observe_event, CallPublisher(self._bus, ref)),
+            observers=observers,
             on_written=call_metrics.observe_written,
             traffic=self._metrics.traffic,
             account=account,
         )
+
+
+def _in_turn(*closes: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that calls all of these."""
+
+    def close() -> None:
+        for each in closes:
+            each()
+
+    return close
 
 
 def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioInput:

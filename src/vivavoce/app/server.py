@@ -44,7 +44,9 @@ from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
 from ..runtime.refusals import refused
 from ..runtime.secret_budget import SecretBudget
+from ..runtime.tool_history import ToolHistory
 from ..store.base import Store
+from ..tools.ledger import ToolLedger
 from ..transports.picows_protocol import protocol_class
 from ..transports.websocket import WebSocketEndpoint
 from .adapters import Adapters
@@ -126,6 +128,7 @@ class Server:
         writer = await stack.enter_async_context(
             GroupCommitter(store, on_commit=metrics.observe_commit)
         )
+        ledger = await _open_ledger(stack, store, writer, make_id)
         registry = await stack.enter_async_context(InProcessCallRegistry())
         metrics.watch(
             asyncio.get_running_loop().time,
@@ -150,9 +153,12 @@ class Server:
             admission=self._admission(registry, adapters, load),
             store=store,
             registry=registry,
-            build=CallBuilder(adapters, writer, calls, make_id, metrics, InProcessEventBus()),
+            build=CallBuilder(
+                adapters, writer, calls, make_id, metrics, InProcessEventBus(), ledger
+            ),
             make_id=make_id,
             counts=metrics,
+            complete_history=ToolHistory(ledger, writer.submit, make_id=make_id, now=now),
         )
         self._endpoint = self._make_endpoint(call_setup, registry, make_id)
         await stack.enter_async_context(
@@ -256,6 +262,14 @@ def _identifier(
 async def _write_last_notes(maintenance: CredentialMaintenance) -> None:
     with suppress(StoreError):  # it is logged already, and only last_used_at is lost
         await maintenance.write()
+
+
+async def _open_ledger(
+    stack: AsyncExitStack, store: Store, writer: GroupCommitter, make_id: Callable[[str], str]
+) -> ToolLedger:
+    """Settle what an earlier process left, and record from now on."""
+    ledger = ToolLedger(store.tool_runs, writer.submit, make_id=make_id, now=now)
+    return await stack.enter_async_context(ledger)
 
 
 def _own_names(host: str) -> tuple[str, ...]:

@@ -17,7 +17,15 @@ from .call_settings import CallParts, CallSettings
 from .idle_prompt import IdlePromptTimer
 from .inactivity import CLIENT_TOOL_S
 from .input_audio import InputAudioBuffer
-from .inputs import CutShort, Failed, Finished, OutputChunk, ToolRequested, ToolReturned
+from .inputs import (
+    ApprovedToolReturned,
+    CutShort,
+    Failed,
+    Finished,
+    OutputChunk,
+    ToolRequested,
+    ToolReturned,
+)
 from .item_editor import ItemEditor
 from .playout import Playout
 from .replies import Replies, cancelled, failed, incomplete
@@ -258,6 +266,18 @@ class Responder:
             )
             self._editing.add(output, self._conversation.last_id)
             self.answer_waiting(now)
+
+    def take_approved(self, event: ApprovedToolReturned, now: float) -> None:
+        """Add the call of an approved tool with its output, as if the model had called it now."""
+        call = event.call
+        self.server_calls.note(call)
+        self._editing.add(call, self._conversation.last_id)
+        output = FunctionOutput(
+            id=self._effects.new_id("item"), call_id=call.call_id, output=event.output
+        )
+        self._editing.add(output, self._conversation.last_id)
+        self.calls.note_output()
+        self.answer_waiting(now)
 
     # The end of a response
 

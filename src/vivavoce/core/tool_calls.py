@@ -152,6 +152,11 @@ class PendingToolCalls:
         self._unanswered = True
         return True
 
+    def note_output(self) -> None:
+        """Note an output without a call of a response. The rounds count from here."""
+        self._unanswered = True
+        self._rounds = 0
+
     def answered(self) -> None:
         """Note that a response reads all known outputs."""
         self._unanswered = False

@@ -26,6 +26,7 @@ from .effects import ClientId, TranscriptionEffect
 from .inactivity import InactivityTimeout
 from .input_audio import InputAudioBuffer
 from .inputs import (
+    ApprovedToolReturned,
     AudioReceived,
     CutShort,
     EndOfTurnScored,
@@ -115,6 +116,8 @@ class TranscriptionSession:
                 pass  # the machine requests no responses
             case ToolProgress() | ToolSays() | ToolHangsUp() | ToolReturned():
                 pass  # and calls no tools
+            case ApprovedToolReturned():
+                pass
             case ToolsListed() | ListToolsFailed():
                 pass
             case Played():

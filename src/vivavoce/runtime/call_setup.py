@@ -34,6 +34,7 @@ from .driver import AnyDriver
 from .live_call import LiveCall
 from .loop_share import OneAtATime
 from .refusals import RATE, SERVER, CallRefused, busy, no_call, not_stored
+from .tool_history import CompleteHistory, as_stored
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class CallSetup:
         build: BuildCall,
         make_id: Callable[[str], str],
         counts: AdmissionCounters | None = None,
+        complete_history: CompleteHistory = as_stored,
     ) -> None:
         """`identify` raises `CallRefused` for a credential that is not valid."""
         self._identify = identify
@@ -121,6 +123,7 @@ class CallSetup:
         self._make_id = make_id
         self._counts = counts or NullCounters()
         self._turns = OneAtATime()  # a hundred calls at once would delay all others for the sum
+        self._complete_history = complete_history
 
     async def admit(
         self,
@@ -262,6 +265,7 @@ class CallSetup:
                 close=CloseCode.TRY_AGAIN_LATER,
             )
         history = tuple(await self._store.items(spec.conversation_id))
+        history = await self._complete_history(spec.conversation_id, spec.server_tools, history)
         return replace(spec, history=history, greet=spec.greet and not history)
 
     async def preview(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
@@ -32,7 +32,7 @@ from ..errors import EngineError
 from ..protocol.items import McpListedTool
 from ..tools.base import McpToolLister, ToolContext, ToolRequest, ToolResult
 from ..tools.results import failed
-from ..tools.runners import NO_TOOLS, TIMEOUT_S, ToolRunners
+from ..tools.runners import NO_TOOLS, TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,18 @@ LISTED_TOOLS = 512  # of one MCP server
 LISTED_BYTES = 256 * 1024  # of them, as JSON
 
 
+class CallsTools(Protocol):
+    """Runs tools by name: `ToolRunners`, or `RecordedTools` around them."""
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult: ...
+
+
 class ToolWork:
     """The tool calls of one call."""
 
     def __init__(
         self,
-        runners: ToolRunners = NO_TOOLS,
+        runners: CallsTools = NO_TOOLS,
         context: ToolContext | None = None,
         *,
         lister: McpToolLister | None = None,

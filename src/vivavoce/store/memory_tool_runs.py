@@ -31,7 +31,9 @@ class MemoryToolRuns:
 
     async def of_conversation(self, conversation_id: str) -> list[ToolRunRow]:
         return self._ordered(
-            lambda row: bool(row.call_id) and self._conversation_of(row.call_id) == conversation_id
+            lambda row: (
+                row.call_id is not None and self._conversation_of(row.call_id) == conversation_id
+            )
         )
 
     async def in_states(

@@ -82,10 +82,14 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The output of a tool, as the model reads it. `failed`: it says what went wrong."""
+    """The output of a tool, as the model reads it. `failed`: it says what went wrong.
+
+    `unknown`: it failed, and nobody knows whether the tool did its work.
+    """
 
     output: str
     failed: bool = False
+    unknown: bool = False
 
 
 class ToolRunner(Protocol):

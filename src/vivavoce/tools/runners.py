@@ -80,8 +80,25 @@ class ToolRunners:
         """Return the rules of each tool, by name. Raises `EngineError` if they are not valid."""
         return {name: _rules_of(runner, name) for name, (_, runner) in self._found(context).items()}
 
+    def prepare(self, request: ToolRequest, context: ToolContext) -> ToolRequest | ToolResult:
+        """Return the request with the arguments as the tool gets them, or why it cannot begin."""
+        prepared = self._prepared(request, context)
+        return prepared if isinstance(prepared, ToolResult) else prepared[0]
+
     async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
         """Run the tool of this name. Never raises, apart from a cancellation of the caller."""
+        prepared = self._prepared(request, context)
+        if isinstance(prepared, ToolResult):
+            return prepared
+        request, runner, rules = prepared
+        return await self._repeats.run(
+            request, context, rules, lambda: self._reported(runner, request, context, rules)
+        )
+
+    def _prepared(
+        self, request: ToolRequest, context: ToolContext
+    ) -> tuple[ToolRequest, ToolRunner, ToolRules] | ToolResult:
+        """Return what a call needs, or its failure if it cannot begin."""
         try:
             found = self._found(context)
         except EngineError:
@@ -99,10 +116,8 @@ class ToolRunners:
             rules = _rules_of(runner, request.name)
         except EngineError as error:
             return self._told(error)
-        request = replace(request, arguments=json.dumps(given, ensure_ascii=False))
-        return await self._repeats.run(
-            request, context, rules, lambda: self._reported(runner, request, context, rules)
-        )
+        arguments = json.dumps(given, ensure_ascii=False)
+        return replace(request, arguments=arguments), runner, rules
 
     async def _reported(
         self, runner: ToolRunner, request: ToolRequest, context: ToolContext, rules: ToolRules
@@ -128,13 +143,14 @@ class ToolRunners:
         except LateError:
             log.warning("tool_late", extra=about | {"seconds": timeout_s})
             unknown = " It may have done its work all the same." if rules.effects else ""
-            return failed(f"The tool did not answer within {timeout_s:g} s.{unknown}")
+            late = failed(f"The tool did not answer within {timeout_s:g} s.{unknown}")
+            return replace(late, unknown=True)
         except EngineError as error:  # raised on purpose
             return self._told(error)
         except Exception as error:
             log.error("tool_failed", extra=about | describe(error))
             meant = [each for each in leaves(error) if isinstance(each, EngineError)]
-            return self._told(meant[0]) if meant else failed(FAILED)
+            return self._told(meant[0]) if meant else replace(failed(FAILED), unknown=True)
 
     def _told(self, error: EngineError) -> ToolResult:
         """Return the words of an error, cut to the size of an output."""
@@ -156,7 +172,7 @@ class ToolRunners:
         output = whole_text(result.output)
         if (size := len(output.encode())) > most:
             return failed(f"The output of the tool has {size} bytes. At most {most} are allowed.")
-        return ToolResult(output, bool(result.failed))
+        return ToolResult(output, bool(result.failed), bool(result.unknown))
 
     def _found(self, context: ToolContext) -> dict[str, tuple[ToolSpec, ToolRunner]]:
         """Return each tool and its runner, by name. Raises `EngineError`."""

@@ -15,6 +15,7 @@ from ..call_settings import DEFAULT_SETTINGS, CallSettings
 from ..effects import ClientId, RelayEffect
 from ..inactivity import UnreadFrames
 from ..inputs import (
+    ApprovedToolReturned,
     FromClient,
     FromUpstream,
     HungUp,
@@ -134,6 +135,9 @@ class Relay:
             case ToolReturned():
                 self._speech.end(event.tool_call_id)
                 self._tools.take_output(event)
+                self._answer_tools()
+            case ApprovedToolReturned(call=call, output=output):
+                self._tools.take_approved(call, output)
                 self._answer_tools()
             case ToolSays(tool_call_id=call_id, text=text):
                 self._speech.say(call_id, text)

@@ -40,6 +40,7 @@ class RelayTools:
         self._begun: list[FunctionCall] = []  # to be made
         self._order: list[str] = []  # ids of calls whose output the upstream has not received
         self._outputs: dict[str, str] = {}
+        self._approved: dict[str, FunctionCall] = {}  # that the upstream does not know yet
         self._unconfirmed: dict[str, FunctionOutput] = {}  # sent, by item id
         self._clients: set[str] = set()  # ids of the client's calls beside ours, without an output
         self._mixed = False  # does the client ask for the response?
@@ -70,6 +71,7 @@ class RelayTools:
                 self._unconfirmed.pop(item.id, None)
                 if isinstance(item, FunctionCall):
                     self._waiting.add(item.call_id)
+                    self._approved.pop(item.call_id, None)
             case server.SpeechStarted():
                 self._speaking = True
             case server.SpeechStopped() | server.AudioCleared():
@@ -176,6 +178,14 @@ class RelayTools:
         if self._pending.end(event.tool_call_id):
             self._outputs[event.tool_call_id] = event.output
 
+    def take_approved(self, call: FunctionCall, output: str) -> None:
+        """Take a call that an approval has started, and its output."""
+        self._calls.note(call)
+        self._approved[call.call_id] = call
+        self._order.append(call.call_id)
+        self._outputs[call.call_id] = output
+        self._pending.note_output()
+
     # To the tools and the upstream
 
     def begin_calls(self) -> list[FunctionCall]:
@@ -184,13 +194,18 @@ class RelayTools:
         return begun
 
     def release_outputs(self, own_event: str) -> list[client.ItemCreate]:
-        """Return the events that send the outputs upstream, in the order of the calls."""
+        """Return the events that send the outputs upstream, in the order of the calls.
+
+        In front of an output is its call, if the upstream does not know it.
+        """
         released = []
         while self._order and self._order[0] in self._outputs:
             call_id = self._order.pop(0)
             text = self._outputs.pop(call_id)
             output = FunctionOutput(id=self._new_id("item"), call_id=call_id, output=text)
             self._unconfirmed[output.id] = output
+            if approved := self._approved.get(call_id):
+                released.append(client.ItemCreate(event_id=own_event + approved.id, item=approved))
             released.append(client.ItemCreate(event_id=own_event + output.id, item=output))
         return released
 

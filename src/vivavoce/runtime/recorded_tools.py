@@ -1,0 +1,69 @@
+"""The tools of one call, as the ledger records them.
+
+It stands between `ToolWork` and the runners, and sees the events of its call. So it knows the item
+of each tool call, and whether the user spoke after a request for an approval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from ..core.inputs import ApprovedToolReturned
+from ..protocol import server
+from ..protocol.items import FunctionCall, Message
+from ..tools.base import ToolContext, ToolRequest, ToolResult
+from ..tools.ledger import ToolLedger, ToolOrigin
+from ..tools.runners import ToolRunners
+
+CALLS = 256  # the newest tool calls whose items are known
+
+
+class RecordedTools:
+    """Runs the tools of one call through the ledger. `ToolWork` uses it like a `ToolRunner`."""
+
+    def __init__(self, ledger: ToolLedger, runners: ToolRunners, context: ToolContext) -> None:
+        self._ledger = ledger
+        self._runners = runners
+        self._conversation_id = context.conversation_id
+        self._clock = asyncio.get_running_loop().time
+        self._user_acted_at: float | None = None
+        self._items: dict[str, str] = {}  # by the id of the tool call
+        self._order: deque[str] = deque()
+        self._feed: Callable[[ApprovedToolReturned], None]
+
+    def begin(self, feed: Callable[[ApprovedToolReturned], None]) -> None:
+        """Pass outputs of approved runs to `feed`, which must not wait."""
+        self._feed = feed
+        self._ledger.attach(self._conversation_id, self._deliver)
+
+    def close(self) -> None:
+        """Pass nothing more, because the call is over."""
+        self._ledger.detach(self._conversation_id, self._deliver)
+
+    async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
+        origin = ToolOrigin(
+            item_id=self._items.get(request.tool_call_id), user_acted_at=self._user_acted_at
+        )
+        return (await self._ledger.run(self._runners, request, context, origin)).result
+
+    def observe(self, event: server.ServerEvent) -> None:
+        """Note an event of the call. This runs for each event."""
+        match event:
+            case server.ItemAdded(item=Message(role="user")) | server.AudioCommitted():
+                self._user_acted_at = self._clock()
+            case server.ItemAdded(item=FunctionCall(id=item_id, call_id=call_id)) if item_id:
+                self._note(call_id, item_id)
+            case _:
+                pass
+
+    def _note(self, call_id: str, item_id: str) -> None:
+        if call_id not in self._items:
+            self._order.append(call_id)
+        self._items[call_id] = item_id
+        if len(self._order) > CALLS:
+            del self._items[self._order.popleft()]
+
+    def _deliver(self, call: FunctionCall, output: str) -> None:
+        self._feed(ApprovedToolReturned(call, output))
