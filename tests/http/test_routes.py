@@ -55,6 +55,11 @@ CLOSED = {
     ("GET", "/api/calls"),
     ("GET", "/api/calls/{call_id}"),
     ("GET", "/api/calls/{call_id}/events"),
+    ("GET", "/api/calls/{call_id}/tools"),
+    ("POST", "/api/tools/{assistant}/{name}"),
+    ("GET", "/api/approvals"),
+    ("GET", "/api/approvals/{run_id}"),
+    ("POST", "/api/approvals/{run_id}"),
 }
 
 

@@ -177,6 +177,8 @@ class Server:
             default_assistant=calls.default_assistant,
             hears=adapters.hears,
             notes=adapters.notes,
+            tools=adapters.tools,
+            ledger=ledger,
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,

@@ -24,6 +24,8 @@ from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..runtime.secret_budget import SecretBudget
 from ..store.base import Store
+from ..tools.ledger import ToolLedger
+from ..tools.runners import ToolRunners
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Services:
     default_assistant: str  # `calls.default_assistant`
     hears: Callable[[Assistant], list[str]]  # the languages in which people can speak to it
     notes: Callable[[Assistant], list[dict[str, str]]]  # of an assistant, each by language
+    tools: Callable[[Assistant], Awaitable[ToolRunners]]  # that the server runs
+    ledger: ToolLedger
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
     public_metrics: bool  # /metrics needs no credential

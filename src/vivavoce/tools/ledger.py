@@ -214,6 +214,14 @@ class ToolLedger:
         """The runs that wait for an approval, the oldest first."""
         return [job.row for job in self._requests.values()]
 
+    async def find(self, run_id: str) -> ToolRunRow | None:
+        """Return a run in its newest state."""
+        return self._unsaved.get(run_id) or await self.runs.get(run_id)
+
+    async def of_call(self, call_id: str) -> list[ToolRunRow]:
+        """List the runs of a call in their newest states, the oldest first."""
+        return [self._unsaved.get(row.id, row) for row in await self.runs.of_call(call_id)]
+
     async def decide(self, run_id: str, *, approve: bool, by: str) -> ToolRunRow | None:
         """Approve or reject a run that waits. Return None if it does not wait (any more).
 

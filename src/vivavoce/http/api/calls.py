@@ -12,6 +12,7 @@ from ...core.types import Caller
 from ...runtime.refusals import CallRefused
 from ...store.base import CallRow, ResponseRow
 from ..services import At, ByKey
+from .tool_runs import ToolRunList, tool_run
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
@@ -73,6 +74,12 @@ async def one(at: At, caller: ByKey, call_id: str) -> CallInfo:
 async def events(at: At, caller: ByKey, call_id: str) -> Responses:
     await _found(at, caller, call_id)
     return Responses(data=[_response(row) for row in await at.store.responses(call_id)])
+
+
+@router.get("/{call_id}/tools", summary="A call's tool runs, the oldest first")
+async def tools(at: At, caller: ByKey, call_id: str) -> ToolRunList:
+    await _found(at, caller, call_id)
+    return ToolRunList(data=[tool_run(row) for row in await at.ledger.of_call(call_id)])
 
 
 async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
