@@ -10,9 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from . import web_address
@@ -211,6 +219,27 @@ class TransportsSection(BaseModel):
         return found is not None and found.required
 
 
+class SecretFrom(SettingsSection):
+    """The place of a secret: a variable of the environment, or a file in the data folder."""
+
+    env: Name | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise PydanticCustomError("secret", 'must be { env = "…" } or { file = "…" }')
+        return self
+
+
+class WebhookSection(SettingsSection):
+    """A program of the operator that gets events."""
+
+    url: ServerUrl  # gets a POST for each event
+    secret: SecretFrom  # signs each request: base64, as `whsec_…`
+    events: tuple[Name, ...] = ()  # types; empty: all
+
+
 class Settings(SettingsSection):
     server: ServerSection = ServerSection()
     calls: CallsSection = CallsSection()
@@ -219,6 +248,7 @@ class Settings(SettingsSection):
     net: NetSection = NetSection()
     adapters: AdaptersSection = AdaptersSection()
     transports: TransportsSection = TransportsSection()
+    webhooks: tuple[WebhookSection, ...] = ()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -56,6 +56,8 @@ CLOSED = {
     ("GET", "/api/calls/{call_id}"),
     ("GET", "/api/calls/{call_id}/events"),
     ("GET", "/api/calls/{call_id}/tools"),
+    ("GET", "/api/events"),
+    ("GET", "/api/webhooks"),
     ("POST", "/api/tools/{assistant}/{name}"),
     ("GET", "/api/approvals"),
     ("GET", "/api/approvals/{run_id}"),

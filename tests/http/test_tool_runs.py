@@ -66,7 +66,7 @@ def test_what_does_not_exist_is_refused_by_name(shop: Served, key: str) -> None:
     assert code(post(shop, "/api/tools/nobody/look", key)) == (404, "assistant_not_found")
     role = {"role": "king", "arguments": {"what": "x"}}
     assert code(post(shop, "/api/tools/shop/look", key, role)) == (400, "invalid_value")
-    extra = {"argument": {}}
+    extra: dict[str, object] = {"argument": {}}
     assert code(post(shop, "/api/tools/shop/look", key, extra)) == (400, "unknown_parameter")
     other = shop.key("--assistant", "echo")
     assert code(post(shop, "/api/tools/shop/look", other))[0] == 404

@@ -39,6 +39,7 @@ from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
 from ..runtime.event_bus import CallPublisher
+from ..runtime.event_log import EventLog
 from ..runtime.event_sender import Observer
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
@@ -71,8 +72,11 @@ class CallBuilder:
         metrics: Metrics,
         bus: EventBus,
         ledger: ToolLedger,
+        events: EventLog | None = None,
     ) -> None:
+        """`events` writes what programs outside subscribe to. None: nothing is written."""
         self._ledger = ledger
+        self._events = events
         self._metrics = metrics
         self._bus = bus
         self._adapters = adapters
@@ -354,6 +358,8 @@ class CallBuilder:
     ) -> CallDriver[In, Eff]:
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
         observers: list[Observer] = [call_metrics.observe_event, CallPublisher(self._bus, ref)]
+        if self._events is not None:
+            observers.append(self._events.observer(ref, spec.caller.subject))
         if tools is not None and spec.server_tools:
             observers.append(tools.observe)
         return CallDriver(

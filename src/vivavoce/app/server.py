@@ -39,6 +39,7 @@ from ..runtime.call_setup import CallSetup
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.credentials_in_use import watch
 from ..runtime.event_bus import InProcessEventBus
+from ..runtime.event_log import EventLog
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.load import LoadMonitor, LoadThresholds
 from ..runtime.metrics import Metrics
@@ -55,6 +56,7 @@ from .catalogue import load_catalogue
 from .data_folder import DataFolder
 from .storage import find_damage, open_store
 from .transports import open_transports
+from .webhooks import senders, subscribers, targets
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -128,7 +130,15 @@ class Server:
         writer = await stack.enter_async_context(
             GroupCommitter(store, on_commit=metrics.observe_commit)
         )
-        ledger = await _open_ledger(stack, store, writer, make_id)
+        hooks = targets(settings.webhooks, self.folder)
+        events = EventLog(
+            store.outbox,
+            writer.submit,
+            make_id=make_id,
+            now=now,
+            webhooks=subscribers(settings.webhooks),
+        )
+        ledger = await _open_ledger(stack, store, writer, make_id, events)
         registry = await stack.enter_async_context(InProcessCallRegistry())
         metrics.watch(
             asyncio.get_running_loop().time,
@@ -146,6 +156,10 @@ class Server:
         default = catalogue.get(calls.default_assistant)
         _beside(stack, _warm_and_watch(adapters, default, metrics), "lag")
         policy, refusals = CredentialPolicy(), RefusalLog()
+        _beside(stack, events.forget_old(), "old_events")
+        private = settings.net.allow_private
+        for sender in senders(stack, hooks, events, allow_private=private):
+            _beside(stack, sender.run(), "webhook")
         call_setup = CallSetup(
             identify=_identifier(store, maintenance, refusals),
             policy=policy,
@@ -154,11 +168,12 @@ class Server:
             store=store,
             registry=registry,
             build=CallBuilder(
-                adapters, writer, calls, make_id, metrics, InProcessEventBus(), ledger
+                adapters, writer, calls, make_id, metrics, InProcessEventBus(), ledger, events
             ),
             make_id=make_id,
             counts=metrics,
             complete_history=ToolHistory(ledger, writer.submit, make_id=make_id, now=now),
+            listener=events,
         )
         self._endpoint = self._make_endpoint(call_setup, registry, make_id)
         await stack.enter_async_context(
@@ -179,6 +194,8 @@ class Server:
             notes=adapters.notes,
             tools=adapters.tools,
             ledger=ledger,
+            events=events,
+            webhooks=settings.webhooks,
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,
@@ -267,10 +284,16 @@ async def _write_last_notes(maintenance: CredentialMaintenance) -> None:
 
 
 async def _open_ledger(
-    stack: AsyncExitStack, store: Store, writer: GroupCommitter, make_id: Callable[[str], str]
+    stack: AsyncExitStack,
+    store: Store,
+    writer: GroupCommitter,
+    make_id: Callable[[str], str],
+    events: EventLog,
 ) -> ToolLedger:
     """Settle what an earlier process left, and record from now on."""
-    ledger = ToolLedger(store.tool_runs, writer.submit, make_id=make_id, now=now)
+    ledger = ToolLedger(
+        store.tool_runs, writer.submit, make_id=make_id, now=now, on_change=events.run_changed
+    )
     return await stack.enter_async_context(ledger)
 
 

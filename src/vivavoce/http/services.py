@@ -17,10 +17,12 @@ from ..access.auth_failure import AuthFailure
 from ..access.policy import Policy
 from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant, Catalogue
+from ..config import WebhookSection
 from ..core.types import Caller
 from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
+from ..runtime.event_log import EventLog
 from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..runtime.secret_budget import SecretBudget
 from ..store.base import Store
@@ -46,6 +48,8 @@ class Services:
     notes: Callable[[Assistant], list[dict[str, str]]]  # of an assistant, each by language
     tools: Callable[[Assistant], Awaitable[ToolRunners]]  # that the server runs
     ledger: ToolLedger
+    events: EventLog
+    webhooks: tuple[WebhookSection, ...]
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
     public_metrics: bool  # /metrics needs no credential

@@ -28,7 +28,7 @@ from .admission import Admission
 from .call_resolver import CallResolver, check_dialect
 from .call_spec import CallRequest, CallSpec
 from .client_port import ClientPort, Reader
-from .cluster import CallRegistry
+from .cluster import CallRef, CallRegistry
 from .credentials_in_use import credential_ids
 from .driver import AnyDriver
 from .live_call import LiveCall
@@ -67,6 +67,26 @@ class AdmissionCounters(Protocol):
     def admitted(self, engine: str) -> None: ...
 
     def refused(self, code: str) -> None: ...
+
+
+class CallListener(Protocol):
+    """Learns of each call when it begins and when it has ended. It must not wait."""
+
+    def call_started(
+        self, call: CallRef, subject: str | None, transport: str, engine: str
+    ) -> None: ...
+
+    def call_ended(self, call: CallRef, subject: str | None, ending: str) -> None: ...
+
+
+class NullListener:
+    """Learns nothing."""
+
+    def call_started(
+        self, call: CallRef, subject: str | None, transport: str, engine: str
+    ) -> None: ...
+
+    def call_ended(self, call: CallRef, subject: str | None, ending: str) -> None: ...
 
 
 class NullCounters:
@@ -111,6 +131,7 @@ class CallSetup:
         make_id: Callable[[str], str],
         counts: AdmissionCounters | None = None,
         complete_history: CompleteHistory = as_stored,
+        listener: CallListener | None = None,
     ) -> None:
         """`identify` raises `CallRefused` for a credential that is not valid."""
         self._identify = identify
@@ -124,6 +145,7 @@ class CallSetup:
         self._counts = counts or NullCounters()
         self._turns = OneAtATime()  # a hundred calls at once would delay all others for the sum
         self._complete_history = complete_history
+        self._listener = listener or NullListener()
 
     async def admit(
         self,
@@ -285,9 +307,14 @@ class CallSetup:
         """Run the call, and store its ending."""
         about = {"call": call.spec.call_id, "conversation": call.spec.conversation_id}
         log.info("call_began", extra=about | {"assistant": call.spec.assistant.name})
+        spec = call.spec
+        ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
+        subject = spec.caller.subject
+        self._listener.call_started(ref, subject, spec.transport, spec.assistant.engine)
         try:
             await call.driver.run()
         finally:
+            self._listener.call_ended(ref, subject, call.driver.ending)
             await self._release(live)
             await self._store_ending(call.spec.call_id, call.driver.ending)
             log.info("call_ended", extra=about | {"ending": call.driver.ending})
