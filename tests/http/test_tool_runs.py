@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
 
 from ..support.calls import Caller, House
 from ..support.served import TAKES_ALL, Served, serve
@@ -221,3 +223,46 @@ def test_a_cookie_sees_only_the_runs_of_its_own_user(shop: Served, key: str) -> 
         ).json()["run_id"]
         assert page.get("/api/approvals").json()["data"] == []
         assert page.post(f"/api/approvals/{run}", json={"approve": True}).status_code == 404
+
+
+def test_only_a_client_that_asks_for_our_own_events_gets_them(
+    shop: Served, key: str, book: Path
+) -> None:
+    async def kinds(query: str) -> list[dict[str, Any]]:
+        """Return the events whose type no other server knows."""
+        async with connect(
+            f"{shop.ws}?model=shop{query}", additional_headers=bearer(key)
+        ) as socket:
+            caller = OwnEventCaller(socket)
+            assert await text_of(caller, "order bread") == "Shall I order it?"
+        return caller.own
+
+    assert asyncio.run(kinds("")) == []
+    started, requested, done = asyncio.run(kinds("&events=vivavoce"))
+    assert (started["type"], started["name"]) == ("vivavoce.tool.started", "order")
+    assert requested["type"] == "vivavoce.approval.requested"
+    assert json.loads(requested["arguments"]) == {"what": "bread"}
+    assert done == {
+        "type": "vivavoce.tool.done",
+        "event_id": done["event_id"],
+        "call_id": started["call_id"],
+        "name": "order",
+        "run_id": requested["run_id"],
+        "state": "requested",
+    }
+
+
+class OwnEventCaller(Caller):
+    """Keeps our own events apart: the official types do not know them."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        super().__init__(socket)
+        self.own: list[dict[str, Any]] = []
+
+    async def hear(self, *kinds: str) -> dict[str, Any]:
+        while True:
+            event: dict[str, Any] = json.loads(await self.socket.recv())
+            if event["type"].startswith("vivavoce."):
+                self.own.append(event)
+            elif not kinds or event["type"] in kinds:
+                return event

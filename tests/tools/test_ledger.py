@@ -52,7 +52,7 @@ class Desk:
     def __init__(self, tool: Tool, ledger: ToolLedger, store: MemoryStore) -> None:
         self.tool, self.ledger, self.store = tool, ledger, store
         self.runners = ToolRunners([tool], limits=ToolLimits(timeout_s=5))
-        self.told: list[tuple[str, str]] = []
+        self.told: list[tuple[str | None, str]] = []
 
     async def run(
         self,
@@ -75,8 +75,8 @@ class Desk:
         return [row.state for row in rows]
 
     def attach(self) -> None:
-        def take(call: Any, output: str) -> None:  # noqa: ANN401
-            self.told.append((call.call_id, output))
+        def take(row: ToolRunRow, output: str) -> None:
+            self.told.append((row.tool_call_id, output))
 
         self.ledger.attach(CONVERSATION, take)
 

@@ -167,6 +167,7 @@ class CallBuilder:
             driver,
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
+            tools.listen,
         )
 
     async def _connect(self, spec: CallSpec, key: str) -> Socket:
@@ -270,7 +271,7 @@ class CallBuilder:
         driver = self._driver(spec, account, session, engine_work, recorder, call_metrics, tools)
         tools.begin(driver.feed)
         reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
-        return BuiltCall(driver, reader, tools.close)
+        return BuiltCall(driver, reader, tools.close, tools.listen)
 
     def _machine(
         self,

@@ -228,6 +228,7 @@ class CallResolver:
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
             paced=paced,
+            own_events=request.dialect == "ga" and "vivavoce" in _listed(request.asked("events")),
             safety_identifier=caller.safety_identifier or request.safety_identifier,
         )
 
@@ -307,6 +308,11 @@ class CallResolver:
         if asked is None or self._assistants.get(asked) is not None:
             return assistant.name
         return asked[:200]
+
+
+def _listed(value: str | None) -> list[str]:
+    """Return the words of a query parameter that lists them with commas."""
+    return (value or "").split(",")
 
 
 def _is_paced(request: CallRequest) -> bool:

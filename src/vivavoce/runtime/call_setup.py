@@ -23,6 +23,7 @@ from ..errors import StoreError
 from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession
+from ..protocol.own_events import OwnEvent
 from ..store.base import CallRow, ConversationRow, Store
 from .admission import Admission
 from .call_resolver import CallResolver, check_dialect
@@ -59,6 +60,7 @@ class BuiltCall:
     driver: AnyDriver
     reader: Callable[[ClientPort], Reader]
     close: Callable[[], None] = lambda: None  # when the call is over
+    listen: Callable[[Callable[[OwnEvent], None]], None] = lambda tell: None  # to our own events
 
 
 class AdmissionCounters(Protocol):
@@ -107,6 +109,7 @@ class AdmittedCall:
     _call_setup: CallSetup
     _live: LiveCall
     _close: Callable[[], None]
+    listen: Callable[[Callable[[OwnEvent], None]], None]
 
     async def live(self) -> None:
         try:
@@ -265,7 +268,7 @@ class CallSetup:
             await self._store_ending(spec.call_id, "not_set_up")
             raise
         self._registry.connect(live, built.driver, built.reader)
-        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close)
+        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, built.listen)
 
     async def _store_beginning(self, row: CallRow, new: ConversationRow | None) -> None:
         """Store the beginning. Raise `StoreError` also after `BEGUN_WITHIN_S`."""

@@ -71,4 +71,5 @@ class CallSpec:
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
     paced: bool = True  # spoken answers stay near real time
+    own_events: bool = False  # the client asked for the events named `vivavoce.…`
     safety_identifier: str | None = None

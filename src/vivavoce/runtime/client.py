@@ -8,8 +8,9 @@ from typing import Protocol
 from ..core.effects import ClientId
 from ..core.inputs import Played
 from ..core.types import Frame
-from ..protocol import server
+from ..protocol import codec, server
 from ..protocol.frame_limit import fitted
+from ..protocol.own_events import OwnEvent
 from ..protocol.peek import peek_type
 from .client_port import AudioKind, Reader
 from .dialects import GA, Dialect
@@ -123,6 +124,10 @@ class Client:
         late = receipt > 0 and event.upstream_frame is None and isinstance(event.event, _LATE)
         self._outbox.put(frame, receipt=receipt, may_be_late=late, written=written)
         return True
+
+    def tell(self, event: OwnEvent) -> None:
+        """Write an event of our own. Only a client that asked for them is told."""
+        self._outbox.put(codec.encode(event))
 
     def _put_own(
         self, events: Sequence[server.ServerEvent], receipt: int, written: OnFrameWritten | None

@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
 
 from ..core.inputs import ApprovedToolReturned
-from ..protocol import server
+from ..protocol import own_events, server
 from ..protocol.items import FunctionCall, Message
+from ..protocol.own_events import OwnEvent
+from ..store.tool_runs import ToolRunRow
 from ..tools.base import ToolContext, ToolRequest, ToolResult
-from ..tools.ledger import ToolLedger, ToolOrigin
+from ..tools.ledger import ToolLedger, ToolOrigin, call_of
 from ..tools.runners import ToolRunners
 
 CALLS = 256  # the newest tool calls whose items are known
@@ -31,6 +36,7 @@ class RecordedTools:
         self._user_acted_at: float | None = None
         self._items: dict[str, str] = {}  # by the id of the tool call
         self._order: deque[str] = deque()
+        self._listeners: list[Callable[[OwnEvent], None]] = []
         self._feed: Callable[[ApprovedToolReturned], None]
 
     def begin(self, feed: Callable[[ApprovedToolReturned], None]) -> None:
@@ -42,11 +48,25 @@ class RecordedTools:
         """Pass nothing more, because the call is over."""
         self._ledger.detach(self._conversation_id, self._deliver)
 
+    def listen(self, tell: Callable[[OwnEvent], None]) -> None:
+        """Tell a client our own events from now on. `tell` must not wait."""
+        self._listeners.append(tell)
+
     async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
-        origin = ToolOrigin(
-            item_id=self._items.get(request.tool_call_id), user_acted_at=self._user_acted_at
-        )
-        return (await self._ledger.run(self._runners, request, context, origin)).result
+        call_id, name = request.tool_call_id, request.name
+        self._tell(own_events.ToolStarted(call_id=call_id, name=name))
+
+        async def report(text: str) -> None:
+            self._tell(own_events.ToolProgress(call_id=call_id, text=text))
+            await context.report(text)
+
+        origin = ToolOrigin(item_id=self._items.get(call_id), user_acted_at=self._user_acted_at)
+        reported = replace(context, report=report)
+        outcome = await self._ledger.run(self._runners, request, reported, origin)
+        if outcome.row.state == "requested":
+            self._tell(_requested(outcome.row, call_id))
+        self._tell(_done(outcome.row, call_id))
+        return outcome.result
 
     def observe(self, event: server.ServerEvent) -> None:
         """Note an event of the call. This runs for each event."""
@@ -65,5 +85,29 @@ class RecordedTools:
         if len(self._order) > CALLS:
             del self._items[self._order.popleft()]
 
-    def _deliver(self, call: FunctionCall, output: str) -> None:
+    def _deliver(self, row: ToolRunRow, output: str) -> None:
+        call = call_of(row)
+        self._tell(_done(row, call.call_id))
         self._feed(ApprovedToolReturned(call, output))
+
+    def _tell(self, event: OwnEvent) -> None:
+        if self._listeners:
+            event = msgspec.structs.replace(event, event_id=self._ledger.make_id("event"))
+        for tell in self._listeners:
+            tell(event)
+
+
+def _done(row: ToolRunRow, call_id: str) -> own_events.ToolDone:
+    return own_events.ToolDone(call_id=call_id, name=row.tool, run_id=row.id, state=row.state)
+
+
+def _requested(row: ToolRunRow, call_id: str) -> own_events.ApprovalRequested:
+    return own_events.ApprovalRequested(
+        run_id=row.id,
+        call_id=call_id,
+        name=row.tool,
+        arguments=row.arguments,
+        arguments_sha256=row.arguments_sha256,
+        approve=row.approve,
+        expires_at=row.expires_at.isoformat() if row.expires_at else None,
+    )

@@ -62,7 +62,7 @@ class Submit(Protocol):
 class ConversationPort(Protocol):
     """Takes the output of an approved run into a conversation that has a call now."""
 
-    def __call__(self, call: FunctionCall, output: str) -> None: ...
+    def __call__(self, row: ToolRunRow, output: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class ToolLedger:
         """`on_change` sees each new state of a run. It must not wait."""
         self.runs = runs
         self._submit = submit
-        self._make_id = make_id
+        self.make_id = make_id
         self._now = now
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
@@ -231,7 +231,7 @@ class ToolLedger:
         if (job := self._take_request(run_id)) is None:
             return None
         late = f"call_{run_id.partition('_')[2]}"
-        row = replace(job.row, tool_call_id=late, item_id=self._make_id("item"), approved_by=by)
+        row = replace(job.row, tool_call_id=late, item_id=self.make_id("item"), approved_by=by)
         if not approve:
             row = replace(row, approved_by=None)
             rejected = self._finish(row, failed("This was not approved. It is not done."))
@@ -251,9 +251,8 @@ class ToolLedger:
 
     def _tell(self, job: _Job, outcome: ToolOutcome) -> None:
         """Pass an output to the call that the conversation has now. Without one, it waits."""
-        row = outcome.row
         if port := self._conversations.get(job.context.conversation_id):
-            port(call_of(row), outcome.result.output)
+            port(outcome.row, outcome.result.output)
 
     async def _ask(self, job: _Job) -> ToolOutcome:
         """Request an approval, and tell the model what to do meanwhile."""
@@ -371,9 +370,9 @@ class ToolLedger:
             given = (context.assistant, request.name, digest, origin.idempotency_key)
             key = hashlib.sha256("\n".join(given).encode()).hexdigest()
         elif not context.call_id:
-            key = self._make_id("key")
+            key = self.make_id("key")
         return ToolRunRow(
-            id=self._make_id("run"),
+            id=self.make_id("run"),
             assistant=context.assistant,
             tool=request.name,
             arguments=request.arguments,

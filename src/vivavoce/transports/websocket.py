@@ -134,6 +134,8 @@ class WebSocketEndpoint:
             raise
         self._undecided.discard(socket)
         client = call.driver.attach(socket, call.reader)
+        if call.spec.own_events:
+            call.listen(client.tell)
         socket.join(client)
         await call.live()
 
