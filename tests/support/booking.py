@@ -178,6 +178,7 @@ class Life:
                 on_change=self.changes.append,
             )
         )
+        await self.ledger.recover()
         return self
 
     async def alive(self) -> None:

@@ -294,7 +294,9 @@ async def _open_ledger(
     ledger = ToolLedger(
         store.tool_runs, writer.submit, make_id=make_id, now=now, on_change=events.run_changed
     )
-    return await stack.enter_async_context(ledger)
+    await stack.enter_async_context(ledger)
+    await ledger.recover()
+    return ledger
 
 
 def _own_names(host: str) -> tuple[str, ...]:

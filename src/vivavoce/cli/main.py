@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import assistants, conversations, keys, secrets, terminal
+from . import assistants, conversations, keys, secrets, terminal, tools
 from .audit import audit
 from .doctor import doctor
 from .link import link
@@ -32,6 +32,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(assistants.app, name="assistants")
+app.add_typer(tools.app, name="tools")
 
 
 def _version(asked: bool) -> None:

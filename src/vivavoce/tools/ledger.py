@@ -128,7 +128,13 @@ class ToolLedger:
         self._conversations: dict[str, ConversationPort] = {}
 
     async def __aenter__(self) -> Self:
-        """Settle the runs that an earlier process left. Raises `StoreError`."""
+        return self
+
+    async def recover(self) -> None:
+        """Settle the runs that an earlier process left. Only one server may use the store.
+
+        Raises `StoreError`.
+        """
         for row in await self.runs.in_states(UNFINISHED, limit=100_000):
             state: ToolRunState = "failed"
             output = failed(NOT_RUN).output
@@ -136,7 +142,6 @@ class ToolLedger:
                 state, output = "unknown", may_have_happened().output
                 log.warning("tool_run_unknown", extra={"run": row.id, "call": row.call_id})
             await self._keep(_ended(row, state, output, self._now()))
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         for job in self._requests.values():
@@ -217,6 +222,12 @@ class ToolLedger:
     async def find(self, run_id: str) -> ToolRunRow | None:
         """Return a run in its newest state."""
         return self._unsaved.get(run_id) or await self.runs.get(run_id)
+
+    async def ended(self, run_id: str) -> ToolRunRow | None:
+        """Wait for an approved run to end, and return it."""
+        while run_id in self._running or self._background:
+            await asyncio.wait([*self._background] or [self._running[run_id]])
+        return await self.find(run_id)
 
     async def of_call(self, call_id: str) -> list[ToolRunRow]:
         """List the runs of a call in their newest states, the oldest first."""

@@ -21,6 +21,7 @@ from . import (
     installation,
     storage,
     transports,
+    webhooks,
 )
 from .base import Check, CheckContext, CheckFailedError, CheckResult
 
@@ -59,7 +60,8 @@ async def opened(
 
 def all_checks(context: CheckContext) -> Mapping[str, Check]:
     """Return the checks of every server, and those of what this one uses."""
-    return {**CHECKS, **adapters_in_use.checks(context), **transports.checks(context)}
+    parts = (adapters_in_use, transports, webhooks)
+    return {**CHECKS, **{name: check for p in parts for name, check in p.checks(context).items()}}
 
 
 async def run_check(name: str, check: Check, context: CheckContext) -> CheckResult:

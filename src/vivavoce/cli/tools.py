@@ -1,0 +1,126 @@
+"""`vivavoce tools`: list and run the tools that the server runs for an assistant."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import EngineError
+from .common import (
+    FAILED,
+    MISSING,
+    USAGE,
+    DataDir,
+    JsonOption,
+    catalogue,
+    data_folder_of,
+    fail,
+    is_interactive,
+    opened_store,
+    print_json,
+    run,
+    settings,
+)
+from .terminal import out
+
+if TYPE_CHECKING:
+    from ..app.data_folder import DataFolder
+    from ..assistants import Assistant
+    from ..store.tool_runs import ToolRunRow
+
+app = typer.Typer(help="Tools that the server runs: list, run", no_args_is_help=True)
+
+Config = Annotated[Path | None, typer.Option(help="A settings file, vivavoce.toml")]
+
+
+@app.command("list")
+def listed(
+    assistant: str, config: Config = None, data_dir: DataDir = None, json: JsonOption = False
+) -> None:
+    """List the tools that the server runs for an assistant, with their rules."""
+    from ..app.tool_commands import list_tools
+
+    data = data_folder_of(data_dir)
+    found = _assistant(data, assistant)
+    try:
+        tools = run(list_tools(data, settings(data, config), found))
+    except EngineError as error:
+        fail(str(error))
+    if json:
+        print_json(
+            [
+                {
+                    "name": tool.spec.name,
+                    "description": tool.spec.description,
+                    "parameters": tool.spec.parameters,
+                    "effects": tool.rules.effects,
+                    "approve": tool.rules.approve,
+                }
+                for tool in tools
+            ]
+        )
+        return
+    if not tools:
+        out.line(f"The server runs no tool for {assistant}.")
+    for tool in tools:
+        effects = "effects" if tool.rules.effects else ""
+        approve = "" if tool.rules.approve == "never" else f"approve: {tool.rules.approve}"
+        first = tool.spec.description.partition("\n")[0]
+        out.line(f"{tool.spec.name:24}  {effects:8}  {approve:14}  {first}".rstrip())
+
+
+@app.command("run")
+def run_one(
+    assistant: str,
+    name: str,
+    arguments: Annotated[str, typer.Argument(help="A JSON object")] = "{}",
+    yes: Annotated[bool, typer.Option("--yes", help="Approve it without asking")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
+) -> None:
+    """Run one tool with the checks of a model's call, and record the run."""
+    from ..app.tool_commands import run_tool
+
+    data = data_folder_of(data_dir)
+    found, chosen = _assistant(data, assistant), settings(data, config)
+
+    def approve(row: ToolRunRow) -> bool:
+        if yes:
+            return True
+        if not is_interactive():
+            return False
+        return typer.confirm(f"{row.tool} needs the approval of {row.approve}. Run it?", err=True)
+
+    async def work() -> ToolRunRow:
+        async with opened_store(data, create=True) as store:
+            return await run_tool(data, chosen, store, found, name, arguments, approve=approve)
+
+    try:
+        row = run(work())
+    except EngineError as error:
+        fail(str(error), MISSING if error.code == "tool_not_found" else FAILED)
+    if json:
+        print_json({"run_id": row.id, "state": row.state, "result": _value(row.result)})
+    else:
+        out.line(row.result or row.state)
+    if row.state != "done":
+        raise typer.Exit(FAILED)
+
+
+def _assistant(data: DataFolder, name: str) -> Assistant:
+    found = catalogue(data).get(name)
+    if found is None:
+        fail(f"There is no assistant named {name}.", USAGE)
+    return found
+
+
+def _value(result: str | None) -> Any:  # noqa: ANN401
+    """Return the result as JSON if it is JSON, otherwise as text."""
+    try:
+        return json_module.loads(result or "null")
+    except ValueError:
+        return result
