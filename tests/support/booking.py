@@ -78,6 +78,7 @@ class Booking:
     shop: Shop
     life: Life
     rng: Random
+    slow_s: float = 0.0
     rules_: ToolRules = field(default_factory=lambda: ToolRules(effects=True))
 
     def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -87,7 +88,7 @@ class Booking:
         return self.rules_
 
     async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
-        await asyncio.sleep(self.rng.uniform(0, 0.3))
+        await asyncio.sleep(self.slow_s + self.rng.uniform(0, 0.3))
         await self.life.alive()
         self.shop.orders.append(request.idempotency_key)
         await asyncio.sleep(self.rng.uniform(0, 0.3))
@@ -154,12 +155,18 @@ class Life:
     """One process of the server, from its start to its end or its kill."""
 
     def __init__(
-        self, store: MemoryStore, shop: Shop, rng: Random, *, rules: ToolRules | None = None
+        self,
+        store: MemoryStore,
+        shop: Shop,
+        rng: Random,
+        *,
+        rules: ToolRules | None = None,
+        slow_s: float = 0,
     ) -> None:
         self.store, self.rng = store, rng
         self.changes: list[ToolRunRow] = []
         self._killed = False
-        booking = Booking(shop, self, rng)
+        booking = Booking(shop, self, rng, slow_s)
         if rules is not None:
             booking.rules_ = rules
         self.runners = ToolRunners([booking])

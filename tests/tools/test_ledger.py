@@ -339,6 +339,36 @@ def test_an_approved_run_enters_the_conversation_as_a_tool_call_and_is_answered(
     assert last.orders == 1
 
 
+@pytest.mark.parametrize("relayed", [False, True], ids=["embedded", "relayed"])
+def test_a_run_that_outlasts_its_call_is_told_to_the_next_call_of_the_conversation(
+    relayed: bool,
+) -> None:
+    """It took more time than the next call waits for it."""
+
+    async def story() -> Model:
+        shop = Shop()
+        life = await Life(MemoryStore(), shop, Random(1), slow_s=10).start()
+        model = Model(shop)
+        line = await life.call(model, relayed=relayed)
+        await asyncio.sleep(0.1)
+        line.ask()
+        await asyncio.sleep(1)
+        line.hang_up()
+        other = await life.call(model, relayed=relayed)
+        await asyncio.sleep(0.1)
+        other.ask("Is it done?")
+        await asyncio.sleep(20)
+        other.hang_up()
+        await life.stop(line, other)
+        return model
+
+    model = live(story())
+    unknown, done = model.contexts[1:]
+    assert "may have happened" in unknown.text
+    assert "booked" in done.outputs[-1]
+    assert done.orders == 1
+
+
 def test_a_restart_settles_what_was_requested_and_what_was_started() -> None:
     async def story() -> list[ToolRunRow]:
         store, shop = MemoryStore(), Shop()

@@ -1,4 +1,4 @@
-"""End a real server by SIGKILL in the middle of a booking, start it again, and ask what happened."""
+"""End a real server by SIGKILL in a booking, start it again, and ask what happened."""
 
 from __future__ import annotations
 

@@ -52,10 +52,10 @@ class ToolHistory:
     async def __call__(
         self, conversation_id: str, server_tools: frozenset[str], history: tuple[ItemRow, ...]
     ) -> tuple[ItemRow, ...]:
-        runs, running = await self._ledger.of_conversation(conversation_id, RUNNING_WITHIN_S)
+        runs = await self._ledger.of_conversation(conversation_id, RUNNING_WITHIN_S)
         if not runs and not server_tools:
             return history
-        at = self._now()
+        at, running = self._now(), self._ledger.tell_later(runs, conversation_id)
         added = completed(
             history, runs, server_tools, running=running, make_id=self._make_id, at=at
         )

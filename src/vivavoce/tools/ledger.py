@@ -16,7 +16,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
@@ -126,6 +126,7 @@ class ToolLedger:
         self._running: dict[str, asyncio.Task[ToolOutcome]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._conversations: dict[str, ConversationPort] = {}
+        self._late: dict[str, str] = {}  # conversations that read of a run before it ended
 
     async def __aenter__(self) -> Self:
         return self
@@ -167,18 +168,21 @@ class ToolLedger:
         if self._conversations.get(conversation_id) == port:
             del self._conversations[conversation_id]
 
-    async def of_conversation(
-        self, conversation_id: str, wait_s: float = 0.0
-    ) -> tuple[list[ToolRunRow], frozenset[str]]:
-        """Return the runs of a conversation, and the ids of those that still run.
+    async def of_conversation(self, conversation_id: str, wait_s: float = 0.0) -> list[ToolRunRow]:
+        """Return the runs of a conversation, the oldest first.
 
         Wait at most `wait_s` for running ones, so that their results are among them.
         """
         rows = await self.runs.of_conversation(conversation_id)
         if wait_s and (tasks := [t for row in rows if (t := self._running.get(row.id))]):
             await asyncio.wait(tasks, timeout=wait_s)
-        rows = [self._unsaved.get(row.id, row) for row in await self._again(rows, conversation_id)]
-        return rows, frozenset(row.id for row in rows if row.id in self._running)
+        return [self._unsaved.get(r.id, r) for r in await self._again(rows, conversation_id)]
+
+    def tell_later(self, rows: Sequence[ToolRunRow], conversation_id: str) -> frozenset[str]:
+        """Return the ids of the runs that still run. Tell the conversation when they end."""
+        late = frozenset(row.id for row in rows if row.id in self._running)
+        self._late |= dict.fromkeys(late, conversation_id)
+        return late
 
     async def _again(self, rows: list[ToolRunRow], conversation_id: str) -> list[ToolRunRow]:
         """Read the rows again if one of them was unfinished."""
@@ -241,8 +245,7 @@ class ToolLedger:
         """
         if (job := self._take_request(run_id)) is None:
             return None
-        late = f"call_{run_id.partition('_')[2]}"
-        row = replace(job.row, tool_call_id=late, item_id=self.make_id("item"), approved_by=by)
+        row = replace(self._as_new_call(job.row), approved_by=by)
         if not approve:
             row = replace(row, approved_by=None)
             rejected = self._finish(row, failed("This was not approved. It is not done."))
@@ -317,7 +320,7 @@ class ToolLedger:
             return found and self._unsaved.get(found.id, found)
         if row.call_id is None:
             return None
-        rows, _ = await self.of_conversation(job.context.conversation_id)
+        rows = await self.of_conversation(job.context.conversation_id)
         same = [r for r in rows if (r.tool, r.arguments_sha256) == (row.tool, row.arguments_sha256)]
         return same[-1] if same else None
 
@@ -370,6 +373,11 @@ class ToolLedger:
         return self._finish(row, may_have_happened() if result.unknown else result)
 
     # Rows
+
+    def _as_new_call(self, row: ToolRunRow) -> ToolRunRow:
+        """Return the run with a tool call of its own: the one that asked has an output already."""
+        late = f"call_{row.id.partition('_')[2]}"
+        return replace(row, tool_call_id=late, item_id=self.make_id("item"))
 
     def _row(
         self, rules: ToolRules, request: ToolRequest, context: ToolContext, origin: ToolOrigin
@@ -448,8 +456,12 @@ class ToolLedger:
 
     def _forget(self, run_id: str, task: asyncio.Task[ToolOutcome]) -> None:
         self._running.pop(run_id, None)
-        if not task.cancelled():
-            task.exception()  # the waiting call raises it too, if there is one
+        conversation_id = self._late.pop(run_id, None)
+        if task.cancelled() or task.exception() is not None:  # a waiting call raises it too
+            return
+        if conversation_id and (port := self._conversations.get(conversation_id)):
+            outcome = task.result()
+            port(self._as_new_call(outcome.row), outcome.result.output)
 
 
 def _ended(row: ToolRunRow, state: ToolRunState, output: str, at: datetime) -> ToolRunRow:
