@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import httpx2
 from typer.main import get_command
@@ -21,10 +22,13 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference"
 def test_every_setting_has_a_row_with_its_default() -> None:
     text = (REFERENCE / "settings.md").read_text()
     for section, field in Settings.model_fields.items():
-        _, _, documented = text.partition(f"## `[{section}]`")
+        several = get_args(field.annotation)  # tables of an array
+        model = several[0] if several else field.annotation
+        _, _, documented = text.partition(f"## `[{f'[{section}]' if several else section}]`")
         documented = documented.partition("\n## ")[0]
         assert documented, section
-        for key, setting in field.annotation.model_fields.items():  # type: ignore[union-attr]
+        assert model is not None
+        for key, setting in model.model_fields.items():
             (row,) = [
                 r for r in documented.splitlines() if f"`{key}`" in r.split("|")[1:2].__str__()
             ]
