@@ -15,8 +15,9 @@ from vivavoce.errors import StoreError
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.tool_runs import ToolRunRow
+from vivavoce.tools.approval_requests import EXPIRES_AFTER
 from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
-from vivavoce.tools.ledger import EXPIRES_AFTER, ToolLedger, ToolOrigin
+from vivavoce.tools.ledger import ToolLedger, ToolOrigin
 from vivavoce.tools.runners import ToolLimits, ToolRunners
 
 from ..support.booking import CONVERSATION, Life, Line, Model, Shop, wall
@@ -306,6 +307,18 @@ def test_a_program_that_asks_again_with_its_key_gets_the_same_run() -> None:
         assert (again.id, result.output) == (first.id, "booked")
         assert other.id != first.id
         assert len(tool.requests) == 2
+
+    tell(tool, story)
+
+
+def test_two_requests_with_one_key_at_the_same_time_run_the_tool_once() -> None:
+    tool = Tool(effects=True)
+
+    async def story(at: Desk) -> None:
+        both = [at.run(context=ALONE, idempotency_key="order 7") for _ in range(2)]
+        (first, _), (other, _) = await asyncio.gather(*both)
+        assert first.id == other.id
+        assert len(tool.requests) == 1
 
     tell(tool, story)
 

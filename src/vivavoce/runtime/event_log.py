@@ -23,7 +23,7 @@ from ..protocol import server
 from ..store.base import Change
 from ..store.events import EventOutbox, EventRow
 from ..store.tool_runs import ToolRunRow
-from ..tools.ledger import Submit
+from ..tools.run_records import Submit
 from .cluster import CallRef
 
 log = logging.getLogger(__name__)

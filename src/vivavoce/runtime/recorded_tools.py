@@ -19,7 +19,8 @@ from ..protocol.items import FunctionCall, Message
 from ..protocol.own_events import OwnEvent
 from ..store.tool_runs import ToolRunRow
 from ..tools.base import ToolContext, ToolRequest, ToolResult
-from ..tools.ledger import ToolLedger, ToolOrigin, call_of
+from ..tools.ledger import ToolLedger, ToolOrigin
+from ..tools.run_results import call_of
 from ..tools.runners import ToolRunners
 
 CALLS = 256  # the newest tool calls whose items are known

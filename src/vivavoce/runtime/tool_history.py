@@ -10,7 +10,8 @@ from typing import Protocol
 
 from ..errors import StoreError
 from ..store.base import Change, ItemRow
-from ..tools.ledger import Submit, ToolLedger
+from ..tools.ledger import ToolLedger
+from ..tools.run_records import Submit
 from ..tools.unanswered import completed
 
 log = logging.getLogger(__name__)

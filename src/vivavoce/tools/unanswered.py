@@ -15,8 +15,8 @@ from ..store.base import ItemRow
 from ..store.positions import STEP
 from ..store.tool_runs import ToolRunRow
 from .base import arguments_sha256
-from .ledger import call_of, may_have_happened, result_of
 from .results import failed
+from .run_results import call_of, may_have_happened, result_of
 
 NOT_TO_ITS_END = "The tool did not run to its end."
 

@@ -79,7 +79,7 @@ async def events(at: At, caller: ByKey, call_id: str) -> Responses:
 @router.get("/{call_id}/tools", summary="A call's tool runs, the oldest first")
 async def tools(at: At, caller: ByKey, call_id: str) -> ToolRunList:
     await _found(at, caller, call_id)
-    return ToolRunList(data=[tool_run(row) for row in await at.ledger.of_call(call_id)])
+    return ToolRunList(data=[tool_run(row) for row in await at.ledger.records.of_call(call_id)])
 
 
 async def _found(at: At, caller: Caller, call_id: str) -> CallRow:

@@ -157,7 +157,7 @@ async def decide(at: At, caller: ByAny, run_id: str, body: Decision) -> ToolRunI
 
 
 async def _found(at: Services, caller: Caller, run_id: str) -> ToolRunRow:
-    row = await at.ledger.find(run_id)
+    row = await at.ledger.records.find(run_id)
     if row is None or row.approve == "never" or not _may_decide(at, caller, row):
         raise CallRefused(404, "approval_not_found", f"There is no approval '{run_id[:60]}'.")
     return row

@@ -1,0 +1,72 @@
+"""The runs that wait until a person approves them, with the time at which each expires."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ..store.tool_runs import ToolRunRow
+from .base import ToolContext, ToolRequest, ToolRules
+from .runners import ToolRunners
+
+EXPIRES_AFTER = timedelta(minutes=5)
+REQUESTS = 1000  # that wait at the same time
+REQUESTS_OF_CALL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ToolJob:
+    """A run that may begin. `asked_at`: when its approval was requested, on the loop's clock."""
+
+    row: ToolRunRow
+    rules: ToolRules
+    runners: ToolRunners
+    request: ToolRequest
+    context: ToolContext
+    asked_at: float = 0.0
+
+
+class ApprovalRequests:
+    """The requests, by the id of the run. None survives a restart."""
+
+    def __init__(self, on_expiry: Callable[[ToolJob], None]) -> None:
+        self._on_expiry = on_expiry
+        self._jobs: dict[str, ToolJob] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def rows(self) -> list[ToolRunRow]:
+        """The runs that wait, the oldest first."""
+        return [job.row for job in self._jobs.values()]
+
+    def get(self, run_id: str) -> ToolJob | None:
+        return self._jobs.get(run_id)
+
+    def has_room(self, call_id: str | None) -> bool:
+        """Return whether one more request may wait, of this call and in all."""
+        of_call = sum(job.row.call_id == call_id for job in self._jobs.values())
+        return len(self._jobs) < REQUESTS and (call_id is None or of_call < REQUESTS_OF_CALL)
+
+    def put(self, job: ToolJob) -> None:
+        run_id = job.row.id
+        self._jobs[run_id] = replace(job, asked_at=self._loop.time())
+        self._timers[run_id] = self._loop.call_later(
+            EXPIRES_AFTER.total_seconds(), self._expire, run_id
+        )
+
+    def take(self, run_id: str) -> ToolJob | None:
+        """Remove a request, because it is decided. Return None if it does not wait."""
+        if timer := self._timers.pop(run_id, None):
+            timer.cancel()
+        return self._jobs.pop(run_id, None)
+
+    def close(self) -> None:
+        for run_id in list(self._jobs):
+            self.take(run_id)
+
+    def _expire(self, run_id: str) -> None:
+        if job := self.take(run_id):
+            self._on_expiry(job)
