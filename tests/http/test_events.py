@@ -93,7 +93,7 @@ def read(response: httpx2.Response, until: str) -> list[tuple[int, Event]]:
     raise AssertionError("the stream ended")
 
 
-def test_a_call_with_a_tool_is_told_to_a_stream_and_a_webhook(
+def test_a_stream_and_a_webhook_get_the_events_of_a_call_with_a_tool(
     shop: Served, key: str, hook: Hook
 ) -> None:
     async def call() -> None:
@@ -125,7 +125,7 @@ def test_a_call_with_a_tool_is_told_to_a_stream_and_a_webhook(
     assert kinds == ["tool.run", "tool.run", "call.ended"]
 
 
-def test_a_key_of_another_assistant_is_told_nothing_of_it(shop: Served, key: str) -> None:
+def test_a_key_of_another_assistant_gets_no_event_of_it(shop: Served, key: str) -> None:
     other = shop.key("--assistant", "echo")
     headers = bearer(other) | {"Last-Event-ID": "0"}
     post(shop, "/api/tools/shop/look", key, {"arguments": {"what": "bread"}})

@@ -1,7 +1,7 @@
 """A shop that counts its bookings, a model that books, and a server that may be killed.
 
-`Life` is one process of the server: its commits and its tools stop at `kill`, as with kill -9. What
-was committed stays in the `MemoryStore`. A `Line` is one call of a user with the model.
+`Life` is one process of the server: its commits and its tools stop at `kill`, as with kill -9. The
+`MemoryStore` keeps the committed rows. A `Line` is one call of a user with the model.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Context:
 
 @dataclass
 class Model:
-    """Books once, as far as it can see. A `stubborn` one calls again when nobody knows."""
+    """Books once, as far as it can see. A `stubborn` one calls again after an unknown run."""
 
     shop: Shop
     stubborn: bool = False

@@ -164,7 +164,7 @@ def test_a_run_with_effects_that_times_out_may_have_happened() -> None:
     tell(tool, story)
 
 
-def test_a_wrong_call_is_recorded_and_asks_nobody() -> None:
+def test_a_wrong_call_is_recorded_and_needs_no_approval() -> None:
     tool = Tool(effects=True, approve="user")
 
     async def story(at: Desk) -> None:
@@ -353,10 +353,10 @@ def test_an_approved_run_enters_the_conversation_as_a_tool_call_and_is_answered(
 
 
 @pytest.mark.parametrize("relayed", [False, True], ids=["embedded", "relayed"])
-def test_a_run_that_outlasts_its_call_is_told_to_the_next_call_of_the_conversation(
+def test_the_next_call_of_a_conversation_gets_the_result_of_a_run_that_outlasts_its_call(
     relayed: bool,
 ) -> None:
-    """It took more time than the next call waits for it."""
+    """Take more time for a booking than the next call waits."""
 
     async def story() -> Model:
         shop = Shop()

@@ -126,7 +126,7 @@ class Client:
         return True
 
     def tell(self, event: OwnEvent) -> None:
-        """Write an event of our own. Only a client that asked for them is told."""
+        """Write an event of our own. The transport tells only clients that asked for them."""
         self._outbox.put(codec.encode(event))
 
     def _put_own(

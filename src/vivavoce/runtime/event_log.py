@@ -1,6 +1,6 @@
 """Writes events for programs outside into the outbox, in the commits of the calls they tell of.
 
-Payloads hold ids, states and counts. What people said is read by its id, with a credential.
+Payloads hold ids, states and counts. A program reads the words of people by their ids.
 Adding an event waits for nothing: the group commit writes it. A slow subscriber reads the outbox
 later, and slows no call.
 """
@@ -158,7 +158,7 @@ class EventLog:
     # Upkeep
 
     async def forget_old(self) -> None:
-        """Delete events that nobody needs any more, until cancelled."""
+        """Delete old events that no webhook waits for, until cancelled."""
         urls: Sequence[str] = [each.url for each in self._webhooks]
         while True:
             try:

@@ -34,7 +34,7 @@ AGAIN_S = 5.0  # after a failure of the store
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """Where events go, and the secret that signs them (`whsec_…` or base64)."""
+    """Hold the address of a webhook, and the secret that signs events (`whsec_…` or base64)."""
 
     url: str
     secret: str

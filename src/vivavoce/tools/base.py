@@ -84,7 +84,7 @@ class ToolContext:
 class ToolResult:
     """The output of a tool, as the model reads it. `failed`: it says what went wrong.
 
-    `unknown`: it failed, and nobody knows whether the tool did its work.
+    `unknown`: it failed, and it may have done its work.
     """
 
     output: str

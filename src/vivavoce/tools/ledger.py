@@ -355,7 +355,7 @@ class ToolLedger:
 def _repeated(row: ToolRunRow, earlier: ToolRunRow) -> ToolRunRow:
     """Return a run that repeats one which may have happened.
 
-    Somebody must approve it. The key is the same, so that a service that knows keys does it once.
+    A person must approve it. The key is the same, so that a service that knows keys does it once.
     """
     approve = "user" if row.approve == "never" else row.approve
     return replace(row, idempotency_key=earlier.idempotency_key, approve=approve)
