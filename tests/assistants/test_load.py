@@ -270,14 +270,12 @@ def test_link_inside_the_folder_is_read(tmp_path: Path) -> None:
     assert len(load(folder, KNOWN).knowledge_files()) == 2
 
 
-def test_knowledge_must_be_markdown_or_csv_and_exist(tmp_path: Path) -> None:
+def test_knowledge_must_have_a_format_that_is_read_and_exist(tmp_path: Path) -> None:
     toml = 'knowledge.paths = ["knowledge/*", "agenda.csv", "**.md"]'
-    folder = write(
-        tmp_path, f'name = "ada"\n{toml}', knowledge__plan_pdf="%PDF", knowledge__a_md=""
-    )
+    folder = write(tmp_path, f'name = "ada"\n{toml}', knowledge__plan_json="{}", knowledge__a_md="")
     assert mistakes(folder) == [
-        'assistant.toml:2: knowledge.paths.0: "knowledge/plan.pdf": only Markdown (.md) and CSV '
-        "(.csv) are read",
+        'assistant.toml:2: knowledge.paths.0: "knowledge/plan.json": only these formats are read: '
+        ".md, .csv, .tsv, .txt, .pdf, .docx, .xlsx, .ics, .html, .htm",
         'assistant.toml:2: knowledge.paths.1: there is no file "agenda.csv" in the assistant\'s '
         "folder",
         'assistant.toml:2: knowledge.paths.2: "**.md": "**" must stand alone between slashes',

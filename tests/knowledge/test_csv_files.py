@@ -249,10 +249,24 @@ def test_K6_unicode_as_spreadsheets_save_it_is_read(tmp_path: Path, encoding: st
     assert read_text(FolderFile(tmp_path, "a.csv"), 1000).removeprefix("\ufeff") == text
 
 
-def test_K6_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes((HEAD + ROW.replace("Ada", "Zoë")).encode("cp1252"))
-    with pytest.raises(AssistantError, match=r"a\.csv:2: is not UTF-8"):
-        ingest.read_files([FolderFile(tmp_path, "a.csv")], ["en"])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("cp1252", "Zoë"), ("utf-16-le", "Zoë"), ("utf-16-be", "Zoë"), ("cp1251", "Светлана Петрова"),
+     ("cp932", "山田太郎さん")],
+)  # fmt: skip
+def test_K6_an_encoding_that_spreadsheets_write_is_found_and_named(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    text = HEAD + ROW.replace("Ada Rossi", name) * 3
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    found = ingest.read_files([FolderFile(tmp_path, "a.csv")], ["en"])
+    assert {event.speaker for event in events(found)} == {name}
+    told = [str(each) for each in found.warnings]
+    folder = tmp_path.name
+    guessed = [] if encoding.startswith("utf") else [
+        f"{folder}/a.csv: is not UTF-8; it is read as {encoding}"
+    ]  # fmt: skip
+    assert told == guessed
 
 
 def test_lines_are_counted_through_cells_with_line_breaks() -> None:

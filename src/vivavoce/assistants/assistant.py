@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -98,8 +98,7 @@ class Assistant(AssistantSection):
 
     def now(self) -> datetime:
         """Return the time where the assistant is: in its time zone. Without one: the server's."""
-        zone = zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
-        return datetime.now(UTC).astimezone(zone)
+        return datetime.now(UTC).astimezone(self.zone())
 
     def pick_language(self, asked: str | None) -> str:
         """Return the nearest of its languages to the requested one; the first if none is near."""
@@ -187,6 +186,14 @@ class Assistant(AssistantSection):
         except UnreadableFileError as error:
             file = f"{self._folder.name}/assistant.toml"
             raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
+
+    def facts_file(self) -> FolderFile:
+        """Return the file with its facts, which need not exist."""
+        return FolderFile(self._folder, self.knowledge.facts)
+
+    def zone(self) -> tzinfo | None:
+        """Return its time zone. None: the server's."""
+        return zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
 
     def unmatched(self) -> tuple[str, ...]:
         """Return the patterns that the author wrote, and that match no file now."""

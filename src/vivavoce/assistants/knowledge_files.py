@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -14,18 +15,24 @@ from ..file_reading import (
     OutsideFolderError,
     UnreadableFileError,
     entries,
+    read_bytes,
     read_text,
     shown,
 )
 from .validation import FieldProblem, ValidationContext, stays_inside
 
-FILE_BYTES = 2 * 1024 * 1024  # of one file
-BYTES = 32 * 1024 * 1024  # of all files
+FILE_BYTES = 2 * 1024 * 1024  # of one text file: Markdown, CSV, plain text
+DOCUMENT_BYTES = 32 * 1024 * 1024  # of one document
+BYTES = 32 * 1024 * 1024  # of all text files
+DOCUMENTS_BYTES = 256 * 1024 * 1024  # of all documents
 FILES = 1000
 ENTRIES = 100_000  # of directories, per pattern
 DIRECTORIES = 2_000  # listed for one pattern: each costs a millisecond
 DEPTH = 40  # directories inside each other: to open one costs a step for each above it
-KINDS = (".md", ".csv")
+TEXTS = (".md", ".csv", ".tsv", ".txt")
+DOCUMENTS = (".pdf", ".docx", ".xlsx", ".ics", ".html", ".htm")
+"""The formats that a parser reads in a process of its own."""
+KINDS = TEXTS + DOCUMENTS
 WILD = re.compile(r"[*?\[]")
 
 
@@ -98,7 +105,7 @@ class _Search:
                 continue
             if not last and (is_directory or is_link):
                 self._ahead.append((_join(directory, name), step + 1))
-            elif last and not (is_directory and _suffix(name) not in KINDS):
+            elif last and not (is_directory and suffix_of(name) not in KINDS):
                 self._take(_join(directory, name))
 
     def _take(self, name: str) -> None:
@@ -131,14 +138,20 @@ def _join(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
+    """Return the suffix of a name in lower case, which decides its format."""
     return PurePosixPath(name).suffix.lower()
+
+
+def bytes_of(name: str) -> int:
+    """Return how many bytes a file of this name may have."""
+    return DOCUMENT_BYTES if suffix_of(name) in DOCUMENTS else FILE_BYTES
 
 
 def check(patterns: tuple[str, ...], context: ValidationContext) -> Iterator[FieldProblem]:
     """Yield the problems of the patterns, and of every file that they match."""
     seen: set[str] = set()
-    size = 0
+    size = Counter[bool]()  # of texts and of documents
     for index, pattern in enumerate(patterns):
         if (message := _unfit_pattern(pattern)) is not None:
             yield FieldProblem(message, (index,))
@@ -154,11 +167,13 @@ def check(patterns: tuple[str, ...], context: ValidationContext) -> Iterator[Fie
             return
         for name in sorted(matched):
             problem, read = _check_file(name, context.folder, index, named=not WILD.search(pattern))
-            size += read
+            size[suffix_of(name) in DOCUMENTS] += read
             if problem is not None:
                 yield problem
-    if size > BYTES:
+    if size[False] > BYTES:
         yield FieldProblem(f"match more than {BYTES} bytes in all")
+    if size[True] > DOCUMENTS_BYTES:
+        yield FieldProblem(f"match documents of more than {DOCUMENTS_BYTES} bytes in all")
 
 
 def _too_many(count: int) -> str:
@@ -176,8 +191,8 @@ def _unfit_pattern(pattern: str) -> str | None:
 def _unfit_name(name: str) -> str | None:
     if not name.isprintable():
         return f'"{shown(name)}": a name must have no characters that cannot be shown'
-    if _suffix(name) not in KINDS:
-        return f'"{name}": only Markdown (.md) and CSV (.csv) are read'
+    if suffix_of(name) not in KINDS:
+        return f'"{name}": only these formats are read: {", ".join(KINDS)}'
     return None
 
 
@@ -188,7 +203,11 @@ def _check_file(
     try:
         if (message := _unfit_name(name)) is not None:
             return FieldProblem(message, (index,)), 0
-        text = read_text(FolderFile(folder, name), FILE_BYTES)
+        file = FolderFile(folder, name)
+        if suffix_of(name) == ".md":
+            size = len(read_text(file, FILE_BYTES).encode())
+        else:  # of any encoding, or no text
+            size = len(read_bytes(file, bytes_of(name)))
     except MissingFileError as error:
         if named:
             return FieldProblem(
@@ -199,4 +218,4 @@ def _check_file(
         return FieldProblem(f'"{name}" {error.reason}', (index,)), 0
     except UnreadableFileError as error:
         return FieldProblem(error.reason, (index,), name, error.line), 0
-    return None, len(text.encode())
+    return None, size

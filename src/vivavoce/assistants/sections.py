@@ -31,7 +31,7 @@ from ..web_address import InvalidAddressError
 from . import knowledge_files, parameters, server_tools
 from .languages import EVERY, ByLanguage
 from .server_tools import ServerToolTable
-from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
+from .validation import LANGUAGE, FieldProblem, ValidationContext, stays_inside, wrong
 from .variables import AssistantSection
 
 SECRET_BYTES = 64 * 1024
@@ -247,11 +247,30 @@ class _ByKind:
 
 ToolTable = Annotated[ToolDeclaration | ServerToolTable, _ByKind]
 
-PATHS = ("knowledge/**/*.md", "knowledge/**/*.csv")
+PATHS = tuple(f"knowledge/**/*{suffix}" for suffix in knowledge_files.KINDS)
+FACTS = "knowledge/facts.toml"
 
 
 class Knowledge(AssistantSection):
+    """What the assistant answers from, and how its calls search it."""
+
     paths: tuple[str, ...] = Field(PATHS, strict=False, max_length=100, validate_default=True)
+    facts: str = FACTS
+    ask: Literal["every_turn", "tool", "off"] = "every_turn"
+    while_speaking: bool = True
+    budget_ms: float = Field(120, ge=0, le=5000)
+    passages: int = Field(4, ge=1, le=20)
+    min_score: float = Field(0, ge=0, le=1)
+    cite: Literal["screen", "spoken", "off"] = "screen"
+
+    @field_validator("facts")
+    @classmethod
+    def _is_a_toml_file(cls, value: str, info: ValidationInfo) -> str:
+        if not stays_inside(value) or not value.endswith(".toml"):
+            raise wrong(f'"{value}" must be the path of a .toml file inside the folder')
+        if value != FACTS:
+            ValidationContext.of(info).read(value)
+        return value
 
     @field_validator("paths")
     @classmethod

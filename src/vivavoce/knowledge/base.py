@@ -13,6 +13,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     title: str = ""
     source: str  # the file or address that it was read from
+    place: str = ""  # where in the source, such as "page 3" or "row 12"
     revision: str  # changes when the source changes
     score: float  # 0 to 1: how much of the query's meaning it covers
 

@@ -18,6 +18,7 @@ import msgspec
 from ..text import markdown as reader
 from ..text.folding import fold
 from ..text.sentences import sentences
+from .documents.parsed import DocumentSection, ParsedDocument
 
 CHUNK_CHARACTERS = 1200  # a longer section is cut between paragraphs: only a part is an answer
 LONGEST = 4 * CHUNK_CHARACTERS  # a longer paragraph is cut too: a question looks at all of a chunk
@@ -54,6 +55,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     also: tuple[str, ...] = ()  # other ways people ask for it
     source: str = ""  # the file it was written in
+    place: str = ""  # where in the file, such as "page 3" or "row 12"
     event: ScheduleEvent | None = None  # if it is a row of a programme
 
 
@@ -81,6 +83,34 @@ def sections(document: reader.Document, language: str, source: str) -> list[Chun
             for part in _parts(paragraphs)
         )
     return chunks
+
+
+def document(parsed: ParsedDocument, language: str, source: str) -> list[Chunk]:
+    """Return the sections of a document. A page without a heading has the document's title."""
+    chunks: list[Chunk] = []
+    names = _Names(source)
+    for section in parsed.sections:
+        title = section.title or parsed.title or _stem_of(source)
+        name = f"{title} {section.place}" if section.place else title
+        chunks.extend(
+            Chunk(
+                id=names.next(name),
+                title=title,
+                text=part,
+                language=language,
+                source=source,
+                place=section.place,
+            )
+            for part in _parts(section.paragraphs)
+        )
+    return chunks
+
+
+def plain_text(text: str, language: str, source: str) -> list[Chunk]:
+    """Return the paragraphs of a plain text, which blank lines separate."""
+    paragraphs = (" ".join(each.split()) for each in re.split(r"\n[ \t]*\n", text))
+    section = DocumentSection("", tuple(filter(None, paragraphs)))
+    return document(ParsedDocument(sections=(section,)), language, source)
 
 
 def _also_asked(paragraphs: list[list[str]]) -> tuple[tuple[str, ...], list[str]]:
@@ -123,7 +153,7 @@ class _Names:
 def _parts(paragraphs: Sequence[str]) -> list[str]:
     """Join the paragraphs into pieces of at most some `CHUNK_CHARACTERS`."""
     parts: list[str] = []
-    *before, last = paragraphs or [""]
+    *before, last = paragraphs or ("",)
     ended = [each if each.endswith(_END) else f"{each}." for each in before]
     for paragraph in (piece for each in (*ended, last) for piece in cut(each)):
         if parts and len(parts[-1]) + len(paragraph) < CHUNK_CHARACTERS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
@@ -63,7 +63,12 @@ def read(text: str, is_heading: IsHeading) -> CsvFile:
     skipped, separator = _declared(text)
     separator = separator or _separator(text, is_heading)
     first_line = 2 if skipped else 1
-    rows = [row for row in _rows(text[skipped:], separator, first_line) if any(row.cells)]
+    return table(_rows(text[skipped:], separator, first_line), is_heading)
+
+
+def table(found: Iterable[Row], is_heading: IsHeading) -> CsvFile:
+    """Return rows of any origin as a file: the headings, and the rows that fit below them."""
+    rows = [row for row in found if any(row.cells)]
     at = _heading(rows, is_heading)
     if at is None:
         return CsvFile([], 0, [], [], [])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import schedule
 from .base import Passage
 from .chunks import Chunk
-from .search import Hit, KnowledgeIndex
+from .search import KnowledgeIndex
 
 QUERY_CHARACTERS = 2000  # a longer query is cut: no more than its first words decide
 
@@ -20,27 +20,30 @@ class MemoryRetriever:
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         languages = dict.fromkeys(chunk.language for chunk in chunks)
         self._indexes = {each: KnowledgeIndex(chunks, each) for each in languages}
-        self._revisions = _revisions(chunks)
+        self._revisions = revisions_of(chunks)
 
     async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
         index = self._indexes.get(language) or self._indexes.get(language.partition("-")[0])
         if index is None or k < 1:
             return ()
         hits = await asyncio.to_thread(index.search, query[:QUERY_CHARACTERS], limit=k)
-        return tuple(sorted(map(self._passage, hits), key=lambda each: -each.score))
-
-    def _passage(self, hit: Hit) -> Passage:
-        chunk = hit.chunk
-        return Passage(
-            text=schedule.dated(chunk),
-            title=chunk.title,
-            source=chunk.source,
-            revision=self._revisions[chunk.source],
-            score=hit.confidence,
-        )
+        found = (passage(hit.chunk, hit.confidence, self._revisions) for hit in hits)
+        return tuple(sorted(found, key=lambda each: -each.score))
 
 
-def _revisions(chunks: Sequence[Chunk]) -> dict[str, str]:
+def passage(chunk: Chunk, score: float, revisions: Mapping[str, str]) -> Passage:
+    """Return a chunk as a passage. `revisions`: those of all sources."""
+    return Passage(
+        text=schedule.dated(chunk),
+        title=chunk.title,
+        source=chunk.source,
+        place=chunk.place,
+        revision=revisions[chunk.source],
+        score=score,
+    )
+
+
+def revisions_of(chunks: Sequence[Chunk]) -> dict[str, str]:
     """Return a digest of all that was read from each source."""
     digests: dict[str, hashlib._Hash] = {}
     for chunk in chunks:

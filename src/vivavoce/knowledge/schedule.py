@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..text import calendar
@@ -41,6 +42,11 @@ class TableChunks(NamedTuple):
 def read(text: str) -> CsvFile:
     """Return the rows of a CSV file. It separates by comma, semicolon, tab or bar."""
     return csv_file.read(text, schedule_rows.is_heading)
+
+
+def read_rows(rows: Iterable[Row]) -> CsvFile:
+    """Return the rows of a spreadsheet or a calendar like those of a CSV file."""
+    return csv_file.table(rows, schedule_rows.is_heading)
 
 
 def is_programme(file: CsvFile) -> bool:
@@ -99,6 +105,7 @@ def _of_row(file: CsvFile, row: Row, language: str, source: str) -> Chunk | None
         text=f"{text}."[:LONGEST],
         language=language,
         source=source,
+        place=f"row {row.line}",
     )
 
 
@@ -114,6 +121,7 @@ def _of_event(
         language=language,
         also=tuple(each for each in also if each),
         source=source,
+        place=f"row {row.line}",
         event=event,
     )
 
