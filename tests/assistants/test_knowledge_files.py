@@ -12,6 +12,7 @@ from vivavoce.app.data_folder import DataFolder
 from vivavoce.assistants import Assistant, load
 from vivavoce.assistants.knowledge_files import FILE_BYTES, FILES
 from vivavoce.config import Settings
+from vivavoce.engines.resources import AdapterResources
 from vivavoce.errors import AssistantError, EngineError
 from vivavoce.knowledge import ingest
 
@@ -167,23 +168,37 @@ def test_more_files_than_are_read_are_counted_and_not_read(tmp_path: Path) -> No
     assert broken(assistant) == [f"assistant.toml: knowledge.paths: {told}"]
 
 
-def test_a_call_is_refused_when_its_knowledge_became_unreadable_and_the_log_names_the_file(
+def test_a_file_that_became_unreadable_is_left_out_of_a_call_and_the_log_names_it(
     tmp_path: Path, secret: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = write(tmp_path, NAME, knowledge__a_md="# A\nInside.")
     ada = load(folder, KNOWN)
     (folder / "knowledge/x.md").symlink_to(secret)
 
+    async def story() -> list[str]:
+        async with AdapterResources(Settings(), tmp_path / "cache") as resources:
+            return [chunk.text for chunk in await resources.knowledge(ada)]
+
+    assert live(story()) == ["Inside."]
+    (record,) = [each for each in caplog.records if each.message == "knowledge_broken"]
+    assert vars(record)["mistakes"] == "ada/knowledge/x.md: leads out of the assistant's folder"
+
+
+def test_a_call_is_refused_when_the_folder_of_its_knowledge_cannot_be_listed(
+    tmp_path: Path, secret: Path
+) -> None:
+    folder = write(tmp_path, NAME)
+    ada = load(folder, KNOWN)
+    (folder / "knowledge").mkdir()
+    for number in range(FILES + 1):
+        (folder / f"knowledge/{number}.md").touch()
+
     async def story() -> None:
         async with Adapters(Settings(), DataFolder(tmp_path / "data")) as parts:
             with pytest.raises(EngineError, match="the knowledge of this assistant has mistakes"):
                 await parts.brain(ada, "en")
-            (folder / "knowledge/x.md").unlink()
-            await parts.brain(ada, "en")
 
     live(story())
-    (record,) = [each for each in caplog.records if each.message == "knowledge_broken"]
-    assert vars(record)["mistakes"] == "ada/knowledge/x.md: leads out of the assistant's folder"
 
 
 @pytest.mark.parametrize("name", ["assistant.toml", "prompt.md", "tool.json", "script.toml"])

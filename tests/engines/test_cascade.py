@@ -19,7 +19,8 @@ from vivavoce.engines.base import (
     TextToSpeech,
     VoiceRequest,
 )
-from vivavoce.engines.cascade import PASSAGES, SENTENCES_AHEAD, Cascade
+from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
+from vivavoce.engines.passages import PassageSearch
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
@@ -270,15 +271,19 @@ def test_the_brain_gets_passages_about_the_latest_user_message(
     history: tuple[Item, ...], query: str
 ) -> None:
     thinker, shelf = Thinker(["At nine."]), Shelf()
-    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", retriever=shelf)
+    cascade = Cascade(
+        FakeStt(), thinker, FakeTts(), language="en", knowledge=PassageSearch(shelf, "en")
+    )
     emitted(thinker, request=replace(TEXT, history=history), cascade=cascade)
-    assert shelf.asked == [(query, "en", PASSAGES)]
+    assert shelf.asked == [(query, "en", 4)]
     assert thinker.asked[0].passages == (PASSAGE,)
 
 
 def test_a_greeting_or_an_unknown_message_searches_nothing() -> None:
     thinker, shelf = Thinker(["Hello."]), Shelf()
-    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", retriever=shelf)
+    cascade = Cascade(
+        FakeStt(), thinker, FakeTts(), language="en", knowledge=PassageSearch(shelf, "en")
+    )
     emitted(thinker, request=replace(TEXT, verbatim="Welcome."), cascade=cascade)
     emitted(thinker, request=TEXT, cascade=cascade)
     assert shelf.asked == []
@@ -288,7 +293,9 @@ def test_a_greeting_or_an_unknown_message_searches_nothing() -> None:
 def test_a_retriever_that_fails_fails_the_response() -> None:
     for failure in (EngineError("the database is away"), KeyError("somebody's words")):
         thinker = Thinker(["At nine."])
-        cascade = Cascade(FakeStt(), thinker, FakeTts(), retriever=Shelf(failure))
+        cascade = Cascade(
+            FakeStt(), thinker, FakeTts(), knowledge=PassageSearch(Shelf(failure), "en")
+        )
         with pytest.raises(EngineError):
             emitted(thinker, request=replace(TEXT, history=(TYPED,)), cascade=cascade)
         assert thinker.asked == []

@@ -180,14 +180,14 @@ def test_K8_a_language_without_files_gets_the_passages_of_the_others(tmp_path: P
     async def story() -> None:
         async with AdapterResources(Settings(), tmp_path / "cache") as resources:
             for language in ("de", "it-CH"):
-                retriever = await resources.retriever(load(folder, known()), language)
-                assert retriever is not None
+                retriever = await resources.retriever(load(folder, known()))
                 (best, *_) = await retriever.search("Garten", language, 1)
                 assert best.title == "Garten"
             nothing = load(empty, known())
             (empty / "knowledge").mkdir(exist_ok=True)
             (empty / "knowledge/haus.md").unlink()
-            assert await resources.retriever(nothing, "de") is None
+            nobody = await resources.retriever(nothing)
+            assert await nobody.search("Garten", "de", 1) == ()
 
     asyncio.run(story())
 

@@ -13,6 +13,7 @@ import pytest
 
 from vivavoce.knowledge.base import Passage, Retriever
 from vivavoce.knowledge.chunks import Chunk
+from vivavoce.knowledge.full_text import FullTextIndex
 from vivavoce.knowledge.memory import MemoryRetriever
 
 KNOWN = (
@@ -63,8 +64,14 @@ class DatabaseRetriever:
         )  # fmt: skip
 
 
+def full_text(chunks: Sequence[Chunk]) -> Retriever:
+    index = FullTextIndex()
+    index.update(chunks)
+    return index
+
+
 Build = Callable[[Sequence[Chunk]], Retriever]
-RETRIEVERS: list[Build] = [MemoryRetriever, DatabaseRetriever]
+RETRIEVERS: list[Build] = [MemoryRetriever, full_text, DatabaseRetriever]
 
 every_retriever = pytest.mark.parametrize("build", RETRIEVERS, ids=lambda build: build.__name__)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Literal, Self
 
 from ..assistants import Assistant, KnownNames
@@ -12,17 +13,19 @@ from ..assistants.server_tools import CLIENT
 from ..bounded_work import within
 from ..config import Settings
 from ..core.voices import VoiceNames
+from ..engines import knowledge_watch
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
 from ..engines.cascade import Cascade, OnStage, TranscribeOnlyEngine
 from ..engines.leases import WaitObserver
+from ..engines.passages import PassageSearch, SearchOptions
 from ..engines.registry import AdapterRequest, AdapterSpec, Kind, Registry, installed
 from ..engines.resources import AdapterResources
 from ..engines.scripted import script
 from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..errors import AssistantError, ConfigError, EngineError
-from ..knowledge.base import Passage, Retriever
+from ..knowledge.base import Passage
 from ..text.spoken import SpokenText
 from ..tools import function_table
 from ..tools.base import ToolRunner
@@ -35,6 +38,9 @@ log = logging.getLogger(__name__)
 
 VAD = "silero"
 TURN_MODEL = "smart-turn"
+
+Renewal = Callable[[], Awaitable[Brain | None]]
+"""Return the brain for the next answers if what it knows has changed."""
 
 CascadeKind = Literal["stt", "brain", "tts"]
 CASCADE: tuple[CascadeKind, ...] = ("stt", "brain", "tts")
@@ -113,16 +119,58 @@ class Adapters:
             voice or Tones(),  # never asked to speak: the session is in text
             language=language,
             on_stage=on_stage,
-            retriever=await self._retriever(assistant, language),
+            knowledge=await self._passages(assistant, language),
+            cite=assistant.knowledge.cite == "spoken",
+            renewed=self._renewal(assistant, language),
             numbers_as_words=not self._chosen("tts", assistant, language).reads_numbers,
             now=assistant.now,
         )
 
-    async def _retriever(self, assistant: Assistant, language: str) -> Retriever | None:
-        """Return the search for a brain that wants passages; None for any other."""
+    async def _passages(self, assistant: Assistant, language: str) -> PassageSearch | None:
+        """Return the search before each answer; None if the brain gets no passages."""
         if self._chosen("brain", assistant, language).knowledge != "passages":
             return None
-        return await self._resources.retriever(assistant, language)
+        return await self.passages(assistant, language)
+
+    async def passages(self, assistant: Assistant, language: str) -> PassageSearch | None:
+        """Return the search of a call before each answer; None if `ask` says otherwise.
+
+        Raises `EngineError`.
+        """
+        chosen = assistant.knowledge
+        if chosen.ask != "every_turn":
+            return None
+        options = SearchOptions(
+            passages=chosen.passages,
+            min_score=chosen.min_score,
+            budget_s=chosen.budget_ms / 1000,
+            while_speaking=chosen.while_speaking,
+        )
+        retriever = await self._resources.retriever(assistant)
+        revision = partial(self._resources.revision, assistant)
+        return PassageSearch(retriever, language, options, revision)
+
+    def _renewal(
+        self, assistant: Assistant, language: str
+    ) -> Callable[[], Awaitable[Brain | None]]:
+        """Return how a call gets another brain after the knowledge that its brain read changed."""
+        own = self._chosen("brain", assistant, language).knowledge == "own"
+        known = self._resources.revision(assistant)
+
+        async def renewed() -> Brain | None:
+            nonlocal known
+            now = self._resources.revision(assistant)
+            if not own or now == known:
+                return None
+            brain = await self.brain(assistant, language)
+            known = now
+            return brain
+
+        return renewed
+
+    async def follow_knowledge(self, assistants: Iterable[Assistant]) -> None:
+        """Keep the knowledge of running calls true until this is cancelled."""
+        await knowledge_watch.follow(self._resources, assistants)
 
     async def transcriber(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
         """Make the engine of a transcription session. Raises `EngineError`."""
@@ -178,8 +226,8 @@ class Adapters:
             raise EngineError("the tools of this assistant have mistakes") from None
 
         async def search(query: str, language: str, k: int) -> tuple[Passage, ...]:
-            retriever = await self._resources.retriever(assistant, language)
-            return await retriever.search(query, language, k) if retriever else ()
+            retriever = await self._resources.retriever(assistant)
+            return await retriever.search(query, language, k)
 
         return [FunctionRunner(found, search=search)] if found else []
 
@@ -250,7 +298,7 @@ class Adapters:
                 spec = self._chosen(kind, assistant, language)
                 if spec.is_installed():
                     await spec.preload(self._request(spec, assistant, language))
-            await self._retriever(assistant, language)
+            await self._passages(assistant, language)
             for each in assistant.languages:  # 0.2 s for the first, 0.05 s for each other
                 await asyncio.to_thread(SpokenText(each).read, "*Hello* 1.")
         await self.end_of_turn_model()

@@ -155,6 +155,7 @@ class Server:
         _beside(stack, deleted_conversations.watch(store, registry), "deletions")
         default = catalogue.get(calls.default_assistant)
         _beside(stack, _warm_and_watch(adapters, default, metrics), "lag")
+        _beside(stack, adapters.follow_knowledge(list(catalogue)), "knowledge")
         policy, refusals = CredentialPolicy(), RefusalLog()
         _beside(stack, events.forget_old(), "old_events")
         private = settings.net.allow_private

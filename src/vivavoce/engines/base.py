@@ -96,6 +96,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None  # what the call speaks, if it is known
     passages: tuple[Passage, ...] = ()  # of the assistant's knowledge, the best one first
     now: datetime | None = None  # the time where the assistant is, in its time zone
+    cite: bool = False  # the answer should name the documents of the passages
 
 
 class GenerationCut(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 
 import msgspec
@@ -22,11 +22,11 @@ from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
 from ..core.tool_calls import tool_specs
 from ..core.types import Transcript
-from ..errors import EngineError
-from ..knowledge.base import Passage, Retriever
+from ..errors import EngineError, VivavoceError
+from ..knowledge.base import Passage
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, Item, Message
-from ..protocol.server import Usage
+from ..protocol.server import Logprob, Usage
 from ..text.sentences import Sentences
 from ..text.spoken import SpokenSentence, SpokenText
 from .base import (
@@ -42,9 +42,9 @@ from .base import (
     VoiceRequest,
 )
 from .boundary import contained
+from .passages import PassageSearch
 
 SENTENCES_AHEAD = 2  # written, and not yet given a voice
-PASSAGES = 4  # of the knowledge, for one request
 PUSHED = 16 * 1024  # characters that are cut into sentences at once: a text may have megabytes
 PIECES_AHEAD = 8  # of one sentence's sound, made and not yet said
 
@@ -53,6 +53,10 @@ OnStage = Callable[[str, float], None]
 question to the first sentence or call, `tts` from that sentence to its first sound."""
 
 ChunkQueue = asyncio.Queue[AudioChunk | None]
+
+
+async def _not_renewed() -> Brain | None:
+    return None
 
 
 class TranscribeOnlyEngine:
@@ -100,19 +104,23 @@ class Cascade:
         *,
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
-        retriever: Retriever | None = None,
+        knowledge: PassageSearch | None = None,
+        cite: bool = False,
+        renewed: Callable[[], Awaitable[Brain | None]] = _not_renewed,
         numbers_as_words: bool = False,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """Compose the stages. `retriever` searches the assistant's knowledge before each answer.
+        """Compose the stages. `knowledge` is searched before each answer.
 
-        `now` tells the time where the assistant is.
-
-        `numbers_as_words`: the voice cannot read numbers, so that it gets words for them.
+        `cite`: an answer should name its documents. `renewed` returns the brain for the next
+        answers if what it knows has changed. `numbers_as_words`: the voice cannot read numbers, so
+        that it gets words for them. `now` tells the time where the assistant is.
         """
         self._numbers = language if numbers_as_words else None
+        self._knowledge = knowledge
+        self._cite = cite
         self._now = now
-        self._retriever = retriever
+        self._renewed = renewed
         self._scribe = TranscribeOnlyEngine(stt, language=language, on_stage=on_stage)
         self._brain = brain
         self._tts = tts
@@ -122,7 +130,11 @@ class Cascade:
     async def listen(
         self, request: Listen, sound: AsyncIterator[bytes], stable: OnTranscript
     ) -> Transcript:
-        return await self._scribe.listen(request, sound, stable)
+        knowledge = self._knowledge
+        if knowledge is None or not knowledge.while_speaking:
+            return await self._scribe.listen(request, sound, stable)
+        async with _SearchWhileSpeaking(knowledge, stable) as heard:
+            return await self._scribe.listen(request, sound, heard)
 
     async def respond(self, request: Respond, emit: Emit) -> Usage:
         spoken = "audio" in request.config.output_modalities
@@ -154,6 +166,7 @@ class Cascade:
     ) -> tuple[Usage, GenerationCut | None]:
         usage, cut = Usage(), None
         passages = await self._passages(request)
+        await self._use_current_brain()
         with contained(self._brain):
             async with aclosing(self._thoughts(request, passages)) as thoughts:
                 async for thought in thoughts:
@@ -170,10 +183,16 @@ class Cascade:
 
     async def _passages(self, request: Respond) -> tuple[Passage, ...]:
         query = _latest_text(request.history)
-        if self._retriever is None or request.verbatim is not None or not query:
+        if self._knowledge is None or request.verbatim is not None or not query:
             return ()
-        with contained(self._retriever):
-            return await self._retriever.search(query, self._language or "", PASSAGES)
+        return await self._knowledge.passages(query)
+
+    async def _use_current_brain(self) -> None:
+        """Replace a brain that has read the knowledge itself once that has changed."""
+        with contained("brain", passing=VivavoceError):
+            renewed = await self._renewed()
+        if renewed is not None:
+            self._brain = renewed
 
     def _thoughts(
         self, request: Respond, passages: tuple[Passage, ...]
@@ -193,6 +212,7 @@ class Cascade:
             language=self._language,
             passages=passages,
             now=None if self._now is None else self._now(),
+            cite=self._cite,
         )
         return self._brain.generate(question)
 
@@ -270,6 +290,34 @@ class Cascade:
             while (piece := await next_up.get()) is not None:
                 text = "".join(word.text for word in piece.words)
                 await emit(OutputChunk(request.response_id, text, piece.pcm, piece.words))
+
+
+class _SearchWhileSpeaking:
+    """Searches for the words so far, one search at a time. None goes on after the turn."""
+
+    def __init__(self, knowledge: PassageSearch, stable: OnTranscript) -> None:
+        self._knowledge = knowledge
+        self._stable = stable
+        self._search: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> OnTranscript:
+        return self._heard
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
+
+    async def _heard(
+        self, text: str, guess: str = "", logprobs: tuple[Logprob, ...] = (), /
+    ) -> None:
+        if self._search is None or self._search.done():
+            self._search = asyncio.create_task(self._prepare(guess or text))
+        await self._stable(text, guess, logprobs)
+
+    async def _prepare(self, words: str) -> None:
+        with suppress(EngineError):  # the search for the whole turn reports it
+            await self._knowledge.prepare(words)
 
 
 def _as_written(piece: AudioChunk, sentence: SpokenSentence) -> AudioChunk:

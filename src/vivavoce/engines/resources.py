@@ -5,25 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
-
-import msgspec
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from ..assistants import Assistant
 from ..config import Settings
 from ..errors import AssistantError, EngineError
-from ..knowledge import ingest
 from ..knowledge.base import Retriever
 from ..knowledge.chunks import Chunk
+from ..knowledge.live import LiveKnowledge
 from .leases import NullWaitObserver, WaitObserver
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _ReadRevision:
+    """The revision of the knowledge that a factory has read. None: it has read none."""
+
+    revision: int | None = None
+
+
+class _Held(NamedTuple):
+    """What was made for an assistant, and from which revision of its knowledge."""
+
+    assistant: Assistant
+    made: Any
+    revision: int | None
+
+
+_read_revision: ContextVar[_ReadRevision | None] = ContextVar("read_revision", default=None)
 
 
 class WorkerPool(Protocol):
@@ -49,7 +67,8 @@ class AdapterResources:
         self._stack = AsyncExitStack()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, Any] = {}
-        self._of_assistants: dict[tuple[str, str], tuple[Assistant, Any]] = {}
+        self._of_assistants: dict[tuple[str, str], _Held] = {}
+        self._live: dict[str, LiveKnowledge] = {}  # by the name of the assistant
         self._pools: list[WorkerPool] = []
 
     async def __aenter__(self) -> Self:
@@ -72,36 +91,67 @@ class AdapterResources:
     async def for_assistant(
         self, key: str, assistant: Assistant, make: Callable[[Assistant], Awaitable[T]]
     ) -> T:
-        """Return what belongs to this assistant. Make it for the first caller."""
+        """Return what belongs to this assistant. Make it for the first caller.
+
+        What asks for `knowledge` while it is made is made again once the knowledge has changed.
+        """
         place = key, assistant.name
         async with self._locks[key]:
             held = self._of_assistants.get(place)
-            if held is None or held[0] is not assistant:
-                held = self._of_assistants[place] = assistant, await make(assistant)
-            made: T = held[1]
-            return made
+            if held is None or held.assistant is not assistant or self._is_old(held):
+                read = _ReadRevision()
+                token = _read_revision.set(read)
+                try:
+                    made = await make(assistant)
+                    held = self._of_assistants[place] = _Held(assistant, made, read.revision)
+                finally:
+                    _read_revision.reset(token)
+            kept: T = held.made
+            return kept
+
+    def _is_old(self, held: _Held) -> bool:
+        return held.revision is not None and held.revision != self.revision(held.assistant)
 
     async def knowledge(self, assistant: Assistant) -> tuple[Chunk, ...]:
-        """Return the texts of the assistant's knowledge files. Raises `EngineError`."""
-        return await self.for_assistant("vivavoce.knowledge", assistant, _read)
+        """Return the texts of the assistant's knowledge files as they are now.
 
-    async def retriever(self, assistant: Assistant, language: str) -> Retriever | None:
-        """Return the search in its knowledge files; None: it has none. Raises `EngineError`.
+        A file that cannot be read is named in the log, and the others are used. Raises
+        `EngineError` if the folder cannot be listed.
+        """
+        snapshot = (await self.live_knowledge(assistant)).snapshot
+        if (read := _read_revision.get()) is not None:
+            read.revision = snapshot.revision
+        return snapshot.chunks
+
+    def revision(self, assistant: Assistant) -> int:
+        """Return a number that changes with the knowledge. 0: nothing was read yet."""
+        live = self._live.get(assistant.name)
+        return live.snapshot.revision if live is not None else 0
+
+    async def live_knowledge(self, assistant: Assistant) -> LiveKnowledge:
+        """Return the knowledge that follows its files, the same one for all calls.
+
+        Raises `EngineError`.
+        """
+        async with self._locks[f"vivavoce.knowledge.{assistant.name}"]:
+            live = self._live.get(assistant.name)
+            if live is None or live.assistant is not assistant:
+                live = LiveKnowledge(assistant, self.cache / "knowledge")
+                await refreshed(live)
+                self._live[assistant.name] = live
+            return live
+
+    async def retriever(self, assistant: Assistant) -> Retriever:
+        """Return the search in its knowledge, which follows its files. Raises `EngineError`.
 
         A language without files of its own gets those of all others: a model can translate them.
         """
-        chunks = await self.knowledge(assistant)
-        base = language.partition("-")[0]
-        if not chunks or any(chunk.language == base for chunk in chunks):
-            return await self.for_assistant("vivavoce.retriever", assistant, self._index)
+        return await self.live_knowledge(assistant)
 
-        async def translated(_: Assistant) -> Retriever | None:
-            return await _indexed([msgspec.structs.replace(c, language=base) for c in chunks])
-
-        return await self.for_assistant(f"vivavoce.retriever.{base}", assistant, translated)
-
-    async def _index(self, assistant: Assistant) -> Retriever | None:
-        return await _indexed(await self.knowledge(assistant))
+    @property
+    def all_knowledge(self) -> list[LiveKnowledge]:
+        """The knowledge of every assistant that was asked for."""
+        return list(self._live.values())
 
     def count_busy(self, pool: WorkerPool) -> None:
         """Include the pool of a `limited` adapter in the metric of busy recognisers."""
@@ -112,23 +162,24 @@ class AdapterResources:
         return sum(pool.busy for pool in self._pools)
 
 
-async def _indexed(chunks: Sequence[Chunk]) -> Retriever | None:
-    from ..knowledge.memory import MemoryRetriever  # its libraries are for knowledge only
+async def refreshed(live: LiveKnowledge, changed: Collection[Path] | None = None) -> bool:
+    """Read what has changed, and log what cannot be read. Raises `EngineError`.
 
-    return await asyncio.to_thread(MemoryRetriever, chunks) if chunks else None
-
-
-async def _read(assistant: Assistant) -> tuple[Chunk, ...]:
-    """Read the files again: they may have changed since the assistant was checked."""
+    Return True if anything is different now.
+    """
+    name = live.assistant.name
+    before = live.snapshot
     try:
-        found = await asyncio.to_thread(
-            lambda: ingest.read_files(assistant.knowledge_files(), assistant.languages)
-        )
+        different = await live.refresh(changed)
     except AssistantError as error:
-        log.error("knowledge_broken", extra={"assistant": assistant.name, "mistakes": str(error)})
+        log.error("knowledge_broken", extra={"assistant": name, "mistakes": str(error)})
         raise EngineError("the knowledge of this assistant has mistakes") from None
-    if found.mistakes:
-        first = str(found.mistakes[0])
-        told = {"assistant": assistant.name, "mistakes": len(found.mistakes), "first": first}
-        log.warning("knowledge_has_mistakes", extra=told)
-    return found.chunks
+    after = live.snapshot
+    if after.unreadable and after.unreadable != before.unreadable:
+        told = "\n".join(map(str, after.unreadable))
+        log.error("knowledge_broken", extra={"assistant": name, "mistakes": told})
+    if after.mistakes and after.mistakes != before.mistakes:
+        first = str(after.mistakes[0])
+        about = {"assistant": name, "mistakes": len(after.mistakes), "first": first}
+        log.warning("knowledge_has_mistakes", extra=about)
+    return different

@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType
 from ...core.tool_calls import calls_of_outputs, with_unique_call_ids
 from ...core.types import JsonObject
 from ...errors import EngineError
+from ...knowledge.prompt import as_data
 from ...protocol.items import FunctionCall, FunctionOutput, Item, McpCall, Message, Part
 from ...protocol.server import CachedTokens, InputTokens, OutputTokens, Usage
 from ...text import calendar
@@ -28,7 +29,6 @@ from ..openai_endpoint import Endpoint, in_stream
 PATH = "/chat/completions"
 UNANSWERED = "(no answer yet)"
 LONGEST_CALL_ID = 40  # characters that OpenAI's servers accept
-KNOWN = "Passages of your knowledge that may answer the last message:"
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
 
@@ -137,16 +137,16 @@ class OpenAIBrain:
 
 
 def instructions(question: GenerateRequest) -> str:
-    """Append the passages that were found, each with its source, and the time.
+    """Append the passages that were found, each with its source and marked as data, and the time.
 
     Passages have dates. Without the time, a model cannot tell which of them is today. Without
     passages the instructions stay as they are, so that servers can cache what they begin with.
     """
     if not question.passages:
         return question.instructions
-    found = [f"[{each.source}] {each.title}\n{each.text}" for each in question.passages]
+    passages = as_data(question.passages, cite=question.cite)
     time = "" if question.now is None else f"It is {_spoken_time(question.now)}."
-    return "\n\n".join(filter(None, [question.instructions, time, KNOWN, *found]))
+    return "\n\n".join(filter(None, [question.instructions, time, passages]))
 
 
 def _spoken_time(now: datetime) -> str:

@@ -1,0 +1,94 @@
+"""The passages for the answers of one call: searched while the user speaks, bounded in time.
+
+    words so far ─► prepare ─► kept
+    the whole turn ─► passages ─► the kept ones of these words, or a search within the budget
+
+The passages of other words than the last ones are not used: they would answer another question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..knowledge.base import Passage, Retriever
+from . import boundary
+from .boundary import contained
+
+log = logging.getLogger("vivavoce.knowledge")
+
+KEPT = 4  # searches of the last words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How a call searches: the assistant's `[knowledge]`. The budget is in seconds."""
+
+    passages: int = 4
+    min_score: float = 0.0
+    budget_s: float = 0.12
+    while_speaking: bool = True
+
+
+DEFAULTS = SearchOptions()
+
+
+def _unchanged() -> int:
+    return 0
+
+
+class PassageSearch:
+    """Search the knowledge for one call. `revision` changes with the knowledge."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        language: str,
+        options: SearchOptions = DEFAULTS,
+        revision: Callable[[], int] = _unchanged,
+    ) -> None:
+        self._retriever = retriever
+        self._language = language
+        self._options = options
+        self._revision = revision
+        self._kept: dict[tuple[str, int], tuple[Passage, ...]] = {}
+
+    @property
+    def while_speaking(self) -> bool:
+        """True if the search begins before the turn is over."""
+        return self._options.while_speaking
+
+    async def prepare(self, words: str) -> None:
+        """Search for the words so far, and keep the passages in case that they are all."""
+        if self._key(words) not in self._kept:
+            await self._search(words)
+
+    async def passages(self, query: str) -> tuple[Passage, ...]:
+        """Return the passages for a turn, within the budget. None are found if it is exceeded.
+
+        Raises `EngineError` if the knowledge cannot be searched.
+        """
+        if (kept := self._kept.get(self._key(query))) is not None:
+            return kept
+        try:
+            async with asyncio.timeout(self._options.budget_s):
+                return await self._search(query)
+        except TimeoutError:
+            about = {"budget_ms": round(self._options.budget_s * 1000)}
+            log.warning("knowledge_late", extra={**boundary.named(), **about})
+            return ()
+
+    def _key(self, words: str) -> tuple[str, int]:
+        return " ".join(words.split()).casefold(), self._revision()
+
+    async def _search(self, query: str) -> tuple[Passage, ...]:
+        key, options = self._key(query), self._options
+        with contained(self._retriever):
+            found = await self._retriever.search(query, self._language, options.passages)
+        found = tuple(each for each in found if each.score >= options.min_score)
+        while len(self._kept) >= KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = found
+        return found
