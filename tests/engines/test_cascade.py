@@ -240,6 +240,10 @@ def test_a_voice_that_breaks_breaks_the_response() -> None:
     assert caught.group_contains(EngineError)
 
 
+def searching(shelf: Shelf) -> PassageSearch:
+    return PassageSearch(shelf, "en", revision=lambda: 1)
+
+
 class Shelf:
     """A retriever that remembers its queries."""
 
@@ -271,9 +275,7 @@ def test_the_brain_gets_passages_about_the_latest_user_message(
     history: tuple[Item, ...], query: str
 ) -> None:
     thinker, shelf = Thinker(["At nine."]), Shelf()
-    cascade = Cascade(
-        FakeStt(), thinker, FakeTts(), language="en", knowledge=PassageSearch(shelf, "en")
-    )
+    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", knowledge=searching(shelf))
     emitted(thinker, request=replace(TEXT, history=history), cascade=cascade)
     assert shelf.asked == [(query, "en", 4)]
     assert thinker.asked[0].passages == (PASSAGE,)
@@ -281,9 +283,7 @@ def test_the_brain_gets_passages_about_the_latest_user_message(
 
 def test_a_greeting_or_an_unknown_message_searches_nothing() -> None:
     thinker, shelf = Thinker(["Hello."]), Shelf()
-    cascade = Cascade(
-        FakeStt(), thinker, FakeTts(), language="en", knowledge=PassageSearch(shelf, "en")
-    )
+    cascade = Cascade(FakeStt(), thinker, FakeTts(), language="en", knowledge=searching(shelf))
     emitted(thinker, request=replace(TEXT, verbatim="Welcome."), cascade=cascade)
     emitted(thinker, request=TEXT, cascade=cascade)
     assert shelf.asked == []
@@ -293,9 +293,7 @@ def test_a_greeting_or_an_unknown_message_searches_nothing() -> None:
 def test_a_retriever_that_fails_fails_the_response() -> None:
     for failure in (EngineError("the database is away"), KeyError("somebody's words")):
         thinker = Thinker(["At nine."])
-        cascade = Cascade(
-            FakeStt(), thinker, FakeTts(), knowledge=PassageSearch(Shelf(failure), "en")
-        )
+        cascade = Cascade(FakeStt(), thinker, FakeTts(), knowledge=searching(Shelf(failure)))
         with pytest.raises(EngineError):
             emitted(thinker, request=replace(TEXT, history=(TYPED,)), cascade=cascade)
         assert thinker.asked == []

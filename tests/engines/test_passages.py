@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -11,7 +11,7 @@ from vivavoce.core.effects import Listen
 from vivavoce.core.types import Transcript
 from vivavoce.engines.base import OnTranscript
 from vivavoce.engines.cascade import Cascade
-from vivavoce.engines.passages import PassageSearch, SearchOptions
+from vivavoce.engines.passages import DEFAULTS, PassageSearch, SearchOptions
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 
@@ -37,6 +37,15 @@ class Shelf:
         return (passage(query, self._score),)
 
 
+def searching(
+    shelf: Shelf,
+    language: str,
+    options: SearchOptions = DEFAULTS,
+    revision: Callable[[], int] = lambda: 1,
+) -> PassageSearch:
+    return PassageSearch(shelf, language, options, revision=revision)
+
+
 def texts(found: tuple[Passage, ...]) -> list[str]:
     return [each.text for each in found]
 
@@ -44,7 +53,7 @@ def texts(found: tuple[Passage, ...]) -> list[str]:
 def test_passages_below_the_lowest_score_are_left_out() -> None:
     async def story() -> None:
         for lowest, found in ((0.5, ["lunch"]), (0.6, [])):
-            search = PassageSearch(Shelf(score=0.5), "en", SearchOptions(min_score=lowest))
+            search = searching(Shelf(score=0.5), "en", SearchOptions(min_score=lowest))
             assert texts(await search.passages("lunch")) == found
 
     live(story())
@@ -55,7 +64,7 @@ def test_an_answer_waits_for_a_search_no_longer_than_its_budget(
 ) -> None:
     async def story() -> None:
         clock = asyncio.get_running_loop().time
-        search = PassageSearch(Shelf(1.0), "en", SearchOptions(budget_s=0.12))
+        search = searching(Shelf(1.0), "en", SearchOptions(budget_s=0.12))
         began = clock()
         assert await search.passages("lunch") == ()
         assert clock() - began == pytest.approx(0.12)
@@ -68,7 +77,7 @@ def test_a_search_that_ran_while_the_user_spoke_adds_no_delay() -> None:
     async def story() -> None:
         clock = asyncio.get_running_loop().time
         shelf = Shelf(1.0)
-        search = PassageSearch(shelf, "en")
+        search = searching(shelf, "en")
         await search.prepare("when is lunch")
         began = clock()
         assert texts(await search.passages("When is  lunch")) == ["when is lunch"]
@@ -80,7 +89,7 @@ def test_a_search_that_ran_while_the_user_spoke_adds_no_delay() -> None:
 
 def test_a_search_for_other_words_than_the_last_ones_changes_no_answer() -> None:
     async def story() -> None:
-        search = PassageSearch(Shelf(), "en")
+        search = searching(Shelf(), "en")
         await search.prepare("when is")
         assert texts(await search.passages("when is lunch")) == ["when is lunch"]
 
@@ -90,7 +99,7 @@ def test_a_search_for_other_words_than_the_last_ones_changes_no_answer() -> None
 def test_a_prepared_search_is_dropped_when_the_knowledge_changes() -> None:
     async def story() -> None:
         shelf, revision = Shelf(), 1
-        search = PassageSearch(shelf, "en", revision=lambda: revision)
+        search = searching(shelf, "en", revision=lambda: revision)
         await search.prepare("lunch")
         revision = 2
         await search.passages("lunch")
@@ -135,7 +144,7 @@ def test_the_search_begins_with_the_words_that_are_known(
 ) -> None:
     async def story() -> None:
         shelf = Shelf(seconds)
-        search = PassageSearch(shelf, "en", SearchOptions(while_speaking=while_speaking))
+        search = searching(shelf, "en", SearchOptions(while_speaking=while_speaking))
         cascade = Cascade(Words("when", "is", "lunch"), Thinker([]), FakeTts(), knowledge=search)
         said = await cascade.listen(Listen("item_1", b""), nothing(), ignore)
         assert said.text == "when is lunch"
@@ -160,7 +169,7 @@ def test_a_failing_search_while_the_user_speaks_does_not_fail_the_transcript() -
 
     async def story() -> None:
         cascade = Cascade(
-            Words("lunch"), Thinker([]), FakeTts(), knowledge=PassageSearch(Broken(), "en")
+            Words("lunch"), Thinker([]), FakeTts(), knowledge=searching(Broken(), "en")
         )
         assert (await cascade.listen(Listen("item_1", b""), nothing(), ignore)).text == "lunch"
 

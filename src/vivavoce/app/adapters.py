@@ -148,7 +148,7 @@ class Adapters:
         )
         retriever = await self._resources.retriever(assistant)
         revision = partial(self._resources.revision, assistant)
-        return PassageSearch(retriever, language, options, revision)
+        return PassageSearch(retriever, language, options, revision=revision)
 
     def _renewal(
         self, assistant: Assistant, language: str

@@ -35,19 +35,19 @@ class SearchOptions:
 DEFAULTS = SearchOptions()
 
 
-def _unchanged() -> int:
-    return 0
-
-
 class PassageSearch:
-    """Search the knowledge for one call. `revision` changes with the knowledge."""
+    """Search the knowledge for one call.
+
+    `revision` returns a number that changes with the knowledge: what was kept before is not used.
+    """
 
     def __init__(
         self,
         retriever: Retriever,
         language: str,
         options: SearchOptions = DEFAULTS,
-        revision: Callable[[], int] = _unchanged,
+        *,
+        revision: Callable[[], int],
     ) -> None:
         self._retriever = retriever
         self._language = language
