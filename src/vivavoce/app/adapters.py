@@ -150,6 +150,10 @@ class Adapters:
         revision = partial(self._resources.revision, assistant)
         return PassageSearch(retriever, language, options, revision=revision)
 
+    async def has_knowledge(self, assistant: Assistant) -> bool:
+        """Return whether there is anything to answer from now. Raises `EngineError`."""
+        return bool(await self._resources.knowledge(assistant))
+
     def _renewal(
         self, assistant: Assistant, language: str
     ) -> Callable[[], Awaitable[Brain | None]]:

@@ -43,6 +43,7 @@ from ..runtime.event_log import EventLog
 from ..runtime.event_sender import Observer
 from ..runtime.group_commit import GroupCommitter
 from ..runtime.input_pipeline import InputPipeline
+from ..runtime.knowledge_work import KnowledgeWork
 from ..runtime.loop_share import LoopQueue
 from ..runtime.machine import Eff, In, Machine
 from ..runtime.metrics import CallMetrics, Metrics
@@ -133,12 +134,12 @@ class CallBuilder:
     ) -> BuiltCall:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
-        tools = await self._tools(spec)
+        tools, knowledge = await self._tools(spec), await self._knowledge(spec)
         socket = await self._connect(spec, key)
         ledger = _restore_ledger(spec.history)
         relay = Relay(
             upstream_session_update(config),
-            self._call_settings(spec),
+            replace(self._call_settings(spec), searches_knowledge=knowledge is not None),
             now=asyncio.get_running_loop().time(),
             new_id=self._make_id,
             history=[row.item for row in spec.history],
@@ -148,6 +149,7 @@ class CallBuilder:
             relay,
             socket,
             tools=ToolWork(tools, spec.tool_context),
+            knowledge=knowledge,
             secret=key,
             send_buffer_bytes=self._settings.send_buffer_bytes,
             timeout_s=self._settings.slow_client_timeout_s,
@@ -194,6 +196,14 @@ class CallBuilder:
     async def _tools(self, spec: CallSpec) -> RecordedTools:
         runners = await self._adapters.tools(spec.assistant)
         return RecordedTools(self._ledger, runners, spec.tool_context)
+
+    async def _knowledge(self, spec: CallSpec) -> KnowledgeWork | None:
+        """Return the search in front of a hosted model. None: the assistant has no knowledge."""
+        assistant = spec.assistant
+        search = await self._adapters.passages(assistant, spec.language)
+        if search is None or not await self._adapters.has_knowledge(assistant):
+            return None
+        return KnowledgeWork(search, spec.call_id, cite=assistant.knowledge.cite == "spoken")
 
     def _call_settings(
         self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False

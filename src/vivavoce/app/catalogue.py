@@ -117,9 +117,11 @@ def _unused_knowledge(assistant: Assistant, registry: Registry, chunks: int) -> 
     """Warn of knowledge that no brain of the assistant reads."""
     if not chunks:
         return []
-    if assistant.engine != "cascade":
+    if assistant.engine == "scripted":
         message = f"the engine {assistant.engine!r} does not read knowledge"
         return [_mistake(assistant, "knowledge", message)]
+    if assistant.engine == "upstream":
+        return []
     brains = {assistant.adapter("brain", language) for language in assistant.languages}
     specs = (registry.get("brain", name) for name in sorted(brains))
     return [

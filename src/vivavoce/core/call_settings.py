@@ -29,6 +29,7 @@ class CallSettings:
     does nothing (see `inactivity`). None: never.
     `server_tools`: names of the tools that the server calls itself. `tool_rules`: the rules of
     those that have some.
+    `searches_knowledge`: the server answers `SearchKnowledge` before each response of an upstream.
     `lists_tools`: the server answers `ListTools`. If not, the list of an MCP server fails at once.
     `thinks_in_text`: the engine is asked when the user's words are known.
     `plays_out`: the server paces the audio (WebRTC, telephone), so it knows what was heard.
@@ -46,6 +47,7 @@ class CallSettings:
     inactivity_s: float | None = None
     server_tools: frozenset[str] = frozenset()
     tool_rules: Mapping[str, ToolRules] = field(default_factory=dict)
+    searches_knowledge: bool = False
     lists_tools: bool = False
     thinks_in_text: bool = False
     plays_out: bool = False

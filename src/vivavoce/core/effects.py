@@ -130,6 +130,14 @@ class ListTools:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchKnowledge:
+    """Search the assistant's knowledge for the user's words. `KnowledgeFound` brings the result."""
+
+    search_id: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardToClients:
     """Forward a frame of the upstream to the clients. `event`: its decoded form, if known.
 
@@ -196,8 +204,8 @@ ToolEffect = CallTool | CancelTool | ReportToolRounds
 EngineEffect = ListeningEffect | Respond | ToolEffect | ListTools
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | ToolEffect
-"""Work for the connection to an upstream, and for the tools of the server."""
+UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | ToolEffect | SearchKnowledge
+"""Work for the connection to an upstream, and for the tools and the knowledge of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall
 """Effects that a driver performs itself, whichever machine it drives."""

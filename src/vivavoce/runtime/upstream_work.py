@@ -27,6 +27,7 @@ from ..protocol import codec
 from ..protocol.client import AudioAppend, ClientEvent
 from ..protocol.close_codes import CloseCode
 from .client_port import ClientPort
+from .knowledge_work import KnowledgeWork
 from .loop_share import LARGE, LoopQueue, LoopShare
 from .outbox import LIMIT, Connection, Outbox
 from .tool_work import ToolWork
@@ -57,11 +58,14 @@ class UpstreamWork:
         upstream: UpstreamTransport,
         *,
         tools: ToolWork | None = None,
+        knowledge: KnowledgeWork | None = None,
         secret: str = "",
         send_buffer_bytes: int = LIMIT,
         timeout_s: float = SLOW_PEER_TIMEOUT_S,
     ) -> None:
         """`tools` runs the tools of the server. None: it has none.
+
+        `knowledge` searches that of the assistant. None: the relay does not ask for it.
 
         `secret` is the upstream's key. It is removed from frames that quote it.
         """
@@ -71,6 +75,7 @@ class UpstreamWork:
         self._loop = loop
         self._upstream = upstream
         self._tools = tools or ToolWork()
+        self._knowledge = knowledge
         self._secret = secret.encode()
         self._glance = relay.glance
         self._paused = False
@@ -80,6 +85,8 @@ class UpstreamWork:
     def begin(self, driver: RelayDriver, tasks: asyncio.TaskGroup) -> None:
         self._driver = driver
         self._tools.begin(tasks, driver.feed)
+        if self._knowledge is not None:
+            self._knowledge.begin(tasks)
         self._upstream.join(self)
 
     # The upstream's connection calls these
@@ -115,6 +122,9 @@ class UpstreamWork:
                 self.outbox.abort(code, reason)
             case do.CallTool() | do.CancelTool() | do.ReportToolRounds():
                 self._tools.perform(effect, self._driver.mailbox.put)
+            case do.SearchKnowledge():
+                assert self._knowledge is not None, "the relay asks only if it may"
+                self._knowledge.search(effect, self._driver.mailbox.put)
             case do.ReportUpstream(event=event, reason=reason):
                 said = {"code": effect.code, "type": effect.type, "param": effect.param}
                 said = {name: _printable(text) for name, text in said.items() if text}
@@ -141,6 +151,8 @@ class UpstreamWork:
         if self._timer:
             self._timer.cancel()
         self._tools.end()
+        if self._knowledge is not None:
+            self._knowledge.end()
         self.outbox.abort(CloseCode.GOING_AWAY, "the call is over")
 
     def _too_slow(self) -> None:

@@ -14,10 +14,12 @@ from ...errors import InvalidRequest
 from ...protocol import codec
 from ...protocol.client import ClientEvent, ResponseOptions
 from ...protocol.config import SessionConfig, TranscriptionConfig
+from ...protocol.peek import peek_type
 from ..error_routing import SidebandErrors
 from ..locked_fields import SYSTEM_MESSAGES, no_system_message, strip_locked_fields
 from ..types import JsonObject
 from .frames import is_only_append
+from .knowledge import RelayKnowledge
 from .opening import HeldFrame
 from .tools import RelayTools
 
@@ -35,27 +37,37 @@ _ROLES = ("user", "assistant")
 class ClientFrames:
     """Decides what the upstream receives of the clients' frames."""
 
-    def __init__(self, tools: RelayTools, locked: tuple[str, ...]) -> None:
+    def __init__(
+        self, tools: RelayTools, knowledge: RelayKnowledge, locked: tuple[str, ...]
+    ) -> None:
         """`locked`: fields of the session that clients may not change."""
-        self.inspects = bool(locked or tools.active)
+        self.inspects = bool(locked or tools.active or knowledge.active)
         self._tools = tools
+        self._knowledge = knowledge
         self._locked = locked
 
-    def for_upstream(self, held: HeldFrame, sideband_errors: SidebandErrors) -> bytes | None:
-        """Return what the upstream receives of a frame. None: it waits for outputs of tools.
+    def for_upstream(
+        self, held: HeldFrame, sideband_errors: SidebandErrors, now: float
+    ) -> bytes | None:
+        """Return what the upstream receives of a frame. None: it waits for tools or knowledge.
 
         `sideband_errors`: of this upstream. Raises `InvalidRequest`.
         """
-        if self.inspects and not is_only_append(held.frame.data):
-            event = decode_frame(held.frame.data)
+        data = held.frame.data
+        if self.inspects and not is_only_append(data):
+            event = decode_frame(data)
             self._tools.refuse_forged(event)
             if self._tools.holds(held, event):
                 return None
+            if self._knowledge.active and self._knowledge.holds(held, event, now):
+                return None
+            if self._knowledge.active and peek_type(data) == b"session.update":
+                data = without_locked_fields(event, ())  # its turn detection is changed
             if not held.frame.sideband:  # that came with an API key, so no field is locked for it
                 return without_locked_fields(event, self._locked)
         if held.frame.sideband:  # an event id of the relay's own shows whose error an error is
-            return sideband_errors.rename_event(held.frame.data, held.client_id)
-        return held.frame.data
+            return sideband_errors.rename_event(data, held.client_id)
+        return data
 
 
 def without_locked_fields(event: object, locked: tuple[str, ...]) -> bytes:

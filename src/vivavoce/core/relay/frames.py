@@ -51,13 +51,14 @@ TAKEN: frozenset[bytes | None] = frozenset(
 )
 """The upstream's events that the relay decodes."""
 
-TAKEN_FOR_TOOLS = TAKEN | {
+TAKEN_FOR_TURNS = TAKEN | {
     b"input_audio_buffer.speech_started",
     b"input_audio_buffer.cleared",
     b"input_audio_buffer.timeout_triggered",
     b"response.output_item.added",
 }
-"""The same if the server has tools, whose outputs must not interrupt the user."""
+"""The same if the server has tools, whose outputs must not interrupt the user, or knowledge, which
+it searches at the end of a turn."""
 
 
 def is_only_append(frame: Frame) -> bool:

@@ -19,6 +19,7 @@ from ..inputs import (
     FromClient,
     FromUpstream,
     HungUp,
+    KnowledgeFound,
     Played,
     RelayInput,
     ToolHangsUp,
@@ -43,6 +44,7 @@ from .frames import (
     is_only_append,
     response_in_conversation,
 )
+from .knowledge import RelayKnowledge
 from .opening import OPENING_TIMEOUT_S, HeldFrame, Opened, OpeningFailed
 from .speech import RelaySpeech, has_voice, is_spoken
 from .tools import RelayTools, asks_for_response
@@ -83,16 +85,21 @@ class Relay:
         self._tools = RelayTools(call.server_tools, self.conversation, new_id)
         self._speech = RelaySpeech(call.tool_rules, call.language, now)
         self._spoken = is_spoken(session)  # do the responses have a voice?
-        self._client_frames = ClientFrames(self._tools, call.locked)
+        self._knowledge = RelayKnowledge(call.searches_knowledge, new_id, session)
+        self._client_frames = ClientFrames(self._tools, self._knowledge, call.locked)
         self._inspects = self._client_frames.inspects
         self._max_session_s = call.max_session_s
         self._expires_at = now + call.max_session_s
         self._announced = False  # has the client received `session.created`?
         self._effects = RelayEffectQueue(new_id)
         self._ending = RelayEnding(self._effects)
-        self._upstream = UpstreamState(now, new_id, tools=self._tools.active)
+        self._upstream = UpstreamState(now, new_id, follows_turns=self._follows_turns)
         self._unread = UnreadFrames(call.inactivity_s)  # of clients
         self._configure()
+
+    @property
+    def _follows_turns(self) -> bool:
+        return self._tools.active or self._knowledge.active
 
     @property
     def flowing(self) -> bool:
@@ -146,6 +153,9 @@ class Relay:
                 self._speech.hang_up(call_id, now)
             case ToolProgress():
                 pass  # no event of the protocol reports it
+            case KnowledgeFound(search_id=search_id, passages=passages):
+                self._knowledge.take(search_id, passages)
+                self._answer_turn()
             case UpstreamLost(code=code, reason=reason):
                 self._ending.lose(self._upstream, code, reason)
                 self.closed = True
@@ -180,7 +190,8 @@ class Relay:
         call.latest_session = None
         self._tools.replace_upstream()
         self._speech.replace_upstream()
-        self._upstream = UpstreamState(now, self._new_id, tools=self._tools.active)
+        self._knowledge.replace_upstream()
+        self._upstream = UpstreamState(now, self._new_id, follows_turns=self._follows_turns)
         for held in old.unsent_frames():
             self._upstream.opening.hold(held)
         self._configure()
@@ -201,7 +212,7 @@ class Relay:
         if self.closed:
             return None
         dues = (self._inactive_at, self._unread.next_look, self._filler_due, self._hangs_up_at)
-        return min(self._upstream.deadline, self._expires_at, *dues)
+        return min(self._upstream.deadline, self._knowledge.deadline, self._expires_at, *dues)
 
     @property
     def _quiet(self) -> bool:
@@ -222,7 +233,8 @@ class Relay:
     @property
     def _inactive_at(self) -> float:
         upstream, call = self._upstream, self._call
-        if not upstream.flowing or upstream.running or self._tools.pending:
+        pending = self._tools.pending or self._knowledge.pending
+        if not upstream.flowing or upstream.running or pending:
             return NEVER
         return max(call.inactivity.due(), max(call.open_calls.values(), default=0.0))
 
@@ -245,6 +257,9 @@ class Relay:
         elif now >= self._filler_due:
             request = self._speech.filler_request(self._upstream.own_event)
             self._effects.send_upstream(request)
+        elif now >= self._knowledge.deadline:
+            self._knowledge.expire()
+            self._answer_turn()
         elif now >= self._unread.next_look:
             self._unread.look()
             self._call.inactivity.user_did(now)  # perhaps just now
@@ -290,6 +305,7 @@ class Relay:
         for held in upstream.opening.release_client_frames():
             self._take_client(held)
         self._answer_tools()
+        self._answer_turn()
 
     # From the client
 
@@ -305,13 +321,30 @@ class Relay:
 
     def _forward_upstream(self, held: HeldFrame) -> None:
         try:
-            data = self._client_frames.for_upstream(held, self._upstream.sideband_errors)
+            errors = self._upstream.sideband_errors
+            data = self._client_frames.for_upstream(held, errors, self._now)
         except InvalidRequest as error:
             self._effects.send_error(error_body.invalid_request(error), held.client_id)
         else:
             if data is not None:
                 self._end_speech(held)
                 self._effects.request(do.SendUpstream(data))
+            self._answer_turn()
+
+    def _answer_turn(self) -> None:
+        """Search for the user's turn, or give the upstream the passages and request a response."""
+        knowledge, upstream = self._knowledge, self._upstream
+        if not (knowledge.active and upstream.flowing):
+            return
+        for search in knowledge.begin_searches():
+            self._effects.request(do.SearchKnowledge(search.search_id, search.query))
+        turn = knowledge.release(responding=bool(upstream.running) or upstream.greeting.running)
+        if turn is None:
+            return
+        for event in knowledge.events(turn, upstream.own_event, upstream.retold):
+            self._effects.send_upstream(event)
+        if turn.held is not None:
+            self._forward_upstream(turn.held)
 
     def _end_speech(self, held: HeldFrame) -> None:
         """End the relay's own words if this frame asks for a response."""
@@ -353,6 +386,8 @@ class Relay:
         if isinstance(event, server.SessionCreated):
             return  # the client has one already: it was made when the upstream confirmed it
         has_tools = self._tools.active
+        if self._knowledge.active and self._knowledge.observe(event, self._now):
+            return
         if has_tools:
             self._follow_speech(event, data)
         refused = has_tools and self._tools.observe(event, self._upstream.own_event)
@@ -368,6 +403,7 @@ class Relay:
                 self._effects.forward(in_conversation(event, data, self._conversation_id), event)
         if self._upstream.greeting.is_ended_by(event):
             self._end_greeting()
+        self._answer_turn()
         if not has_tools:
             return
         if calls := self._tools.begin_calls():

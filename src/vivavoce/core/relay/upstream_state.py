@@ -19,7 +19,7 @@ from ..tool_calls import with_unique_call_ids
 from ..types import JsonObject
 from ..upstream_session import as_upstream_items, with_session_changes
 from .audio_accounting import AudioAccounting, bytes_per_ms
-from .frames import TAKEN, TAKEN_FOR_TOOLS
+from .frames import TAKEN, TAKEN_FOR_TURNS
 from .greeting import Greeting
 from .opening import HeldFrame, Opening
 
@@ -43,13 +43,15 @@ class UpstreamState:
         "sideband_errors",
     )
 
-    def __init__(self, now: float, new_id: Callable[[str], str], *, tools: bool = False) -> None:
-        """`tools`: the server has tools, so more frames are to be decoded."""
+    def __init__(
+        self, now: float, new_id: Callable[[str], str], *, follows_turns: bool = False
+    ) -> None:
+        """`follows_turns`: the server has tools or knowledge, so more frames are to be decoded."""
         self.flowing = False  # has the upstream confirmed the session?
         self.opening = Opening(now)
         self.own_event = f"{OWN_EVENT}{new_id('own')}_"
         self.greeting = Greeting(self.own_event)
-        self.audio = AudioAccounting(TAKEN_FOR_TOOLS if tools else TAKEN)
+        self.audio = AudioAccounting(TAKEN_FOR_TURNS if follows_turns else TAKEN)
         self.sideband_errors = SidebandErrors(new_id)
         self.running: dict[str, server.Response] = {}  # responses, by id
         self.retold: set[str] = (

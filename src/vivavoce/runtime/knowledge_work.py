@@ -1,0 +1,51 @@
+"""Performs the searches of a relayed call. They end with the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ..core import effects as do
+from ..core.inputs import KnowledgeFound
+from ..engines import boundary
+from ..engines.passages import PassageSearch
+from ..errors import EngineError
+from ..knowledge.prompt import as_data
+
+
+class KnowledgeWork:
+    """The searches of one call. A newer turn ends the search of the one before."""
+
+    def __init__(self, search: PassageSearch, call_id: str, *, cite: bool = False) -> None:
+        """`cite`: the model is asked to name the documents."""
+        self._search = search
+        self._call_id = call_id
+        self._cite = cite
+        self._running: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    def search(
+        self, effect: do.SearchKnowledge, put: Callable[[KnowledgeFound], Awaitable[None]]
+    ) -> None:
+        """Start a search. `put` takes its passages."""
+        self.end()
+        self._running = self._tasks.create_task(self._find(effect, put))
+
+    def end(self) -> None:
+        """Cancel the search, because its turn or the call is over."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
+    async def _find(
+        self, effect: do.SearchKnowledge, put: Callable[[KnowledgeFound], Awaitable[None]]
+    ) -> None:
+        boundary.name(call=self._call_id, search=effect.search_id)
+        try:
+            found = await self._search.passages(effect.query)
+        except EngineError:  # it is in the log, and the model answers without the knowledge
+            found = ()
+        await put(KnowledgeFound(effect.search_id, as_data(found, cite=self._cite)))
