@@ -31,6 +31,7 @@ from ..tools import function_table
 from ..tools.base import ToolRunner
 from ..tools.function_table import FunctionTable
 from ..tools.functions import FunctionRunner
+from ..tools.knowledge import KnowledgeTool
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .data_folder import DataFolder
 
@@ -216,6 +217,8 @@ class Adapters:
         with contained("tools", message="The tools of this assistant do not work."):
             about = {"assistant": assistant.name}
             runners = await within(TOOLS_MADE_WITHIN_S, make_each(), about)
+        if assistant.knowledge.ask == "tool":
+            runners.append(await self._knowledge_tool(assistant))
         if not runners:
             return NO_TOOLS
         reserved = frozenset(spec.name for spec in assistant.tools())
@@ -234,6 +237,15 @@ class Adapters:
             return await retriever.search(query, language, k)
 
         return [FunctionRunner(found, search=search)] if found else []
+
+    async def _knowledge_tool(self, assistant: Assistant) -> KnowledgeTool:
+        chosen = assistant.knowledge
+        return KnowledgeTool(
+            await self._resources.retriever(assistant),
+            passages=chosen.passages,
+            min_score=chosen.min_score,
+            cite=chosen.cite == "spoken",
+        )
 
     async def voice(self, assistant: Assistant, language: str) -> TextToSpeech | None:
         """Make its `tts` adapter, or return None if sessions must run in text."""
