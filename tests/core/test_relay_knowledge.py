@@ -75,7 +75,7 @@ def wait(story: RelayScenario, seconds: float) -> None:
 
 
 def test_the_upstream_is_asked_to_make_no_response_by_itself() -> None:
-    story = RelayScenario(opened=False, **{"searches_knowledge": True})  # type: ignore[arg-type]
+    story = RelayScenario(opened=False, searches_knowledge=True)
     story.log += story.relay.effects()
     (update,) = sent(story)
     detection = update["session"]["audio"]["input"]["turn_detection"]

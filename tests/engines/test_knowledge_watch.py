@@ -27,9 +27,9 @@ from vivavoce.engines.resources import AdapterResources
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
 
+from ..support.fakes import FakeStt, FakeTts
 from ..support.folders import write
 from ..support.real_time import live
-from .test_cascade import FakeStt, FakeTts
 
 CALLS, EDITS = 20, 500
 PATIENT = SearchOptions(budget_s=5.0)  # the machine of the tests may be busy

@@ -15,8 +15,9 @@ from vivavoce.engines.passages import DEFAULTS, PassageSearch, SearchOptions
 from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 
+from ..support.fakes import FakeTts
 from ..support.virtual_time import live
-from .test_cascade import FakeTts, Thinker
+from .test_cascade import Thinker
 
 
 def passage(text: str, score: float = 1.0) -> Passage:
@@ -155,7 +156,8 @@ def test_the_search_begins_with_the_words_that_are_known(
 
 
 async def nothing() -> AsyncIterator[bytes]:
-    for pcm in ():
+    pieces: tuple[bytes, ...] = ()
+    for pcm in pieces:
         yield pcm
 
 

@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 from vivavoce.core.call_settings import CallSettings
 from vivavoce.core.conversation import Conversation
 from vivavoce.core.relay import Relay
+from vivavoce.engines.passages import PassageSearch, SearchOptions
+from vivavoce.errors import EngineError
+from vivavoce.knowledge.base import Passage
 from vivavoce.protocol import codec, server
 from vivavoce.protocol.items import Message
 from vivavoce.runtime.driver import CallDriver, RelayDriver
 from vivavoce.runtime.group_commit import GroupCommitter
+from vivavoce.runtime.knowledge_work import KnowledgeWork
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.tool_work import ToolWork
 from vivavoce.runtime.upstream_work import RelayReader, UpstreamWork
@@ -57,6 +61,7 @@ class Call:
     secret: str = ""
     greeting: str | None = None
     tools: ToolRunner | None = None
+    knowledge: KnowledgeWork | None = None
     ending: str = ""
     driver: RelayDriver | None = None
     upstream_work: UpstreamWork | None = None
@@ -73,8 +78,12 @@ class Call:
         runners = ToolRunners([self.tools] if self.tools else ())
         names = frozenset(spec.name for spec in runners.specs(ToolContext()))
         relay = Relay(
-            {"type": "realtime"},
-            CallSettings(greeting=self.greeting, server_tools=names),
+            {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}},
+            CallSettings(
+                greeting=self.greeting,
+                server_tools=names,
+                searches_knowledge=self.knowledge is not None,
+            ),
             now=now(),
             new_id=numbered_ids(),
         )
@@ -83,6 +92,7 @@ class Call:
                 relay,
                 self.upstream,
                 tools=ToolWork(runners),
+                knowledge=self.knowledge,
                 secret=self.secret,
                 send_buffer_bytes=self.limit,
             )
@@ -516,3 +526,69 @@ def test_P6_a_refused_session_is_logged_without_the_key(caplog: pytest.LogCaptur
     fields = record.__dict__
     assert (fields["call"], fields["code"], fields["param"]) == ("rtc_1", "invalid_api_key", "***")
     assert fields["reason"] == "the provider did not accept this server's key"
+
+
+# Knowledge
+
+COMMITTED = frame("input_audio_buffer.committed", previous_item_id=None, item_id="u1")
+TRANSCRIPT = frame(
+    "conversation.item.input_audio_transcription.completed", item_id="u1", content_index=0,
+    transcript="When is lunch?", usage={"type": "duration", "seconds": 1},
+)  # fmt: skip
+
+
+class Shelf:
+    """A retriever that takes 0.1 s, or another time."""
+
+    def __init__(self, seconds: float = 0.1, failure: Exception | None = None) -> None:
+        self._seconds = seconds
+        self._failure = failure
+
+    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+        await asyncio.sleep(self._seconds)
+        if self._failure is not None:
+            raise self._failure
+        return (Passage(text="Lunch is at one.", source="a.md", revision="1", score=1.0),)
+
+
+def searching(shelf: Shelf) -> KnowledgeWork:
+    search = PassageSearch(shelf, "en", SearchOptions(budget_s=0.2), revision=lambda: 1)
+    return KnowledgeWork(search, "rtc_1")
+
+
+def test_a_turn_gets_its_passages_before_the_upstream_is_asked_to_answer() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, COMMITTED, TRANSCRIPT)
+
+    call = Call(knowledge=searching(Shelf())).live(plot)
+    times = [at for at, _ in call.upstream.got]
+    _, item, request = call.upstream.frames
+    assert b"Lunch is at one." in item
+    assert b'"role":"system"' in item
+    assert b'"previous_item_id":"root"' in item
+    assert b"response.create" in request
+    assert times[-2:] == pytest.approx([1.1, 1.1])
+
+
+@pytest.mark.parametrize(
+    ("shelf", "at"), [(Shelf(5.0), 1.2), (Shelf(failure=EngineError("away")), 1.1),
+                      (Shelf(failure=KeyError("words")), 1.1)],
+    ids=["slow", "failing", "broken"],
+)  # fmt: skip
+def test_a_turn_without_passages_in_time_is_answered_all_the_same(shelf: Shelf, at: float) -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, COMMITTED, TRANSCRIPT)
+
+    call = Call(knowledge=searching(shelf)).live(plot)
+    _, request = call.upstream.frames
+    assert b"response.create" in request
+    assert call.upstream.got[-1][0] == pytest.approx(at)
+
+
+def test_a_call_that_ends_during_a_search_leaves_no_task() -> None:
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, COMMITTED, TRANSCRIPT)
+
+    call = Call(knowledge=searching(Shelf(5.0)), hang_up_at=1.05).live(plot)
+    assert call.ending
+    assert len(call.upstream.frames) == 1

@@ -27,6 +27,7 @@ from .opening import HeldFrame
 TRANSCRIPT_S = 2.0  # from the end of a turn to its transcript
 SEARCH_S = 1.0  # from the transcript to the passages, which have a budget of their own
 KNOWLEDGE_EVENT = "knowledge"  # ends the id of the relay's `response.create` after a search
+ROOT = "root"  # the place before the first item
 _BUSY = "conversation_already_has_active_response"
 
 
@@ -113,9 +114,9 @@ class RelayKnowledge:
     def _on_committed(self, item_id: str, before: str | None, now: float) -> None:
         turn = self._turn
         if turn is not None and turn.item_id is None and not turn.own and turn.search_id is None:
-            turn.item_id, turn.before = item_id, before  # the client committed it
+            turn.item_id, turn.before = item_id, before or ROOT  # the client committed it
         else:
-            self._begin(_Turn(self._automatic, item_id, before), now)
+            self._begin(_Turn(self._automatic, item_id, before or ROOT), now)
         if not self._transcribes:
             self._on_words(item_id, "", now)
 
