@@ -26,6 +26,7 @@ from ..engines.scripted.engine import scripted
 from ..engines.scripted.parts import Tones
 from ..errors import AssistantError, ConfigError, EngineError
 from ..knowledge.base import Passage
+from ..knowledge.live import LiveKnowledge
 from ..text.spoken import SpokenText
 from ..tools import function_table
 from ..tools.base import ToolRunner
@@ -150,6 +151,10 @@ class Adapters:
         retriever = await self._resources.retriever(assistant)
         revision = partial(self._resources.revision, assistant)
         return PassageSearch(retriever, language, options, revision=revision)
+
+    async def live_knowledge(self, assistant: Assistant) -> LiveKnowledge:
+        """Return the knowledge that follows its files. Raises `EngineError`."""
+        return await self._resources.live_knowledge(assistant)
 
     async def has_knowledge(self, assistant: Assistant) -> bool:
         """Return whether there is anything to answer from now. Raises `EngineError`."""

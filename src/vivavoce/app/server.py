@@ -197,6 +197,7 @@ class Server:
             ledger=ledger,
             events=events,
             webhooks=settings.webhooks,
+            knowledge=adapters.live_knowledge,
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import assistants, conversations, keys, secrets, terminal, tools
+from . import assistants, conversations, keys, knowledge, secrets, terminal, tools
 from .audit import audit
 from .doctor import doctor
 from .link import link
@@ -33,6 +33,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(assistants.app, name="assistants")
 app.add_typer(tools.app, name="tools")
+app.add_typer(knowledge.app, name="knowledge")
 
 
 def _version(asked: bool) -> None:

@@ -13,7 +13,16 @@ from ..access.hosts import Hosts
 from ..errors import InvalidRequest
 from ..protocol.surrogates import half_pair
 from . import errors, health, metrics, static_page, unsupported_paths
-from .api import assistants, audit, calls, conversations, events, sign_in, tool_runs
+from .api import (
+    assistants,
+    audit,
+    calls,
+    conversations,
+    events,
+    knowledge,
+    sign_in,
+    tool_runs,
+)
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
@@ -59,6 +68,7 @@ def make(
         audit,
         tool_runs,
         events,
+        knowledge,
         *V1,
     ):
         app.include_router(module.router)

@@ -25,6 +25,8 @@ from .services import Services, admitted, cookie_of
 
 MIB = 2**20
 LARGEST_BODY = MIB
+LARGEST_FILE = 8 * MIB  # of an upload to the knowledge
+FILES = "/api/knowledge/"
 UNAUTHENTICATED_BODY = 4096  # bytes, without a valid credential: enough to sign in
 ALL_BODIES = 64 * MIB  # that are received at the same time
 ONE_CALLERS_BODIES = 8 * MIB
@@ -69,7 +71,7 @@ class BodySizeLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         size = _size(scope) if scope["type"] == "http" else 0
         try:
-            if size > LARGEST_BODY:
+            if size > _largest(scope):
                 raise CallRefused(413, "request_too_large", "The body is too large.")
             if size > UNAUTHENTICATED_BODY:
                 caller = await _caller(Request(scope))
@@ -113,8 +115,14 @@ def _size(scope: Scope) -> int:
     """Return the most bytes that the body may have. One of unknown length may be the largest."""
     headers = dict(scope.get("headers", ()))
     if b"transfer-encoding" in headers:
-        return LARGEST_BODY
+        return _largest(scope)
     declared = headers.get(b"content-length", b"0")
     if not declared.isdigit():  # `bytes.isdigit` knows ASCII digits only
         return 0
-    return int(declared[:20]) if len(declared) <= 20 else LARGEST_BODY + 1
+    return int(declared[:20]) if len(declared) <= 20 else _largest(scope) + 1
+
+
+def _largest(scope: Scope) -> int:
+    """Return the most bytes that a body of this request may have."""
+    upload = scope.get("method") == "PUT" and scope["path"].startswith(FILES)
+    return LARGEST_FILE if upload else LARGEST_BODY

@@ -19,6 +19,7 @@ from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant, Catalogue
 from ..config import WebhookSection
 from ..core.types import Caller
+from ..knowledge.live import LiveKnowledge
 from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
@@ -50,6 +51,7 @@ class Services:
     ledger: ToolLedger
     events: EventLog
     webhooks: tuple[WebhookSection, ...]
+    knowledge: Callable[[Assistant], Awaitable[LiveKnowledge]]  # raises `EngineError`
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
     public_metrics: bool  # /metrics needs no credential

@@ -156,6 +156,8 @@ class LiveKnowledge:
         try:
             read = ingest.read_folder_file(file, self.assistant.languages, siblings, self._parser)
             return _Held(state, read, None)
+        except MissingFileError:  # it was removed after the folder was listed
+            return _Held(None, DocumentRead([], [], []), None)
         except UnreadableFileError as error:
             mistake = Mistake(str(file), "", error.line, error.reason)
             return _Held(state, DocumentRead([], [], []), mistake)

@@ -1,0 +1,100 @@
+"""The knowledge of one assistant, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..assistants import Assistant
+from ..assistants.knowledge_files import KINDS, suffix_of
+from ..errors import Mistake
+from ..file_reading import UnreadableFileError, read_bytes
+from ..knowledge import ingest
+from ..knowledge.base import Passage
+from ..knowledge.documents.reading import CachedParser
+from ..knowledge.folder import FACTS, KnowledgeFile, KnowledgeFolder
+from ..knowledge.live import LiveKnowledge
+from .catalogue import load_catalogue
+from .data_folder import DataFolder
+
+MOST_BYTES = 32 * 2**20
+
+
+class Added(NamedTuple):
+    """What came of one file. `reason`: why it was not added; "" if it was."""
+
+    path: str
+    changed: bool = False
+    pieces: int = 0
+    mistakes: tuple[Mistake, ...] = ()
+    reason: str = ""
+
+
+class Knowledge:
+    """The files of one assistant, and the search in them."""
+
+    def __init__(self, assistant: Assistant, data: DataFolder) -> None:
+        self._assistant = assistant
+        self._cache = data.cache / "knowledge"
+        self._folder = KnowledgeFolder(assistant)
+
+    @property
+    def read_only(self) -> bool:
+        """True for an assistant that ships with the server."""
+        return self._folder.read_only
+
+    def add(self, sources: list[Path]) -> Iterator[Added]:
+        """Copy files, and those in folders. Yield what came of each, when it is done."""
+        for source, path in _files(sources):
+            try:
+                changed = self._folder.write(path, read_bytes(source, MOST_BYTES))
+            except UnreadableFileError as error:
+                yield Added(path, reason=error.reason)
+                continue
+            if not changed or path == FACTS:
+                yield Added(path, changed=changed)
+                continue
+            yield self._read(path)
+
+    def _read(self, path: str) -> Added:
+        """Parse a file now, so that a running server finds it in the cache."""
+        file = self._folder.file(path)
+        parser = CachedParser(self._cache / "documents")
+        siblings = [Path(each.path) for each in self._assistant.knowledge_files()]
+        try:
+            found = ingest.read_folder_file(file, self._assistant.languages, siblings, parser)
+        except UnreadableFileError as error:
+            return Added(path, True, 0, (Mistake(path, "", error.line, error.reason),))
+        return Added(path, True, len(found.chunks), tuple(ingest.named(file, found.mistakes)))
+
+    def files(self) -> list[KnowledgeFile]:
+        """Return the files of its folder. Raises `AssistantError`."""
+        return self._folder.files()
+
+    def remove(self, path: str) -> None:
+        """Remove a file. Raises `UnreadableFileError`."""
+        self._folder.remove(path)
+
+    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+        """Return the passages that an answer would get. Raises `AssistantError`."""
+        live = LiveKnowledge(self._assistant, self._cache)
+        await live.refresh()
+        return await live.search(query, self._assistant.pick_language(language), k)
+
+
+def knowledge_of(data: DataFolder, name: str) -> Knowledge | None:
+    """Return the knowledge of an assistant; None if there is no such assistant."""
+    found = load_catalogue(data).get(name)
+    return Knowledge(found, data) if found is not None else None
+
+
+def _files(sources: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield each file and its path in the knowledge: a folder keeps its inner folders."""
+    for source in sources:
+        if not source.is_dir():
+            yield source, source.name
+            continue
+        for path in sorted(source.rglob("*")):
+            if path.is_file() and suffix_of(path.name) in KINDS:
+                yield path, path.relative_to(source).as_posix()

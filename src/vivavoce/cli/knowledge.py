@@ -1,0 +1,124 @@
+"""`vivavoce knowledge`: add, list and remove the files of an assistant, and search in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import MistakesError
+from ..file_reading import UnreadableFileError
+from .common import (
+    FAILED,
+    MISSING,
+    DataDir,
+    JsonOption,
+    complain,
+    data_folder_of,
+    fail,
+    mistaken,
+    pluralise,
+    print_json,
+    run,
+    warn,
+)
+from .terminal import out
+
+if TYPE_CHECKING:
+    from ..app.knowledge import Knowledge
+
+app = typer.Typer(help="Knowledge of an assistant: add, list, remove, search", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The assistant's name")]
+
+
+@app.command()
+def add(
+    assistant: Name,
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of files")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy files into the assistant's folder. A running server uses them within a second."""
+    knowledge = _knowledge(data_dir, assistant)
+    failed = 0
+    for added in knowledge.add(files):
+        if added.reason:
+            complain(f"{added.path} {added.reason}")
+            failed += 1
+        elif not added.changed:
+            out.line(f"{added.path}: unchanged")
+        else:
+            out.line(f"{added.path}: {pluralise(added.pieces, 'piece')}")
+        for mistake in added.mistakes:
+            warn(str(mistake))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command("list")
+def listed(assistant: Name, data_dir: DataDir = None, json: JsonOption = False) -> None:
+    """List the files in the assistant's folder `knowledge`."""
+    try:
+        files = _knowledge(data_dir, assistant).files()
+    except MistakesError as error:
+        mistaken(error, FAILED)
+    if json:
+        print_json([{"path": each.path, "bytes": each.size} for each in files])
+        return
+    for each in files:
+        out.line(f"{each.size:10}  {each.path}")
+
+
+@app.command()
+def remove(
+    assistant: Name,
+    paths: Annotated[list[str], typer.Argument(help="As `list` prints them")],
+    data_dir: DataDir = None,
+) -> None:
+    """Remove files from the assistant's folder."""
+    knowledge = _knowledge(data_dir, assistant)
+    for path in paths:
+        try:
+            knowledge.remove(path)
+        except UnreadableFileError as error:
+            fail(f"{path}: {error.reason}", MISSING)
+        out.line(f"{path}: removed")
+
+
+@app.command()
+def search(
+    assistant: Name,
+    question: Annotated[str, typer.Argument(help="As a user would ask it")],
+    language: Annotated[str, typer.Option(help="The user's language")] = "",
+    passages: Annotated[int, typer.Option(min=1, max=20, help="How many at most")] = 4,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the passages that an answer to a question would get."""
+    knowledge = _knowledge(data_dir, assistant)
+    found = run(knowledge.search(question, language, passages))
+    if json:
+        print_json([
+            {"source": p.source, "place": p.place, "title": p.title, "score": round(p.score, 3),
+             "text": p.text}
+            for p in found
+        ])  # fmt: skip
+        return
+    for each in found:
+        place = f", {each.place}" if each.place else ""
+        out.line(f"{each.score:.2f}  {each.source}{place}: {each.title}")
+        out.line(f"      {each.text}")
+    if not found:
+        fail("Nothing in the knowledge answers this.")
+
+
+def _knowledge(data_dir: Path | None, assistant: str) -> Knowledge:
+    """Return the knowledge of an assistant, or exit."""
+    from ..app.knowledge import knowledge_of
+
+    data = data_folder_of(data_dir)
+    found = knowledge_of(data, assistant)
+    if found is None:
+        fail(f"There is no assistant named {assistant} in {data.assistants}.", MISSING)
+    return found
