@@ -177,7 +177,7 @@ def test_files_are_examined_where_the_system_does_not_report_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unable(*_: object, **__: object) -> AsyncIterator[object]:
-        raise OSError("too many open files")
+        raise OSError("no watches are left")
 
     monkeypatch.setattr(watchfiles, "awatch", unable)
     monkeypatch.setattr(knowledge_watch, "EXAMINE_S", 0.1)

@@ -293,7 +293,7 @@ class Cascade:
 
 
 class _SearchWhileSpeaking:
-    """Searches for the words so far, one search at a time. None goes on after the turn."""
+    """Searches while the user speaks, one search at a time. The end of the turn ends it."""
 
     def __init__(self, knowledge: PassageSearch, stable: OnTranscript) -> None:
         self._knowledge = knowledge

@@ -24,7 +24,7 @@ KEPT = 4  # searches of the last words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """How a call searches: the assistant's `[knowledge]`. The budget is in seconds."""
+    """The assistant's `[knowledge]`, as a call searches. The budget is in seconds."""
 
     passages: int = 4
     min_score: float = 0.0
@@ -61,7 +61,7 @@ class PassageSearch:
         return self._options.while_speaking
 
     async def prepare(self, words: str) -> None:
-        """Search for the words so far, and keep the passages in case that they are all."""
+        """Search for the first words of a turn, and keep the passages. More words may follow."""
         if self._key(words) not in self._kept:
             await self._search(words)
 

@@ -34,7 +34,7 @@ class _ReadRevision:
 
 
 class _Held(NamedTuple):
-    """What was made for an assistant, and from which revision of its knowledge."""
+    """An object that was made for an assistant, and the revision of the knowledge in it."""
 
     assistant: Assistant
     made: Any
@@ -93,7 +93,7 @@ class AdapterResources:
     ) -> T:
         """Return what belongs to this assistant. Make it for the first caller.
 
-        What asks for `knowledge` while it is made is made again once the knowledge has changed.
+        An object whose `make` asks for `knowledge` is made again once the knowledge has changed.
         """
         place = key, assistant.name
         async with self._locks[key]:

@@ -1,8 +1,8 @@
 """Search knowledge in SQLite's full-text index (FTS5). The second implementation of `Retriever`.
 
 The index holds stems, which `normalize.terms` makes of texts and of queries. SQLite ranks by BM25.
-A change of one file costs the chunks of that file, so this index serves knowledge that is too
-large to be indexed anew within a second.
+A change of one file costs the chunks of that file. So this index serves knowledge that cannot be
+indexed again within a second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SEARCH = (
 class FullTextIndex:
     """The stems of all chunks in an SQLite database. `update` makes it true again.
 
-    `path`: a file that can be made again, and is made anew; None: in memory.
+    `path`: a file that is replaced; None: in memory.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vivavoce.knowledge")
 
-IN_MEMORY = 600  # chunks; more take longer than 0.2 s to index anew after each change
+IN_MEMORY = 600  # chunks; to index more of them after each change takes longer than 0.2 s
 
 
 class Snapshot(NamedTuple):
-    """What is known at one time. `revision` counts the changes."""
+    """The knowledge at one time. `revision` counts the changes."""
 
     chunks: tuple[Chunk, ...] = ()
     unreadable: tuple[Mistake, ...] = ()

@@ -1,8 +1,8 @@
 """Passages as a language model reads them: marked as data.
 
-A document is anybody's text. It may hold a sentence such as "ignore your instructions", written to
-be found by a model. So each passage stands between tags that no passage can close, below a sentence
-that says what they are.
+A stranger may have written a document. It may hold a sentence such as "ignore your instructions",
+written to be found by a model. So each passage stands between tags that no passage can close, below
+a sentence that says what they are.
 """
 
 from __future__ import annotations

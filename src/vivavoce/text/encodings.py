@@ -25,7 +25,7 @@ CLEAR = 200  # bytes outside ASCII, below which all encodings of the Latin alpha
 
 
 class Decoded(NamedTuple):
-    """A text, and the encoding that it had. `certain`: it can be no other."""
+    """A text, and the encoding that it had. `certain`: no other is possible."""
 
     text: str
     encoding: str
@@ -33,7 +33,7 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode a text. Bytes that are no characters become U+FFFD, so this never fails."""
+    """Decode a text. U+FFFD stands for bytes without a meaning, so this never fails."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return Decoded(data.decode(encoding, "replace"), encoding.removesuffix("-sig"))

@@ -19,7 +19,7 @@ class UnfitArchiveError(ValueError):
 
 
 def check(data: bytes) -> None:
-    """Raise `UnfitArchiveError` for data that is no archive, or is larger than its bounds."""
+    """Raise `UnfitArchiveError` for data that is not an archive, or is larger than its bounds."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()

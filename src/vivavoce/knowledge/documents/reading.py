@@ -2,8 +2,9 @@
 
     bytes ─► known by their digest? ─► process: limited memory, deadline ─► ParsedDocument ─► cache
 
-A parser is much code of other people, and a document is anybody's. So a document that exhausts the
-memory, hangs or breaks the parser costs that process only, and becomes a mistake of its file.
+A parser is much code of other people, and a stranger may have written the document. So a document
+that exhausts the memory, hangs or breaks the parser costs that process only. It becomes a mistake
+of its file.
 """
 
 from __future__ import annotations
