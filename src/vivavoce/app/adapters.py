@@ -115,6 +115,7 @@ class Adapters:
         if assistant.engine == "scripted":
             return await self._scripted(assistant)
         voice = await self.voice(assistant, language)
+        renewed = await self._renewal(assistant, language)  # first, so that no change is missed
         return Cascade(
             await self.recogniser(assistant, language),
             await self.brain(assistant, language),
@@ -123,7 +124,7 @@ class Adapters:
             on_stage=on_stage,
             knowledge=await self._passages(assistant, language),
             cite=assistant.knowledge.cite == "spoken",
-            renewed=self._renewal(assistant, language),
+            renewed=renewed,
             numbers_as_words=not self._chosen("tts", assistant, language).reads_numbers,
             now=assistant.now,
         )
@@ -160,11 +161,13 @@ class Adapters:
         """Return whether there is anything to answer from now. Raises `EngineError`."""
         return bool(await self._resources.knowledge(assistant))
 
-    def _renewal(
+    async def _renewal(
         self, assistant: Assistant, language: str
     ) -> Callable[[], Awaitable[Brain | None]]:
         """Return how a call gets another brain after the knowledge that its brain read changed."""
         own = self._chosen("brain", assistant, language).knowledge == "own"
+        if own:
+            await self._resources.knowledge(assistant)
         known = self._resources.revision(assistant)
 
         async def renewed() -> Brain | None:
