@@ -126,9 +126,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_a_path_that_leaves_the_folder_or_is_no_knowledge_is_refused(
-    house: Served, path: str
-) -> None:
+def test_a_path_out_of_the_folder_or_of_another_format_is_refused(house: Served, path: str) -> None:
     files = Files(house, house.key())
     toml = house.data / "assistants/ada/assistant.toml"
     for answered in (files.put(path, b"x"), files.get(path), files.delete(path)):
