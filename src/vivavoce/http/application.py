@@ -13,16 +13,7 @@ from ..access.hosts import Hosts
 from ..errors import InvalidRequest
 from ..protocol.surrogates import half_pair
 from . import errors, health, metrics, static_page, unsupported_paths
-from .api import (
-    assistants,
-    audit,
-    calls,
-    conversations,
-    events,
-    knowledge,
-    sign_in,
-    tool_runs,
-)
+from .api import assistants, audit, calls, conversations, events, knowledge, sign_in, tool_runs
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
