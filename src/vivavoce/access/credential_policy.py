@@ -16,7 +16,6 @@ from ..store.base import ConversationRow, Grant
 from .auth_failure import AuthFailure, not_yours
 from .policy import NOTHING, Owned, RequestField, Scope
 
-
 STAFF = "staff"  # the role of a client secret whose holder approves what users cannot
 
 
