@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import pytest
 
 from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.core.types import Caller
-from vivavoce.errors import StoreError
-from vivavoce.runtime.credentials_in_use import (
-    CHECK_EVERY_S,
-    REMEMBERED,
-    CredentialsInUse,
-    credential_ids,
-    watch,
-)
+from vivavoce.runtime.credentials_in_use import REMEMBERED, CredentialsInUse, credential_ids
 from vivavoce.runtime.refusals import CallRefused
-from vivavoce.store.base import KeyRow
-from vivavoce.store.memory import MemoryStore
 
 from ..support.fakes import now
 from ..support.virtual_time import live
 
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KEY = Caller(credential="key", key_id="key_1")
 
 
@@ -67,32 +55,6 @@ def test_revoking_any_credential_of_the_chain_ends_its_dependents(revoked: str, 
     for name in ("cs_1", "key_1", "si_1"):  # one goodbye is enough
         assert in_use.revoke(name) == []
     assert in_use.ids == ("cs_2", "key_2", "si_2")
-
-
-class Broken(Connection):
-    def revoke(self, why: AuthFailure) -> None:
-        raise RuntimeError("its own bug")
-
-
-def test_a_dependent_that_fails_keeps_no_other_alive_and_the_store_is_asked_again(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def story() -> None:
-        store, in_use = Asked(), CredentialsInUse()
-        older, broken, newer, later = Connection(), Broken(), Connection(), Connection()
-        for dependent in (older, broken, newer):
-            in_use.hold(("key_1",), dependent)
-        in_use.hold(("key_2",), later)
-        watching = await watched(store, in_use)
-        for number, key in enumerate(("key_1", "key_2")):
-            await store.revoke_key(key, NOON)
-            await asyncio.sleep(CHECK_EVERY_S + 0.02)
-            assert [d.told for d in (older, newer)] == [["key_revoked"]] * 2
-            assert later.told == ["key_revoked"] * number
-        await stop(watching)
-
-    live(story())
-    assert [record.getMessage() for record in caplog.records] == ["revocation_failed"]
 
 
 def test_a_released_hold_is_forgotten() -> None:
@@ -175,100 +137,5 @@ def test_a_request_that_is_being_refused_can_be_cancelled() -> None:
         in_use.revoke("key_1")
         await asyncio.wait([task])
         assert task.cancelled()
-
-    live(story())
-
-
-# What another process revokes
-
-
-class Asked(MemoryStore):
-    """Knows when it was asked, and is broken at times."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[tuple[float, tuple[str, ...]]] = []
-        self.broken: Exception | None = None
-
-    async def revoked(self, credential_ids: Collection[str]) -> set[str]:
-        self.asked.append((now(), tuple(credential_ids)))
-        await asyncio.sleep(0.01)
-        if self.broken:
-            raise self.broken
-        return await super().revoked(credential_ids)
-
-
-async def watched(store: Asked, in_use: CredentialsInUse) -> asyncio.Task[None]:
-    for name in ("key_1", "key_2"):
-        await store.add_key(KeyRow(name, "", name, NOON))
-
-    def revoke(names: Collection[str]) -> None:
-        for name in names:
-            in_use.revoke(name)
-
-    return asyncio.create_task(watch(store, in_use, revoke))
-
-
-async def stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-    assert task.cancelled()
-
-
-def test_a_revocation_by_another_process_is_noticed_within_a_second() -> None:
-    async def story() -> None:
-        store, in_use = Asked(), CredentialsInUse()
-        watching = await watched(store, in_use)
-        for tenth in range(10):  # whenever it is
-            call, others = Connection(), Connection()
-            in_use.hold(("cs_1", f"key_{tenth + 3}"), call)
-            in_use.hold(("key_2",), others)
-            await store.add_key(KeyRow(f"key_{tenth + 3}", "", f"{tenth}", NOON))
-            await asyncio.sleep(10 + tenth / 10 - now() % 1)
-            await store.revoke_key(f"key_{tenth + 3}", NOON)
-            await asyncio.sleep(CHECK_EVERY_S + 0.02)
-            assert (call.told, others.told) == (["key_revoked"], [])
-        await stop(watching)
-
-    live(story())
-
-
-def test_the_store_is_asked_twice_a_second_and_only_while_there_is_something() -> None:
-    async def story() -> None:
-        store, in_use = Asked(), CredentialsInUse()
-        watching = await watched(store, in_use)
-        await asyncio.sleep(100)
-        assert store.asked == []
-        releases = [in_use.hold((f"cs_{n}", "key_1"), Connection()) for n in range(3)]
-        await asyncio.sleep(10)
-        assert 19 <= len(store.asked) <= 20
-        assert {ids for _, ids in store.asked} == {("cs_0", "key_1", "cs_1", "cs_2")}
-        for release in releases:
-            release()
-        store.asked.clear()
-        await asyncio.sleep(100)
-        assert store.asked == []
-        await stop(watching)
-
-    live(story())
-
-
-@pytest.mark.parametrize("error", [StoreError("the disk is on fire"), KeyError("a bug")])
-def test_a_store_that_fails_ends_no_call_and_is_asked_again(
-    error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def story() -> None:
-        store, in_use, call = Asked(), CredentialsInUse(), Connection()
-        watching = await watched(store, in_use)
-        in_use.hold(("key_1",), call)
-        store.broken = error
-        await store.revoke_key("key_1", NOON)
-        await asyncio.sleep(60)
-        assert call.told == []
-        assert [record.getMessage() for record in caplog.records] == ["revocations_not_checked"]
-        store.broken = None
-        await asyncio.sleep(CHECK_EVERY_S + 0.02)
-        assert call.told == ["key_revoked"]
-        await stop(watching)
 
     live(story())

@@ -558,6 +558,34 @@ def test_revoked_credentials_are_found_among_thousands(make: Make, count: int) -
     tell(make, story)
 
 
+def test_a_store_says_once_that_something_may_be_revoked_or_deleted(make: Make) -> None:
+    """Other writes of its own are no reason to look for revocations and deletions."""
+
+    async def story(store: Store) -> None:
+        assert await store.revoked_or_deleted(), "it was never asked"
+        assert not await store.revoked_or_deleted()
+        await store.add_key(key())
+        await store.add_secret(secret())
+        await store.create_conversation(conversation())
+        await store.begin_call(call())
+        await store.commit([change(said("item_1"))])
+        await store.commit([change(deleted=("item_1",))])
+        await store.touch_key("key_1", LATER)
+        await store.end_call("rtc_1", LATER, "hung_up")
+        await store.ping()
+        assert not await store.revoked_or_deleted()
+        for remove in (
+            store.revoke_secret("cs_1", NOON),
+            store.revoke_key("key_1", NOON),
+            store.delete_conversation("conv_1"),
+        ):
+            assert await remove
+            assert await store.revoked_or_deleted()
+            assert not await store.revoked_or_deleted()
+
+    tell(make, story)
+
+
 def test_a_code_works_once_before_it_expires(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.add_code("aa", LATER)

@@ -178,6 +178,51 @@ def test_a_key_made_or_revoked_by_another_process_counts_at_once(file: Path, mak
     tell(make, story)
 
 
+def test_a_commit_of_another_process_may_be_a_revocation(file: Path, make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.revoked_or_deleted()
+        for verb in ("add_key", "revoke"):
+            with child(verb, file) as other:
+                assert await asyncio.to_thread(other.wait) == 0
+            await store.add_key(key(f"key_{verb}", verb))  # its own commit hides nothing
+            assert await store.revoked_or_deleted()
+            assert not await store.revoked_or_deleted()
+        assert await store.revoked(["key_new"]) == {"key_new"}
+
+    tell(make, story)
+
+
+def test_a_revocation_whose_request_is_cancelled_is_noticed_after_its_commit(
+    file: Path, make: Make
+) -> None:
+    begun = threading.Event()
+
+    def note(*_: object) -> None:
+        begun.set()
+
+    async def story(store: Store) -> None:
+        await store.add_key(key())
+        await store.revoked_or_deleted()
+        event.listen(Engine, "before_cursor_execute", note)
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        revoking = asyncio.create_task(store.revoke_key("key_1", NOON))
+        await asyncio.to_thread(begun.wait)  # the writing thread waits for the other connection
+        revoking.cancel()
+        await asyncio.wait([revoking])
+        asking = asyncio.create_task(store.revoked_or_deleted())
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+        other.close()
+        assert await asking
+        assert await store.revoked(["key_1"]) == {"key_1"}
+
+    try:
+        tell(make, story)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
 def test_two_processes_use_a_code_only_once(file: Path, make: Make) -> None:
     async def story(store: Store) -> None:
         twin = await SqlStore.open(file)

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from vivavoce.runtime.credentials_in_use import CHECK_EVERY_S
+from vivavoce.runtime.other_processes import CHECK_EVERY_S
 
 from ..support.served import TAKES_ALL, Served, serve
 from .test_sideband import call_id_of, clear, control

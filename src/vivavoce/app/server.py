@@ -30,14 +30,13 @@ from ..failures import log_failure
 from ..http import application
 from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
-from ..runtime import deleted_conversations, loop_lag
+from ..runtime import loop_lag, other_processes
 from ..runtime.admission import Admission
 from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
 from ..runtime.call_resolver import CallResolver
 from ..runtime.call_setup import CallSetup
 from ..runtime.credential_maintenance import CredentialMaintenance
-from ..runtime.credentials_in_use import watch
 from ..runtime.event_bus import InProcessEventBus
 from ..runtime.event_log import EventLog
 from ..runtime.group_commit import GroupCommitter
@@ -151,8 +150,7 @@ class Server:
         secret_budget = SecretBudget()
         secret_budget.load(await store.secrets(), now())
         _beside(stack, _report_damage(self.folder), "damage")
-        _beside(stack, watch(store, registry.in_use, registry.revoke), "revocations")
-        _beside(stack, deleted_conversations.watch(store, registry), "deletions")
+        _beside(stack, _watch_other_processes(store, registry), "other processes")
         default = catalogue.get(calls.default_assistant)
         _beside(stack, _warm_and_watch(adapters, default, metrics), "lag")
         _beside(stack, adapters.follow_knowledge(list(catalogue)), "knowledge")
@@ -317,6 +315,15 @@ def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -
         await asyncio.wait([task])
 
     stack.push_async_callback(end)
+
+
+async def _watch_other_processes(store: Store, registry: InProcessCallRegistry) -> None:
+    """End calls, sidebands and requests by what another process revokes or deletes."""
+    await other_processes.watch(
+        store,
+        other_processes.revocations(store, registry.in_use, registry.revoke),
+        other_processes.deletions(store, registry),
+    )
 
 
 async def _report_damage(folder: DataFolder) -> None:

@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from ..access.auth_failure import AuthFailure, withdrawn
 from ..core.types import Caller
-from ..errors import StoreError
 from ..failures import log_failure
-from ..store.base import Store
 from .refusals import refused
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY_S = 0.5
 REMEMBERED = 10_000  # revoked ids; older ones are found by the next check of the store
 
 
@@ -128,29 +125,3 @@ class _Request:
     def revoke(self, why: AuthFailure) -> None:
         self.why = why
         self.scope.reschedule(asyncio.get_running_loop().time())
-
-
-async def watch(
-    store: Store, in_use: CredentialsInUse, revoke: Callable[[Collection[str]], object]
-) -> NoReturn:
-    """Notice what another process revokes (`vivavoce keys revoke`), within a second.
-
-    One query asks the store about all credentials in use. A store that fails revokes nothing: the
-    calls go on, and the next query follows. So it does after a bug: nothing else would end them.
-    """
-    failing = False
-    while True:
-        if ids := in_use.ids:
-            try:
-                found = await store.revoked(ids)
-                revoke(found.intersection(in_use.ids))  # those that have not ended meanwhile
-                failing = False
-            except StoreError as error:
-                if not failing:
-                    log.warning("revocations_not_checked", extra={"why": str(error)})
-                failing = True
-            except Exception as bug:
-                if not failing:
-                    log_failure(log, "revocations_not_checked", bug)
-                failing = True
-        await asyncio.sleep(CHECK_EVERY_S)

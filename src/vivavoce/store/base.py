@@ -301,6 +301,15 @@ class Store(Protocol):
         Expired credentials and unknown ids are not among them.
         """
 
+    async def revoked_or_deleted(self) -> bool:
+        """Return whether anything may be revoked or deleted since this was asked last.
+
+        False: no key, secret or sign-in was revoked, and no conversation deleted, also by a verb
+        whose caller was cancelled. True: `revoked` and `missing_conversations` may find more than
+        before. So it is for every commit of another process, and for the first answer. The answer
+        waits for the writes that have begun.
+        """
+
     async def add_code(
         self, hash: str, expires_at: datetime, act: AuditRow | None = None
     ) -> None: ...

@@ -43,6 +43,7 @@ class MemoryStore:
         self._secrets: dict[str, SecretRow] = {}
         self._codes: dict[str, tuple[datetime, bool]] = {}  # expiry, and whether it was used
         self._acts: dict[str, AuditRow] = {}
+        self._unasked = True  # something may be revoked or deleted since it was asked last
         self.tool_runs = MemoryToolRuns(self._conversation_of)
         self.outbox = MemoryEventOutbox()
 
@@ -110,6 +111,7 @@ class MemoryStore:
         return ConversationPage(older[:size], has_more=len(older) > size)
 
     async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
+        self._unasked = True
         if conversation_id in self._conversations:
             self._keep(act)
         self._items.pop(conversation_id, None)
@@ -173,6 +175,7 @@ class MemoryStore:
         return sorted(self._keys.values(), key=lambda row: (row.created_at, row.id))
 
     async def revoke_key(self, key_id: str, at: datetime, act: AuditRow | None = None) -> bool:
+        self._unasked = True
         row = self._keys.get(key_id)
         if row is None or row.revoked_at is not None:
             return False
@@ -208,6 +211,7 @@ class MemoryStore:
     async def revoke_secret(
         self, secret_id: str, at: datetime, act: AuditRow | None = None
     ) -> bool:
+        self._unasked = True
         row = self._secrets.get(secret_id)
         if row is None or row.revoked_at is not None:
             return False
@@ -222,6 +226,10 @@ class MemoryStore:
         rows += [self._keys.get(name) for name in credential_ids]
         rows += [self._secrets.get(name) for name in credential_ids]
         return {row.id for row in rows if row is not None and row.revoked_at is not None}
+
+    async def revoked_or_deleted(self) -> bool:
+        answer, self._unasked = self._unasked, False
+        return answer
 
     async def add_code(self, hash: str, expires_at: datetime, act: AuditRow | None = None) -> None:
         _require(hash not in self._codes, "a code that already exists")

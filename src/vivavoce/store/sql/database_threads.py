@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -105,18 +106,23 @@ class DatabaseThreads:
 
         Return False if a reader still uses an older state of the database. Raises `StoreError`.
         """
+        return await self.run_bare(_empty_log)
 
-        def work() -> bool:
-            connection = self._engine.raw_connection()
+    async def run_bare(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run work outside a transaction, so that the writer locks nothing. Raises `StoreError`.
+
+        It runs after the work that was submitted before.
+        """
+
+        def perform() -> T:
             try:
-                return _empty_log(connection.driver_connection)
-            except sqlite3.Error as error:
+                with closing(self._engine.raw_connection()) as connection:
+                    return work(cast("sqlite3.Connection", connection.driver_connection))
+            except (sqlite3.Error, DBAPIError) as error:
                 raise store_error(error) from error
-            finally:
-                connection.close()
 
         try:
-            return await asyncio.wrap_future(self._threads.submit(work))
+            return await asyncio.wrap_future(self._threads.submit(perform))
         except RuntimeError:
             raise StoreError("the store is closed") from None
 
@@ -163,7 +169,17 @@ def _sqlite(path: Path, connections: int, begin: str, pragmas: list[str]) -> Eng
     return engine
 
 
-def _empty_log(connection: Any) -> bool:  # noqa: ANN401  # SQLAlchemy does not type it
+def data_version(connection: sqlite3.Connection) -> int:
+    """Return a number that changes when another connection commits.
+
+    It does not change by this connection's own commits, and compares with an earlier number of the
+    same connection only (sqlite.org/pragma.html#pragma_data_version).
+    """
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
     """Truncate the log without waiting for readers: the next commit must not wait for them."""
     connection.execute("PRAGMA busy_timeout=0").close()
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     Connection,
@@ -78,9 +79,11 @@ class SqlStore:
         self._pinged: float | None = None
         self._forgetting: asyncio.Task[None] | None = None
         self._release: Callable[[], None] = lambda: None
+        self._removals = 0  # revocations and deletions that the writing thread has begun
+        self._last_look: tuple[sqlite3.Connection, int, int] | None = None
 
     @classmethod
-    async def open(cls, path: Path, *, migrate: bool = True) -> SqlStore:
+    async def open(cls, path: Path, *, migrate: bool = True) -> Self:
         """Open the SQLite file at `path`. Create it or migrate it if necessary.
 
         Without `migrate`, a database of an older version is an error, and none is created.
@@ -160,9 +163,8 @@ class SqlStore:
         return set(ids) - found
 
     async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
-        found = await self._write(
-            delete(conversations).where(conversations.c.id == conversation_id), act=act
-        )
+        deleting = delete(conversations).where(conversations.c.id == conversation_id)
+        found = await self._remove(_change(deleting, act=act))
         if found:
             await self._forget()
         return found
@@ -233,11 +235,9 @@ class SqlStore:
         return [KeyRow(**found._mapping) for found in await self._all(query)]
 
     async def revoke_key(self, key_id: str, at: datetime, act: AuditRow | None = None) -> bool:
-        return await self._write(
-            update(api_keys)
-            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=at),
-            act=act,
+        valid = and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        return await self._remove(
+            _change(update(api_keys).where(valid).values(revoked_at=at), act=act)
         )
 
     async def touch_key(self, key_id: str, at: datetime) -> None:
@@ -286,7 +286,7 @@ class SqlStore:
             statements.record_act(connection, act)
             return True
 
-        return await self._writer.run(work)
+        return await self._remove(work)
 
     async def revoked(self, credential_ids: Collection[str]) -> set[str]:
         found = set[str]()
@@ -297,6 +297,14 @@ class SqlStore:
                 batch = {"ids": ids[start : start + IDS_AT_ONCE]}
                 found |= {row.id for row in await self._all(query, batch)}
         return found
+
+    async def revoked_or_deleted(self) -> bool:
+        def look(connection: sqlite3.Connection) -> tuple[sqlite3.Connection, int, int]:
+            """Count removals in this thread: the loop would count one before its commit."""
+            return connection, database_threads.data_version(connection), self._removals
+
+        last, self._last_look = self._last_look, await self._writer.run_bare(look)
+        return self._last_look != last
 
     async def add_code(self, hash: str, expires_at: datetime, act: AuditRow | None = None) -> None:
         await self._insert(sign_in_codes, {"hash": hash, "expires_at": expires_at}, act)
@@ -396,14 +404,16 @@ class SqlStore:
         act: AuditRow | None = None,
     ) -> bool:
         """Execute the statement, and return whether it changed a row. If so, store the act too."""
+        return await self._writer.run(_change(statement, values, act))
 
-        def work(connection: Connection) -> bool:
-            changed = _execute(connection, statement, values)
-            if changed:
-                statements.record_act(connection, act)
-            return changed
+    async def _remove(self, work: Callable[[Connection], bool]) -> bool:
+        """Revoke or delete, and count it, also if the caller is cancelled meanwhile."""
 
-        return await self._writer.run(work)
+        def counted(connection: Connection) -> bool:
+            self._removals += 1
+            return work(connection)
+
+        return await self._writer.run(counted)
 
     async def _insert(
         self, table: Table, values: dict[str, Any], act: AuditRow | None = None
@@ -434,6 +444,20 @@ async def _migrate_new(path: Path) -> None:
         await writer.run(migrations.upgrade)
     finally:
         await writer.close()
+
+
+def _change(
+    statement: Executable, values: dict[str, Any] | None = None, act: AuditRow | None = None
+) -> Callable[[Connection], bool]:
+    """Return work that executes the statement, and stores the act if that changed a row."""
+
+    def work(connection: Connection) -> bool:
+        changed = _execute(connection, statement, values)
+        if changed:
+            statements.record_act(connection, act)
+        return changed
+
+    return work
 
 
 def _execute(connection: Connection, statement: Executable, values: dict[str, Any] | None) -> bool:
