@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from .pcm import SAMPLE_RATE, Floats
+from .pcm import SAMPLE_RATE, Floats, to_pcm16
 
 HOP: Final = SAMPLE_RATE // 100
 FRAME: Final = 2 * HOP
@@ -84,7 +84,7 @@ class Denoiser:
         if hops:
             clean = self._clean(self._sound[: (hops + 1) * HOP])
             self._sound = self._sound[hops * HOP :]
-            self._ready += np.clip(np.rint(clean), -32768, 32767).astype("<i2").tobytes()
+            self._ready += to_pcm16(clean)
         out, self._ready = self._ready[: len(pcm)], self._ready[len(pcm) :]
         return out
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import samplerate
 
+from .pcm import to_pcm16
+
 HELD_BACK_S = 0.01  # silence that is sure to push out what the filter still holds
 
 
@@ -36,4 +38,4 @@ class Resampler:
         if last:
             resampled = resampled[: self._taken * self._to // self._from - self._given]
         self._given += len(resampled)
-        return np.clip(np.rint(resampled), -32768, 32767).astype("<i2").tobytes()
+        return to_pcm16(resampled)
