@@ -12,7 +12,6 @@ session detects turns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TypeAlias
 
 from msgspec import UNSET
@@ -34,6 +33,7 @@ G711_PIECE_BYTES = PIECE_MS * g711.RATE // 1000
 
 VAD_RATE = 16_000
 FRAME_BYTES = FRAME_MS * VAD_RATE // 1000 * 2
+DETECTOR = "voice detector"  # its name in the log
 
 NewDetector: TypeAlias = Callable[[], SpeechDetector]
 
@@ -139,7 +139,10 @@ class InputPipeline:
             data = self._half_sample + data
             whole = len(data) & ~1
             self._half_sample = data[whole:]
-            yield from _cut(data[:whole], PIECE_BYTES)
+            if whole <= PIECE_BYTES:  # as almost every append: live audio comes in short frames
+                yield data[:whole]
+            else:
+                yield from _cut(data[:whole], PIECE_BYTES)
 
     def _change_format(self, format: Format) -> Iterator[bytes]:
         """Switch to another format. Yield first what the old resampler still holds back."""
@@ -153,8 +156,8 @@ class InputPipeline:
 class VadScorer:
     """Scores each frame of 32 ms with the speech model, and measures its level.
 
-    If the model fails, the frame scores 0 and the next frame gets a new model. The call goes on,
-    and push-to-talk still works.
+    If the model fails, the frame scores 0 and the next frame gets a new model. The first of
+    consecutive failures is logged. The call goes on, and push-to-talk still works.
     """
 
     def __init__(self, new_detector: NewDetector) -> None:
@@ -168,34 +171,32 @@ class VadScorer:
     def score(self, pcm: bytes) -> AudioReceived:
         self._waiting += self._downwards.push(pcm)
         whole = len(self._waiting) // FRAME_BYTES * FRAME_BYTES
-        frames = tuple(_cut(self._waiting[:whole], FRAME_BYTES))
+        frames = [self._waiting[at : at + FRAME_BYTES] for at in range(0, whole, FRAME_BYTES)]
         self._waiting = self._waiting[whole:]
         return AudioReceived(
             pcm, tuple(map(self._score_frame, frames)), tuple(map(level_db, frames))
         )
 
     def _make_detector(self) -> None:
-        with self._log_failure():
-            self._detector = self._new_detector()
+        try:
+            with contained(DETECTOR, quiet=self._failing):
+                self._detector = self._new_detector()
+        except EngineError:
+            self._failing = True
 
     def _score_frame(self, frame: bytes) -> float:
-        probability = 0.0
         if self._detector is None:
             self._make_detector()
-        if self._detector is not None:
-            with self._log_failure():
-                probability = checked.probability(self._detector.step(frame))
-                self._failing = False
-        return probability
-
-    @contextmanager
-    def _log_failure(self) -> Iterator[None]:
-        """Log the first of consecutive failures, and drop the model that failed."""
+        if self._detector is None:
+            return 0.0
         try:
-            with contained("voice detector", quiet=self._failing):
-                yield
+            with contained(DETECTOR, quiet=self._failing):
+                probability = checked.probability(self._detector.step(frame))
         except EngineError:
             self._detector, self._failing = None, True
+            return 0.0
+        self._failing = False
+        return probability
 
 
 def _denoiser(reduction: NoiseReduction | None) -> Denoiser | None:
