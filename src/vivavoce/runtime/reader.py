@@ -41,6 +41,8 @@ BACKLOG = 2 * 1024 * 1024  # bytes
 EVENTS = 2048
 EVENT_BYTES = 512  # counted for an event that a port has decoded
 
+_INTERRUPTIONS = (ResponseCancel, PlayoutClear)
+
 QueuedEvent: TypeAlias = Command | InvalidFrame | AudioAppend
 Waiting: TypeAlias = QueuedEvent | bytes
 """`bytes`: a large frame that is not decoded yet."""
@@ -134,27 +136,30 @@ class SessionReader:
         self._traffic.frames_in += 1
         self._traffic.bytes_in += len(data)
         if len(data) > LARGE:
-            self._enqueue(
-                bytes(data), len(data)
-            )  # decoding takes long, so the frame waits for a turn
+            # Decoding takes long, so the frame waits for a turn.
+            self._enqueue(bytes(data), len(data))
             self._share.turn()
         else:
+            waits = self._share.working or self._share.turning
             with self._share:
                 self._enqueue(self._read(data), len(data))
-        self._feed_and_pause()
+                if not waits:
+                    self._feed_waiting()
+        self._pause()
 
     def event(self, event: ClientEvent) -> None:
         if not self._gone:
             self._enqueue(event, _size(event))
-            self._feed_and_pause()
+            self.resume()
+            self._pause()
 
     def audio(self, pcm: bytes) -> None:
         self.event(AudioAppend(audio=pcm))
 
-    def _feed_and_pause(self) -> None:
-        self.resume()
-        if self.is_behind:
-            self._driver.reconcile()  # feeding nothing reconciles nothing, but reading must stop
+    def _pause(self) -> None:
+        """Stop reading if too much waits. Feeding does that too, but nothing may have been fed."""
+        if (self._backlog or self._piece) and self.is_behind:
+            self._driver.reconcile()
 
     def resume(self) -> None:
         if self._share.working or self._share.turning:
@@ -220,12 +225,12 @@ class SessionReader:
 
     def _count(self, event: Waiting, size: int) -> None:
         self._backlog_bytes += size
-        self._interruptions += isinstance(event, ResponseCancel | PlayoutClear)
+        self._interruptions += isinstance(event, _INTERRUPTIONS)
 
     def _pop(self) -> tuple[Waiting, int]:
         event, size = self._backlog.popleft()
         self._backlog_bytes -= size
-        self._interruptions -= isinstance(event, ResponseCancel | PlayoutClear)
+        self._interruptions -= isinstance(event, _INTERRUPTIONS)
         return event, size
 
     def _feed(self, event: Command | InvalidFrame) -> None:
