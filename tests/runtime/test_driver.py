@@ -53,7 +53,7 @@ from ..support.fakes import (
 from ..support.function_tools import FunctionTools
 from ..support.media_wire import MediaWire
 from ..support.scenario import config, numbered_ids
-from ..support.virtual_time import live
+from ..support.virtual_time import VirtualLoop, live
 
 REPLY = ["It is ", "noon. ", "Time for lunch."]
 ASK: list[tuple[float, ClientEvent]] = [(0.0, client.ResponseCreate())]
@@ -88,6 +88,7 @@ class Call:
     session: type[Session] = Session
     metrics: CallMetrics | None = None
     judge: FakeJudge | None = None
+    inactivity_s: float | None = None
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
     tools: ToolRunner = field(default_factory=lambda: FunctionTools(lookup))
     audio: MediaWire = field(default_factory=MediaWire)  # used if `plays_out`
@@ -105,6 +106,7 @@ class Call:
                 thinks_in_text=True,
                 plays_out=self.plays_out,
                 scores_end_of_turn=self.judge is not None,
+                inactivity_s=self.inactivity_s,
             ),
             now=0.0,
             new_id=numbered_ids(),
@@ -533,6 +535,26 @@ def test_abort_closes_a_client_that_reads_nothing() -> None:
     )
     assert wire.closed == (3.0, 1012, "service restart")
     assert driver.ending == "service_restart"
+
+
+def test_frames_of_a_quiet_client_move_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each moves the end for inactivity, which still comes when it is due."""
+    armed: list[float] = []
+    call_at = VirtualLoop.call_at
+
+    def count(loop: VirtualLoop, when: float, *rest: Any, **more: Any) -> asyncio.TimerHandle:  # noqa: ANN401
+        if rest[0].__name__ == "_on_time":
+            armed.append(when)
+        return call_at(loop, when, *rest, **more)
+
+    monkeypatch.setattr(VirtualLoop, "call_at", count)
+    frames = [(n / 50, client.AudioAppend(audio=bytes(960))) for n in range(1000)]
+    call = Call(frames, inactivity_s=60, hang_up_at=200).live()
+    assert call.wire.closed is not None
+    at, code, _ = call.wire.closed
+    assert at == pytest.approx(frames[-1][0] + 60)
+    assert code == 1000
+    assert armed == pytest.approx([60, frames[-1][0] + 60])
 
 
 class BuggySession(Session):

@@ -297,9 +297,13 @@ class CallDriver(Generic[In, Eff]):
             self._break(bug)
 
     def _rearm(self) -> None:
-        """Arm one timer for all deadlines, and only when the earliest changed."""
+        """Arm one timer for all deadlines, and only when the earliest comes before it.
+
+        Every frame of audio moves the end for inactivity. The timer may run too early: then nothing
+        is due, and it is armed again.
+        """
         due = self._clients.next_deadline(self.machine.next_deadline())
-        if due == self._due:
+        if due is not None and self._due is not None and due >= self._due:
             return
         if self._timer is not None:
             self._timer.cancel()
