@@ -178,13 +178,16 @@ class Responder:
     @property
     def filler_due(self) -> float:
         """The time of the filler. A session of text has none."""
-        if not self._quiet or "audio" not in self._config.output_modalities:
+        due = self.speech.due()  # first, because mostly no tool runs, and this is asked per frame
+        if due == NEVER or not self._quiet or "audio" not in self._config.output_modalities:
             return NEVER
-        return self.speech.due()
+        return due
 
     @property
     def hangs_up_at(self) -> float:
         """The end of the call, if a tool hung up."""
+        if not self.speech.hangs_up:
+            return NEVER
         busy = not self._quiet or self.calls.to_be_answered or self._turn_waits
         return self.speech.ends_at(busy=busy)
 

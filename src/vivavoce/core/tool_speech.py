@@ -88,9 +88,9 @@ class ToolSpeech:
 
     def due(self) -> float:
         """Return the time of the filler, if user and assistant are silent until then."""
-        if self._filled:
+        if self._filled or not self._running:
             return NEVER
-        return min((self._due(each) for each in self._running.values()), default=NEVER)
+        return min(self._due(each) for each in self._running.values())
 
     def filler(self) -> str:
         """Return the filler that is due. It comes once."""
@@ -128,6 +128,11 @@ class ToolSpeech:
         """Note that a running tool ends the call."""
         if call_id in self._running and self._farewell_until is None:
             self._farewell_until = now + FAREWELL_S
+
+    @property
+    def hangs_up(self) -> bool:
+        """True if a tool ends the call, now or after the words that follow."""
+        return self._farewell_until is not None
 
     def ends_at(self, *, busy: bool) -> float:
         """Return when the call ends because a tool hung up. `busy`: more words follow."""
