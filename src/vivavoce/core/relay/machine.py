@@ -211,8 +211,11 @@ class Relay:
         """Return when to call `on_deadline`, or None if nothing is due."""
         if self.closed:
             return None
-        dues = (self._inactive_at, self._unread.next_look, self._filler_due, self._hangs_up_at)
-        return min(self._upstream.deadline, self._knowledge.deadline, self._expires_at, *dues)
+        looks = self._unread.next_look
+        due = min(self._upstream.deadline, self._expires_at, self._inactive_at, looks)
+        if self._tools.active:  # without tools, nothing is said or hung up for them
+            due = min(due, self._filler_due, self._hangs_up_at)
+        return min(due, self._knowledge.deadline) if self._knowledge.active else due
 
     @property
     def _quiet(self) -> bool:
@@ -231,10 +234,15 @@ class Relay:
         return self._speech.ends_at(busy=busy)
 
     @property
+    def _pending(self) -> bool:
+        """True if the server works for the upstream: it runs a tool, or searches the knowledge."""
+        tools, knowledge = self._tools, self._knowledge
+        return (tools.active and tools.pending) or (knowledge.active and knowledge.pending)
+
+    @property
     def _inactive_at(self) -> float:
         upstream, call = self._upstream, self._call
-        pending = self._tools.pending or self._knowledge.pending
-        if not upstream.flowing or upstream.running or pending:
+        if not upstream.flowing or upstream.running or self._pending:
             return NEVER
         return max(call.inactivity.due(), max(call.open_calls.values(), default=0.0))
 
