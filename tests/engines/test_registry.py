@@ -198,7 +198,7 @@ def test_every_mistake_in_a_table_of_tools_has_its_line(install: Install, tmp_pa
         "assistant.toml:8: tools.1.seats: must be at least 1",
         "assistant.toml:9: tools.1.hours.monday: must be a whole number",
         "assistant.toml:12: tools.2.name: is not a key here",
-        "assistant.toml:14: tools.3.kind: must be one of bare, client, function, http, shop "
+        "assistant.toml:14: tools.3.kind: must be one of bare, client, function, http, mcp, shop "
         '(did you mean "shop"?)',
     ]
 

@@ -286,7 +286,9 @@ _BROKEN = (
 class _Transport(httpx2.AsyncBaseTransport):
     """The transport of httpx, with a pool whose connections pass the egress rules."""
 
-    def __init__(self, egress: Egress) -> None:
+    def __init__(self, egress: Egress, max_bytes: int | None = None) -> None:
+        """`max_bytes`: of a body without an event stream. None: the reader counts."""
+        self._max_bytes = max_bytes
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
             max_connections=200,
@@ -308,15 +310,34 @@ class _Transport(httpx2.AsyncBaseTransport):
                 extensions=request.extensions,
             )
         )
-        return httpx2.Response(
+        response = httpx2.Response(
             answer.status,
             headers=answer.headers,
             stream=_Body(cast("_Closing", answer.stream)),
             extensions=answer.extensions,
         )
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            response.stream = _Body(cast("_Closing", answer.stream), self._max_bytes)
+        return response
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+def client_for_library(
+    *, allow_private: bool, headers: Mapping[str, str], max_bytes: int
+) -> httpx2.AsyncClient:
+    """Return a client for a library that speaks HTTP by itself. It keeps the egress rules.
+
+    `max_bytes`: of a body, apart from those of server-sent events, which have no end.
+    """
+    return httpx2.AsyncClient(
+        transport=_Transport(Egress(allow_private=allow_private), max_bytes),
+        timeout=httpx2.Timeout(30.0, connect=5.0, read=300.0),
+        trust_env=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        headers={"Accept-Encoding": "identity", "User-Agent": "vivavoce", **headers},
+    )
 
 
 class _Closing(Protocol):
@@ -326,11 +347,20 @@ class _Closing(Protocol):
 
 
 class _Body(httpx2.AsyncByteStream):
-    def __init__(self, stream: _Closing) -> None:
+    def __init__(self, stream: _Closing, max_bytes: int | None = None) -> None:
         self._stream = stream
+        self._max_bytes = max_bytes
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
+        return self._stream.__aiter__() if self._max_bytes is None else self._bounded()
+
+    async def _bounded(self) -> AsyncIterator[bytes]:
+        left = self._max_bytes or 0
+        async for piece in self._stream:
+            left -= len(piece)
+            if left < 0:
+                raise NetError("too_large", f"the body has more than {self._max_bytes} bytes")
+            yield piece
 
     async def aclose(self) -> None:
         await self._stream.aclose()

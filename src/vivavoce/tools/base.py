@@ -114,6 +114,14 @@ class RuledToolRunner(ToolRunner, Protocol):
         """Return the rules of one tool that `specs` names. Never wait here."""
 
 
+@runtime_checkable
+class RemoteToolRunner(ToolRunner, Protocol):
+    """A runner whose tools another server names. One that has the name of another is left out."""
+
+    async def connected(self, seconds: float) -> None:
+        """Wait at most this long for that server. Raises `EngineError` if it cannot be used."""
+
+
 class McpToolLister(Protocol):
     """List the tools of MCP servers that a session names."""
 

@@ -63,6 +63,25 @@ def parse_request(value: str) -> RequestTemplate:
     return RequestTemplate(found[1], found[2])
 
 
+def _are_headers(value: dict[str, str | SecretSource]) -> dict[str, str | SecretSource]:
+    problems = [
+        FieldProblem("is not a header that a tool can set", (name,))
+        for name, text in value.items()
+        if not _HEADER.fullmatch(name)
+        or name.lower() in _OURS
+        or (isinstance(text, str) and not (text.isascii() and text.isprintable()))
+    ]
+    if problems:
+        raise wrong(*problems)
+    return value
+
+
+Headers = Annotated[
+    dict[str, str | SecretSource], Field(max_length=50), AfterValidator(_are_headers)
+]
+"""Headers of requests. A secret is read when it is needed."""
+
+
 class HttpTable(AssistantSection):
     """A tool that is one HTTP request."""
 
@@ -70,7 +89,7 @@ class HttpTable(AssistantSection):
     description: str = Field(min_length=1, max_length=1024)
     parameters: JsonObject = parameters.NOTHING
     request: Annotated[str, AfterValidator(_template)]
-    headers: dict[str, str | SecretSource] = Field({}, max_length=50)
+    headers: Headers = Field({})
     sign: SecretSource | None = None
     timeout: float = Field(20.0, gt=0, le=600)
     retries: int = Field(0, ge=0, le=5)
@@ -86,20 +105,6 @@ class HttpTable(AssistantSection):
     @classmethod
     def _is_a_schema(cls, value: object, info: ValidationInfo) -> JsonObject:
         return parameters.read(value, ValidationContext.of(info))
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str | SecretSource]) -> dict[str, str | SecretSource]:
-        problems = [
-            FieldProblem("is not a header that a tool can set", (name,))
-            for name, text in value.items()
-            if not _HEADER.fullmatch(name)
-            or name.lower() in _OURS
-            or (isinstance(text, str) and not (text.isascii() and text.isprintable()))
-        ]
-        if problems:
-            raise wrong(*problems)
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> HttpTable:

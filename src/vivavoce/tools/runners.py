@@ -7,6 +7,7 @@ only the type and the place of an exception, because its message may quote a use
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -23,6 +24,7 @@ from ..protocol.surrogates import whole_text
 from .arguments import problems
 from .base import (
     DEFAULT_RULES,
+    RemoteToolRunner,
     RuledToolRunner,
     ToolContext,
     ToolRequest,
@@ -67,7 +69,9 @@ class ToolRunners:
         limits: ToolLimits = DEFAULT_LIMITS,
     ) -> None:
         """`reserved`: names that no tool may have, because the client has tools of these names."""
-        self._runners = tuple(runners)
+        # Those that other servers name come last, so that they lose a conflict of names.
+        self._runners = tuple(sorted(runners, key=lambda r: isinstance(r, RemoteToolRunner)))
+        self._left_out: set[str] = set()  # names, each of which was logged
         self._reserved = reserved
         self._limits = limits
         self._repeats = Repeats()
@@ -75,6 +79,13 @@ class ToolRunners:
     def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
         """Return the tools of all runners. Raises `EngineError` if they are not valid."""
         return tuple(spec for spec, _ in self._found(context).values())
+
+    async def connected(self, seconds: float) -> list[str]:
+        """Wait at most this long for other servers. Return why some of them cannot be used."""
+        remote = [each for each in self._runners if isinstance(each, RemoteToolRunner)]
+        waiting = (each.connected(seconds) for each in remote)
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        return [str(each) for each in results if isinstance(each, EngineError)]
 
     def rules(self, context: ToolContext) -> dict[str, ToolRules]:
         """Return the rules of each tool, by name. Raises `EngineError` if they are not valid."""
@@ -180,10 +191,19 @@ class ToolRunners:
         for runner in self._runners:
             for spec in _specs_of(runner, context):
                 if spec.name in found or spec.name in self._reserved:
+                    if isinstance(runner, RemoteToolRunner):
+                        self._leave_out(spec.name, context)
+                        continue
                     message = f'two tools are named "{spec.name}"'
                     raise EngineError(message, "tools_not_valid")
                 found[spec.name] = spec, runner
         return found
+
+    def _leave_out(self, name: str, context: ToolContext) -> None:
+        if name not in self._left_out:
+            self._left_out.add(name)
+            about = {"assistant": context.assistant, "tool": name}
+            log.warning("tool_left_out", extra=about | {"reason": "another tool has its name"})
 
 
 NO_TOOLS = ToolRunners()

@@ -1,0 +1,116 @@
+"""Run an MCP server as a child process, and pass its messages: one line of JSON each.
+
+A transport of the official SDK. The SDK's own one inherits more of the environment, and has no
+bound for a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+if TYPE_CHECKING:
+    from mcp.client._transport import TransportStreams
+
+LEAVE_S = 2.0  # from the end of its input until the server kills a process
+
+_Sender = MemoryObjectSendStream[SessionMessage | Exception]
+_Receiver = MemoryObjectReceiveStream[SessionMessage]
+
+
+@asynccontextmanager
+async def stdio(
+    command: Sequence[str], env: Mapping[str, str], folder: Path, line_bytes: int
+) -> AsyncGenerator[TransportStreams, None]:
+    """Start the process, and end it with all its children.
+
+    `env` is all that it gets of the environment. What it writes to its standard error is dropped,
+    because it may quote users. Raises `OSError` if it cannot be started. A line of more than
+    `line_bytes` ends the connection.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=dict(env),
+        cwd=folder,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        limit=line_bytes,
+        start_new_session=True,
+    )
+    received, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    write, to_send = anyio.create_memory_object_stream[SessionMessage](0)
+    try:
+        async with read, write, anyio.create_task_group() as tasks:
+            tasks.start_soon(_receive, process, received)
+            tasks.start_soon(_send, process, to_send, received)
+            yield read, write
+            tasks.cancel_scope.cancel()
+    finally:
+        received.close()
+        to_send.close()
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+
+
+async def _receive(process: Process, received: _Sender) -> None:
+    assert process.stdout is not None
+    async with received:
+        with suppress(anyio.BrokenResourceError, ConnectionError, ValueError):  # the last: too long
+            while line := await process.stdout.readline():
+                await received.send(_message(line))
+
+
+def _message(line: bytes) -> SessionMessage | Exception:
+    """Return one message. The SDK takes a line that is none as an exception, and goes on."""
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError:
+        return ValueError("not a message")  # without the text, which a log would show
+
+
+async def _send(process: Process, to_send: _Receiver, received: _Sender) -> None:
+    assert process.stdin is not None
+    async with to_send:
+        try:
+            async for each in to_send:
+                line = each.message.model_dump_json(by_alias=True, exclude_unset=True)
+                process.stdin.write(line.encode() + b"\n")
+                await process.stdin.drain()
+        except (OSError, RuntimeError):
+            await received.aclose()  # no request waits for a process that is gone
+
+
+async def _end(process: Process) -> None:
+    """End its input. Kill it, and what it started, if that does not help."""
+    assert process.stdin is not None
+    with suppress(OSError, RuntimeError):
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(LEAVE_S):
+            await process.wait()
+    except TimeoutError:
+        pass
+    _kill(process)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await process.wait()
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)  # its group also has what it started
+        elif process.returncode is None:
+            process.kill()
