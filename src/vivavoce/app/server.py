@@ -54,6 +54,7 @@ from .build import CallBuilder
 from .catalogue import load_catalogue
 from .data_folder import DataFolder
 from .storage import find_damage, open_store
+from .tool_servers import connect_tools
 from .transports import open_transports
 from .webhooks import senders, subscribers, targets
 
@@ -152,7 +153,7 @@ class Server:
         _beside(stack, _report_damage(self.folder), "damage")
         _beside(stack, _watch_other_processes(store, registry), "other processes")
         default = catalogue.get(calls.default_assistant)
-        _beside(stack, _warm_and_watch(adapters, default, metrics), "lag")
+        _beside(stack, _warm_and_watch(adapters, catalogue, default, metrics), "lag")
         _beside(stack, adapters.follow_knowledge(list(catalogue)), "knowledge")
         policy, refusals = CredentialPolicy(), RefusalLog()
         _beside(stack, events.forget_old(), "old_events")
@@ -338,8 +339,11 @@ def _log_bug(task: asyncio.Task[None]) -> None:
         log_failure(log, "background_task_failed", bug, task=task.get_name())
 
 
-async def _warm_and_watch(adapters: Adapters, default: Assistant | None, metrics: Metrics) -> None:
+async def _warm_and_watch(
+    adapters: Adapters, catalogue: Catalogue, default: Assistant | None, metrics: Metrics
+) -> None:
     """Measure event-loop lag only after warm-up: loading models blocks the loop."""
+    await connect_tools(adapters, catalogue)
     await _warm(adapters, default)
     await loop_lag.watch(metrics.report_lag)
 

@@ -17,6 +17,7 @@ from ..tools.base import ToolContext, ToolRequest
 from ..tools.ledger import ToolLedger
 from ..tools.runners import ToolRunners
 from .adapters import Adapters
+from .tool_servers import WITHIN_S
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -81,4 +82,6 @@ async def _opened(
         variables=assistant.values({}),
     )
     async with Adapters(settings, data) as adapters:
-        yield await adapters.tools(assistant), context
+        tools = await adapters.tools(assistant)
+        await tools.connected(WITHIN_S)  # the log names the servers that cannot be used
+        yield tools, context

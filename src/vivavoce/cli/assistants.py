@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +18,14 @@ from .common import (
     mistakes_hint,
     pluralise,
     print_json,
+    run,
+    settings,
     warn,
 )
 from .terminal import err, out
+
+if TYPE_CHECKING:
+    from ..assistants import Assistant
 
 app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
 
@@ -78,6 +83,8 @@ def check(
         run_here = f" (server: {', '.join(kinds)})" if kinds else ""
         for warning in checked.warnings:
             warn(str(warning))
+        for problem in _unreachable(assistant, data_dir):
+            warn(problem)
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
         out.line(f"{assistant.name} has no mistakes: {', '.join(assistant.languages)}; "
@@ -87,3 +94,13 @@ def check(
         if not json:
             fail(f"{path} has {pluralise(len(mistakes), 'mistake')}.")
         raise typer.Exit(FAILED)
+
+
+def _unreachable(assistant: Assistant, data_dir: Path | None) -> list[str]:
+    """Connect to the servers of its tools. Return why some of them cannot be used."""
+    if not any(table.kind == "mcp" for table in assistant.server_tools()):
+        return []
+    from ..app.tool_servers import unreachable
+
+    data = data_folder_of(data_dir)
+    return run(unreachable(settings(data), data, assistant))

@@ -24,12 +24,12 @@ from ...tools.function_table import functions_of
 from ...upstream import connection
 from ..adapters import CASCADE, NOUNS, CascadeKind
 from ..catalogue import load_catalogue
+from ..tool_servers import WITHIN_S
 from .base import Check, CheckContext, CheckFailedError
 
 AdapterUse = tuple[Assistant, str]  # an assistant, and the language in which it uses an adapter
 
 CHUNK_MS = 40
-CONNECTED_WITHIN_S = 10.0  # servers of tools
 TOKENS = 16  # of the answer that a brain is asked for
 LARGEST = 1024 * 1024  # bytes of a provider's first message
 _REINSTALL = "Install its package again, or `make setup`; then run `vivavoce doctor`."
@@ -150,7 +150,7 @@ async def _speak(voice: TextToSpeech, assistant: Assistant, language: str) -> st
 async def _tools(assistant: Assistant, context: CheckContext) -> str:
     try:
         tools = await context.adapters.tools(assistant)
-        if problems := await tools.connected(CONNECTED_WITHIN_S):
+        if problems := await tools.connected(WITHIN_S):
             raise EngineError("; ".join(problems))
         count = len(tools.specs(ToolContext(assistant=assistant.name)))
     except EngineError as error:
