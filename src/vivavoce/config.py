@@ -148,6 +148,8 @@ class CallsSection(SettingsSection):
     session_bytes: int = Field(MIB, ge=16 * 1024)
     # of one call at once, in addition to the response in its conversation
     max_out_of_band_responses: int = Field(8, ge=0)
+    # the callers whose sessions may name MCP servers: those with an API key, all, or none
+    client_mcp_servers: Literal["keys", "all", "none"] = "keys"
     # per call, of item audio for `conversation.item.retrieve`
     audio_cache_bytes: int = Field(4 * 1024 * 1024, ge=0)
 

@@ -820,7 +820,8 @@ def test_secrets_are_not_echoed(s: Scenario) -> None:
     assert updated.session != s.session.config
     assert "secret" not in str(updated)
     assert isinstance(s.log[-1], Respond)
-    assert "secret" in str(s.request.config)
+    assert "secret" in str(s.session.config)
+    assert "secret" not in str(s.request)  # a brain has the tools of a server, and not its key
 
 
 # Voices

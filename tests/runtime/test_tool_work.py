@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from vivavoce.core.effects import CallTool, CancelTool, ListTools
+from vivavoce.core.effects import CallMcpTool, CallTool, CancelMcpTool, CancelTool, ListTools
 from vivavoce.core.inputs import (
-    ListResult,
     ListToolsFailed,
+    McpResult,
+    McpToolReturned,
     ToolHangsUp,
     ToolProgress,
     ToolReport,
@@ -23,9 +24,9 @@ from vivavoce.core.inputs import (
 )
 from vivavoce.errors import EngineError
 from vivavoce.protocol.config import McpTool
-from vivavoce.protocol.items import FunctionCall, McpListedTool
+from vivavoce.protocol.items import FunctionCall, McpListedTool, McpToolError
 from vivavoce.runtime.tool_work import AT_ONCE, WAITING, ToolWork
-from vivavoce.tools.base import McpToolLister, ToolContext
+from vivavoce.tools.base import McpOutcome, McpServers, ToolContext
 from vivavoce.tools.runners import TIMEOUT_S, ToolRunners
 
 from ..support.fakes import now
@@ -47,9 +48,9 @@ class Bench:
 
     work: ToolWork
     progress: list[ToolReport] = field(default_factory=list)
-    results: list[tuple[float, ToolReturned | ListResult]] = field(default_factory=list)
+    results: list[tuple[float, ToolReturned | McpResult]] = field(default_factory=list)
 
-    async def put(self, result: ToolReturned | ListResult) -> None:
+    async def put(self, result: ToolReturned | McpResult) -> None:
         self.results.append((now(), result))
 
     def run(self, story: Callable[[Bench], Coroutine[Any, Any, None]]) -> Bench:
@@ -68,9 +69,9 @@ async def wait(seconds: float = 1.0) -> str:
     return "done"
 
 
-def bench(*functions: Callable[..., Any], lister: McpToolLister | None = None) -> Bench:
+def bench(*functions: Callable[..., Any], servers: McpServers | None = None) -> Bench:
     runners = ToolRunners([FunctionTools(*functions or (wait,))])
-    return Bench(ToolWork(runners, ToolContext(call_id="rtc_1"), lister=lister))
+    return Bench(ToolWork(runners, ToolContext(call_id="rtc_1"), mcp_servers=servers))
 
 
 def test_parallel_calls_run_in_parallel() -> None:
@@ -144,11 +145,21 @@ def test_progress_reaches_the_machine_before_the_result() -> None:
 
 
 @dataclass
-class Lister:
+class Servers:
     result: object
     takes_s: float = 0.0
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     async def list_tools(self, server: McpTool, context: ToolContext) -> tuple[McpListedTool, ...]:
+        await asyncio.sleep(self.takes_s)
+        if isinstance(self.result, BaseException):
+            raise self.result
+        return self.result  # type: ignore[return-value]
+
+    async def call_tool(
+        self, server: McpTool, name: str, arguments: str, context: ToolContext
+    ) -> McpOutcome:
+        self.asked.append((name, arguments))
         await asyncio.sleep(self.takes_s)
         if isinstance(self.result, BaseException):
             raise self.result
@@ -197,39 +208,80 @@ def test_a_tool_says_a_text_and_hangs_up() -> None:
     assert done.progress == [ToolSays("call_1", "Goodbye."), ToolHangsUp("call_1")]
 
 
-def listed(lister: McpToolLister | None) -> tuple[float, ToolReturned | ListResult]:
+def listed(servers: McpServers | None) -> tuple[float, ToolReturned | McpResult]:
     async def story(b: Bench) -> None:
         b.work.list_tools(ListTools("mcpl_1", McpTool(server_label="docs")), b.put)
 
-    (result,) = bench(lister=lister).run(story).results
+    (result,) = bench(servers=servers).run(story).results
     return result
 
 
 def test_the_tools_of_an_mcp_server_are_listed() -> None:
-    assert listed(Lister((SEARCH,), 2.0)) == (2.0, ToolsListed("mcpl_1", (SEARCH,)))
+    assert listed(Servers((SEARCH,), 2.0)) == (2.0, ToolsListed("mcpl_1", (SEARCH,)))
 
 
 @pytest.mark.parametrize(
-    "lister",
+    "servers",
     [
         None,
-        Lister(EngineError("down")),
-        Lister(ValueError("odd")),
-        Lister(SystemExit(1)),
-        Lister(None),
-        Lister([SEARCH]),
-        Lister((SEARCH,) * 513),
-        Lister(("search",)),
-        Lister((McpListedTool(name="\ud800", input_schema={}),)),
-        Lister((McpListedTool(name="x" * 300_000, input_schema={}),)),
+        Servers(EngineError("down")),
+        Servers(ValueError("odd")),
+        Servers(SystemExit(1)),
+        Servers(None),
+        Servers([SEARCH]),
+        Servers((SEARCH,) * 513),
+        Servers(("search",)),
+        Servers((McpListedTool(name="\ud800", input_schema={}),)),
+        Servers((McpListedTool(name="x" * 300_000, input_schema={}),)),
     ],
 )
-def test_a_list_that_cannot_be_had_fails(lister: McpToolLister | None) -> None:
-    assert listed(lister) == (0.0, ListToolsFailed("mcpl_1"))
+def test_a_list_that_cannot_be_had_fails(servers: McpServers | None) -> None:
+    assert listed(servers) == (0.0, ListToolsFailed("mcpl_1"))
 
 
 def test_an_mcp_server_that_does_not_answer_fails_at_the_deadline() -> None:
-    assert listed(Lister((SEARCH,), 1000.0)) == (TIMEOUT_S, ListToolsFailed("mcpl_1"))
+    assert listed(Servers((SEARCH,), 1000.0)) == (TIMEOUT_S, ListToolsFailed("mcpl_1"))
+
+
+def called(
+    servers: McpServers | None, *, then: CancelMcpTool | None = None
+) -> list[tuple[float, object]]:
+    async def story(b: Bench) -> None:
+        docs = McpTool(server_label="docs")
+        b.work.perform_mcp(CallMcpTool("mcp_1", docs, "search", "{}"), b.put)
+        if then is not None:
+            await asyncio.sleep(0.5)
+            b.work.perform_mcp(then, b.put)
+
+    return list(bench(servers=servers).run(story).results)
+
+
+def test_a_tool_of_an_mcp_server_is_called() -> None:
+    servers = Servers(McpOutcome(output="42"), 2.0)
+    assert called(servers) == [(2.0, McpToolReturned("mcp_1", "42"))]
+    assert servers.asked == [("search", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("servers", "message"),
+    [
+        (None, "No MCP server can be asked."),
+        (Servers(ValueError("my secret")), "The tool failed."),
+        (Servers(SystemExit(1)), "The tool failed."),
+        (
+            Servers(McpOutcome(), 1000.0),
+            "The tool did not answer within 30 s. It may have done its work.",
+        ),
+    ],
+)
+def test_an_mcp_tool_that_fails_has_an_error(servers: McpServers | None, message: str) -> None:
+    ((_, result),) = called(servers)
+    assert result == McpToolReturned("mcp_1", None, McpToolError(message=message))
+
+
+def test_a_call_whose_item_was_deleted_has_no_result() -> None:
+    servers = Servers(McpOutcome(output="42"), 2.0)
+    assert called(servers, then=CancelMcpTool("mcp_1")) == []
 
 
 # A relayed call

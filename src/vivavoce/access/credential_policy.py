@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -16,10 +18,15 @@ from ..store.base import ConversationRow, Grant
 from .auth_failure import AuthFailure, not_yours
 from .policy import NOTHING, Owned, RequestField, Scope
 
-STAFF = "staff"  # the role of a client secret whose holder approves what users cannot
+McpServersOf = Literal["keys", "all", "none"]
 
 
+@dataclass(frozen=True, slots=True)
 class CredentialPolicy:
+    """`mcp_servers`: the callers whose sessions may name MCP servers, which this server asks."""
+
+    mcp_servers: McpServersOf = "keys"
+
     def may_use_api(self, caller: Caller) -> bool:
         """Allow keys. Routes that take a cookie authenticate it without asking this."""
         return caller.credential == "key"
@@ -50,17 +57,6 @@ class CredentialPolicy:
             return False
         return call is None or self.may_start(caller, call.assistant)
 
-    def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
-        """Allow a key the runs of its assistants, staff what needs staff, and users their own.
-
-        A user approves by a cookie, or by the client secret of the call.
-        """
-        if caller.credential == "key":
-            return self.may_control(caller, run)
-        if needs_staff:
-            return caller.role == STAFF and self.may_start(caller, run.assistant)
-        return in_call if caller.credential == "secret" else self.scope(caller).covers(run)
-
     def scope(self, caller: Caller) -> Scope:
         """Return everything of its assistants for a key, and the user's own for other callers."""
         bound = None if caller.assistant is None else frozenset({caller.assistant})
@@ -86,6 +82,12 @@ class CredentialPolicy:
     def minter_id(self, caller: Caller) -> str | None:
         """Return the id of the key or the sign-in. The operator's command line has neither."""
         return None if caller.credential == "secret" else caller.key_id or caller.sign_in_id
+
+    def may_name_mcp_servers(self, caller: Caller) -> bool:
+        """Allow keys, unless the operator says otherwise: this server connects where they say."""
+        if self.mcp_servers == "keys":
+            return caller.credential == "key"
+        return self.mcp_servers == "all"
 
     def locked_fields(self, caller: Caller, locked: Collection[str]) -> tuple[str, ...]:
         """Lock the fields for browsers, because a person can change what a page sends."""

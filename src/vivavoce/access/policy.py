@@ -85,12 +85,6 @@ class Policy(Protocol):
         Without a call: whether the caller may control any call at all.
         """
 
-    def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
-        """Return whether the caller may approve or reject this run of a tool.
-
-        `needs_staff`: the user alone cannot. `in_call`: the caller's secret started the run's call.
-        """
-
     def scope(self, caller: Caller) -> Scope:
         """Return which conversations and calls the caller may list."""
 
@@ -106,6 +100,9 @@ class Policy(Protocol):
         A secret ends when the credential with this id is revoked. None: the caller has no such
         credential, and therefore revokes none.
         """
+
+    def may_name_mcp_servers(self, caller: Caller) -> bool:
+        """Return whether the clients of the caller's call may bring MCP servers of their own."""
 
     def locked_fields(self, caller: Caller, locked: Collection[str]) -> tuple[str, ...]:
         """Return which of an assistant's `limits.locked` fields this caller may not change."""

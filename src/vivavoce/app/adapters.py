@@ -34,6 +34,7 @@ from ..tools.function_table import FunctionTable
 from ..tools.functions import FunctionRunner
 from ..tools.knowledge import KnowledgeTool
 from ..tools.runners import NO_TOOLS, ToolRunners
+from .client_mcp_servers import ClientMcpServers
 from .data_folder import DataFolder
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Adapters:
         """`observer` sees each wait for a worker."""
         self._settings = settings
         self._registry = registry or installed()
+        self.mcp_servers = ClientMcpServers(allow_private=settings.net.allow_private)
         self._resources = AdapterResources(settings, folder.cache, observer)
 
     async def __aenter__(self) -> Self:

@@ -218,6 +218,7 @@ class CallBuilder:
             max_session_s=spec.limits.max_session_s,
             server_tools=spec.server_tools,
             tool_rules=spec.tool_rules,
+            lists_tools=spec.names_mcp_servers,
             inactivity_s=spec.limits.inactivity_s,
             thinks_in_text=True,
             plays_out=spec.audio == "media",
@@ -273,7 +274,7 @@ class CallBuilder:
         tools = await self._tools(spec)
         engine_work = EngineWork(
             engine,
-            tools=ToolWork(tools, spec.tool_context),
+            tools=ToolWork(tools, spec.tool_context, mcp_servers=self._adapters.mcp_servers),
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             end_of_turn_model=model,
             person=_share_holder(spec),

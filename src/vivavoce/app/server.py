@@ -155,7 +155,7 @@ class Server:
         default = catalogue.get(calls.default_assistant)
         _beside(stack, _warm_and_watch(adapters, catalogue, default, metrics), "lag")
         _beside(stack, adapters.follow_knowledge(list(catalogue)), "knowledge")
-        policy, refusals = CredentialPolicy(), RefusalLog()
+        policy, refusals = CredentialPolicy(calls.client_mcp_servers), RefusalLog()
         _beside(stack, events.forget_old(), "old_events")
         private = settings.net.allow_private
         for sender in senders(stack, hooks, events, allow_private=private):

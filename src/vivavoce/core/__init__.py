@@ -27,6 +27,8 @@ is set up with, and the parts that its collaborators share.
     tool_calls        calls of the server's own tools, until all outputs are known
     tool_speech       the filler, and texts of tools
     mcp_tool_lists    the lists of the tools of MCP servers
+    mcp_tools         these tools as functions for a brain
+    mcp_calls         their calls and approvals
     playout           the playout queue, if the server paces the audio (WebRTC, telephone)
     idle_prompt       answers a silence after a reply (`idle_timeout_ms`)
     inactivity        ends a call in which the user does nothing

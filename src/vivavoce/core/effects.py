@@ -138,6 +138,26 @@ class SearchKnowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMcpTool:
+    """Call a tool of an MCP server. `McpToolReturned` brings the result.
+
+    `item_id`: of its `mcp_call`. `arguments`: a JSON object as text, if the model wrote one.
+    """
+
+    item_id: str
+    server: McpTool
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelMcpTool:
+    """Stop waiting for this call of an MCP tool: its item was deleted."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardToClients:
     """Forward a frame of the upstream to the clients. `event`: its decoded form, if known.
 
@@ -201,7 +221,10 @@ ListeningEffect = Listen | ListenTo | ListenEnd | ListenDrop | ScoreEndOfTurn
 ToolEffect = CallTool | CancelTool | ReportToolRounds
 """Work for the tools of the server."""
 
-EngineEffect = ListeningEffect | Respond | ToolEffect | ListTools
+McpEffect = ListTools | CallMcpTool | CancelMcpTool
+"""Work for the MCP servers that a session names."""
+
+EngineEffect = ListeningEffect | Respond | ToolEffect | McpEffect
 """Work for an engine and its tools."""
 
 UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | ToolEffect | SearchKnowledge

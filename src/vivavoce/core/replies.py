@@ -6,6 +6,7 @@ output, and ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -19,6 +20,7 @@ from .audio_cache import ItemAudioCache
 from .call_settings import CallParts, CallSettings
 from .context_window import ContextWindow
 from .inputs import OutputChunk
+from .mcp_tools import ListedServer, as_functions, functions_of, with_functions
 from .reply import Reply, ReplyOutcome
 from .token_bucket import TokenBucket
 from .transcripts import TranscriptTracker
@@ -32,7 +34,10 @@ class Replies:
         conversation_id: str,
         transcripts: TranscriptTracker,
         now: float,
+        mcp_servers: Mapping[str, ListedServer] | None = None,
     ) -> None:
+        """`mcp_servers`: those that have listed their tools, by label, as they are at any time."""
+        self._mcp_servers = {} if mcp_servers is None else mcp_servers
         self._effects = parts.effects
         self._conversation = parts.conversation
         self._conversation_id = conversation_id
@@ -92,17 +97,20 @@ class Replies:
     def _request(self, reply: Reply, now: float) -> server.StatusDetails | None:
         reply.request()
         history: tuple[Item, ...] = ()
+        config = reply.config
         if reply.verbatim is None:
+            functions = reply.mcp_functions = functions_of(config, self._mcp_servers)
+            config = with_functions(config, functions)
             if wait_s := self._rate.wait_s(now):
                 return _too_often(wait_s)
             if (read := self._read(reply)) is None:
                 return _too_long()
-            history = read
+            history = as_functions(read, functions)
             reply.meter.add_input(reply.config, history, self._transcripts.count(history))
         self._effects.request(
             do.Respond(
                 reply.id,
-                self._with_own_voice(reply.config),
+                self._with_own_voice(config),
                 history,
                 paced=reply.in_conversation,
                 verbatim=reply.verbatim,

@@ -10,7 +10,7 @@ import msgspec
 
 from ..protocol import client, server
 from ..protocol.config import SessionConfig
-from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference
+from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, McpApprovalResponse
 from . import effects as do
 from . import validation
 from .call_settings import CallParts, CallSettings
@@ -27,6 +27,7 @@ from .inputs import (
     ToolReturned,
 )
 from .item_editor import ItemEditor
+from .mcp_calls import McpCalls
 from .playout import Playout
 from .replies import Replies, cancelled, failed, incomplete
 from .reply import Reply, ReplyOutcome
@@ -55,6 +56,7 @@ class Responder:
         self.server_calls = ServerToolCalls(call.server_tools, parts.conversation)
         self.calls = PendingToolCalls(call.server_tools)
         self.speech = ToolSpeech(call.tool_rules, call.language, now)
+        self.mcp_calls = McpCalls(parts)
         self.voiced = False  # was audio of the assistant sent, apart from its greeting?
         self._effects = parts.effects
         self._conversation = parts.conversation
@@ -72,7 +74,8 @@ class Responder:
     @property
     def busy_until(self) -> float:
         """The time until which a response is being made or played, or a tool's output expected."""
-        return NEVER if self._replies.all or self.playout else self.calls.awaited_until
+        busy = self._replies.all or self.playout or self.mcp_calls
+        return NEVER if busy else self.calls.awaited_until
 
     # The beginning of a response
 
@@ -209,6 +212,8 @@ class Responder:
 
     def on_item_created(self, item: Item, now: float) -> None:
         """Note an item of a client: an output of its own tool, or input of the user."""
+        if isinstance(item, McpApprovalResponse):
+            self.mcp_calls.answer(item)
         if isinstance(item, FunctionOutput):
             self.calls.answered_by_client(item.call_id)
         else:
@@ -223,6 +228,7 @@ class Responder:
         """Note that a client deleted an item. No response waits for its transcript any longer."""
         if isinstance(item, FunctionCall):
             self.calls.answered_by_client(item.call_id)
+        self.mcp_calls.forget(item.id)
         self._replies.forget(item.id)
         self.start_ready(now)
 
@@ -319,6 +325,7 @@ class Responder:
     ) -> None:
         self._replies.end(reply, status, details, usage, now=now)
         if not self._stopped:
+            self.mcp_calls.begin(reply, completed=status == "completed")
             self.start_ready(now)  # others may have waited for a transcript that only it needed
         self.playout.close(reply.id)
         if not reply.in_conversation:

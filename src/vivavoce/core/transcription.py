@@ -35,6 +35,7 @@ from .inputs import (
     HungUp,
     InvalidFrame,
     ListToolsFailed,
+    McpToolReturned,
     NotTranscribed,
     OutputChunk,
     PartialTranscript,
@@ -118,7 +119,7 @@ class TranscriptionSession:
                 pass  # and calls no tools
             case ApprovedToolReturned():
                 pass
-            case ToolsListed() | ListToolsFailed():
+            case ToolsListed() | ListToolsFailed() | McpToolReturned():
                 pass
             case Played():
                 pass  # nothing is played

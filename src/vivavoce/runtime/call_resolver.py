@@ -227,6 +227,7 @@ class CallResolver:
             tool_context=context,
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
+            names_mcp_servers=self._policy.may_name_mcp_servers(caller),
             paced=paced,
             own_events=request.dialect == "ga" and "vivavoce" in _listed(request.asked("events")),
             safety_identifier=caller.safety_identifier or request.safety_identifier,

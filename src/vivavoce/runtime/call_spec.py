@@ -70,6 +70,7 @@ class CallSpec:
     history: tuple[ItemRow, ...] = ()
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
+    names_mcp_servers: bool = False  # the session may name servers that this one asks
     paced: bool = True  # spoken answers stay near real time
     own_events: bool = False  # the client asked for the events named `vivavoce.…`
     safety_identifier: str | None = None

@@ -157,8 +157,8 @@ class EngineWork:
                 self._replies[response_id] = self._tasks.create_task(self._respond(effect))
             case do.CallTool() | do.CancelTool() | do.ReportToolRounds():
                 self._tools.perform(effect, self._driver.mailbox.put)
-            case do.ListTools():
-                self._tools.list_tools(effect, self._driver.mailbox.put)
+            case do.ListTools() | do.CallMcpTool() | do.CancelMcpTool():
+                self._tools.perform_mcp(effect, self._driver.mailbox.put)
             case _:
                 assert_never(effect)
 

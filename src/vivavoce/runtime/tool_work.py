@@ -14,11 +14,13 @@ from typing import Any, Protocol, assert_never
 
 import msgspec
 
-from ..bounded_work import within
+from ..bounded_work import LateError, within
 from ..core import effects as do
 from ..core.inputs import (
     ListResult,
     ListToolsFailed,
+    McpResult,
+    McpToolReturned,
     ToolHangsUp,
     ToolProgress,
     ToolReport,
@@ -29,8 +31,9 @@ from ..core.inputs import (
 from ..engines import boundary
 from ..engines.boundary import contained
 from ..errors import EngineError
-from ..protocol.items import McpListedTool
-from ..tools.base import McpToolLister, ToolContext, ToolRequest, ToolResult
+from ..failures import describe
+from ..protocol.items import McpListedTool, McpToolError
+from ..tools.base import McpOutcome, McpServers, ToolContext, ToolRequest, ToolResult
 from ..tools.results import failed
 from ..tools.runners import NO_TOOLS, TIMEOUT_S
 
@@ -56,12 +59,12 @@ class ToolWork:
         runners: CallsTools = NO_TOOLS,
         context: ToolContext | None = None,
         *,
-        lister: McpToolLister | None = None,
+        mcp_servers: McpServers | None = None,
     ) -> None:
-        """`lister` lists the tools of MCP servers. None: `ListTools` fails."""
+        """`mcp_servers` asks those that the session names. None: `ListTools` fails."""
         self._runners = runners
         self._context = context or ToolContext()
-        self._lister = lister
+        self._mcp_servers = mcp_servers
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
         self._calls: dict[str, asyncio.Task[None]] = {}  # by the id of the tool call
@@ -100,6 +103,21 @@ class ToolWork:
         if (task := self._calls.get(call_id)) and call_id not in self._interrupted:
             self._interrupted.add(call_id)
             task.cancel()
+
+    def perform_mcp(
+        self, effect: do.McpEffect, put: Callable[[McpResult], Awaitable[None]]
+    ) -> None:
+        """Perform an effect about an MCP server of the session. `put` takes the result."""
+        match effect:
+            case do.ListTools():
+                self.list_tools(effect, put)
+            case do.CallMcpTool(item_id=item_id):
+                full = len(self._running) >= WAITING
+                task = self._calls[item_id] = self._start(self._call_mcp(effect, put, full=full))
+                task.add_done_callback(lambda _: self._calls.pop(item_id, None))
+            case do.CancelMcpTool(item_id=item_id):
+                if called := self._calls.get(item_id):
+                    called.cancel()
 
     def list_tools(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]
@@ -162,6 +180,35 @@ class ToolWork:
         context = replace(self._context, report=report, speak=say, close=hang_up)
         return await self._runners.call(request, context)
 
+    async def _call_mcp(
+        self, effect: do.CallMcpTool, put: Callable[[McpResult], Awaitable[None]], *, full: bool
+    ) -> None:
+        boundary.name(call=self._context.call_id, item=effect.item_id)
+        if full:
+            message = f"More than {WAITING} tool calls at once are not possible."
+            outcome = McpOutcome(error=McpToolError(message=message))
+        else:
+            async with self._slots:
+                outcome = await self._outcome(effect)
+        if not self._over:
+            await put(McpToolReturned(effect.item_id, outcome.output, outcome.error))
+
+    async def _outcome(self, effect: do.CallMcpTool) -> McpOutcome:
+        if self._mcp_servers is None:
+            return McpOutcome(error=McpToolError(message="No MCP server can be asked."))
+        about = {"call": self._context.call_id, "item": effect.item_id}
+        asking = self._mcp_servers.call_tool(
+            effect.server, effect.name, effect.arguments, self._context
+        )
+        try:
+            return await within(TIMEOUT_S, asking, about)
+        except LateError:
+            message = f"The tool did not answer within {TIMEOUT_S:g} s. It may have done its work."
+            return McpOutcome(error=McpToolError(message=message))
+        except Exception as error:  # code of any package may run here
+            log.error("mcp_call_failed", extra=about | describe(error))
+            return McpOutcome(error=McpToolError(message="The tool failed."))
+
     async def _list(
         self, effect: do.ListTools, put: Callable[[ListResult], Awaitable[None]]
     ) -> None:
@@ -176,10 +223,10 @@ class ToolWork:
             await put(result)
 
     async def _listed(self, effect: do.ListTools) -> tuple[McpListedTool, ...]:
-        if self._lister is None:
+        if self._mcp_servers is None:
             raise EngineError("no MCP server can be asked")
         about = {"call": self._context.call_id, "item": effect.item_id}
-        asking = self._lister.list_tools(effect.server, self._context)
+        asking = self._mcp_servers.list_tools(effect.server, self._context)
         listed = await within(TIMEOUT_S, asking, about)
         valid = isinstance(listed, tuple) and all(isinstance(t, McpListedTool) for t in listed)
         if not valid or len(listed) > LISTED_TOOLS:

@@ -15,7 +15,7 @@ from ..core.types import DEFAULT_RULES as DEFAULT_RULES
 from ..core.types import ToolRules as ToolRules
 from ..core.types import ToolSpec
 from ..protocol.config import McpTool
-from ..protocol.items import McpListedTool
+from ..protocol.items import McpError, McpListedTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,21 @@ class RemoteToolRunner(ToolRunner, Protocol):
         """Wait at most this long for that server. Raises `EngineError` if it cannot be used."""
 
 
-class McpToolLister(Protocol):
-    """List the tools of MCP servers that a session names."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpOutcome:
+    """The result of a tool of an MCP server: an output, or an error."""
+
+    output: str | None = None
+    error: McpError | None = None
+
+
+class McpServers(Protocol):
+    """Ask the MCP servers that a session names."""
 
     async def list_tools(self, server: McpTool, context: ToolContext) -> tuple[McpListedTool, ...]:
         """Return the tools of this server. Raises `EngineError`. It has a deadline, too."""
+
+    async def call_tool(
+        self, server: McpTool, name: str, arguments: str, context: ToolContext
+    ) -> McpOutcome:
+        """Call a tool of this server. A failure is an outcome, too. It has a deadline."""
