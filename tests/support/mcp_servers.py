@@ -27,12 +27,12 @@ def command(kind: str = "stdio") -> str:
 
 
 @asynccontextmanager
-async def http_server() -> AsyncIterator[str]:
+async def http_server(program: Path = SCRIPT) -> AsyncIterator[str]:
     """Run the server over streamable HTTP. Yield its address when it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(sys.executable, SCRIPT, "http", str(port))
+    process = await asyncio.create_subprocess_exec(sys.executable, program, "http", str(port))
     try:
         async with asyncio.timeout(30):
             while not await _listens(port):  # noqa: ASYNC110
