@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
 from vivavoce.app.catalogue import check_assistant
+from vivavoce.cli.main import app
 from vivavoce.tools.mcp_table import McpTable
 
 from ..support.calls import Caller, House
@@ -113,8 +115,12 @@ def test_a_server_that_does_not_run_is_named_and_calls_go_on(tmp_path: Path) -> 
             if each["check"] == "tools of desk"
         ]
         assert "the MCP server notes cannot be used" in str(failed)
-        assert "mcp_server_lost" in server.log.read_text()
-        assert "notes" in server.log.read_text()
+        lost = [line for line in server.log.read_text().splitlines() if "mcp_server_lost" in line]
+        assert json.loads(lost[0])["server"] == "notes"
+        command = ["assistants", "check", str(folder), "--data-dir", str(tmp_path)]
+        checked = CliRunner().invoke(app, command)
+        assert checked.exit_code == 0
+        assert "warning: the MCP server notes cannot be used" in checked.output
 
 
 async def update(caller: Caller, url: str) -> str:

@@ -265,7 +265,6 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 _BETA = "only the beta protocol has it"
-_MCP = "the server does not call MCP tools yet"
 _PROVIDERS = "a provider's own; the gateway passes it on as it comes"
 _HEARD = "conversation.item.input_audio_transcription.completed"
 _IN_SECONDS = "our recognisers count seconds"
@@ -274,8 +273,6 @@ _UNSERVED: tuple[tuple[tuple[str, str, str], str], ...] = (
     (("server", "input_audio_buffer.dtmf_event_received", "*"), "keys come with telephones (SIP)"),
     (("server", "conversation.created", "*"), _BETA),
     (("server", "conversation.item.created", "*"), _BETA),
-    (("server", "response.mcp_call*", "*"), _MCP),
-    (("server", "mcp_list_tools.completed", "*"), _MCP),
     (("", "*(translation)", "*"), _TRANSLATION),
     (("", "session translation", "*"), _TRANSLATION),
     (("server", "response.content_part.*", "part.audio"), "sound comes in deltas alone"),

@@ -30,7 +30,7 @@ http = AdapterSpec(kind="tool", name="http", make=_make_http, table_model=HttpTa
 
 
 async def _make_mcp(request: AdapterRequest) -> ToolRunner:
-    """Begin to connect to the server, and return its tools. They are none before it answers."""
+    """Begin to connect to the server, and return the runner of its tools."""
     await asyncio.to_thread(import_module, "mcp.client")  # 0.5 s, in which calls go on
     from ..tools import mcp_client, mcp_stdio
     from ..tools.mcp import McpConnections, McpRunner

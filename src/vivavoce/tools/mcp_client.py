@@ -1,4 +1,4 @@
-"""What both uses of MCP share: transports with bounds, lists of tools, and results as text.
+"""Parts that both uses of MCP share: transports with bounds, lists of tools, and results as text.
 
 The SDK logs what tools return, so its logger is silent. This server logs failures by their type.
 """
@@ -80,7 +80,7 @@ def is_read_only(tool: mcp.Tool) -> bool:
 
 
 def result_of(result: mcp.CallToolResult) -> ToolResult:
-    """Return a result as text for a model. What is no text is named with its type and size."""
+    """Return a result as text for a model. Pictures and sounds are named by type and size."""
     text = "\n".join(_text(block) for block in result.content)
     if not text and result.structured_content is not None:
         text = json.dumps(result.structured_content, ensure_ascii=False)

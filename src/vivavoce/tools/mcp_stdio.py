@@ -35,8 +35,8 @@ async def stdio(
 ) -> AsyncGenerator[TransportStreams, None]:
     """Start the process, and end it with all its children.
 
-    `env` is all that it gets of the environment. What it writes to its standard error is dropped,
-    because it may quote users. Raises `OSError` if it cannot be started. A line of more than
+    `env` is all that it gets of the environment. Its standard error is dropped, because it may
+    quote users. Raises `OSError` if it cannot be started. A line of more than
     `line_bytes` ends the connection.
     """
     process = await asyncio.create_subprocess_exec(
@@ -67,13 +67,15 @@ async def stdio(
 async def _receive(process: Process, received: _Sender) -> None:
     assert process.stdout is not None
     async with received:
-        with suppress(anyio.BrokenResourceError, ConnectionError, ValueError):  # the last: too long
+        with suppress(
+            anyio.BrokenResourceError, ConnectionError, ValueError
+        ):  # a line above the bound is a ValueError
             while line := await process.stdout.readline():
                 await received.send(_message(line))
 
 
 def _message(line: bytes) -> SessionMessage | Exception:
-    """Return one message. The SDK takes a line that is none as an exception, and goes on."""
+    """Return one message, or an exception, which the SDK ignores."""
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError:

@@ -103,7 +103,7 @@ class McpTable(AssistantSection):
         )
 
     def _approval(self, tool: str) -> ToolApproval:
-        """Return who must agree: of the first pattern that fits. Without one, nobody."""
+        """Return the approval that the first fitting pattern asks for, `never` without one."""
         if not isinstance(self.approve, Mapping):
             return self.approve
         fitting = (who for pattern, who in self.approve.items() if fnmatchcase(tool, pattern))
