@@ -14,6 +14,7 @@ from vivavoce.core.inputs import (
     ToolRequested,
     ToolsListed,
 )
+from vivavoce.core.limits import Limits
 from vivavoce.protocol import client, server
 from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
 from vivavoce.protocol.items import (
@@ -375,6 +376,20 @@ def test_a_new_conversation_is_greeted_although_it_names_a_server() -> None:
     config = SessionConfig(tools=(McpTool(server_label="docs", server_url="https://a.example"),))
     s = Scenario(config, lists_tools=True, greeting="Hello.")
     assert s.opening_request.verbatim == "Hello."
+
+
+def test_lists_and_outputs_count_as_bytes_of_the_conversation() -> None:
+    s = Scenario(lists_tools=True, limits=Limits(conversation_bytes=2000))
+    s.tell(update(tools=[DOCS | {"require_approval": "never"}]))
+    s.tell(ToolsListed("mcpl_1", (LOOK_UP,)))
+    respond(s)
+    s.tell(McpToolReturned(calls(s)[0].item_id, "x" * 2000))
+    assert "response.mcp_call.failed" in s.story
+    assert read(s)[1:] == [("output", "The conversation has no room for the output.")]
+    s.tell(update(tools=[DOCS | {"server_label": "more"}]))
+    s.tell(ToolsListed("mcpl_2", (LOOK_UP,) * 20))
+    assert s.story[-1] == "mcp_list_tools.failed"
+    s.check()
 
 
 def test_a_stored_call_is_a_function_for_the_next_session() -> None:

@@ -193,6 +193,16 @@ class ConversationQuota:
         self._parts += weight.parts
         self._account.take(weight.bytes)
 
+    def hold(self, item: Item) -> bool:
+        """Count an item that an MCP server fills. Return False if there is no room for it."""
+        weight = weigh(item)
+        if self._bytes + weight.bytes > self._limits.conversation_bytes:
+            return False
+        if not self._account.has_room(weight.bytes):
+            return False
+        self.take(item.id, weight)
+        return True
+
     def free(self, item_id: str) -> None:
         if weight := self._weights.pop(item_id, None):
             self._bytes -= weight.bytes

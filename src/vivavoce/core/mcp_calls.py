@@ -18,7 +18,7 @@ import msgspec
 from ..errors import InvalidRequest
 from ..protocol import server
 from ..protocol.config import McpTool
-from ..protocol.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall
+from ..protocol.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall, McpToolError
 from ..protocol.validation_errors import shorten
 from . import effects as do
 from .call_settings import CallParts
@@ -54,6 +54,7 @@ class McpCalls:
     def __init__(self, parts: CallParts[do.CallMcpTool | do.CancelMcpTool]) -> None:
         self._effects = parts.effects
         self._conversation = parts.conversation
+        self._quota = parts.quota
         self._asked: dict[str, _Asked] = {}  # by the id of the request
         self._running: dict[str, _Running] = {}  # by the id of the call
         self._items: dict[str, int] = {}  # of a response that asks: how many there are
@@ -131,11 +132,8 @@ class McpCalls:
         running = self._running.pop(event.item_id, None)
         if running is None:
             return
-        running = replace(
-            running,
-            item=msgspec.structs.replace(running.item, output=event.output, error=event.error),
-        )
-        settled = server.McpCallCompleted if event.error is None else server.McpCallFailed
+        running = replace(running, item=self._settled(running, event))
+        settled = server.McpCallCompleted if running.item.error is None else server.McpCallFailed
         self._effects.send(settled(item_id=event.item_id, output_index=running.index))
         if running.in_conversation:
             self._effects.send(
@@ -146,6 +144,13 @@ class McpCalls:
                 response_id=running.response_id, output_index=running.index, item=running.item
             )
         )
+
+    def _settled(self, running: _Running, event: McpToolReturned) -> McpCall:
+        item = msgspec.structs.replace(running.item, output=event.output, error=event.error)
+        if not running.in_conversation or self._quota.hold(item):
+            return item
+        error = McpToolError(message="The conversation has no room for the output.")
+        return msgspec.structs.replace(running.item, error=error)
 
 
 def _answers(item: Item, request_id: str) -> bool:

@@ -31,6 +31,7 @@ class McpToolLists:
         """`available`: somebody performs `ListTools`. Otherwise each list fails at once."""
         self._effects = parts.effects
         self._conversation = parts.conversation
+        self._quota = parts.quota
         self._available = available
         self._asked: dict[str, _Asked] = {}  # by the id of the list's item
         self._newest: dict[str, str] = {}  # id of the newest list's item, by the server's label
@@ -53,14 +54,17 @@ class McpToolLists:
                 self.take(ListToolsFailed(item_id))
 
     def take(self, event: ListResult) -> None:
-        """Complete the item of a list. It is empty if it failed. A late list is ignored."""
+        """Complete the item of a list. It is empty if it failed, or has no room.
+
+        A late list is ignored.
+        """
         asked = self._asked.pop(event.item_id, None)
         if asked is None:
             return
         label = asked.server.server_label
         outcome: type[server.McpListCompleted | server.McpListFailed] = server.McpListFailed
         tools: tuple[McpListedTool, ...] = ()
-        if isinstance(event, ToolsListed):
+        if isinstance(event, ToolsListed) and self._fits(event, label):
             outcome, tools = server.McpListCompleted, event.tools
             if self._newest.get(label) == event.item_id:
                 self.listed[label] = ListedServer(asked.server, tools)
@@ -68,6 +72,10 @@ class McpToolLists:
             item = McpListTools(id=event.item_id, server_label=label, tools=tools)
             self._effects.send(server.ItemDone(previous_item_id=asked.previous, item=item))
         self._effects.send(outcome(item_id=event.item_id))
+
+    def _fits(self, event: ToolsListed, label: str) -> bool:
+        item = McpListTools(id=event.item_id, server_label=label, tools=event.tools)
+        return event.item_id not in self._conversation or self._quota.hold(item)
 
     def keep(self, tools: Iterable[Tool]) -> None:
         """Forget the servers that the session does not name any more."""
