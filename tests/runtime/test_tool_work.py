@@ -279,6 +279,18 @@ def test_an_mcp_tool_that_fails_has_an_error(servers: McpServers | None, message
     assert result == McpToolReturned("mcp_1", None, McpToolError(message=message))
 
 
+def test_slow_servers_of_a_session_delay_each_other_and_no_other_tool() -> None:
+    async def story(b: Bench) -> None:
+        for number in range(AT_ONCE + 1):
+            b.work.list_tools(ListTools(f"mcpl_{number}", McpTool(server_label="docs")), b.put)
+        await asyncio.sleep(0)
+        b.work.call(tool_call(1), b.put)
+
+    results = bench(servers=Servers((SEARCH,), 2.0)).run(story).results
+    assert results[0] == (1.0, ToolReturned("call_1", "done"))
+    assert [at for at, _ in results[1:]] == [2.0] * AT_ONCE + [4.0]
+
+
 def test_a_call_whose_item_was_deleted_has_no_result() -> None:
     servers = Servers(McpOutcome(output="42"), 2.0)
     assert called(servers, then=CancelMcpTool("mcp_1")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ..errors import EngineError
 from ..protocol.config import McpTool
 from ..protocol.items import McpListedTool
 from ..tools.base import McpOutcome, ToolContext
@@ -22,6 +23,8 @@ class ClientMcpServers:
 
     async def list_tools(self, server: McpTool, context: ToolContext) -> tuple[McpListedTool, ...]:
         """Return the tools of this server. Raises `EngineError`."""
+        if not server.server_url:  # connectors and tunnels belong to a provider
+            raise EngineError("only servers with a server_url can be used")
         return await (await self._loaded()).list_tools(server, context)
 
     async def call_tool(

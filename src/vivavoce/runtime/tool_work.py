@@ -66,6 +66,7 @@ class ToolWork:
         self._context = context or ToolContext()
         self._mcp_servers = mcp_servers
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._mcp_slots = asyncio.Semaphore(AT_ONCE)  # slow ones delay no tool of the server
         self._running: set[asyncio.Task[None]] = set()
         self._calls: dict[str, asyncio.Task[None]] = {}  # by the id of the tool call
         self._interrupted: set[str] = set()  # ids of calls that the user interrupted
@@ -188,7 +189,7 @@ class ToolWork:
             message = f"More than {WAITING} tool calls at once are not possible."
             outcome = McpOutcome(error=McpToolError(message=message))
         else:
-            async with self._slots:
+            async with self._mcp_slots:
                 outcome = await self._outcome(effect)
         if not self._over:
             await put(McpToolReturned(effect.item_id, outcome.output, outcome.error))
@@ -215,8 +216,9 @@ class ToolWork:
         boundary.name(call=self._context.call_id, item=effect.item_id)
         result: ListResult
         try:
-            with contained("MCP server"):
-                result = ToolsListed(effect.item_id, await self._listed(effect))
+            async with self._mcp_slots:
+                with contained("MCP server"):
+                    result = ToolsListed(effect.item_id, await self._listed(effect))
         except EngineError:
             result = ListToolsFailed(effect.item_id)
         if not self._over:
