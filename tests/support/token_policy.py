@@ -65,6 +65,12 @@ class TokenPolicy:
             return False
         return call is None or self.scope(caller).covers(call)
 
+    def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
+        claims = self._claims(caller)
+        if claims is None:
+            return self.secrets.may_approve(caller, run, needs_staff=needs_staff, in_call=in_call)
+        return claims.role == "staff" if needs_staff else self.scope(caller).covers(run)
+
     def scope(self, caller: Caller) -> Scope:
         claims = self._claims(caller)
         if claims is None:

@@ -20,6 +20,8 @@ from .policy import NOTHING, Owned, RequestField, Scope
 
 McpServersOf = Literal["keys", "all", "none"]
 
+STAFF = "staff"  # the role of a client secret whose holder approves what users cannot
+
 
 @dataclass(frozen=True, slots=True)
 class CredentialPolicy:
@@ -56,6 +58,17 @@ class CredentialPolicy:
         if caller.credential != "key":
             return False
         return call is None or self.may_start(caller, call.assistant)
+
+    def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
+        """Allow a key the runs of its assistants, staff what needs staff, and users their own.
+
+        A user approves by a cookie, or by the client secret of the call.
+        """
+        if caller.credential == "key":
+            return self.may_control(caller, run)
+        if needs_staff:
+            return caller.role == STAFF and self.may_start(caller, run.assistant)
+        return in_call if caller.credential == "secret" else self.scope(caller).covers(run)
 
     def scope(self, caller: Caller) -> Scope:
         """Return everything of its assistants for a key, and the user's own for other callers."""

@@ -85,6 +85,12 @@ class Policy(Protocol):
         Without a call: whether the caller may control any call at all.
         """
 
+    def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
+        """Return whether the caller may approve or reject this run of a tool.
+
+        `needs_staff`: the user alone cannot. `in_call`: the caller's secret started the run's call.
+        """
+
     def scope(self, caller: Caller) -> Scope:
         """Return which conversations and calls the caller may list."""
 

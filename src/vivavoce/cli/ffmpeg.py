@@ -7,7 +7,6 @@ process but those that it needs to start.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ..child_environment import kept_variables
 from .wav import UnsupportedAudioError
 
 RATE = 48_000  # samples per second of what it gives: no codec of these files has more speech
-VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 LONGEST_REASON = 200  # characters of its last line
 
 
@@ -44,7 +43,7 @@ def decoded(program: str, source: IO[bytes], demuxer: str) -> Generator[IO[bytes
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={name: value for name in VARIABLES if (value := os.environ.get(name))},
+            env=kept_variables(),
         ) as process:
             assert process.stdout is not None
             try:

@@ -53,6 +53,11 @@ def escape_markup(text: str) -> str:
     return escape(printable(text))
 
 
+def confirmed(question: str) -> bool:
+    """Ask a question, and return the answer. "No" is the default."""
+    return typer.confirm(printable(question), err=True)
+
+
 def confirm(question: str) -> None:
     """Ask, and end the program unless the answer is yes."""
     typer.confirm(printable(question), abort=True, err=True)

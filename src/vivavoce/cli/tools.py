@@ -24,7 +24,7 @@ from .common import (
     run,
     settings,
 )
-from .terminal import out
+from .terminal import confirmed, out
 
 if TYPE_CHECKING:
     from ..app.data_folder import DataFolder
@@ -93,7 +93,7 @@ def run_one(
             return True
         if not is_interactive():
             return False
-        return typer.confirm(f"{row.tool} needs the approval of {row.approve}. Run it?", err=True)
+        return confirmed(f"{row.tool} needs the approval of {row.approve}. Run it?")
 
     async def work() -> ToolRunRow:
         async with opened_store(data, create=True) as store:

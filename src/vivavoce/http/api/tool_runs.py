@@ -22,7 +22,6 @@ from ..services import At, ByKey, Services, admitted, by_cookie, by_key
 
 router = APIRouter(prefix="/api", tags=["tools"])
 
-STAFF = "staff"  # the role that approves what needs staff
 
 State = Literal["requested", "approved", "started", "done", "failed", "unknown"]
 
@@ -126,7 +125,7 @@ async def by_any(request: Request, at: At) -> Caller:
     if not credential:
         return await by_cookie(request, at)
     found = await authentication.identify(at.store, credential, at.now())
-    if isinstance(found, AuthFailure) or found.credential != "secret":
+    if isinstance(found, AuthFailure) or found.secret_id is None:
         return await by_key(request, at)
     return admitted(found)
 
@@ -164,19 +163,9 @@ async def _found(at: Services, caller: Caller, run_id: str) -> ToolRunRow:
 
 
 def _may_decide(at: Services, caller: Caller, row: ToolRunRow) -> bool:
-    """Return whether the caller may approve this run.
-
-    A key may do so for its assistants. Of other callers, staff approve what needs staff, and the
-    user what needs the user: by a cookie, or by the client secret of the call.
-    """
-    if caller.credential == "key":
-        return at.policy.may_control(caller, row)
-    if row.approve == "staff":
-        return caller.role == STAFF and at.policy.may_start(caller, row.assistant)
-    if caller.credential == "secret":
-        live = at.registry.get(row.call_id) if row.call_id else None
-        return live is not None and caller.secret_id in live.credential_ids
-    return at.policy.scope(caller).covers(row)
+    live = at.registry.get(row.call_id) if row.call_id else None
+    in_call = live is not None and caller.secret_id in live.credential_ids
+    return at.policy.may_approve(caller, row, needs_staff=row.approve == "staff", in_call=in_call)
 
 
 def _name(caller: Caller) -> str:
