@@ -15,6 +15,7 @@ from vivavoce.protocol.items import Item, Message, Part
 from vivavoce.store.base import AUDIT_KEPT, Change, ItemRow, ResponseRow, SecretRow, Store
 from vivavoce.store.changes import ITEM_BYTES
 from vivavoce.store.memory import MemoryStore
+from vivavoce.store.prompts import PromptRow
 from vivavoce.store.sql import SqlStore
 
 from .facts import (
@@ -718,6 +719,43 @@ def test_X16_sweeping_deletes_acts_of_long_ago(make: Make) -> None:
         await store.record_act(act("aud_2", LATER))
         await store.sweep(NOON + AUDIT_KEPT)
         assert (await store.acts()).data == [act("aud_2", LATER)]
+
+    tell(make, story)
+
+
+# Prompts and variables
+
+
+def prompt(number: int, text: str = "Be brief.", of: str = "rtc_1") -> PromptRow:
+    return PromptRow(of, number, NOON, "guest", "it", text)
+
+
+def test_values_of_variables_are_kept_until_they_are_removed(make: Make) -> None:
+    async def story(store: Store) -> None:
+        values = store.prompts
+        assert await values.variables("charlotte") == {}
+        await values.set_variables("charlotte", {"city": "Turin", "day": "2027-05-13"}, NOON)
+        await values.set_variables("coach", {"city": "Rome"}, NOON)
+        changed = {"city": "Milan", "day": None, "never": None}
+        await values.set_variables("charlotte", changed, LATER, act("aud_1"))
+        assert await values.variables("charlotte") == {"city": "Milan"}
+        assert await values.variables("coach") == {"city": "Rome"}
+        assert [row.id for row in (await store.acts()).data] == ["aud_1"]
+
+    tell(make, story)
+
+
+def test_a_call_has_its_prompts_in_order_until_it_is_deleted(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.begin_call(call(), conversation(), prompt(0))
+        await store.prompts.add(prompt(1, "Be kind."), act("aud_1"))
+        assert await store.prompts.of_call("rtc_1") == [prompt(0), prompt(1, "Be kind.")]
+        for refused in (prompt(1), prompt(0, of="rtc_never")):
+            with pytest.raises(StoreError):
+                await store.prompts.add(refused, act("aud_2"))
+        assert [row.id for row in (await store.acts()).data] == ["aud_1"]
+        await store.delete_conversation("conv_1")
+        assert await store.prompts.of_call("rtc_1") == []
 
     tell(make, story)
 

@@ -12,7 +12,7 @@ keep its call until the session expires.
 from __future__ import annotations
 
 from ..protocol.client import Command
-from .inputs import AudioReceived, SessionInput
+from .inputs import AudioReceived, PromptRendered, SessionInput
 from .types import NEVER
 
 CLIENT_TOOL_S = 15 * 60.0  # in which a silent call waits for the output of the client's tool
@@ -58,7 +58,7 @@ class InactivityTimeout:
                 self._alive_at = now
         elif isinstance(event, Command):
             self.user_did(now)
-        else:
+        elif not isinstance(event, PromptRendered):  # which an operator caused
             self.we_did(now)
 
     def user_did(self, now: float) -> None:

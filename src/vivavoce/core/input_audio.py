@@ -54,7 +54,7 @@ class InputAudioBuffer:
         self._conversation = parts.conversation
         self._audio_cache = parts.audio_cache
         self._quota = parts.quota
-        self._language = call.language
+        self.language = call.language  # that the user speaks, unless the session names one
         self._gate = LevelGate(gate_db)
         self._received_bytes = 0  # all audio since the start: the clock of `audio_start_ms`
         self._buffered_bytes = 0  # received since the last commit
@@ -316,7 +316,7 @@ class InputAudioBuffer:
         if self._turns is not None and partial.item_id == current:
             text = self.transcripts.latest(partial.item_id)
             self._turns.ending = utterance_ending.ending(
-                text, self._session_language or self._language
+                text, self._session_language or self.language
             )
 
     def _score_end_of_turn(self, event: EndOfTurnScored) -> None:

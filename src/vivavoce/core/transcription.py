@@ -40,6 +40,7 @@ from .inputs import (
     OutputChunk,
     PartialTranscript,
     Played,
+    PromptRendered,
     SessionInput,
     ToolHangsUp,
     ToolProgress,
@@ -123,6 +124,8 @@ class TranscriptionSession:
                 pass
             case Played():
                 pass  # nothing is played
+            case PromptRendered():
+                pass  # a transcription session has no instructions
             case _:
                 self._perform(event)
 

@@ -18,6 +18,7 @@ import msgspec
 from ..core.types import JsonObject
 from ..protocol.items import Item
 from .events import EventOutbox, EventRow
+from .prompts import PromptRow, Prompts
 from .tool_runs import ToolRunRow, ToolRuns
 
 
@@ -202,6 +203,9 @@ class Store(Protocol):
     @property
     def outbox(self) -> EventOutbox: ...
 
+    @property
+    def prompts(self) -> Prompts: ...
+
     # Conversations, items, responses, calls
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -234,8 +238,10 @@ class Store(Protocol):
     async def items(self, conversation_id: str) -> list[ItemRow]:
         """Return the items in the conversation's order."""
 
-    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
-        """Store a call, and in the same commit the new conversation that begins with it."""
+    async def begin_call(
+        self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
+    ) -> None:
+        """Store a call, and in the same commit its new conversation and its first prompt."""
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
         """Store how the call ended. If its ending is already stored, this changes nothing."""

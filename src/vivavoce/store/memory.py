@@ -28,7 +28,9 @@ from .base import (
 )
 from .changes import MergedChanges, encode, encode_row, merge
 from .memory_events import MemoryEventOutbox
+from .memory_prompts import MemoryPrompts
 from .memory_tool_runs import MemoryToolRuns
+from .prompts import PromptRow
 
 R = TypeVar("R", ConversationRow, CallRow, AuditRow)
 
@@ -46,6 +48,7 @@ class MemoryStore:
         self._unasked = True  # something may be revoked or deleted since it was asked last
         self.tool_runs = MemoryToolRuns(self._conversation_of)
         self.outbox = MemoryEventOutbox()
+        self.prompts = MemoryPrompts(self._calls.__contains__, self._keep)
 
     def _conversation_of(self, call_id: str) -> str | None:
         return call.conversation_id if (call := self._calls.get(call_id)) else None
@@ -118,6 +121,7 @@ class MemoryStore:
         for call in [c for c in self._calls.values() if c.conversation_id == conversation_id]:
             del self._calls[call.id]
             self.tool_runs.forget_call(call.id)
+            self.prompts.forget_call(call.id)
             for response in await self.responses(call.id):
                 del self._responses[response.id]
         return self._conversations.pop(conversation_id, None) is not None
@@ -126,12 +130,16 @@ class MemoryStore:
         rows = self._items.get(conversation_id, {}).values()
         return sorted(rows, key=lambda row: (row.position, row.item.id))
 
-    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+    async def begin_call(
+        self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
+    ) -> None:
         _require(row.id not in self._calls, "a call's id that is taken")
         if new is not None:
             await self.create_conversation(new)
         _require(row.conversation_id in self._conversations, "a call without its conversation")
         self._calls[row.id] = row
+        if prompt is not None:
+            await self.prompts.add(prompt)
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
         call = self._calls.get(call_id)

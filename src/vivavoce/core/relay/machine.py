@@ -21,6 +21,7 @@ from ..inputs import (
     HungUp,
     KnowledgeFound,
     Played,
+    PromptRendered,
     RelayInput,
     ToolHangsUp,
     ToolProgress,
@@ -46,6 +47,7 @@ from .frames import (
 )
 from .knowledge import RelayKnowledge
 from .opening import OPENING_TIMEOUT_S, HeldFrame, Opened, OpeningFailed
+from .prompt import INSTRUCTIONS, RelayPrompt
 from .speech import RelaySpeech, has_voice, is_spoken
 from .tools import RelayTools, asks_for_response
 from .upstream_state import UpstreamState
@@ -82,6 +84,7 @@ class Relay:
         self._conversation_id = call.conversation_id
         self._now = now
         self._greeting = call.greeting
+        self._prompt = RelayPrompt()
         self._tools = RelayTools(call.server_tools, self.conversation, new_id)
         self._speech = RelaySpeech(call.tool_rules, call.language, now)
         self._spoken = is_spoken(session)  # do the responses have a voice?
@@ -162,6 +165,8 @@ class Relay:
             case HungUp(code=code, reason=reason):
                 self._ending.hang_up(self._upstream, code, reason)
                 self.closed = True
+            case PromptRendered():
+                self._take_prompt(event)
             case Played():
                 pass  # the upstream learns it from the client's own `conversation.item.truncate`
             case _:
@@ -293,6 +298,7 @@ class Relay:
 
     def _configure(self) -> None:
         """Ask the upstream for the assistant's session, before anything else."""
+        self._prompt.asked(self._session)
         event_id = self._upstream.own_event + "session"
         self._effects.send_upstream(client.SessionUpdate(event_id=event_id, session=self._session))
 
@@ -303,6 +309,8 @@ class Relay:
         if not self._announced:
             self._announced = True
             self._effects.forward(opened.created, codec.decode_server(opened.created))
+        if update := self._prompt.opened(opened.session, self._session, upstream.own_event):
+            self._effects.send_upstream(update)
         for create in upstream.retell(self.conversation, self.ledger):
             self._effects.send_upstream(create)
         if self._greeting and not upstream.opening.response_requested:
@@ -314,6 +322,17 @@ class Relay:
             self._take_client(held)
         self._answer_tools()
         self._answer_turn()
+
+    def _take_prompt(self, event: PromptRendered) -> None:
+        """Ask the upstream for another prompt, unless a client has set instructions of its own."""
+        if self._session.get(INSTRUCTIONS) != event.before or event.instructions == event.before:
+            return
+        self._session = self._session | {INSTRUCTIONS: event.instructions}
+        if not self.flowing:
+            return  # the upstream is told when it has confirmed the session
+        latest, event_id = self._call.latest_session, self._upstream.own_event
+        if update := self._prompt.change(event, latest, event_id):
+            self._effects.send_upstream(update)
 
     # From the client
 

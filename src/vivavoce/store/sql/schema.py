@@ -96,6 +96,15 @@ audit = Table(
     Index(None, "action", "at", "id"),
 )
 
+variables = Table(
+    "variables",
+    metadata,
+    Column("assistant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -150,6 +159,17 @@ calls = Table(
     Column("ended_at", UtcTime),
     Column("ending", Text),
     Index(None, "started_at", "id"),
+)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    _of("calls.id", primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("instructions", Text, nullable=False),
 )
 
 responses = Table(

@@ -44,7 +44,8 @@ from ..base import (
     page_size,
 )
 from ..changes import decode_row, encode, merge
-from . import database_file, database_threads, migrations, statements
+from ..prompts import PromptRow
+from . import database_file, database_threads, migrations, prompts, statements
 from .events import SqlEventOutbox
 from .schema import (
     api_keys,
@@ -75,6 +76,7 @@ class SqlStore:
         self._readers = readers
         self.tool_runs = SqlToolRuns(readers)
         self.outbox = SqlEventOutbox(writer, readers)
+        self.prompts = prompts.SqlPrompts(writer, readers)
         self._pinging = asyncio.Lock()
         self._pinged: float | None = None
         self._forgetting: asyncio.Task[None] | None = None
@@ -182,11 +184,15 @@ class SqlStore:
 
         return await self._readers.run(read)
 
-    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+    async def begin_call(
+        self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
+    ) -> None:
         def begin(connection: Connection) -> None:
             if new is not None:
                 connection.execute(statements.insert_into(conversations), statements.columns(new))
             connection.execute(statements.insert_into(calls), statements.columns(row))
+            if prompt is not None:
+                prompts.insert(connection, prompt)
 
         await self._writer.run(begin)
 
