@@ -41,6 +41,7 @@ from vivavoce.runtime.metrics import Metrics
 from vivavoce.runtime.refusals import CallRefused
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
+from vivavoce.store.prompts import PromptRow
 from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
 from vivavoce.tools.ledger import ToolLedger
 from vivavoce.tools.runners import NO_TOOLS, ToolRunners
@@ -74,7 +75,9 @@ CALLS = CallsSection()
 
 
 class FullDisk(MemoryStore):
-    async def begin_call(self, row: CallRow, new: ConversationRow | None = None) -> None:
+    async def begin_call(
+        self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
+    ) -> None:
         raise StoreError("disk full")
 
 

@@ -30,9 +30,9 @@ UNKNOWN = "unknown"
 ID_KIND = "aud"
 
 Action = Literal[
-    "call_hung_up", "conversation_deleted", "key_created", "key_revoked", "secret_minted",
-    "secret_revoked", "sign_in_link_made", "signed_in", "signed_out",
-    "knowledge_written", "knowledge_removed",
+    "call_changed", "call_hung_up", "conversation_deleted", "key_created", "key_revoked",
+    "knowledge_removed", "knowledge_written", "secret_minted", "secret_revoked",
+    "sign_in_link_made", "signed_in", "signed_out", "variables_changed",
 ]  # fmt: skip
 Refusal = Literal["sign_in_refused", "credential_refused"]
 

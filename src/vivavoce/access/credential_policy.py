@@ -70,6 +70,10 @@ class CredentialPolicy:
             return caller.role == STAFF and self.may_start(caller, run.assistant)
         return in_call if caller.credential == "secret" else self.scope(caller).covers(run)
 
+    def may_configure(self, caller: Caller, assistant: str) -> bool:
+        """Allow keys their assistants. A person who signed in has conversations only."""
+        return caller.credential == "key" and self.may_start(caller, assistant)
+
     def scope(self, caller: Caller) -> Scope:
         """Return everything of its assistants for a key, and the user's own for other callers."""
         bound = None if caller.assistant is None else frozenset({caller.assistant})

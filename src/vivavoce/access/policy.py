@@ -91,6 +91,9 @@ class Policy(Protocol):
         `needs_staff`: the user alone cannot. `in_call`: the caller's secret started the run's call.
         """
 
+    def may_configure(self, caller: Caller, assistant: str) -> bool:
+        """Return whether the caller may read and set the variables of all calls with it."""
+
     def scope(self, caller: Caller) -> Scope:
         """Return which conversations and calls the caller may list."""
 

@@ -56,6 +56,7 @@ from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
 from ..tools.ledger import ToolLedger
 from ..upstream import connection
+from . import prompt_changes
 from .adapters import Adapters
 
 AnySessionMachine = TypeVar("AnySessionMachine", Session, TranscriptionSession)
@@ -135,6 +136,8 @@ class CallBuilder:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
         tools, knowledge = await self._tools(spec), await self._knowledge(spec)
+        mcp = self._adapters.mcp_servers
+        tool_work = ToolWork(tools, spec.tool_context, mcp_servers=mcp)
         socket = await self._connect(spec, key)
         ledger = _restore_ledger(spec.history)
         relay = Relay(
@@ -148,7 +151,7 @@ class CallBuilder:
         upstream_work = UpstreamWork(
             relay,
             socket,
-            tools=ToolWork(tools, spec.tool_context),
+            tools=tool_work,
             knowledge=knowledge,
             secret=key,
             send_buffer_bytes=self._settings.send_buffer_bytes,
@@ -170,6 +173,7 @@ class CallBuilder:
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
             tools.listen,
+            prompt_changes.in_relay(driver, tool_work),
         )
 
     async def _connect(self, spec: CallSpec, key: str) -> Socket:
@@ -272,9 +276,10 @@ class CallBuilder:
             engine = await self._adapters.engine(assistant, spec.language, stage)
             detectors = await self._adapters.detectors()
         tools = await self._tools(spec)
+        tool_work = ToolWork(tools, spec.tool_context)
         engine_work = EngineWork(
             engine,
-            tools=ToolWork(tools, spec.tool_context, mcp_servers=self._adapters.mcp_servers),
+            tools=tool_work,
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             end_of_turn_model=model,
             person=_share_holder(spec),
@@ -282,7 +287,10 @@ class CallBuilder:
         driver = self._driver(spec, account, session, engine_work, recorder, call_metrics, tools)
         tools.begin(driver.feed)
         reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
-        return BuiltCall(driver, reader, tools.close, tools.listen)
+        changes = prompt_changes.InSession(
+            assistant, session, driver, tool_work, engine_work, self._adapters, stage
+        )
+        return BuiltCall(driver, reader, tools.close, tools.listen, changes)
 
     def _machine(
         self,

@@ -32,6 +32,7 @@ from ..http.request_timeouts import TimedHttpProtocol
 from ..http.services import Services
 from ..runtime import loop_lag, other_processes
 from ..runtime.admission import Admission
+from ..runtime.assistant_variables import AssistantVariables
 from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
 from ..runtime.call_resolver import CallResolver
@@ -160,10 +161,11 @@ class Server:
         private = settings.net.allow_private
         for sender in senders(stack, hooks, events, allow_private=private):
             _beside(stack, sender.run(), "webhook")
+        variables = AssistantVariables(store, registry)
         call_setup = CallSetup(
             identify=_identifier(store, maintenance, refusals),
             policy=policy,
-            resolver=self._resolver(catalogue, store, policy, adapters, make_id),
+            resolver=self._resolver(catalogue, store, policy, adapters, make_id, variables),
             admission=self._admission(registry, adapters, load),
             store=store,
             registry=registry,
@@ -174,6 +176,7 @@ class Server:
             counts=metrics,
             complete_history=ToolHistory(ledger, writer.submit, make_id=make_id, now=now),
             listener=events,
+            variables=variables,
         )
         self._endpoint = self._make_endpoint(call_setup, registry, make_id)
         await stack.enter_async_context(
@@ -185,6 +188,7 @@ class Server:
             catalogue=catalogue,
             call_setup=call_setup,
             registry=registry,
+            variables=variables,
             maintenance=maintenance,
             secret_budget=secret_budget,
             now=now,
@@ -218,6 +222,7 @@ class Server:
         policy: CredentialPolicy,
         adapters: Adapters,
         make_id: Callable[[str], str],
+        variables: AssistantVariables,
     ) -> CallResolver:
         return CallResolver(
             catalogue,
@@ -227,6 +232,7 @@ class Server:
             make_id=make_id,
             max_minutes=self.settings.calls.max_minutes,
             server_tools=adapters.tools,
+            variables=variables.of,
             voices=adapters.voices,
         )
 

@@ -104,6 +104,15 @@ class Assistant(AssistantSection):
         """Return the nearest of its languages to the requested one; the first if none is near."""
         return pick(asked, self.languages)
 
+    def require_language(self, asked: str) -> str:
+        """Return the nearest of its languages. Raises `InvalidRequest` if none is near."""
+        found = self.pick_language(asked)
+        if found.partition("-")[0] != asked.replace("_", "-").partition("-")[0].lower():
+            languages = ", ".join(self.languages)
+            message = f"Unknown language. Languages are: {languages}."
+            raise InvalidRequest("invalid_value", message, "language")
+        return found
+
     def pick_role(self, asked: str | None) -> str:
         """Return the requested role, or the first. Raises `InvalidRequest` for an unknown role."""
         if asked is None:
@@ -117,19 +126,28 @@ class Assistant(AssistantSection):
         """Return every variable's value. Raises `InvalidRequest` for the first invalid one."""
         values = {name: variable.fallback for name, variable in self.variables.items()}
         for name, value in given.items():
-            param = f"variables.{name}"
-            if name not in self.variables:
-                hint = did_you_mean(name, self.variables)
-                raise InvalidRequest(
-                    "unknown_parameter", f"Unknown variable '{name}'{hint}.", param
-                )
             try:
-                values[name] = self.variables[name].parse(value)
+                values[name] = self.variable(name).parse(value)
             except ValueError as error:
                 raise InvalidRequest(
-                    "invalid_value", f"Variable '{name}' {error}.", param
+                    "invalid_value", f"Variable '{name}' {error}.", f"variables.{name}"
                 ) from None
         return values
+
+    def variable(self, name: str) -> Variable:
+        """Return a variable. Raises `InvalidRequest` for an unknown one."""
+        if name not in self.variables:
+            message = f"Unknown variable '{name}'{did_you_mean(name, self.variables)}."
+            raise InvalidRequest("unknown_parameter", message, f"variables.{name}")
+        return self.variables[name]
+
+    def fitting(self, stored: Mapping[str, str]) -> dict[str, str]:
+        """Return those stored values that still go with the variables of the file."""
+        return {
+            name: value
+            for name, value in stored.items()
+            if name in self.variables and self.variables[name].accepts(value)
+        }
 
     def instructions(
         self,

@@ -47,6 +47,14 @@ class Variable(AssistantSection):
                 hint = did_you_mean(value, self.choices) if isinstance(value, str) else ""
                 raise ValueError(f"must be one of {', '.join(self.choices)}{hint}")
 
+    def accepts(self, value: object) -> bool:
+        """Return whether `parse` takes the value."""
+        try:
+            self.parse(value)
+        except ValueError:
+            return False
+        return True
+
     @property
     def fallback(self) -> Value:
         if self.default is not None:

@@ -13,7 +13,17 @@ from ..access.hosts import Hosts
 from ..errors import InvalidRequest
 from ..protocol.surrogates import half_pair
 from . import errors, health, metrics, static_page, unsupported_paths
-from .api import assistants, audit, calls, conversations, events, knowledge, sign_in, tool_runs
+from .api import (
+    assistants,
+    audit,
+    calls,
+    conversations,
+    events,
+    knowledge,
+    sign_in,
+    tool_runs,
+    variables,
+)
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
@@ -49,19 +59,8 @@ def make(
         redoc_url=None,
     )
     errors.install(app)
-    for module in (
-        health,
-        metrics,
-        sign_in,
-        assistants,
-        conversations,
-        calls,
-        audit,
-        tool_runs,
-        events,
-        knowledge,
-        *V1,
-    ):
+    own = (sign_in, assistants, variables, conversations, calls, audit, tool_runs, events)
+    for module in (health, metrics, *own, knowledge, *V1):
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)
         app.include_router(module.router, prefix="/openai", include_in_schema=False)

@@ -20,6 +20,7 @@ from ..assistants import Assistant, Catalogue
 from ..config import WebhookSection
 from ..core.types import Caller
 from ..knowledge.live import LiveKnowledge
+from ..runtime.assistant_variables import AssistantVariables
 from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
@@ -40,6 +41,7 @@ class Services:
     catalogue: Catalogue
     call_setup: CallSetup
     registry: CallRegistry
+    variables: AssistantVariables
     maintenance: CredentialMaintenance
     secret_budget: SecretBudget
     now: Callable[[], datetime]

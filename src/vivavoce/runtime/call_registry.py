@@ -166,6 +166,10 @@ class InProcessCallRegistry:
         """The conversations of the calls that have begun: the store has all of them."""
         return frozenset(call.conversation_id for call in self._calls.values() if call.open)
 
+    def of_assistant(self, assistant: str) -> list[LiveCall]:
+        """Return the calls with this assistant."""
+        return [call for call in self._calls.values() if call.assistant == assistant]
+
     def excluding(self, conversation_id: str) -> list[LiveCall]:
         """Return the calls of other conversations: a new call takes the place of the rest."""
         return [c for c in self._calls.values() if c.conversation_id != conversation_id]

@@ -21,8 +21,10 @@ from ..protocol.validation_errors import wrong_value
 from ..store.base import ConversationRow, Store
 from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
+from .assistant_variables import StoredVariables
 from .call_spec import CallLimits, CallRequest, CallSpec
 from .refusals import SERVER, CallRefused, invalid, no_assistant, no_media, no_translation
+from .running_prompt import Prompt, PromptChoice, render
 
 INTENTS: dict[str, SessionType] = {
     "realtime": "realtime",
@@ -34,6 +36,11 @@ INTENTS: dict[str, SessionType] = {
 async def no_tools(_: Assistant) -> ToolRunners:
     """Return no tools. This is the default of `CallResolver`."""
     return NO_TOOLS
+
+
+async def no_variables(_: str) -> StoredVariables:
+    """Return no values. This is the default of `CallResolver`."""
+    return StoredVariables()
 
 
 class Assistants(Protocol):
@@ -54,15 +61,18 @@ class CallResolver:
         make_id: Callable[[str], str],
         max_minutes: float = math.inf,
         server_tools: Callable[[Assistant], Awaitable[ToolRunners]] = no_tools,
+        variables: Callable[[str], Awaitable[StoredVariables]] = no_variables,
         voices: Callable[[Assistant, str], VoiceNames] = lambda _assistant, _language: ANY_VOICE,
     ) -> None:
         """`max_minutes`: the server's own limit for every call.
 
         `server_tools` returns the tools of an assistant that the server runs, or raises
-        `EngineError`. `voices` returns the voices of an assistant in a language.
+        `EngineError`. `variables` returns the values that an operator has set for an assistant, by
+        its name. `voices` returns the voices of an assistant in a language.
         """
         self._server_tools = server_tools
         self._voices = voices
+        self._stored_variables = variables
         self._max_minutes = max_minutes
         self._assistants = assistants
         self._store = store
@@ -193,19 +203,24 @@ class CallResolver:
             tools: tuple[ToolSpec, ...] = ()
             rules: Mapping[str, ToolRules] = {}
             session: AnySession
+            choice: PromptChoice | None = None
+            prompt: Prompt | None = None
+            revision = 0
             if self._session_type(request, caller) == "transcription":
                 session = _make_transcription_session(assistant, language).merged(
                     {"type": "transcription"} | _bound_session(caller)
                 )
             else:
-                variables = self._variables(request, caller)
-                context = replace(context, variables=assistant.values(variables))
+                stored = await self._stored_variables(assistant.name)
+                revision = stored.revision
+                own = self._variables(request, caller)
+                choice = PromptChoice(role, language, own, stored.values)
+                prompt = render(assistant, choice)
+                context = replace(context, variables=prompt.values)
                 tools, rules = await self._tools_of(assistant, context)
                 clients = request.served_by_client(assistant.tools())
                 tools = (*clients, *tools)
-                session = self._make_session(
-                    request, caller, assistant, role, language, variables, tools
-                )
+                session = self._make_session(request, caller, assistant, prompt, tools)
             paced = _is_paced(request)
         except InvalidRequest as error:
             raise invalid(error) from None
@@ -228,6 +243,9 @@ class CallResolver:
             locked=self._policy.locked_fields(caller, assistant.limits.locked),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
             names_mcp_servers=self._policy.may_name_mcp_servers(caller),
+            choice=choice,
+            prompt=prompt,
+            variables_revision=revision,
             paced=paced,
             own_events=request.dialect == "ga" and "vivavoce" in _listed(request.asked("events")),
             safety_identifier=caller.safety_identifier or request.safety_identifier,
@@ -273,16 +291,14 @@ class CallResolver:
         request: CallRequest,
         caller: Caller,
         assistant: Assistant,
-        role: str,
-        language: str,
-        variables: dict[str, str],
+        prompt: Prompt,
         shown: tuple[ToolSpec, ...],
     ) -> SessionConfig:
         """Merge the session: the assistant's, the query's voice, and the secret's above both."""
         tools = [msgspec.to_builtins(tool) | {"type": "function"} for tool in shown]
         patch: JsonObject = {
             "type": "realtime",
-            "instructions": assistant.instructions(role, language, variables),
+            "instructions": prompt.instructions,
             "tools": tools,
             "audio": {
                 "input": {"turn_detection": assistant.turn_detection()},
@@ -296,7 +312,7 @@ class CallResolver:
             output: JsonObject = {"voice": voice}
             session = session.merged({"type": "realtime", "audio": {"output": output}})
         if (voice := session.audio.output.voice) != assistant.voice.name:
-            voices = self._voices(assistant, language)
+            voices = self._voices(assistant, prompt.language)
             voices.require_voice(voice, "session.audio.output.voice")
         return session
 

@@ -22,10 +22,12 @@ from ..core.types import Caller
 from ..errors import StoreError
 from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
-from ..protocol.config import AnySession
+from ..protocol.config import AnySession, SessionConfig
 from ..protocol.own_events import OwnEvent
 from ..store.base import CallRow, ConversationRow, Store
+from ..store.prompts import PromptRow
 from .admission import Admission
+from .assistant_variables import AssistantVariables
 from .call_resolver import CallResolver, check_dialect
 from .call_spec import CallRequest, CallSpec
 from .client_port import ClientPort, Reader
@@ -35,6 +37,7 @@ from .driver import AnyDriver
 from .live_call import LiveCall
 from .loop_share import OneAtATime
 from .refusals import RATE, SERVER, CallRefused, busy, no_call, not_stored
+from .running_prompt import PreparePrompt, RunningPrompt, cannot_change
 from .tool_history import CompleteHistory, as_stored
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class BuiltCall:
     reader: Callable[[ClientPort], Reader]
     close: Callable[[], None] = lambda: None  # when the call is over
     listen: Callable[[Callable[[OwnEvent], None]], None] = lambda tell: None  # to our own events
+    prepare_prompt: PreparePrompt = cannot_change
 
 
 class AdmissionCounters(Protocol):
@@ -135,6 +139,7 @@ class CallSetup:
         counts: AdmissionCounters | None = None,
         complete_history: CompleteHistory = as_stored,
         listener: CallListener | None = None,
+        variables: AssistantVariables | None = None,
     ) -> None:
         """`identify` raises `CallRefused` for a credential that is not valid."""
         self._identify = identify
@@ -146,6 +151,7 @@ class CallSetup:
         self._build = build
         self._make_id = make_id
         self._counts = counts or NullCounters()
+        self._variables = variables
         self._turns = OneAtATime()  # a hundred calls at once would delay all others for the sum
         self._complete_history = complete_history
         self._listener = listener or NullListener()
@@ -253,7 +259,8 @@ class CallSetup:
         try:
             if found is not None:
                 spec = await self._with_history(spec, live)
-            await self._store_beginning(_call_row(request, spec), None if found else conversation)
+            row = _call_row(request, spec)
+            await self._store_beginning(row, None if found else conversation, _prompt_row(spec))
         except BaseException as error:
             await self._release(live)
             if isinstance(error, asyncio.CancelledError):  # the store may begin it all the same
@@ -267,14 +274,31 @@ class CallSetup:
             await self._release(live)
             await self._store_ending(spec.call_id, "not_set_up")
             raise
+        live.prompt = self._running_prompt(spec, built.prepare_prompt)
         self._registry.connect(live, built.driver, built.reader)
+        if self._variables is not None:
+            self._variables.catch_up(live, spec.variables_revision)
         return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, built.listen)
 
-    async def _store_beginning(self, row: CallRow, new: ConversationRow | None) -> None:
+    def _running_prompt(self, spec: CallSpec, prepare: PreparePrompt) -> RunningPrompt | None:
+        if spec.choice is None or spec.prompt is None:
+            return None
+        return RunningPrompt(
+            spec.call_id,
+            spec.assistant,
+            spec.choice,
+            spec.prompt,
+            prompts=self._store.prompts,
+            prepare=prepare,
+        )
+
+    async def _store_beginning(
+        self, row: CallRow, new: ConversationRow | None, prompt: PromptRow | None
+    ) -> None:
         """Store the beginning. Raise `StoreError` also after `BEGUN_WITHIN_S`."""
         try:
             async with asyncio.timeout(BEGUN_WITHIN_S):
-                await self._store.begin_call(row, new)
+                await self._store.begin_call(row, new, prompt)
         except TimeoutError:
             message = f"the beginning was not stored within {BEGUN_WITHIN_S:g} s"
             raise StoreError(message) from None
@@ -347,6 +371,14 @@ def _call_row(request: CallRequest, spec: CallSpec) -> CallRow:
         spec.assistant.engine,
         now(),
     )
+
+
+def _prompt_row(spec: CallSpec) -> PromptRow | None:
+    """Return the instructions that the call begins with: a secret may bring its own."""
+    if spec.prompt is None or not isinstance(spec.session, SessionConfig):
+        return None
+    row = spec.prompt.row(spec.call_id, 0, now())
+    return replace(row, instructions=spec.session.instructions)
 
 
 def require_sideband_room(live: LiveCall) -> None:

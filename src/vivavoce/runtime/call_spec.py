@@ -12,6 +12,7 @@ from ..store.base import ItemRow
 from ..tools.base import ToolContext
 from .client_port import AudioKind
 from .dialects import DialectName
+from .running_prompt import Prompt, PromptChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class CallSpec:
     locked: tuple[str, ...] = ()  # fields of the session that the call's own client may not change
     greet: bool = False
     names_mcp_servers: bool = False  # the session may name servers that this one asks
+    choice: PromptChoice | None = None  # None: a transcription session, which has no prompt
+    prompt: Prompt | None = None  # rendered from `choice`
+    variables_revision: int = 0  # of the operator's values in `choice`
     paced: bool = True  # spoken answers stay near real time
     own_events: bool = False  # the client asked for the events named `vivavoce.…`
     safety_identifier: str | None = None

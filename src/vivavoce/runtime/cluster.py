@@ -49,6 +49,9 @@ class CallRegistry(Protocol):
 
     def get(self, call_id: str) -> LiveCall | None: ...
 
+    def of_assistant(self, assistant: str) -> list[LiveCall]:
+        """Return the calls with this assistant."""
+
     async def find(
         self, call_id: str, within_s: float, may_attach: Callable[[LiveCall], bool] = ...
     ) -> LiveCall | None:

@@ -128,6 +128,10 @@ class EngineWork:
         self._tasks = tasks
         self._tools.begin(tasks, driver.feed)
 
+    def replace_engine(self, engine: Engine) -> None:
+        """Use another engine for the utterances and responses that begin from now on."""
+        self._engine = engine
+
     def stop(self, effect: do.Cancel) -> None:
         if task := self._replies.pop(effect.response_id, None):
             task.cancel()

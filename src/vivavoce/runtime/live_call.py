@@ -11,6 +11,7 @@ from ..access.auth_failure import AuthFailure
 from .client import Client
 from .client_port import ClientPort, Reader
 from .outbox import Connection
+from .running_prompt import RunningPrompt
 
 Readers = Callable[[ClientPort], Reader]
 
@@ -48,6 +49,7 @@ class LiveCall:
     transport: str = "websocket"
     credential_ids: tuple[str, ...] = ()  # revoking any of them ends the call
     subject: str | None = None  # the user of its conversation
+    prompt: RunningPrompt | None = None  # None: before it is set up, and without instructions
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _driver: CallHandle | None = None
     _reader: Readers | None = None

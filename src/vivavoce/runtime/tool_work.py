@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
@@ -91,6 +91,10 @@ class ToolWork:
                 log.warning("tool_rounds_exceeded", extra={"call": self._context.call_id})
             case _:
                 assert_never(effect)
+
+    def change_context(self, *, role: str, language: str, variables: Mapping[str, object]) -> None:
+        """Tell the tool calls that begin from now on another role, language and variables."""
+        self._context = replace(self._context, role=role, language=language, variables=variables)
 
     def call(self, effect: do.CallTool, put: Callable[[ToolReturned], Awaitable[None]]) -> None:
         """Start a tool call. `put` takes its result."""

@@ -17,6 +17,8 @@ import msgspec
 
 from ..core.types import JsonObject
 from ..protocol.items import Item
+from .acts import AuditPage as AuditPage
+from .acts import AuditRow as AuditRow
 from .events import EventOutbox, EventRow
 from .prompts import PromptRow, Prompts
 from .tool_runs import ToolRunRow, ToolRuns
@@ -143,26 +145,6 @@ class SecretRow:
     grant: Grant
     minted_by: str | None = None
     revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """Hold an act with credentials or records: ids and codes, never what people said."""
-
-    id: str  # `aud_…`
-    at: datetime
-    actor: str  # the id of a credential, or `cli:` and a user of the operating system
-    action: str
-    target: str | None = None  # the id of what the act changed
-    detail: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Hold acts, the newest first, with the paging of `ConversationPage`."""
-
-    data: list[AuditRow] = field(default_factory=list)
-    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .base import AuditRow
+from .acts import AuditRow
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:

@@ -28,7 +28,9 @@ class RelayPrompt:
         self._sent = session.get(INSTRUCTIONS)
         self._ours = {self._sent}
 
-    def opened(self, confirmed: Raw, session: JsonObject, event_id: str) -> client.SessionUpdate | None:
+    def opened(
+        self, confirmed: Raw, session: JsonObject, event_id: str
+    ) -> client.SessionUpdate | None:
         """Note the session that the upstream confirmed.
 
         Return the event that asks for a prompt of meanwhile, if there is one.

@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from ...access import audit
+from ...assistants import Assistant
 from ...core.types import Caller
+from ...errors import EngineError
 from ...runtime.refusals import CallRefused
+from ...runtime.running_prompt import ChoiceChanges
 from ...store.base import CallRow, ResponseRow
-from ..services import At, ByKey
+from ..services import At, ByKey, Services
 from .tool_runs import ToolRunList, tool_run
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
@@ -28,6 +32,29 @@ class CallInfo(BaseModel):
     ended_at: datetime | None
     ending: str | None
     live: bool
+
+
+class PromptInfo(BaseModel):
+    at: datetime
+    role: str
+    language: str
+    instructions: str
+
+
+class CallDetail(CallInfo):
+    prompts: list[PromptInfo] = Field(
+        description="The instructions that the server rendered for it, the oldest first"
+    )
+
+
+class CallChanges(BaseModel):
+    model_config = {"extra": "forbid"}
+
+    language: str | None = Field(None, description="One of the assistant's languages")
+    role: str | None = Field(None, description="One of the assistant's roles")
+    variables: dict[str, Any] = Field(
+        default_factory=dict, description="Values for this call alone", max_length=100
+    )
 
 
 class CallList(BaseModel):
@@ -66,8 +93,34 @@ async def listed(
 
 
 @router.get("/{call_id}", summary="One call")
-async def one(at: At, caller: ByKey, call_id: str) -> CallInfo:
-    return _call(at, await _found(at, caller, call_id))
+async def one(at: At, caller: ByKey, call_id: str) -> CallDetail:
+    return await _detail(at, await _found(at, caller, call_id))
+
+
+@router.patch("/{call_id}", summary="Change the language, role or variables of a running call")
+async def change(at: At, caller: ByKey, call_id: str, body: CallChanges) -> CallDetail:
+    """Render the call's prompt again: the assistant's next responses follow it."""
+    prompt = at.call_setup.find(caller, call_id).prompt
+    if prompt is None:
+        raise CallRefused(409, "no_prompt", "This call has no prompt: it transcribes, or begins.")
+    act = audit.act("call_changed", audit.actor(caller), call_id, at.now())
+    try:
+        changed = await prompt.change(at.now(), _asked(prompt.assistant, body), act=act)
+    except EngineError as error:
+        raise CallRefused(503, error.code, str(error), type="server_error") from error
+    if changed:
+        audit.log_act(act)
+    return await _detail(at, await _found(at, caller, call_id))
+
+
+def _asked(assistant: Assistant, body: CallChanges) -> ChoiceChanges:
+    """Return the changes. Raises `InvalidRequest` for a wrong language, role or value."""
+    values = assistant.values(body.variables)
+    return ChoiceChanges(
+        role=None if body.role is None else assistant.pick_role(body.role),
+        language=None if body.language is None else assistant.require_language(body.language),
+        variables={name: str(values[name]) for name in body.variables},
+    )
 
 
 @router.get("/{call_id}/events", summary="A call's responses: the latency of each turn, and usage")
@@ -102,6 +155,14 @@ def _call(at: At, row: CallRow) -> CallInfo:
         ending=row.ending,
         live=at.registry.get(row.id) is not None,
     )
+
+
+async def _detail(at: Services, row: CallRow) -> CallDetail:
+    prompts = [
+        PromptInfo(at=p.at, role=p.role, language=p.language, instructions=p.instructions)
+        for p in await at.store.prompts.of_call(row.id)
+    ]
+    return CallDetail(**_call(at, row).model_dump(), prompts=prompts)
 
 
 def _response(row: ResponseRow) -> ResponseInfo:

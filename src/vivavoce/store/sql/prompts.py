@@ -17,9 +17,7 @@ from .schema import prompts, variables
 
 _COLUMNS = tuple(field.name for field in fields(PromptRow))
 _OF_ASSISTANT = select(variables).where(variables.c.assistant == bindparam("of"))
-_OF_CALL = (
-    select(prompts).where(prompts.c.call_id == bindparam("call")).order_by(prompts.c.number)
-)
+_OF_CALL = select(prompts).where(prompts.c.call_id == bindparam("call")).order_by(prompts.c.number)
 _REMOVE = delete(variables).where(
     variables.c.assistant == bindparam("of"), variables.c.name == bindparam("named")
 )

@@ -1,0 +1,106 @@
+"""The values of variables that an operator sets for an assistant: for new and for running calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+
+from ..assistants import Assistant
+from ..clock import now
+from ..errors import VivavoceError
+from ..failures import log_failure
+from ..store.base import AuditRow, Store
+from .cluster import CallRegistry
+from .live_call import LiveCall
+from .running_prompt import ChoiceChanges
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariables:
+    """The values as text, by name. `revision` counts the changes for running calls."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 0
+
+
+def check_values(assistant: Assistant, stored: Mapping[str, str]) -> None:
+    """Raise `InvalidRequest` if a prompt of the assistant cannot be rendered with these values."""
+    for role, language in product(assistant.roles, assistant.languages):
+        assistant.instructions(role, language, stored)
+
+
+class AssistantVariables:
+    """Reads and changes the values. Every server and command on this database sees them."""
+
+    def __init__(self, store: Store, registry: CallRegistry) -> None:
+        self._store = store
+        self._registry = registry
+        self._revisions: Counter[str] = Counter()  # by assistant
+        self._changing = asyncio.Lock()
+
+    async def of(self, assistant: str) -> StoredVariables:
+        """Return the values for a new call. Raises `StoreError`."""
+        revision = self._revisions[assistant]  # first: `catch_up` then misses no change
+        return StoredVariables(await self._store.prompts.variables(assistant), revision)
+
+    async def change(
+        self,
+        assistant: Assistant,
+        given: Mapping[str, object],
+        at: datetime,
+        act: AuditRow | None = None,
+    ) -> None:
+        """Set values for new calls. None removes one, so that the default holds again.
+
+        Raises `InvalidRequest` for a value that does not go with its variable or the prompts.
+        """
+        wanted = {name: value for name, value in given.items() if value is not None}
+        typed = assistant.values(wanted)
+        for name in given:
+            assistant.variable(name)
+        changes = {name: str(typed[name]) if name in wanted else None for name in given}
+        async with self._changing:
+            stored = await self._store.prompts.variables(assistant.name)
+            merged = {**assistant.fitting(stored), **changes}
+            rest = {name: value for name, value in merged.items() if value is not None}
+            await asyncio.to_thread(check_values, assistant, rest)
+            await self._store.prompts.set_variables(assistant.name, changes, at, act)
+
+    async def change_running(self, assistant: str) -> list[str]:
+        """Give the running calls of an assistant the values for new calls.
+
+        Return the ids of the calls that changed. A call that cannot change is logged, and keeps
+        the values that it has.
+        """
+        self._revisions[assistant] += 1
+        stored = await self._store.prompts.variables(assistant)
+        calls = self._registry.of_assistant(assistant)
+        return [call.id for call in calls if await _update(call, stored)]
+
+    def catch_up(self, call: LiveCall, since: int) -> None:
+        """Give a call the values that running calls were given while it was set up.
+
+        `since`: the revision of the values that it began with.
+        """
+        if self._revisions[call.assistant] != since:
+            self._registry.spawn(self._update(call), "variables")
+
+    async def _update(self, call: LiveCall) -> None:
+        await _update(call, await self._store.prompts.variables(call.assistant))
+
+
+async def _update(call: LiveCall, stored: Mapping[str, str]) -> bool:
+    if call.prompt is None:
+        return False
+    try:
+        return await call.prompt.change(now(), ChoiceChanges(stored=stored))
+    except VivavoceError as error:
+        log_failure(log, "variables_not_changed", error, call=call.id)
+        return False
