@@ -117,6 +117,12 @@ def test_a_caller_that_controls_no_call_controls_none_in_particular(rig: Rig) ->
             assert not rig.policy.may_control(caller, call(assistant, user)), caller
 
 
+def test_a_caller_configures_only_what_it_may_list(rig: Rig) -> None:
+    for caller, assistant in product(rig.everyone(), ASSISTANTS):
+        if rig.policy.may_configure(caller, assistant):
+            assert rig.policy.may_list(caller, assistant), caller
+
+
 def test_a_secret_may_do_nothing_that_its_minter_may_not(rig: Rig) -> None:
     policy = rig.policy
     for (minter, secret), (assistant, user) in product(rig.secrets(), RECORDS):
@@ -139,6 +145,7 @@ def test_a_secret_starts_calls_and_does_nothing_else(rig: Rig) -> None:
         assert rig.policy.may_start(secret, secret.assistant)
         assert not rig.policy.may_use_api(secret)
         assert not rig.policy.may_control(secret)
+        assert not rig.policy.may_configure(secret, secret.assistant)
         assert not rig.policy.may_choose(secret, "assistant")
         assert isinstance(rig.policy.may_mint(secret, Grant()), AuthFailure)
         assert rig.policy.minter_id(secret) is None
@@ -179,6 +186,7 @@ def test_a_key_sees_its_assistants_records_of_every_user() -> None:
         allowed = assistant == "charlotte"
         assert policy.may_see(bound, conversation(assistant, user)) is allowed
         assert policy.may_control(bound, call(assistant, user)) is allowed
+        assert policy.may_configure(bound, assistant) is allowed
 
 
 def test_a_cookie_sees_its_users_conversations_and_uses_no_api_for_keys() -> None:
@@ -187,6 +195,7 @@ def test_a_cookie_sees_its_users_conversations_and_uses_no_api_for_keys() -> Non
     assert seen == [(assistant, "ann") for assistant in ASSISTANTS]
     assert not policy.may_use_api(cookie)
     assert not policy.may_control(cookie)
+    assert not any(policy.may_configure(cookie, assistant) for assistant in ASSISTANTS)
 
 
 def test_a_secret_sees_the_conversation_that_it_was_granted() -> None:

@@ -455,6 +455,28 @@ def test_a_broken_assistant_is_listed_with_the_command_that_tells_why(terminal: 
     assert f"vivavoce assistants check {folder}" in terminal.complaint
 
 
+def test_values_of_variables_are_set_shown_and_restored(terminal: Terminal) -> None:
+    folder = terminal.data / "assistants/ada"
+    folder.mkdir(parents=True)
+    (folder / "assistant.toml").write_text(
+        'name = "ada"\n[variables.city]\ndefault = "Turin"\n[variables.seats]\ntype = "number"\n'
+    )
+    about = ("assistants", "variables", "ada")
+    terminal.run("keys", "create")
+    assert terminal.run(*about).split()[:3] == ["city", "text", "Turin"]
+    assert "Rome" in terminal.run(*about, "city=Rome", "seats=2")
+    values = {one["name"]: one["value"] for one in terminal.json(*about)}
+    assert values == {"city": "Rome", "seats": 2}
+    assert "Turin" in terminal.run(*about, "--default", "city")
+    terminal.run(*about, "seats=many")
+    assert terminal.status == USAGE
+    assert "Variable 'seats' must be a number." in terminal.complaint
+    terminal.run(*about, "seats")
+    assert terminal.status == USAGE
+    (act,) = terminal.json("audit", "--action", "variables_changed", "--limit", "1")
+    assert (act["target"], act["detail"]["variables"]) == ("ada", "city")
+
+
 def test_check_accepts_the_file_and_warns_of_patterns_without_matches(
     terminal: Terminal, tmp_path: Path
 ) -> None:

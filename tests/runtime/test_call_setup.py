@@ -28,6 +28,7 @@ from vivavoce.protocol import client, codec, server
 from vivavoce.protocol.config import FunctionTool, SessionConfig
 from vivavoce.protocol.items import FunctionOutput, Message, Part
 from vivavoce.runtime.admission import Admission
+from vivavoce.runtime.assistant_variables import AssistantVariables
 from vivavoce.runtime.call_counters import InProcessCallCounters
 from vivavoce.runtime.call_registry import InProcessCallRegistry
 from vivavoce.runtime.call_resolver import CallResolver
@@ -90,6 +91,7 @@ class Place:
     registry: InProcessCallRegistry
     bus: InProcessEventBus
     caller: Caller
+    variables: AssistantVariables
     built: list[CallSpec] = field(default_factory=list)
 
     async def conversations(self) -> int:
@@ -160,6 +162,7 @@ def place(
                 await asyncio.sleep(building_takes_s)
                 return await builder(spec)
 
+            variables = AssistantVariables(kept, registry)
             call_setup = CallSetup(
                 identify=identify,
                 policy=policy,
@@ -170,6 +173,7 @@ def place(
                     default_assistant="echo",
                     make_id=ids(),
                     server_tools=server_tools,
+                    variables=variables.of,
                     voices=parts.voices,
                 ),
                 admission=Admission(
@@ -184,8 +188,9 @@ def place(
                 registry=registry,
                 build=build,
                 make_id=ids(),
+                variables=variables,
             )
-            at = Place(call_setup, kept, registry, events, identified, plans)
+            at = Place(call_setup, kept, registry, events, identified, variables, plans)
             await story(at)
 
     live(main())

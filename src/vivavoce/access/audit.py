@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -48,6 +50,14 @@ def act(
     """Return the row of an act. Pass it to the verb of the store that does what the act says."""
     row_id = ids.new_id(ID_KIND, at.timestamp(), secrets.token_bytes(ids.RANDOM_BYTES))
     return AuditRow(row_id, at, actor, action, target, {} if peer is None else {"peer": peer})
+
+
+def act_on_variables(
+    actor: str, assistant: str, names: Iterable[str], at: datetime, *, peer: str | None = None
+) -> AuditRow:
+    """Return the act of setting variables. It has their names, and never their values."""
+    row = act("variables_changed", actor, assistant, at, peer=peer)
+    return replace(row, detail=row.detail | {"variables": " ".join(sorted(names))})
 
 
 def log_act(row: AuditRow) -> None:

@@ -1,33 +1,36 @@
-"""`vivavoce assistants`: list the assistants, or check one folder."""
+"""`vivavoce assistants`: list the assistants, check one folder, or set variables."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..errors import MistakesError
+from ..access import audit
+from ..assistants import Assistant
+from ..clock import now
+from ..errors import InvalidRequest, MistakesError
 from .common import (
     FAILED,
+    USAGE,
     DataDir,
     JsonOption,
     catalogue,
     data_folder_of,
     fail,
     mistakes_hint,
+    opened_store,
     pluralise,
     print_json,
     run,
     settings,
     warn,
 )
+from .operator import operator
 from .terminal import err, out
 
-if TYPE_CHECKING:
-    from ..assistants import Assistant
-
-app = typer.Typer(help="Assistants: list, check", no_args_is_help=True)
+app = typer.Typer(help="Assistants: list, check, variables", no_args_is_help=True)
 
 
 @app.command("list")
@@ -104,3 +107,61 @@ def _unreachable(assistant: Assistant, data_dir: Path | None) -> list[str]:
 
     data = data_folder_of(data_dir)
     return run(unreachable(settings(data), data, assistant))
+
+
+@app.command()
+def variables(
+    name: Annotated[str, typer.Argument(help="The assistant")],
+    values: Annotated[list[str] | None, typer.Argument(help="Values to set, as KEY=VALUE")] = None,
+    default: Annotated[
+        list[str] | None, typer.Option(help="A variable that gets its default again")
+    ] = None,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
+) -> None:
+    """Show an assistant's variables, or set their values for new calls, also of a running server.
+
+    Running calls keep their values: PATCH /api/assistants/NAME/variables changes those too.
+    """
+    from ..runtime.assistant_variables import set_values
+
+    data = data_folder_of(data_dir)
+    assistant = catalogue(data).get(name)
+    if assistant is None:
+        fail(f"There is no assistant {name}. `assistants list` shows their names.", USAGE)
+    given: dict[str, object] = dict(_pair(each) for each in values or ())
+    given |= dict.fromkeys(default or ())
+
+    async def work() -> dict[str, str]:
+        async with opened_store(data, create=bool(given)) as store:
+            if given:
+                act = audit.act_on_variables(operator(), name, given, now())
+                await set_values(store, assistant, given, now(), act)
+            return await store.prompts.variables(name)
+
+    try:
+        stored = run(work())
+    except InvalidRequest as error:
+        fail(str(error), USAGE)
+    _show_variables(assistant, stored, json=json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE")
+    return name, value
+
+
+def _show_variables(assistant: Assistant, stored: dict[str, str], *, json: bool) -> None:
+    shown = assistant.values(assistant.fitting(stored))
+    if json:
+        print_json([
+            {"name": name, "type": variable.type, "value": shown[name],
+             "default": variable.fallback, "description": variable.description}
+            for name, variable in assistant.variables.items()
+        ])  # fmt: skip
+        return
+    for name, variable in assistant.variables.items():
+        value = "" if shown[name] is None else str(shown[name])
+        out.line(f"{name:20}  {variable.type:6}  {value:20}  {variable.description}".rstrip())

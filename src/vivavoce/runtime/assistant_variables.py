@@ -36,6 +36,29 @@ def check_values(assistant: Assistant, stored: Mapping[str, str]) -> None:
         assistant.instructions(role, language, stored)
 
 
+async def set_values(
+    store: Store,
+    assistant: Assistant,
+    given: Mapping[str, object],
+    at: datetime,
+    act: AuditRow | None = None,
+) -> None:
+    """Set values for new calls. None removes one, so that the default holds again.
+
+    Raises `InvalidRequest` for a value that does not go with its variable or the prompts.
+    """
+    wanted = {name: value for name, value in given.items() if value is not None}
+    typed = assistant.values(wanted)
+    for name in given:
+        assistant.variable(name)
+    changes = {name: str(typed[name]) if name in wanted else None for name in given}
+    stored = await store.prompts.variables(assistant.name)
+    merged = {**assistant.fitting(stored), **changes}
+    rest = {name: value for name, value in merged.items() if value is not None}
+    await asyncio.to_thread(check_values, assistant, rest)
+    await store.prompts.set_variables(assistant.name, changes, at, act)
+
+
 class AssistantVariables:
     """Reads and changes the values. Every server and command on this database sees them."""
 
@@ -57,21 +80,9 @@ class AssistantVariables:
         at: datetime,
         act: AuditRow | None = None,
     ) -> None:
-        """Set values for new calls. None removes one, so that the default holds again.
-
-        Raises `InvalidRequest` for a value that does not go with its variable or the prompts.
-        """
-        wanted = {name: value for name, value in given.items() if value is not None}
-        typed = assistant.values(wanted)
-        for name in given:
-            assistant.variable(name)
-        changes = {name: str(typed[name]) if name in wanted else None for name in given}
+        """Set values for new calls, one change at a time. Errors as `set_values`."""
         async with self._changing:
-            stored = await self._store.prompts.variables(assistant.name)
-            merged = {**assistant.fitting(stored), **changes}
-            rest = {name: value for name, value in merged.items() if value is not None}
-            await asyncio.to_thread(check_values, assistant, rest)
-            await self._store.prompts.set_variables(assistant.name, changes, at, act)
+            await set_values(self._store, assistant, given, at, act)
 
     async def change_running(self, assistant: str) -> list[str]:
         """Give the running calls of an assistant the values for new calls.

@@ -329,7 +329,7 @@ class Relay:
             return
         self._session = self._session | {INSTRUCTIONS: event.instructions}
         if not self.flowing:
-            return  # the upstream is told when it has confirmed the session
+            return  # `_begin` asks for it when the upstream has confirmed the session
         latest, event_id = self._call.latest_session, self._upstream.own_event
         if update := self._prompt.change(event, latest, event_id):
             self._effects.send_upstream(update)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -52,8 +51,7 @@ async def shown(at: At, caller: ByKey, name: str) -> Variables:
 @router.patch("", summary="Set values for new calls, and for running ones if asked")
 async def change(at: At, caller: ByKey, name: str, body: VariableChanges) -> Variables:
     assistant = _found(at, caller, name)
-    act = audit.act("variables_changed", audit.actor(caller), name, at.now())
-    act = replace(act, detail={"variables": " ".join(sorted(body.variables))})
+    act = audit.act_on_variables(audit.actor(caller), name, body.variables, at.now())
     await at.variables.change(assistant, body.variables, at.now(), act)
     audit.log_act(act)
     changed = await at.variables.change_running(name) if body.running else []
