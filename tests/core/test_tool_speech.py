@@ -14,6 +14,7 @@ from vivavoce.core.effects import CallTool, CancelTool, CloseCall, Respond
 from vivavoce.core.inputs import (
     Finished,
     OutputChunk,
+    PromptRendered,
     ToolHangsUp,
     ToolRequested,
     ToolReturned,
@@ -61,6 +62,14 @@ def speak(s: Scenario, ms: int = 800) -> None:
     """Let the engine make the response that it was asked for last."""
     request = s.request.response_id
     s.tell(OutputChunk(request, "Words.", silence(ms)), Finished(request))
+
+
+def test_a_filler_is_in_the_language_that_the_call_changed_to() -> None:
+    s = scenario()
+    s.tell(PromptRendered("Sii breve.", "", "it"))
+    call_tool(s)
+    s.wait(1)
+    assert fillers(s) == ["Guardo subito."]
 
 
 def test_the_assistant_says_a_filler_after_a_silence() -> None:

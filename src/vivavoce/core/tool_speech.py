@@ -46,7 +46,7 @@ class ToolSpeech:
     def __init__(self, rules: Mapping[str, ToolRules], language: str | None, now: float) -> None:
         """`rules`: of the server's tools, by name. `language`: of the call."""
         self._rules = rules
-        self._language = language or ""
+        self.language = language or ""  # the machine changes it with the call's
         self._running: dict[str, _Running] = {}  # by the id of the tool call
         self._filled = False  # was a filler said since the last of them began?
         self._user_until = now
@@ -96,10 +96,10 @@ class ToolSpeech:
         """Return the filler that is due. It comes once."""
         self._filled = True
         first = min(self._running.values(), key=self._due)
-        return filler_text(first.rules, self._language) or ""
+        return filler_text(first.rules, self.language) or ""
 
     def _due(self, running: _Running) -> float:
-        if filler_text(running.rules, self._language) is None:
+        if filler_text(running.rules, self.language) is None:
             return NEVER
         silent = max(self._user_until, self._voice_until)
         after = running.rules.say_after_s

@@ -325,6 +325,7 @@ class Relay:
 
     def _take_prompt(self, event: PromptRendered) -> None:
         """Ask the upstream for another prompt, unless a client has set instructions of its own."""
+        self._speech.speak(event.language)
         if self._session.get(INSTRUCTIONS) != event.before or event.instructions == event.before:
             return
         self._session = self._session | {INSTRUCTIONS: event.instructions}

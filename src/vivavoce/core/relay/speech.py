@@ -37,6 +37,10 @@ class RelaySpeech:
         """True from the request for the words to the end of their response."""
         return self._requested or self._response_id is not None
 
+    def speak(self, language: str) -> None:
+        """Say the words of tools in another language from now on."""
+        self._words.language = language
+
     # The server's tools
 
     def begin(self, calls: Sequence[FunctionCall], now: float) -> None:
