@@ -28,6 +28,7 @@ from vivavoce.protocol.items import (
     Part,
 )
 
+from ..support.pictures import PNG_URL
 from ..support.scenario import Scenario, dictation, update
 
 Json = dict[str, Any]
@@ -190,7 +191,7 @@ def test_a_response_in_which_everything_is_set_is_asked_for_so(s: Scenario) -> N
 
 # Items
 
-PICTURE = Part(type="input_image", image_url="data:image/png;base64,iVBORw0KGgo=", detail="low")
+PICTURE = Part(type="input_image", image_url=PNG_URL, detail="low")
 ITEMS: list[Item] = [
     Message(id="a", object="realtime.item", role="user", status="incomplete", content=(PICTURE,)),
     Message(

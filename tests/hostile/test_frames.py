@@ -6,9 +6,10 @@ import base64
 import json
 
 from ..support.calls import House
+from ..support.pictures import png, url
 
 NESTED = '{"a":' * 3000 + "1" + "}" * 3000
-IMAGE = "data:image/png;base64," + "A" * (10 * 2**20)
+IMAGE = url(png(size=15 * 2**19))  # 10 MiB of base64
 
 
 def event(kind: str, **fields: object) -> str:

@@ -17,6 +17,7 @@ from vivavoce.store.base import Change, ConversationRow, ItemRow
 from vivavoce.store.sql.store import SqlStore
 
 from ..support.calls import House
+from ..support.pictures import png, url
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -59,7 +60,7 @@ def spoken(sound: bytes, **fields: object) -> dict[str, Any]:
 
 
 def pictured(size: int, **fields: object) -> dict[str, Any]:
-    part = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * size}
+    part = {"type": "input_image", "image_url": url(png(size=size * 3 // 4))}
     return {"type": "message", "role": "user", "content": [part], **fields}
 
 

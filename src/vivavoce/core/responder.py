@@ -12,7 +12,7 @@ from ..protocol import client, server
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, McpApprovalResponse
 from . import effects as do
-from . import validation
+from . import images, validation
 from .call_settings import CallParts, CallSettings
 from .idle_prompt import IdlePromptTimer
 from .inactivity import CLIENT_TOOL_S
@@ -161,7 +161,9 @@ class Responder:
         if given is None:
             return options
         items = tuple(
-            item if isinstance(item, ItemReference) else self._input_audio.transcribe_given(item)
+            item
+            if isinstance(item, ItemReference)
+            else self._input_audio.transcribe_given(images.checked(item, "response.input", ""))
             for item in given
         )
         return msgspec.structs.replace(options, input=items)

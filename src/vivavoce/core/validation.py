@@ -20,6 +20,7 @@ from ..protocol.client import ContextItem, ItemCreate, ItemTruncate, ResponseOpt
 from ..protocol.config import Format, JsonObject, McpTool, SessionConfig, Tool
 from ..protocol.items import FunctionCall, FunctionOutput, Item, ItemReference, Message
 from ..protocol.validation_errors import shorten
+from . import images
 from .conversation import Conversation
 from .item_sound import without_sound
 from .ledger import Ledger
@@ -149,6 +150,7 @@ def validate_item_create(
             "item.id",
         )
     after = _previous_id(conversation, event.previous_item_id)
+    item = images.checked(item, "item", "Error adding item")
     silent, sound = without_sound(_as_events_show_it(item))
     return ValidatedItem(silent, sound, after, quota.validate_item(silent, sound, format))
 
@@ -278,6 +280,9 @@ def _validate_input(
     format: Format,
 ) -> None:
     items = [item for item in given if not isinstance(item, ItemReference)]
+    for index, item in enumerate(given):
+        if not isinstance(item, ItemReference):
+            images.checked(item, f"response.input[{index}]", "Error creating response")
     meant = (conversation.get(item.id) for item in given if isinstance(item, ItemReference))
     referred = sum(parts(item) for item in meant if item is not None)
     audio_cache = [sound for _, sound in map(without_sound, items) if sound]

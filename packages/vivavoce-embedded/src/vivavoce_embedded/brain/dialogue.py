@@ -27,6 +27,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     before: tuple[DialogueTurn, ...]  # the messages until then, oldest first
     outputs: tuple[str, ...]  # of tools, since the last message
     unheard: bool = False  # the user said something last, but no word of it is known
+    pictured: bool = False  # the user's last message has an image
     silent: bool = False  # the user's last audio has an empty transcript: nobody spoke words
 
     @property
@@ -62,7 +63,7 @@ def read(history: Sequence[Item]) -> Dialogue:
     """
     runs: list[_Run] = []  # the newest first
     outputs: list[str] = []
-    unheard = silent = False
+    unheard = silent = pictured = False
     same = False  # may an earlier message belong to the run that was read last?
     for item in reversed(history):
         if isinstance(item, FunctionCall | FunctionOutput):
@@ -71,6 +72,8 @@ def read(history: Sequence[Item]) -> Dialogue:
                 outputs.append(encodable(item.output[:OUTPUT_CHARACTERS]))
         elif isinstance(item, Message) and item.role != "system":
             text = text_of(item)
+            if item.role == "user" and _is_last(runs, same=same):
+                pictured = pictured or _has_image(item)
             if not text:
                 if item.role == "user" and not runs:
                     silent = silent or (not unheard and _is_silent(item))
@@ -92,7 +95,17 @@ def read(history: Sequence[Item]) -> Dialogue:
         outputs=tuple(reversed(outputs)),
         unheard=unheard,
         silent=silent,
+        pictured=pictured,
     )
+
+
+def _is_last(runs: Sequence[_Run], *, same: bool) -> bool:
+    """Return whether a message that is read now belongs to the last turn of the history."""
+    return not runs or (same and len(runs) == 1 and runs[0].role == "user")
+
+
+def _has_image(message: Message) -> bool:
+    return any(part.type == "input_image" for part in islice(message.content, PARTS))
 
 
 def _is_silent(message: Message) -> bool:

@@ -35,6 +35,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     nothing_on: str
     no_more: str
     it_is: str
+    blind: str
 
 
 PHRASES = {
@@ -66,6 +67,7 @@ PHRASES = {
         nothing_on="There is nothing like that in the programme.",
         no_more="That is all I know about it.",
         it_is="It is {what}.",
+        blind="I can't see images. Please tell me in words what it shows.",
     ),
     "it": Phrases(
         hello="Ciao! Come posso aiutarti?",
@@ -95,6 +97,7 @@ PHRASES = {
         nothing_on="Non c'è niente del genere nel programma.",
         no_more="Non so altro.",
         it_is="Adesso: {what}.",
+        blind="Non posso vedere le immagini. Mi dica a parole che cosa si vede.",
     ),
     "es": Phrases(
         hello="¡Hola! ¿En qué puedo ayudarte?",
@@ -124,6 +127,7 @@ PHRASES = {
         nothing_on="No hay nada parecido en el programa.",
         no_more="No sé nada más.",
         it_is="Ahora: {what}.",
+        blind="No puedo ver imágenes. Dígame con palabras qué se ve.",
     ),
 }
 

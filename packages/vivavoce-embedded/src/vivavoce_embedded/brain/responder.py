@@ -77,6 +77,8 @@ class Responder:
                 return known
             text = " ".join(results.sentence(output, language) for output in talk.outputs)
             return BrainReply(kind="result", language=language, text=text)
+        if talk.pictured:
+            return self._unseen(read, language, now, budget)
         if not talk.asked:
             words = PHRASES[language]
             unheard = words.still_there if talk.silent else words.again
@@ -90,6 +92,17 @@ class Responder:
             given = asked.arguments if asked and asked.tool.name == candidate.tool.name else {}
             return _forced(candidate, given, said)
         return self._judged(said, talk, read.tools, now, budget)
+
+    def _unseen(self, read: Excerpt, language: str, now: dt.datetime, budget: Budget) -> BrainReply:
+        """Say that images cannot be seen, unless the words beside the image ask for a tool."""
+        talk = read.dialogue
+        if talk.asked:
+            said = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
+            language = said.language
+            reply = self._judged(said, talk, read.tools, now, budget)
+            if reply.kind in ("call", "ask"):
+                return reply
+        return BrainReply(kind="small", language=language, text=PHRASES[language].blind)
 
     def _resumed(
         self, asked: slot_filling.Asked, talk: dialogue.Dialogue, now: dt.datetime, budget: Budget
