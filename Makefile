@@ -123,6 +123,7 @@ $(DONE)/programs/ready: scripts/debian.sh
 	@rm -rf $(@D)
 	@scripts/debian.sh --unpack $(@D) nginx caddy
 	@scripts/debian.sh --optional ffmpeg
+	@command -v tesseract >/dev/null || scripts/debian.sh --optional-packages tesseract-ocr tesseract-ocr-ita tesseract-ocr-spa
 	@touch $@
 
 # Real clients, each in an environment of its own: by pip in .setup, by npm in its folder.

@@ -3,6 +3,7 @@
 #   scripts/debian.sh PROGRAM…              packages that contain a program of the same name
 #   scripts/debian.sh --packages PACKAGE…   packages without such a program
 #   scripts/debian.sh --optional PROGRAM…   programs without which some tests are skipped
+#   scripts/debian.sh --optional-packages PACKAGE…   the same, for packages without such a program
 #   scripts/debian.sh --unpack FOLDER PACKAGE…
 #       Unpack packages into a folder, for tests that are skipped otherwise. Nothing is installed, so
 #       that no service starts on this machine.
@@ -37,6 +38,9 @@ if [ "$1" = --optional ]; then
   required=0 && shift
 fi
 missing=()
+if [ "$1" = --optional-packages ]; then
+  required=0 && shift && set -- --packages "$@"
+fi
 if [ "$1" = --packages ]; then
   shift
   missing=("$@")

@@ -242,11 +242,20 @@ class WebhookSection(SettingsSection):
     events: tuple[Name, ...] = ()  # types; empty: all
 
 
+class VisionSection(SettingsSection):
+    """The model that reads images for tools, where tesseract is not installed."""
+
+    model: Name | None = None  # None: no model
+    base_url: OpenAIUrl | None = None  # None: that of [openai], with its key
+    api_key: ApiKey | None = None
+
+
 class Settings(SettingsSection):
     server: ServerSection = ServerSection()
     calls: CallsSection = CallsSection()
     speech: SpeechSection = SpeechSection()
     openai: OpenAISection = OpenAISection()
+    vision: VisionSection = VisionSection()
     net: NetSection = NetSection()
     adapters: AdaptersSection = AdaptersSection()
     transports: TransportsSection = TransportsSection()

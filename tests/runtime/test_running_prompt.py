@@ -10,12 +10,12 @@ import pytest
 from vivavoce.assistants import Assistant
 from vivavoce.clock import now
 from vivavoce.errors import StoreError
-from vivavoce.runtime.assistant_variables import set_values
 from vivavoce.runtime.running_prompt import ChoiceChanges
 from vivavoce.store.base import AuditRow
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.memory_prompts import MemoryPrompts
 from vivavoce.store.prompts import PromptRow
+from vivavoce.store.variables import set_values
 
 from ..support.fakes import FakeWire
 from .test_call_setup import Place, place

@@ -13,7 +13,7 @@ from ..assistants.server_tools import CLIENT
 from ..bounded_work import within
 from ..config import Settings
 from ..core.voices import VoiceNames
-from ..engines import knowledge_watch
+from ..engines import image_reading, knowledge_watch
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
 from ..engines.cascade import Cascade, OnStage, TranscribeOnlyEngine
@@ -85,6 +85,7 @@ class Adapters:
         self._settings = settings
         self._registry = registry or installed()
         self.mcp_servers = ClientMcpServers(allow_private=settings.net.allow_private)
+        self._images: image_reading.ImageReader | None = None  # None: no tool has read one yet
         self._resources = AdapterResources(settings, folder.cache, observer)
 
     async def __aenter__(self) -> Self:
@@ -246,7 +247,18 @@ class Adapters:
             retriever = await self._resources.retriever(assistant)
             return await retriever.search(query, language, k)
 
-        return [FunctionRunner(found, search=search)] if found else []
+        async def read_image(image: bytes | str, language: str) -> str:
+            reader = await self._image_reader()
+            if isinstance(image, str):
+                image = await asyncio.to_thread(image_reading.decoded, image)
+            return await reader.read(image, language)
+
+        return [FunctionRunner(found, search=search, read_image=read_image)] if found else []
+
+    async def _image_reader(self) -> image_reading.ImageReader:
+        if self._images is None:
+            self._images = await image_reading.choose(self._resources)
+        return self._images
 
     async def _knowledge_tool(self, assistant: Assistant) -> KnowledgeTool:
         chosen = assistant.knowledge

@@ -13,6 +13,7 @@ import msgspec
 
 from ..clock import now
 from ..config import CallsSection
+from ..core import images
 from ..core.call_settings import CallSettings
 from ..core.inputs import AudioReceived
 from ..core.ledger import Ledger
@@ -54,6 +55,7 @@ from ..runtime.refusals import RATE, CallRefused
 from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
+from ..tools.base import ToolContext
 from ..tools.ledger import ToolLedger
 from ..upstream import connection
 from . import prompt_changes
@@ -136,8 +138,6 @@ class CallBuilder:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
         tools, knowledge = await self._tools(spec), await self._knowledge(spec)
-        mcp = self._adapters.mcp_servers
-        tool_work = ToolWork(tools, spec.tool_context, mcp_servers=mcp)
         socket = await self._connect(spec, key)
         ledger = _restore_ledger(spec.history)
         relay = Relay(
@@ -148,6 +148,7 @@ class CallBuilder:
             history=[row.item for row in spec.history],
             ledger=ledger,
         )
+        tool_work = ToolWork(tools, _with_images(spec.tool_context, relay))
         upstream_work = UpstreamWork(
             relay,
             socket,
@@ -276,7 +277,8 @@ class CallBuilder:
             engine = await self._adapters.engine(assistant, spec.language, stage)
             detectors = await self._adapters.detectors()
         tools = await self._tools(spec)
-        tool_work = ToolWork(tools, spec.tool_context)
+        context = _with_images(spec.tool_context, session)
+        tool_work = ToolWork(tools, context, mcp_servers=self._adapters.mcp_servers)
         engine_work = EngineWork(
             engine,
             tools=tool_work,
@@ -403,6 +405,11 @@ def _in_turn(*closes: Callable[[], None]) -> Callable[[], None]:
             each()
 
     return close
+
+
+def _with_images(context: ToolContext, machine: Session | Relay) -> ToolContext:
+    """Let tools find the images of the machine's conversation."""
+    return replace(context, find_image=partial(images.newest, machine.conversation))
 
 
 def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioInput:

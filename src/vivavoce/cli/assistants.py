@@ -123,7 +123,7 @@ def variables(
 
     Running calls keep their values: PATCH /api/assistants/NAME/variables changes those too.
     """
-    from ..runtime.assistant_variables import set_values
+    from ..store.variables import set_values
 
     data = data_folder_of(data_dir)
     assistant = catalogue(data).get(name)

@@ -7,6 +7,7 @@ type is that of the bytes: the MIME type that a client declares is replaced by i
 from __future__ import annotations
 
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,6 +132,16 @@ def _decoded(text: str) -> bytes:
         return binascii.a2b_base64(text.encode(), strict_mode=True)
     except ValueError:  # also of characters that UTF-8 cannot carry
         raise ValueError("must be valid base64") from None
+
+
+def newest(conversation: Iterable[Item], item_id: str | None = None) -> str | None:
+    """Return the data URL of the newest image of a user, or of this item. None: there is none."""
+    for item in reversed(list(conversation)):
+        if isinstance(item, Message) and item.role == "user" and item_id in (None, item.id):
+            for part in reversed(item.content):
+                if part.image_url is not UNSET:
+                    return part.image_url
+    return None
 
 
 def checked(item: Item, place: str, doing: str) -> Item:

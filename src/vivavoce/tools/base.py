@@ -44,6 +44,10 @@ async def ignore_text(text: str) -> None:
     """Ignore a report of progress, or words for the user: there is no call that takes them."""
 
 
+def no_image(item_id: str | None) -> str | None:
+    """Find no image: there is no conversation."""
+
+
 async def ignore_end() -> None:
     """Ignore the wish to end a call: there is none."""
 
@@ -66,6 +70,11 @@ class ToolContext:
     report: Callable[[str], Awaitable[None]] = ignore_text
     speak: Callable[[str], Awaitable[None]] = ignore_text
     close: Callable[[], Awaitable[None]] = ignore_end
+    find_image: Callable[[str | None], str | None] = no_image
+
+    def image(self, item_id: str | None = None) -> str | None:
+        """Return the data URL of the conversation's newest image, or of an item's."""
+        return self.find_image(item_id)
 
     async def progress(self, text: str) -> None:
         """Report in one sentence the progress of the tool. It never waits for a client."""

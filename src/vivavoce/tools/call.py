@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import EngineError
 from ..knowledge.base import Passage
@@ -14,6 +14,12 @@ PASSAGES = 5
 
 Search = Callable[[str, str, int], Awaitable[tuple[Passage, ...]]]
 """Search the assistant's knowledge: query, language, number of passages."""
+
+
+class ReadImage(Protocol):
+    """Read the text in an image: its bytes, or a data URL. Raises `EngineError`."""
+
+    async def __call__(self, image: bytes | str, language: str) -> str: ...
 
 
 class Call:
@@ -29,8 +35,10 @@ class Call:
         context: ToolContext,
         search: Search | None = None,
         database: Callable[[], Any] | None = None,
+        read_image: ReadImage | None = None,
     ) -> None:
         """`search` is None if the assistant has no knowledge, `database` if it has none."""
+        self._read_image = read_image
         self._request = request
         self._context = context
         self._search = search
@@ -85,6 +93,20 @@ class Call:
         if self._search is None:
             return ()
         return await self._search(query, self.language, passages)
+
+    async def read_image(self, image: bytes | str | None = None) -> str:
+        """Return the text in an image: a PNG, JPEG or WebP.
+
+        `image`: its bytes, or the id of an item with an image. None: the newest image that the
+        user sent. Raises `EngineError`, with a sentence that the model reads, if there is no such
+        image, or if this server cannot read images.
+        """
+        found = image if isinstance(image, bytes) else self._context.image(image)
+        if found is None:
+            raise EngineError("The user has sent no image.", "no_image")
+        if self._read_image is None:
+            raise EngineError("This server cannot read images.", "vision_unavailable")
+        return await self._read_image(found, self.language)
 
     def progress(self, text: str) -> Awaitable[None]:
         """Report in one sentence how far the tool is, to clients that show it."""

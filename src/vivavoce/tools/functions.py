@@ -22,7 +22,7 @@ from ..core.types import ToolApproval, ToolInterrupt, ToolRepeat, ToolSpec
 from ..errors import EngineError
 from . import signatures
 from .base import ToolContext, ToolRequest, ToolResult, ToolRules
-from .call import Call, Search
+from .call import Call, ReadImage, Search
 from .results import failed
 from .signatures import Signature, UnfitFunctionError
 from .threads import DaemonThreads
@@ -144,6 +144,7 @@ class FunctionRunner:
         *,
         search: Search | None = None,
         database: Callable[[], Any] | None = None,
+        read_image: ReadImage | None = None,
         name: str = "tools",
     ) -> None:
         """`name`: of its threads."""
@@ -151,6 +152,7 @@ class FunctionRunner:
         self._specs = tuple(each.spec for each in tools)
         self._search = search
         self._database = database
+        self._read_image = read_image
         self._threads = DaemonThreads(name)
 
     def specs(self, context: ToolContext) -> tuple[ToolSpec, ...]:
@@ -168,7 +170,7 @@ class FunctionRunner:
         except ValidationError as error:
             return failed(signatures.wrong_arguments(error))
         if found.signature.call:
-            call = Call(request, context, self._search, self._database)
+            call = Call(request, context, self._search, self._database, self._read_image)
             values[found.signature.call] = call
         if inspect.iscoroutinefunction(found.function):
             result = await found.function(**values)
