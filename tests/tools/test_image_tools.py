@@ -95,11 +95,9 @@ def test_what_the_reader_cannot_do_is_an_error_that_the_model_reads() -> None:
     async def broken(image: bytes | str, language: str) -> str:
         raise EngineError("The image is damaged.", "invalid_image")
 
-    for services, problem in (
-        ({"read_image": broken}, "The image is damaged."),
-        ({}, "This server cannot read images."),
-    ):
-        assert json.loads(run("read_newest", **services).output) == {"error": problem}
+    damaged, missing = run("read_newest", read_image=broken), run("read_newest")
+    assert json.loads(damaged.output) == {"error": "The image is damaged."}
+    assert json.loads(missing.output) == {"error": "This server cannot read images."}
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")

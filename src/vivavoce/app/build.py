@@ -174,7 +174,7 @@ class CallBuilder:
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
             tools.listen,
-            prompt_changes.in_relay(driver, tool_work),
+            prompt_changes.InRelay(spec.assistant, driver, tool_work, knowledge, self._adapters),
         )
 
     async def _connect(self, spec: CallSpec, key: str) -> Socket:

@@ -14,20 +14,35 @@ from ..engines.cascade import OnStage
 from ..errors import InvalidRequest, VivavoceError
 from ..runtime.driver import RelayDriver, SessionDriver
 from ..runtime.engine_work import EngineWork
-from ..runtime.running_prompt import PreparePrompt, Prompt
+from ..runtime.knowledge_work import KnowledgeWork
+from ..runtime.running_prompt import Prompt
 from ..runtime.tool_work import ToolWork
 from .adapters import Adapters
 
 _OTHER_OUTPUT = "This call cannot change between a language with a voice and one without."
 
 
-def in_relay(driver: RelayDriver, tools: ToolWork) -> PreparePrompt:
-    """Return how to change the prompt of a relayed call. The upstream speaks every language."""
+@dataclass(frozen=True, slots=True)
+class InRelay:
+    """Changes the prompt of a relayed call. The upstream itself speaks every language."""
 
-    async def prepare(new: Prompt, old: Prompt) -> Callable[[], None]:
-        return lambda: _change(driver, tools, new, old)
+    assistant: Assistant
+    driver: RelayDriver
+    tools: ToolWork
+    knowledge: KnowledgeWork | None
+    adapters: Adapters
 
-    return prepare
+    async def __call__(self, new: Prompt, old: Prompt) -> Callable[[], None]:
+        search = None
+        if self.knowledge is not None and new.language != old.language:
+            search = await self.adapters.passages(self.assistant, new.language)
+
+        def apply() -> None:
+            if self.knowledge is not None and search is not None:
+                self.knowledge.replace_search(search)
+            _change(self.driver, self.tools, new, old)
+
+        return apply
 
 
 @dataclass(frozen=True, slots=True)

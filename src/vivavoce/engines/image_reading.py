@@ -12,11 +12,11 @@ from typing import Protocol
 
 import msgspec
 
+from ..child_environment import kept_variables
 from ..core.images import IMAGE_BYTES, read_header
 from ..core.types import JsonObject
 from ..errors import EngineError
 from ..net.http import HttpClient
-from .child_process import kept_variables
 from .openai_endpoint import Endpoint
 from .resources import AdapterResources
 

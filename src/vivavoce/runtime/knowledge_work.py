@@ -27,6 +27,10 @@ class KnowledgeWork:
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
 
+    def replace_search(self, search: PassageSearch) -> None:
+        """Search in another way for the turns that end from now on."""
+        self._search = search
+
     def search(
         self, effect: do.SearchKnowledge, put: Callable[[KnowledgeFound], Awaitable[None]]
     ) -> None:
