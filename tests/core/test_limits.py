@@ -14,6 +14,7 @@ from vivavoce.protocol.client import ResponseOptions
 from vivavoce.protocol.config import FunctionTool, Pcmu
 from vivavoce.protocol.items import FunctionOutput, Item, ItemReference, McpListTools, Message, Part
 
+from ..support.pictures import png, url
 from ..support.scenario import Scenario, config, update
 
 OUT_OF_BAND = client.ResponseCreate(response=ResponseOptions(conversation="none"))
@@ -96,7 +97,7 @@ def test_a_turn_by_voice_that_finds_no_room_is_thrown_away_and_said_to_be() -> N
 @pytest.mark.parametrize(
     "item",
     [
-        Message(role="user", content=(Part(type="input_image", image_url="x" * 1000),)),
+        Message(role="user", content=(Part(type="input_image", image_url=url(png(size=1000))),)),
         FunctionOutput(call_id="c", output="x" * 1000),
         FunctionOutput(call_id="x" * 1000, output=""),
     ],

@@ -114,7 +114,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             (data / "assistants" / name).mkdir(parents=True)
             (data / "assistants" / name / "assistant.toml").write_text(text)
         with serve(data, PROVIDER_KEY="sk-1", **TAKES_ALL) as served:
-            yield Place(served, served.key(), asked)
+            key = served.key()
+            served.await_charlotte(key)  # her call loads what others need
+            yield Place(served, key, asked)
         provider.shutdown()
         thread.join()
 

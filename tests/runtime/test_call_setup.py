@@ -50,6 +50,7 @@ from vivavoce.tools.runners import NO_TOOLS, ToolRunners
 from ..support.fakes import FakeWire
 from ..support.folders import write
 from ..support.media_wire import MediaWire
+from ..support.pictures import png, url
 from ..support.token_policy import Claims, TokenPolicy
 from ..support.virtual_time import live
 from .test_driver import HELLO
@@ -903,7 +904,7 @@ def test_P8_no_frame_repeats_more_than_1_MiB_and_the_brain_reads_the_whole(tmp_p
         wire = MeasuredWire()
         call = await at.call(wire)
         assert wire.client is not None
-        image = Part(type="input_image", image_url="data:image/png;base64," + "A" * 3_000_000)
+        image = Part(type="input_image", image_url=url(png(size=2_250_000)))
         item = Message(id="i", role="user", content=(image,))
         output = FunctionOutput(id="o", call_id="c", output="x" * 1_200_000)
         for event in (

@@ -128,4 +128,6 @@ def test_the_embedded_brain_has_a_tool_read_a_screenshot(tmp_path: Path) -> None
             assert "ROSSI 87 and BIANCHI 82" in answer, json.dumps(answer)
 
     with serve(tmp_path, **TAKES_ALL) as served:
-        asyncio.run(story(served.ws, served.key()))
+        key = served.key()
+        served.await_charlotte(key)  # her call loads what this one needs
+        asyncio.run(story(served.ws, key))
