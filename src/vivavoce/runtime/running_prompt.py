@@ -1,4 +1,4 @@
-"""The prompt of a call: what it was rendered from, and how it changes while the call runs."""
+"""The prompt of a call: its sources, and how it changes while the call runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..store.prompts import PromptRow, Prompts
 
 @dataclass(frozen=True, slots=True)
 class PromptChoice:
-    """What a prompt is rendered from.
+    """Hold the sources of a prompt.
 
     `variables` are those that the call itself was given. They win over `stored`, the values that
     an operator has set for all calls of the assistant.
@@ -109,7 +109,7 @@ class RunningPrompt:
     async def change(
         self, at: datetime, changes: ChoiceChanges, *, act: AuditRow | None = None
     ) -> bool:
-        """Change some of what the prompt is rendered from. Return False if that changes nothing.
+        """Change some sources of the prompt. Return False if that changes nothing.
 
         Raises `InvalidRequest`, `EngineError` or `StoreError`, and changes nothing then.
         """
