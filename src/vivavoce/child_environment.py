@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 # All that a child gets of the server's environment: no provider's key is among it. Every process
@@ -20,9 +21,12 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def kept_variables() -> dict[str, str]:
-    """Return the variables that every child process may have: none of them is a secret."""
-    return {key: os.environ[key] for key in _KEPT if key in os.environ}
+def kept_variables(own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that every child process may have: none of them is a secret.
+
+    `own`: variables that the operator named for this process, which come on top.
+    """
+    return {key: os.environ[key] for key in _KEPT if key in os.environ} | dict(own or {})
 
 
 def environment(module: str) -> dict[str, str]:

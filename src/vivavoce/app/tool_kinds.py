@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from ..assistants.sections import SecretSource
-from ..engines.child_process import kept_variables
 from ..engines.registry import AdapterRequest, AdapterSpec
 from ..errors import EngineError
 from ..tools.base import ToolRunner
@@ -44,9 +43,9 @@ async def _make_mcp(request: AdapterRequest) -> ToolRunner:
         if table.server is not None:
             headers = _secrets(table.headers, request)
             return mcp_client.http_transport(table.server, headers, allow_private=private)
-        environment = kept_variables() | _secrets(table.env, request)
+        variables = _secrets(table.env, request)
         command = table.command or []
-        return mcp_stdio.stdio(command, environment, folder, mcp_client.MESSAGE_BYTES)
+        return mcp_stdio.stdio(command, variables, folder, mcp_client.MESSAGE_BYTES)
 
     connection = McpConnection(table.label, opened)
     connections = await request.resources.once("vivavoce.tools.mcp", McpConnections)

@@ -20,6 +20,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from ..child_environment import kept_variables
+
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
 
@@ -35,13 +37,13 @@ async def stdio(
 ) -> AsyncGenerator[TransportStreams, None]:
     """Start the process, and end it with all its children.
 
-    `env` is all that it gets of the environment. Its standard error is dropped, because it may
+    `env`: the operator's own variables for it, beside those that every child process gets. Its standard error is dropped, because it may
     quote users. Raises `OSError` if it cannot be started. A line of more than
     `line_bytes` ends the connection.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
-        env=dict(env),
+        env=kept_variables(env),
         cwd=folder,
         stdin=PIPE,
         stdout=PIPE,
