@@ -37,9 +37,9 @@ async def stdio(
 ) -> AsyncGenerator[TransportStreams, None]:
     """Start the process, and end it with all its children.
 
-    `env`: the operator's own variables for it, beside those that every child process gets. Its standard error is dropped, because it may
-    quote users. Raises `OSError` if it cannot be started. A line of more than
-    `line_bytes` ends the connection.
+    `env`: the operator's own variables for it, beside those that every child process gets. Its
+    standard error is dropped, because it may quote users. Raises `OSError` if it cannot be started.
+    A line of more than `line_bytes` ends the connection.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
