@@ -90,7 +90,7 @@ class Tesseract:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env=kept_variables() | {"OMP_THREAD_LIMIT": "1"},
+                env=kept_variables({"OMP_THREAD_LIMIT": "1"}),
             )  # fmt: skip
         except OSError as error:
             raise EngineError(f"tesseract: {error.strerror}") from None
