@@ -11,12 +11,13 @@ import pytest
 
 from vivavoce.app.catalogue import check_assistant
 from vivavoce.tools.base import ToolContext, ToolRequest
+from vivavoce.tools.database import AssistantDatabase
 from vivavoce.tools.function_table import functions_of
 from vivavoce.tools.functions import FunctionRunner
 from vivavoce.tools.runners import ToolRunners
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/tools.md").read_text("utf-8")
-PYTHON, TABLE, HTTP = (
+PYTHON, SCHEMA, BOOK, TABLE, HTTP = (
     text for _, text in re.findall(r"<!-- run: .*? -->\n```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 )
 HEAD = (
@@ -58,3 +59,25 @@ def test_its_functions_do_what_the_page_says(folder: Path) -> None:
 
     booked = '{"day":"2027-03-01","seats":3,"guest":"Ada"}'
     assert asyncio.run(story()) == ["4", booked, "1"]
+
+
+def test_its_database_does_what_the_page_says(tmp_path: Path) -> None:
+    folder = tmp_path / "bea"
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "assistant.toml").write_text(HEAD.replace("ada", "bea"))
+    (folder / "tools.py").write_text(BOOK)
+    (folder / "migrations/0001_first.sql").write_text(SCHEMA)
+
+    async def story() -> list[str]:
+        database = AssistantDatabase(tmp_path / "databases/bea.db", folder)
+        functions = functions_of(check_assistant(folder).assistant)
+        runners = ToolRunners([FunctionRunner(functions, database=lambda: database)])
+        results = []
+        for guest in ("Ada", "Bea", "Cara"):
+            arguments = json.dumps({"day": "2027-03-01", "guest": guest})
+            request = ToolRequest(f"call_{guest}", "book", arguments)
+            results.append(await runners.call(request, ToolContext(call_id="rtc_1")))
+        await database.close()
+        return [result.output for result in results]
+
+    assert asyncio.run(story()) == ["Booked for Ada.", "Booked for Bea.", "That evening is full."]

@@ -332,7 +332,9 @@ def test_a_tool_without_a_database_says_so() -> None:
         """Read rows."""
         return str(call.db)
 
-    assert json.loads(run(rows))["error"] == "This assistant has no database."
+    assert json.loads(run(rows))["error"] == (
+        "This assistant has no database: it has no folder `migrations`."
+    )
 
 
 class _Opened:

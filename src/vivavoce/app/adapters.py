@@ -28,8 +28,9 @@ from ..errors import AssistantError, ConfigError, EngineError
 from ..knowledge.base import Passage
 from ..knowledge.live import LiveKnowledge
 from ..text.spoken import SpokenText
-from ..tools import function_table
+from ..tools import database, function_table, migrations
 from ..tools.base import ToolRunner
+from ..tools.database import AssistantDatabase
 from ..tools.function_table import FunctionTable
 from ..tools.functions import FunctionRunner
 from ..tools.knowledge import KnowledgeTool
@@ -83,6 +84,7 @@ class Adapters:
     ) -> None:
         """`observer` sees each wait for a worker."""
         self._settings = settings
+        self._folder = folder
         self._registry = registry or installed()
         self.mcp_servers = ClientMcpServers(allow_private=settings.net.allow_private)
         self._images: image_reading.ImageReader | None = None  # None: no tool has read one yet
@@ -253,12 +255,27 @@ class Adapters:
                 image = await asyncio.to_thread(image_reading.decoded, image)
             return await reader.read(image, language)
 
-        return [FunctionRunner(found, search=search, read_image=read_image)] if found else []
+        if not found:
+            return []
+        data = await self._database(assistant)
+        give = None if data is None else lambda: data
+        return [FunctionRunner(found, search=search, database=give, read_image=read_image)]
 
     async def _image_reader(self) -> image_reading.ImageReader:
         if self._images is None:
             self._images = await image_reading.choose(self._resources)
         return self._images
+
+    async def _database(self, assistant: Assistant) -> AssistantDatabase | None:
+        """Return the database of the assistant's tools, if it has `migrations`.
+
+        It opens with the first statement.
+        """
+        if not (assistant.folder / migrations.FOLDER).is_dir():
+            return None
+        path = self._folder.database_of(assistant.name)
+        key = f"vivavoce.database.{assistant.name}"
+        return await self._resources.once(key, lambda: database.opened(path, assistant.folder))
 
     async def _knowledge_tool(self, assistant: Assistant) -> KnowledgeTool:
         chosen = assistant.knowledge

@@ -13,6 +13,7 @@ from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..knowledge import ingest
 from ..toml import line_of, read_toml, toml_lines
+from ..tools import migrations
 from ..tools.function_table import functions_of
 from .adapters import CascadeKind, known
 from .data_folder import DataFolder
@@ -59,7 +60,8 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
     assistant = load(folder, known(registry))
     found = ingest.read_files(assistant.knowledge_files(), assistant.languages)
     unserved = _unserved_languages(assistant, registry)
-    mistakes = [*unserved.pop("brain", ()), *_broken_functions(assistant), *found.mistakes]
+    mistakes = [*unserved.pop("brain", ()), *_broken_functions(assistant)]
+    mistakes += [*migrations.check(assistant.folder), *found.mistakes]
     if mistakes:
         raise AssistantError(mistakes)
     warnings = [

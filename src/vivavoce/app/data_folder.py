@@ -28,6 +28,10 @@ class DataFolder:
     def cache(self) -> Path:
         return self.root / "cache"
 
+    def database_of(self, assistant: str) -> Path:
+        """Return the path of the database of an assistant's tools."""
+        return self.root / "databases" / f"{assistant}.db"
+
     @property
     def settings(self) -> Path | None:
         path = self.root / "vivavoce.toml"

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..errors import EngineError
 from ..knowledge.base import Passage
 from .base import ToolContext, ToolRequest
+from .database import AssistantDatabase
 
 PASSAGES = 5
 
@@ -34,7 +35,7 @@ class Call:
         request: ToolRequest,
         context: ToolContext,
         search: Search | None = None,
-        database: Callable[[], Any] | None = None,
+        database: Callable[[], AssistantDatabase] | None = None,
         read_image: ReadImage | None = None,
     ) -> None:
         """`search` is None if the assistant has no knowledge, `database` if it has none."""
@@ -82,10 +83,10 @@ class Call:
         return self._context.variables
 
     @property
-    def db(self) -> Any:  # noqa: ANN401
+    def db(self) -> AssistantDatabase:
         """The assistant's database. Raises `EngineError` if it has none."""
         if self._database is None:
-            raise EngineError("This assistant has no database.")
+            raise EngineError("This assistant has no database: it has no folder `migrations`.")
         return self._database()
 
     async def search(self, query: str, passages: int = PASSAGES) -> tuple[Passage, ...]:

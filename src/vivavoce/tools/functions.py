@@ -23,6 +23,7 @@ from ..errors import EngineError
 from . import signatures
 from .base import ToolContext, ToolRequest, ToolResult, ToolRules
 from .call import Call, ReadImage, Search
+from .database import AssistantDatabase
 from .results import failed
 from .signatures import Signature, UnfitFunctionError
 from .threads import DaemonThreads
@@ -143,7 +144,7 @@ class FunctionRunner:
         tools: Sequence[FunctionTool],
         *,
         search: Search | None = None,
-        database: Callable[[], Any] | None = None,
+        database: Callable[[], AssistantDatabase] | None = None,
         read_image: ReadImage | None = None,
         name: str = "tools",
     ) -> None:
