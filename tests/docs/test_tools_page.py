@@ -15,9 +15,12 @@ from vivavoce.tools.database import AssistantDatabase
 from vivavoce.tools.function_table import functions_of
 from vivavoce.tools.functions import FunctionRunner
 from vivavoce.tools.runners import ToolRunners
+from vivavoce_embedded.brain.responder import Responder
+
+from ..engines.brain_talk import Talk
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/tools.md").read_text("utf-8")
-PYTHON, SCHEMA, BOOK, TABLE, HTTP = (
+PYTHON, PHRASES, SCHEMA, BOOK, TABLE, HTTP = (
     text for _, text in re.findall(r"<!-- run: .*? -->\n```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 )
 HEAD = (
@@ -81,3 +84,13 @@ def test_its_database_does_what_the_page_says(tmp_path: Path) -> None:
         return [result.output for result in results]
 
     assert asyncio.run(story()) == ["Booked for Ada.", "Booked for Bea.", "That evening is full."]
+
+
+def test_its_phrases_become_calls(folder: Path) -> None:
+    (folder / "tools.py").write_text(PHRASES)
+    (folder / "assistant.toml").write_text(HEAD)
+    (spec,) = (each.spec for each in functions_of(check_assistant(folder).assistant))
+    talk = Talk(spec, brain=Responder(languages=("en", "it")))
+    talk.language = "it"
+    wanted = {"name": "Zoff", "position": "keeper"}
+    assert talk.say("Salva Zoff come portiere, per favore").arguments == wanted

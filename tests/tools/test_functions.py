@@ -356,3 +356,25 @@ CASE = contract.Case(_Opened, name="async_add", arguments='{"one": 2, "other": 3
 @pytest.mark.parametrize("check", contract.CHECKS)
 def test_python_functions_keep_the_contract(check: contract.Check) -> None:
     check(CASE)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            {"phrases": ["add {one} and {two}"]},
+            'the phrase "add {one} and {two}" names no parameter: two',
+        ),
+        ({"phrases": {"en": "add {one}"}}, "phrases must be a list of texts, or a table of them"),
+        ({"slots": {"two": {"ask": "How many?"}}}, "slots names no parameter: two"),
+        ({"slots": {"one": {"aks": "How many?"}}}, "slots.one has an unknown key: aks"),
+    ],
+)
+def test_phrases_and_slots_name_parameters(words: dict[str, Any], problem: str) -> None:
+    def one_more(one: int) -> int:
+        """Add one."""
+        return one + 1
+
+    with pytest.raises(UnfitFunctionError) as caught:
+        tool(**words)(one_more)
+    assert str(caught.value) == problem

@@ -162,6 +162,8 @@ def test_a_table_replaces_the_rules_of_a_function(tmp_path: Path) -> None:
         ('kind = "function"\nname = "book"\n[[tools]]\nkind = "function"\nname = "book"',
          'ada/assistant.toml:10: tools.1.name: there are two tables for "book"'),
         ('name = "book"', 'ada/tools.py: the client has a tool named "book", too'),
+        ('kind = "function"\nname = "book"\nphrases.en = ["book for {dya}"]',
+         'ada/assistant.toml:7: tools.0.name: the phrase "book for {dya}" names no parameter: dya'),
         ('kind = "functions"\nname = "book"', "ada/assistant.toml:6: tools.0.kind: must be one of"),
     ],
 )  # fmt: skip

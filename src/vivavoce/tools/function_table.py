@@ -22,6 +22,8 @@ from ..file_reading import FolderFile, UnreadableFileError
 from ..toml import did_you_mean, line_of, read_toml, toml_lines
 from . import tools_file
 from .functions import FunctionTool, with_rules
+from .phrasing import add_phrases
+from .signatures import UnfitFunctionError
 
 KIND = "function"
 
@@ -38,6 +40,7 @@ class FunctionTable(AssistantSection):
     repeat: ToolRepeat | None = None
     approve: ToolApproval | None = None
     effects: bool | None = None
+    phrases: list[str] | dict[str, list[str]] | None = None
 
 
 def functions_of(assistant: Assistant) -> tuple[FunctionTool, ...]:
@@ -46,7 +49,7 @@ def functions_of(assistant: Assistant) -> tuple[FunctionTool, ...]:
     Raises `AssistantError` with every mistake in them.
     """
     found = {each.spec.name: each for each in tools_file.load(assistant.folder)}
-    mistakes = list(_mistakes(assistant, set(found)))
+    mistakes = list(_mistakes(assistant, found))
     if mistakes:
         raise AssistantError(mistakes)
     for table in _tables(assistant).values():
@@ -63,7 +66,8 @@ def _tables(assistant: Assistant) -> dict[int, FunctionTable]:
     }
 
 
-def _mistakes(assistant: Assistant, names: set[str]) -> Iterator[Mistake]:
+def _mistakes(assistant: Assistant, found: dict[str, FunctionTool]) -> Iterator[Mistake]:
+    names = set(found)
     seen = {spec.name for spec in assistant.tools()}
     for name in sorted(names & seen):
         message = f'the client has a tool named "{name}", too'
@@ -75,6 +79,11 @@ def _mistakes(assistant: Assistant, names: set[str]) -> Iterator[Mistake]:
         elif table.name in seen:
             yield _mistake(assistant, index, f'there are two tables for "{table.name}"')
         seen.add(table.name)
+        if table.name in found and table.phrases is not None:
+            try:
+                add_phrases(found[table.name].signature.parameters, table.phrases)
+            except UnfitFunctionError as error:
+                yield _mistake(assistant, index, str(error))
 
 
 def _mistake(assistant: Assistant, index: int, message: str) -> Mistake:
@@ -90,6 +99,9 @@ def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
     if table.description is not None:
         described = replace(found.signature, description=table.description)
         found = replace(found, signature=described)
+    if table.phrases is not None:
+        schema = add_phrases(found.signature.parameters, table.phrases)
+        found = replace(found, signature=replace(found.signature, parameters=schema))
     return with_rules(
         found,
         say=table.say,

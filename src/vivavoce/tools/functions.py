@@ -24,6 +24,7 @@ from . import signatures
 from .base import ToolContext, ToolRequest, ToolResult, ToolRules
 from .call import Call, ReadImage, Search
 from .database import AssistantDatabase
+from .phrasing import Phrases, Slots, add_phrases, add_slots
 from .results import failed
 from .signatures import Signature, UnfitFunctionError
 from .threads import DaemonThreads
@@ -65,6 +66,8 @@ def tool(
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
     effects: bool = False,
+    phrases: Phrases | None = None,
+    slots: Slots | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -79,6 +82,8 @@ def tool(
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
     effects: bool = False,
+    phrases: Phrases | None = None,
+    slots: Slots | None = None,
 ) -> F | Callable[[F], F]:
     """Declare a function of `tools.py` as a tool that the server runs.
 
@@ -91,6 +96,9 @@ def tool(
     otherwise `allow`.
     `approve`: the people who must agree before it runs (`never`, `user`, `staff`).
     `effects`: it changes the world.
+    `phrases`: sentences that ask for it, with parameters in braces, also by language.
+    `slots`: for a parameter how it is asked for and spoken (`ask`, `after`, `synonyms`,
+    `part_of_day`). Both are for a brain without a language model.
 
     Raises `UnfitFunctionError`.
     """
@@ -108,6 +116,8 @@ def tool(
         signature = signatures.read(declared, Call)
         if not signature.description:
             raise UnfitFunctionError("has no docstring, so no model knows what it is for")
+        schema = add_phrases(signature.parameters, phrases) if phrases else signature.parameters
+        signature = replace(signature, parameters=add_slots(schema, slots or {}))
         setattr(declared, DECLARATION, FunctionTool(declared, signature, rules))
         return declared
 

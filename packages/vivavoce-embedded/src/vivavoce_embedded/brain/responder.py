@@ -26,7 +26,7 @@ from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 
-from . import dialogue, phrases, preamble, questions, results, slot_filling, tools
+from . import dialogue, phrases, preamble, questions, results, slot_filling, slots, tools
 from .answers import Answers
 from .budget import Budget
 from .excerpt import Excerpt
@@ -248,7 +248,7 @@ def _forced(
     """Fill in a call that the client requires: a free text gets the whole utterance."""
     arguments = given | candidate.unsettled | candidate.arguments
     for name in candidate.tool.required:
-        if name not in arguments and tools.is_free(candidate.tool.properties[name]):
+        if name not in arguments and slots.is_free(candidate.tool.properties[name]):
             arguments[name] = said.text
     return BrainReply(
         kind="call", language=said.language, name=candidate.tool.name, arguments=arguments

@@ -187,7 +187,7 @@ def answer(
     `half`: it names the half of the day, for which we ask once.
     """
     schema, said = tool.properties[slot], search.said
-    if is_question(said.folded) and tools.is_free(schema):
+    if is_question(said.folded) and slots.is_free(schema):
         return {}, []
     found = slots.find(schema, search, said.digits, asked=True, required=True)
     if found is None:
@@ -201,7 +201,7 @@ def answer(
     if found.said:
         rest = said.digits.replace(found.said, " ", 1)
         for name, other in tool.properties.items():
-            if name != slot and not tools.is_free(other):
+            if name != slot and not slots.is_free(other):
                 more = slots.find(other, search, rest)
                 if more is not None:
                     if more.settled or half:

@@ -76,6 +76,12 @@ def plain(schema: object, depth: int = OPTIONAL) -> Schema:
     return schema
 
 
+def is_free(schema: Schema) -> bool:
+    """Return whether any text is a value."""
+    kind = schema.get("type")
+    return kind in (None, "string") and not any(k in schema for k in ("enum", "format", "pattern"))
+
+
 def in_language(value: object, language: str) -> list[str]:
     """Return a text, a list of them, or a table of either by language, as a list."""
     if isinstance(value, dict):

@@ -21,7 +21,7 @@ from vivavoce.core.types import ToolSpec
 from vivavoce.knowledge.normalize import WORD_CHARACTERS, stem, terms
 from vivavoce.text.folding import fold
 
-from . import slots
+from . import slots, templates
 from .budget import STEPS, Budget, Spent
 from .questions import is_question
 from .utterance import UserUtterance
@@ -31,6 +31,7 @@ ORDER = 0.6  # of the confidence in an answer an order needs for a tool; a quest
 QUESTION = 0.5  # a question asks for knowledge, unless the tool looks something up
 
 PROPERTIES = 32  # of a tool that are looked at; more are passed over
+OPTIONS = 8  # of an optional property
 EXAMPLES = 64  # of a tool, in one language,
 EXAMPLE_CHARACTERS = 300  # and of each as much
 NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 100, 400  # of a tool, or of a property
@@ -89,6 +90,7 @@ class CallableTool(msgspec.Struct, frozen=True, kw_only=True):
     neutral: frozenset[str]
     looks_up: bool
     examples: tuple[frozenset[str], ...] = ()  # stems outside the arguments
+    templates: tuple[templates.Template, ...] = ()
 
     def missing(self, arguments: dict[str, object]) -> str | None:
         return next((name for name in self.required if name not in arguments), None)
@@ -161,18 +163,47 @@ def _declared(encoded: bytes, language: str, budget: Budget) -> CallableTool | N
         required=tuple(dict.fromkeys(n for n in _texts(spec.parameters.get("required"), plain))),
         name_words=own,
         words=own
-        | {word for example in examples for word in terms(example, language)}
+        | {word for example in examples for word in terms(templates.literal(example), language)}
         | _meanings(described, language),
         neutral=_meanings([*_NEUTRAL, *plain], language) - own,
         looks_up=bool(name and name[0] in _LOOKUP),
     )
     stems = tuple(_outside(example, tool, budget) for example in examples)
-    return msgspec.structs.replace(tool, examples=stems)
+    read = (templates.read(example, plain, language) for example in examples)
+    phrases = tuple(each for each in read if each is not None)
+    return msgspec.structs.replace(tool, examples=stems, templates=phrases)
 
 
 def _properties(spec: ToolSpec) -> dict[str, slots.Schema]:
     some = islice(_table(spec.parameters.get("properties")).items(), PROPERTIES)
-    return {name: slots.plain(schema) for name, schema in some if len(name) <= NAME_CHARACTERS}
+    named = _table(spec.parameters.get("$defs"))
+    return {
+        name: slots.plain(_resolved(schema, named))
+        for name, schema in some
+        if len(name) <= NAME_CHARACTERS
+    }
+
+
+def _resolved(schema: object, named: dict[str, object]) -> object:
+    """Return a schema with the one that it refers to, also where it is optional or of a list."""
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return {**_table(named.get(reference.removeprefix("#/$defs/"))), **schema}
+    inner: dict[str, object] = {}
+    if isinstance(options := schema.get("anyOf"), list):
+        inner["anyOf"] = [_referred(each, named) for each in options[:OPTIONS]]
+    if "items" in schema:
+        inner["items"] = _referred(schema["items"], named)
+    return {**schema, **inner}
+
+
+def _referred(schema: object, named: dict[str, object]) -> object:
+    """Return the schema that an inner one refers to, or the inner one itself."""
+    reference = _table(schema).get("$ref")
+    found = named.get(reference.removeprefix("#/$defs/")) if isinstance(reference, str) else None
+    return schema if found is None else found
 
 
 def _name_words(name: str) -> list[str]:
@@ -240,6 +271,8 @@ def _candidates(tools: Iterable[bytes], search: slots.Search) -> Iterator[Candid
 
 def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     said = search.said
+    if (phrase := _phrase(tool, search)) is not None:
+        return phrase
     arguments, unsettled, rest = fill(tool, search)
     words = re.findall(r"[a-z']+", rest)
     search.budget.spend(STEPS_A_TOOL + len(words) + len(tool.examples))
@@ -264,6 +297,26 @@ def weigh(tool: CallableTool, search: slots.Search) -> Candidate:
     return Candidate(tool=tool, arguments=arguments, score=min(1.0, score), unsettled=unsettled)
 
 
+def _phrase(tool: CallableTool, search: slots.Search) -> Candidate | None:
+    """Return the call that one of the tool's phrases asks for: of the phrase with most words."""
+
+    def is_filler(text: str) -> bool:
+        return not frozenset(terms(text, tool.language)) - tool.neutral
+
+    found = [
+        (each.words, given)
+        for each in tool.templates
+        if (given := templates.match(each, tool.properties, search, is_filler)) is not None
+    ]
+    if not found:
+        return None
+    words, given = max(found, key=lambda each: (each[0], len(each[1])))
+    if not given:  # a phrase without parameters may hold values all the same
+        given = fill(tool, search)[0]
+    score = min(1.0, templates.CERTAIN + templates.A_WORD * words)
+    return Candidate(tool=tool, arguments=given, score=score)
+
+
 def fill(
     tool: CallableTool, search: slots.Search
 ) -> tuple[dict[str, object], dict[str, object], str]:
@@ -272,7 +325,7 @@ def fill(
     unsettled: dict[str, object] = {}
     rest = search.said.digits
     # Free text would swallow the words of the others: it comes last.
-    for name in sorted(tool.properties, key=lambda n: is_free(tool.properties[n])):
+    for name in sorted(tool.properties, key=lambda n: slots.is_free(tool.properties[n])):
         required = name in tool.required
         found = slots.find(tool.properties[name], search, rest, required=required)
         if found is not None:
@@ -281,14 +334,9 @@ def fill(
     return arguments, unsettled, rest
 
 
-def is_free(schema: slots.Schema) -> bool:
-    kind = schema.get("type")
-    return kind in (None, "string") and not any(k in schema for k in ("enum", "format", "pattern"))
-
-
 def _outside(text: str, tool: CallableTool, budget: Budget) -> frozenset[str]:
     """Return the stems of a text without its arguments."""
-    said = UserUtterance(text, tool.language)
+    said = UserUtterance(templates.literal(text), tool.language)
     *_, rest = fill(tool, slots.Search(said=said, today=_ANY_DAY, budget=budget))
     return frozenset(terms(rest, tool.language)) - tool.neutral
 
