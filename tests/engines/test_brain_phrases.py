@@ -57,12 +57,14 @@ def save_player(
 
 @tool(
     phrases={
-        "en": ["my squad {squad} is {players}"],
+        "en": ["my squad {squad} is {players}", "add {players} to {squad} {change=add}"],
         "it": ["la mia rosa {squad} sono {players}"],
         "es": ["mi plantilla {squad} es {players}"],
     }
 )
-def update_squad(squad: str, players: list[str]) -> str:
+def update_squad(
+    squad: str, players: list[str], change: Literal["replace", "add"] = "replace"
+) -> str:
     """Replace the players of a squad."""
     return squad
 
@@ -98,6 +100,8 @@ def talk(language: str) -> Talk:
          {"name": "Iker Casillas", "position": "keeper", "rating": 93}),
         ("en", "My squad Sunday is Rossi, Baggio and Del Piero", "update_squad",
          {"squad": "Sunday", "players": ["Rossi", "Baggio", "Del Piero"]}),
+        ("en", "add Tardelli to Sunday", "update_squad",
+         {"squad": "Sunday", "players": ["Tardelli"], "change": "add"}),
         ("it", "La mia rosa Azzurri sono Zoff, Baresi e Rossi", "update_squad",
          {"squad": "Azzurri", "players": ["Zoff", "Baresi", "Rossi"]}),
         ("es", "Mi plantilla Roja es Xavi, Puyol y Torres", "update_squad",

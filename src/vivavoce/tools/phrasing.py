@@ -34,7 +34,7 @@ def add_phrases(schema: dict[str, Any], phrases: Phrases) -> dict[str, Any]:
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UnfitFunctionError("phrases must be a list of texts, or a table of them")
         for text in texts:
-            for name in PARAMETER.findall(text):
+            for name in (found.partition("=")[0] for found in PARAMETER.findall(text)):
                 if name not in known:
                     raise UnfitFunctionError(f'the phrase "{text}" names no parameter: {name}')
     plain = {language: list(texts) for language, texts in table.items()}

@@ -1,7 +1,8 @@
 """Match an utterance with a phrase that names parameters: "save {name} as {position}".
 
 A phrase is one of a tool's `x-examples`. Its words must be said in their order, with nothing before
-or after them that means anything. The text between them fills the parameters.
+or after them that means anything. The text between them fills the parameters. `{change=add}` stands
+for no words: whoever says the phrase means this value.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PARAMETERS = 6  # of a phrase
 CERTAIN, A_WORD = 0.9, 0.01  # the score of a match, and of each of its words more
 STEPS_A_TEMPLATE = 4
 
+_FIXED = re.compile(r"\{(\w{1,100})=([^{}]{1,100})\}")
 _PARAMETER = re.compile(r"\{(\w{1,100})\}")
 _END = re.compile(
     r"(?: (?:please|thanks|thank you|now|per favore|grazie|adesso|ora|por favor|gracias|ahora))+$"
@@ -36,6 +38,7 @@ class Template(msgspec.Struct, frozen=True):
 
     runs: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
+    fixed: tuple[tuple[str, object], ...] = ()
 
     @property
     def words(self) -> int:
@@ -44,19 +47,29 @@ class Template(msgspec.Struct, frozen=True):
 
 def literal(phrase: str) -> str:
     """Return a phrase without its parameters."""
-    return _PARAMETER.sub(" ", phrase)
+    return _PARAMETER.sub(" ", _FIXED.sub(" ", phrase))
 
 
 def read(phrase: str, names: Mapping[str, object], language: str) -> Template | None:
     """Read a phrase. None: it has no words, or names what is no parameter, or two in a row."""
-    pieces = _PARAMETER.split(phrase)
+    fixed = tuple((name, _json(value)) for name, value in _FIXED.findall(phrase))
+    pieces = _PARAMETER.split(_FIXED.sub(" ", phrase))
     runs = [tuple(UserUtterance(text, language).digits.split()) for text in pieces[::2]]
     found = tuple(pieces[1::2])
     if not any(runs) or not all(runs[1:-1]) or len(set(found)) != len(found):
         return None
-    if len(found) > PARAMETERS or any(name not in names for name in found):
+    if len(found) > PARAMETERS or any(n not in names for n in (*found, *(n for n, _ in fixed))):
         return None
-    return Template(tuple(runs), found)
+    return Template(tuple(runs), found, fixed)
+
+
+def _json(text: str) -> object:
+    """Return a number or a truth value, or the text itself."""
+    try:
+        value = msgspec.json.decode(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
 
 
 def match(
@@ -76,7 +89,7 @@ def match(
     between = _between(template, words, is_filler)
     if between is None:
         return None
-    given: dict[str, object] = {}
+    given: dict[str, object] = dict(template.fixed)
     for name, text in zip(template.names, between, strict=True):
         value = _value(properties[name], search, text, is_filler)
         if value is None:
