@@ -35,6 +35,7 @@ from .runtime.outbox import Connection
 from .runtime.refusals import CallRefused
 from .runtime.transport_services import TransportCall, TransportServices
 from .tools.base import RuledToolRunner, ToolContext, ToolRequest, ToolResult, ToolRules, ToolRunner
+from .tools.database import Database, DatabaseError
 
 __all__ = [
     "BYTES_PER_MS",
@@ -50,6 +51,8 @@ __all__ = [
     "CallRefused",
     "Client",
     "Connection",
+    "Database",
+    "DatabaseError",
     "EndOfTurnModel",
     "Endpoint",
     "EngineError",

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest  # noqa: TC002
 
+from vivavoce.app.adapters import known
 from vivavoce.assistants import SHIPPED, Assistant, Catalogue
+from vivavoce.tools.function_table import functions_of
 
 from ..support.folders import KNOWN, write
 

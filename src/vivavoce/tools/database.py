@@ -19,7 +19,7 @@ from datetime import time as clock_time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import AssistantError, EngineError
 from . import migrations
@@ -46,6 +46,19 @@ class DatabaseError(EngineError):
     def __init__(self, message: str, *, constraint: bool = False) -> None:
         super().__init__(message, "database_failed")
         self.constraint = constraint
+
+
+class Database(Protocol):
+    """Run statements: the database of an assistant, or one of its transactions."""
+
+    async def execute(self, sql: str, *values: object) -> int:
+        """Run a statement, and return how many rows it changed."""
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        """Return the rows, each by the names of its columns."""
+
+    async def fetch_one(self, sql: str, *values: object) -> Row | None:
+        """Return the first row. None: there is none."""
 
 
 Run = Callable[[str, tuple[object, ...]], Awaitable[tuple[list[Row], int]]]
