@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from vivavoce.engines.scripted.script import Script
+
 
 @dataclass
 class ModelServer:
@@ -51,10 +53,10 @@ class _Keeping:
 
 
 @contextmanager
-def model_server() -> Iterator[ModelServer]:
+def model_server(script: Script | None = None) -> Iterator[ModelServer]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         model = ModelServer(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
-        app: FastAPI = scripted_server.create()
+        app: FastAPI = scripted_server.create(script)
         keeping = _Keeping(app, model.requests)
         config = uvicorn.Config(keeping, log_level="critical", ws="none", lifespan="off")
         server = uvicorn.Server(config)

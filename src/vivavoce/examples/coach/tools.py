@@ -423,5 +423,5 @@ def player_in(line: str) -> dict[str, object] | None:
         return None
     name = re.sub(r"[^\w' -]", " ", line.replace(rating[0], " "))
     name = re.sub(re.escape(found[0]), " ", name, flags=re.IGNORECASE)
-    name = " ".join(name.split())
+    name = " ".join(name.split()).strip(" -'")
     return {"name": name, "position": found[1], "rating": int(rating[0])} if len(name) > 1 else None
