@@ -125,7 +125,10 @@ def owner(call: Call) -> str:
     say={"en": "I write him down.", "it": "Me lo segno."},
     effects=True,
     slots={
-        "name": {"ask": ASK_NAME},
+        "name": {
+            "ask": ASK_NAME,
+            "after": {"en": ["called", "named", "name is"], "it": ["chiamato", "si chiama"]},
+        },
         "position": {
             "ask": {"en": "In which position?", "it": "In che ruolo?"},
             "synonyms": POSITIONS,

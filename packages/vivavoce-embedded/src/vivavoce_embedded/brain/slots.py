@@ -284,9 +284,9 @@ def _text(schema: Schema, search: Search, rest: str, asked: bool, required: bool
     for word in before[:WORDS_BEFORE] or (_BEFORE[said.language] if required else ()):
         search.cost(rest)
         if len(word) <= NAME_CHARACTERS and (text := _following(rest, fold(word))):
-            value = _ARTICLE.sub("", text).strip()
+            value = said.original(_ARTICLE.sub("", text).strip()).partition(",")[0].rstrip()
             if value:
-                return Found(said.original(value), text)
+                return Found(value, text)
     if asked and (value := _LEAD.sub("", said.folded).strip()):
         return Found(said.original(value), "")
     return None

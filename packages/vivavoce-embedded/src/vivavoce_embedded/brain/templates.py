@@ -90,12 +90,25 @@ def match(
     if between is None:
         return None
     given: dict[str, object] = dict(template.fixed)
+    others = [
+        schema
+        for name, schema in properties.items()
+        if "enum" in schema and name not in template.names and name not in given
+    ]
     for name, text in zip(template.names, between, strict=True):
         value = _value(properties[name], search, text, is_filler)
-        if value is None:
+        if value is None or (isinstance(value, str) and _holds_other(others, search, text)):
             return None
         given[name] = value
     return given
+
+
+def _holds_other(others: Sequence[slots.Schema], search: slots.Search, text: str) -> bool:
+    """Return whether a free text holds what another parameter should have: "save my striker"."""
+    inner = slots.Search(
+        said=UserUtterance(text, search.said.language), today=search.today, budget=search.budget
+    )
+    return any(slots.find(schema, inner, inner.said.digits) for schema in others)
 
 
 def _between(
@@ -167,4 +180,7 @@ def _is_whole(said: str, text: str, is_filler: Callable[[str], bool]) -> bool:
 
 def _free(search: slots.Search, text: str) -> str | None:
     bare = _ARTICLE.sub("", text)
-    return search.said.original(bare) if bare and len(bare.split()) <= FREE_WORDS else None
+    if not bare or len(bare.split()) > FREE_WORDS:
+        return None
+    written = search.said.original(bare)
+    return None if "," in written else written
