@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +21,9 @@ from vivavoce.engines.scripted.script import Rule, Script, ScriptedCall
 
 from ..support.model_server import model_server
 from ..support.served import TAKES_ALL, Served, serve
+
+PAGE = (Path(__file__).parents[2] / "docs/assistants/coach.md").read_text("utf-8")
+TALK, SEARCH, RESET = re.findall(r"<!-- run: .*? -->\n```text\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +216,20 @@ def test_a_language_model_uses_the_same_tools(tmp_path: Path) -> None:
             assert rows(server, "SELECT name FROM squads") == [("Elite",)]
 
 
+def shown(server: Served, block: str) -> None:
+    """Run the command of a block of the page, and compare its output."""
+    command, output = block.split("\n", 1)
+    assert server.cli(*shlex.split(command)[2:]) == output.strip()
+
+
+def test_the_page_shows_what_happens(tmp_path: Path) -> None:
+    lines = [line.partition(":")[::2] for line in TALK.splitlines()]
+    with serve(tmp_path, **TAKES_ALL) as server, call(server, server.key(), "en") as coach:
+        for (_, said), (_, answer) in zip(lines[::2], lines[1::2], strict=True):
+            assert coach.say(said.strip()) == answer.strip()
+        shown(server, SEARCH)
+
+
 def test_a_reset_needs_a_yes_and_touches_nothing_else(server: Served, key: str) -> None:
     run(server, key, "save_player", "ada", name="To Forget", position="striker", squad="Old")
     with call(server, key, "en") as coach:
@@ -219,7 +238,7 @@ def test_a_reset_needs_a_yes_and_touches_nothing_else(server: Served, key: str) 
     refused = server.cli("tools", "run", "coach", "reset_squads", check=False)
     assert "not approved" in refused
     assert rows(server, "SELECT count(*) FROM squads") != [(0,)]
-    server.cli("tools", "run", "coach", "reset_squads", "--yes")  # while the server runs
+    shown(server, RESET)  # while the server runs
     for table in ("squads", "builds", "squad_builds"):
         assert rows(server, f"SELECT count(*) FROM {table}") == [(0,)]
     assert rows(server, "SELECT count(*), min(shipped) FROM players") == [(22, 1)]

@@ -183,7 +183,7 @@ def test_the_error_for_an_unknown_assistant_lists_the_allowed_ones(
     ):
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "assistant_not_found")
-        assert "There are: charlotte, echo" in error["message"]
+        assert "There are: charlotte, coach, echo" in error["message"]
 
 
 def test_a_key_for_one_assistant_cannot_find_out_about_others(served: Served) -> None:
