@@ -213,6 +213,9 @@ def test_a_language_model_uses_the_same_tools(tmp_path: Path) -> None:
         with serve(tmp_path, **TAKES_ALL) as server:
             with call(server, server.key(), "en") as coach:
                 assert coach.say("Put Rino in my elite team") == "He is in Elite now."
+            tools = json.dumps(model.asked("/chat/completions")[0]["tools"])
+            assert "save_player" in tools
+            assert '"x-' not in tools  # phrases are for a brain without a model
             assert rows(server, "SELECT name FROM squads") == [("Elite",)]
 
 

@@ -25,6 +25,7 @@ from ...protocol.server import CachedTokens, InputTokens, OutputTokens, Usage
 from ...text import calendar
 from ..base import GenerateOutput, GenerateRequest, GenerationCut
 from ..openai_endpoint import Endpoint, in_stream
+from ..tool_schemas import without_own_keywords
 
 PATH = "/chat/completions"
 UNANSWERED = "(no answer yet)"
@@ -123,7 +124,7 @@ class OpenAIBrain:
         }
         if question.tools:
             body["tools"] = [
-                {"type": "function", "function": msgspec.to_builtins(tool)}
+                {"type": "function", "function": without_own_keywords(msgspec.to_builtins(tool))}
                 for tool in question.tools
             ]
             body["tool_choice"] = _tool_choice(question.tool_choice)
