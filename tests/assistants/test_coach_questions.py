@@ -49,7 +49,7 @@ def is_right(reply: BrainReply, wanted: list[Any]) -> bool:
     if len(wanted) == 1:
         return reply.kind in ("unknown", "small")
     if len(wanted) == 2:
-        return TITLES.get(reply.chunk_id or "") == wanted[1]
+        return bool(TITLES.get(reply.chunk_id or "") == wanted[1])
     return reply.kind == "call" and (reply.name, reply.arguments) == (wanted[1], wanted[2])
 
 

@@ -51,6 +51,19 @@ def examples(count: int, length: int, **more: JsonObject) -> ToolSpec:
     return ToolSpec(name="x", parameters={"properties": properties, "x-examples": said})
 
 
+def phrases(schema: JsonObject, **more: JsonObject) -> list[ToolSpec]:
+    """Make tools with as many phrases as are read, which fit as late as possible."""
+    names = [f"p{number}" for number in range(6)]
+    said = [
+        f"{'go ' * (n % 5)} {' go '.join(f'{{{name}}}' for name in names)} go {word()}"
+        for n in range(64)
+    ]
+    said += [" go ".join(f"{{{name}}}" for name in names)]
+    properties = dict.fromkeys(names, schema) | more
+    parameters: JsonObject = {"properties": properties, "x-examples": said[-64:]}
+    return [ToolSpec(name=f"t{n}", parameters=parameters) for n in range(TOOLS)]
+
+
 ENUM: JsonObject = {"type": "string", "enum": [word(12) for _ in range(500)]}
 HEARD: list[Item] = [item for _ in range(13) for item in (user(words()), assistant("How many?"))]
 WORST: dict[str, tuple[list[ToolSpec], list[Item]]] = {
@@ -71,6 +84,10 @@ WORST: dict[str, tuple[list[ToolSpec], list[Item]]] = {
     "patterns": (many({"type": "string", "pattern": "[a-z]*[a-y]*X?"}), []),
     "descriptions": ([tool(f"t{n}", words(400)) for n in range(TOOLS)], []),
     "examples": ([examples(64, 40) for _ in range(TOOLS)], []),
+    "phrases": (phrases({"type": "string"}), [user("go " * 39)]),
+    "phrases of dates": (phrases({"format": "date"}), [user("go first may " * 13)]),
+    "phrases beside enums": (phrases({"type": "string"}, other=ENUM), [user("go now " * 12)]),
+    "phrases of numbers": (phrases({"type": "integer"}), [user("go seventy one " * 13)]),
     "a long way back": (
         [tool(f"t{n}", "", ("p",), p={"type": "integer", "x-ask": "How many?"}) for n in range(64)],
         [*HEARD, user(words())],
