@@ -191,6 +191,12 @@ def test_text_of_a_screenshot_becomes_players(server: Served, key: str) -> None:
     assert rows(server, "SELECT name FROM players WHERE key = 'mario bassi'") == []
 
 
+def test_the_coach_says_that_it_cannot_read_pictures(server: Served, key: str) -> None:
+    with call(server, key, "it") as coach:
+        said = coach.say("Analizza questo screenshot")
+        assert said == "Qui non posso leggere immagini. Dimmi nome, ruolo e valore del giocatore."
+
+
 def test_tactics_are_answered_from_the_knowledge(server: Served, key: str) -> None:
     with call(server, key, "it") as coach:
         said = coach.say("come battiamo i calci d'angolo?", answers=1)

@@ -25,7 +25,7 @@ QUESTIONS: dict[str, dict[str, list[list[Any]]]] = tomllib.loads(
 )
 PAGE = (Path(__file__).parents[2] / "docs/performance.md").read_text("utf-8")
 KINDS = ("easy", "paraphrased", "unanswerable")
-HARMLESS = "search_player"  # it changes nothing, and says that it found nobody
+HARMLESS = "search_player"  # it changes nothing, and says that it found no player
 
 COACH = load_shipped("coach")
 SPECS = [each.spec for each in functions_of(COACH)]

@@ -152,7 +152,7 @@ def candidate(said: str) -> tools.Candidate:
         "save one two three four five six seven eight nine as striker",
     ],
 )
-def test_what_is_no_phrase_is_not_certain(said: str) -> None:
+def test_other_words_than_a_phrase_are_not_certain(said: str) -> None:
     assert candidate("save Rossi as striker").score >= templates.CERTAIN
     assert candidate(said).score < templates.CERTAIN
 

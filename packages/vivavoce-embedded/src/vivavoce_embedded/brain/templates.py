@@ -1,8 +1,8 @@
 """Match an utterance with a phrase that names parameters: "save {name} as {position}".
 
-A phrase is one of a tool's `x-examples`. Its words must be said in their order, with nothing before
-or after them that means anything. The text between them fills the parameters. `{change=add}` stands
-for no words: whoever says the phrase means this value.
+A phrase is one of a tool's `x-examples`. The user says its words in their order, with nothing
+before or after them that means anything. The text between them fills the parameters. `{change=add}`
+stands for no words: a user who says the phrase means this value.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def literal(phrase: str) -> str:
 
 
 def read(phrase: str, names: Mapping[str, object], language: str) -> Template | None:
-    """Read a phrase. None: it has no words, or names what is no parameter, or two in a row."""
+    """Read a phrase. None: it has no words, or names an unknown parameter, or two in a row."""
     fixed = tuple((name, _json(value)) for name, value in _FIXED.findall(phrase))
     pieces = _PARAMETER.split(_FIXED.sub(" ", phrase))
     runs = [tuple(UserUtterance(text, language).digits.split()) for text in pieces[::2]]
