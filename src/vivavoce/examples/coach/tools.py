@@ -265,10 +265,10 @@ async def analyze_screenshot(
         text: what stands in the picture, if you can see it; otherwise the newest picture is read
     """
     if not text:
-        read = getattr(call, "read_image", None)  # where the server can read pictures
-        if read is None:
+        try:
+            text = await call.read_image()
+        except EngineError:  # no picture was sent, or this server cannot read any
             return {"spoken": say(call, NO_PICTURE), "players": []}
-        text = str(await read())
     players = [found for line in text.splitlines() if (found := player_in(line))][:READ]
     if not players:
         return {"spoken": say(call, NOTHING_READ), "players": []}
