@@ -163,3 +163,55 @@ def test_the_phrase_with_most_words_is_meant() -> None:
 
 def test_a_request_in_the_form_of_a_question_is_a_phrase() -> None:
     assert talk("en").say("Can you please save Rossi as striker?").kind == "call"
+
+
+@tool(
+    phrases={"en": ["remember that {text}", "remember something"]},
+    slots={"text": {"ask": {"en": "What shall I remember?"}, "after": ["remember that"]}},
+)
+def remember(text: str) -> str:
+    """Remember a note."""
+    return text
+
+
+@tool(phrases={"en": ["read my notes"]})
+def read_notes() -> str:
+    """Read the notes."""
+    return ""
+
+
+NOTES = [getattr(each, DECLARATION).spec for each in (remember, read_notes)]
+
+
+def test_free_text_at_the_end_of_a_phrase_may_be_a_sentence() -> None:
+    note = "my sister Clara lives in an old mill, on the river, and keeps bees"
+    assert Talk(*NOTES).say(f"Remember that {note}").arguments == {"text": note}
+
+
+def test_english_i_stays_in_a_text() -> None:
+    said = Talk(*NOTES).say("Remember that I play the cello")
+    assert said.arguments == {"text": "I play the cello"}
+
+
+def test_phrase_of_another_tool_requests_it_while_a_text_is_asked_for() -> None:
+    talk = Talk(*NOTES)
+    assert talk.say("Remember something").text == "What shall I remember?"
+    assert talk.say("Read my notes").name == "read_notes"
+    talk = Talk(*NOTES)
+    talk.say("Remember something")
+    assert talk.say("Clara is in the red book").arguments == {"text": "Clara is in the red book"}
+
+
+def test_phrase_without_parameters_goes_before_the_knowledge() -> None:
+    """The knowledge of the fair has an answer to each of these."""
+    for question in ("When does the fair open?", "How much is a ticket?"):
+        talk = Talk()
+        assert talk.say(question).kind == "answer"
+
+        def asked() -> str:
+            """Answer the question."""
+            return ""
+
+        declared = tool(phrases={"en": [question]})(asked)
+        spec = getattr(declared, DECLARATION).spec
+        assert Talk(spec).say(question).kind == "call"

@@ -86,7 +86,7 @@ class Responder:
             return BrainReply(kind="small", language=language, text=text)
         asked = slot_filling.pending(talk, read.tools, self._languages, now.date(), budget)
         if asked is not None and not read.forced:
-            return self._resumed(asked, talk, now, budget)
+            return self._resumed(asked, talk, read.tools, now, budget)
         said = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
         if read.forced and (candidate := tools.best(read.tools, said, now.date(), budget)):
             given = asked.arguments if asked and asked.tool.name == candidate.tool.name else {}
@@ -105,11 +105,23 @@ class Responder:
         return BrainReply(kind="small", language=language, text=PHRASES[language].blind)
 
     def _resumed(
-        self, asked: slot_filling.Asked, talk: dialogue.Dialogue, now: dt.datetime, budget: Budget
+        self,
+        asked: slot_filling.Asked,
+        talk: dialogue.Dialogue,
+        specs: Sequence[bytes],
+        now: dt.datetime,
+        budget: Budget,
     ) -> BrainReply:
-        """Take an answer to the open question, or answer another one and ask again."""
+        """Take an answer to the open question, or answer another one and ask again.
+
+        Any text answers a question for a free text, except the phrase of another tool.
+        """
         language = asked.tool.language
         said = UserUtterance(talk.asked, language)
+        if slots.is_free(asked.tool.properties[asked.slot]):
+            meant = tools.certain(specs, said, now.date(), budget)
+            if meant and meant.tool.name != asked.tool.name:
+                return slot_filling.call_or_ask(meant.tool, meant.arguments, meant.unsettled)
         if reply := slot_filling.resume(asked, said, now.date(), budget):
             return reply
         again = asked.question

@@ -17,7 +17,8 @@ from .phrases import PHRASES
 from .utterance import UserUtterance
 
 WORDS = 40  # of an utterance; a longer one is no phrase
-FREE_WORDS = 8  # that fill one parameter
+FREE_WORDS = 8  # that fill one parameter,
+LAST_WORDS = 24  # and the one that ends the phrase: a note, a message
 PARAMETERS = 6  # of a phrase
 CERTAIN, A_WORD = 0.9, 0.01  # the score of a match, and of each of its words more
 STEPS_A_TEMPLATE = 4
@@ -27,7 +28,11 @@ _PARAMETER = re.compile(r"\{(\w{1,100})\}")
 _END = re.compile(
     r"(?: (?:please|thanks|thank you|now|per favore|grazie|adesso|ora|por favor|gracias|ahora))+$"
 )
-_ARTICLE = re.compile(r"^(?:the|a|an|il|lo|la|i|gli|le|el|los|las|un|una|uno) (?=\w)")
+_ARTICLES = {  # "I" is an article in Italian only
+    "en": re.compile(r"^(?:the|a|an) (?=\w)"),
+    "it": re.compile(r"^(?:il|lo|la|i|gli|le|un|una|uno) (?=\w)"),
+    "es": re.compile(r"^(?:el|la|los|las|un|una|unos|unas) (?=\w)"),
+}
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -43,6 +48,11 @@ class Template(msgspec.Struct, frozen=True):
     @property
     def words(self) -> int:
         return sum(map(len, self.runs))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last parameter follows words, and reaches to the end."""
+        return bool(self.names) and bool(self.runs[0]) and not self.runs[-1]
 
 
 def literal(phrase: str) -> str:
@@ -96,7 +106,12 @@ def match(
         if "enum" in schema and name not in template.names and name not in given
     ]
     for name, text in zip(template.names, between, strict=True):
-        value = _value(properties[name], search, text, is_filler)
+        last = name == template.names[-1] and template.is_open
+        most = LAST_WORDS if last else FREE_WORDS
+        if slots.is_free(properties[name]):
+            value: object = _free(search, text, most, alone=len(properties) == 1)
+        else:
+            value = _value(properties[name], search, text, is_filler)
         if value is None or (isinstance(value, str) and _holds_other(others, search, text)):
             return None
         given[name] = value
@@ -151,8 +166,6 @@ def _value(
     """Return the value that a text gives a parameter of this type, and nothing else."""
     language = search.said.language
     items = slots.plain(schema.get("items")) if schema.get("type") == "array" else None
-    if slots.is_free(schema):
-        return _free(search, text)
     if items is not None and slots.is_free(items):
         written = search.said.original(text)
         commas = re.split(rf",|\s(?:{PHRASES[language].and_}|&)\s", written)
@@ -178,9 +191,13 @@ def _is_whole(said: str, text: str, is_filler: Callable[[str], bool]) -> bool:
     return len(text.split()) <= len(said.split())
 
 
-def _free(search: slots.Search, text: str) -> str | None:
-    bare = _ARTICLE.sub("", text)
-    if not bare or len(bare.split()) > FREE_WORDS:
+def _free(search: slots.Search, text: str, most: int, *, alone: bool) -> str | None:
+    """Return the words of a free text, or None if they are more than `most`.
+
+    A comma ends the text, unless it is `alone`: the tool has no other parameter.
+    """
+    bare = _ARTICLES[search.said.language].sub("", text)
+    if not bare or len(bare.split()) > most:
         return None
     written = search.said.original(bare)
-    return None if "," in written else written
+    return written if alone or "," not in written else None

@@ -261,6 +261,14 @@ def best(
     return max(found, key=lambda candidate: candidate.score, default=None)
 
 
+def certain(
+    tools: Iterable[bytes], said: UserUtterance, today: dt.date, budget: Budget
+) -> Candidate | None:
+    """Return the tool whose phrase was said, or None."""
+    found = best(tools, said, today, budget)
+    return found if found and found.score >= templates.CERTAIN else None
+
+
 def _candidates(tools: Iterable[bytes], search: slots.Search) -> Iterator[Candidate]:
     """All of them, as far as the budget goes; the others are passed over."""
     with suppress(Spent):
@@ -304,16 +312,18 @@ def _phrase(tool: CallableTool, search: slots.Search) -> Candidate | None:
         return not frozenset(terms(text, tool.language)) - tool.neutral
 
     found = [
-        (each.words, given)
+        (each, given)
         for each in tool.templates
         if (given := templates.match(each, tool.properties, search, is_filler)) is not None
     ]
     if not found:
         return None
-    words, given = max(found, key=lambda each: (each[0], len(each[1])))
+    phrase, given = max(found, key=lambda each: (each[0].words, len(each[1])))
     if not given:  # a phrase without parameters may hold values all the same
         given = fill(tool, search)[0]
-    score = min(1.0, templates.CERTAIN + templates.A_WORD * words)
+    score = min(1.0, templates.CERTAIN + templates.A_WORD * phrase.words)
+    if not phrase.names:  # exactly what its author wrote
+        score = 1.0
     return Candidate(tool=tool, arguments=given, score=score)
 
 
