@@ -419,8 +419,9 @@ def test_delete_prints_the_number_of_items(talked: Terminal) -> None:
 def test_assistants_are_listed_and_the_shipped_ones_are_right(terminal: Terminal) -> None:
     listed = {one["name"]: one for one in terminal.json("assistants", "list")}
     assert listed["charlotte"]["languages"] == ["en", "it", "es"]
-    assert terminal.json("assistants", "check", listed["charlotte"]["folder"]) == []
-    assert terminal.status == 0
+    for name in ("charlotte", "companion", "mentor"):
+        assert terminal.json("assistants", "check", listed[name]["folder"]) == []
+        assert terminal.status == 0
 
 
 def test_check_reports_every_mistake_with_its_place(terminal: Terminal, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from vivavoce.cli import talk_client as turns
 from vivavoce.cli.main import app
 
-from ..support.served import TAKES_ALL, Served
+from ..support.served import ASSISTANTS, TAKES_ALL, Served
 from ..support.served import serve as serve_here
 
 FAILED, UNREACHABLE, REFUSED = 1, 3, 4
@@ -56,7 +56,7 @@ def test_unknown_assistant_error_lists_the_known_ones(served: Served) -> None:
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == REFUSED
     assert "error: No answer: There is no assistant named 'nobody'. Known here are: " in done.stderr
-    assert "charlotte, echo" in done.stderr
+    assert ASSISTANTS in done.stderr
 
 
 def told_of(served: Served, name: str, engine: str) -> str:

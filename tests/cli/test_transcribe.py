@@ -25,7 +25,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from vivavoce.cli import transcription_client
 from vivavoce.cli.main import app
 
-from ..support.served import Served
+from ..support.served import ASSISTANTS, Served
 from ..support.sounds import noise, spoken
 
 FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
@@ -237,7 +237,7 @@ def test_unknown_assistant_error_lists_the_known_ones(served: Served, tmp_path: 
     asked = [str(file), "--assistant", "nobody", "--data-dir", str(served.data)]
     status, _, told = transcribe(*asked)
     assert status == REFUSED
-    assert "There is no assistant named 'nobody'. Known here are: charlotte, echo" in told
+    assert f"There is no assistant named 'nobody'. Known here are: {ASSISTANTS}" in told
 
 
 def test_unreachable_server_exits_with_3(tmp_path: Path) -> None:

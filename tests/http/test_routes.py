@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 
-from ..support.served import Served
+from ..support.served import ASSISTANTS, Served
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -183,7 +183,7 @@ def test_the_error_for_an_unknown_assistant_lists_the_allowed_ones(
     ):
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "assistant_not_found")
-        assert "There are: charlotte, coach, echo" in error["message"]
+        assert f"There are: {ASSISTANTS}" in error["message"]
 
 
 def test_a_key_for_one_assistant_cannot_find_out_about_others(served: Served) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 from websockets.sync.client import connect
 
+from vivavoce.assistants import SHIPPED
 from vivavoce.cli.main import app
 
 from . import models
@@ -29,6 +30,9 @@ engine = "scripted"
 [instructions]
 default = "Say it again."
 """
+
+# The names of all assistants of a server, as its errors list them.
+ASSISTANTS = ", ".join(sorted(["echo", *(file.parent.name for file in SHIPPED.glob("*/*.toml"))]))
 
 # These calls are taken however busy the machine of the tests is (docs/decisions/admission.md).
 TAKES_ALL = {"VIVAVOCE_CALLS__OVERLOAD_LAG_MS": "0", "VIVAVOCE_CALLS__OVERLOAD_WAIT_S": "0"}
