@@ -234,7 +234,8 @@ def test_conversation_is_saved_and_goes_on(home: House) -> None:
     assert answer == "You said: And again"
     messages = home.model.asked("/chat/completions")[-1]["messages"]
     assert [m["content"] for m in messages if m["role"] == "user"] == ["Hello there", "And again"]
-    saved = str(home.request("GET", f"/api/conversations/{conversation}"))
+    detail = home.request("GET", f"/api/conversations/{conversation}")
+    saved = str(detail)
     for words in ("Hello there", "You said: Hello there", "And again", "You said: And again"):
         assert words in saved
     said = [each for each in detail["items"] if each["item"]["type"] == "message"]
