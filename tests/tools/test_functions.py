@@ -216,6 +216,7 @@ def test_a_function_that_cannot_be_a_tool_says_why(
 @pytest.mark.parametrize(
     "rules",
     [{"interrupt": "stop"}, {"repeat": "again"}, {"approve": "me"}, {"timeout": 0},
+     {"roles": "staff"},
      {"say_after": "soon"}],
 )  # fmt: skip
 def test_rules_that_do_not_exist_are_refused(rules: dict[str, Any]) -> None:

@@ -429,6 +429,23 @@ def test_rules_of_another_type_are_an_engine_error(rules: object) -> None:
         ToolRunners([ruled(returns(None), rules)]).rules(CONTEXT)
 
 
+def test_a_tool_for_some_roles_does_not_exist_for_others() -> None:
+    """Also a model that calls it without having been offered it is refused."""
+    odd = Odd(lambda request, context: ToolResult("done"))
+    runners = ToolRunners([ruled(odd, ToolRules(roles=("staff",)))])
+    staff, guest = replace(CONTEXT, role="staff"), replace(CONTEXT, role="guest")
+    assert [spec.name for spec in runners.specs(staff)] == ["lookup"]
+    assert (runners.specs(guest), runners.rules(guest)) == ((), {})
+
+    async def story() -> list[str]:
+        request = ToolRequest("call_1", "lookup", "{}")
+        return [(await runners.call(request, each)).output for each in (staff, guest, CONTEXT)]
+
+    done, *refused = live(story())
+    assert done == "done"
+    assert {json.loads(each)["error"] for each in refused} == {"there is no tool named lookup"}
+
+
 def test_the_hash_of_arguments_does_not_depend_on_how_they_are_written() -> None:
     assert arguments_sha256('{"a": 1, "b": "è"}') == arguments_sha256('{"b":"\\u00e8","a":1}')
     assert arguments_sha256('{"a": 1}') != arguments_sha256('{"a": 2}')

@@ -157,6 +157,12 @@ def test_a_table_replaces_the_rules_of_a_function(tmp_path: Path) -> None:
     [
         ('kind = "function"\nname = "bok"',
          'ada/assistant.toml:7: tools.0.name: tools.py has no such tool (did you mean "book"?)'),
+        ('kind = "function"\nname = "book"\nroles = ["guests"]',
+         'ada/assistant.toml:8: tools.0.roles: "guests" is not among the roles '
+         '(did you mean "guest"?)'),
+        ('kind = "http"\nname = "book2"\ndescription = "B"\nrequest = "GET https://a.example/"\n'
+         'roles = ["staff"]',
+         'ada/assistant.toml:10: tools.0.roles: "staff" is not among the roles'),
         ('kind = "function"\nname = "book"\napprove = "me"',
          "ada/assistant.toml:8: tools.0.approve: must be 'never', 'user' or 'staff'"),
         ('kind = "function"\nname = "book"\n[[tools]]\nkind = "function"\nname = "book"',

@@ -34,10 +34,10 @@ class ListedTool:
 
 
 async def list_tools(
-    data: DataFolder, settings: Settings, assistant: Assistant
+    data: DataFolder, settings: Settings, assistant: Assistant, role: str | None = None
 ) -> list[ListedTool]:
-    """Return the tools that the server runs for this assistant. Raises `EngineError`."""
-    async with _opened(data, settings, assistant) as (runners, context):
+    """Return the tools that the server runs for a role. Raises `EngineError`."""
+    async with _opened(data, settings, assistant, role) as (runners, context):
         rules = runners.rules(context)
         return [ListedTool(spec, rules[spec.name]) for spec in runners.specs(context)]
 
@@ -50,6 +50,7 @@ async def run_tool(
     name: str,
     arguments: str,
     *,
+    role: str | None = None,
     approve: Callable[[ToolRunRow], bool],
 ) -> ToolRunRow:
     """Run one tool, and record it as the server does. Raises `EngineError`.
@@ -57,7 +58,7 @@ async def run_tool(
     `approve` decides about a run that needs an approval.
     """
     async with (
-        _opened(data, settings, assistant) as (runners, context),
+        _opened(data, settings, assistant, role) as (runners, context),
         GroupCommitter(store) as writer,
         ToolLedger(store.tool_runs, writer.submit, make_id=ids(), now=now) as ledger,
     ):
@@ -73,12 +74,12 @@ async def run_tool(
 
 @asynccontextmanager
 async def _opened(
-    data: DataFolder, settings: Settings, assistant: Assistant
+    data: DataFolder, settings: Settings, assistant: Assistant, role: str | None
 ) -> AsyncIterator[tuple[ToolRunners, ToolContext]]:
     context = ToolContext(
         assistant=assistant.name,
         language=assistant.fallback_language,
-        role=assistant.pick_role(None),
+        role=assistant.pick_role(role),
         variables=assistant.values({}),
     )
     async with Adapters(settings, data) as adapters:

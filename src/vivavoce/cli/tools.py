@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import EngineError
+from ..errors import EngineError, InvalidRequest
 from .common import (
     FAILED,
     MISSING,
@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Tools that the server runs: list, run", no_args_is_help=True)
 
 Config = Annotated[Path | None, typer.Option(help="A settings file, vivavoce.toml")]
+Role = Annotated[str | None, typer.Option(help="One of the assistant's roles; default: the first")]
 
 
 @app.command("list")
 def listed(
-    assistant: str, config: Config = None, data_dir: DataDir = None, json: JsonOption = False
+    assistant: str,
+    role: Role = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
 ) -> None:
     """List the tools that the server runs for an assistant, with their rules."""
     from ..app.tool_commands import list_tools
@@ -46,8 +51,8 @@ def listed(
     data = data_folder_of(data_dir)
     found = _assistant(data, assistant)
     try:
-        tools = run(list_tools(data, settings(data, config), found))
-    except EngineError as error:
+        tools = run(list_tools(data, settings(data, config), found, role))
+    except (EngineError, InvalidRequest) as error:
         fail(str(error))
     if json:
         print_json(
@@ -78,6 +83,7 @@ def run_one(
     name: str,
     arguments: Annotated[str, typer.Argument(help="A JSON object")] = "{}",
     yes: Annotated[bool, typer.Option("--yes", help="Approve it without asking")] = False,
+    role: Role = None,
     config: Config = None,
     data_dir: DataDir = None,
     json: JsonOption = False,
@@ -97,10 +103,14 @@ def run_one(
 
     async def work() -> ToolRunRow:
         async with opened_store(data, create=True) as store:
-            return await run_tool(data, chosen, store, found, name, arguments, approve=approve)
+            return await run_tool(
+                data, chosen, store, found, name, arguments, role=role, approve=approve
+            )
 
     try:
         row = run(work())
+    except InvalidRequest as error:
+        fail(str(error), USAGE)
     except EngineError as error:
         fail(str(error), MISSING if error.code == "tool_not_found" else FAILED)
     if json:

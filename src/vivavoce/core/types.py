@@ -44,6 +44,7 @@ class ToolRules:
     result (`join`), an error (`reject`), or another run (`allow`).
     `approve`: the people who must agree before it runs.
     `effects`: it changes the world, so it must not run twice by mistake.
+    `roles`: the roles whose calls may use it. Empty: all.
     """
 
     say: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class ToolRules:
     repeat: ToolRepeat = "allow"
     approve: ToolApproval = "never"
     effects: bool = False
+    roles: tuple[str, ...] = ()
 
 
 DEFAULT_RULES = ToolRules()

@@ -6,7 +6,7 @@ name replaces what the file says: an operator can ask for approval without touch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pydantic import Field
@@ -40,6 +40,7 @@ class FunctionTable(AssistantSection):
     repeat: ToolRepeat | None = None
     approve: ToolApproval | None = None
     effects: bool | None = None
+    roles: list[str] | None = None
     phrases: list[str] | dict[str, list[str]] | None = None
 
 
@@ -72,6 +73,7 @@ def _mistakes(assistant: Assistant, found: dict[str, FunctionTool]) -> Iterator[
     for name in sorted(names & seen):
         message = f'the client has a tool named "{name}", too'
         yield Mistake(f"{assistant.folder.name}/{tools_file.FILE}", "", None, message)
+    yield from _unknown_roles(assistant, found)
     for index, table in _tables(assistant).items():
         if table.name not in names:
             hint = did_you_mean(table.name, names)
@@ -86,13 +88,32 @@ def _mistakes(assistant: Assistant, found: dict[str, FunctionTool]) -> Iterator[
                 yield _mistake(assistant, index, str(error))
 
 
-def _mistake(assistant: Assistant, index: int, message: str) -> Mistake:
+def _unknown_roles(assistant: Assistant, found: dict[str, FunctionTool]) -> Iterator[Mistake]:
+    """Name the roles that the assistant does not have: nobody could use these tools."""
+    for name, tool in found.items():
+        for message in _no_roles(assistant, tool.rules.roles):
+            file = f"{assistant.folder.name}/{tools_file.FILE}"
+            yield Mistake(file, "", None, f"{name}: {message}")
+    for index, each in enumerate(assistant.declared):
+        if isinstance(each, ServerToolTable):
+            for message in _no_roles(assistant, getattr(each.table, "roles", None) or ()):
+                yield _mistake(assistant, index, message, "roles")
+
+
+def _no_roles(assistant: Assistant, roles: Iterable[str]) -> Iterator[str]:
+    for role in roles:
+        if role not in assistant.roles:
+            hint = did_you_mean(role, assistant.roles)
+            yield f'"{role}" is not among the roles{hint}'
+
+
+def _mistake(assistant: Assistant, index: int, message: str, key: str = "name") -> Mistake:
     try:
         text = read_toml(FolderFile(assistant.folder, FILE), FILE_BYTES).text
-        line = line_of(toml_lines(text), ("tools", index, "name"))
+        line = line_of(toml_lines(text), ("tools", index, key))
     except UnreadableFileError:
         line = None
-    return Mistake(f"{assistant.folder.name}/{FILE}", f"tools.{index}.name", line, message)
+    return Mistake(f"{assistant.folder.name}/{FILE}", f"tools.{index}.{key}", line, message)
 
 
 def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
@@ -111,4 +132,5 @@ def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
         repeat=table.repeat,
         approve=table.approve,
         effects=table.effects,
+        roles=None if table.roles is None else tuple(table.roles),
     )

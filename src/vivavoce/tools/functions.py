@@ -66,6 +66,7 @@ def tool(
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
     effects: bool = False,
+    roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
 ) -> Callable[[F], F]: ...
@@ -82,6 +83,7 @@ def tool(
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
     effects: bool = False,
+    roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
 ) -> F | Callable[[F], F]:
@@ -96,6 +98,7 @@ def tool(
     otherwise `allow`.
     `approve`: the people who must agree before it runs (`never`, `user`, `staff`).
     `effects`: it changes the world.
+    `roles`: the roles whose calls may use it. Empty: all.
     `phrases`: sentences that ask for it, with parameters in braces, also by language.
     `slots`: for a parameter how it is asked for and spoken (`ask`, `after`, `synonyms`,
     `part_of_day`). Both are for a brain without a language model.
@@ -110,6 +113,7 @@ def tool(
         repeat=_one_of("repeat", repeat or ("join" if effects else "allow"), ToolRepeat),
         approve=_one_of("approve", approve, ToolApproval),
         effects=bool(effects),
+        roles=_names(roles),
     )
 
     def declare(declared: F) -> F:
@@ -138,6 +142,13 @@ def _seconds(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
         raise UnfitFunctionError(f"{name} must be a number of seconds up to 600")
     return float(value)
+
+
+def _names(roles: Any) -> tuple[str, ...]:  # noqa: ANN401
+    listed = isinstance(roles, list | tuple)
+    if not listed or not all(isinstance(role, str) for role in roles):
+        raise UnfitFunctionError("roles must be a list of texts")
+    return tuple(roles)
 
 
 def _one_of(name: str, value: Any, kind: Any) -> Any:  # noqa: ANN401

@@ -100,6 +100,7 @@ class HttpTable(AssistantSection):
     repeat: ToolRepeat | None = None
     approve: ToolApproval = "never"
     effects: bool | None = None
+    roles: list[str] = Field([], max_length=20)
 
     @field_validator("parameters", mode="plain")
     @classmethod
@@ -143,4 +144,5 @@ class HttpTable(AssistantSection):
             repeat=self.repeat or ("join" if self.has_effects else "allow"),
             approve=self.approve,
             effects=self.has_effects,
+            roles=tuple(self.roles),
         )

@@ -186,10 +186,12 @@ class ToolRunners:
         return ToolResult(output, bool(result.failed), bool(result.unknown))
 
     def _found(self, context: ToolContext) -> dict[str, tuple[ToolSpec, ToolRunner]]:
-        """Return each tool and its runner, by name. Raises `EngineError`."""
+        """Return each tool that this call may use and its runner, by name. Raises `EngineError`."""
         found: dict[str, tuple[ToolSpec, ToolRunner]] = {}
         for runner in self._runners:
             for spec in _specs_of(runner, context):
+                if not _may_use(context, runner, spec.name):
+                    continue
                 if spec.name in found or spec.name in self._reserved:
                     if isinstance(runner, RemoteToolRunner):
                         self._leave_out(spec.name, context)
@@ -234,6 +236,12 @@ def _rules_of(runner: ToolRunner, name: str) -> ToolRules:
         log.error("tools_not_valid", extra={"adapter": _type(runner)} | describe(error))
         raise EngineError("The tools of this assistant are not valid.", "tools_not_valid") from None
     return rules
+
+
+def _may_use(context: ToolContext, runner: ToolRunner, name: str) -> bool:
+    """Return whether the tool is for the role of this call. Raises `EngineError`."""
+    roles = _rules_of(runner, name).roles
+    return not roles or context.role in roles
 
 
 def _is_valid(spec: object) -> bool:
