@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from vivavoce.engines.scripted.script import load
 from vivavoce.testing import scripted_server
 
 if TYPE_CHECKING:
@@ -53,10 +55,12 @@ class _Keeping:
 
 
 @contextmanager
-def model_server(script: Script | None = None) -> Iterator[ModelServer]:
+def model_server(script: Script | Path | None = None) -> Iterator[ModelServer]:
+    """Serve it. `script`: its answers, or the file with them."""
+    answers = load(script) if isinstance(script, Path) else script
     with socket.create_server(("127.0.0.1", 0)) as listening:
         model = ModelServer(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
-        app: FastAPI = scripted_server.create(script)
+        app: FastAPI = scripted_server.create(answers)
         keeping = _Keeping(app, model.requests)
         config = uvicorn.Config(keeping, log_level="critical", ws="none", lifespan="off")
         server = uvicorn.Server(config)
