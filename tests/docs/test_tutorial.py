@@ -24,7 +24,7 @@ def answer(server: Served, question: str) -> str:
 
 def test_the_porter_of_the_tutorial_answers_and_calls_a_taxi(tmp_path: Path) -> None:
     files = re.findall(r"<!-- file: (.*?) -->\n```\w+\n(.*?)```", TUTORIAL, re.DOTALL)
-    assert len(files) == 2
+    assert len(files) == 3
     for name, text in files:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,8 +32,9 @@ def test_the_porter_of_the_tutorial_answers_and_calls_a_taxi(tmp_path: Path) -> 
     with serve(tmp_path / "data", **TAKES_ALL) as server:
         folder = str(server.data / "assistants/porter")
         assert "porter has no mistakes" in server.cli("assistants", "check", folder)
-        (asked,) = re.findall(r'talk --text "(.*?)"', TUTORIAL)
+        asked, room = re.findall(r'talk --text "(.*?)"', TUTORIAL)
         assert "from seven to ten" in answer(server, asked)
+        assert "2 rooms are free" in answer(server, room)
         (spoken,) = re.findall(r"Ask “(.*?)”", TUTORIAL)
         assert "twelve euros" in answer(server, spoken)
 
