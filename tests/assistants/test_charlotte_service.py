@@ -196,7 +196,7 @@ def test_a_visitor_checks_in_by_voice_without_a_language_model(served: Served, k
     assert (
         welcome == "Welcome, Bruno! You are checked in. Your badge waits at the registration desk."
     )
-    # The result of the same arguments is the same for 60 s: nobody is checked in twice.
+    # The result of the same arguments is the same for 60 s: the tool runs once.
     assert again == welcome
     arrivals = run(served, key, "desk", "count_arrivals", role="staff").json()
     assert arrivals["result"] == "1 of 8 people are checked in."
@@ -222,7 +222,7 @@ def test_a_visitor_checks_in_with_a_language_model(
         ("proxy", "Tell everybody about the lift", "What is new?", "It says: "),
     ],
 )
-def test_staff_announce_and_everybody_hears_it(
+def test_staff_announce_and_visitors_hear_it(
     served: Served, key: str, assistant: str, order: str, asked: str, answer: str
 ) -> None:
     staff = secret(served, key, assistant, "staff")
