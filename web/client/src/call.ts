@@ -7,6 +7,7 @@ import type { Conversation } from "./conversation";
 import { itemId } from "./draftQueue";
 import { microphoneErrorCode } from "./errors";
 import { isHeld, isLongEnough } from "./microphone";
+import type { Source, ToolRun } from "./ownEvents";
 import type { FunctionCall, ServerEvent } from "./protocol";
 import type { Sound } from "./sound";
 import { type Mode, sameState, type State, view } from "./state";
@@ -108,10 +109,13 @@ export class Call {
     void this.#feed({ type: "closed" });
   }
 
-  /** Send a message. The call first reports which part of the last answer was heard. */
-  async sendText(text: string): Promise<void> {
+  /**
+   * Send a message, with pictures as data URLs. The call first reports which part of the last answer was
+   * heard.
+   */
+  async sendText(text: string, images: readonly string[] = []): Promise<void> {
     const id = itemId(crypto.getRandomValues(new Uint8Array(12)));
-    await this.#feed({ type: "text_entered", id, text });
+    await this.#feed({ type: "text_entered", id, text, images });
   }
 
   /** Stop an answer. Its audio stops at once, and the server learns which part was heard. */
@@ -150,6 +154,16 @@ export class Call {
   /** Continue the same conversation in another language, over a new connection. */
   setLanguage(language: string): void {
     void this.#feed({ type: "language_changed", language });
+  }
+
+  /** Show a run that the page has read over HTTP, for example after the user's decision. */
+  noteToolRun(run: ToolRun): void {
+    void this.#feed({ type: "tool_run_read", run });
+  }
+
+  /** Show the sources of an answer that the page has read over HTTP. */
+  noteSources(item: string, sources: readonly Source[]): void {
+    void this.#feed({ type: "sources_read", item, sources });
   }
 
   // The loop: an input, the next state, its actions
@@ -209,7 +223,7 @@ export class Call {
   }
 
   #publish(): void {
-    const state = view(this.#turn, this.#state.lines);
+    const state = view(this.#turn, this.#state);
     if (sameState(state, this.#state)) return;
     this.#state = state;
     for (const listener of this.#listeners) listener();

@@ -21,6 +21,8 @@ interface Caption {
 
 export interface Captions {
   readonly byItem: ReadonlyMap<string, Caption>;
+  /** Pictures of the user's messages. The server leaves large ones out of its events. */
+  readonly images: ReadonlyMap<string, readonly string[]>;
   /** User items whose transcription failed. */
   readonly untranscribed: ReadonlySet<string>;
 }
@@ -32,6 +34,8 @@ export interface Line {
   readonly text: string;
   /** Number of characters of `text` that the user has heard. Without audio, the whole length. */
   readonly heard: number;
+  /** The pictures of a message, as data URLs. */
+  readonly images?: readonly string[];
   /**
    * `in_progress`: not finished. `interrupted`: `text` is the part that was heard. `untranscribed`: the
    * transcription failed. `unsent`: typed, and not confirmed by the server.
@@ -44,7 +48,11 @@ const ROUNDING_MS = 1; // received audio is counted per delta, played audio as a
 
 const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, userSpeech: false, ended: false };
 
-export const NO_CAPTIONS: Captions = { byItem: new Map(), untranscribed: new Set() };
+export const NO_CAPTIONS: Captions = {
+  byItem: new Map(),
+  images: new Map(),
+  untranscribed: new Set(),
+};
 
 /** Fold one server event into the captions. */
 export function applyToCaptions(captions: Captions, event: ServerEvent): Captions {
@@ -68,6 +76,10 @@ export function applyToCaptions(captions: Captions, event: ServerEvent): Caption
       return captions;
   }
 }
+
+/** Keep the pictures of a message that the user entered. */
+export const addImages = (captions: Captions, id: string, images: readonly string[]): Captions =>
+  images.length ? { ...captions, images: new Map(captions.images).set(id, images) } : captions;
 
 /** Count `ms` of audio that arrived for an item. */
 export const addReceivedAudio = (captions: Captions, id: string, ms: number): Captions =>
@@ -141,13 +153,15 @@ export function transcriptLines(captions: Captions, conversation: Conversation):
   return lines;
 }
 
-function userLine({ byItem, untranscribed }: Captions, item: Message): Line {
+function userLine({ byItem, images: entered, untranscribed }: Captions, item: Message): Line {
   const { id } = item;
   const caption = byItem.get(id);
   const pending = item.content.some((part) => part.transcript === null);
   const text = itemText(item) || (caption ? captionText(caption) : "");
   const status = untranscribed.has(id) ? "untranscribed" : pending ? "in_progress" : "done";
-  return { id, role: "user", text, heard: text.length, status };
+  const images = entered.get(id) ?? item.content.flatMap(({ image_url }) => image_url ?? []);
+  const line = { id, role: "user", text, heard: text.length, status } as const;
+  return images.length ? { ...line, images } : line;
 }
 
 function assistantLine({ byItem }: Captions, item: Message): Line | undefined {

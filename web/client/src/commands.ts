@@ -1,8 +1,8 @@
 // Rules for the commands of the page, and for news of the microphone and the loudspeaker.
 
-import { markPlayed, unplayedItems } from "./captions";
+import { addImages, markPlayed, unplayedItems } from "./captions";
 import * as client from "./clientEvents";
-import { addDraft, retryDrafts } from "./draftQueue";
+import { addDraft, type EnteredMessage, retryDrafts } from "./draftQueue";
 import { callError, type ErrorCode } from "./errors";
 import { CLOSED, countSent, isHeld, isLongEnough, press, release, RELEASED } from "./microphone";
 import { encode, milliseconds, RATE } from "./pcm";
@@ -48,10 +48,11 @@ export function close(turn: Turn, out: Action[]): Turn {
  * Keep a typed message until the server confirms it, and interrupt the answer. The message is sent where
  * there is a session, after the report of which part of the answer was heard.
  */
-export function enterText(turn: Turn, id: string, text: string, out: Action[]): Turn {
-  const drafts = addDraft(turn.drafts, id, text);
+export function enterText(turn: Turn, entered: EnteredMessage, out: Action[]): Turn {
+  const drafts = addDraft(turn.drafts, entered);
   const error = turn.error?.code === "new_conversation" ? undefined : turn.error;
-  return sendDrafts(interrupt({ ...turn, drafts, error }, out), out);
+  const captions = addImages(turn.captions, entered.id, entered.images);
+  return sendDrafts(interrupt({ ...turn, drafts, captions, error }, out), out);
 }
 
 /** Change the mode. Unfinished user speech is dropped. */

@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   /** A client secret, or a function that creates one: the call runs it before every connection. */
   token: string | ((request: TokenRequest) => Promise<string>);
   assistant?: string;
+  /** Names of events outside of the protocol that the server shall send: `vivavoce` for its own. */
+  events?: readonly string[];
 }
 
 /** What a connection needs of its call. */
@@ -171,7 +173,7 @@ export class Connection {
   }
 
   #address(): string {
-    const { url, assistant } = this.#options;
+    const { url, assistant, events = [] } = this.#options;
     const { conversationId, language, greeting, tools } = this.#owner.target();
     const address = new URL(url);
     address.protocol = address.protocol.replace("http", "ws");
@@ -179,6 +181,7 @@ export class Connection {
     if (language) address.searchParams.set("language", language);
     if (conversationId) address.searchParams.set("conversation_id", conversationId);
     address.searchParams.set("client_tools", tools.join(","));
+    if (events.length) address.searchParams.set("events", events.join(","));
     if (!greeting) address.searchParams.set("greeting", "false");
     return address.href;
   }

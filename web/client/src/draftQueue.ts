@@ -5,9 +5,15 @@
 import type { Line } from "./captions";
 import type { ClientEvent } from "./protocol";
 
-export interface Draft {
+/** A message as the user entered it. */
+export interface EnteredMessage {
   readonly id: string;
   readonly text: string;
+  /** Data URLs of pictures. */
+  readonly images: readonly string[];
+}
+
+export interface Draft extends EnteredMessage {
   /**
    * `held`: it waits for a session, or for the end of an interruption. `sent`: on the connection that is
    * open. `refused`: by the server; it stays visible and is sent when the call is started again.
@@ -25,8 +31,8 @@ export const itemId = (bytes: Uint8Array): string =>
   `item_${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 
 /** Append a typed message. At 20 messages the oldest is dropped. */
-export const addDraft = (queue: DraftQueue, id: string, text: string): DraftQueue =>
-  [...queue, { id, text, status: "held" as const }].slice(-MAX_DRAFTS);
+export const addDraft = (queue: DraftQueue, { id, text, images }: EnteredMessage): DraftQueue =>
+  [...queue, { id, text, images, status: "held" as const }].slice(-MAX_DRAFTS);
 
 /** Remove the message that the server has confirmed with this item id. */
 export const confirmDraft = (queue: DraftQueue, id: string): DraftQueue =>
@@ -58,19 +64,28 @@ export const draftOf = (queue: DraftQueue, eventId: string): string | undefined 
 export const createsDraft = (eventId: string): boolean => eventId.startsWith(EVENT_PREFIX);
 
 /** Return the event that creates the message as an item. */
-export const createDraftItem = ({ id, text }: Pick<Draft, "id" | "text">): ClientEvent => ({
+export const createDraftItem = ({ id, text, images }: EnteredMessage): ClientEvent => ({
   type: "conversation.item.create",
   event_id: EVENT_PREFIX + id,
-  item: { id, type: "message", role: "user", content: [{ type: "input_text", text }] },
+  item: {
+    id,
+    type: "message",
+    role: "user",
+    content: [
+      ...images.map((image_url) => ({ type: "input_image", image_url })),
+      ...(text || !images.length ? [{ type: "input_text", text }] : []),
+    ],
+  },
 });
 
 /** Return the unconfirmed messages as lines of the transcript. */
 export const draftLines = (queue: DraftQueue, connected: boolean): Line[] =>
-  queue.map(({ id, text, status }) => ({
+  queue.map(({ id, text, images, status }) => ({
     id,
     role: "user",
     text,
     heard: text.length,
+    ...(images.length && { images }),
     status: status === "refused" || !connected ? "unsent" : "done",
   }));
 

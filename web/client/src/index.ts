@@ -8,9 +8,11 @@ export type { Line } from "./captions";
 export type { TokenRequest } from "./connection";
 export type { Conversation } from "./conversation";
 export { type CallError, type ErrorCode, Refusal } from "./errors";
+export type { OwnEvent, Source, ToolRun } from "./ownEvents";
 export type { Item, ServerEvent, Session } from "./protocol";
 export type { SoundOptions } from "./sound";
 export type { Mode, State, Status } from "./state";
+export type { Approval, ToolCard } from "./toolCards";
 export type { Tool } from "./tools";
 
 /** Start a call. Run it in a click: only then browsers play and record audio. */

@@ -1,9 +1,13 @@
 // The events of the Realtime protocol that a page needs for a call. Other server events are ignored.
 
+import type { OwnEvent } from "./ownEvents";
+
 export interface Part {
   type: string;
   text?: string;
   transcript?: string | null;
+  /** Of a picture: a data URL. */
+  image_url?: string;
 }
 
 export interface Message {
@@ -84,7 +88,8 @@ export type ServerEvent =
   | ({ type: "response.output_text.delta" } & Delta)
   | ({ type: "response.output_audio_transcript.delta" } & Delta)
   | ({ type: "response.output_audio.delta" } & Delta)
-  | { type: "error"; error: ErrorBody };
+  | { type: "error"; error: ErrorBody }
+  | OwnEvent;
 
 export type ClientEvent =
   | { type: "session.update"; session: object }

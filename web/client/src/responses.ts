@@ -5,6 +5,7 @@ import * as client from "./clientEvents";
 import { createDraftItem, heldDrafts, holdSentDrafts, markSent } from "./draftQueue";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent } from "./protocol";
+import { loseRuns } from "./toolCards";
 import type { Action, Turn } from "./turnState";
 
 const MAX_WAITING_EVENTS = 20; // further ones are dropped
@@ -104,5 +105,6 @@ export function endSession(turn: Turn): Turn {
     userSpeaking: false,
     drafts,
     captions: endUnfinished(turn.captions, turn.items),
+    toolRuns: loseRuns(turn.toolRuns),
   };
 }

@@ -8,6 +8,7 @@ import { confirmDraft, createsDraft, draftOf, refuseDraft } from "./draftQueue";
 import { busyCode, type CallError, callError, type ErrorCode, isBusy } from "./errors";
 import { CLOSED, isHeld } from "./microphone";
 import { decode, milliseconds } from "./pcm";
+import type { Source } from "./ownEvents";
 import type { ErrorBody, Response, ServerEvent, Session } from "./protocol";
 import {
   configure,
@@ -20,6 +21,7 @@ import {
   sendDrafts,
   stopPlayback,
 } from "./responses";
+import { applyToRuns } from "./toolCards";
 import type { Action, Turn } from "./turnState";
 
 /** Note that a new connection is being opened. An earlier session ends. */
@@ -48,6 +50,8 @@ const forgetConversation = (turn: Turn): Turn => ({
   conversationId: undefined,
   items: [],
   captions: NO_CAPTIONS,
+  toolRuns: [],
+  sources: new Map(),
 });
 
 /** Continue in a new conversation. Typed messages are kept; other waiting events were about the old one. */
@@ -62,7 +66,12 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
   if (turn.link !== "open") return turn;
   const late = "response_id" in event && event.response_id === turn.interrupted;
   const captions = late ? turn.captions : applyToCaptions(turn.captions, event);
-  const next = { ...turn, items: apply(turn.items, event), captions };
+  const next = {
+    ...turn,
+    items: apply(turn.items, event),
+    captions,
+    toolRuns: applyToRuns(turn.toolRuns, event),
+  };
   switch (event.type) {
     case "conversation.item.done": // the receipt: the server has stored the item
       return { ...next, drafts: confirmDraft(next.drafts, event.item.id) };
@@ -81,12 +90,20 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
       return late ? clearError(next, "transcription_failed") : play(next, event, out);
     case "response.done":
       return finishResponse(next, event.response, out);
+    case "vivavoce.sources":
+      return noteSources(next, event.item_id, event.sources);
     case "error":
       return receiveError(next, event.error, out);
     default:
       return next;
   }
 }
+
+/** Note where an answer comes from. */
+export const noteSources = (turn: Turn, item: string, sources: readonly Source[]): Turn => ({
+  ...turn,
+  sources: new Map(turn.sources).set(item, sources),
+});
 
 /** Configure a new session, and send what has been waiting for it. */
 function openSession(turn: Turn, session: Session, out: Action[]): Turn {

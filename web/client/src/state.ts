@@ -6,6 +6,8 @@ import { isPaused } from "./devices";
 import { draftLines } from "./draftQueue";
 import { type CallError, callError } from "./errors";
 import { isHeld } from "./microphone";
+import type { Source } from "./ownEvents";
+import { sameCard, type ToolCard, toolCards } from "./toolCards";
 import type { Turn } from "./turnState";
 
 /** Hands-free, hold to talk, or text only. */
@@ -31,6 +33,10 @@ export interface State {
   readonly items: Conversation;
   /** The transcript, with the words that are being spoken and the messages that are not sent yet. */
   readonly lines: readonly Line[];
+  /** The tools that the server runs or ran, the oldest first. */
+  readonly toolCards: readonly ToolCard[];
+  /** Where answers come from, by the id of their line. */
+  readonly sources: ReadonlyMap<string, readonly Source[]>;
   /** The microphone is open. */
   readonly microphone: boolean;
   /** The microphone is being opened: the browser may be asking the user. */
@@ -40,8 +46,10 @@ export interface State {
   readonly error?: CallError;
 }
 
-/** Derive the state. Lines that did not change are taken from `before`, so a page renders only the others. */
-export function view(turn: Turn, before: readonly Line[] = []): State {
+type Before = Pick<State, "lines" | "toolCards">;
+
+/** Derive the state. What did not change is taken from `before`, so a page renders only the rest. */
+export function view(turn: Turn, before: Before = NOTHING): State {
   const { mode, link, items, captions, microphone, conversationId } = turn;
   const error = turn.error ?? (isPaused(turn) ? SUSPENDED : undefined);
   const known = new Set(items.map(({ id }) => id));
@@ -51,7 +59,9 @@ export function view(turn: Turn, before: readonly Line[] = []): State {
     status: status(turn),
     mode,
     items,
-    lines: reuse(before, lines),
+    lines: reuse(before.lines, lines, sameLine),
+    toolCards: reuse(before.toolCards, toolCards(turn.toolRuns, items, lines), sameCard),
+    sources: turn.sources,
     microphone: microphone.phase === "open",
     requestingMicrophone: microphone.phase === "requesting",
     userSpeaking: turn.userSpeaking,
@@ -60,6 +70,7 @@ export function view(turn: Turn, before: readonly Line[] = []): State {
   };
 }
 
+const NOTHING: Before = { lines: [], toolCards: [] };
 const SUSPENDED = callError("sound_suspended"); // one object, which a page compares by identity
 
 /** True if a page has nothing to render again. */
@@ -68,6 +79,8 @@ export const sameState = (a: State, b: State): boolean =>
   a.mode === b.mode &&
   a.items === b.items &&
   a.lines === b.lines &&
+  a.toolCards === b.toolCards &&
+  a.sources === b.sources &&
   a.microphone === b.microphone &&
   a.requestingMicrophone === b.requestingMicrophone &&
   a.userSpeaking === b.userSpeaking &&
@@ -88,15 +101,23 @@ function status(turn: Turn): Status {
   return sendsAudio(turn) ? "listening" : "ready";
 }
 
-function reuse(before: readonly Line[], lines: readonly Line[]): readonly Line[] {
-  const reused = lines.map((line, i) => {
+function reuse<T>(
+  before: readonly T[],
+  now: readonly T[],
+  same: (a: T, b: T) => boolean,
+): readonly T[] {
+  const reused = now.map((one, i) => {
     const old = before[i];
-    return old && sameLine(old, line) ? old : line;
+    return old && same(old, one) ? old : one;
   });
-  const unchanged =
-    reused.length === before.length && reused.every((line, i) => line === before[i]);
+  const unchanged = reused.length === before.length && reused.every((one, i) => one === before[i]);
   return unchanged ? before : reused;
 }
 
 const sameLine = (a: Line, b: Line): boolean =>
-  a.id === b.id && a.text === b.text && a.heard === b.heard && a.status === b.status;
+  a.id === b.id &&
+  a.text === b.text &&
+  a.heard === b.heard &&
+  a.status === b.status &&
+  a.images?.length === b.images?.length &&
+  !!a.images?.every((image, i) => image === b.images?.[i]) === !!a.images;

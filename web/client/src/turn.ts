@@ -11,6 +11,7 @@ import * as devices from "./devices";
 import type { PlayedPosition } from "./playout";
 import { cutPlayback, interrupt, sendDrafts } from "./responses";
 import * as server from "./serverEvents";
+import { applyRun } from "./toolCards";
 import type { Action, Input, Step, Turn } from "./turnState";
 
 /** Apply one input. The actions are to be performed in order. */
@@ -26,7 +27,7 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
     case "closed":
       return commands.close(turn, out);
     case "text_entered":
-      return commands.enterText(turn, input.id, input.text, out);
+      return commands.enterText(turn, { images: [], ...input }, out);
     case "interrupted":
       return interrupt(turn, out);
     case "mode_changed":
@@ -61,6 +62,10 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
       return endFlush(turn, input.positions, out);
     case "tools_finished":
       return commands.returnToolResults(turn, input.results, out);
+    case "tool_run_read":
+      return { ...turn, toolRuns: applyRun(turn.toolRuns, input.run) };
+    case "sources_read":
+      return server.noteSources(turn, input.item, input.sources);
     case "connection_opening":
       return server.openConnection(turn, input.link);
     case "connection_lost":

@@ -9,8 +9,10 @@ import type { CallError, ErrorCode } from "./errors";
 import { CLOSED, type Microphone } from "./microphone";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent, FunctionCall, ServerEvent } from "./protocol";
+import type { Source, ToolRun } from "./ownEvents";
 import type { LoudspeakerState, PlaybackProgress } from "./sound";
 import type { Link, Mode } from "./state";
+import type { ToolRuns } from "./toolCards";
 import type { ToolResult } from "./tools";
 
 export interface Turn {
@@ -20,6 +22,10 @@ export interface Turn {
   readonly conversationId: string | undefined;
   readonly items: Conversation;
   readonly captions: Captions;
+  /** The tools that the server runs or ran. */
+  readonly toolRuns: ToolRuns;
+  /** Where answers come from, by their item. */
+  readonly sources: ReadonlyMap<string, readonly Source[]>;
   readonly drafts: DraftQueue;
   /** Client events that wait for a session. */
   readonly waiting: readonly ClientEvent[];
@@ -63,7 +69,7 @@ export type Input =
   | ConnectionInput
   | { type: "started" }
   | { type: "closed" }
-  | { type: "text_entered"; id: string; text: string }
+  | { type: "text_entered"; id: string; text: string; images?: readonly string[] } // data URLs
   | { type: "interrupted" }
   | { type: "mode_changed"; mode: Mode }
   | { type: "language_changed"; language: string }
@@ -80,7 +86,9 @@ export type Input =
   | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // unsent bytes in the socket
   | ({ type: "playback_progressed" } & PlaybackProgress)
   | { type: "playback_flushed"; positions: readonly PlayedPosition[] }
-  | { type: "tools_finished"; results: readonly ToolResult[] };
+  | { type: "tools_finished"; results: readonly ToolResult[] }
+  | { type: "tool_run_read"; run: ToolRun } // from the server, over HTTP
+  | { type: "sources_read"; item: string; sources: readonly Source[] };
 
 export type Action =
   | { type: "send"; event: ClientEvent }
@@ -114,6 +122,8 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   conversationId: options.conversationId,
   items: options.items ?? [],
   captions: NO_CAPTIONS,
+  toolRuns: [],
+  sources: new Map(),
   drafts: [],
   waiting: [],
   transcription: options.transcription ?? DEFAULT_TRANSCRIPTION,
