@@ -10,14 +10,24 @@ import {
   type State,
 } from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
-import { useCallback, useEffect, useId, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { Choice } from "./Choice";
+import { Composer } from "./Composer";
 import { Introduction } from "./Introduction";
 import { forgetAll, recall, remember, rememberConversation } from "./memory";
 import { type MapView, mapView } from "./map";
 import { Microphone } from "./Microphone";
 import { Notice } from "./Notice";
-import { type Assistant, createClientSecret, localize, readConversation, signOut } from "./server";
+import {
+  type Assistant,
+  createClientSecret,
+  listApprovals,
+  localize,
+  readConversation,
+  signOut,
+} from "./server";
 import { Announcer, Transcript } from "./Transcript";
+import { useApprovals } from "./useApprovals";
 import { useCall } from "./useCall";
 import { VenueMap } from "./VenueMap";
 import { languageName, stringsFor, type Strings } from "./strings";
@@ -61,6 +71,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const [map, setMap] = useState<MapView>();
   const headphones = useRef(false);
   const state = useCall(call, mode);
+  const decide = useApprovals(call, state.toolCards);
   const { language: pageLanguage, strings } = stringsFor([language, ...navigator.languages]);
   const name = localize(assistant.title, language);
   const unheard = !assistant.hears.includes(language);
@@ -92,6 +103,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         url: new URL("v1/realtime", location.href),
         token: (request) => createClientSecret(assistant.name, request),
         mode,
+        events: ["vivavoce"],
         worklets,
         echoCancellation: () => !headphones.current,
         tools: {
@@ -293,8 +305,16 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
       </section>
 
       <main className="page">
-        {state.lines.length ? (
-          <Transcript lines={state.lines} name={name} language={language} strings={strings} />
+        {state.lines.length || state.toolCards.length ? (
+          <Transcript
+            lines={state.lines}
+            toolCards={state.toolCards}
+            sources={state.sources}
+            name={name}
+            language={language}
+            strings={strings}
+            onDecide={decide}
+          />
         ) : (
           <Introduction
             assistant={assistant}
@@ -321,10 +341,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           />
         )}
         <Composer
-          label={strings.messageLabel}
-          placeholder={strings.placeholder.replace("{name}", name)}
-          send={strings.send}
-          onSend={(text) => void ensureCall().sendText(text)}
+          name={name}
+          strings={strings}
+          onSend={(text, images) => void ensureCall().sendText(text, images)}
         />
       </main>
     </div>
@@ -342,12 +361,20 @@ function useEarlier(
     readConversation(id).then(
       (items) => {
         if (latest.current.call) return;
-        if (items) latest.current.makeCall({ conversationId: id, items });
-        else rememberConversation(assistant, undefined);
+        if (!items) return rememberConversation(assistant, undefined);
+        const made = latest.current.makeCall({ conversationId: id, items });
+        void showWaiting(made, items);
       },
       () => {}, // the call will tell what is wrong
     );
   }, []);
+}
+
+/** Show the runs of an earlier conversation that still wait for an approval. */
+async function showWaiting(call: Call, items: readonly Item[]): Promise<void> {
+  const calls = new Set(items.map((item) => ("call_id" in item ? item.call_id : undefined)));
+  const waiting = await listApprovals().catch(() => []); // the call will tell what is wrong
+  for (const run of waiting) if (calls.has(run.tool_call_id ?? "")) call.noteToolRun(run);
 }
 
 const unheardHint = (name: string, language: string, { hints }: Strings): string =>
@@ -364,86 +391,4 @@ function hint({ status, mode, requestingMicrophone, lines }: State, strings: Str
   if ((status === "reconnecting" || status === "failed") && lines.length)
     return strings.hints.conversationKept;
   return strings.hints[mode];
-}
-
-interface Option<T> {
-  value: T;
-  name: string;
-}
-
-interface ChoiceProps<T> {
-  legend: string;
-  variant?: "cards" | "list" | "segments";
-  options: Option<T>[];
-  chosen: T;
-  onChoose: (value: T) => void;
-}
-
-function Choice<T extends string>({ legend, variant, options, chosen, onChoose }: ChoiceProps<T>) {
-  const group = useId();
-  if (variant === "list")
-    return (
-      <label className="choice list">
-        <span>{legend}</span>
-        <select value={chosen} onChange={(event) => onChoose(event.target.value as T)}>
-          {options.map(({ value, name }) => (
-            <option key={value} value={value}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
-    );
-  return (
-    <fieldset className={`choice ${variant ?? ""}`}>
-      <legend>{legend}</legend>
-      {options.map(({ value, name }) => (
-        <label key={value}>
-          <input
-            type="radio"
-            name={group}
-            checked={value === chosen}
-            onChange={() => onChoose(value)}
-          />
-          <span>{name}</span>
-        </label>
-      ))}
-    </fieldset>
-  );
-}
-
-interface ComposerProps {
-  label: string;
-  placeholder: string;
-  send: string;
-  onSend: (text: string) => void;
-}
-
-function Composer({ label, placeholder, send, onSend }: ComposerProps) {
-  const [text, setText] = useState("");
-  const trimmed = text.trim();
-  return (
-    <form
-      className="composer"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!trimmed) return;
-        onSend(trimmed);
-        setText("");
-      }}
-    >
-      <input
-        type="text"
-        aria-label={label}
-        placeholder={placeholder}
-        autoComplete="off"
-        enterKeyHint="send"
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-      />
-      <button type="submit" disabled={!trimmed}>
-        {send}
-      </button>
-    </form>
-  );
 }

@@ -1,24 +1,39 @@
-// The transcript, with the speaker beside each line. Words that the user has not heard yet are lighter.
+// The transcript, with the speaker beside each line. Words that the user has not heard yet are lighter. Tools of
+// the server stand where they were called, and sources under their answer.
 
-import type { Line } from "@vivavoce/client";
-import { memo, useEffect, useRef } from "react";
+import type { Line, Source, ToolCard as Card } from "@vivavoce/client";
+import { Fragment, memo, useEffect, useRef } from "react";
+import { sourceText } from "./sourceText";
 import type { Strings } from "./strings";
+import { ApprovalAnnouncer, ToolCard } from "./ToolCard";
+import type { Decide } from "./useApprovals";
 
 interface Props {
   lines: readonly Line[];
+  toolCards: readonly Card[];
+  sources: ReadonlyMap<string, readonly Source[]>;
   name: string;
   language: string;
   strings: Strings;
+  onDecide: Decide;
 }
 
 /** Show the lines, and follow the last one unless the user has scrolled up. */
-export function Transcript({ lines, name, language, strings }: Props) {
+export function Transcript(props: Props) {
+  const { lines, toolCards, sources, name, language, strings, onDecide } = props;
   const end = useRef<HTMLDivElement>(null);
   const followed = useRef(true);
   const last = lines.at(-1);
+  const lastCard = toolCards.at(-1);
+  const cardsAfter = (line: string | undefined) =>
+    toolCards
+      .filter(({ after }) => after === line)
+      .map((card) => (
+        <ToolCard key={card.callId} card={card} strings={strings} onDecide={onDecide} />
+      ));
   useEffect(() => {
     if (followed.current) end.current?.scrollIntoView({ block: "end" });
-  }, [last]);
+  }, [last, lastCard, sources]);
   return (
     <div
       className="transcript"
@@ -30,14 +45,19 @@ export function Transcript({ lines, name, language, strings }: Props) {
         followed.current = scrollHeight - scrollTop - clientHeight < 80;
       }}
     >
+      <ApprovalAnnouncer cards={toolCards} strings={strings} />
+      {cardsAfter(undefined)}
       {lines.map((line) => (
-        <TranscriptLine
-          key={line.id}
-          line={line}
-          name={line.role === "user" ? strings.you : name}
-          language={language}
-          strings={strings}
-        />
+        <Fragment key={line.id}>
+          <TranscriptLine
+            line={line}
+            sources={sources.get(line.id)}
+            name={line.role === "user" ? strings.you : name}
+            language={language}
+            strings={strings}
+          />
+          {cardsAfter(line.id)}
+        </Fragment>
       ))}
       <div ref={end} className="end" />
     </div>
@@ -46,16 +66,25 @@ export function Transcript({ lines, name, language, strings }: Props) {
 
 interface LineProps {
   line: Line;
+  sources: readonly Source[] | undefined;
   name: string;
   language: string;
   strings: Strings;
 }
 
-const TranscriptLine = memo(function TranscriptLine({ line, name, language, strings }: LineProps) {
-  const { role, text, heard, status } = line;
+const TranscriptLine = memo(function TranscriptLine(props: LineProps) {
+  const { line, sources, name, language, strings } = props;
+  const { role, text, heard, status, images } = line;
   return (
     <article className={`line ${role}`} data-status={status} aria-label={name}>
       <b>{name}</b>
+      {images && (
+        <div className="images">
+          {images.map((url, i) => (
+            <img key={i} src={url} alt={strings.pictures.sent} />
+          ))}
+        </div>
+      )}
       <p lang={language}>
         {status === "untranscribed" ? strings.notUnderstood : text.slice(0, heard)}
         {text.length > heard && <span className="not-heard">{text.slice(heard)}</span>}
@@ -64,6 +93,13 @@ const TranscriptLine = memo(function TranscriptLine({ line, name, language, stri
         {status === "interrupted" && " —"}
         {status === "interrupted" && <small>{strings.interrupted}</small>}
       </p>
+      {!!sources?.length && (
+        <ul className="sources" aria-label={strings.sources.title}>
+          {sources.map((source, i) => (
+            <li key={i}>{sourceText(source, strings)}</li>
+          ))}
+        </ul>
+      )}
     </article>
   );
 });

@@ -1,7 +1,7 @@
 // Requests of the page to its own server over HTTP. Scripts cannot read the cookie that sign-in sets. Every
 // change is a JSON request, which other sites cannot send in the user's name.
 
-import { type Item, Refusal, type TokenRequest } from "@vivavoce/client";
+import { type Item, Refusal, type TokenRequest, type ToolRun } from "@vivavoce/client";
 
 /** One text, or one per language. */
 export type LocalizedText = string | Record<string, string>;
@@ -81,6 +81,27 @@ export async function createClientSecret(
   });
   const { value } = await readJson<{ value: string }>(response);
   return value;
+}
+
+/** List the runs that wait for an approval of the user. */
+export async function listApprovals(): Promise<ToolRun[]> {
+  const { data } = await readJson<{ data: ToolRun[] }>(await fetch("api/approvals"));
+  return data;
+}
+
+/** Return a run that needed an approval, as it is now. */
+export async function readApproval(runId: string): Promise<ToolRun> {
+  return readJson(await fetch(`api/approvals/${encodeURIComponent(runId)}`));
+}
+
+/** Approve or reject a run with these arguments. Throws a `Refusal` if it does not wait any more. */
+export async function decide(
+  runId: string,
+  argumentsSha256: string,
+  approve: boolean,
+): Promise<ToolRun> {
+  const body = { approve, arguments_sha256: argumentsSha256 };
+  return readJson(await post(`api/approvals/${encodeURIComponent(runId)}`, body));
 }
 
 const post = (path: string, body: object): Promise<Response> =>

@@ -13,7 +13,8 @@ const INITIAL: Record<Mode, State> = {
 
 function initialState(mode: Mode): State {
   const off = { microphone: false, requestingMicrophone: false, userSpeaking: false };
-  return { status: "idle", mode, items: [], lines: [], ...off };
+  const nothing = { items: [], lines: [], toolCards: [], sources: new Map() };
+  return { status: "idle", mode, ...nothing, ...off };
 }
 
 /** Return the state of a call, and render after every change. Without a call, return an idle state. */
