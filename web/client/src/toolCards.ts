@@ -81,7 +81,10 @@ export function applyToRuns(runs: ToolRuns, event: ServerEvent): ToolRuns {
 /** Take a run that the page has read: after a decision, while it is open, or of an earlier visit. */
 export function applyRun(runs: ToolRuns, run: ToolRun): ToolRuns {
   const before = runs.find(({ runId }) => runId === run.id);
-  if (before && !isOpen(before)) return runs; // the event of its end was faster
+  const rejected = run.state === "failed" && run.approve !== "never" && !run.approved_by;
+  if (before && !isOpen(before))
+    // the event of its end was faster
+    return rejected ? change(runs, before.callId, { state: "rejected" }) : runs;
   const callId = before?.callId ?? run.tool_call_id ?? run.id;
   if (run.state === "requested")
     return request(runs, callId, run.id, {
@@ -95,7 +98,6 @@ export function applyRun(runs: ToolRuns, run: ToolRun): ToolRuns {
         },
       }),
     });
-  const rejected = run.state === "failed" && run.approve !== "never" && !run.approved_by;
   const state = rejected ? "rejected" : STATES[run.state];
   const ended = finish(runs, callId, run.id, run.tool, state);
   return run.result === null ? ended : change(ended, callId, { result: run.result });

@@ -150,12 +150,17 @@ test("a second call without a yes asks again, with one card", async () => {
   expect(call.state.toolCards).toMatchObject([{ callId: "call_2", state: "waiting" }]);
 });
 
-test("a no is a rejection, whatever the event says", async () => {
+test("a no is a rejection, whether the event of it comes before or after", async () => {
   const { call, socket } = await openCall();
+  const rejected: ToolRun = { ...read, state: "failed", approved_by: null, result: "No." };
   socket.deliver(...waits);
-  call.noteToolRun({ ...read, state: "failed", approved_by: null, result: '{"error":"No."}' });
+  call.noteToolRun(rejected);
   socket.deliver(done("call_run_1", "run_1", "failed"));
   expect(call.state.toolCards).toMatchObject([{ state: "rejected" }]);
+  socket.deliver(started("call_2"), requested("call_2", "run_2"));
+  socket.deliver(done("call_run_2", "run_2", "failed"));
+  call.noteToolRun({ ...rejected, id: "run_2" });
+  expect(call.state.toolCards).toMatchObject([{ state: "rejected" }, { state: "rejected" }]);
 });
 
 test("a lost connection: a running tool has no end, one that waits can still be approved", async () => {
