@@ -24,6 +24,14 @@ export function Transcript(props: Props) {
   const end = useRef<HTMLDivElement>(null);
   const followed = useRef(true);
   const last = lines.at(-1);
+  useEffect(() => {
+    const log = end.current!.parentElement!;
+    const resized = new ResizeObserver(() => {
+      if (followed.current) end.current?.scrollIntoView({ block: "end" });
+    });
+    resized.observe(log); // the message field grows, for example
+    return () => resized.disconnect();
+  }, []);
   const lastCard = toolCards.at(-1);
   const cardsAfter = (line: string | undefined) =>
     toolCards
