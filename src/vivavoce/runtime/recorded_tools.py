@@ -55,10 +55,13 @@ class RecordedTools:
 
     async def call(self, request: ToolRequest, context: ToolContext) -> ToolResult:
         call_id, name = request.tool_call_id, request.name
-        self._tell(own_events.ToolStarted(call_id=call_id, name=name))
+        shown = self._is_shown(name, context)
+        if shown:
+            self._tell(own_events.ToolStarted(call_id=call_id, name=name))
 
         async def report(text: str) -> None:
-            self._tell(own_events.ToolProgress(call_id=call_id, text=text))
+            if shown:
+                self._tell(own_events.ToolProgress(call_id=call_id, text=text))
             await context.report(text)
 
         origin = ToolOrigin(item_id=self._items.get(call_id), user_acted_at=self._user_acted_at)
@@ -66,7 +69,8 @@ class RecordedTools:
         outcome = await self._ledger.run(self._runners, request, reported, origin)
         if outcome.row.state == "requested":
             self._tell(_requested(outcome.row, call_id))
-        self._tell(_done(outcome.row, call_id))
+        if shown or outcome.row.approve != "never":
+            self._tell(_done(outcome.row, call_id))
         return outcome.result
 
     def observe(self, event: server.ServerEvent) -> None:
@@ -85,6 +89,10 @@ class RecordedTools:
         self._items[call_id] = item_id
         if len(self._order) > CALLS:
             del self._items[self._order.popleft()]
+
+    def _is_shown(self, name: str, context: ToolContext) -> bool:
+        rules = self._runners.rules(context).get(name)
+        return rules is None or rules.show
 
     def _deliver(self, row: ToolRunRow, output: str) -> None:
         call = call_of(row)

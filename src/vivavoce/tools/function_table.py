@@ -42,6 +42,7 @@ class FunctionTable(AssistantSection):
     effects: bool | None = None
     roles: list[str] | None = None
     phrases: list[str] | dict[str, list[str]] | None = None
+    show: bool | None = None
 
 
 def functions_of(assistant: Assistant) -> tuple[FunctionTool, ...]:
@@ -133,4 +134,5 @@ def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
         approve=table.approve,
         effects=table.effects,
         roles=None if table.roles is None else tuple(table.roles),
+        show=table.show,
     )

@@ -69,6 +69,7 @@ def tool(
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
+    show: bool = True,
 ) -> Callable[[F], F]: ...
 
 
@@ -86,6 +87,7 @@ def tool(
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
+    show: bool = True,
 ) -> F | Callable[[F], F]:
     """Declare a function of `tools.py` as a tool that the server runs.
 
@@ -102,6 +104,7 @@ def tool(
     `phrases`: sentences that ask for it, with parameters in braces, also by language.
     `slots`: for a parameter how it is asked for and spoken (`ask`, `after`, `synonyms`,
     `part_of_day`). Both are for a brain without a language model.
+    `show`: whether a page that asks for our own events is told of its runs.
 
     Raises `UnfitFunctionError`.
     """
@@ -114,6 +117,7 @@ def tool(
         approve=_one_of("approve", approve, ToolApproval),
         effects=bool(effects),
         roles=_names(roles),
+        show=bool(show),
     )
 
     def declare(declared: F) -> F:

@@ -101,6 +101,7 @@ class HttpTable(AssistantSection):
     approve: ToolApproval = "never"
     effects: bool | None = None
     roles: list[str] = Field([], max_length=20)
+    show: bool = True
 
     @field_validator("parameters", mode="plain")
     @classmethod
@@ -145,4 +146,5 @@ class HttpTable(AssistantSection):
             approve=self.approve,
             effects=self.has_effects,
             roles=tuple(self.roles),
+            show=self.show,
         )
