@@ -51,6 +51,10 @@ when = "ring the bell"
 calls = [{ name = "ring_bell" }]
 
 [[rules]]
+when = "the secret drawer"
+calls = [{ name = "open_drawer" }]
+
+[[rules]]
 pattern = "sunny"
 say = "It is sunny in Turin."
 
@@ -100,6 +104,12 @@ def book_table(day: date, seats: int) -> str:
 def refund(euros: int) -> str:
     """Give money back."""
     return "refunded"
+
+
+@tool(say="", show=False)
+def open_drawer() -> str:
+    """Open the drawer."""
+    return "It is sunny inside"
 
 
 @tool(say="")
@@ -259,6 +269,12 @@ def test_a_decision_that_is_lost_can_be_repeated(visiting: Visiting) -> None:
     visit.page.unroute("**/api/approvals/*")
     visit.press("Approve: Book table")
     expect(card(visit.page, "Book table: Done")).to_be_visible()
+
+
+def test_a_tool_that_is_not_shown_has_no_card(visiting: Visiting) -> None:
+    visit = ask(visiting(), "Look into the secret drawer")
+    expect(last_answer(visit)).to_have_text("It is sunny in Turin.")
+    expect(visit.page.get_by_role("log").get_by_role("region")).to_have_count(0)
 
 
 def test_what_staff_must_approve_has_no_buttons(visiting: Visiting) -> None:
