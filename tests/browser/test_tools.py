@@ -294,6 +294,38 @@ def test_in_italian_and_spanish(visiting: Visiting) -> None:
     expect(card(visit.page, "Book table: Hecho")).to_be_visible()
 
 
+# Sources
+
+
+def test_the_sources_stand_under_their_answer(visiting: Visiting) -> None:
+    visit = visiting()
+
+    def with_sources(connection: WebSocketRoute) -> None:
+        """Add the event of sources behind each answer."""
+        server = connection.connect_to_server()
+
+        def pass_on(frame: str | bytes) -> None:
+            connection.send(frame)
+            event = json.loads(frame)
+            item = event.get("item", {})
+            if event["type"] == "conversation.item.done" and item.get("role") == "assistant":
+                sources = [
+                    {"path": "knowledge/tables.pdf", "title": "Tables", "page": 3},
+                    {"path": "knowledge/agenda.csv", "title": None, "row": 12},
+                ]
+                told = {"type": "vivavoce.sources", "item_id": item["id"], "sources": sources}
+                connection.send(json.dumps(told))
+
+        server.on_message(pass_on)
+
+    visit.page.route_web_socket(re.compile("/v1/realtime"), with_sources)
+    ask(visit, "the file of the table")
+    sources = visit.page.get_by_role("log").get_by_role("list", name="Sources")
+    listed = ["Tables (tables.pdf, page 3)", "agenda.csv (row 12)"]
+    expect(sources.get_by_role("listitem")).to_have_text(listed)
+    assert visit.barriers() == []
+
+
 # Pictures
 
 

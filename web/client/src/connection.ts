@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   /** A client secret, or a function that creates one: the call runs it before every connection. */
   token: string | ((request: TokenRequest) => Promise<string>);
   assistant?: string;
-  /** Names of events outside of the protocol that the server shall send: `vivavoce` for its own. */
+  /** Names of events outside of the protocol to ask the server for: `vivavoce` for its own. */
   events?: readonly string[];
 }
 

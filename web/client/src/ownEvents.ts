@@ -1,4 +1,4 @@
-// The events of a Vivavoce server that are no part of the protocol. A call gets them if its option `events`
+// The events of a Vivavoce server outside of the protocol. A call gets them if its option `events`
 // names `vivavoce`. The fields are those of docs/reference/http.md, "Our own events".
 
 /** `requested`: the run waits for an approval. `unknown`: it was interrupted, and may have happened. */

@@ -48,7 +48,7 @@ export interface State {
 
 type Before = Pick<State, "lines" | "toolCards">;
 
-/** Derive the state. What did not change is taken from `before`, so a page renders only the rest. */
+/** Derive the state. Unchanged lines and cards are taken from `before`, so a page renders only the others. */
 export function view(turn: Turn, before: Before = NOTHING): State {
   const { mode, link, items, captions, microphone, conversationId } = turn;
   const error = turn.error ?? (isPaused(turn) ? SUSPENDED : undefined);

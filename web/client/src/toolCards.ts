@@ -22,7 +22,7 @@ export interface ToolCard {
   /** A JSON object, as far as it is known. */
   readonly arguments: string;
   /**
-   * `waiting`: for an approval. `rejected`: a person did not agree, or nobody did in time. `unknown`: it was
+   * `waiting`: for an approval. `rejected`: the user or the staff did not agree in time. `unknown`: it was
    * interrupted, and may have happened. `lost`: the connection was lost before the end of the run.
    */
   readonly state: "running" | "waiting" | "done" | "failed" | "rejected" | "unknown" | "lost";
@@ -103,7 +103,7 @@ export function applyRun(runs: ToolRuns, run: ToolRun): ToolRuns {
   return run.result === null ? ended : change(ended, callId, { result: run.result });
 }
 
-/** Note that the ends of running tools will not be told, because the connection is gone. */
+/** Note that the server cannot tell the ends of running tools, because the connection is gone. */
 export const loseRuns = (runs: ToolRuns): ToolRuns =>
   runs.some(isTold)
     ? runs.map((run) => (isTold(run) ? { ...run, state: "lost" as const } : run))
@@ -134,7 +134,7 @@ export function toolCards(
     return {
       ...run,
       arguments: run.arguments || (calls.get(run.callId)?.arguments ?? ""),
-      // What the model reads while a run waits is no result.
+      // While a run waits, its output only tells the model so.
       ...(result !== undefined && !isOpen(run) && { result }),
       ...(after !== undefined && { after }),
     };

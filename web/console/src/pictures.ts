@@ -1,5 +1,5 @@
-// Pictures that the user adds to a message: read, and made small enough to send. Photos are encoded anew, so
-// the place where they were taken stays here.
+// Pictures that the user adds to a message: read, and made small enough to send. Photos are encoded
+// again, so the place in their metadata is not sent.
 
 export type PictureProblem = "tooLarge" | "unreadable" | "tooMany";
 

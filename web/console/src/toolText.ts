@@ -13,7 +13,7 @@ export interface Entry {
   value: string;
 }
 
-/** Return the arguments with a value. Text that is no JSON object is one entry without a name. */
+/** Return the arguments with a value. Any text but a JSON object is one entry without a name. */
 export function argumentEntries(text: string): Entry[] {
   const value = parse(text);
   if (!isObject(value)) return text ? [{ name: "", value: bounded(text) }] : [];
