@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vivavoce.core.effects import SearchKnowledge
+from vivavoce.core.effects import SearchKnowledge, UseKnowledge
 from vivavoce.core.inputs import FromClient, KnowledgeFound
 from vivavoce.core.relay import OWN_EVENT as OWN_EVENTS
 from vivavoce.core.relay.knowledge import SEARCH_S, TRANSCRIPT_S
@@ -293,3 +293,16 @@ def test_a_call_without_knowledge_forwards_as_before() -> None:
     story.hear(COMMITTED, transcript())
     assert story.up == []
     assert not any(isinstance(each, server.Error) for each in story.recorded)
+
+
+def uses(story: RelayScenario) -> list[tuple[str, str | None]]:
+    return [(e.search_id, e.item_id) for e in story.log if isinstance(e, UseKnowledge)]
+
+
+def test_the_search_of_a_turn_is_named_when_the_response_is_requested() -> None:
+    story = scenario()
+    story.hear(COMMITTED, transcript())
+    ((search_id, _),) = searches(story)
+    assert uses(story) == []
+    find(story)
+    assert uses(story) == [(search_id, "u1")]

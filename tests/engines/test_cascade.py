@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import pytest
 
 from vivavoce.core.effects import Listen, Respond
@@ -22,7 +23,7 @@ from vivavoce.engines.base import (
 from vivavoce.engines.cascade import SENTENCES_AHEAD, Cascade
 from vivavoce.engines.passages import PassageSearch
 from vivavoce.errors import EngineError
-from vivavoce.knowledge.base import Passage
+from vivavoce.knowledge.base import KnowledgeUse, Passage
 from vivavoce.protocol.config import ChosenFunction, FunctionTool, McpTool, SessionConfig
 from vivavoce.protocol.items import FunctionCall, Item, Message, Part
 from vivavoce.protocol.server import Usage
@@ -344,3 +345,23 @@ def test_S3_an_abbreviation_is_not_a_sentence_of_its_own() -> None:
     assert [text.strip() for text in tts.spoken] == [
         "Am 3. Mai ist z. B. No. 5 offen, ca. a Stunde.", "Gut.",
     ]  # fmt: skip
+
+
+def test_what_the_knowledge_had_for_a_response_is_reported_with_the_words_of_the_user() -> None:
+    uses: list[tuple[str, KnowledgeUse]] = []
+    asked = msgspec.structs.replace(TYPED, id="item_1")
+    found = KnowledgeUse(passages=(PASSAGE,), answered=True, score=0.8)
+    whole = msgspec.structs.replace(found, question="When?", item_id="item_1")
+    own = Thinker([found, "At nine."])
+    for thinker, knowledge in ((Thinker(["At nine."]), searching(Shelf())), (own, None)):
+        cascade = Cascade(
+            FakeStt(), thinker, FakeTts(), knowledge=knowledge,
+            on_knowledge=lambda response_id, use: uses.append((response_id, use)),
+        )  # fmt: skip
+        emitted(thinker, request=replace(TEXT, history=(asked,)), cascade=cascade)
+    assert uses == [("resp_1", whole)] * 2
+
+
+def test_a_brain_that_reports_an_impossible_score_fails_the_response() -> None:
+    with pytest.raises(EngineError):
+        emitted(Thinker([KnowledgeUse(answered=True, score=7.0), "At nine."]), request=TEXT)

@@ -176,3 +176,15 @@ def test_a_failing_search_while_the_user_speaks_does_not_fail_the_transcript() -
         assert (await cascade.listen(Listen("item_1", b""), nothing(), ignore)).text == "lunch"
 
     live(story())
+
+
+def test_a_search_below_the_lowest_score_is_a_miss_and_a_late_one_is_neither() -> None:
+    async def story() -> None:
+        cases = ((0.5, 0.0, True), (0.6, 0.0, False), (0.5, 1.0, None))
+        for lowest, seconds, answered in cases:
+            options = SearchOptions(min_score=lowest, budget_s=0.12)
+            use = await searching(Shelf(seconds, 0.5), "en", options).look_up("lunch")
+            score = None if answered is None else 0.5
+            assert (use.answered, use.score, use.question) == (answered, score, "lunch")
+
+    live(story())

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,8 @@ from vivavoce.errors import EngineError
 from vivavoce.knowledge.base import Passage
 from vivavoce.protocol import codec, server
 from vivavoce.protocol.items import Message
+from vivavoce.protocol.own_events import Source
+from vivavoce.runtime.answer_sources import AnswerSources
 from vivavoce.runtime.driver import CallDriver, RelayDriver
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.knowledge_work import KnowledgeWork
@@ -592,3 +595,44 @@ def test_a_call_that_ends_during_a_search_leaves_no_task() -> None:
     call = Call(knowledge=searching(Shelf(5.0)), hang_up_at=1.05).live(plot)
     assert call.ending
     assert len(call.upstream.frames) == 1
+
+
+def test_the_answer_after_a_search_has_its_passages_as_sources() -> None:
+    cited: list[tuple[str, tuple[str, ...]]] = []
+    told: list[str] = []
+
+    def cite(item_id: str, sources: tuple[Source, ...]) -> None:
+        cited.append((item_id, tuple(each.source for each in sources)))
+
+    sources = AnswerSources(cite, lambda kind: f"{kind}_1")
+    sources.listen(lambda event: told.append(type(event).__name__))
+    search = PassageSearch(Shelf(), "en", SearchOptions(budget_s=0.2), revision=lambda: 1)
+    work = KnowledgeWork(search, "rtc_1", on_use=sources.expect)
+
+    def plot(call: Call) -> None:
+        call.at(1.0)(call.upstream.says, COMMITTED, TRANSCRIPT)
+
+    Call(knowledge=work).live(plot)
+    for event in ANSWER:
+        sources.observe(event)
+    assert cited == [("item_9", ("a.md",))]
+    assert told == ["AnswerSources"]
+    for event in ANSWER:  # the next answer was given nothing
+        sources.observe(event)
+    assert len(cited) == 1
+
+
+def _response(status: Literal["in_progress", "completed"]) -> server.Response:
+    return server.Response(
+        id="resp_9", status=status, conversation_id="conv_1", output_modalities=("text",)
+    )
+
+
+ANSWER = (
+    server.ResponseCreated(response=_response("in_progress")),
+    server.ItemAdded(item=Message(id="item_9", role="assistant", status="in_progress")),
+    server.ItemAdded(item=Message(id="item_u", role="user")),
+    server.ItemDone(item=Message(id="item_u", role="user")),
+    server.ItemDone(item=Message(id="item_9", role="assistant")),
+    server.ResponseDone(response=_response("completed")),
+)

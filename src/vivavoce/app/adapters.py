@@ -16,7 +16,7 @@ from ..core.voices import VoiceNames
 from ..engines import image_reading, knowledge_watch
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
-from ..engines.cascade import Cascade, OnStage, TranscribeOnlyEngine
+from ..engines.cascade import Cascade, OnKnowledge, OnStage, TranscribeOnlyEngine
 from ..engines.leases import WaitObserver
 from ..engines.passages import PassageSearch, SearchOptions
 from ..engines.registry import AdapterRequest, AdapterSpec, Kind, Registry, installed
@@ -115,7 +115,13 @@ class Adapters:
         model: EndOfTurnModel = await self._make(self._spec("turn", TURN_MODEL))
         return model
 
-    async def engine(self, assistant: Assistant, language: str, on_stage: OnStage) -> Engine:
+    async def engine(
+        self,
+        assistant: Assistant,
+        language: str,
+        on_stage: OnStage,
+        on_knowledge: OnKnowledge = lambda response_id, use: None,
+    ) -> Engine:
         """Make the engine of one call. Raises `EngineError` if an adapter is not available."""
         if assistant.engine == "scripted":
             return await self._scripted(assistant)
@@ -127,6 +133,7 @@ class Adapters:
             voice or Tones(),  # never asked to speak: the session is in text
             language=language,
             on_stage=on_stage,
+            on_knowledge=on_knowledge,
             knowledge=await self._passages(assistant, language),
             cite=assistant.knowledge.cite == "spoken",
             renewed=renewed,

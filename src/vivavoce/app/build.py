@@ -32,6 +32,9 @@ from ..net.websocket import Socket
 from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
+from ..protocol.own_events import OwnEvent
+from ..runtime.answer_sources import AnswerSources
+from ..runtime.asked_questions import AskedQuestions
 from ..runtime.byte_budget import ByteBudget, ByteLimits, CallAccount
 from ..runtime.call_setup import BuiltCall
 from ..runtime.call_spec import CallSpec
@@ -62,6 +65,8 @@ from . import prompt_changes
 from .adapters import Adapters
 
 AnySessionMachine = TypeVar("AnySessionMachine", Session, TranscriptionSession)
+
+Tell = Callable[[OwnEvent], None]
 
 
 class CallBuilder:
@@ -137,9 +142,11 @@ class CallBuilder:
     ) -> BuiltCall:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
-        tools, knowledge = await self._tools(spec), await self._knowledge(spec)
-        socket = await self._connect(spec, key)
         ledger = _restore_ledger(spec.history)
+        recorder = self._recorder(spec, ledger, spec.assistant.upstream.model)
+        sources = self._sources(spec, recorder)
+        tools, knowledge = await self._tools(spec), await self._knowledge(spec, sources)
+        socket = await self._connect(spec, key)
         relay = Relay(
             upstream_session_update(config),
             replace(self._call_settings(spec), searches_knowledge=knowledge is not None),
@@ -160,20 +167,14 @@ class CallBuilder:
         )
         call_metrics = CallMetrics(self._metrics, ours=False)
         driver = self._driver(
-            spec,
-            account,
-            relay,
-            upstream_work,
-            self._recorder(spec, ledger, spec.assistant.upstream.model),
-            call_metrics,
-            tools,
+            spec, account, relay, upstream_work, recorder, call_metrics, tools, sources
         )
         tools.begin(driver.feed)
         return BuiltCall(
             driver,
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
-            tools.listen,
+            _both(tools.listen, sources.listen),
             prompt_changes.InRelay(spec.assistant, driver, tool_work, knowledge, self._adapters),
         )
 
@@ -202,13 +203,20 @@ class CallBuilder:
         runners = await self._adapters.tools(spec.assistant)
         return RecordedTools(self._ledger, runners, spec.tool_context)
 
-    async def _knowledge(self, spec: CallSpec) -> KnowledgeWork | None:
+    async def _knowledge(self, spec: CallSpec, sources: AnswerSources) -> KnowledgeWork | None:
         """Return the search in front of a hosted model. None: the assistant has no knowledge."""
         assistant = spec.assistant
         search = await self._adapters.passages(assistant, spec.language)
         if search is None or not await self._adapters.has_knowledge(assistant):
             return None
-        return KnowledgeWork(search, spec.call_id, cite=assistant.knowledge.cite == "spoken")
+        return KnowledgeWork(
+            search, spec.call_id, cite=assistant.knowledge.cite == "spoken", on_use=sources.expect
+        )
+
+    def _sources(self, spec: CallSpec, recorder: Recorder) -> AnswerSources:
+        active = spec.assistant.knowledge.cite != "off"
+        asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
+        return AnswerSources(recorder.cite, self._make_id, active=active, on_question=asked.note)
 
     def _call_settings(
         self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False
@@ -273,8 +281,9 @@ class CallBuilder:
             self._metrics, ours=self._adapters.is_local(assistant, spec.language)
         )
         stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
+        sources = self._sources(spec, recorder)
         with contained("engine", passing=VivavoceError):
-            engine = await self._adapters.engine(assistant, spec.language, stage)
+            engine = await self._adapters.engine(assistant, spec.language, stage, sources.note)
             detectors = await self._adapters.detectors()
         tools = await self._tools(spec)
         context = _with_images(spec.tool_context, session)
@@ -286,13 +295,15 @@ class CallBuilder:
             end_of_turn_model=model,
             person=_share_holder(spec),
         )
-        driver = self._driver(spec, account, session, engine_work, recorder, call_metrics, tools)
+        driver = self._driver(
+            spec, account, session, engine_work, recorder, call_metrics, tools, sources
+        )
         tools.begin(driver.feed)
         reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
         changes = prompt_changes.InSession(
             assistant, session, driver, tool_work, engine_work, self._adapters, stage
         )
-        return BuiltCall(driver, reader, tools.close, tools.listen, changes)
+        return BuiltCall(driver, reader, tools.close, _both(tools.listen, sources.listen), changes)
 
     def _machine(
         self,
@@ -377,6 +388,7 @@ class CallBuilder:
         recorder: Recorder,
         call_metrics: CallMetrics,
         tools: RecordedTools | None = None,
+        sources: AnswerSources | None = None,
     ) -> CallDriver[In, Eff]:
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
         observers: list[Observer] = [call_metrics.observe_event, CallPublisher(self._bus, ref)]
@@ -384,6 +396,8 @@ class CallBuilder:
             observers.append(self._events.observer(ref, spec.caller.subject))
         if tools is not None and spec.server_tools:
             observers.append(tools.observe)
+        if sources is not None:
+            observers.append(sources.observe)
         return CallDriver(
             machine,
             work,
@@ -410,6 +424,16 @@ def _in_turn(*closes: Callable[[], None]) -> Callable[[], None]:
 def _with_images(context: ToolContext, machine: Session | Relay) -> ToolContext:
     """Let tools find the images of the machine's conversation."""
     return replace(context, find_image=partial(images.newest, machine.conversation))
+
+
+def _both(one: Callable[[Tell], None], other: Callable[[Tell], None]) -> Callable[[Tell], None]:
+    """Return a function that passes a client's listener to both."""
+
+    def listen(tell: Tell) -> None:
+        one(tell)
+        other(tell)
+
+    return listen
 
 
 def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioInput:

@@ -14,7 +14,10 @@ from ..knowledge import ingest
 from ..knowledge.base import Passage
 from ..knowledge.documents.reading import CachedParser
 from ..knowledge.folder import FACTS, KnowledgeFile, KnowledgeFolder
+from ..knowledge.gaps import Gap as Gap
+from ..knowledge.gaps import gaps
 from ..knowledge.live import LiveKnowledge
+from ..store.base import Store
 from .catalogue import load_catalogue
 from .data_folder import DataFolder
 
@@ -22,7 +25,7 @@ MOST_BYTES = 32 * 2**20
 
 
 class Added(NamedTuple):
-    """What came of one file. `reason`: why it was not added; "" if it was."""
+    """Hold the result for one file. `reason`: why it was not added; "" if it was."""
 
     path: str
     changed: bool = False
@@ -87,6 +90,21 @@ def knowledge_of(data: DataFolder, name: str) -> Knowledge | None:
     """Return the knowledge of an assistant; None if there is no such assistant."""
     found = load_catalogue(data).get(name)
     return Knowledge(found, data) if found is not None else None
+
+
+async def find_gaps(store: Store, assistant: str, most: int) -> list[Gap]:
+    """Return the gaps in the knowledge, from at most the newest `most` unanswered questions."""
+    found: list[tuple[str, str]] = []
+    before = None
+    while len(found) < most:
+        page = await store.questions.newest(
+            assistants=[assistant], unanswered=True, before=before, limit=most - len(found)
+        )
+        found += [(row.text, row.language) for row in page.data]
+        if not page.has_more:
+            break
+        before = page.data[-1].id
+    return gaps(found)
 
 
 def _files(sources: list[Path]) -> Iterator[tuple[Path, str]]:

@@ -18,6 +18,7 @@ from .common import (
     data_folder_of,
     fail,
     mistaken,
+    opened_store,
     pluralise,
     print_json,
     run,
@@ -26,9 +27,11 @@ from .common import (
 from .terminal import out
 
 if TYPE_CHECKING:
-    from ..app.knowledge import Knowledge
+    from ..app.knowledge import Gap, Knowledge
 
-app = typer.Typer(help="Knowledge of an assistant: add, list, remove, search", no_args_is_help=True)
+app = typer.Typer(
+    help="Knowledge of an assistant: add, list, remove, search, gaps", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="The assistant's name")]
 
@@ -111,6 +114,39 @@ def search(
         out.line(f"      {each.text}")
     if not found:
         fail("Nothing in the knowledge answers this.")
+
+
+@app.command("gaps")
+def list_gaps(
+    assistant: Name,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many questions at most")
+    ] = 1000,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the questions that the knowledge could not answer, by the words that they share."""
+    from ..app.knowledge import find_gaps
+
+    _knowledge(data_dir, assistant)
+
+    async def work() -> list[Gap]:
+        async with opened_store(data_folder_of(data_dir)) as store:
+            return await find_gaps(store, assistant, limit)
+
+    found = run(work())
+    if json:
+        print_json([
+            {"language": gap.language, "words": gap.words, "questions": gap.questions}
+            for gap in found
+        ])  # fmt: skip
+        return
+    if not found:
+        out.print("Nobody asked what the knowledge could not answer.")
+    for gap in found:
+        out.line(f"{len(gap.questions):4}  {' '.join(gap.words)} ({gap.language})")
+        for question in dict.fromkeys(gap.questions):
+            out.line(f"      {question}")
 
 
 def _knowledge(data_dir: Path | None, assistant: str) -> Knowledge:

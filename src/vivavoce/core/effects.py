@@ -158,6 +158,14 @@ class CancelMcpTool:
 
 
 @dataclass(frozen=True, slots=True)
+class UseKnowledge:
+    """The next response of the upstream is given what a search found, for the user's item."""
+
+    search_id: str
+    item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardToClients:
     """Forward a frame of the upstream to the clients. `event`: its decoded form, if known.
 
@@ -227,7 +235,9 @@ McpEffect = ListTools | CallMcpTool | CancelMcpTool
 EngineEffect = ListeningEffect | Respond | ToolEffect | McpEffect
 """Work for an engine and its tools."""
 
-UpstreamEffect = SendUpstream | CloseUpstream | ReportUpstream | ToolEffect | SearchKnowledge
+UpstreamEffect = (
+    SendUpstream | CloseUpstream | ReportUpstream | ToolEffect | SearchKnowledge | UseKnowledge
+)
 """Work for the connection to an upstream, and for the tools and the knowledge of the server."""
 
 DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall

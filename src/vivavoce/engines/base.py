@@ -25,7 +25,7 @@ from ..core.effects import Listen, Respond
 from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
 from ..core.types import IncompleteReason, ToolSpec, Transcript
-from ..knowledge.base import Passage
+from ..knowledge.base import KnowledgeUse, Passage
 from ..protocol.items import FunctionCall, Item
 from ..protocol.server import Logprob, Usage
 
@@ -105,7 +105,7 @@ class GenerationCut(msgspec.Struct, frozen=True):
     reason: IncompleteReason
 
 
-GenerateOutput = str | FunctionCall | Usage | GenerationCut
+GenerateOutput = str | FunctionCall | Usage | GenerationCut | KnowledgeUse
 
 
 class Brain(Protocol):
@@ -114,7 +114,8 @@ class Brain(Protocol):
     def generate(self, question: GenerateRequest) -> AsyncGenerator[GenerateOutput, None]:
         """Yield the answer as it is made: pieces of text, whole tool calls, last its usage.
 
-        A `Cut`, if it was not the whole answer, comes before or after the usage.
+        A `GenerationCut`, if it was not the whole answer, comes before or after the usage. A brain
+        that reads the knowledge itself yields a `KnowledgeUse` before the text.
         """
 
 

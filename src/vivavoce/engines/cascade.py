@@ -23,12 +23,13 @@ from ..core.ledger import Word
 from ..core.tool_calls import tool_specs
 from ..core.types import Transcript
 from ..errors import EngineError, VivavoceError
-from ..knowledge.base import Passage
+from ..knowledge.base import KnowledgeUse, Passage
 from ..protocol.config import SessionConfig
 from ..protocol.items import FunctionCall, Item, Message
 from ..protocol.server import Logprob, Usage
 from ..text.sentences import Sentences
 from ..text.spoken import SpokenSentence, SpokenText
+from . import checked
 from .base import (
     AudioChunk,
     Brain,
@@ -51,6 +52,10 @@ PIECES_AHEAD = 8  # of one sentence's sound, made and not yet said
 OnStage = Callable[[str, float], None]
 """How long a stage took, in ms: `stt` from the end of the sound to its words, `brain` from the
 question to the first sentence or call, `tts` from that sentence to its first sound."""
+
+OnKnowledge = Callable[[str, KnowledgeUse], None]
+"""Receives the use of the knowledge for a response, by the response's id,
+before the text of the response."""
 
 ChunkQueue = asyncio.Queue[AudioChunk | None]
 
@@ -104,6 +109,7 @@ class Cascade:
         *,
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
+        on_knowledge: OnKnowledge = lambda response_id, use: None,
         knowledge: PassageSearch | None = None,
         cite: bool = False,
         renewed: Callable[[], Awaitable[Brain | None]] = _not_renewed,
@@ -118,6 +124,7 @@ class Cascade:
         """
         self._numbers = language if numbers_as_words else None
         self._knowledge = knowledge
+        self._on_knowledge = on_knowledge
         self._cite = cite
         self._now = now
         self._renewed = renewed
@@ -175,17 +182,27 @@ class Cascade:
                             usage = thought
                         case GenerationCut():
                             cut = thought
+                        case KnowledgeUse():
+                            self._report(request, thought)
                         case str() | FunctionCall():
                             await take(thought)
                         case _:
-                            raise TypeError("a brain gives text, tool calls, usage and cuts")
+                            raise TypeError("a brain gives text, tool calls, usage, cuts and uses")
         return usage, cut
 
     async def _passages(self, request: Respond) -> tuple[Passage, ...]:
-        query = _latest_text(request.history)
+        query, _ = _latest_text(request.history)
         if self._knowledge is None or request.verbatim is not None or not query:
             return ()
-        return await self._knowledge.passages(query)
+        use = await self._knowledge.look_up(query)
+        self._report(request, use)
+        return use.passages
+
+    def _report(self, request: Respond, use: KnowledgeUse) -> None:
+        """Report the use of the knowledge for a response, with the words of the user."""
+        words, item_id = _latest_text(request.history)
+        use = msgspec.structs.replace(checked.knowledge_use(use), question=words, item_id=item_id)
+        self._on_knowledge(request.response_id, use)
 
     async def _use_current_brain(self) -> None:
         """Replace a brain that has read the knowledge itself once that has changed."""
@@ -333,13 +350,13 @@ def _effort(config: SessionConfig) -> str | None:
     return None if effort is UNSET else effort
 
 
-def _latest_text(history: tuple[Item, ...]) -> str:
-    """Return what the user typed or said last, or "" if nothing is known of it."""
+def _latest_text(history: tuple[Item, ...]) -> tuple[str, str | None]:
+    """Return what the user typed or said last, or "" if nothing is known of it, and its id."""
     for item in reversed(history):
         if isinstance(item, Message) and item.role == "user":
             words = (part.text or part.transcript or "" for part in item.content)
-            return " ".join(each for each in words if each)
-    return ""
+            return " ".join(each for each in words if each), item.id
+    return "", None
 
 
 def _said(request: Respond, piece: str | FunctionCall) -> OutputChunk | ToolRequested:

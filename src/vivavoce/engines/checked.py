@@ -17,6 +17,7 @@ import msgspec
 from ..core.inputs import CutShort, OutputChunk, ToolRequested
 from ..core.ledger import Word
 from ..core.types import Transcript
+from ..knowledge.base import KnowledgeUse
 from ..protocol.items import FunctionCall
 from ..protocol.server import Logprob, Usage
 from ..protocol.surrogates import whole_text
@@ -68,6 +69,14 @@ def emitted(event: object) -> OutputChunk | ToolRequested | CutShort:
             return CutShort(response_id, reason, usage(spent))
         case _:
             raise TypeError("a piece of an answer expected")
+
+
+def knowledge_use(value: object) -> KnowledgeUse:
+    use = _struct(value, KnowledgeUse)
+    for score in (use.score, *(passage.score for passage in use.passages)):
+        if score is not None:
+            probability(score)
+    return use
 
 
 def _samples(pcm: bytes) -> bytes:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..knowledge.base import Passage, Retriever
+from ..knowledge.base import KnowledgeUse, Passage, Retriever
 from . import boundary
 from .boundary import contained
 
@@ -53,7 +53,7 @@ class PassageSearch:
         self._language = language
         self._options = options
         self._revision = revision
-        self._kept: dict[tuple[str, int], tuple[Passage, ...]] = {}
+        self._kept: dict[tuple[str, int], KnowledgeUse] = {}
 
     @property
     def while_speaking(self) -> bool:
@@ -66,7 +66,11 @@ class PassageSearch:
             await self._search(words)
 
     async def passages(self, query: str) -> tuple[Passage, ...]:
-        """Return the passages for a turn, within the budget. None are found if it is exceeded.
+        """Return the passages of `look_up`. Raises `EngineError`."""
+        return (await self.look_up(query)).passages
+
+    async def look_up(self, query: str) -> KnowledgeUse:
+        """Search for a turn within the budget. If it is exceeded, `answered` is None.
 
         Raises `EngineError` if the knowledge cannot be searched.
         """
@@ -78,17 +82,19 @@ class PassageSearch:
         except TimeoutError:
             about = {"budget_ms": round(self._options.budget_s * 1000)}
             log.warning("knowledge_late", extra={**boundary.named(), **about})
-            return ()
+            return KnowledgeUse(question=query)
 
     def _key(self, words: str) -> tuple[str, int]:
         return " ".join(words.split()).casefold(), self._revision()
 
-    async def _search(self, query: str) -> tuple[Passage, ...]:
+    async def _search(self, query: str) -> KnowledgeUse:
         key, options = self._key(query), self._options
         with contained(self._retriever):
             found = await self._retriever.search(query, self._language, options.passages)
-        found = tuple(each for each in found if each.score >= options.min_score)
+        fit = tuple(each for each in found if each.score >= options.min_score)
+        best = max((each.score for each in found), default=None)
+        use = KnowledgeUse(passages=fit, answered=bool(fit), score=best, question=query)
         while len(self._kept) >= KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[key] = found
-        return found
+        self._kept[key] = use
+        return use

@@ -20,7 +20,9 @@ from .api import (
     conversations,
     events,
     knowledge,
+    questions,
     sign_in,
+    sources,
     tool_runs,
     variables,
 )
@@ -60,7 +62,7 @@ def make(
     )
     errors.install(app)
     own = (sign_in, assistants, variables, conversations, calls, audit, tool_runs, events)
-    for module in (health, metrics, *own, knowledge, *V1):
+    for module in (health, metrics, *own, knowledge, questions, sources, *V1):
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)
         app.include_router(module.router, prefix="/openai", include_in_schema=False)

@@ -34,6 +34,7 @@ class MemoryRetriever:
 def passage(chunk: Chunk, score: float, revisions: Mapping[str, str]) -> Passage:
     """Return a chunk as a passage. `revisions`: those of all sources."""
     return Passage(
+        id=chunk.id,
         text=schedule.dated(chunk),
         title=chunk.title,
         source=chunk.source,

@@ -6,7 +6,7 @@ other client gets one.
 
 from __future__ import annotations
 
-from .base import ServerMessage
+from .base import ServerMessage, Strict
 
 
 class ToolStarted(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.tool.started"):
@@ -46,4 +46,25 @@ class ApprovalRequested(
     expires_at: str | None  # RFC 3339
 
 
-OwnEvent = ToolStarted | ToolProgress | ToolDone | ApprovalRequested
+class Source(Strict, frozen=True, kw_only=True):
+    """A passage of the assistant's knowledge that an answer was given or taken from.
+
+    `score`: 0 to 1, how much of the question it covers.
+    """
+
+    id: str
+    source: str  # the path of the document
+    place: str = ""  # where in it, such as "page 3"
+    title: str = ""
+    score: float
+    revision: str  # changes when the document changes
+
+
+class AnswerSources(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.sources"):
+    """The sources of an assistant's message, the best one first."""
+
+    item_id: str
+    sources: tuple[Source, ...]
+
+
+OwnEvent = ToolStarted | ToolProgress | ToolDone | ApprovalRequested | AnswerSources

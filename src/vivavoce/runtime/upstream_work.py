@@ -125,6 +125,9 @@ class UpstreamWork:
             case do.SearchKnowledge():
                 assert self._knowledge is not None, "the relay asks only if it may"
                 self._knowledge.search(effect, self._driver.mailbox.put)
+            case do.UseKnowledge():
+                assert self._knowledge is not None, "the relay searched"
+                self._knowledge.use(effect)
             case do.ReportUpstream(event=event, reason=reason):
                 said = {"code": effect.code, "type": effect.type, "param": effect.param}
                 said = {name: _printable(text) for name, text in said.items() if text}

@@ -17,10 +17,12 @@ import msgspec
 
 from ..core.types import JsonObject
 from ..protocol.items import Item
+from ..protocol.own_events import Source
 from .acts import AuditPage as AuditPage
 from .acts import AuditRow as AuditRow
 from .events import EventOutbox, EventRow
 from .prompts import PromptRow, Prompts
+from .questions import QuestionRow, Questions
 from .tool_runs import ToolRunRow, ToolRuns
 
 
@@ -37,6 +39,7 @@ class ItemRow:
     input_method: str | None = None  # voice | text
     model: str | None = None
     voice: str | None = None
+    sources: tuple[Source, ...] = ()  # of an answer, the best one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Change:
     at: datetime | None = None  # becomes the conversation's updated_at
     tool_runs: tuple[ToolRunRow, ...] = ()
     events: tuple[EventRow, ...] = ()
+    questions: tuple[QuestionRow, ...] = ()  # each needs its item, in this change or before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,9 @@ class Store(Protocol):
     def tool_runs(self) -> ToolRuns: ...
 
     @property
+    def questions(self) -> Questions: ...
+
+    @property
     def outbox(self) -> EventOutbox: ...
 
     @property
@@ -219,6 +226,12 @@ class Store(Protocol):
 
     async def items(self, conversation_id: str) -> list[ItemRow]:
         """Return the items in the conversation's order."""
+
+    async def sources(self, item_id: str) -> list[tuple[ConversationRow, tuple[Source, ...]]]:
+        """Return the sources of each answer with this id, and the conversation that it is in.
+
+        Clients choose ids too, so two conversations may have an answer with the same one.
+        """
 
     async def begin_call(
         self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None

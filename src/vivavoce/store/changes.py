@@ -12,8 +12,10 @@ import msgspec
 from ..core.types import JsonObject
 from ..errors import StoreError
 from ..protocol.items import Item
+from ..protocol.own_events import Source
 from .base import Change, Grant, ItemRow, ResponseRow
 from .events import EventRow
+from .questions import QuestionRow
 from .tool_runs import ToolRunRow
 
 T = TypeVar("T")
@@ -23,7 +25,9 @@ ITEM_BYTES = 16 * 1024 * 1024  # bytes, as in the largest message of a client
 _items: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)  # building one is expensive
 
 _ITEM_COLUMNS = ("id", "type", "role", "status")
-_OTHER_COLUMNS = [column.name for column in fields(ItemRow) if column.name != "item"]
+_OTHER_COLUMNS = [
+    column.name for column in fields(ItemRow) if column.name not in ("item", "sources")
+]
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class MergedChanges:
     touched: dict[str, datetime] = field(default_factory=dict)
     tool_runs: dict[str, ToolRunRow] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
+    questions: dict[str, QuestionRow] = field(default_factory=dict)
 
 
 def merge(changes: Sequence[Change]) -> MergedChanges:
@@ -49,9 +54,16 @@ def merge(changes: Sequence[Change]) -> MergedChanges:
             merged.responses[response.id] = response
         merged.tool_runs |= {row.id: row for row in change.tool_runs}
         merged.events += change.events
+        merged.questions |= {row.id: row for row in change.questions}
         if change.at is not None:
             latest = merged.touched.get(change.conversation_id, change.at)
             merged.touched[change.conversation_id] = max(latest, change.at)
+    gone = {key for key, row in merged.items.items() if row is None}
+    merged.questions = {
+        name: row
+        for name, row in merged.questions.items()
+        if (row.conversation_id, row.item_id) not in gone
+    }
     return merged
 
 
@@ -64,6 +76,7 @@ def encode_row(row: ItemRow) -> dict[str, Any]:
     columns = {name: item.pop(name, None) for name in _ITEM_COLUMNS}
     columns["content"] = encode(item, ITEM_BYTES)
     columns |= {name: getattr(row, name) for name in _OTHER_COLUMNS}
+    columns["sources"] = encode(row.sources) if row.sources else None
     if row.generated is not None:
         encode({"generated": row.generated}, ITEM_BYTES)  # raises if it is invalid or too large
     return columns
@@ -80,10 +93,16 @@ def decode_row(columns: Mapping[str, Any]) -> ItemRow:
         item: Item = _items.decode(head if data == b"{}" else head[:-1] + b"," + data[1:])
     except (msgspec.DecodeError, UnicodeEncodeError, AttributeError, TypeError) as error:
         raise StoreError(f"a stored item cannot be read ({type(error).__name__})") from None
-    return ItemRow(item=item, **{name: columns[name] for name in _OTHER_COLUMNS})
+    others = {name: columns[name] for name in _OTHER_COLUMNS}
+    return ItemRow(item=item, sources=decode_sources(columns["sources"]), **others)
 
 
-def encode(value: JsonObject | Grant, limit: int = 1024 * 1024) -> str:
+def decode_sources(stored: str | None) -> tuple[Source, ...]:
+    """Return the sources of stored JSON. Raises `StoreError` if it is damaged."""
+    return decode(stored, tuple[Source, ...]) if stored else ()
+
+
+def encode(value: JsonObject | Grant | tuple[Source, ...], limit: int = 1024 * 1024) -> str:
     """Return the value as JSON of at most `limit` bytes. Raises `StoreError`."""
     try:
         data = msgspec.json.encode(value)

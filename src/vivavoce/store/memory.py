@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..errors import ConversationDeletedError, StoreError
+from ..protocol.own_events import Source
 from .base import (
     AUDIT_KEPT,
     KEPT_FOR_CALLS,
@@ -29,6 +30,7 @@ from .base import (
 from .changes import MergedChanges, encode, encode_row, merge
 from .memory_events import MemoryEventOutbox
 from .memory_prompts import MemoryPrompts
+from .memory_questions import MemoryQuestions
 from .memory_tool_runs import MemoryToolRuns
 from .prompts import PromptRow
 
@@ -47,11 +49,15 @@ class MemoryStore:
         self._acts: dict[str, AuditRow] = {}
         self._unasked = True  # something may be revoked or deleted since it was asked last
         self.tool_runs = MemoryToolRuns(self._conversation_of)
+        self.questions = MemoryQuestions(self._has_item)
         self.outbox = MemoryEventOutbox()
         self.prompts = MemoryPrompts(self._calls.__contains__, self._keep)
 
     def _conversation_of(self, call_id: str) -> str | None:
         return call.conversation_id if (call := self._calls.get(call_id)) else None
+
+    def _has_item(self, conversation_id: str, item_id: str) -> bool:
+        return item_id in self._items.get(conversation_id, {})
 
     # Conversations, items, responses, calls
 
@@ -64,6 +70,9 @@ class MemoryStore:
             if row is not None:
                 rows[item_id] = row
         self._responses |= merged.responses
+        self.questions.put(merged.questions.values())
+        if None in merged.items.values():
+            self.questions.forget()
         self.tool_runs.put(merged.tool_runs.values())
         self.outbox.add(merged.events)
         for conversation_id, at in merged.touched.items():
@@ -84,6 +93,9 @@ class MemoryStore:
                 encode(response.usage)
         for run in merged.tool_runs.values():
             _require(run.call_id is None or run.call_id in self._calls, "a run without its call")
+        for asked in merged.questions.values():
+            key = asked.conversation_id, asked.item_id
+            _require(key in merged.items or self._has_item(*key), "a question without its item")
         for event in merged.events:
             _require(not self.outbox.has(event.id), "an event's id that is taken")
 
@@ -118,6 +130,7 @@ class MemoryStore:
         if conversation_id in self._conversations:
             self._keep(act)
         self._items.pop(conversation_id, None)
+        self.questions.forget()
         for call in [c for c in self._calls.values() if c.conversation_id == conversation_id]:
             del self._calls[call.id]
             self.tool_runs.forget_call(call.id)
@@ -129,6 +142,14 @@ class MemoryStore:
     async def items(self, conversation_id: str) -> list[ItemRow]:
         rows = self._items.get(conversation_id, {}).values()
         return sorted(rows, key=lambda row: (row.position, row.item.id))
+
+    async def sources(self, item_id: str) -> list[tuple[ConversationRow, tuple[Source, ...]]]:
+        found = ((name, rows.get(item_id)) for name, rows in self._items.items())
+        return [
+            (self._conversations[name], row.sources)
+            for name, row in found
+            if row is not None and row.sources
+        ]
 
     async def begin_call(
         self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None

@@ -54,6 +54,8 @@ class KnownTurn:
     passages: str
     before: str | None
     held: HeldFrame | None
+    search_id: str | None
+    item_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class RelayKnowledge:
         if turn.held is None and responding:
             return None  # its end is the next occasion
         self._end()
-        return KnownTurn(turn.passages, turn.before, turn.held)
+        return KnownTurn(turn.passages, turn.before, turn.held, turn.search_id, turn.item_id)
 
     def events(
         self, turn: KnownTurn, own_event: str, unconfirmed: set[str]

@@ -369,6 +369,8 @@ class Relay:
         turn = knowledge.release(responding=bool(upstream.running) or upstream.greeting.running)
         if turn is None:
             return
+        if turn.search_id is not None:
+            self._effects.request(do.UseKnowledge(turn.search_id, turn.item_id))
         for event in knowledge.events(turn, upstream.own_event, upstream.retold):
             self._effects.send_upstream(event)
         if turn.held is not None:

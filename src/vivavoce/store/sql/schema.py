@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    Boolean,
     Column,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -144,7 +146,15 @@ items = Table(
     Column("model", Text),
     Column("voice", Text),
     Column("created_at", UtcTime, nullable=False),
+    Column("sources", Text),
 )
+with_sources = Index(
+    None,
+    items.c.id,
+    sqlite_where=items.c.sources.is_not(None),
+    postgresql_where=items.c.sources.is_not(None),
+)
+"""Finds an answer by its id. Most items have no sources and are not in it."""
 
 calls = Table(
     "calls",
@@ -209,6 +219,28 @@ tool_runs = Table(
     Column("started_at", UtcTime),
     Column("ended_at", UtcTime),
     Column("result", Text),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("conversation_id", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("assistant", Text, nullable=False),
+    Column("subject", Text),
+    Column("language", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("score", Float(53)),
+    Column("answered", Boolean, nullable=False),
+    ForeignKeyConstraint(
+        ["conversation_id", "item_id"], ["items.conversation_id", "items.id"], ondelete="CASCADE"
+    ),
+    Index(None, "conversation_id", "item_id"),
+    Index(None, "at", "id"),
+    Index(None, "assistant", "at", "id"),
 )
 
 events_outbox = Table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -18,7 +17,6 @@ from sqlalchemy import (
     delete,
     insert,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy import Row as Found
@@ -27,6 +25,7 @@ from sqlalchemy.dialects import sqlite
 from ..base import AuditRow, CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
 from ..changes import MergedChanges, decode, encode, encode_row
 from .events import add as add_events
+from .questions import columns as question_columns
 from .schema import (
     api_keys,
     audit,
@@ -34,6 +33,7 @@ from .schema import (
     client_secrets,
     conversations,
     items,
+    questions,
     responses,
     tool_runs,
 )
@@ -79,6 +79,12 @@ REVOKED_KEYS, REVOKED_SECRETS = (
 EXISTING = select(conversations.c.id).where(
     conversations.c.id.in_(bindparam("ids", expanding=True))
 )
+SOURCES = (
+    select(items.c.sources, conversations)
+    .join(conversations, conversations.c.id == items.c.conversation_id)
+    .where(items.c.id == bindparam("item"), items.c.sources.is_not(None))
+    .order_by(conversations.c.id)
+)
 END_CALL = (
     update(calls)
     .where(calls.c.id == bindparam("call"), calls.c.ended_at.is_(None))
@@ -108,6 +114,7 @@ def commit(connection: Connection, merged: MergedChanges) -> None:
         for (of, item_id), row in merged.items.items()
         if row is None
     ]
+    asked = question_columns(list(merged.questions.values()))
     replies = [_response_values(row) for row in merged.responses.values()]
     touched = [{"conversation": of, "at": at} for of, at in merged.touched.items()]
     dialect = connection.dialect.name
@@ -116,44 +123,13 @@ def commit(connection: Connection, merged: MergedChanges) -> None:
         (_DELETE_ITEM, gone),
         (upsert(responses, dialect), replies),
         (upsert(tool_runs, dialect), tool_run_columns(list(merged.tool_runs.values()))),
+        (upsert(questions, dialect), asked),
         (_TOUCH, touched),
     ):
         if rows:
             connection.execute(statement, rows)
     if merged.events:
         add_events(connection, merged.events)
-
-
-def newest_first(
-    table: Table,
-    at: str,
-    before: str | None,
-    limit: int,
-    selected: Callable[[Select[Any], FromClause], Select[Any]],
-) -> Select[Any]:
-    """Select a page by time and then by id, so that pages with equal times do not overlap.
-
-    The row named `before` must be selected too, so that a row of another user has no next page.
-    """
-    key = tuple_(table.c[at], table.c.id)
-    query = select(table).order_by(table.c[at].desc(), table.c.id.desc()).limit(limit)
-    query = selected(query, table)
-    if before is None:
-        return query
-    last = table.alias("last")
-    position = selected(select(last.c[at], last.c.id).where(last.c.id == before), last)
-    return query.where(key < position.scalar_subquery())
-
-
-def only_of(
-    query: Select[Any], table: FromClause, assistants: Collection[str] | None, subject: str | None
-) -> Select[Any]:
-    """Keep the rows with one of these assistants and of this user. None: any."""
-    if assistants is not None and len(assistants) == 1:  # `=` uses an index and needs no sorting
-        query = query.where(table.c.assistant == next(iter(assistants)))
-    elif assistants is not None:
-        query = query.where(table.c.assistant.in_(sorted(assistants)))
-    return query if subject is None else query.where(table.c.subject == subject)
 
 
 def record_act(connection: Connection, act: AuditRow | None) -> None:
@@ -193,6 +169,12 @@ def columns(
 def secret_row(found: Found[Any]) -> SecretRow:
     values = dict(found._mapping)
     return SecretRow(**values | {"grant": decode(values["grant"], Grant)})
+
+
+def source_columns(found: Found[Any]) -> tuple[str, dict[str, Any]]:
+    """Return the stored sources of a row of `SOURCES`, and the columns of its conversation."""
+    values = dict(found._mapping)
+    return values.pop("sources"), values
 
 
 def _response_values(row: ResponseRow) -> dict[str, Any]:

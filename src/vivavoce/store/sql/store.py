@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as Found
 
 from ...errors import ConversationDeletedError, StoreError
+from ...protocol.own_events import Source
 from ..base import (
     AUDIT_KEPT,
     KEPT_FOR_CALLS,
@@ -43,10 +44,12 @@ from ..base import (
     SecretRow,
     page_size,
 )
-from ..changes import decode_row, encode, merge
+from ..changes import decode_row, decode_sources, encode, merge
 from ..prompts import PromptRow
 from . import database_file, database_threads, migrations, prompts, statements
 from .events import SqlEventOutbox
+from .paging import newest_first, only_of
+from .questions import SqlQuestions
 from .schema import (
     api_keys,
     audit,
@@ -75,6 +78,7 @@ class SqlStore:
         self._writer = writer
         self._readers = readers
         self.tool_runs = SqlToolRuns(readers)
+        self.questions = SqlQuestions(readers)
         self.outbox = SqlEventOutbox(writer, readers)
         self.prompts = prompts.SqlPrompts(writer, readers)
         self._pinging = asyncio.Lock()
@@ -152,8 +156,8 @@ class SqlStore:
         limit: int = 20,
     ) -> ConversationPage:
         size = page_size(limit)
-        selected = partial(statements.only_of, assistants=assistants, subject=subject)
-        query = statements.newest_first(conversations, "created_at", before, size + 1, selected)
+        selected = partial(only_of, assistants=assistants, subject=subject)
+        query = newest_first(conversations, "created_at", before, size + 1, selected)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
@@ -184,6 +188,13 @@ class SqlStore:
 
         return await self._readers.run(read)
 
+    async def sources(self, item_id: str) -> list[tuple[ConversationRow, tuple[Source, ...]]]:
+        return [
+            (ConversationRow(**values), decode_sources(stored))
+            for found in await self._all(statements.SOURCES, {"item": item_id})
+            for stored, values in [statements.source_columns(found)]
+        ]
+
     async def begin_call(
         self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
     ) -> None:
@@ -211,8 +222,8 @@ class SqlStore:
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        selected = partial(statements.only_of, assistants=assistants, subject=subject)
-        query = statements.newest_first(calls, "started_at", before, page_size(limit), selected)
+        selected = partial(only_of, assistants=assistants, subject=subject)
+        query = newest_first(calls, "started_at", before, page_size(limit), selected)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 
     async def responses(self, call_id: str) -> list[ResponseRow]:
@@ -356,7 +367,7 @@ class SqlStore:
     ) -> AuditPage:
         size = page_size(limit)
         selected = partial(statements.only_acts_of, actor=actor, action=action, since=since)
-        query = statements.newest_first(audit, "at", before, size + 1, selected)
+        query = newest_first(audit, "at", before, size + 1, selected)
         rows = [statements.audit_row(found) for found in await self._all(query)]
         return AuditPage(rows[:size], has_more=len(rows) > size)
 

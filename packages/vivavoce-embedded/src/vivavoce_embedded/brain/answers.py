@@ -145,12 +145,27 @@ class Answers:
         text = text or self._extract(said, strict, self.passages.told(chunk, now))
         if not text:
             return None
-        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+        return self._reply(chunk, said, text)
 
     def _told(self, chunk: Chunk, said: UserUtterance, now: dt.datetime) -> BrainReply:
         """Read a chunk from its beginning."""
         text = _fit([each.text for each in self.passages.told(chunk, now).sentences])
-        return BrainReply(kind="answer", language=said.language, text=text, chunk_id=chunk.id)
+        return self._reply(chunk, said, text)
+
+    def _reply(self, chunk: Chunk, said: UserUtterance, text: str) -> BrainReply:
+        found = (hit.confidence for hit in said.hits or () if hit.chunk is chunk)
+        return BrainReply(
+            kind="answer",
+            language=said.language,
+            text=text,
+            chunk_id=chunk.id,
+            score=next(found, 1.0),
+        )
+
+    def score(self, said: UserUtterance) -> float:
+        """Return how much of a question the nearest chunk covers. 0 for a long question."""
+        hits = self._hits(said) if len(said.terms) <= NEAR_TERMS else []
+        return max((hit.confidence for hit in hits), default=0.0)
 
     def _extract(self, said: UserUtterance, strict: bool, passage: Passage) -> str:
         every, kinds = passage.sentences, said.kinds

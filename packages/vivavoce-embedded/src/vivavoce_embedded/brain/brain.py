@@ -41,6 +41,8 @@ class ExtractiveBrain:
         """Answer. Raises `EngineError`: `brain_busy`, `brain_timeout` or `engine_failed`."""
         read = excerpt(question)
         reply = await self._reply(read)
+        if use := self._knowledge.use(reply):
+            yield use
         for thought in thoughts(question, read, reply):
             yield thought
 

@@ -207,7 +207,8 @@ class Responder:
             text += f" {words.help.format(topics=phrases.listed(known, words.or_))}"
         if way := self._fallback.get(said.language, ""):
             text += f" {way}"
-        return BrainReply(kind="unknown", language=said.language, text=text)
+        score = self._answers[said.language].score(said)
+        return BrainReply(kind="unknown", language=said.language, text=text, score=score)
 
     def _small_talk(
         self, said: UserUtterance, talk: dialogue.Dialogue, now: dt.datetime

@@ -89,11 +89,16 @@ def _tokens(words: Iterable[str]) -> str:
 
 
 class BrainReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Either text to say or a tool to call. `chunk_id` names what the text was taken from."""
+    """Either text to say or a tool to call. `chunk_id` names what the text was taken from.
+
+    `score`: how much of the question that chunk covers. 1 if it was taken without a search. Of an
+    unknown answer: that of the chunk which is nearest.
+    """
 
     kind: Literal["answer", "programme", "small", "unknown", "ask", "call", "result"]
     language: str
     text: str = ""
     chunk_id: str | None = None
+    score: float = 1.0
     name: str = ""
     arguments: dict[str, object] = msgspec.field(default_factory=dict)

@@ -16,10 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Self
 
+import msgspec
+
 from vivavoce.engines.child_process import ChildProcess, Stopped
 from vivavoce.engines.leases import Leases
 from vivavoce.errors import EngineError
+from vivavoce.knowledge.base import KnowledgeUse
 from vivavoce.knowledge.chunks import Chunk
+from vivavoce.knowledge.memory import passage, revisions_of
 
 from . import wire, worker
 from .excerpt import Excerpt
@@ -45,9 +49,35 @@ class Knowledge:
         name: str,
         fallback: Mapping[str, str] | None = None,
     ) -> None:
+        known = tuple(chunks)
         self.key = next(_keys)
-        load = wire.Load(self.key, name, tuple(languages), tuple(chunks), dict(fallback or {}))
+        self._known = {chunk.id: chunk for chunk in known}
+        self._revisions = revisions_of(known)
+        load = wire.Load(self.key, name, tuple(languages), known, dict(fallback or {}))
         self.load = wire.frame(load)
+
+    def use(self, reply: BrainReply) -> KnowledgeUse | None:
+        """Return what a reply took from the knowledge. None: it has nothing to do with it."""
+        match reply.kind:
+            case "unknown":
+                return KnowledgeUse(answered=False, score=reply.score)
+            case "answer":
+                chunk = self._known.get(reply.chunk_id or "")
+                chunks = [] if chunk is None else [chunk]
+            case "programme":
+                chunks = self._programmes(reply.language)
+            case _:
+                return None
+        found = tuple(passage(chunk, reply.score, self._revisions) for chunk in chunks)
+        return KnowledgeUse(passages=found, answered=True, score=reply.score)
+
+    def _programmes(self, language: str) -> list[Chunk]:
+        """Return a chunk for each file with a programme: a list may be made from all its rows."""
+        rows = (each for each in self._known.values() if each.event and each.language == language)
+        return [
+            msgspec.structs.replace(chunk, id=chunk.source, title="", place="")
+            for chunk in {row.source: row for row in rows}.values()
+        ]
 
 
 class Workers:
