@@ -249,7 +249,7 @@ def test_with_many_assistants_the_settings_stay_in_sight(
     visiting: Visiting, width: int, height: int
 ) -> None:
     visit = visiting(width=width, height=height)
-    visit.list_assistants(6)
+    visit.list_assistants(7)
     visit.page.goto(visit.served.url)
     chooser = visit.page.get_by_role("combobox", name="Talk with")
     chooser.select_option("Charlotte")

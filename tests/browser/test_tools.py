@@ -310,8 +310,8 @@ def test_the_sources_stand_under_their_answer(visiting: Visiting) -> None:
             item = event.get("item", {})
             if event["type"] == "conversation.item.done" and item.get("role") == "assistant":
                 sources = [
-                    {"path": "knowledge/tables.pdf", "title": "Tables", "page": 3},
-                    {"path": "knowledge/agenda.csv", "title": None, "row": 12},
+                    {"source": "knowledge/tables.pdf", "title": "Tables", "place": "page 3"},
+                    {"source": "knowledge/agenda.csv", "title": "", "place": "row 12"},
                 ]
                 told = {"type": "vivavoce.sources", "item_id": item["id"], "sources": sources}
                 connection.send(json.dumps(told))
@@ -324,6 +324,14 @@ def test_the_sources_stand_under_their_answer(visiting: Visiting) -> None:
     listed = ["Tables (tables.pdf, page 3)", "agenda.csv (row 12)"]
     expect(sources.get_by_role("listitem")).to_have_text(listed)
     assert visit.barriers() == []
+
+
+def test_the_embedded_brain_names_the_document_of_its_answer(visiting: Visiting) -> None:
+    visit = visiting().enter("Charlotte")
+    visit.how("In writing")
+    visit.write("Where is the registration desk?")
+    sources = visit.page.get_by_role("log").get_by_role("list", name="Sources")
+    expect(sources.get_by_role("listitem").first).to_contain_text(".md")
 
 
 # Pictures

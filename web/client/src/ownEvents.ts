@@ -9,11 +9,15 @@ export type Approver = "user" | "staff";
 
 /** Where an answer comes from. */
 export interface Source {
+  id: string;
   /** The file, relative to the folder of the assistant. */
-  path: string;
-  title?: string | null;
-  page?: number | null;
-  row?: number | null;
+  source: string;
+  /** Where in the file, such as "page 3" or "row 12". "": the file has no such places. */
+  place: string;
+  title: string;
+  /** 0 to 1. */
+  score: number;
+  revision: string;
 }
 
 /** A run as `GET /api/approvals/{run_id}` has it. */

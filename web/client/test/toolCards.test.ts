@@ -196,7 +196,9 @@ test("a card that did not change is the same object", async () => {
 
 test("the sources of an answer are known by its line", async () => {
   const { call, socket } = await openCall();
-  const sources = [{ path: "knowledge/agenda.csv", title: "Keynote", row: 3 }];
+  const source = "knowledge/agenda.csv";
+  const found = { id: "p1", source, place: "row 3", title: "Keynote", score: 1, revision: "r1" };
+  const sources = [found];
   socket.deliver(message("item_2", "assistant", "At noon."));
   socket.deliver({ type: "vivavoce.sources", item_id: "item_2", sources });
   expect(call.state.sources.get("item_2")).toEqual(sources);

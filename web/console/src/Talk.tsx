@@ -33,7 +33,7 @@ import { VenueMap } from "./VenueMap";
 import { languageName, stringsFor, type Strings } from "./strings";
 
 /** The maximum shown as cards: with more, the settings would need scrolling, so the page shows a list. */
-const MAX_CARDS = 3;
+const MAX_CARDS = 6;
 
 const MODES: Mode[] = ["open", "push-to-talk", "text"];
 
