@@ -86,6 +86,34 @@ def test_the_same_idempotency_key_runs_a_tool_once(shop: Served, key: str, book:
     assert orders(book) == ["booked 3"]
 
 
+def test_one_idempotency_key_of_two_users_means_two_runs(
+    shop: Served, key: str, book: Path
+) -> None:
+    header = {"Idempotency-Key": "order 8"}
+    runs = [
+        post(shop, "/api/tools/shop/book", key, {"user": user}, **header).json()["run_id"]
+        for user in ("ada", "bob")
+    ]
+    assert runs[0] != runs[1]
+    assert orders(book) == ["booked 1", "booked 1"]
+
+
+def test_requests_at_the_same_time_with_one_key_wait_for_one_approval(
+    shop: Served, key: str
+) -> None:
+    async def ask() -> set[str]:
+        headers = bearer(key) | {"Idempotency-Key": "refund 8"}
+        asked = {"arguments": {"euros": 8}}
+        async with httpx2.AsyncClient(base_url=shop.url, headers=headers) as client:
+            posts = (client.post("/api/tools/shop/refund", json=asked) for _ in range(10))
+            return {each.json()["run_id"] for each in await asyncio.gather(*posts)}
+
+    (run,) = asyncio.run(ask())
+    assert [each["id"] for each in get(shop, "/api/approvals", key)["data"]] == [run]
+    rejected = post(shop, f"/api/approvals/{run}", key, {"approve": False}).json()
+    assert rejected["state"] == "failed"
+
+
 def test_a_browser_cannot_run_a_tool(shop: Served, key: str) -> None:
     secret = httpx2.post(
         f"{shop.url}/v1/realtime/client_secrets",
@@ -127,6 +155,19 @@ def test_a_rejected_run_is_not_done(shop: Served, key: str, book: Path) -> None:
     decided = post(shop, f"/api/approvals/{run}", key, {"approve": False}).json()
     assert (decided["state"], decided["approved_by"]) == ("failed", None)
     assert orders(book) == []
+
+
+def test_a_signed_in_person_cannot_become_staff(shop: Served, key: str, book: Path) -> None:
+    with httpx2.Client(base_url=shop.url, headers={"Origin": shop.url}) as page:
+        assert page.post("/api/sign-in", json={"code": code_of(shop.cli("link"))}).is_success
+        body = {"vivavoce": {"assistant": "shop", "role": "staff"}}
+        secret = page.post("/v1/realtime/client_secrets", json=body).json()["value"]
+    run = post(shop, "/api/tools/shop/refund", key, {"arguments": {"euros": 7}}).json()["run_id"]
+    assert get(shop, "/api/approvals", secret)["data"] == []
+    refused = post(shop, f"/api/approvals/{run}", secret, {"approve": True})
+    assert code(refused) == (404, "approval_not_found")
+    staff = mint(shop, key, role="staff")
+    assert post(shop, f"/api/approvals/{run}", staff, {"approve": False}).is_success
 
 
 def mint(shop: Served, key: str, **bound: str) -> str:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
+from weakref import WeakValueDictionary
 
 from ..errors import StoreError
 from ..failures import log_failure
@@ -76,6 +77,7 @@ class ToolLedger:
         self._requests = ApprovalRequests(self._expired)
         self._running: dict[str, asyncio.Task[ToolOutcome]] = {}
         self._by_key: dict[str, asyncio.Task[ToolOutcome]] = {}  # the running ones
+        self._intents = WeakValueDictionary[str, asyncio.Lock]()  # that are decided now
         self._background: set[asyncio.Task[None]] = set()
         self._conversations: dict[str, ConversationPort] = {}
         self._late: dict[str, str] = {}  # conversations that read of a run before it ended
@@ -217,24 +219,31 @@ class ToolLedger:
     # Runs with effects
 
     async def _run_guarded(self, job: ToolJob, origin: ToolOrigin) -> ToolOutcome:
-        try:
-            earlier = await self._earlier(job, origin)
-        except StoreError:
-            return self.records.finish(job.row, failed(NOT_RECORDED))
+        """Decide about one intent at a time: a second call sees what the first one began."""
+        async with self._intents.setdefault(_intent(job, origin), asyncio.Lock()):
+            try:
+                begun = await self._join_or_begin(job, origin)
+            except StoreError:
+                return self.records.finish(job.row, failed(NOT_RECORDED))
+        return begun if isinstance(begun, ToolOutcome) else await begun
+
+    async def _join_or_begin(
+        self, job: ToolJob, origin: ToolOrigin
+    ) -> ToolOutcome | Awaitable[ToolOutcome]:
+        """Return the outcome, or what waits for it. Raises `StoreError` if nothing has begun."""
         if (running := self._by_key.get(job.row.idempotency_key)) is not None:
-            return await asyncio.shield(running)  # it began while the store was read
+            return asyncio.shield(running)  # its row may not be on disk yet
+        earlier = await self._earlier(job, origin)
         if earlier is not None:
             if (running := self._running.get(earlier.id)) is not None:
-                return await asyncio.shield(running)
+                return asyncio.shield(running)
             if (waiting := self._requests.get(earlier.id)) is not None:
-                return await self._ask_again(job, waiting, origin)
+                return self._ask_again(job, waiting, origin)
             if origin.idempotency_key is not None:  # the program asks for the same run again
                 return ToolOutcome(earlier, result_of(earlier))
             if earlier.state == "unknown":
                 job = replace(job, row=_repeated(job.row, earlier))
-        if job.row.approve != "never":
-            return await self._ask(job)
-        return await self._execute(job)
+        return await self._ask(job) if job.row.approve != "never" else self._execute(job)
 
     async def _earlier(self, job: ToolJob, origin: ToolOrigin) -> ToolRunRow | None:
         """Return the newest run with the same intent: of this key, or in this conversation."""
@@ -247,7 +256,9 @@ class ToolLedger:
         same = [r for r in rows if (r.tool, r.arguments_sha256) == (row.tool, row.arguments_sha256)]
         return same[-1] if same else None
 
-    async def _ask_again(self, job: ToolJob, waiting: ToolJob, origin: ToolOrigin) -> ToolOutcome:
+    def _ask_again(
+        self, job: ToolJob, waiting: ToolJob, origin: ToolOrigin
+    ) -> ToolOutcome | Awaitable[ToolOutcome]:
         """Take a second call with the same arguments as the user's spoken yes.
 
         It counts only if the user spoke or wrote after the request.
@@ -263,13 +274,16 @@ class ToolLedger:
             item_id=job.row.item_id,
             tool_call_id=job.row.tool_call_id,
         )
-        return await self._execute(replace(job, row=row))
+        return self._execute(replace(job, row=row))
 
-    async def _execute(self, job: ToolJob) -> ToolOutcome:
-        """Start a run with effects as the ledger's own task, and wait for it."""
+    def _execute(self, job: ToolJob) -> Awaitable[ToolOutcome]:
+        """Start a run with effects as the ledger's own task. Return what waits for it."""
         task = self._loop.create_task(self._start(job), name="tool_run")
         self._running[job.row.id] = self._by_key[job.row.idempotency_key] = task
         task.add_done_callback(lambda done: self._forget(job.row, done))
+        return self._outcome(job, task)
+
+    async def _outcome(self, job: ToolJob, task: asyncio.Task[ToolOutcome]) -> ToolOutcome:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -308,7 +322,8 @@ class ToolLedger:
         intent = (context.call_id, origin.item_id or "", request.tool_call_id, request.name, digest)
         key = hashlib.sha256("\n".join(intent).encode()).hexdigest()
         if origin.idempotency_key is not None:
-            given = (context.assistant, request.name, digest, origin.idempotency_key)
+            user = context.subject or ""
+            given = (context.assistant, user, request.name, digest, origin.idempotency_key)
             key = hashlib.sha256("\n".join(given).encode()).hexdigest()
         elif not context.call_id:
             key = self.make_id("key")
@@ -350,6 +365,13 @@ class ToolLedger:
         if conversation_id and (port := self._conversations.get(conversation_id)):
             outcome = task.result()
             port(self._as_new_call(outcome.row), outcome.result.output)
+
+
+def _intent(job: ToolJob, origin: ToolOrigin) -> str:
+    """Return a name for what a call wants: the same for every call that means the same run."""
+    if origin.idempotency_key is not None or job.row.call_id is None:
+        return job.row.idempotency_key
+    return "\n".join((job.context.conversation_id, job.row.tool, job.row.arguments_sha256))
 
 
 def _repeated(row: ToolRunRow, earlier: ToolRunRow) -> ToolRunRow:
