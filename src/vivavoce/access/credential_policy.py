@@ -62,12 +62,14 @@ class CredentialPolicy:
     def may_approve(self, caller: Caller, run: Owned, *, needs_staff: bool, in_call: bool) -> bool:
         """Allow a key the runs of its assistants, staff what needs staff, and users their own.
 
-        A user approves by a cookie, or by the client secret of the call.
+        A user approves by a cookie, or by the client secret of the call. A key says who is staff:
+        a person who signed in mints secrets with every role of the assistant.
         """
         if caller.credential == "key":
             return self.may_control(caller, run)
         if needs_staff:
-            return caller.role == STAFF and self.may_start(caller, run.assistant)
+            made_staff = caller.role == STAFF and caller.key_id is not None
+            return made_staff and self.may_start(caller, run.assistant)
         return in_call if caller.credential == "secret" else self.scope(caller).covers(run)
 
     def may_configure(self, caller: Caller, assistant: str) -> bool:
