@@ -6,18 +6,21 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Signer
 
 from vivavoce.clock import ids
+from vivavoce.errors import StoreError
 from vivavoce.net.http import HttpClient
 from vivavoce.protocol import error_body, server
+from vivavoce.runtime import webhooks
 from vivavoce.runtime.cluster import CallRef
 from vivavoce.runtime.event_log import EVENT_TYPES, EventLog, Subscriber
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.webhooks import PAUSES_S, WebhookSender, WebhookTarget
+from vivavoce.store.events import Delivery, EventOutbox
 from vivavoce.store.memory import MemoryStore
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -243,3 +246,48 @@ def test_the_types_are_those_of_the_contract(kind: str) -> None:
         "call.started", "call.ended", "session.created", "session.updated", "response.done",
         "tool.run", "approval.requested", "error",
     }  # fmt: skip
+
+
+class BusyOutbox:
+    """An outbox that cannot be written a few times."""
+
+    def __init__(self, outbox: Any, failures: int) -> None:  # noqa: ANN401
+        self._outbox = outbox
+        self._failures = failures
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._outbox, name)
+
+    async def delivered(self, delivery: Delivery) -> None:
+        self._failures -= 1
+        if self._failures >= 0:
+            raise StoreError("the disk is full")
+        await self._outbox.delivered(delivery)
+
+
+def test_a_store_that_cannot_note_a_delivery_does_not_end_the_webhook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhooks, "AGAIN_S", 0.01)
+
+    async def story(at: Post) -> None:
+        at.events.outbox = cast("EventOutbox", BusyOutbox(at.outbox, 1))
+        error(at, ONE, "e1")
+        error(at, OTHER, "e2")
+        got = await at.receiver.wait(3)  # one of them again: at least once
+        assert set(codes(got)) == {"e1", "e2"}
+        error(at, ONE, "e3")
+        assert codes(await at.receiver.wait(4))[-1] == "e3"
+
+    tell(story)
+
+
+def test_a_redirect_to_a_port_that_does_not_exist_is_a_failed_delivery() -> None:
+    async def story(at: Post) -> None:
+        at.receiver.answers = ["302 Found\r\nLocation: http://shop.example:99999999/"]
+        error(at, ONE, "e1")
+        await at.attempts(1)
+        error(at, OTHER, "e2")
+        assert codes(await at.receiver.wait(2)) == ["e1", "e2"]
+
+    tell(story)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from standardwebhooks.webhooks import Webhook as Signer
 
 from ..errors import StoreError
+from ..failures import log_failure
 from ..net.errors import NetError
 from ..net.http import HttpClient, RequestLimits
 from ..store.events import Delivery
@@ -73,8 +74,9 @@ class WebhookSender:
         """Attempt each delivery that is due. Return False if there is none."""
         due = await self._events.outbox.due(self._url, self._now())
         async with asyncio.TaskGroup() as tasks:
-            for delivery in due:
-                tasks.create_task(self._attempt(delivery))
+            attempts = [tasks.create_task(self._attempt(delivery)) for delivery in due]
+        for failure in filter(None, (each.result() for each in attempts)):
+            raise failure
         return bool(due)
 
     async def _pause_s(self) -> float:
@@ -84,14 +86,32 @@ class WebhookSender:
             return LOOK_EVERY_S
         return min(max((at - self._now()).total_seconds(), 0.05), LOOK_EVERY_S)
 
-    async def _attempt(self, delivery: Delivery) -> None:
+    async def _attempt(self, delivery: Delivery) -> StoreError | None:
+        """Post an event, and record how that ended. Return the failure of the store, if any.
+
+        Raising it would cancel the other attempts, which may have arrived.
+        """
         async with self._slots:
+            error = await self._posted(delivery)
             try:
-                await self._post(delivery)
-            except NetError as error:
-                await self._failed(delivery, error)
-            else:
-                await self._events.outbox.delivered(delivery)
+                if error is None:
+                    await self._events.outbox.delivered(delivery)
+                else:
+                    await self._failed(delivery, error)
+            except StoreError as failure:
+                return failure
+        return None
+
+    async def _posted(self, delivery: Delivery) -> NetError | None:
+        """Post an event. Return why it did not arrive."""
+        try:
+            await self._post(delivery)
+        except NetError as error:
+            return error
+        except Exception as bug:  # of one event: the others must arrive all the same
+            log_failure(log, "webhook_post_failed", bug, delivery=delivery.stored.event.id)
+            return NetError("broken", "the server could not send it")
+        return None
 
     async def _post(self, delivery: Delivery) -> None:
         event = delivery.stored.event
