@@ -156,6 +156,31 @@ def test_the_operator_sees_what_a_webhook_has_not_received(shop: Served, key: st
     assert httpx2.get(f"{shop.url}/api/webhooks", headers=bearer(other)).status_code == 403
 
 
+def test_a_stream_ends_when_its_key_is_revoked_however_much_happens(shop: Served, key: str) -> None:
+    leaked = shop.key("--name", "leaked")
+    ended = threading.Event()
+
+    def follow(answer: httpx2.Response) -> None:
+        for _ in answer.iter_raw():
+            pass
+        ended.set()
+
+    url = f"{shop.url}/api/events"
+    with httpx2.stream("GET", url, headers=bearer(leaked), timeout=30) as answer:
+        reader = threading.Thread(target=follow, args=[answer])
+        reader.start()
+        keys = json.loads(shop.cli("keys", "list", "--json"))
+        (revoked,) = [each["id"] for each in keys if each["name"] == "leaked"]
+        shop.cli("keys", "revoke", revoked)
+        for _ in range(50):
+            post(shop, "/api/tools/shop/look", key, {"arguments": {"what": "bread"}})
+            if ended.wait(0.1):
+                break
+        told = ended.is_set()
+    reader.join()
+    assert told, "it still gets events"
+
+
 def test_a_server_with_an_open_stream_stops_in_time(shop: Served, key: str) -> None:
     with httpx2.stream("GET", f"{shop.url}/api/events", headers=bearer(key), timeout=30) as answer:
         assert next(answer.iter_lines()).startswith(":")

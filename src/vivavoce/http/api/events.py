@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,9 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from ...access.auth_failure import AuthFailure
 from ...core.types import Caller
+from ...runtime.credentials_in_use import credential_ids
 from ...runtime.event_log import EVENT_TYPES, payload
 from ...runtime.refusals import CallRefused
 from ...store.events import StoredEvent
@@ -20,7 +23,7 @@ from ..services import At, ByKey, Services, by_key
 router = APIRouter(prefix="/api", tags=["events"])
 
 LOOK_EVERY_S = 1.0  # whether the server stops
-COMMENT_EVERY = 15  # looks without an event: proxies close a quiet stream
+CHECK_EVERY_S = 15.0  # the key, with a comment: proxies close a quiet stream
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -78,6 +81,16 @@ async def _position(at: Services, last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
+class _Stream:
+    """A stream that ends when its key is revoked."""
+
+    def __init__(self) -> None:
+        self.revoked = False
+
+    def revoke(self, why: AuthFailure) -> None:
+        self.revoked = True
+
+
 async def _frames(
     at: Services,
     caller: Caller,
@@ -86,33 +99,38 @@ async def _frames(
     types: frozenset[str],
     call_id: str | None,
 ) -> AsyncIterator[bytes]:
-    """Yield the events that the caller may see, and a comment when it is quiet.
+    """Yield the events that the caller may see, and comments.
 
-    The stream ends when the key is revoked, or the server stops.
+    The stream ends when the key is revoked or expires, or the server stops.
     """
     yield b": events\n\n"
-    scope = at.policy.scope(caller)
-    quiet = 0
-    while not at.registry.shutting_down:
-        signal = at.events.next_change
-        found = await at.events.outbox.after(position)
-        for stored in found:
-            position, event = stored.position, stored.event
-            if types and event.type not in types:
-                continue
-            if call_id in (None, event.call_id) and scope.covers(
-                _Owner(event.assistant or "", event.subject)
-            ):
-                yield _frame(stored)
-        if found or await at.events.changed(signal, LOOK_EVERY_S):
-            continue
-        quiet += 1
-        if quiet % COMMENT_EVERY == 0:
-            yield b": still here\n\n"
-            try:
+    scope, stream, clock = at.policy.scope(caller), _Stream(), asyncio.get_running_loop().time
+    release = at.registry.in_use.hold(credential_ids(caller), stream)
+    check_at = clock() + CHECK_EVERY_S
+    try:
+        while not at.registry.shutting_down:
+            if clock() >= check_at:  # however much happens
+                yield b": still here\n\n"
                 await by_key(request, at)
-            except CallRefused:
+                check_at = clock() + CHECK_EVERY_S
+            signal = at.events.next_change
+            found = await at.events.outbox.after(position)
+            for stored in found:
+                if stream.revoked:
+                    return
+                position, event = stored.position, stored.event
+                owner = _Owner(event.assistant or "", event.subject)
+                chosen = (not types or event.type in types) and call_id in (None, event.call_id)
+                if chosen and scope.covers(owner):
+                    yield _frame(stored)
+            if not found:
+                await at.events.changed(signal, LOOK_EVERY_S)
+            if stream.revoked:
                 return
+    except CallRefused:
+        return
+    finally:
+        release()
 
 
 @dataclass(frozen=True, slots=True)
