@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,6 +217,23 @@ def test_a_parser_that_hangs_or_grows_is_ended(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(reading, "command", lambda *_, p=program: [sys.executable, "-c", p])
         parsed = reading.parse(".pdf", b"", deadline_s=0.5 if "0.5" in message else 20)
         assert [each.message for each in parsed.mistakes] == [message]
+
+
+def test_a_document_that_grows_does_not_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[int] = []
+    run = subprocess.run
+
+    def counted(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401
+        done = run(*arguments, **more)
+        received.append(len(done.stdout))
+        return done
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    parsed = reading.parse(".xlsx", documents.growing_workbook(700, 100_000))
+    assert [each.message for each in parsed.mistakes] == [
+        "cannot be read: it needs more memory or time than a document may use"
+    ]
+    assert received == [0]
 
 
 def test_the_same_bytes_are_parsed_once(tmp_path: Path) -> None:

@@ -108,3 +108,25 @@ def zip_bomb(like: bytes, mib: int) -> bytes:
             for _ in range(mib):
                 zeros.write(bytes(2**20))
     return out.getvalue()
+
+
+def growing_workbook(cells: int, characters: int) -> bytes:
+    """Return a workbook of 10 kB in which each cell shows the same long text."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
+    schema = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    rows = "<row><c t='s'><v>0</v></c></row>" * cells
+    sheet = f"<worksheet xmlns='{schema}'><sheetData>{rows}</sheetData></worksheet>"
+    text = f"<sst xmlns='{schema}'><si><t>{'x' * characters}</t></si></sst>"
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(One=[["a"]]))) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as grown,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "[Content_Types].xml":
+                data = data.replace(b"</Types>", part)
+            grown.writestr(name, sheet if name.endswith("sheet1.xml") else data)
+        grown.writestr("xl/sharedStrings.xml", text)
+    return out.getvalue()

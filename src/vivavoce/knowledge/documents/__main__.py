@@ -13,6 +13,7 @@ import msgspec
 
 MEMORY_BYTES = 1024 * 2**20
 CPU_S = 60
+ANSWER_BYTES = 64 * 2**20
 MODULES = {
     ".pdf": "pdf",
     ".docx": "word",
@@ -39,7 +40,10 @@ def main() -> None:
     limit()
     reader = import_module(f"{__package__}.{MODULES[sys.argv[1]]}")
     parsed = reader.read(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(msgspec.msgpack.encode(parsed))
+    answer = msgspec.msgpack.encode(parsed)
+    if len(answer) > ANSWER_BYTES:  # the server would keep all of it to count it
+        sys.exit(1)
+    sys.stdout.buffer.write(answer)
 
 
 if __name__ == "__main__":
