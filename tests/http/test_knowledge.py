@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from ..support import documents
-from ..support.served import Served, serve
+from ..support.served import TAKES_ALL, Served, serve
 from ..transports.test_websocket import hear, say, with_key
 from .test_routes import bearer
 
@@ -26,7 +26,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (data / "assistants/ada").mkdir(parents=True)
     (data / "assistants/ada/assistant.toml").write_text(TOML)
     (data / "secret.md").write_text("# Safe\nThe code is 1234.")
-    with serve(data) as server:
+    with serve(data, **TAKES_ALL) as server:
         yield server
 
 
@@ -64,6 +64,28 @@ async def ask(socket: object, question: str) -> str:
     done = await hear(socket, "response.done")  # type: ignore[arg-type]
     text: str = done["response"]["output"][0]["content"][0]["text"]
     return text
+
+
+def test_a_name_that_no_file_can_have_is_refused(house: Served) -> None:
+    files = Files(house, house.key())
+    long = "\u4e2d" * 190 + ".md"  # 573 bytes
+    assert files.put(long, b"# A").status_code == 400
+    assert files.delete(long).status_code == 404
+    for path in ("plan.md/a.md", "plan.pdf/b/a.md", "facts.toml/a.md"):
+        refused = files.put(path, b"# A")
+        assert refused.status_code == 400, path
+        assert "folder with the name of a file" in refused.json()["error"]["message"]
+
+
+def test_a_folder_goes_with_its_last_file(house: Served) -> None:
+    files, knowledge = Files(house, house.key()), house.data / "assistants/ada/knowledge"
+    for name in ("one.md", "two.md"):
+        assert files.put(f"old/house/{name}", b"# A\nThe house is old.").is_success
+    assert files.delete("old/house/one.md").is_success
+    assert (knowledge / "old/house/two.md").exists()
+    assert files.delete("old/house/two.md").is_success
+    assert not (knowledge / "old").exists()
+    assert knowledge.exists()
 
 
 def test_a_file_is_put_listed_read_and_removed(house: Served) -> None:

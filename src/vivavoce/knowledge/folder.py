@@ -50,6 +50,8 @@ class KnowledgeFolder:
             raise UnreadableFileError("is not a path inside the knowledge folder")
         if any(not part or part.startswith(".") or part != part.strip() for part in parts):
             raise UnreadableFileError("is not a path inside the knowledge folder")
+        if any(suffix_of(part) in KINDS or part == FACTS for part in parts[:-1]):
+            raise UnreadableFileError("is inside a folder with the name of a file")
         if suffix_of(path) not in KINDS and path != FACTS:
             raise UnreadableFileError(
                 f"has a format that is not read: {', '.join(KINDS)} and {FACTS} are"
@@ -90,6 +92,9 @@ class KnowledgeFolder:
         if not os.path.lexists(target):
             raise MissingFileError("there is no such file")
         _explained(target.unlink)
+        with contextlib.suppress(OSError):  # the first that has another file stays
+            for folder in target.parents[: path.count("/")]:
+                folder.rmdir()
 
     def _place(self, path: str) -> Path:
         """Return where a file is written. A folder in its path may not be a link out of here."""
@@ -102,7 +107,7 @@ class KnowledgeFolder:
         root = os.path.realpath(self._assistant.folder)
         if not Path(os.path.realpath(target.parent)).is_relative_to(root):
             raise UnreadableFileError("leads out of the assistant's folder")
-        if target.is_dir() and not target.is_symlink():
+        if os.path.isdir(target) and not os.path.islink(target):  # no error for 300 bytes
             raise UnreadableFileError("is a directory, not a regular file")
         return target
 
