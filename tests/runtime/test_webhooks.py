@@ -291,3 +291,14 @@ def test_a_redirect_to_a_port_that_does_not_exist_is_a_failed_delivery() -> None
         assert codes(await at.receiver.wait(2)) == ["e1", "e2"]
 
     tell(story)
+
+
+def test_the_log_of_a_failure_names_no_path(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(at: Post) -> None:
+        at.receiver.answers = ["500 Broken"]
+        error(at, ONE, "e1")
+        await at.attempts(1)
+        (failed,) = [each for each in caplog.records if each.message == "webhook_failed"]
+        assert failed.__dict__["webhook"] == at.url.split("/")[2]
+
+    tell(story)

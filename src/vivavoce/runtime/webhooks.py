@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from ..errors import StoreError
 from ..failures import log_failure
+from ..net.egress import place, shown
 from ..net.errors import NetError
 from ..net.http import HttpClient, RequestLimits
 from ..store.events import Delivery
@@ -53,6 +54,7 @@ class WebhookSender:
         now: Callable[[], datetime],
     ) -> None:
         self._url = target.url
+        self._server = shown(*place(target.url))  # for the log: a path may be a secret
         self._signer = Signer(target.secret)
         self._events = events
         self._http = http
@@ -67,7 +69,7 @@ class WebhookSender:
                 if not await self._deliver_due():
                     await self._events.changed(signal, await self._pause_s())
             except StoreError:
-                log.warning("webhook_store_unavailable", extra={"webhook": self._url})
+                log.warning("webhook_store_unavailable", extra={"webhook": self._server})
                 await asyncio.sleep(AGAIN_S)
 
     async def _deliver_due(self) -> bool:
@@ -136,6 +138,6 @@ class WebhookSender:
             next_at=None if dead else now + pause,
             dead_at=now if dead else None,
         )
-        about = {"webhook": self._url, "event": delivery.stored.event.id, "attempts": attempts}
+        about = {"webhook": self._server, "event": delivery.stored.event.id, "attempts": attempts}
         log.warning("webhook_dead" if dead else "webhook_failed", extra=about)
         await self._events.outbox.failed(tried)
