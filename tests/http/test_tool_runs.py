@@ -200,6 +200,22 @@ def test_the_caller_presses_yes_and_the_assistant_goes_on(
     asyncio.run(story())
 
 
+def test_a_request_goes_with_its_conversation(shop: Served, key: str, book: Path) -> None:
+    async def story() -> str:
+        async with House(shop, key, "shop").welcome("&greeting=false") as caller:
+            assert await text_of(caller, "order bread") == "Shall I order it?"
+            headers = caller.socket.response
+            assert headers is not None
+            return headers.headers["Vivavoce-Call-Id"]
+
+    call_id = asyncio.run(story())
+    waiting = get(shop, "/api/approvals", key)["data"]
+    assert [run["call_id"] for run in waiting] == [call_id]
+    (latest, *_) = get(shop, "/api/conversations?assistant=shop", key)["data"]
+    shop.cli("conversations", "delete", latest["id"], "--yes")
+    assert get(shop, "/api/approvals", key)["data"] == []
+
+
 def words(response: dict[str, Any]) -> str:
     (item,) = response["output"]
     text: str = item["content"][0].get("text") or item["content"][0].get("transcript")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -62,6 +62,17 @@ class ApprovalRequests:
         if timer := self._timers.pop(run_id, None):
             timer.cancel()
         return self._jobs.pop(run_id, None)
+
+    @property
+    def conversation_ids(self) -> set[str]:
+        """The conversations whose calls asked."""
+        return {job.context.conversation_id for job in self._jobs.values()} - {""}
+
+    def drop(self, conversation_ids: Collection[str]) -> None:
+        """Remove the requests of these conversations."""
+        for run_id, job in list(self._jobs.items()):
+            if job.context.conversation_id in conversation_ids:
+                self.take(run_id)
 
     def close(self) -> None:
         for run_id in list(self._jobs):

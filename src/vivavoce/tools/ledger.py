@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -163,6 +163,16 @@ class ToolLedger:
     def requests(self) -> list[ToolRunRow]:
         """The runs that wait for an approval, the oldest first."""
         return self._requests.rows
+
+    async def drop_deleted(
+        self, missing: Callable[[Collection[str]], Awaitable[Collection[str]]]
+    ) -> None:
+        """Drop the requests of conversations that were deleted, by whichever process.
+
+        `missing` returns which of the ids are not in the store. Raises `StoreError`.
+        """
+        if asked := self._requests.conversation_ids:
+            self._requests.drop(await missing(asked))
 
     async def ended(self, run_id: str) -> ToolRunRow | None:
         """Wait for an approved run to end, and return it."""

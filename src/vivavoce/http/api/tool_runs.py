@@ -135,6 +135,7 @@ ByAny = Annotated[Caller, Depends(by_any)]
 
 @router.get("/approvals", summary="The runs that wait for an approval of the caller")
 async def waiting(at: At, caller: ByAny) -> ToolRunList:
+    await at.ledger.drop_deleted(at.store.missing_conversations)
     rows = [row for row in at.ledger.requests if _may_decide(at, caller, row)]
     return ToolRunList(data=[tool_run(row) for row in rows])
 
