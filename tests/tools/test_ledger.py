@@ -15,7 +15,7 @@ from vivavoce.errors import StoreError
 from vivavoce.store.base import CallRow, ConversationRow
 from vivavoce.store.memory import MemoryStore
 from vivavoce.store.tool_runs import ToolRunRow
-from vivavoce.tools.approval_requests import EXPIRES_AFTER
+from vivavoce.tools.approval_requests import EXPIRES_AFTER, REQUESTS_OF_ASSISTANT
 from vivavoce.tools.base import ToolContext, ToolRequest, ToolResult
 from vivavoce.tools.ledger import ToolLedger, ToolOrigin
 from vivavoce.tools.runners import ToolLimits, ToolRunners
@@ -290,6 +290,20 @@ def test_a_request_expires() -> None:
         assert at.ledger.requests == []
         assert await at.states() == ["failed"]
         assert await at.ledger.decide(row.id, approve=True, by="key_1") is None
+
+    tell(tool, story)
+
+
+def test_the_requests_of_one_assistant_leave_room_for_another() -> None:
+    tool = Tool(effects=True, approve="staff")
+
+    async def story(at: Desk) -> None:
+        for number in range(REQUESTS_OF_ASSISTANT + 1):
+            row, _ = await at.run(f'{{"seats": {number}}}', ALONE)
+        assert row.state == "failed"
+        row, _ = await at.run(context=ToolContext(assistant="bob"))
+        assert row.state == "requested"
+        assert len(at.ledger.requests) == REQUESTS_OF_ASSISTANT + 1
 
     tell(tool, story)
 

@@ -13,6 +13,7 @@ from .runners import ToolRunners
 
 EXPIRES_AFTER = timedelta(minutes=5)
 REQUESTS = 1000  # that wait at the same time
+REQUESTS_OF_ASSISTANT = 250  # so that the callers of one leave room for the others
 REQUESTS_OF_CALL = 16
 
 
@@ -45,10 +46,13 @@ class ApprovalRequests:
     def get(self, run_id: str) -> ToolJob | None:
         return self._jobs.get(run_id)
 
-    def has_room(self, call_id: str | None) -> bool:
-        """Return whether one more request may wait, of this call and in all."""
-        of_call = sum(job.row.call_id == call_id for job in self._jobs.values())
-        return len(self._jobs) < REQUESTS and (call_id is None or of_call < REQUESTS_OF_CALL)
+    def has_room(self, row: ToolRunRow) -> bool:
+        """Return whether one more request may wait: of its call, of its assistant, and in all."""
+        of_call = sum(job.row.call_id == row.call_id for job in self._jobs.values())
+        of_assistant = sum(job.row.assistant == row.assistant for job in self._jobs.values())
+        if len(self._jobs) >= REQUESTS or of_assistant >= REQUESTS_OF_ASSISTANT:
+            return False
+        return row.call_id is None or of_call < REQUESTS_OF_CALL
 
     def put(self, job: ToolJob) -> None:
         run_id = job.row.id

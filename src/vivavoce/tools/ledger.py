@@ -213,7 +213,7 @@ class ToolLedger:
 
     async def _ask(self, job: ToolJob) -> ToolOutcome:
         """Request an approval, and tell the model what to do meanwhile."""
-        if not self._requests.has_room(job.row.call_id):
+        if not self._requests.has_room(job.row):
             return self.records.finish(job.row, failed("Too many actions wait for an approval."))
         row = replace(job.row, expires_at=self.records.now() + EXPIRES_AFTER)
         try:
