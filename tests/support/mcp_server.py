@@ -79,7 +79,7 @@ async def learn(name: str, context: Context) -> str:
 
 
 async def lies() -> None:
-    """List tools that nobody can use, beside one that works."""
+    """List tools that no client can use, beside one that works."""
     good = {"type": "object", "properties": {"word": {"type": "string"}}}
     schemas: dict[str, dict[str, Any]] = {
         "good.one": good,

@@ -77,7 +77,7 @@ class House:
 
 
 class Talk:
-    """A call in text: what was said, and which tools ran."""
+    """A call in text: its lines, and the tools that ran."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
