@@ -87,4 +87,9 @@ def test_a_change_of_a_folder_takes_effect_in_the_next_catalogue(tmp_path: Path)
 def test_all_that_ship_are_good() -> None:
     catalogue = Catalogue([SHIPPED], known(), functions_of)
     assert not catalogue.broken
-    assert [assistant.name for assistant in catalogue] == ["charlotte", "coach", "companion", "mentor"]
+    assert [assistant.name for assistant in catalogue] == [
+        "charlotte",
+        "coach",
+        "companion",
+        "mentor",
+    ]
