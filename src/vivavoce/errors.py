@@ -7,6 +7,7 @@ VivavoceError
 ├── CallRefused              the server refuses a call: 4xx, 5xx or a close (runtime.refusals)
 ├── EngineError              an engine's: the response or the transcript fails, the call goes on
 │   ├── AdapterNotUsableError  the operator's: an adapter cannot serve calls (engines.registry)
+│   ├── DatabaseError        a tool's: its statement or its database is wrong (tools.database)
 │   └── Stopped              its process ended or did not answer in time (engines.child_process)
 ├── NotConnected             a hosted model's: no call begins (upstream.connection)
 ├── UnreadableEventError     a server's: the command line cannot read its event (cli.server_events)

@@ -44,6 +44,7 @@ from .worst import (
 )
 
 LONGEST_MS = 250
+ATTEMPTS = 3
 BREATH_S = 1.0  # before a case is tried again
 RELAYED = "&assistant=relayed"
 WIDTH = 80  # of the two loops of a template: almost all steps that it may use
@@ -92,12 +93,13 @@ async def _fill(data: Path) -> None:
 
 
 def judge(server: Watched, attack: Attack) -> None:
-    late = _late(server, attack)
-    if late:
+    """Attack at most three times: on a busy machine, others delay a bystander, too."""
+    for _ in range(ATTEMPTS):
+        if not (late := _late(server, attack)):
+            return
         time.sleep(BREATH_S)
         server.measure_quiet()
-        late = _late(server, attack)
-    assert not late, f"a bystander waited, in milliseconds: {late}"
+    pytest.fail(f"a bystander waited, in milliseconds: {late}")
 
 
 def _late(server: Watched, attack: Attack) -> dict[str, float]:

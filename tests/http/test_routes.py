@@ -54,6 +54,8 @@ CLOSED = {
     ("GET", "/api/conversations/{conversation_id}"),
     ("DELETE", "/api/conversations/{conversation_id}"),
     ("GET", "/api/audit"),
+    ("GET", "/api/items/{item_id}/sources"),
+    ("GET", "/api/questions"),
     ("GET", "/api/knowledge/{assistant}"),
     ("GET", "/api/knowledge/{assistant}/{path}"),
     ("PUT", "/api/knowledge/{assistant}/{path}"),
