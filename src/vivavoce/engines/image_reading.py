@@ -7,17 +7,16 @@ import binascii
 import os
 import shutil
 from base64 import b64encode
-from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
-from ..child_environment import kept_variables
 from ..core.images import IMAGE_BYTES, read_header
 from ..core.types import JsonObject
 from ..errors import EngineError
 from ..net.http import HttpClient
 from .openai_endpoint import Endpoint
+from .program import output_of
 from .resources import AdapterResources
 
 TIMEOUT_S = 20.0  # for one image
@@ -83,25 +82,11 @@ class Tesseract:
         return "+".join(names)
 
     async def _run(self, *arguments: str, given: bytes = b"") -> bytes:
-        """Return the output of the program, which does not outlive this call."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                self._program, *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=kept_variables({"OMP_THREAD_LIMIT": "1"}),
-            )  # fmt: skip
-        except OSError as error:
-            raise EngineError(f"tesseract: {error.strerror}") from None
-        try:
-            output, _ = await process.communicate(given)
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode:
+        """Return the output of the program. Raises `EngineError`."""
+        code, output = await output_of(
+            self._program, *arguments, given=given, variables={"OMP_THREAD_LIMIT": "1"}
+        )
+        if code:
             raise EngineError("The image is damaged: tesseract cannot read it.", "invalid_image")
         return output
 

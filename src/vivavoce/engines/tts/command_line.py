@@ -22,7 +22,7 @@ from ...core.ledger import Word
 from ...errors import EngineError
 from ...text.spoken import speakable
 from ..base import AudioChunk, VoiceRequest
-from ..child_process import kept_variables
+from ..program import output_of
 from .chunking import SpeechChunker, portions, spread
 
 PROGRAMS = ("espeak-ng", "flite")
@@ -112,27 +112,10 @@ class CommandLineTts:
             raise EngineError(f"{self._name} made no sound") from None
 
     async def _run(self, *arguments: str, text: bytes = b"") -> bytes:
-        """Return the output of the program, which does not outlive this call."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                self._program,
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=kept_variables(),
-            )
-        except OSError as error:
-            raise EngineError(f"{self._name}: {error.strerror}") from None
-        try:
-            spoken, _ = await process.communicate(text)
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode:
-            raise _ProgramError(f"{self._name} failed ({process.returncode})")
+        """Return the output of the program. Raises `EngineError`."""
+        code, spoken = await output_of(self._program, *arguments, given=text)
+        if code:
+            raise _ProgramError(f"{self._name} failed ({code})")
         return spoken
 
     @property
