@@ -30,6 +30,7 @@ from .response_options import with_options
 from .voices import ANY_VOICE, VoiceNames
 
 MINIMUM_COMMIT_MS = 100
+ACTIVE_RESPONSE = "conversation_already_has_active_response"  # an error code of the protocol
 ROOT = "root"  # as a `previous_item_id`: before the first item
 
 _DOING = {"retrieve": "retrieving", "delete": "deleting", "truncate": "truncating"}
@@ -245,7 +246,7 @@ def validate_response_create(
         return
     if active is not None:
         raise InvalidRequest(
-            "conversation_already_has_active_response",
+            ACTIVE_RESPONSE,
             f"Conversation already has an active response in progress: {active}. Wait until the "
             "response is finished before creating a new one.",
         )

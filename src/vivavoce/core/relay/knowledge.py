@@ -22,13 +22,13 @@ from ...errors import InvalidRequest
 from ...protocol import client, server
 from ...protocol.items import Message, Part
 from ..types import NEVER
+from ..validation import ACTIVE_RESPONSE
 from .opening import HeldFrame
 
 TRANSCRIPT_S = 2.0  # from the end of a turn to its transcript
 SEARCH_S = 1.0  # from the transcript to the passages, which have a budget of their own
 KNOWLEDGE_EVENT = "knowledge"  # ends the id of the relay's `response.create` after a search
 ROOT = "root"  # the place before the first item
-_BUSY = "conversation_already_has_active_response"
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class RelayKnowledge:
         if turn.held is not None:
             message = "A response has been requested already. It waits for the knowledge."
             own = event_id if isinstance(event_id, str) else None
-            raise InvalidRequest(_BUSY, message, event_id=own)
+            raise InvalidRequest(ACTIVE_RESPONSE, message, event_id=own)
         turn.held = frame
         if self.deadline == NEVER:
             self.deadline = now + TRANSCRIPT_S

@@ -19,11 +19,11 @@ from ...protocol import client, server
 from ...protocol.items import FunctionCall, FunctionOutput, Item
 from ..inputs import ToolReturned
 from ..tool_calls import PendingToolCalls, ServerToolCalls
+from ..validation import ACTIVE_RESPONSE
 from .opening import HeldFrame
 
 TOOLS_EVENT = "tools"  # ends the id of the relay's `response.create` after tool calls
 ATTEMPTS = 3  # to get a response, while others are being made
-_BUSY = "conversation_already_has_active_response"
 
 
 class RelayTools:
@@ -124,7 +124,7 @@ class RelayTools:
         if event_id != own_event + TOOLS_EVENT:
             return False
         self._requested = False
-        if body.code != _BUSY:
+        if body.code != ACTIVE_RESPONSE:
             self._pending.answered()
             return True
         if self._unread and self._attempts < ATTEMPTS:
@@ -167,7 +167,7 @@ class RelayTools:
             return False
         if self._held is not None:
             message = "A response has been requested already. It waits for outputs of tools."
-            raise InvalidRequest(_BUSY, message, event_id=_event_id(event))
+            raise InvalidRequest(ACTIVE_RESPONSE, message, event_id=_event_id(event))
         self._held = frame
         return True
 
