@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,11 +45,14 @@ def asked(text: str) -> Respond:
     return Respond("resp_1", SessionConfig(output_modalities=("text",)), (message,))
 
 
-def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    toml = f'{CLOUD}languages = ["de"]\n'
-    folder = write(tmp_path / "assistants", toml, knowledge__haus_md=GARDEN)
+def prompts_of(
+    folder: Path,
+    data: Path,
+    language: str,
+    questions: Sequence[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[str]:
+    """Ask a chat model each question. Return the instructions that it received with each."""
     received: list[str] = []
     read = scripted_server._question
 
@@ -62,18 +66,28 @@ def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
     async def emit(event: OutputChunk | ToolRequested | CutShort) -> None: ...
 
     async def story() -> None:
-        async with serving(Script(rules=(Rule(say="Um acht."),))) as served:
+        async with serving(Script(rules=(Rule(say="At eight."),))) as served:
             chosen = Settings(
                 openai=OpenAISection(base_url=served.base_url, api_key=SecretStr(KEY)),
                 net=NetSection(allow_private=True),
             )
-            async with Adapters(chosen, DataFolder(tmp_path / "data")) as adapters:
+            async with Adapters(chosen, DataFolder(data)) as adapters:
                 ada = load(folder, known())
-                engine = await adapters.engine(ada, "de", lambda stage, ms: None)
-                await engine.respond(asked("Wann öffnet der Garten?"), emit)
+                engine = await adapters.engine(ada, language, lambda stage, ms: None)
+                for question in questions:
+                    await engine.respond(asked(question), emit)
 
     asyncio.run(story())
-    (instructions,) = received
+    return received
+
+
+def test_K8_a_chat_model_gets_the_passages_that_fit_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = f'{CLOUD}languages = ["de"]\n'
+    folder = write(tmp_path / "assistants", toml, knowledge__haus_md=GARDEN)
+    questions = ["Wann öffnet der Garten?"]
+    (instructions,) = prompts_of(folder, tmp_path / "data", "de", questions, monkeypatch)
     assert "Der Garten öffnet um acht Uhr." in instructions
     assert "[haus.md] Garten" in instructions
 
@@ -89,33 +103,9 @@ def test_a_chat_model_gets_dates_and_the_time_of_the_assistant(
 ) -> None:
     toml = f'{CLOUD}time_zone = "Pacific/Kiritimati"\n'
     folder = write(tmp_path / "assistants", toml, knowledge__agenda_csv=AGENDA)
-    received: list[str] = []
-    read = scripted_server._question
-
-    def spy(chat: scripted_server._Chat) -> object:
-        question = read(chat)
-        received.append(question.instructions)
-        return question
-
-    monkeypatch.setattr(scripted_server, "_question", spy)
-
-    async def emit(event: OutputChunk | ToolRequested | CutShort) -> None: ...
-
-    async def story() -> None:
-        async with serving(Script(rules=(Rule(say="At nine."),))) as served:
-            chosen = Settings(
-                openai=OpenAISection(base_url=served.base_url, api_key=SecretStr(KEY)),
-                net=NetSection(allow_private=True),
-            )
-            async with Adapters(chosen, DataFolder(tmp_path / "data")) as adapters:
-                ada = load(folder, known())
-                engine = await adapters.engine(ada, "en", lambda stage, ms: None)
-                for question in ("When is Bread?", "When is Tea?", "xyzzy"):
-                    await engine.respond(asked(question), emit)
-
     now = datetime.now(ZoneInfo("Pacific/Kiritimati"))
-    asyncio.run(story())
-    bread, tea, nothing = received
+    questions = ["When is Bread?", "When is Tea?", "xyzzy"]
+    bread, tea, nothing = prompts_of(folder, tmp_path / "data", "en", questions, monkeypatch)
     assert "Bread is on Tuesday 11 May 2027 from 9 am to 10:30 am in Hall 2." in bread
     assert "Tea is on Monday at 9 am in the Lounge." in tea  # every week: it has no date
     days = {f"It is {day:%A} {day.day} {day:%B %Y}, " for day in (now, now + timedelta(minutes=5))}
