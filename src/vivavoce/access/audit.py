@@ -5,7 +5,7 @@ changed, and a line of the logger `vivavoce.audit`. It has `actor` (the id of a 
 `cli:` and a user of the operating system), `action`, `target` (an id) and, where it is known, the
 address of the peer. It never has a credential or what people said.
 
-A refusal is a line only, so that nobody without a credential can fill the database. A client can
+A refusal is a line only, so that no client without a credential can fill the database. A client can
 send wrong credentials all the time. So of those, the log has at most `REFUSALS_PER_S`, and then
 their number.
 """

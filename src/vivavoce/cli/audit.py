@@ -1,4 +1,4 @@
-"""`vivavoce audit`: who did what with credentials and records."""
+"""`vivavoce audit`: list the acts with credentials and records, each with its actor."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class McpToolLists:
     """The lists that the session asked for, and `listed`: those that have come."""
 
     def __init__(self, parts: CallParts[do.ListTools], *, available: bool) -> None:
-        """`available`: somebody performs `ListTools`. Otherwise each list fails at once."""
+        """`available`: the driver performs `ListTools`. Otherwise each list fails at once."""
         self._effects = parts.effects
         self._conversation = parts.conversation
         self._quota = parts.quota

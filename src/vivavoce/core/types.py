@@ -45,7 +45,7 @@ class ToolRules:
     `approve`: the people who must agree before it runs.
     `effects`: it changes the world, so it must not run twice by mistake.
     `roles`: the roles whose calls may use it. Empty: all.
-    `show`: whether clients that ask for our own events are told of its runs.
+    `show`: whether clients that ask for our own events get those of its runs.
     """
 
     say: Mapping[str, str] = field(default_factory=dict)

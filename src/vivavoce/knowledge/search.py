@@ -39,7 +39,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float  # 0 to 1
     matched: int  # how many different words of the question, of full weight
-    exact: int = 0  # how many of them stand in the chunk as they were said
+    exact: int = 0  # how many of them stand in the chunk as the user said them
     titled: float  # how much of the title, or of the speaker's name, they are, 0 to 1
     missed: tuple[str, ...] = ()  # stems of the question, of full weight, that the chunk has not
 

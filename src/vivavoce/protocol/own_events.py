@@ -1,6 +1,6 @@
 """Our own events, for clients that ask for them by `?events=vivavoce`.
 
-Strict clients break on types that they do not know. So these are no part of `ServerEvent`, and no
+Strict clients break on types that they do not know. So these are not in `ServerEvent`, and no
 other client gets one.
 """
 

@@ -25,7 +25,7 @@ from .credentials_in_use import CredentialsInUse
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 0.5
-ANSWER_WITHIN_S = 0.2  # else the store is busy with writing, and may hold a revocation
+ANSWER_WITHIN_S = 0.2  # otherwise the store is busy, and may hold a revocation
 DELETED = "conversation_deleted"
 
 
@@ -33,8 +33,8 @@ class Check:
     """Ask the store about the ids in use, and end what uses the ids that it finds.
 
     A store that fails ends nothing: the calls go on, and the next check asks again. So it does
-    after a bug: nothing else would end them. Of several failures in a row, the first is logged as
-    `failure`.
+    after a bug, because only this task ends them. Of several failures in a row, the first is logged
+    as `failure`.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ def fold(text: str) -> str:
 
 
 def _plain(match: re.Match[str]) -> str:
-    """Return an ASCII digit for a digit, nothing for an accent, and else the character."""
+    """Return an ASCII digit for a digit, nothing for an accent, and otherwise the character."""
     c = match[0]
     if unicodedata.combining(c):
         return ""

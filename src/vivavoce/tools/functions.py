@@ -104,7 +104,7 @@ def tool(
     `phrases`: sentences that ask for it, with parameters in braces, also by language.
     `slots`: for a parameter how it is asked for and spoken (`ask`, `after`, `synonyms`,
     `part_of_day`). Both are for a brain without a language model.
-    `show`: whether a page that asks for our own events is told of its runs.
+    `show`: whether a page that asks for our own events gets those of its runs.
 
     Raises `UnfitFunctionError`.
     """

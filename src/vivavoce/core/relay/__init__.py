@@ -6,7 +6,7 @@
            └► TAKE      decode and fold them with `receive`, then forward the same bytes
 
     machine           what follows from each input
-    call_state        the state of the call: what was said and heard, and when somebody acted
+    call_state        the call's conversation, its heard part, and the last act of the user
     upstream_state    all state of one upstream connection; replaceable while the call goes on
       opening           the handshake with the upstream, and the frames that are held until it ends
       greeting          the assistant's greeting, which ends when the client asks for a response

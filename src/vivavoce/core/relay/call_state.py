@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CallState:
-    """What was said in a call, what was heard of it, and when somebody last did something."""
+    """The conversation of a call, how much of it the user heard, and when the user last acted."""
 
     __slots__ = ("conversation", "inactivity", "latest_session", "ledger", "open_calls")
 

@@ -218,7 +218,7 @@ class Relay:
             return None
         looks = self._unread.next_look
         due = min(self._upstream.deadline, self._expires_at, self._inactive_at, looks)
-        if self._tools.active:  # without tools, nothing is said or hung up for them
+        if self._tools.active:  # without tools there is no filler and no hang-up
             due = min(due, self._filler_due, self._hangs_up_at)
         return min(due, self._knowledge.deadline) if self._knowledge.active else due
 

@@ -1,4 +1,4 @@
-"""What Charlotte does at the info point: check-in by booking code, and announcements."""
+"""Charlotte's tools at the info point: check-in by booking code, and announcements."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -180,7 +180,7 @@ async def announcements(call: Call) -> str:
     },
 )
 async def announce(call: Call, text: News) -> str:
-    """Publish an announcement for everybody who asks what is new. For staff."""
+    """Publish an announcement for all visitors. For staff."""
     news = text.strip()
     news = news[:1].upper() + news[1:] + ("" if news.endswith((".", "!", "?")) else ".")
     async with call.db.transaction() as db:

@@ -1,6 +1,6 @@
 """The tools of the coach: players, builds and squads in the assistant's own database.
 
-A user reads and changes only what is theirs. Players are everybody's.
+A user reads and changes only what is theirs. All users share the players.
 """
 
 import re
@@ -23,7 +23,7 @@ Name = Annotated[str, Field(min_length=2, max_length=80)]
 SquadName = Annotated[str, Field(min_length=1, max_length=60)]
 Rating = Annotated[int, Field(ge=1, le=120)]
 
-RATING = 75  # of a new player, if nobody says it
+RATING = 75  # of a new player, if the user does not say it
 FOUND = 5  # players of one search
 SQUAD = 26  # players of one squad
 READ = 20  # players of one screenshot

@@ -76,7 +76,7 @@ def say(call: Call, key: str, /, **facts: object) -> str:
 
 
 def user_of(call: Call) -> str:
-    """Return the user of the call. Raises `EngineError` if nobody knows who it is."""
+    """Return the user of the call. Raises `EngineError` if the call has no user."""
     if not call.user:
         raise EngineError(say(call, "unknown"))
     return call.user

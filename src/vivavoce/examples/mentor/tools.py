@@ -1,8 +1,8 @@
 """The tools of the reading mentor. Each of them decides by `call.user` and `call.role`.
 
 The role says what somebody may ask for, and the tables say whose results it is. Both come from the
-client secret, never from what people or models say. So nobody talks their way into the results of
-another child.
+client secret, never from what people or models say. So no caller talks their way into the results
+of another child.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def words_of(text: str) -> set[str]:
 
 
 def is_right(answer: str, answers: str) -> bool:
-    """Return whether all words of one of the right answers were said."""
+    """Return whether the child said all words of one of the right answers."""
     return any(words_of(each) <= words_of(answer) for each in answers.split("|"))
 
 

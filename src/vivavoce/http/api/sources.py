@@ -1,4 +1,4 @@
-"""Serve the sources of an answer to whoever may see its conversation."""
+"""Serve the sources of an answer to callers that may see its conversation."""
 
 from __future__ import annotations
 
