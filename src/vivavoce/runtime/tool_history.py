@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from ..errors import StoreError
 from ..store.base import Change, ItemRow
+from ..store.commit_outcome import CommitOutcome
 from ..tools.ledger import ToolLedger
 from ..tools.run_records import Submit
 from ..tools.unanswered import completed
@@ -68,15 +67,6 @@ class ToolHistory:
         return (*history, *added)
 
     async def _commit(self, change: Change) -> None:
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def settle(failure: StoreError | None) -> None:
-            if kept.done():
-                return
-            if failure is None:
-                kept.set_result(None)
-            else:
-                kept.set_exception(failure)
-
-        self._submit(change, settle)
-        await kept
+        outcome = CommitOutcome()
+        self._submit(change, outcome.report)
+        await outcome.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Protocol
 
 from ..errors import StoreError
 from ..store.base import Change
+from ..store.commit_outcome import CommitOutcome
 from ..store.tool_runs import UNFINISHED, ToolRunRow, ToolRuns, ToolRunState
 from .base import ToolResult
 from .results import failed
@@ -84,19 +84,14 @@ class RunRecords:
 
     async def keep(self, row: ToolRunRow) -> None:
         """Return when the row is on disk. Raises `StoreError`."""
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        outcome = CommitOutcome()
 
         def settle(failure: StoreError | None) -> None:
             self._settle(row, failure)
-            if kept.done():
-                return
-            if failure is None:
-                kept.set_result(None)
-            else:
-                kept.set_exception(failure)
+            outcome.report(failure)
 
         self._put(row, settle)
-        await kept
+        await outcome.wait()
 
     async def recover(self) -> None:
         """Settle the runs that an earlier process left. Raises `StoreError`."""
