@@ -34,6 +34,7 @@ from vivavoce.testing import scripted_server
 from vivavoce_espeak.library import Library
 
 from ..support.endpoints import KEY, serving
+from ..support.engines import engine_of
 from ..support.folders import write
 
 CLOUD = 'name = "ada"\ncascade = { stt = "openai", brain = "openai", tts = "openai" }\n'
@@ -73,7 +74,7 @@ def prompts_of(
             )
             async with Adapters(chosen, DataFolder(data)) as adapters:
                 ada = load(folder, known())
-                engine = await adapters.engine(ada, language, lambda stage, ms: None)
+                engine = await engine_of(adapters, ada, language)
                 for question in questions:
                     await engine.respond(asked(question), emit)
 
@@ -141,7 +142,7 @@ def test_K10_the_embedded_brain_has_the_time_and_the_fallback_of_its_assistant(
             for zone, told in said.items():
                 toml = f'name = "ada"\ntime_zone = "{zone}"\nfallback = "Ask at the desk."\n'
                 ada = load(write(tmp_path / zone, toml), known())
-                engine = await adapters.engine(ada, "en", lambda stage, ms: None)
+                engine = await engine_of(adapters, ada, "en")
 
                 async def emit(
                     event: OutputChunk | ToolRequested | CutShort, told: list[str] = told

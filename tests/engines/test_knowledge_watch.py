@@ -27,6 +27,7 @@ from vivavoce.engines.resources import AdapterResources
 from vivavoce.protocol.config import SessionConfig
 from vivavoce.protocol.items import Message, Part
 
+from ..support.engines import engine_of
 from ..support.fakes import FakeStt, FakeTts
 from ..support.folders import write
 from ..support.real_time import live
@@ -159,7 +160,7 @@ def test_the_embedded_brain_answers_from_a_file_that_changed_in_its_call(tmp_pat
     async def story() -> None:
         async with Adapters(Settings(), DataFolder(tmp_path / "data")) as adapters:
             task = asyncio.create_task(adapters.follow_knowledge([assistant]))
-            engine = await adapters.engine(assistant, "en", lambda stage, ms: None)
+            engine = await engine_of(adapters, assistant, "en")
             assert isinstance(engine, Cascade)
             await asyncio.sleep(0.3)
             assert "at one o'clock" in await answer(engine, "when is lunch")

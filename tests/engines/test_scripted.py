@@ -31,6 +31,7 @@ from vivavoce.protocol.config import FunctionTool, SessionConfig
 from vivavoce.protocol.items import Message, Part
 
 from ..support.endpoints import KEY, serving
+from ..support.engines import engine_of
 from ..support.folders import write
 from ..support.virtual_time import live
 
@@ -143,12 +144,12 @@ def test_an_assistant_follows_the_script_in_its_folder(tmp_path: Path) -> None:
             emitted.append(event)
 
         async with Adapters(Settings(), DataFolder(tmp_path)) as parts:
-            engine = await parts.engine(assistant, "en", lambda name, ms: None)
+            engine = await engine_of(parts, assistant, "en")
             silent = SessionConfig(output_modalities=("text",))
             await engine.respond(Respond("resp_1", silent, ()), emit)
             (folder / "answers.toml").write_text("rules = 7")
             with pytest.raises(EngineError, match="has mistakes") as broken:
-                await parts.engine(assistant, "en", lambda name, ms: None)
+                await engine_of(parts, assistant, "en")
             assert str(tmp_path) not in str(broken.value)
         return emitted
 

@@ -116,11 +116,7 @@ class Adapters:
         return model
 
     async def engine(
-        self,
-        assistant: Assistant,
-        language: str,
-        on_stage: OnStage,
-        on_knowledge: OnKnowledge = lambda response_id, use: None,
+        self, assistant: Assistant, language: str, *, on_stage: OnStage, on_knowledge: OnKnowledge
     ) -> Engine:
         """Make the engine of one call. Raises `EngineError` if an adapter is not available."""
         if assistant.engine == "scripted":

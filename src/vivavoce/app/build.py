@@ -55,6 +55,7 @@ from ..runtime.reader import SessionReader
 from ..runtime.recorded_tools import RecordedTools
 from ..runtime.recorder import Recorder
 from ..runtime.refusals import RATE, CallRefused
+from ..runtime.tool_searches import ToolSearches
 from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
 from ..store.base import ItemRow
@@ -144,7 +145,8 @@ class CallBuilder:
         key = spec.assistant.upstream_key() or ""
         ledger = _restore_ledger(spec.history)
         recorder = self._recorder(spec, ledger, spec.assistant.upstream.model)
-        sources = self._sources(spec, recorder)
+        asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
+        sources = self._sources(spec, recorder, asked)
         tools, knowledge = await self._tools(spec), await self._knowledge(spec, sources)
         socket = await self._connect(spec, key)
         relay = Relay(
@@ -155,7 +157,7 @@ class CallBuilder:
             history=[row.item for row in spec.history],
             ledger=ledger,
         )
-        tool_work = ToolWork(tools, _with_images(spec.tool_context, relay))
+        tool_work = ToolWork(tools, _tool_context(spec, relay, sources))
         upstream_work = UpstreamWork(
             relay,
             socket,
@@ -170,12 +172,13 @@ class CallBuilder:
             spec, account, relay, upstream_work, recorder, call_metrics, tools, sources
         )
         tools.begin(driver.feed)
+        readers = prompt_changes.PromptReaders(driver, tool_work, asked)
         return BuiltCall(
             driver,
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
             _both(tools.listen, sources.listen),
-            prompt_changes.InRelay(spec.assistant, driver, tool_work, knowledge, self._adapters),
+            prompt_changes.InRelay(spec.assistant, readers, knowledge, self._adapters),
         )
 
     async def _connect(self, spec: CallSpec, key: str) -> Socket:
@@ -213,10 +216,14 @@ class CallBuilder:
             search, spec.call_id, cite=assistant.knowledge.cite == "spoken", on_use=sources.expect
         )
 
-    def _sources(self, spec: CallSpec, recorder: Recorder) -> AnswerSources:
-        active = spec.assistant.knowledge.cite != "off"
-        asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
-        return AnswerSources(recorder.cite, self._make_id, active=active, on_question=asked.note)
+    def _sources(self, spec: CallSpec, recorder: Recorder, asked: AskedQuestions) -> AnswerSources:
+        return AnswerSources(
+            recorder.cite,
+            self._make_id,
+            active=spec.assistant.knowledge.cite != "off",
+            searches=ToolSearches(spec.server_tools),
+            on_question=asked.note,
+        )
 
     def _call_settings(
         self, spec: CallSpec, account: ByteAccount = UNLIMITED, *, scores_end_of_turn: bool = False
@@ -281,12 +288,16 @@ class CallBuilder:
             self._metrics, ours=self._adapters.is_local(assistant, spec.language)
         )
         stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
-        sources = self._sources(spec, recorder)
+        asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
+        sources = self._sources(spec, recorder, asked)
+        make_engine = partial(
+            self._adapters.engine, assistant, on_stage=stage, on_knowledge=sources.note
+        )
         with contained("engine", passing=VivavoceError):
-            engine = await self._adapters.engine(assistant, spec.language, stage, sources.note)
+            engine = await make_engine(spec.language)
             detectors = await self._adapters.detectors()
         tools = await self._tools(spec)
-        context = _with_images(spec.tool_context, session)
+        context = _tool_context(spec, session, sources)
         tool_work = ToolWork(tools, context, mcp_servers=self._adapters.mcp_servers)
         engine_work = EngineWork(
             engine,
@@ -300,8 +311,9 @@ class CallBuilder:
         )
         tools.begin(driver.feed)
         reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
+        readers = prompt_changes.PromptReaders(driver, tool_work, asked)
         changes = prompt_changes.InSession(
-            assistant, session, driver, tool_work, engine_work, self._adapters, stage
+            assistant, session, readers, engine_work, self._adapters, make_engine
         )
         return BuiltCall(driver, reader, tools.close, _both(tools.listen, sources.listen), changes)
 
@@ -421,9 +433,13 @@ def _in_turn(*closes: Callable[[], None]) -> Callable[[], None]:
     return close
 
 
-def _with_images(context: ToolContext, machine: Session | Relay) -> ToolContext:
-    """Let tools find the images of the machine's conversation."""
-    return replace(context, find_image=partial(images.newest, machine.conversation))
+def _tool_context(spec: CallSpec, machine: Session | Relay, sources: AnswerSources) -> ToolContext:
+    """Let tools find the images of the machine's conversation, and note the sources of answers."""
+    return replace(
+        spec.tool_context,
+        find_image=partial(images.newest, machine.conversation),
+        note_use=sources.searches.found,
+    )
 
 
 def _both(one: Callable[[Tell], None], other: Callable[[Tell], None]) -> Callable[[Tell], None]:

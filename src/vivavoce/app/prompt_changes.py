@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..assistants import Assistant
@@ -10,8 +10,8 @@ from ..core.inputs import PromptRendered
 from ..core.session import Session
 from ..engines.base import Engine
 from ..engines.boundary import contained
-from ..engines.cascade import OnStage
 from ..errors import InvalidRequest, VivavoceError
+from ..runtime.asked_questions import AskedQuestions
 from ..runtime.driver import RelayDriver, SessionDriver
 from ..runtime.engine_work import EngineWork
 from ..runtime.knowledge_work import KnowledgeWork
@@ -22,13 +22,30 @@ from .adapters import Adapters
 _OTHER_OUTPUT = "This call cannot change between a language with a voice and one without."
 
 
+MakeEngine = Callable[[str], Awaitable[Engine]]
+"""Make the engine of one call for a language. It reports to the same observers each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReaders:
+    """The parts of every call that know its prompt."""
+
+    driver: SessionDriver | RelayDriver
+    tools: ToolWork
+    asked: AskedQuestions
+
+    def change(self, new: Prompt, old: Prompt) -> None:
+        self.tools.change_context(role=new.role, language=new.language, variables=new.values)
+        self.asked.language = new.language
+        self.driver.feed(PromptRendered(new.instructions, old.instructions, new.language))
+
+
 @dataclass(frozen=True, slots=True)
 class InRelay:
     """Changes the prompt of a relayed call. The upstream itself speaks every language."""
 
     assistant: Assistant
-    driver: RelayDriver
-    tools: ToolWork
+    readers: PromptReaders
     knowledge: KnowledgeWork | None
     adapters: Adapters
 
@@ -40,7 +57,7 @@ class InRelay:
         def apply() -> None:
             if self.knowledge is not None and search is not None:
                 self.knowledge.replace_search(search)
-            _change(self.driver, self.tools, new, old)
+            self.readers.change(new, old)
 
         return apply
 
@@ -51,11 +68,10 @@ class InSession:
 
     assistant: Assistant
     session: Session
-    driver: SessionDriver
-    tools: ToolWork
+    readers: PromptReaders
     engine_work: EngineWork
     adapters: Adapters
-    on_stage: OnStage
+    make_engine: MakeEngine
 
     async def __call__(self, new: Prompt, old: Prompt) -> Callable[[], None]:
         engine = None
@@ -66,7 +82,7 @@ class InSession:
         def apply() -> None:
             if engine is not None:
                 self.engine_work.replace_engine(engine)
-            _change(self.driver, self.tools, new, old)
+            self.readers.change(new, old)
 
         return apply
 
@@ -78,9 +94,4 @@ class InSession:
                 raise InvalidRequest("invalid_value", _OTHER_OUTPUT, "language")
             voice = self.session.config.audio.output.voice
             adapters.voices(assistant, language).require_voice(voice, "language")
-        return await adapters.engine(assistant, language, self.on_stage)
-
-
-def _change(driver: SessionDriver | RelayDriver, tools: ToolWork, new: Prompt, old: Prompt) -> None:
-    tools.change_context(role=new.role, language=new.language, variables=new.values)
-    driver.feed(PromptRendered(new.instructions, old.instructions, new.language))
+        return await self.make_engine(language)

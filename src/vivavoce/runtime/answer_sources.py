@@ -1,10 +1,12 @@
 """The sources of a call's answers: stored with each answer, and told to clients that ask for them.
 
     engine ─► note ─┐ by response
-    relay ─► expect ─┴─► the answer is complete ─► Recorder.cite, `vivavoce.sources`
+    relay ─► expect ─┼─► the answer is complete ─► Recorder.cite, `vivavoce.sources`
+    tools ─► searches ┘
 
 An engine names the response. In front of an upstream, the next response of the conversation is
-meant, because the upstream gives it its id.
+meant, because the upstream gives it its id. What a tool has found is read by the response that
+follows its output.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from ..knowledge.base import KnowledgeUse, Passage
 from ..protocol import own_events, server
 from ..protocol.items import Message
 from ..protocol.own_events import OwnEvent, Source
+from .tool_searches import ToolSearches
 
 KEPT = 8  # responses that are being made, or are about to begin
 
@@ -28,9 +31,10 @@ class AnswerSources:
         make_id: Callable[[str], str],
         *,
         active: bool = True,
+        searches: ToolSearches | None = None,
         on_question: Callable[[KnowledgeUse, str | None], None] = lambda use, item_id: None,
     ) -> None:
-        """`active`: whether the assistant wants sources.
+        """`active`: whether the assistant wants sources. `searches`: those that its tools make.
 
         `on_question` gets each use of the knowledge, and the user's item that asked for it.
         """
@@ -39,6 +43,7 @@ class AnswerSources:
         self._cite = cite
         self._make_id = make_id
         self._active = active
+        self.searches = searches or ToolSearches()
         self._uses: dict[str, KnowledgeUse] = {}  # by response
         self._next: KnowledgeUse | None = None
         self._response: str | None = None  # of the conversation, that is being made
@@ -62,12 +67,13 @@ class AnswerSources:
 
     def observe(self, event: server.ServerEvent) -> None:
         """Follow the events of the call. This runs for each event."""
+        self.searches.observe(event)
         match event:
             case server.ResponseCreated(response=response) if response.conversation_id is not None:
                 self._response = response.id
-                if self._next is not None:
-                    self.note(response.id, self._next)
-                    self._next = None
+                use, self._next = self._next or self.searches.take(), None
+                if use is not None:
+                    self.note(response.id, use)
             case server.ItemAdded(item=Message(role="user", id=item_id)):
                 self._user_item = item_id
             case server.ItemAdded(item=Message(role="assistant", status="in_progress", id=item_id)):
@@ -76,7 +82,7 @@ class AnswerSources:
             case server.ItemDone(item=Message(id=item_id)) if item_id in self._items:
                 self._finish(item_id, self._items.pop(item_id))
             case server.ResponseDone(response=response) if response.id == self._response:
-                self._uses.pop(response.id, None)
+                self.searches.pass_on(self._uses.pop(response.id, None), response)
                 self._response = None
                 self._items.clear()
             case _:

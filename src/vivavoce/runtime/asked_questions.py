@@ -24,6 +24,7 @@ class AskedQuestions:
         now: Callable[[], datetime],
     ) -> None:
         """`store` takes the rows. It must not wait."""
+        self.language = spec.language  # changes with that of the call
         self._spec = spec
         self._store = store
         self._make_id = make_id
@@ -35,7 +36,7 @@ class AskedQuestions:
 
         A second answer to the same item replaces the first one.
         """
-        language = self._spec.language
+        language = self.language
         words = use.question[:CHARACTERS]
         if use.answered is None or item_id is None or not terms(words, language.partition("-")[0]):
             return

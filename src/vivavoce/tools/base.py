@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from ..core.types import DEFAULT_RULES as DEFAULT_RULES
 from ..core.types import ToolRules as ToolRules
 from ..core.types import ToolSpec
+from ..knowledge.base import KnowledgeUse
 from ..protocol.config import McpTool
 from ..protocol.items import McpError, McpListedTool
 
@@ -48,6 +49,10 @@ def no_image(item_id: str | None) -> str | None:
     """Find no image: there is no conversation."""
 
 
+def ignore_use(tool_call_id: str, use: KnowledgeUse) -> None:
+    """Ignore what a tool has found in the knowledge: no answer is made from it."""
+
+
 async def ignore_end() -> None:
     """Ignore the wish to end a call: there is none."""
 
@@ -71,6 +76,7 @@ class ToolContext:
     speak: Callable[[str], Awaitable[None]] = ignore_text
     close: Callable[[], Awaitable[None]] = ignore_end
     find_image: Callable[[str | None], str | None] = no_image
+    note_use: Callable[[str, KnowledgeUse], None] = ignore_use
 
     def image(self, item_id: str | None = None) -> str | None:
         """Return the data URL of the conversation's newest image, or of an item's."""

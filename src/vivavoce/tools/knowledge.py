@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..core.types import ToolSpec
-from ..knowledge.base import Passage, Retriever
+from ..knowledge.base import KnowledgeUse, Passage, Retriever
 from .base import ToolContext, ToolRequest, ToolResult
 
 NAME = "search_knowledge"
@@ -56,7 +56,10 @@ class KnowledgeTool:
         if query is None:
             return ToolResult(_json({"error": "query must be text that is not empty"}), failed=True)
         found = await self._retriever.search(query, context.language, self._passages)
-        fit = [each for each in found if each.score >= self._min_score]
+        fit = tuple(each for each in found if each.score >= self._min_score)
+        best = max((each.score for each in found), default=None)
+        use = KnowledgeUse(passages=fit, answered=bool(fit), score=best, question=query)
+        context.note_use(request.tool_call_id, use)
         if not fit:
             return ToolResult(_json({"passages": [], "note": NOTHING}))
         return ToolResult(_json({"note": self._note, "passages": [_told(each) for each in fit]}))
