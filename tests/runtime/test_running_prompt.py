@@ -107,7 +107,7 @@ def test_a_prompt_that_is_not_stored_changes_nothing(tmp_path: Path) -> None:
             await super().add(row, act)
 
     store = MemoryStore()
-    store.prompts = Full(lambda name: True, lambda act: None)
+    store.prompts = Full(lambda name: True, lambda name, language: None, lambda act: None)
 
     async def story(at: Place) -> None:
         call = await at.call(FakeWire())

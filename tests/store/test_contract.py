@@ -745,6 +745,28 @@ def test_values_of_variables_are_kept_until_they_are_removed(make: Make) -> None
     tell(make, story)
 
 
+def test_a_conversation_has_the_language_of_its_newest_prompt(make: Make) -> None:
+    async def story(store: Store) -> None:
+        async def language(of: str = "conv_1") -> str | None:
+            found = await store.conversation(of)
+            assert found is not None
+            return found.language
+
+        await store.create_conversation(replace(conversation("conv_2"), language="es"))
+        await store.begin_call(call(), conversation(), prompt(0))
+        assert await language() == "it"
+        await store.prompts.add(replace(prompt(1), language="de"))
+        assert await language() == "de"
+        with pytest.raises(StoreError):
+            await store.prompts.add(replace(prompt(1), language="fr"))
+        assert await language() == "de"
+        await store.begin_call(call("rtc_2"), None, replace(prompt(0, of="rtc_2"), language="en"))
+        assert await language() == "en"
+        assert await language("conv_2") == "es"
+
+    tell(make, story)
+
+
 def test_a_call_has_its_prompts_in_order_until_it_is_deleted(make: Make) -> None:
     async def story(store: Store) -> None:
         await store.begin_call(call(), conversation(), prompt(0))

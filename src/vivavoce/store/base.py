@@ -236,7 +236,10 @@ class Store(Protocol):
     async def begin_call(
         self, row: CallRow, new: ConversationRow | None = None, prompt: PromptRow | None = None
     ) -> None:
-        """Store a call, and in the same commit its new conversation and its first prompt."""
+        """Store a call, and in the same commit its new conversation and its first prompt.
+
+        The conversation has the language of its newest prompt.
+        """
 
     async def end_call(self, call_id: str, ended_at: datetime, ending: str) -> None:
         """Store how the call ended. If its ending is already stored, this changes nothing."""

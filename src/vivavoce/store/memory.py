@@ -51,10 +51,14 @@ class MemoryStore:
         self.tool_runs = MemoryToolRuns(self._conversation_of)
         self.questions = MemoryQuestions(self._has_item)
         self.outbox = MemoryEventOutbox()
-        self.prompts = MemoryPrompts(self._calls.__contains__, self._keep)
+        self.prompts = MemoryPrompts(self._calls.__contains__, self._continue_in, self._keep)
 
     def _conversation_of(self, call_id: str) -> str | None:
         return call.conversation_id if (call := self._calls.get(call_id)) else None
+
+    def _continue_in(self, call_id: str, language: str) -> None:
+        name = self._calls[call_id].conversation_id
+        self._conversations[name] = replace(self._conversations[name], language=language)
 
     def _has_item(self, conversation_id: str, item_id: str) -> bool:
         return item_id in self._items.get(conversation_id, {})

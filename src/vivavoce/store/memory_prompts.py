@@ -12,9 +12,14 @@ from .prompts import PromptRow
 
 class MemoryPrompts:
     def __init__(
-        self, has_call: Callable[[str], bool], keep_act: Callable[[AuditRow | None], None]
+        self,
+        has_call: Callable[[str], bool],
+        continue_in: Callable[[str, str], None],
+        keep_act: Callable[[AuditRow | None], None],
     ) -> None:
+        """`continue_in` gives the conversation of a call another language."""
         self._has_call = has_call
+        self._continue_in = continue_in
         self._keep_act = keep_act
         self._variables: dict[str, dict[str, str]] = {}
         self._rows: dict[str, dict[int, PromptRow]] = {}
@@ -43,6 +48,7 @@ class MemoryPrompts:
             raise StoreError("a prompt without its call, or a number that is taken")
         self._keep_act(act)
         self._rows[row.call_id] = rows | {row.number: row}
+        self._continue_in(row.call_id, row.language)
 
     async def of_call(self, call_id: str) -> list[PromptRow]:
         return [row for _, row in sorted(self._rows.get(call_id, {}).items())]

@@ -41,7 +41,10 @@ class Prompts(Protocol):
         """Set these values, and keep the others. None removes a value. The act is stored too."""
 
     async def add(self, row: PromptRow, act: AuditRow | None = None) -> None:
-        """Store a prompt of a running call. Raises `StoreError` for an unknown call."""
+        """Store a prompt of a running call. Its conversation has the language of its newest prompt.
+
+        Raises `StoreError` for an unknown call.
+        """
 
     async def of_call(self, call_id: str) -> list[PromptRow]:
         """Return the prompts of a call, the oldest first. They are deleted with the call."""

@@ -7,17 +7,25 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base import AuditRow
 from ..prompts import PromptRow
 from . import statements
 from .database_threads import DatabaseThreads
-from .schema import prompts, variables
+from .schema import calls, conversations, prompts, variables
 
 _COLUMNS = tuple(field.name for field in fields(PromptRow))
 _OF_ASSISTANT = select(variables).where(variables.c.assistant == bindparam("of"))
 _OF_CALL = select(prompts).where(prompts.c.call_id == bindparam("call")).order_by(prompts.c.number)
+_CONTINUE_IN = (
+    update(conversations)
+    .where(
+        conversations.c.id
+        == select(calls.c.conversation_id).where(calls.c.id == bindparam("call")).scalar_subquery()
+    )
+    .values(language=bindparam("spoken"))
+)
 _REMOVE = delete(variables).where(
     variables.c.assistant == bindparam("of"), variables.c.name == bindparam("named")
 )
@@ -64,6 +72,7 @@ class SqlPrompts:
 
 
 def insert(connection: Connection, row: PromptRow) -> None:
-    """Store a prompt in the transaction of its call."""
+    """Store a prompt in the transaction of its call. The conversation takes its language."""
     values: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
     connection.execute(statements.insert_into(prompts), values)
+    connection.execute(_CONTINUE_IN, {"call": row.call_id, "spoken": row.language})
