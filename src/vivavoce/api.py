@@ -26,7 +26,7 @@ from .engines.registry import AdapterNotUsableError, AdapterRequest, AdapterSpec
 from .engines.resources import AdapterResources
 from .engines.transport_spec import Endpoint, TransportSpec
 from .errors import EngineError
-from .knowledge.base import Passage, Retriever
+from .knowledge.base import KnowledgeUse, Passage, Retriever
 from .protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from .protocol.server import CachedTokens, InputTokens, Logprob, OutputTokens, Usage
 from .runtime.client import Client
@@ -63,6 +63,7 @@ __all__ = [
     "GenerationCut",
     "InputTokens",
     "Item",
+    "KnowledgeUse",
     "Logprob",
     "MediaClient",
     "Message",
