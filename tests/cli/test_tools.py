@@ -55,7 +55,13 @@ def test_a_run_that_needs_an_approval_is_not_done_without_one(tmp_path: Path, bo
 
 def test_mistakes_have_exit_codes(tmp_path: Path, book: Path) -> None:
     assert tools(tmp_path, "run", "shop", "dance").exit_code == 5
-    assert tools(tmp_path, "list", "nobody").exit_code == 2
+    unknown = tools(tmp_path, "list", "nobody")
+    assert unknown.exit_code == 5
+    assert "There is no assistant named nobody in" in unknown.stderr
+    assert tools(tmp_path, "list", "shop", "--role", "king").exit_code == 2
+    mistyped = tmp_path / "mistyped"
+    assert tools(mistyped, "list", "charlotte").exit_code == 5
+    assert not mistyped.exists()
     wrong = tools(tmp_path, "run", "shop", "book", '{"seats": "many"}')
     assert wrong.exit_code == 1
     assert "seats" in wrong.stdout

@@ -25,6 +25,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("house") / "data"
     (data / "assistants/ada").mkdir(parents=True)
     (data / "assistants/ada/assistant.toml").write_text(TOML)
+    (data / "assistants/bob").mkdir()
+    (data / "assistants/bob/assistant.toml").write_text(
+        'name = "bob"\nlanguages = ["en"]\n[knowledge]\npaths = ["knowledge/*.md"]\n'
+    )
     (data / "secret.md").write_text("# Safe\nThe code is 1234.")
     with serve(data, **TAKES_ALL) as server:
         yield server
@@ -103,6 +107,16 @@ def test_a_file_is_put_listed_read_and_removed(house: Served) -> None:
     assert files.delete("places/garden.md").status_code == 204
     assert files.get("places/garden.md").status_code == 404
     assert files.delete("places/garden.md").json()["error"]["code"] == "file_not_found"
+
+
+def test_a_file_that_the_assistant_does_not_read_is_put_with_a_warning(house: Served) -> None:
+    files = Files(house, house.key(), "bob")
+    assert files.put("garden.md", b"# Garden\nThe garden has roses.").json()["warnings"] == []
+    unused = "no pattern of `paths` in [knowledge] matches it"
+    for _ in range(2):  # also if nothing has changed
+        told = files.put("garden.txt", b"The garden has roses.").json()
+        assert told["warnings"] == [f"bob/knowledge/garden.txt: is not used: {unused}"]
+    assert [each["path"] for each in files.get().json()["data"]] == ["garden.md"]
 
 
 def test_a_file_that_was_put_is_in_the_answers_of_a_running_call(house: Served) -> None:

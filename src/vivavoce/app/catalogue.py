@@ -12,6 +12,7 @@ from ..engines.scripted import script
 from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..knowledge import ingest
+from ..knowledge.folder import NOT_IN_PATHS
 from ..toml import line_of, read_toml, toml_lines
 from ..tools import migrations
 from ..tools.function_table import functions_of
@@ -66,6 +67,7 @@ def check_assistant(folder: Path, registry: Registry | None = None) -> CheckedAs
         raise AssistantError(mistakes)
     warnings = [
         *found.warnings,
+        *(Mistake(str(each), "", None, NOT_IN_PATHS) for each in assistant.unused_files()),
         *_unused_knowledge(assistant, registry, len(found.chunks)),
         *_undeclared_tools(assistant),
         *(warning for told in unserved.values() for warning in told),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..assistants import Assistant
 from ..assistants.knowledge_files import KINDS, suffix_of
 from ..errors import Mistake
-from ..file_reading import UnreadableFileError, read_bytes
+from ..file_reading import MissingFileError, UnreadableFileError, read_bytes
 from ..knowledge import ingest
 from ..knowledge.base import Passage
 from ..knowledge.documents.reading import CachedParser
@@ -18,20 +18,23 @@ from ..knowledge.gaps import Gap as Gap
 from ..knowledge.gaps import gaps
 from ..knowledge.live import LiveKnowledge
 from ..store.base import Store
-from .catalogue import load_catalogue
 from .data_folder import DataFolder
 
 MOST_BYTES = 32 * 2**20
 
 
 class Added(NamedTuple):
-    """Hold the result for one file. `reason`: why it was not added; "" if it was."""
+    """Hold the result for one file.
+
+    `reason`: why it was not added; "" if it was. `missing`: there is no such file.
+    """
 
     path: str
     changed: bool = False
     pieces: int = 0
     mistakes: tuple[Mistake, ...] = ()
     reason: str = ""
+    missing: bool = False
 
 
 class Knowledge:
@@ -48,17 +51,21 @@ class Knowledge:
         return self._folder.read_only
 
     def add(self, sources: list[Path]) -> Iterator[Added]:
-        """Copy files, and those in folders. Yield what came of each, when it is done."""
+        """Copy files, and those in folders. Yield what came of each, when it is done.
+
+        Raises `AssistantError` if the assistant's files cannot be listed.
+        """
         for source, path in _files(sources):
             try:
                 changed = self._folder.write(path, read_bytes(source, MOST_BYTES))
             except UnreadableFileError as error:
-                yield Added(path, reason=error.reason)
+                missing = isinstance(error, MissingFileError)
+                yield Added(path, reason=error.reason, missing=missing)
                 continue
-            if not changed or path == FACTS:
-                yield Added(path, changed=changed)
-                continue
-            yield self._read(path)
+            read = changed and path != FACTS
+            added = self._read(path) if read else Added(path, changed=changed)
+            unused = self._folder.warnings(path)
+            yield added._replace(mistakes=(*added.mistakes, *unused))
 
     def _read(self, path: str) -> Added:
         """Parse a file now, so that a running server finds it in the cache."""
@@ -84,12 +91,6 @@ class Knowledge:
         live = LiveKnowledge(self._assistant, self._cache)
         await live.refresh()
         return await live.search(query, self._assistant.pick_language(language), k)
-
-
-def knowledge_of(data: DataFolder, name: str) -> Knowledge | None:
-    """Return the knowledge of an assistant; None if there is no such assistant."""
-    found = load_catalogue(data).get(name)
-    return Knowledge(found, data) if found is not None else None
 
 
 async def find_gaps(store: Store, assistant: str, most: int) -> list[Gap]:

@@ -26,6 +26,7 @@ from .languages import ByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
 from .prompts import PromptTable, UnfitPromptError, allowance
 from .prompts import read as read_prompts
+from .sections import PATHS as ALL_DOCUMENTS
 from .sections import (
     CascadeSection,
     Knowledge,
@@ -204,6 +205,18 @@ class Assistant(AssistantSection):
         except UnreadableFileError as error:
             file = f"{self._folder.name}/assistant.toml"
             raise AssistantError([Mistake(file, "knowledge.paths", None, error.reason)]) from None
+
+    def unused_files(self) -> tuple[FolderFile, ...]:
+        """Return the documents in `knowledge` that its paths do not match, sorted by name.
+
+        Raises `AssistantError`.
+        """
+        try:
+            all_files = knowledge_files.found(ALL_DOCUMENTS, self._folder)
+        except UnreadableFileError:  # a large folder, of which the paths are a part
+            return ()
+        used = {each.name for each in self.knowledge_files()}
+        return tuple(each for each in all_files if each.name not in used)
 
     def facts_file(self) -> FolderFile:
         """Return the file with its facts, which need not exist."""

@@ -19,6 +19,7 @@ from .common import (
     catalogue,
     data_folder_of,
     fail,
+    found_assistant,
     mistakes_hint,
     opened_store,
     pluralise,
@@ -126,9 +127,7 @@ def variables(
     from ..store.variables import set_values
 
     data = data_folder_of(data_dir)
-    assistant = catalogue(data).get(name)
-    if assistant is None:
-        fail(f"There is no assistant {name}. `assistants list` shows their names.", USAGE)
+    assistant = found_assistant(data, name)
     given: dict[str, object] = dict(_pair(each) for each in values or ())
     given |= dict.fromkeys(default or ())
 

@@ -27,7 +27,7 @@ from .printable import printable_json
 from .terminal import confirm, err, escape_markup, out
 
 if TYPE_CHECKING:
-    from ..assistants import Catalogue
+    from ..assistants import Assistant, Catalogue
     from ..config import Settings
     from ..store.base import Store
 
@@ -110,6 +110,20 @@ def catalogue(data: DataFolder) -> Catalogue:
     return load_catalogue(data)
 
 
+def require_folder(data: DataFolder) -> None:
+    """Exit if there is no data folder: a command that only reads makes none."""
+    if not data.root.is_dir():
+        _no_data(data)
+
+
+def found_assistant(data: DataFolder, name: str) -> Assistant:
+    """Return an assistant, or exit because there is none of this name."""
+    found = catalogue(data).get(name)
+    if found is None:
+        fail(f"There is no assistant named {name} in {data.assistants}.", MISSING)
+    return found
+
+
 def mistakes_hint(data: DataFolder, name: str, error: MistakesError) -> str:
     """Return the number of an assistant's mistakes, and the command that lists them."""
     from ..app.catalogue import assistant_folder
@@ -133,7 +147,7 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     except OSError as error:
         fail(f"The data folder {data.root} cannot be used: {error.strerror}.")
     if not create and not exists:
-        fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()}", MISSING)
+        _no_data(data)
     store = await open_store(data)
     if not exists:
         err.line(f"A new data folder: {data.root}")
@@ -161,6 +175,10 @@ def confirm_new_folder(data: DataFolder) -> None:
 def is_interactive() -> bool:
     """Return whether a user at the terminal can answer a question."""
     return sys.stdin.isatty()
+
+
+def _no_data(data: DataFolder) -> NoReturn:
+    fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()}", MISSING)
 
 
 def _elsewhere() -> str:

@@ -17,6 +17,7 @@ from .common import (
     complain,
     data_folder_of,
     fail,
+    found_assistant,
     mistaken,
     opened_store,
     pluralise,
@@ -27,7 +28,9 @@ from .common import (
 from .terminal import out
 
 if TYPE_CHECKING:
-    from ..app.knowledge import Gap, Knowledge
+    from collections.abc import Iterator
+
+    from ..app.knowledge import Added, Gap, Knowledge
 
 app = typer.Typer(
     help="Knowledge of an assistant: add, list, remove, search, gaps", no_args_is_help=True
@@ -44,19 +47,19 @@ def add(
 ) -> None:
     """Copy files into the assistant's folder. A running server uses them within a second."""
     knowledge = _knowledge(data_dir, assistant)
-    failed = 0
-    for added in knowledge.add(files):
+    failures: list[int] = []
+    for added in _added(knowledge, files):
         if added.reason:
-            complain(f"{added.path} {added.reason}")
-            failed += 1
+            complain(f"{added.path}: {added.reason}")
+            failures.append(MISSING if added.missing else FAILED)
         elif not added.changed:
             out.line(f"{added.path}: unchanged")
         else:
             out.line(f"{added.path}: {pluralise(added.pieces, 'piece')}")
         for mistake in added.mistakes:
             warn(str(mistake))
-    if failed:
-        raise typer.Exit(FAILED)
+    if failures:
+        raise typer.Exit(min(failures))  # `FAILED` if any file is there and cannot be added
 
 
 @app.command("list")
@@ -149,12 +152,17 @@ def list_gaps(
             out.line(f"      {question}")
 
 
+def _added(knowledge: Knowledge, files: list[Path]) -> Iterator[Added]:
+    """Add files. Exit if the assistant's own cannot be listed."""
+    try:
+        yield from knowledge.add(files)
+    except MistakesError as error:
+        mistaken(error, FAILED)
+
+
 def _knowledge(data_dir: Path | None, assistant: str) -> Knowledge:
     """Return the knowledge of an assistant, or exit."""
-    from ..app.knowledge import knowledge_of
+    from ..app.knowledge import Knowledge
 
     data = data_folder_of(data_dir)
-    found = knowledge_of(data, assistant)
-    if found is None:
-        fail(f"There is no assistant named {assistant} in {data.assistants}.", MISSING)
-    return found
+    return Knowledge(found_assistant(data, assistant), data)

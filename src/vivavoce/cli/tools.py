@@ -15,20 +15,19 @@ from .common import (
     USAGE,
     DataDir,
     JsonOption,
-    catalogue,
     data_folder_of,
     fail,
+    found_assistant,
     is_interactive,
     opened_store,
     print_json,
+    require_folder,
     run,
     settings,
 )
 from .terminal import confirmed, out
 
 if TYPE_CHECKING:
-    from ..app.data_folder import DataFolder
-    from ..assistants import Assistant
     from ..store.tool_runs import ToolRunRow
 
 app = typer.Typer(help="Tools that the server runs: list, run", no_args_is_help=True)
@@ -49,10 +48,13 @@ def listed(
     from ..app.tool_commands import list_tools
 
     data = data_folder_of(data_dir)
-    found = _assistant(data, assistant)
+    require_folder(data)
+    found = found_assistant(data, assistant)
     try:
         tools = run(list_tools(data, settings(data, config), found, role))
-    except (EngineError, InvalidRequest) as error:
+    except InvalidRequest as error:
+        fail(str(error), USAGE)
+    except EngineError as error:
         fail(str(error))
     if json:
         print_json(
@@ -92,7 +94,7 @@ def run_one(
     from ..app.tool_commands import run_tool
 
     data = data_folder_of(data_dir)
-    found, chosen = _assistant(data, assistant), settings(data, config)
+    found, chosen = found_assistant(data, assistant), settings(data, config)
 
     def approve(row: ToolRunRow) -> bool:
         if yes:
@@ -119,13 +121,6 @@ def run_one(
         out.line(row.result or row.state)
     if row.state != "done":
         raise typer.Exit(FAILED)
-
-
-def _assistant(data: DataFolder, name: str) -> Assistant:
-    found = catalogue(data).get(name)
-    if found is None:
-        fail(f"There is no assistant named {name}.", USAGE)
-    return found
 
 
 def _value(result: str | None) -> Any:  # noqa: ANN401

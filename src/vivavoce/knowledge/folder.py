@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..assistants import SHIPPED, Assistant
 from ..assistants.knowledge_files import KINDS, bytes_of, suffix_of
 from ..assistants.validation import stays_inside
+from ..errors import Mistake
 from ..file_reading import FolderFile, MissingFileError, UnreadableFileError, read_bytes
 from .facts import FILE_BYTES as FACTS_BYTES
 
@@ -22,6 +23,8 @@ FOLDER = "knowledge"
 PATH_CHARACTERS = 200
 DEPTH = 10  # folders inside each other
 FACTS = "facts.toml"
+NOT_IN_PATHS = "is not used: no pattern of `paths` in [knowledge] matches it"
+NOT_THE_FACTS = "is not used: `facts` in [knowledge] names another file"
 
 
 class KnowledgeFile(NamedTuple):
@@ -68,6 +71,18 @@ class KnowledgeFolder:
             with contextlib.suppress(OSError):
                 found.append(KnowledgeFile(path, (self._root / path).stat().st_size))
         return found
+
+    def warnings(self, path: str) -> list[Mistake]:
+        """Return why the assistant does not use a file of this path. Empty: it uses the file.
+
+        Raises `AssistantError` if the files cannot be listed.
+        """
+        file = self.file(path)
+        if path == FACTS:
+            used = file.name == self._assistant.facts_file().name
+            return [] if used else [Mistake(str(file), "", None, NOT_THE_FACTS)]
+        used = file.name in {each.name for each in self._assistant.knowledge_files()}
+        return [] if used else [Mistake(str(file), "", None, NOT_IN_PATHS)]
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file."""

@@ -29,7 +29,7 @@ class KnowledgeFileInfo(BaseModel):
     bytes: int
     pieces: int = Field(description="Passages that were found in it")
     mistakes: list[str] = Field(description="What could not be read, each with its place")
-    warnings: list[str] = Field(description="What was left out")
+    warnings: list[str] = Field(description="What is not used")
 
 
 class KnowledgeFiles(BaseModel):
@@ -71,7 +71,10 @@ async def write(
     if changed:
         await _record(at, caller, "knowledge_written", f"{found.name}/{path}")
         await _refresh(at, found, path)
-    return await _info(at, found, path, len(data))
+    info = await _info(at, found, path, len(data))
+    with _readable():
+        unused = await asyncio.to_thread(KnowledgeFolder(found).warnings, path)
+    return info.model_copy(update={"warnings": [*info.warnings, *map(str, unused)]})
 
 
 @router.delete("/{assistant}/{path:path}", status_code=204, summary="Remove a file")
