@@ -168,6 +168,8 @@ def test_the_role_and_the_language_of_a_running_call_change(place: Place, assist
         assert [(p["role"], p["language"]) for p in changed["prompts"]] == [
             ("guest", "en"), ("staff", "en"), ("staff", "en"), ("guest", "it"),
         ]  # fmt: skip
+        path = f"/api/conversations/{changed['conversation_id']}"
+        assert (await place.send("GET", path)).json()["language"] == "it"
 
     place.call(assistant, story)
 

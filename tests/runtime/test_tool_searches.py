@@ -1,4 +1,4 @@
-"""What tools find becomes the sources of the answer that reads it, and of no other."""
+"""Searches of tools: their passages become the sources of the answer that reads them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_search_after_a_search_adds_to_the_sources_of_the_answer() -> None:
     assert story.questions == [("u1", "Lunch", True), ("u1", "Lunch", True)]
 
 
-def test_what_was_found_for_an_earlier_question_is_no_source_of_the_next_answer() -> None:
+def test_passages_for_an_earlier_question_are_not_sources_of_the_next_answer() -> None:
     story = Story()
     story.user("u1")
     story.response("r1", calls("c1"))
@@ -129,7 +129,7 @@ def test_a_call_that_is_never_made_keeps_no_answer_from_its_sources() -> None:
     assert story.cited == {"answer": ["Lunch"]}
 
 
-def test_a_tool_of_the_client_delays_no_sources() -> None:
+def test_sources_do_not_wait_for_a_tool_of_the_client() -> None:
     story = Story()
     story.user("u1")
     story.response("r1", calls("c1"), calls("c2", "of_the_client"))
