@@ -23,7 +23,7 @@ from .test_routes import bearer
 from .test_tool_runs import OwnEventCaller, get
 
 TOML = 'name = "{name}"\nlanguages = ["en", "it"]\n{engine}\n[knowledge]\n{ask}\n'
-CHAT = '[cascade]\nbrain = "openai"\n'
+CHAT = '[cascade]\nstt = "openai"\nbrain = "openai"\ntts = "openai"\n'
 HOSTED = """
 engine = "upstream"
 [upstream]
@@ -31,7 +31,7 @@ base_url = "{url}"
 model = "hosted"
 key = {{ env = "PROVIDER_KEY" }}
 """
-OWN = '[cascade]\nbrain = "extractive"\n'
+OWN = CHAT.replace('brain = "openai"', 'brain = "extractive"')
 TOOL = 'ask = "tool"'
 LUNCH = "# Lunch\nLunch is served at one o'clock in the hall.\n\n# Garden\nThe garden has roses.\n"
 PRANZO = "# Pranzo\nIl pranzo si serve all'una nella sala.\n\n# Giardino\nIl giardino ha rose.\n"
@@ -60,6 +60,11 @@ class House:
     async def change(self, call_id: str, **body: object) -> None:
         async with httpx2.AsyncClient(base_url=self.served.url, headers=bearer(self.key)) as http:
             answer = await http.patch(f"/api/calls/{call_id}", json=body)
+            assert answer.status_code == 200, answer.text
+
+    async def put(self, assistant: str, path: str, text: str) -> None:
+        async with httpx2.AsyncClient(base_url=self.served.url, headers=bearer(self.key)) as http:
+            answer = await http.put(f"/api/knowledge/{assistant}/{path}", content=text.encode())
             assert answer.status_code == 200, answer.text
 
     def sources(self, item_id: str) -> list[dict[str, Any]]:
@@ -206,5 +211,21 @@ def test_an_answer_after_two_searches_has_the_sources_of_both(house: House, assi
             after = await talk.ask("Thank you.")
             assert talk.cited == {both}
             assert after != both
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("assistant", ["own", *MODELS])
+def test_a_file_that_is_put_is_a_source_of_the_next_answer_in_a_running_call(
+    house: House, assistant: str
+) -> None:
+    async def story() -> None:
+        async with call(house, assistant) as talk:
+            await talk.ask("when does the lift close")
+            assert talk.cited == set()
+            text = "# Lift\nThe lift does close at nine o'clock.\n"
+            await house.put(assistant, "lift.en.md", text)
+            (title,) = await talk.sources(await talk.ask("when does the lift close"))
+            assert title == "Lift"
 
     asyncio.run(story())
