@@ -19,6 +19,7 @@ from .chunks import Chunk
 from .memory import QUERY_CHARACTERS, passage, revisions_of
 from .normalize import terms
 from .search import ALSO_WEIGHT, QUERY_TERMS, TITLE_WEIGHT
+from .vocabulary import Vocabulary
 
 CANDIDATES = 8  # ranked by SQLite, for each passage that is asked for
 _SCHEMA = (
@@ -52,6 +53,7 @@ class FullTextIndex:
         self._numbers: dict[Chunk, int] = {}
         self._revisions: dict[str, str] = {}
         self._counts: dict[str, dict[str, int]] = {}  # chunks with a stem, by language
+        self._words: dict[str, Vocabulary] = {}  # the stems with a count, by language
         self._next = 1
 
     def update(self, chunks: Sequence[Chunk]) -> None:
@@ -89,8 +91,14 @@ class FullTextIndex:
 
     def _count(self, chunk: Chunk, stems: set[str], by: int) -> None:
         counts = self._counts.setdefault(chunk.language, {})
+        words = self._words.setdefault(chunk.language, Vocabulary(chunk.language))
         for stem in stems:
-            counts[stem] = counts.get(stem, 0) + by
+            before = counts.get(stem, 0)
+            counts[stem] = before + by
+            if not before:
+                words.add(stem)
+            elif not counts[stem]:
+                words.remove(stem)
         counts[""] = counts.get("", 0) + by  # of all chunks
 
     def find(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
@@ -99,15 +107,17 @@ class FullTextIndex:
             language = language if language in self._counts else language.partition("-")[0]
             counts = self._counts.get(language, {})
             asked = list(dict.fromkeys(terms(query[:QUERY_CHARACTERS], language)))[:QUERY_TERMS]
-            words = [stem for stem in asked if counts.get(stem)]
-            if not words or k < 1:
+            if not asked or k < 1 or language not in self._words:
                 return ()
-            match = " OR ".join(f'"{stem}"' for stem in words)
+            readings = [self._words[language].readings(stem) for stem in asked]
+            known = dict.fromkeys(stem for each in readings for stem, _ in each)
+            if not known:
+                return ()
+            match = " OR ".join(f'"{stem}"' for stem in known)
             rows = self._database.execute(_SEARCH, (match, language, k * CANDIDATES)).fetchall()
-            worth = {stem: _idf(counts.get(stem, 0), counts[""]) for stem in asked}
-            meaning = sum(worth.values())
+            worth = [_idf(counts[each[0][0]] if each else 0, counts[""]) for each in readings]
             scored = [
-                (sum(worth[stem] for stem in set(stems.split()) & set(asked)) / meaning, rank, n)
+                (_covered(readings, worth, frozenset(stems.split())), rank, n)
                 for rank, (n, stems) in enumerate(rows)
             ]
             best = sorted(scored, key=lambda each: (-each[0], each[1]))[:k]
@@ -119,6 +129,14 @@ class FullTextIndex:
     def close(self) -> None:
         with self._turn:
             self._database.close()
+
+
+def _covered(
+    readings: Sequence[Sequence[tuple[str, float]]], worth: Sequence[float], stems: frozenset[str]
+) -> float:
+    """Return the share of a question's meaning that a chunk with these stems covers."""
+    likely = [max((by for stem, by in each if stem in stems), default=0.0) for each in readings]
+    return sum(by * each for by, each in zip(likely, worth, strict=True)) / sum(worth)
 
 
 def _plain(stems: Sequence[str]) -> str:

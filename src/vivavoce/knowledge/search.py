@@ -12,24 +12,19 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
-from rapidfuzz import fuzz, process
 
 from ..text.folding import fold
 from .chunks import Chunk
-from .normalize import sound, stem, synonyms, terms
+from .normalize import stem, synonyms, terms
+from .vocabulary import Vocabulary
 
 K1, B = 1.2, 0.75  # BM25's customary values
 TITLE_WEIGHT, ALSO_WEIGHT = 3, 2
-SYNONYM = 0.8  # of a word's own worth
-HOMOPHONE, SPELLED = 0.75, 65  # its worth, and how like (0 to 100) its spelling must be
-STEM = 5  # letters; an unknown word that begins with a known stem of this length is a form of it
-SOUNDS = 3  # consonants; with fewer, unrelated words sound alike
-ALIKE = 86  # ratio (0 to 100) from which a misheard word counts; below, other words creep in
 ASKED_CHARACTERS = 500  # of a question, by which it is known to be one that was written down
 QUERY_TERMS = 40  # a longer question is cut
 
@@ -83,10 +78,9 @@ class KnowledgeIndex:
                 self._also.setdefault(frozenset(example), number)
         self._titled = frozenset().union(*self._titles)
         self._postings = dict(self._postings)  # a look-up may not grow it
-        self._vocabulary = sorted(self._postings)
-        self._sounds: dict[str, list[str]] = defaultdict(list)
-        for word in self._vocabulary:
-            self._sounds[sound(word)].append(word)
+        self._vocabulary = Vocabulary(language)
+        for word in sorted(self._postings):
+            self._vocabulary.add(word)
         self._mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
         self._idf = {word: self._rarity(len(each)) for word, each in self._postings.items()}
         self._unknown_idf = 0.65 * math.log(2 + len(self.chunks))
@@ -148,7 +142,7 @@ class KnowledgeIndex:
         return [self._hit(number, scores[number], query, number == example) for number in best]
 
     def _asked_word(self, word: str, weight: float) -> _AskedWord:
-        readings = self._readings(word)
+        readings = self._vocabulary.readings(word)
         # A word that we only know by another is worth what that one is.
         worth = self.idf(readings[0][0] if readings else word)
         return _AskedWord(word, weight, worth * weight, self._gains(readings))
@@ -181,26 +175,6 @@ class KnowledgeIndex:
                     gains[number] = (gain, worth, term)
         return gains
 
-    def _readings(self, word: str) -> list[tuple[str, float]]:
-        """Return the known stems that a word may stand for, each with its likelihood."""
-        same = synonyms(self.language).get(word, frozenset())
-        readings = [(term, SYNONYM) for term in sorted(same) if term in self._postings]
-        if word in self._postings:
-            return [(word, 1.0), *readings]
-        if not readings and len(word) > 3:
-            cutoff = ALIKE if len(word) > 4 else 88
-            for term, ratio, _ in process.extract(
-                word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=cutoff, limit=2
-            ):
-                if sound(term[0]) == sound(word[0]):  # "mother" is not "other"
-                    readings.append((term, ratio / 100))
-        if not readings and len(key := sound(word)) >= SOUNDS:
-            same_sound = self._sounds.get(key, ())
-            readings = [(t, HOMOPHONE) for t in same_sound if fuzz.ratio(t, word) >= SPELLED]
-        if not readings and len(word) > STEM:
-            readings = [(term, SYNONYM) for term in _beginnings(word) if term in self._postings]
-        return readings
-
     def _joined(self, asked: Sequence[str]) -> list[str]:
         """Two words that the knowledge writes as one: "key note", "wi fi"."""
         pairs = {(a, b): stem(a + b, self.language) for a, b in pairwise(asked)}
@@ -216,9 +190,3 @@ def _share(words: frozenset[str], reached: set[str]) -> float:
 
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", fold(text[:ASKED_CHARACTERS])))
-
-
-def _beginnings(word: str) -> Iterator[str]:
-    """Stems that are a good half of a word, and stand at its beginning."""
-    for length in range(max(STEM, len(word) // 2), len(word) + 1):
-        yield word[:length]
