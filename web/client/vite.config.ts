@@ -1,10 +1,15 @@
-// The build of the client alone: the module, and the worklets that a page serves as a second file.
+// The build of the client as a package. The worklets are a second build, because a page loads them by their
+// address, and so their file must not import another one.
 import { defineConfig } from "vite";
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   build: {
     target: "es2022",
-    lib: { entry: { client: "src/index.ts", worklets: "src/worklets.ts" }, formats: ["es"] },
-    rolldownOptions: { output: { chunkFileNames: "shared.js", minify: true } },
+    emptyOutDir: mode !== "worklets",
+    lib: {
+      entry: mode === "worklets" ? { worklets: "src/worklets.ts" } : { index: "src/index.ts" },
+      formats: ["es"],
+    },
+    rolldownOptions: { output: { chunkFileNames: "[name].js", minify: true } },
   },
-});
+}));

@@ -49,12 +49,14 @@ export interface Sound {
 }
 
 export interface SoundOptions {
-  /** Address of `@vivavoce/client/worklets`. */
-  worklets: string | URL;
+  /** Address of `@vivavoce/client/worklets`. By default `worklets.js` beside the client's own file. */
+  worklets?: string | URL;
   /** Whether to remove the loudspeaker's echo. Read when the microphone opens. Not needed with headphones. */
   echoCancellation?: () => boolean;
 }
 
+// In the package, `worklets.js` is the file beside. A page that is built from the sources names its own.
+const WORKLETS = new URL(/* @vite-ignore */ "./worklets.js", import.meta.url);
 const REPLY_MS = 300; // a suspended device does not reply
 const RESUME_MS = 1000; // without a click a browser never resumes, and never says so
 
@@ -210,7 +212,7 @@ export class BrowserSound implements Sound {
 
   async #addWorklets(context: AudioContext): Promise<void> {
     try {
-      await context.audioWorklet.addModule(this.#options.worklets); // undefined without https
+      await context.audioWorklet.addModule(this.#options.worklets ?? WORKLETS); // undefined without https
     } catch (error) {
       void context.close();
       throw error;
