@@ -3,7 +3,7 @@
 import { RATE } from "./pcm";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent } from "./protocol";
-import type { Mode } from "./state";
+import type { Mode } from "./status";
 
 /**
  * Prefix of the ids of events whose errors are not shown. They report something that may have happened too

@@ -17,7 +17,7 @@ import {
   sendDrafts,
 } from "./responses";
 import type { PlaybackProgress } from "./sound";
-import { type Mode, sendsAudio } from "./state";
+import { type Mode, sendsAudio } from "./status";
 import type { ToolResult } from "./tools";
 import type { Action, Turn } from "./turnState";
 
@@ -26,7 +26,7 @@ const MAX_BUFFERED_BYTES = 4 * RATE * 2 * (4 / 3); // 4 s of audio in base64
 /** Start or continue the call: earlier errors no longer count, refused messages are sent again. */
 export function start(turn: Turn, out: Action[]): Turn {
   if (turn.mode !== "text") out.push({ type: "wake_sound" });
-  return { ...turn, error: undefined, drafts: retryDrafts(turn.drafts) };
+  return { ...turn, reason: undefined, error: undefined, drafts: retryDrafts(turn.drafts) };
 }
 
 /** End the call, and first tell the server which part of each answer was heard. */
@@ -35,7 +35,8 @@ export function close(turn: Turn, out: Action[]): Turn {
   out.push({ type: "disconnect" });
   return endSession({
     ...cut,
-    link: "idle",
+    link: "ended",
+    reason: "closed",
     microphone: CLOSED,
     playing: false,
     waiting: [],
@@ -69,8 +70,8 @@ export function changeMode(turn: Turn, mode: Mode, out: Action[]): Turn {
 export function changeLanguage(turn: Turn, language: string, out: Action[]): Turn {
   if (language === turn.language) return turn;
   const next = { ...turn, language };
-  if (turn.link === "idle" || turn.link === "failed") return next;
-  const interrupted = interrupt(next, out);
+  if (turn.link === "idle" || turn.link === "ended") return next;
+  const interrupted: Turn = { ...interrupt(next, out), reason: "language_change" };
   out.push({ type: "reconnect" });
   return endSession({ ...interrupted, request: requestWaits(interrupted) ? "sent" : "none" });
 }
@@ -164,8 +165,8 @@ export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
 
 /** Return the results of tools to the server, and ask for the response that uses them. */
 export function returnToolResults(turn: Turn, results: readonly ToolResult[], out: Action[]): Turn {
-  if (!results.length) return turn;
-  let next = turn;
+  let next = { ...turn, pageTools: Math.max(0, turn.pageTools - 1) };
+  if (!results.length) return next;
   for (const { callId, output } of results)
     next = send(next, client.toolOutput(callId, output), out);
   return requestResponse(next, out);

@@ -5,7 +5,7 @@ import { nextAttempt } from "./backoff";
 import { afterClose, CloseCode } from "./closeCodes";
 import { type CallError, callError, Refusal } from "./errors";
 import type { ClientEvent, ErrorBody, ServerEvent } from "./protocol";
-import type { Mode } from "./state";
+import type { Mode } from "./status";
 import type { ConnectionInput } from "./turnState";
 
 export interface TokenRequest {
@@ -215,7 +215,8 @@ export class Connection {
     switch (decision.next) {
       case "end":
         this.#enter({ name: "closed" });
-        return this.#owner.onInput({ type: "connection_lost", link: "idle" });
+        this.#hadSession = false;
+        return this.#owner.onInput({ type: "connection_lost", link: "ended" });
       case "renew_secret":
         this.#mayRenewSecret = false;
         return void this.#open();

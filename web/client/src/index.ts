@@ -11,7 +11,8 @@ export { type CallError, type ErrorCode, Refusal } from "./errors";
 export type { OwnEvent, Source, ToolRun } from "./ownEvents";
 export type { Item, ServerEvent, Session } from "./protocol";
 export type { SoundOptions } from "./sound";
-export type { Mode, State, Status } from "./state";
+export type { State } from "./state";
+export type { Mode, Reason, Status, Why } from "./status";
 export type { Approval, ToolCard } from "./toolCards";
 export type { Tool } from "./tools";
 

@@ -31,14 +31,26 @@ export const openConnection = (turn: Turn, link: "connecting" | "reconnecting"):
 /** Note that the connection is gone. Without a new error an earlier one stays. */
 export const loseConnection = (
   turn: Turn,
-  link: "idle" | "reconnecting",
+  link: "ended" | "reconnecting",
   error: CallError | undefined,
-): Turn => endSession({ ...turn, link, error: error ?? turn.error });
+): Turn =>
+  endSession({
+    ...turn,
+    link,
+    reason: link === "ended" ? "hung_up" : turn.reason,
+    error: error ?? turn.error,
+  });
 
 /** End the call with an error. */
 export function failConnection(turn: Turn, error: CallError, out: Action[]): Turn {
   out.push({ type: "stop_recording" });
-  const failed = endSession({ ...turn, link: "failed", microphone: CLOSED, error });
+  const failed = endSession({
+    ...turn,
+    link: "ended",
+    reason: undefined,
+    microphone: CLOSED,
+    error,
+  });
   return error.code === "conversation_deleted" ? forgetConversation(failed) : failed;
 }
 
@@ -112,6 +124,7 @@ function openSession(turn: Turn, session: Session, out: Action[]): Turn {
   let next: Turn = {
     ...turn,
     link: "open",
+    reason: undefined,
     waiting: [],
     request: requestWaits(turn) ? "sent" : "none",
     serverTranscribes: !!session.audio?.input?.transcription,
@@ -175,7 +188,10 @@ function finishResponse(turn: Turn, response: Response, out: Action[]): Turn {
   }
   if (response.status === "completed") {
     const calls = response.output.filter((item) => item.type === "function_call");
-    if (calls.length) out.push({ type: "run_tools", calls });
+    if (calls.length) {
+      out.push({ type: "run_tools", calls });
+      next = { ...next, pageTools: next.pageTools + 1 };
+    }
   }
   return next.request === "deferred" ? requestResponse(next, out) : next;
 }

@@ -5,29 +5,15 @@ import type { Conversation } from "./conversation";
 import { isPaused } from "./devices";
 import { draftLines } from "./draftQueue";
 import { type CallError, callError } from "./errors";
-import { isHeld } from "./microphone";
 import type { Source } from "./ownEvents";
+import { explain, type Mode, type Status, type Why } from "./status";
 import { sameCard, type ToolCard, toolCards } from "./toolCards";
 import type { Turn } from "./turnState";
 
-/** Hands-free, hold to talk, or text only. */
-export type Mode = "open" | "push-to-talk" | "text";
-
-export type Link = "idle" | "connecting" | "open" | "reconnecting" | "failed";
-
-export type Status =
-  | "idle"
-  | "connecting"
-  | "ready"
-  | "listening"
-  | "thinking"
-  | "speaking"
-  | "paused"
-  | "reconnecting"
-  | "failed";
-
 export interface State {
   readonly status: Status;
+  /** The reason for the status, where it has one. */
+  readonly why?: Why;
   readonly mode: Mode;
   /** The conversation exactly as the protocol has it. */
   readonly items: Conversation;
@@ -56,7 +42,7 @@ export function view(turn: Turn, before: Before = NOTHING): State {
   const drafts = turn.drafts.filter(({ id }) => !known.has(id));
   const lines = [...transcriptLines(captions, items), ...draftLines(drafts, link === "open")];
   return {
-    status: status(turn),
+    ...explain(turn),
     mode,
     items,
     lines: reuse(before.lines, lines, sameLine),
@@ -76,6 +62,7 @@ const SUSPENDED = callError("sound_suspended"); // one object, which a page comp
 /** True if a page has nothing to render again. */
 export const sameState = (a: State, b: State): boolean =>
   a.status === b.status &&
+  a.why === b.why &&
   a.mode === b.mode &&
   a.items === b.items &&
   a.lines === b.lines &&
@@ -86,20 +73,6 @@ export const sameState = (a: State, b: State): boolean =>
   a.userSpeaking === b.userSpeaking &&
   a.conversationId === b.conversationId &&
   a.error === b.error;
-
-/** True if the audio of the microphone goes to the server. */
-export const sendsAudio = ({ mode, microphone }: Turn): boolean =>
-  microphone.phase === "open" && (mode === "open" || isHeld(microphone));
-
-function status(turn: Turn): Status {
-  if (turn.link !== "open") return turn.link;
-  if (isPaused(turn)) return "paused";
-  if (isHeld(turn.microphone) && turn.microphone.phase === "open") return "listening";
-  if (turn.playing || turn.response?.hasText) return "speaking";
-  if (turn.userSpeaking) return "listening";
-  if (turn.response || turn.request !== "none") return "thinking";
-  return sendsAudio(turn) ? "listening" : "ready";
-}
 
 function reuse<T>(
   before: readonly T[],

@@ -11,7 +11,7 @@ import type { PlayedPosition } from "./playout";
 import type { ClientEvent, FunctionCall, ServerEvent } from "./protocol";
 import type { Source, ToolRun } from "./ownEvents";
 import type { LoudspeakerState, PlaybackProgress } from "./sound";
-import type { Link, Mode } from "./state";
+import type { Link, Mode, Reason } from "./status";
 import type { ToolRuns } from "./toolCards";
 import type { ToolResult } from "./tools";
 
@@ -19,6 +19,8 @@ export interface Turn {
   readonly mode: Mode;
   readonly language: string | undefined;
   readonly link: Link;
+  /** Why the call is not connected, where no error is the reason. */
+  readonly reason: Reason | undefined;
   readonly conversationId: string | undefined;
   readonly items: Conversation;
   readonly captions: Captions;
@@ -42,6 +44,8 @@ export interface Turn {
    * response, so it was sent again at once.
    */
   readonly request: "none" | "sent" | "repeated" | "deferred";
+  /** Number of responses whose tools run in the page. */
+  readonly pageTools: number;
   /** Number of requests for a response. */
   readonly requests: number;
   /** The loudspeaker has audio to play. */
@@ -60,7 +64,7 @@ export interface Turn {
 /** News of the connection. */
 export type ConnectionInput =
   | { type: "connection_opening"; link: "connecting" | "reconnecting" }
-  | { type: "connection_lost"; link: "idle" | "reconnecting"; error?: CallError }
+  | { type: "connection_lost"; link: "ended" | "reconnecting"; error?: CallError }
   | { type: "connection_failed"; error: CallError }
   | { type: "conversation_gone" } // the connection opens again, for a new conversation
   | { type: "server_event"; event: ServerEvent };
@@ -119,6 +123,7 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   mode: options.mode ?? "open",
   language: options.language,
   link: "idle",
+  reason: undefined,
   conversationId: options.conversationId,
   items: options.items ?? [],
   captions: NO_CAPTIONS,
@@ -132,6 +137,7 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   interrupted: undefined,
   request: "none",
   requests: 0,
+  pageTools: 0,
   playing: false,
   flushes: 0,
   userSpeaking: false,

@@ -33,7 +33,7 @@ test("a call connects with its secret as a subprotocol and configures its mode",
   );
   expect(socket.protocols).toEqual(["realtime", "openai-insecure-api-key.ek_1"]);
   socket.deliver({ type: "session.created", session: {} });
-  expect(call.state.status).toBe("ready");
+  expect(call.state).toMatchObject({ status: "listening", why: "microphone_off" });
   expect(socket.sent[0]).toMatchObject({
     type: "session.update",
     session: {
@@ -139,7 +139,7 @@ test("late audio and words of an interrupted answer are dropped", async () => {
   expect(sound.playout.waiting).toBe(0);
   socket.deliver(...responseDone("resp_1", "item_1", "It is noon.", "cancelled"));
   expect(call.state.lines[0]!.text).not.toContain("noon");
-  expect(call.state.status).toBe("ready");
+  expect(call.state).toMatchObject({ status: "listening", why: "microphone_off" });
   socket.deliver(...spokenResponse("resp_2", "item_2", words("Yes.")));
   expect(call.state.status, "the next answer plays").toBe("speaking");
 });
@@ -275,7 +275,12 @@ test.each([
   const { call, sound } = await openCall();
   sound.refusal = Object.assign(new Error("no"), { name });
   expect(await call.startMic()).toBe(false);
-  expect(call.state).toMatchObject({ status: "ready", microphone: false, error: { code } });
+  expect(call.state).toMatchObject({
+    status: "listening",
+    why: code,
+    microphone: false,
+    error: { code },
+  });
   sound.refusal = undefined;
   expect(await call.startMic()).toBe(true);
   expect(call.state.error).toBeUndefined();
@@ -286,7 +291,7 @@ test("an error of the microphone stays shown when the session is created", async
   sound.refusal = Object.assign(new Error("no"), { name: "NotAllowedError" });
   await call.startMic();
   socket.deliver({ type: "session.created", session: {} });
-  expect(call.state).toMatchObject({ status: "ready", error: { code: "microphone_refused" } });
+  expect(call.state).toMatchObject({ status: "listening", why: "microphone_refused" });
 });
 
 test("a microphone that opens after a change to text mode closes again", async () => {
@@ -325,7 +330,7 @@ test("delays between attempts double, with jitter, and end in an error that a st
   const { call } = await startCall({ token: () => Promise.reject(new TypeError("no network")) });
   expect(call.state.status).toBe("reconnecting");
   await vi.advanceTimersByTimeAsync(120_000);
-  expect(call.state).toMatchObject({ status: "failed", error: { code: "network" } });
+  expect(call.state).toMatchObject({ status: "ended", why: "network" });
   call.start();
   expect(call.state.error).toBeUndefined();
 });
@@ -364,7 +369,7 @@ test("a secret that expired before its use is replaced once, without an error", 
   expect(call.state.error).toBeUndefined();
   ScriptedSocket.last.deliver(failure("invalid_api_key"));
   ScriptedSocket.last.close(3000);
-  expect(call.state).toMatchObject({ status: "failed", error: { code: "not_signed_in" } });
+  expect(call.state).toMatchObject({ status: "ended", why: "not_signed_in" });
 });
 
 test.each([
@@ -380,7 +385,7 @@ test.each([
   await vi.advanceTimersByTimeAsync(600_000);
   expect(count).toBe(1);
   expect(call.state).toMatchObject({
-    status: "failed",
+    status: "ended",
     error: { code: shown, message: "A sentence." },
   });
   call.start(); // the user asks for a new secret
@@ -390,7 +395,7 @@ test.each([
   ScriptedSocket.last.close(3000);
   await vi.advanceTimersByTimeAsync(600_000);
   expect(count).toBe(2);
-  expect(call.state).toMatchObject({ status: "failed", error: { code: shown } });
+  expect(call.state).toMatchObject({ status: "ended", why: shown });
 });
 
 test("a refusal is final and has a reason", async () => {
@@ -398,7 +403,7 @@ test("a refusal is final and has a reason", async () => {
   refused.socket.deliver(failure("conversation_not_found"));
   refused.socket.close(4000);
   expect(refused.call.state).toMatchObject({
-    status: "failed",
+    status: "ended",
     error: { code: "refused", message: "A sentence." },
   });
   const busy = await startCall();
@@ -407,7 +412,7 @@ test("a refusal is final and has a reason", async () => {
   expect(busy.call.state.error?.code).toBe("full");
   const signedOut = await startCall({ token: () => Promise.reject(new Refusal("not_signed_in")) });
   expect(signedOut.call.state).toMatchObject({
-    status: "failed",
+    status: "ended",
     error: { code: "not_signed_in" },
   });
 });
@@ -449,7 +454,7 @@ test("a server that stays busy ends the call with the error busy", async () => {
   const { call } = await startCall({ token: full });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(call.state).toMatchObject({
-    status: "failed",
+    status: "ended",
     error: { code: "busy", message: "A sentence." },
   });
 });
@@ -467,14 +472,14 @@ test("a full server that accepts text gets a text session", async () => {
   await microtasks();
   expect(modes).toEqual(["open", "text"]);
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-  expect(call.state).toMatchObject({ status: "ready" });
+  expect(call.state).toMatchObject({ status: "listening", why: "text_only" });
 });
 
 test("a message typed before a failure is sent when the next start succeeds", async () => {
   const { call, socket } = await startCall();
   await call.sendText("Hello?");
   socket.close(4000);
-  expect(call.state.status).toBe("failed");
+  expect(call.state.status).toBe("ended");
   call.start();
   await microtasks();
   ScriptedSocket.last.deliver({ type: "session.created", session: {} });
@@ -494,7 +499,11 @@ test("a failed response shows an error until the next response begins", async ()
     type: "response.done",
     response: { id: "resp_1", status: "failed", status_details, output: [] },
   });
-  expect(call.state).toMatchObject({ status: "ready", error: { code: "response_failed" } });
+  expect(call.state).toMatchObject({
+    status: "listening",
+    why: "microphone_off",
+    error: { code: "response_failed" },
+  });
   socket.deliver({ type: "response.created", response: { id: "resp_2", conversation_id: null } });
   expect(call.state.error).toBeUndefined();
 });
@@ -575,7 +584,7 @@ test("hanging up reports how much was heard, and nothing is retried", async () =
   });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(ScriptedSocket.opened).toHaveLength(1);
-  expect(call.state).toMatchObject({ status: "idle", microphone: false });
+  expect(call.state).toMatchObject({ status: "ended", why: "closed", microphone: false });
 });
 
 test("lines that did not change keep their identity", async () => {
@@ -598,7 +607,7 @@ test("sessions that end at once are retried with doubling delays, then fail with
   const { call } = await startCall();
   const start = Date.now();
   const tries: number[] = [];
-  const failed = () => call.state.status === "failed";
+  const failed = () => call.state.status === "ended";
   while (!failed()) {
     tries.push(Date.now() - start);
     ScriptedSocket.last.deliver(
@@ -624,7 +633,7 @@ test("a server that never creates a session is tried five more times", async () 
   }
   expect(ScriptedSocket.opened).toHaveLength(6);
   expect(call.state).toMatchObject({
-    status: "failed",
+    status: "ended",
     error: { code: "unavailable", message: "A sentence." },
     lines: [{ role: "user", text: "Hello?", status: "unsent" }],
   });
@@ -639,7 +648,7 @@ test("a session of 5 s resets the count of attempts", async () => {
     await vi.advanceTimersByTimeAsync(400);
     ScriptedSocket.last.deliver({ type: "session.created", session: {} });
   }
-  expect(call.state.status).toBe("ready");
+  expect(call.state).toMatchObject({ status: "listening", why: "microphone_off" });
 });
 
 test("a typed message is in the transcript before the server confirms it", async () => {
@@ -861,7 +870,7 @@ test("W2_ a conversation deleted during a call is forgotten, and what was not st
   };
   socket.deliver({ type: "conversation.item.added", previous_item_id: "item_1", item });
   socket.close(4000, "conversation_deleted");
-  expect(call.state).toMatchObject({ status: "failed", error: { code: "conversation_deleted" } });
+  expect(call.state).toMatchObject({ status: "ended", why: "conversation_deleted" });
   expect(call.state.lines).toMatchObject([{ text: "And tomorrow?", status: "unsent" }]);
   expect(call.state.conversationId).toBeUndefined();
   call.start();
@@ -875,11 +884,11 @@ test("W4_ secrets that arrive and handshakes that fail are named after three att
   const token = vi.fn(async () => "ek_1");
   const { call } = await startCall({ token });
   for (let attempt = 0; attempt < 3; attempt++) {
-    expect(call.state.status).not.toBe("failed");
+    expect(call.state.status).not.toBe("ended");
     ScriptedSocket.last.close(1006);
     await vi.advanceTimersByTimeAsync(10_000);
   }
-  expect(call.state).toMatchObject({ status: "failed", error: { code: "upgrade_missing" } });
+  expect(call.state).toMatchObject({ status: "ended", why: "upgrade_missing" });
   expect(token).toHaveBeenCalledTimes(3);
   call.start();
   await microtasks();

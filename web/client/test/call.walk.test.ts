@@ -86,7 +86,7 @@ test("a call never has two sockets or timers, and can always be started again", 
       await microtasks();
       if (random() < 0.3) await vi.advanceTimersByTimeAsync(random() * 12_000);
       const sockets = ScriptedSocket.opened.filter(({ closed }) => !closed).length;
-      const ended = call.state.status === "idle" || call.state.status === "failed";
+      const ended = call.state.status === "ended";
       expect(sockets, at(step)).toBeLessThanOrEqual(ended ? 0 : 1);
       expect(vi.getTimerCount(), at(step)).toBeLessThanOrEqual(ended ? 0 : 1);
       expect(sound.recording, at(step)).toBe(call.state.microphone);
@@ -104,7 +104,7 @@ test("a call never has two sockets or timers, and can always be started again", 
     for (const answer of pending.splice(0)) answer();
     await microtasks();
     ScriptedSocket.last.deliver({ type: "session.created", session: {} });
-    expect(["ready", "listening", "thinking"], at(STEPS)).toContain(call.state.status);
+    expect(["listening", "thinking", "using_tool"], at(STEPS)).toContain(call.state.status);
     call.close();
     await microtasks();
     expect(vi.getTimerCount(), at(STEPS)).toBe(0);

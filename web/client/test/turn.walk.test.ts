@@ -5,7 +5,8 @@ import { isHeld } from "../src/microphone";
 import { encode } from "../src/pcm";
 import type { ServerEvent } from "../src/protocol";
 import { requestWaits } from "../src/responses";
-import { sendsAudio, view } from "../src/state";
+import { view } from "../src/state";
+import { sendsAudio } from "../src/status";
 import { reduce } from "../src/turn";
 import { type Action, initialTurn, type Input, type Step, type Turn } from "../src/turnState";
 import { pick, seeded } from "./walk";
@@ -96,7 +97,7 @@ const kinds: ((random: Random) => Input)[] = [
     event: make(random),
   })),
   (random) => ({ type: "connection_opening", link: pick(random, ["connecting", "reconnecting"]) }),
-  (random) => ({ type: "connection_lost", link: pick(random, ["idle", "reconnecting"]) }),
+  (random) => ({ type: "connection_lost", link: pick(random, ["ended", "reconnecting"]) }),
   () => ({ type: "connection_failed", error: { code: "network" } }),
   () => ({ type: "conversation_gone" }),
   () => ({ type: "started" }),
@@ -252,12 +253,13 @@ test("no sequence of inputs reaches an illegal state", () => {
       ...[
         "idle",
         "connecting",
-        "ready",
+        "asking_permission",
         "listening",
         "thinking",
+        "using_tool",
         "speaking",
         "reconnecting",
-        "failed",
+        "ended",
       ],
       ...["request none", "request sent", "request repeated", "request deferred"],
       ...["closed", "requesting", "open", "held", "two flushes", "waiting"],

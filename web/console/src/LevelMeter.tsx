@@ -1,7 +1,7 @@
 // The level meter of the call, drawn as the holes of a loudspeaker. The holes grow with the level of the
 // microphone or of the loudspeaker. Their movement shows the status of the call.
 
-import type { Call, Status } from "@vivavoce/client";
+import type { Call, Status, Why } from "@vivavoce/client";
 import { useEffect, useRef } from "react";
 
 const RINGS = 7;
@@ -30,12 +30,14 @@ function opening(
     case "listening":
     case "speaking":
       return 0.16 + 0.84 * Math.max(0, Math.min(1, reach)) * Math.min(1, level * 3);
-    case "thinking": {
+    case "thinking":
+    case "using_tool": {
       const sweep = reducedMotion.matches
         ? 0.5
         : (angle / (2 * Math.PI) - t * 0.55 + distance * 0.4) % 1;
       return 0.16 + 0.55 * ((sweep + 1) % 1) ** 3;
     }
+    case "asking_permission":
     case "connecting":
     case "reconnecting": {
       const wave = reducedMotion.matches ? 0.5 : Math.sin((distance * 1.6 - t * 0.7) * 2 * Math.PI);
@@ -46,9 +48,16 @@ function opening(
   }
 }
 
+interface Props {
+  status: Status;
+  why?: Why | undefined;
+  call?: Call | undefined;
+}
+
 /** Draw the level meter. It is animated while the status or the level asks for it. */
-export function LevelMeter({ status, call }: { status: Status; call?: Call | undefined }) {
+export function LevelMeter({ status, why, call }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const shown = status === "listening" && why ? "idle" : status; // nothing of the user is heard
   useEffect(() => {
     const element = canvas.current!;
     const context = element.getContext("2d")!;
@@ -57,13 +66,13 @@ export function LevelMeter({ status, call }: { status: Status; call?: Call | und
     const draw = (time: number) => {
       const side = Math.round(element.clientWidth * devicePixelRatio);
       if (element.width !== side) element.width = element.height = side;
-      const target = call ? (status === "speaking" ? call.levels.out : call.levels.in) : 0;
+      const target = call ? (shown === "speaking" ? call.levels.out : call.levels.in) : 0;
       level += (target - level) * (target > level ? 0.5 : 0.12);
       context.clearRect(0, 0, side, side);
       context.fillStyle = getComputedStyle(element).color;
       const hole = (side / 2 / RINGS) * 0.46;
       for (const { distance, angle } of HOLES) {
-        const radius = hole * (0.3 + 0.7 * opening(status, distance, angle, level, time / 1000));
+        const radius = hole * (0.3 + 0.7 * opening(shown, distance, angle, level, time / 1000));
         const away = (side / 2 - hole) * distance * (RINGS / (RINGS - 1));
         const x = side / 2 + Math.cos(angle) * away;
         const y = side / 2 + Math.sin(angle) * away;
@@ -71,7 +80,7 @@ export function LevelMeter({ status, call }: { status: Status; call?: Call | und
         context.arc(x, y, radius, 0, 2 * Math.PI);
         context.fill();
       }
-      const moving = !["idle", "ready", "failed"].includes(status) || level > 0.01;
+      const moving = !["idle", "ended"].includes(shown) || level > 0.01;
       if (moving) frame = requestAnimationFrame(draw);
     };
     const redraw = () => {
@@ -88,6 +97,6 @@ export function LevelMeter({ status, call }: { status: Status; call?: Call | und
       observer.disconnect();
       scheme.removeEventListener("change", redraw);
     };
-  }, [status, call]);
-  return <canvas ref={canvas} className="level-meter" data-status={status} aria-hidden="true" />;
+  }, [shown, call]);
+  return <canvas ref={canvas} className="level-meter" data-status={shown} aria-hidden="true" />;
 }

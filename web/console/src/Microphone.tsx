@@ -16,12 +16,12 @@ interface Props {
 
 /** Show the button with the level meter. In text mode, show the level meter only. */
 export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
-  const { status, mode, microphone } = state;
+  const { status, why, mode, microphone } = state;
   const held = mode === "push-to-talk";
   useSpaceBar(held, onHold);
-  const meter = <LevelMeter status={status} call={call} />;
+  const meter = <LevelMeter status={status} why={why} call={call} />;
   if (mode === "text") return <div className="microphone">{meter}</div>;
-  const on = held ? status === "listening" : microphone;
+  const on = held ? status === "listening" && !why : microphone;
   const name = held ? strings.holdToTalk : strings.microphone;
   return (
     <button
@@ -46,7 +46,7 @@ export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
       onKeyUp={(event) => held && event.key === "Enter" && onHold(false)}
     >
       {meter}
-      <Symbol crossed={!on && !held && status !== "idle"} />
+      <Symbol crossed={!on && !held && !["idle", "ended"].includes(status)} />
     </button>
   );
 }

@@ -132,9 +132,9 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const ensureCall = useCallback((): Call => {
     setOpen(false);
     const ensured = call ?? makeCall();
-    const { status } = ensured.state;
-    if (status === "idle" || status === "failed") ensured.start();
-    else if (status === "paused") ensured.resume();
+    const { status, why } = ensured.state;
+    if (status === "idle" || status === "ended") ensured.start();
+    else if (why === "sound_suspended") ensured.resume();
     return ensured;
   }, [call, makeCall]);
 
@@ -264,7 +264,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
 
       <section className="controls" data-mode={mode} aria-label={strings.call}>
         <Microphone state={state} call={call} strings={strings} onSwitch={toggle} onHold={hold} />
-        <p className="status" role="status" data-status={state.status}>
+        <p className="status" role="status" data-status={state.status} data-why={state.why}>
           {statusText(state, strings)}
         </p>
         {mode === "text" && <Announcer lines={state.lines} />}
@@ -276,7 +276,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
               : hint(state, strings)}
         </p>
         <div className="actions">
-          {(state.status === "speaking" || state.status === "thinking") && (
+          {["speaking", "thinking", "using_tool"].includes(state.status) && (
             <button
               type="button"
               className="stop"
@@ -291,12 +291,12 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
               {strings.retryNow}
             </button>
           )}
-          {call && !["idle", "failed"].includes(state.status) && (
+          {call && !["idle", "ended"].includes(state.status) && (
             <button type="button" className="secondary" onClick={() => call.close()}>
               {strings.hangUp}
             </button>
           )}
-          {call && state.status === "idle" && state.lines.length > 0 && (
+          {call && isIdle(state) && state.lines.length > 0 && (
             <button type="button" className="secondary" onClick={beginAnew}>
               {strings.newConversation}
             </button>
@@ -380,15 +380,25 @@ async function showWaiting(call: Call, items: readonly Item[]): Promise<void> {
 const unheardHint = (name: string, language: string, { hints }: Strings): string =>
   hints.unheard.replace("{name}", name).replace("{language}", languageName(language));
 
-function statusText({ status, mode, userSpeaking }: State, strings: Strings): string {
+/** True before a call, and after one that ended without an error. */
+const isIdle = ({ status, why }: State): boolean =>
+  status === "idle" || (status === "ended" && (why === "closed" || why === "hung_up"));
+
+function statusText(state: State, strings: Strings): string {
+  const { status, why, mode, userSpeaking } = state;
+  if (why === "sound_suspended") return strings.status.paused;
   if (status === "listening" && userSpeaking) return strings.status.userSpeaking;
-  const word = strings.status[status];
+  const word =
+    status === "listening" && why
+      ? strings.status.ready
+      : strings.status[isIdle(state) ? "idle" : status];
   return typeof word === "string" ? word : word[mode];
 }
 
-function hint({ status, mode, requestingMicrophone, lines }: State, strings: Strings): string {
+function hint(state: State, strings: Strings): string {
+  const { status, mode, requestingMicrophone, lines } = state;
   if (requestingMicrophone) return strings.hints.requestingMicrophone;
-  if ((status === "reconnecting" || status === "failed") && lines.length)
+  if ((status === "reconnecting" || (status === "ended" && !isIdle(state))) && lines.length)
     return strings.hints.conversationKept;
   return strings.hints[mode];
 }

@@ -41,7 +41,9 @@ const en = {
     speaking: "Speaking",
     paused: "Paused",
     reconnecting: "Reconnecting…",
-    failed: "Not connected",
+    ended: "Not connected",
+    asking_permission: "May I listen?",
+    using_tool: "Looking it up…",
   },
   hints: {
     open: "Speak any time, also over an answer.",
@@ -168,7 +170,9 @@ const it: Strings = {
     speaking: "Parlo",
     paused: "In pausa",
     reconnecting: "Mi ricollego…",
-    failed: "Non collegato",
+    ended: "Non collegato",
+    asking_permission: "Posso ascoltare?",
+    using_tool: "Cerco…",
   },
   hints: {
     open: "Parla quando vuoi, anche sopra le risposte.",
@@ -293,7 +297,9 @@ const es: Strings = {
     speaking: "Hablando",
     paused: "En pausa",
     reconnecting: "Reconectando…",
-    failed: "Sin conexión",
+    ended: "Sin conexión",
+    asking_permission: "¿Puedo escuchar?",
+    using_tool: "Buscando…",
   },
   hints: {
     open: "Habla cuando quieras, también por encima de una respuesta.",
