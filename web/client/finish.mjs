@@ -17,6 +17,7 @@ writeFileSync(
       ...about,
       exports: {
         ".": { types: "./index.d.ts", default: "./index.js" },
+        "./audio": { types: "./audio.d.ts", default: "./audio.js" },
         "./worklets": "./worklets.js",
         "./package.json": "./package.json",
       },

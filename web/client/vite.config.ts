@@ -7,7 +7,10 @@ export default defineConfig(({ mode }) => ({
     target: "es2022",
     emptyOutDir: mode !== "worklets",
     lib: {
-      entry: mode === "worklets" ? { worklets: "src/worklets.ts" } : { index: "src/index.ts" },
+      entry:
+        mode === "worklets"
+          ? { worklets: "src/worklets.ts" }
+          : { index: "src/index.ts", audio: "src/audio.ts" },
       formats: ["es"],
     },
     rolldownOptions: { output: { chunkFileNames: "[name].js", minify: true } },

@@ -9,6 +9,7 @@ import { microphoneErrorCode } from "./errors";
 import { isHeld, isLongEnough } from "./microphone";
 import type { Source, ToolRun } from "./ownEvents";
 import type { FunctionCall, ServerEvent } from "./protocol";
+import type { Recording } from "./recordings";
 import type { Sound } from "./sound";
 import { sameState, type State, view } from "./state";
 import type { Mode } from "./status";
@@ -54,6 +55,7 @@ export class Call {
         tools: Object.keys(this.#tools),
       }),
       onInput: (input) => {
+        if (input.type === "server_event") this.#sound.recordings?.note(input.event, true);
         void this.#feed(input);
         if (input.type === "server_event")
           for (const watcher of this.#watchers) watcher(input.event);
@@ -148,6 +150,11 @@ export class Call {
     return !isHeld(microphone) || isLongEnough(microphone);
   }
 
+  /** Return the audio of a spoken message of the user, by the id of its line. The last five minutes are kept. */
+  recordingOf(itemId: string): Recording | undefined {
+    return this.#sound.recordings?.of(itemId);
+  }
+
   setMode(mode: Mode): void {
     void this.#feed({ type: "mode_changed", mode });
   }
@@ -190,6 +197,8 @@ export class Call {
         return this.#startRecording();
       case "stop_recording":
         return this.#sound.stopRecording();
+      case "keep_recording":
+        return this.#sound.recordings?.add(action.pcm);
       case "wake_sound":
         return void this.#sound.wake();
       case "run_tools":

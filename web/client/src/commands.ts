@@ -16,7 +16,7 @@ import {
   send,
   sendDrafts,
 } from "./responses";
-import type { PlaybackProgress } from "./sound";
+import type { PlaybackProgress } from "./player";
 import { type Mode, sendsAudio } from "./status";
 import type { ToolResult } from "./tools";
 import type { Action, Turn } from "./turnState";
@@ -149,6 +149,7 @@ export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, ou
   const next = changed ? { ...turn, error: slow ? callError("slow") : undefined } : turn;
   if (slow) return next;
   out.push({ type: "send", event: { type: "input_audio_buffer.append", audio: encode(pcm) } });
+  out.push({ type: "keep_recording", pcm });
   const microphone = countSent(next.microphone, milliseconds(pcm.length));
   return microphone === next.microphone ? next : { ...next, microphone };
 }

@@ -3,7 +3,7 @@
 import { hearAll } from "./captions";
 import { callError } from "./errors";
 import { isHeld } from "./microphone";
-import type { LoudspeakerState } from "./sound";
+import type { LoudspeakerState } from "./player";
 import type { Action, Turn } from "./turnState";
 
 /**

@@ -82,8 +82,9 @@ export type ServerEvent =
       item_id: string;
       error: ErrorBody;
     }
-  | { type: "input_audio_buffer.speech_started"; item_id: string }
-  | { type: "input_audio_buffer.speech_stopped" | "input_audio_buffer.committed"; item_id: string }
+  | { type: "input_audio_buffer.speech_started"; item_id: string; audio_start_ms?: number }
+  | { type: "input_audio_buffer.speech_stopped"; item_id: string; audio_end_ms?: number }
+  | { type: "input_audio_buffer.committed"; item_id: string }
   | { type: "response.created" | "response.done"; response: Response }
   | ({ type: "response.output_text.delta" } & Delta)
   | ({ type: "response.output_audio_transcript.delta" } & Delta)

@@ -10,7 +10,7 @@ import { CLOSED, type Microphone } from "./microphone";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent, FunctionCall, ServerEvent } from "./protocol";
 import type { Source, ToolRun } from "./ownEvents";
-import type { LoudspeakerState, PlaybackProgress } from "./sound";
+import type { LoudspeakerState, PlaybackProgress } from "./player";
 import type { Link, Mode, Reason } from "./status";
 import type { ToolRuns } from "./toolCards";
 import type { ToolResult } from "./tools";
@@ -100,6 +100,7 @@ export type Action =
   | { type: "flush_playback" } // reported back as `playback_flushed`
   | { type: "start_recording" } // reported back as `microphone_opened` or `microphone_failed`
   | { type: "stop_recording" }
+  | { type: "keep_recording"; pcm: Int16Array } // of the user's turn
   | { type: "wake_sound" } // reported back as `loudspeaker_changed`
   | { type: "run_tools"; calls: readonly FunctionCall[] } // reported back as `tools_finished`
   | { type: "reconnect" }

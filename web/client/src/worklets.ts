@@ -5,7 +5,7 @@
 import { loudness, RATE } from "./pcm";
 import { Playout } from "./playout";
 import { Resampler } from "./resample";
-import type { FromPlayer, FromRecorder, ToPlayer, ToRecorder } from "./sound";
+import type { FromPlayer, FromRecorder, ToPlayer, ToRecorder } from "./worklet";
 
 declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: unknown): void;

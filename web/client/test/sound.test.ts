@@ -68,6 +68,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 test("a second request while the browser asks the user does not open a second stream", async () => {
   const sound = new BrowserSound({ worklets: "worklets.js" });
+  await sound.wake();
   const first = sound.record();
   sound.stopRecording(); // the first request is no longer wanted
   const second = sound.record();

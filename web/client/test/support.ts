@@ -3,7 +3,9 @@
 import { Call, type CallOptions } from "../src/call";
 import { encode, RATE } from "../src/pcm";
 import { type PlayedPosition, Playout } from "../src/playout";
-import type { LoudspeakerState, PlaybackProgress, Sound } from "../src/sound";
+import type { LoudspeakerState, PlaybackProgress } from "../src/player";
+import { Recordings } from "../src/recordings";
+import type { Sound } from "../src/sound";
 
 export class ScriptedSocket {
   static readonly opened: ScriptedSocket[] = [];
@@ -51,6 +53,7 @@ export class ScriptedSocket {
 
 export class TestSound implements Sound {
   readonly playout = new Playout(RATE);
+  readonly recordings = new Recordings();
   levels = { in: 0, out: 0 };
   onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
@@ -59,6 +62,7 @@ export class TestSound implements Sound {
   onLoudspeaker: (state: LoudspeakerState) => void = () => {};
   refusal: Error | undefined;
   recording = false;
+  track: MediaStreamTrack | undefined;
 
   async wake(): Promise<void> {}
   async drain(): Promise<void> {}

@@ -1,0 +1,7 @@
+// Audio without a call: the microphone, the loudspeaker, and recordings as pictures and files.
+
+export { RATE } from "./pcm";
+export { AudioPlayer, type LoudspeakerState, type PlaybackProgress } from "./player";
+export { AudioRecorder, type RecorderOptions } from "./recorder";
+export { peaks, wav } from "./waveform";
+export type { WorkletOptions } from "./worklet";
