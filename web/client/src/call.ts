@@ -12,7 +12,7 @@ import type { FunctionCall, ServerEvent } from "./protocol";
 import type { Recording } from "./recordings";
 import type { Sound } from "./sound";
 import { sameState, type State, view } from "./state";
-import type { Mode } from "./status";
+import { type Mode, sendsAudio } from "./status";
 import { runTools, type Tool } from "./tools";
 import { reduce } from "./turn";
 import { type Action, initialTurn, type Input, type Turn } from "./turnState";
@@ -35,6 +35,10 @@ export interface Environment extends ConnectionEnvironment {
   sound: Sound;
 }
 
+const TRACK_DELAY_MS = 150; // a track arrives later than an event that is sent at the same time
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 export class Call {
   readonly #sound: Sound;
   readonly #tools: Record<string, Tool>;
@@ -54,8 +58,18 @@ export class Call {
         greeting: !isHeld(this.#turn.microphone) && !this.#turn.drafts.length,
         tools: Object.keys(this.#tools),
       }),
+      onPeer: (peer) => {
+        peer.onprogress = (progress) =>
+          void this.#feed({ type: "playback_progressed", ...progress });
+        peer.onblocked = (blocked) =>
+          void this.#feed({
+            type: "loudspeaker_changed",
+            state: blocked ? "suspended" : "running",
+          });
+      },
       onInput: (input) => {
-        if (input.type === "server_event") this.#sound.recordings?.note(input.event, true);
+        if (input.type === "server_event")
+          this.#sound.recordings?.note(input.event, !this.#connection.peer);
         void this.#feed(input);
         if (input.type === "server_event")
           for (const watcher of this.#watchers) watcher(input.event);
@@ -80,7 +94,13 @@ export class Call {
 
   /** Loudness of microphone and loudspeaker now, 0 to 1. For meters: read it once per frame. */
   get levels(): { in: number; out: number } {
-    return this.#sound.levels;
+    const { in: microphone, out } = this.#sound.levels;
+    return { in: microphone, out: this.#connection.peer?.level ?? out };
+  }
+
+  /** The id of the call, where the server has told it: over WebRTC. */
+  get id(): string | undefined {
+    return this.#connection.peer?.callId;
   }
 
   /** Run `listener` after every change of the state. Return a function that ends this. */
@@ -144,7 +164,7 @@ export class Call {
       await this.#feed({ type: "talk_pressed" });
       return this.#turn.microphone.phase === "open";
     }
-    await this.#sound.drain();
+    await Promise.all([this.#sound.drain(), this.#connection.peer && wait(TRACK_DELAY_MS)]);
     const { microphone } = this.#turn;
     void this.#feed({ type: "talk_released" });
     return !isHeld(microphone) || isLongEnough(microphone);
@@ -181,6 +201,7 @@ export class Call {
     const { turn, actions } = reduce(this.#turn, input);
     this.#turn = turn;
     const performed = actions.map((action) => this.#perform(action));
+    this.#connection.peer?.useTrack(this.#sound.track, sendsAudio(turn));
     this.#publish();
     await Promise.all(performed);
   }
@@ -191,6 +212,8 @@ export class Call {
         return this.#connection.send(action.event);
       case "play":
         return this.#sound.play(action.item, action.pcm);
+      case "follow_playback":
+        return this.#connection.peer?.follow(action.item);
       case "flush_playback":
         return this.#flushPlayback();
       case "start_recording":
@@ -200,6 +223,7 @@ export class Call {
       case "keep_recording":
         return this.#sound.recordings?.add(action.pcm);
       case "wake_sound":
+        void this.#connection.peer?.wake();
         return void this.#sound.wake();
       case "run_tools":
         return this.#runTools(action.calls);
@@ -212,6 +236,9 @@ export class Call {
   }
 
   async #flushPlayback(): Promise<void> {
+    const { peer } = this.#connection;
+    peer?.silence();
+    if (peer) return void this.#feed({ type: "playback_flushed", positions: [] });
     const reported = unplayedItems(this.#turn.captions); // if the loudspeaker tells nothing
     const positions = (await this.#sound.flush().catch(() => undefined)) ?? reported;
     void this.#feed({ type: "playback_flushed", positions });

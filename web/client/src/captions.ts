@@ -43,7 +43,11 @@ export interface Line {
   readonly status: "in_progress" | "done" | "interrupted" | "untranscribed" | "unsent";
 }
 
+/** Milliseconds per character of speech, until a first answer was heard. */
+export const PACE = 65;
+
 const LAST_WORD_MS = 400; // a short word and the silence after it
+const MEASURED_LENGTH = 40; // characters: of a shorter answer the silence around it counts too much
 const ROUNDING_MS = 1; // received audio is counted per delta, played audio as a whole
 
 const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, userSpeech: false, ended: false };
@@ -54,8 +58,11 @@ export const NO_CAPTIONS: Captions = {
   untranscribed: new Set(),
 };
 
-/** Fold one server event into the captions. */
-export function applyToCaptions(captions: Captions, event: ServerEvent): Captions {
+/**
+ * Fold one server event into the captions. With a `pace`, in ms per character, no audio arrives as events, and the
+ * position of each spoken word is estimated.
+ */
+export function applyToCaptions(captions: Captions, event: ServerEvent, pace = 0): Captions {
   switch (event.type) {
     case "input_audio_buffer.speech_started":
       return change(captions, event.item_id, markUserSpeech);
@@ -63,8 +70,11 @@ export function applyToCaptions(captions: Captions, event: ServerEvent): Caption
       return change(captions, event.item_id, (caption) =>
         append(markUserSpeech(caption), event.delta),
       );
-    case "response.output_text.delta":
     case "response.output_audio_transcript.delta":
+      if (pace)
+        return change(captions, event.item_id, (caption) => spread(caption, event.delta, pace));
+      return change(captions, event.item_id, (caption) => append(caption, event.delta));
+    case "response.output_text.delta":
       return change(captions, event.item_id, (caption) => append(caption, event.delta));
     case "conversation.item.input_audio_transcription.failed":
       return { ...captions, untranscribed: new Set([...captions.untranscribed, event.item_id]) };
@@ -97,6 +107,18 @@ export function markPlayed(captions: Captions, { item, ms }: PlayedPosition): Ca
   return change(captions, item, (caption) =>
     caption.playedMs >= ms ? caption : { ...caption, playedMs: ms },
   );
+}
+
+/** Note that the server has played all of an item. Return the ms per character that this took, if it is known. */
+export function hearItem(
+  captions: Captions,
+  id: string,
+): { captions: Captions; pace: number | undefined } {
+  const caption = captions.byItem.get(id) ?? EMPTY;
+  const { length } = captionText(caption);
+  const pace = length >= MEASURED_LENGTH ? caption.playedMs / length : undefined;
+  const heard = { ...caption, playedMs: caption.receivedMs };
+  return { captions: change(captions, id, () => heard), pace };
 }
 
 /**
@@ -201,6 +223,13 @@ function append(caption: Caption, delta: string | undefined): Caption {
   if (caption.ended || !delta) return caption;
   return { ...caption, pieces: [...caption.pieces, { text: delta, atMs: caption.receivedMs }] };
 }
+
+/** Append words, each at the position where it is probably spoken. */
+const spread = (caption: Caption, delta: string, pace: number): Caption =>
+  (delta.match(/\s*\S+\s*/g) ?? []).reduce((so, word) => {
+    const added = append(so, word);
+    return added === so ? so : { ...added, receivedMs: so.receivedMs + word.length * pace };
+  }, caption);
 
 const shorten = (caption: Caption, ms: number): Caption => ({
   ...caption,

@@ -29,6 +29,11 @@ export const commitUnfinishedAudio: ClientEvent = {
   type: "input_audio_buffer.commit",
   event_id: `${IGNORE_ERRORS}commit`,
 };
+/** Over WebRTC: stop the audio that the server plays. */
+export const clearPlayback: ClientEvent = {
+  type: "output_audio_buffer.clear",
+  event_id: `${IGNORE_ERRORS}clear`,
+};
 export const cancel: ClientEvent = {
   type: "response.cancel",
   event_id: `${IGNORE_ERRORS}cancel`,

@@ -81,6 +81,7 @@ export function pressTalk(turn: Turn, out: Action[]): Turn {
   if (turn.mode !== "push-to-talk" || isHeld(turn.microphone)) return turn;
   const next = interrupt(turn, out);
   if (next.microphone.phase === "closed") out.push({ type: "start_recording" });
+  if (next.transport === "webrtc") send(next, client.clearAudio, out); // the silence before
   const microphonePaused = next.microphone.phase === "open" && next.microphonePaused;
   return { ...next, microphonePaused, microphone: press(next.microphone) };
 }
@@ -148,7 +149,8 @@ export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, ou
   const changed = slow !== (turn.error?.code === "slow");
   const next = changed ? { ...turn, error: slow ? callError("slow") : undefined } : turn;
   if (slow) return next;
-  out.push({ type: "send", event: { type: "input_audio_buffer.append", audio: encode(pcm) } });
+  if (turn.transport === "websocket")
+    out.push({ type: "send", event: { type: "input_audio_buffer.append", audio: encode(pcm) } });
   out.push({ type: "keep_recording", pcm });
   const microphone = countSent(next.microphone, milliseconds(pcm.length));
   return microphone === next.microphone ? next : { ...next, microphone };

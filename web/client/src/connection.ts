@@ -5,8 +5,10 @@ import { nextAttempt } from "./backoff";
 import { afterClose, CloseCode } from "./closeCodes";
 import { type CallError, callError, Refusal } from "./errors";
 import type { ClientEvent, ErrorBody, ServerEvent } from "./protocol";
+import type { Peer, PeerOptions } from "./peer";
 import type { Mode } from "./status";
 import type { ConnectionInput } from "./turnState";
+import { type Transport, UNAVAILABLE, type Wire } from "./wire";
 
 export interface TokenRequest {
   conversationId: string | undefined;
@@ -23,14 +25,22 @@ export interface Target extends TokenRequest {
   tools: readonly string[];
 }
 
+/** A client secret, or the response of the server that made it: this also names servers that help WebRTC. */
+export type Secret = string | { value: string; vivavoce?: { ice_servers?: RTCIceServer[] } };
+
 export interface ConnectionOptions {
   /** Address of `/v1/realtime`, http(s) or ws(s). */
   url: string | URL;
   /** A client secret, or a function that creates one: the call runs it before every connection. */
-  token: string | ((request: TokenRequest) => Promise<string>);
+  token: string | ((request: TokenRequest) => Promise<Secret>);
   assistant?: string;
   /** Names of events outside of the protocol to ask the server for: `vivavoce` for its own. */
   events?: readonly string[];
+  /**
+   * `auto` tries WebRTC first, and uses a WebSocket where the browser, the network or the server does not
+   * allow WebRTC, and for text. It remembers this until the page is loaded again.
+   */
+  transport?: "auto" | Transport;
 }
 
 /** What a connection needs of its call. */
@@ -38,11 +48,17 @@ export interface ConnectionOwner {
   /** Return what the next session is for. */
   readonly target: () => Target;
   readonly onInput: (input: ConnectionInput) => void;
+  /** Connect the events of a new peer. */
+  readonly onPeer: (peer: Peer) => void;
 }
 
 export interface ConnectionEnvironment {
   socket: new (url: string, protocols: string[]) => WebSocket;
   random: () => number;
+  /** Load the code of WebRTC. Without it there is none. */
+  loadPeer?: () => Promise<{ Peer: new (options: PeerOptions) => Peer }>;
+  /** The servers that were not reached over WebRTC since the page was loaded. */
+  withoutWebRtc?: Set<string>;
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -54,7 +70,7 @@ type Timer = ReturnType<typeof setTimeout>;
 type Phase =
   | { name: "closed" }
   | { name: "requesting_secret" }
-  | { name: "handshake" | "open"; socket: WebSocket; timer: Timer } // `open`: a session was created
+  | { name: "handshake" | "open"; socket: Wire; timer: Timer } // `open`: a session was created
   | { name: "waiting"; timer: Timer };
 
 export class Connection {
@@ -66,6 +82,7 @@ export class Connection {
   #attempts = 0;
   #hadSession = false;
   #lostHandshakes = 0;
+  #peer: Peer | undefined;
   #mayRenewSecret = true;
   #lastError: ErrorBody | undefined;
 
@@ -81,6 +98,11 @@ export class Connection {
 
   get hasSocket(): boolean {
     return "socket" in this.#phase;
+  }
+
+  /** The peer connection, if the call uses WebRTC. */
+  get peer(): Peer | undefined {
+    return this.hasSocket ? this.#peer : undefined;
   }
 
   /** Bytes that the socket has not sent yet. */
@@ -124,17 +146,30 @@ export class Connection {
     this.#lastError = undefined;
     const link = this.#hadSession || this.#attempts ? "reconnecting" : "connecting";
     this.#owner.onInput({ type: "connection_opening", link });
-    let secret: string;
+    let secret: Secret;
     try {
       secret = await this.#requestSecret();
     } catch (error) {
       if (this.#phase === phase) this.#withoutSecret(error);
       return;
     }
-    if (this.#phase === phase) this.#connect(secret);
+    const load = this.#usesWebRtc() ? this.#environment.loadPeer : undefined;
+    const module = await load?.().catch(() => undefined);
+    if (this.#phase !== phase) return;
+    const { value, vivavoce } = typeof secret === "string" ? { value: secret } : secret;
+    if (module) this.#connectPeer(module.Peer, value, vivavoce?.ice_servers ?? []);
+    else this.#connectSocket(value);
   }
 
-  async #requestSecret(): Promise<string> {
+  #usesWebRtc(): boolean {
+    const { transport, url } = this.#options;
+    if (transport === "webrtc") return true;
+    if (transport === "websocket" || this.#owner.target().mode === "text") return false;
+    const { withoutWebRtc } = this.#environment;
+    return "RTCPeerConnection" in globalThis && !withoutWebRtc?.has(`${url}`);
+  }
+
+  async #requestSecret(): Promise<Secret> {
     const { token } = this.#options;
     if (typeof token === "string") return token;
     const { conversationId, language, mode } = this.#owner.target();
@@ -154,9 +189,31 @@ export class Connection {
     else this.#fail(callError(code, message));
   }
 
-  #connect(secret: string): void {
+  #connectPeer(
+    Made: new (options: PeerOptions) => Peer,
+    secret: string,
+    iceServers: RTCIceServer[],
+  ): void {
+    const address = this.#address();
+    address.pathname = address.pathname.replace(/\/*$/, "/calls");
+    address.protocol = address.protocol.replace("ws", "http");
+    const peer = new Made({ address: address.href, secret, iceServers });
+    this.#peer = peer;
+    this.#owner.onPeer(peer);
+    this.#use(peer, "webrtc");
+  }
+
+  #connectSocket(secret: string): void {
     const { socket: Socket } = this.#environment;
-    const socket = new Socket(this.#address(), ["realtime", `openai-insecure-api-key.${secret}`]);
+    const address = this.#address();
+    address.protocol = address.protocol.replace("http", "ws");
+    const protocols = ["realtime", `openai-insecure-api-key.${secret}`];
+    this.#peer = undefined;
+    this.#use(new Socket(address.href, protocols) as unknown as Wire, "websocket");
+  }
+
+  #use(socket: Wire, transport: Transport): void {
+    this.#owner.onInput({ type: "transport_chosen", transport });
     const timer = setTimeout(() => socket.close(), HANDSHAKE_TIMEOUT_MS);
     this.#enter({ name: "handshake", socket, timer });
     let opened = false;
@@ -167,26 +224,33 @@ export class Connection {
     socket.onopen = () => void (opened = true);
     socket.onclose = ({ code, reason }) => {
       if (!isCurrent()) return;
-      this.#lostHandshakes = opened ? 0 : this.#lostHandshakes + 1;
+      if (code === UNAVAILABLE) return this.#withoutWebRtc();
+      this.#lostHandshakes = opened || this.#peer ? 0 : this.#lostHandshakes + 1;
       this.#onClose(code, reason);
     };
   }
 
-  #address(): string {
+  /** Go on over a WebSocket, where the page allows it. */
+  #withoutWebRtc(): void {
+    if (this.#options.transport === "webrtc") return this.#fail(callError("webrtc_unavailable"));
+    this.#environment.withoutWebRtc?.add(`${this.#options.url}`);
+    void this.#open();
+  }
+
+  #address(): URL {
     const { url, assistant, events = [] } = this.#options;
     const { conversationId, language, greeting, tools } = this.#owner.target();
     const address = new URL(url);
-    address.protocol = address.protocol.replace("http", "ws");
     if (assistant) address.searchParams.set("assistant", assistant);
     if (language) address.searchParams.set("language", language);
     if (conversationId) address.searchParams.set("conversation_id", conversationId);
     address.searchParams.set("client_tools", tools.join(","));
     if (events.length) address.searchParams.set("events", events.join(","));
     if (!greeting) address.searchParams.set("greeting", "false");
-    return address.href;
+    return address;
   }
 
-  #receive(socket: WebSocket, event: ServerEvent): void {
+  #receive(socket: Wire, event: ServerEvent): void {
     if (event.type === "session.created") {
       const timer = setTimeout(() => void (this.#attempts = 0), STEADY_MS);
       this.#enter({ name: "open", socket, timer });

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "unavailable" // after several attempts the server still cannot serve the call
   | "origin_not_allowed" // the server does not know the address of the page as its own
   | "upgrade_missing" // HTTP reaches the server, and WebSockets do not: a proxy, or an unknown origin
+  | "webrtc_unavailable" // the page wants WebRTC only, and the browser, the network or the server has none
   | "new_conversation" // the conversation to continue was deleted; the call goes on in a new one
   | "conversation_deleted" // it was deleted during the call, which ended
   | "continued_elsewhere" // another call took the conversation over, and this one ended

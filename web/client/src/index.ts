@@ -5,7 +5,7 @@ import { BrowserSound, type SoundOptions } from "./sound";
 
 export { Call, type CallOptions } from "./call";
 export type { Line } from "./captions";
-export type { TokenRequest } from "./connection";
+export type { Secret, TokenRequest } from "./connection";
 export type { Conversation } from "./conversation";
 export { type CallError, type ErrorCode, Refusal } from "./errors";
 export type { OwnEvent, Source, ToolRun } from "./ownEvents";
@@ -16,6 +16,9 @@ export type { State } from "./state";
 export type { Mode, Reason, Status, Why } from "./status";
 export type { Approval, ToolCard } from "./toolCards";
 export type { Tool } from "./tools";
+export type { Transport } from "./wire";
+
+const WITHOUT_WEBRTC = new Set<string>(); // until the page is loaded again
 
 /** Start a call. Run it in a click: only then browsers play and record audio. */
 export function connect(options: CallOptions & SoundOptions): Call {
@@ -27,5 +30,11 @@ export function connect(options: CallOptions & SoundOptions): Call {
 /** Make a call that `start` begins, for example to show an earlier conversation first. */
 export function prepare(options: CallOptions & SoundOptions): Call {
   const sound = new BrowserSound(options);
-  return new Call(options, { sound, socket: WebSocket, random: Math.random });
+  return new Call(options, {
+    sound,
+    socket: WebSocket,
+    random: Math.random,
+    loadPeer: () => import("./peer"),
+    withoutWebRtc: WITHOUT_WEBRTC,
+  });
 }

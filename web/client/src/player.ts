@@ -1,7 +1,7 @@
 // The loudspeaker of a browser. It plays PCM16 at 24 kHz, and knows how far each item has been played. Browsers
 // open it only inside a click.
 
-import { RATE } from "./pcm";
+import { playbackContext } from "./playbackContext";
 import { heardMs, type PlayedPosition } from "./playout";
 import {
   addWorklets,
@@ -23,6 +23,11 @@ export interface PlaybackProgress extends PlayedPosition {
 /** `suspended`: by the browser or the system. `insecure`: neither https nor localhost, so no worklets. */
 export type LoudspeakerState = "running" | "suspended" | "failed" | "insecure";
 
+export interface PlayerOptions extends WorkletOptions {
+  /** Returns the context to play in. The player closes it. */
+  context?: () => AudioContext;
+}
+
 /** Plays the audio of items, one after the other. */
 export class AudioPlayer {
   /** Loudness now, 0 to 1. */
@@ -31,11 +36,11 @@ export class AudioPlayer {
   /** Receives how far the item that is playing has been heard, about every 40 ms. */
   onProgress: (progress: PlaybackProgress) => void = () => {};
 
-  readonly #options: WorkletOptions;
+  readonly #options: PlayerOptions;
   readonly #replies = new Replies<PlayedPosition[]>();
   #speaker: Promise<Running | undefined> | undefined;
 
-  constructor(options: WorkletOptions = {}) {
+  constructor(options: PlayerOptions = {}) {
     this.#options = options;
   }
 
@@ -111,9 +116,7 @@ export class AudioPlayer {
   };
 
   async #open(): Promise<Running> {
-    const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-    // Inside the click, and before any wait: Safari allows it only there.
-    if (isSuspended(context)) void context.resume().catch(() => {});
+    const context = (this.#options.context ?? playbackContext)();
     await addWorklets(context, this.#options);
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
     node.connect(context.destination);

@@ -89,6 +89,13 @@ export type ServerEvent =
   | ({ type: "response.output_text.delta" } & Delta)
   | ({ type: "response.output_audio_transcript.delta" } & Delta)
   | ({ type: "response.output_audio.delta" } & Delta)
+  | {
+      type:
+        | "output_audio_buffer.started"
+        | "output_audio_buffer.stopped"
+        | "output_audio_buffer.cleared";
+      response_id: string;
+    }
   | { type: "error"; error: ErrorBody }
   | OwnEvent;
 
@@ -97,6 +104,7 @@ export type ClientEvent =
   | { type: "input_audio_buffer.append"; audio: string }
   | { type: "input_audio_buffer.commit"; event_id?: string }
   | { type: "input_audio_buffer.clear" }
+  | { type: "output_audio_buffer.clear"; event_id: string }
   | { type: "conversation.item.create"; event_id?: string; item: object }
   | {
       type: "conversation.item.truncate";

@@ -1,6 +1,6 @@
 // Rules that commands and server events share: sending, asking for a response, interrupting one.
 
-import { cutCaption, endUnfinished } from "./captions";
+import { cutCaption, endUnfinished, hearAll } from "./captions";
 import * as client from "./clientEvents";
 import { createDraftItem, heldDrafts, holdSentDrafts, markSent } from "./draftQueue";
 import type { PlayedPosition } from "./playout";
@@ -52,7 +52,10 @@ export function interrupt(turn: Turn, out: Action[]): Turn {
   const request = turn.request === "deferred" ? "none" : turn.request;
   let next: Turn = { ...turn, request };
   if (turn.response || turn.request !== "none") next = send(next, client.cancel, out);
-  return isAnswering(next) ? stopPlayback(next, out) : next;
+  if (!isAnswering(next)) return next;
+  if (next.transport === "webrtc" && next.link === "open")
+    next = send(next, client.clearPlayback, out);
+  return stopPlayback(next, out);
 }
 
 /** True if a response is being made or played. */
@@ -71,7 +74,7 @@ export function stopPlayback(turn: Turn, out: Action[]): Turn {
 
 /**
  * Cut the captions where playback stopped, and tell the server which part was heard. Items without a caption
- * are of an earlier conversation: the server does not know them.
+ * are of an earlier conversation: the server does not know them. Over WebRTC the server knows what it played.
  */
 export function cutPlayback(turn: Turn, positions: readonly PlayedPosition[], out: Action[]): Turn {
   let next = turn;
@@ -79,7 +82,7 @@ export function cutPlayback(turn: Turn, positions: readonly PlayedPosition[], ou
     if (!next.captions.byItem.has(position.item)) continue;
     const { captions, whole } = cutCaption(next.captions, position, next.items);
     next = { ...next, captions };
-    if (!whole) next = send(next, client.truncate(position), out);
+    if (!whole && turn.transport === "websocket") next = send(next, client.truncate(position), out);
   }
   return next;
 }
@@ -95,6 +98,8 @@ export const requestWaits = ({ waiting }: Turn): boolean =>
 export function endSession(turn: Turn): Turn {
   const drafts = holdSentDrafts(turn.drafts);
   const asks = turn.request !== "none" && !requestWaits(turn) && !heldDrafts(drafts).length;
+  const plays = turn.transport === "websocket"; // what has arrived; over WebRTC nothing has
+  const captions = plays ? turn.captions : hearAll(turn.captions);
   const waiting = asks ? [...turn.waiting, client.respond(turn.requests)] : turn.waiting;
   return {
     ...turn,
@@ -104,7 +109,10 @@ export function endSession(turn: Turn): Turn {
     request: requestWaits({ ...turn, waiting }) ? "sent" : "none",
     userSpeaking: false,
     drafts,
-    captions: endUnfinished(turn.captions, turn.items),
+    playing: plays && turn.playing,
+    playout: undefined,
+    spoken: undefined,
+    captions: endUnfinished(captions, turn.items),
     toolRuns: loseRuns(turn.toolRuns),
   };
 }

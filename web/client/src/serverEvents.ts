@@ -1,6 +1,6 @@
 // Rules for the connection and for the events of the server.
 
-import { addReceivedAudio, applyToCaptions, NO_CAPTIONS } from "./captions";
+import { addReceivedAudio, applyToCaptions, hearItem, NO_CAPTIONS } from "./captions";
 import * as client from "./clientEvents";
 import { apply } from "./conversation";
 import { hasFailed } from "./devices";
@@ -77,7 +77,8 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
   if (event.type === "session.created") return openSession(turn, event.session, out);
   if (turn.link !== "open") return turn;
   const late = "response_id" in event && event.response_id === turn.interrupted;
-  const captions = late ? turn.captions : applyToCaptions(turn.captions, event);
+  const pace = turn.transport === "webrtc" ? turn.pace : undefined;
+  const captions = late ? turn.captions : applyToCaptions(turn.captions, event, pace);
   const next = {
     ...turn,
     items: apply(turn.items, event),
@@ -98,6 +99,13 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
       return startResponse(next, event.response, out);
     case "response.output_text.delta":
       return receiveText(next);
+    case "response.output_audio_transcript.delta":
+      return late ? next : followItem(next, event.response_id, event.item_id, out);
+    case "output_audio_buffer.started":
+      return late ? next : startPlayout(next, event.response_id, out);
+    case "output_audio_buffer.stopped":
+    case "output_audio_buffer.cleared":
+      return endPlayout(next, event, out);
     case "response.output_audio.delta":
       return late ? clearError(next, "transcription_failed") : play(next, event, out);
     case "response.done":
@@ -175,6 +183,31 @@ function play(
   out.push({ type: "play", item: item_id, pcm });
   const captions = addReceivedAudio(turn.captions, item_id, milliseconds(pcm.length));
   return clearError({ ...turn, captions, playing: true }, "transcription_failed");
+}
+
+/** Note which item a response speaks. Its words come before its sound, or after. */
+function followItem(turn: Turn, response: string, item: string, out: Action[]): Turn {
+  if (turn.spoken?.item === item) return turn;
+  if (turn.playout === response) out.push({ type: "follow_playback", item });
+  return { ...turn, spoken: { response, item } };
+}
+
+/** Note that the server plays a response over WebRTC. */
+function startPlayout(turn: Turn, response: string, out: Action[]): Turn {
+  const item = turn.spoken?.response === response ? turn.spoken.item : undefined;
+  if (item) out.push({ type: "follow_playback", item });
+  return { ...clearError(turn, "transcription_failed"), playout: response, playing: true };
+}
+
+/** Note that the server plays no more. What it played to its end was heard, at a pace that later answers have. */
+function endPlayout(turn: Turn, event: { type: string; response_id: string }, out: Action[]): Turn {
+  if (turn.playout !== event.response_id) return turn;
+  out.push({ type: "follow_playback", item: undefined });
+  const next = { ...turn, playout: undefined, playing: false };
+  const { spoken } = turn;
+  if (event.type.endsWith("cleared") || spoken?.response !== event.response_id) return next;
+  const { captions, pace } = hearItem(turn.captions, spoken.item);
+  return { ...next, captions, pace: Math.min(150, Math.max(30, pace ?? turn.pace)) };
 }
 
 /** End the response: report its failure, run its tools, and send a request that waited for its end. */

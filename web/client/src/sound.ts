@@ -1,9 +1,11 @@
 // The microphone and the loudspeaker, as a call uses them.
 
-import { AudioPlayer, type LoudspeakerState, type PlaybackProgress } from "./player";
+import { playbackContext } from "./playbackContext";
+import type { LoudspeakerState, PlaybackProgress } from "./player";
 import type { PlayedPosition } from "./playout";
-import type { AudioRecorder, RecorderOptions } from "./recorder";
+import type { RecorderOptions } from "./recorder";
 import type { Recordings } from "./recordings";
+import type { Voice } from "./voice";
 
 export interface Sound {
   /** Open the loudspeaker, and resume both devices. Call it in a click. Never rejects. */
@@ -37,8 +39,9 @@ export interface Sound {
 
 export type SoundOptions = RecorderOptions;
 
+const FLUSH_MS = 600; // code that is still loading is not waited for
+
 export class BrowserSound implements Sound {
-  recordings: Recordings | undefined;
   onProgress: (progress: PlaybackProgress) => void = () => {};
   onRecorded: (pcm: Int16Array) => void = () => {};
   onMicrophoneLost: () => void = () => {};
@@ -46,73 +49,88 @@ export class BrowserSound implements Sound {
   onLoudspeaker: (state: LoudspeakerState) => void = () => {};
 
   readonly #options: SoundOptions;
-  readonly #player: AudioPlayer;
-  #recorder: AudioRecorder | undefined;
-  #loading: Promise<AudioRecorder> | undefined;
+  readonly #import: () => Promise<typeof import("./voice")>;
+  #voice: Voice | undefined;
+  #loading: Promise<Voice> | undefined;
+  #context: AudioContext | undefined; // made in a click, for a player that is still loading
 
-  constructor(options: SoundOptions) {
+  constructor(options: SoundOptions, importVoice = () => import("./voice")) {
     this.#options = options;
-    this.#player = new AudioPlayer(options);
-    this.#player.onState = (state) => this.onLoudspeaker(state);
-    this.#player.onProgress = (progress) => this.onProgress(progress);
+    this.#import = importVoice;
   }
 
   get levels(): { in: number; out: number } {
-    return { in: this.#recorder?.level ?? 0, out: this.#player.level };
+    return { in: this.#voice?.recorder.level ?? 0, out: this.#voice?.player.level ?? 0 };
   }
 
   get track(): MediaStreamTrack | undefined {
-    return this.#recorder?.track;
+    return this.#voice?.recorder.track;
+  }
+
+  get recordings(): Recordings | undefined {
+    return this.#voice?.recordings;
   }
 
   async wake(): Promise<void> {
-    const loaded = this.#load().catch(() => {}); // recording will tell
-    await Promise.all([this.#player.wake(), this.#recorder?.resume(), loaded]);
+    if (!this.#voice) this.#context ??= playbackContext();
+    const voice = this.#voice ?? (await this.#load().catch(() => undefined));
+    if (!voice) return this.onLoudspeaker("failed");
+    await Promise.all([voice.player.wake(), voice.recorder.resume()]);
   }
 
   play(item: string, pcm: Int16Array<ArrayBuffer>): void {
-    this.#player.play(item, pcm);
+    void this.#load().then(
+      ({ player }) => player.play(item, pcm),
+      () => {},
+    );
   }
 
-  flush(): Promise<PlayedPosition[] | undefined> {
-    return this.#player.flush();
+  async flush(): Promise<PlayedPosition[] | undefined> {
+    if (!this.#loading) return [];
+    const flushed = this.#loading.then(({ player }) => player.flush());
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), FLUSH_MS);
+    });
+    return Promise.race([flushed, late]).finally(() => clearTimeout(timer));
   }
 
   async record(): Promise<void> {
-    const recorder = this.#recorder ?? (await this.#load());
-    await recorder.start();
+    const voice = this.#voice ?? (await this.#load());
+    await voice.recorder.start();
   }
 
   async drain(): Promise<void> {
-    await this.#recorder?.drain();
+    await this.#voice?.recorder.drain();
   }
 
   stopRecording(): void {
-    this.#recorder?.stop();
+    this.#voice?.recorder.stop();
   }
 
   close(): void {
-    this.#recorder?.stop();
-    this.#player.close();
+    this.stopRecording();
+    void this.#context?.close();
+    this.#context = undefined;
+    this.#voice?.player.close();
   }
 
-  /** Load the code of the microphone: a page that only writes and reads does without it. */
-  #load(): Promise<AudioRecorder> {
-    this.#loading ??= this.#makeRecorder().catch((error: unknown) => {
-      this.#loading = undefined;
+  #load(): Promise<Voice> {
+    this.#loading ??= this.#make().catch((error: unknown) => {
+      this.#loading = undefined; // the next click tries again
       throw error;
     });
     return this.#loading;
   }
 
-  async #makeRecorder(): Promise<AudioRecorder> {
-    const module = await import("./voice");
-    const recorder = new module.AudioRecorder(this.#options);
-    recorder.onAudio = (pcm) => this.onRecorded(pcm);
-    recorder.onLost = () => this.onMicrophoneLost();
-    recorder.onPaused = (paused) => this.onMicrophonePaused(paused);
-    this.recordings = new module.Recordings();
-    this.#recorder = recorder;
-    return recorder;
+  async #make(): Promise<Voice> {
+    const module = await this.#import();
+    return (this.#voice = new module.Voice(this, this.#options, () => this.#takeContext()));
+  }
+
+  #takeContext(): AudioContext {
+    const context = this.#context ?? playbackContext();
+    this.#context = undefined;
+    return context;
   }
 }

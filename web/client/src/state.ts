@@ -9,6 +9,7 @@ import type { Source } from "./ownEvents";
 import { explain, type Mode, type Status, type Why } from "./status";
 import { sameCard, type ToolCard, toolCards } from "./toolCards";
 import type { Turn } from "./turnState";
+import type { Transport } from "./wire";
 
 export interface State {
   readonly status: Status;
@@ -28,6 +29,8 @@ export interface State {
   /** The microphone is being opened: the browser may be asking the user. */
   readonly requestingMicrophone: boolean;
   readonly userSpeaking: boolean;
+  /** What carries the call. */
+  readonly transport: Transport;
   readonly conversationId?: string;
   readonly error?: CallError;
 }
@@ -51,6 +54,7 @@ export function view(turn: Turn, before: Before = NOTHING): State {
     microphone: microphone.phase === "open",
     requestingMicrophone: microphone.phase === "requesting",
     userSpeaking: turn.userSpeaking,
+    transport: turn.transport,
     ...(conversationId && { conversationId }),
     ...(error && { error }),
   };
@@ -71,6 +75,7 @@ export const sameState = (a: State, b: State): boolean =>
   a.microphone === b.microphone &&
   a.requestingMicrophone === b.requestingMicrophone &&
   a.userSpeaking === b.userSpeaking &&
+  a.transport === b.transport &&
   a.conversationId === b.conversationId &&
   a.error === b.error;
 

@@ -72,6 +72,8 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
       return server.loseConnection(turn, input.link, input.error);
     case "connection_failed":
       return server.failConnection(turn, input.error, out);
+    case "transport_chosen":
+      return { ...turn, transport: input.transport };
     case "conversation_gone":
       return server.replaceConversation(turn);
     case "server_event":

@@ -1,7 +1,7 @@
 // The state of a call, the inputs that change it and the actions that follow from it. The rules are in
 // `turn.ts`.
 
-import { type Captions, NO_CAPTIONS } from "./captions";
+import { type Captions, NO_CAPTIONS, PACE } from "./captions";
 import { DEFAULT_TRANSCRIPTION } from "./clientEvents";
 import type { Conversation } from "./conversation";
 import type { DraftQueue } from "./draftQueue";
@@ -14,11 +14,20 @@ import type { LoudspeakerState, PlaybackProgress } from "./player";
 import type { Link, Mode, Reason } from "./status";
 import type { ToolRuns } from "./toolCards";
 import type { ToolResult } from "./tools";
+import type { Transport } from "./wire";
 
 export interface Turn {
   readonly mode: Mode;
   readonly language: string | undefined;
   readonly link: Link;
+  /** Over `webrtc` the server plays the audio, and says when. */
+  readonly transport: Transport;
+  /** The last item with spoken words. */
+  readonly spoken: { readonly response: string; readonly item: string } | undefined;
+  /** The response that the server plays over WebRTC. */
+  readonly playout: string | undefined;
+  /** Milliseconds per character that the assistant speaks: over WebRTC the positions of words are estimated. */
+  readonly pace: number;
   /** Why the call is not connected, where no error is the reason. */
   readonly reason: Reason | undefined;
   readonly conversationId: string | undefined;
@@ -66,6 +75,7 @@ export type ConnectionInput =
   | { type: "connection_opening"; link: "connecting" | "reconnecting" }
   | { type: "connection_lost"; link: "ended" | "reconnecting"; error?: CallError }
   | { type: "connection_failed"; error: CallError }
+  | { type: "transport_chosen"; transport: Transport }
   | { type: "conversation_gone" } // the connection opens again, for a new conversation
   | { type: "server_event"; event: ServerEvent };
 
@@ -97,6 +107,7 @@ export type Input =
 export type Action =
   | { type: "send"; event: ClientEvent }
   | { type: "play"; item: string; pcm: Int16Array<ArrayBuffer> }
+  | { type: "follow_playback"; item: string | undefined } // over WebRTC, reported as `playback_progressed`
   | { type: "flush_playback" } // reported back as `playback_flushed`
   | { type: "start_recording" } // reported back as `microphone_opened` or `microphone_failed`
   | { type: "stop_recording" }
@@ -124,6 +135,10 @@ export const initialTurn = (options: TurnOptions): Turn => ({
   mode: options.mode ?? "open",
   language: options.language,
   link: "idle",
+  transport: "websocket",
+  spoken: undefined,
+  playout: undefined,
+  pace: PACE,
   reason: undefined,
   conversationId: options.conversationId,
   items: options.items ?? [],

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BrowserSound } from "../src/sound";
+import * as voice from "../src/voice";
 
 class Track extends EventTarget {
   stopped = false;
@@ -54,6 +55,8 @@ class TestContext extends EventTarget {
   async close(): Promise<void> {}
 }
 
+const browserSound = () => new BrowserSound({ worklets: "worklets.js" }, async () => voice);
+
 let asked: ((stream: unknown) => void)[] = [];
 
 beforeEach(() => {
@@ -67,7 +70,7 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 test("a second request while the browser asks the user does not open a second stream", async () => {
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   await sound.wake();
   const first = sound.record();
   sound.stopRecording(); // the first request is no longer wanted
@@ -83,7 +86,7 @@ test("a second request while the browser asks the user does not open a second st
 test("a request after a refusal asks the browser again", async () => {
   const refused = () => Promise.reject(new DOMException("no", "NotAllowedError"));
   vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: vi.fn(refused) } });
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   for (const count of [1, 2]) {
     await expect(sound.record()).rejects.toThrow("no");
     expect(navigator.mediaDevices.getUserMedia).toHaveBeenCalledTimes(count);
@@ -91,7 +94,7 @@ test("a request after a refusal asks the browser again", async () => {
 });
 
 test("a flush that meets the end of the call reports nothing and does not hang", async () => {
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   await sound.wake();
   const flushed = sound.flush();
   sound.close();
@@ -114,7 +117,7 @@ test("a flush does not wait for a loudspeaker that takes long to open, which is 
   }
   vi.stubGlobal("AudioContext", Context);
   vi.stubGlobal("AudioWorkletNode", PlayerNode);
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   sound.play("item_1", new Int16Array(240));
   const flushed = sound.flush();
   sound.play("item_2", new Int16Array(240));
@@ -138,7 +141,7 @@ test("worklets that could not be loaded are loaded again at the next click", asy
     };
   }
   vi.stubGlobal("AudioContext", Context);
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   const told: string[] = [];
   sound.onLoudspeaker = (state) => told.push(state);
   await sound.wake();
@@ -154,7 +157,7 @@ test("W1_ without AudioWorklet a loudspeaker is insecure, and neither waking nor
   }
   vi.stubGlobal("AudioContext", Context);
   vi.stubGlobal("isSecureContext", false);
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   const told: string[] = [];
   sound.onLoudspeaker = (state) => told.push(state);
   await sound.wake();
@@ -165,7 +168,7 @@ test("W1_ without AudioWorklet a loudspeaker is insecure, and neither waking nor
 
 test("W1_ a flush that a suspended loudspeaker does not answer ends after 300 ms", async () => {
   vi.useFakeTimers();
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   await sound.wake();
   const flushed = sound.flush();
   await vi.advanceTimersByTimeAsync(300);
@@ -174,7 +177,7 @@ test("W1_ a flush that a suspended loudspeaker does not answer ends after 300 ms
 });
 
 test("W3_ a suspended loudspeaker and a muted microphone are told at every change", async () => {
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   const told: unknown[] = [];
   sound.onLoudspeaker = (state) => told.push(state);
   sound.onMicrophonePaused = (paused) => told.push(paused);
@@ -211,7 +214,7 @@ test("W3_ a suspended loudspeaker and a muted microphone are told at every chang
 
 test("W3_ waking resumes both devices, and a browser that does not resume is told as suspended", async () => {
   vi.useFakeTimers();
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   await sound.wake();
   const recording = sound.record();
   asked[0]!(streamOf(track()));
@@ -233,7 +236,7 @@ test("W3_ waking resumes both devices, and a browser that does not resume is tol
 test("W3_ a page that is shown again resumes what was suspended", async () => {
   const shown = Object.assign(new EventTarget(), { visibilityState: "visible" });
   vi.stubGlobal("document", shown);
-  const sound = new BrowserSound({ worklets: "worklets.js" });
+  const sound = browserSound();
   await sound.wake();
   const [speaker] = TestContext.made;
   speaker!.change("suspended");

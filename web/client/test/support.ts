@@ -1,6 +1,6 @@
 // The environment of a call under test: the test plays the server, and moves the time of the loudspeaker.
 
-import { Call, type CallOptions } from "../src/call";
+import { Call, type CallOptions, type Environment } from "../src/call";
 import { encode, RATE } from "../src/pcm";
 import { type PlayedPosition, Playout } from "../src/playout";
 import type { LoudspeakerState, PlaybackProgress } from "../src/player";
@@ -111,11 +111,19 @@ export const microtasks = async (): Promise<void> => {
 };
 
 /** Start a call. Its socket is open, without a session. */
-export async function startCall(options: Partial<CallOptions> = {}) {
+export async function startCall(
+  options: Partial<CallOptions> = {},
+  environment: Partial<Environment> = {},
+) {
   const sound = new TestSound();
   const call = new Call(
     { url: "https://here.test/v1/realtime", token: "ek_1", ...options },
-    { sound, socket: ScriptedSocket as unknown as new () => WebSocket, random: () => 1 },
+    {
+      sound,
+      socket: ScriptedSocket as unknown as new () => WebSocket,
+      random: () => 1,
+      ...environment,
+    },
   );
   call.start();
   await microtasks();

@@ -84,6 +84,9 @@ const serverEvents: ((random: Random) => ServerEvent)[] = [
   (random) => ({ type: "response.output_audio_transcript.delta", ...deltaOf(random, "word ") }),
   (random) => ({ type: "response.output_audio.delta", ...deltaOf(random, DELTA) }),
   (random) => ({ type: "error", error: errorOf(random) }),
+  (random) => ({ type: "output_audio_buffer.started", response_id: pick(random, RESPONSES) }),
+  (random) => ({ type: "output_audio_buffer.stopped", response_id: pick(random, RESPONSES) }),
+  (random) => ({ type: "output_audio_buffer.cleared", response_id: pick(random, RESPONSES) }),
 ];
 
 const newSession: ((random: Random) => Input)[] = [
@@ -100,6 +103,7 @@ const kinds: ((random: Random) => Input)[] = [
   (random) => ({ type: "connection_lost", link: pick(random, ["ended", "reconnecting"]) }),
   () => ({ type: "connection_failed", error: { code: "network" } }),
   () => ({ type: "conversation_gone" }),
+  (random) => ({ type: "transport_chosen", transport: pick(random, ["websocket", "webrtc"]) }),
   () => ({ type: "started" }),
   () => ({ type: "closed" }),
   (random) => ({ type: "text_entered", id: pick(random, ITEMS), text: "Hello?" }),
@@ -193,6 +197,16 @@ function illegalStep(before: Turn, input: Input, { turn, actions }: Step): strin
     [
       "a request is known to be under way",
       !has("response.create") || /^(sent|repeated)$/.test(turn.request),
+    ],
+    [
+      "over WebRTC audio is no event, and the server truncates",
+      before.transport === "websocket" ||
+        before.link !== "open" || // what a WebSocket session left waits for any session
+        !(has("input_audio_buffer.append") || has("conversation.item.truncate")),
+    ],
+    [
+      "only over WebRTC the server stops its audio",
+      before.transport === "webrtc" || !has("output_audio_buffer.clear"),
     ],
     [
       "audio is sent only while the user may be heard",

@@ -9,6 +9,7 @@ const RESTARTABLE = new Set<ErrorCode>([
   "network",
   "unavailable",
   "upgrade_missing",
+  "webrtc_unavailable",
   "origin_not_allowed",
   "revoked",
   "refused",

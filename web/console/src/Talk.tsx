@@ -105,6 +105,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         mode,
         events: ["vivavoce"],
         worklets,
+        transport: "websocket",
         echoCancellation: () => !headphones.current,
         tools: {
           show_map: (args) => {

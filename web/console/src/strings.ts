@@ -72,6 +72,7 @@ const en = {
       "The server does not know {origin} as its own address. The person who runs it must set server.public_url to this address.",
     upgrade_missing:
       "WebSockets do not reach the server. If a proxy is in front of it, the proxy must pass on the headers Upgrade and Connection. Ask the person who runs this server.",
+    webrtc_unavailable: "This network or this server does not allow WebRTC.",
     conversation_deleted: "This conversation was deleted, so the call ended.",
     continued_elsewhere: "This conversation goes on in another window.",
     sound_insecure:
@@ -201,6 +202,7 @@ const it: Strings = {
       "Il server non riconosce {origin} come suo indirizzo. Chi lo gestisce deve impostare server.public_url su questo indirizzo.",
     upgrade_missing:
       "I WebSocket non arrivano al server. Se davanti c’è un proxy, deve inoltrare le intestazioni Upgrade e Connection. Chiedi a chi gestisce il server.",
+    webrtc_unavailable: "Questa rete o questo server non permette WebRTC.",
     conversation_deleted: "Questa conversazione è stata cancellata, perciò la chiamata è finita.",
     continued_elsewhere: "Questa conversazione continua in un’altra finestra.",
     sound_insecure:
@@ -328,6 +330,7 @@ const es: Strings = {
       "El servidor no reconoce {origin} como su dirección. Quien lo lleva debe poner esta dirección en server.public_url.",
     upgrade_missing:
       "Los WebSocket no llegan al servidor. Si hay un proxy delante, debe pasar las cabeceras Upgrade y Connection. Pregunta a quien lleva el servidor.",
+    webrtc_unavailable: "Esta red o este servidor no permite WebRTC.",
     conversation_deleted: "Esta conversación se ha borrado, así que la llamada terminó.",
     continued_elsewhere: "Esta conversación sigue en otra ventana.",
     sound_insecure:

@@ -13,8 +13,9 @@ const INITIAL: Record<Mode, State> = {
 
 function initialState(mode: Mode): State {
   const off = { microphone: false, requestingMicrophone: false, userSpeaking: false };
+  const transport = "websocket" as const;
   const nothing = { items: [], lines: [], toolCards: [], sources: new Map() };
-  return { status: "idle", mode, ...nothing, ...off };
+  return { status: "idle", mode, transport, ...nothing, ...off };
 }
 
 /** Return the state of a call, and render after every change. Without a call, return an idle state. */
