@@ -4,6 +4,7 @@
 // Signalling is one request: the offer goes to `POST …/calls`, and the response is the answer. Neither side
 // sends candidates later.
 
+import { loudness } from "./pcm";
 import type { PlaybackProgress } from "./player";
 import type { Wire } from "./wire";
 import { UNAVAILABLE } from "./wire";
@@ -41,9 +42,10 @@ export class Peer implements Wire {
   readonly #pc: RTCPeerConnection;
   readonly #channel: RTCDataChannel;
   readonly #sender: RTCRtpSender;
-  readonly #receiver: RTCRtpReceiver;
   readonly #audio = new Audio();
   readonly #aborted = new AbortController();
+  readonly #samples = new Float32Array(1024);
+  #meter: AnalyserNode | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #source: MediaStreamTrack | undefined;
@@ -53,9 +55,8 @@ export class Peer implements Wire {
 
   constructor({ address, secret, iceServers }: PeerOptions) {
     this.#pc = new RTCPeerConnection({ iceServers });
-    const { sender, receiver } = this.#pc.addTransceiver("audio", { direction: "sendrecv" });
+    const { sender } = this.#pc.addTransceiver("audio", { direction: "sendrecv" });
     this.#sender = sender;
-    this.#receiver = receiver;
     this.#channel = this.#pc.createDataChannel(CHANNEL);
     this.#channel.onopen = () => {
       clearTimeout(this.#timer);
@@ -65,8 +66,10 @@ export class Peer implements Wire {
     this.#channel.onclose = () => this.#onChannelClosed();
     this.#pc.onconnectionstatechange = () => this.#onState();
     this.#pc.ontrack = ({ track, streams }) => {
-      this.#audio.srcObject = streams[0] ?? new MediaStream([track]);
+      const stream = streams[0] ?? new MediaStream([track]);
+      this.#audio.srcObject = stream;
       void this.wake();
+      this.#measure(stream);
     };
     this.#timer = setTimeout(() => this.#end(UNAVAILABLE), CONNECT_MS);
     void this.#negotiate(address, secret);
@@ -79,8 +82,9 @@ export class Peer implements Wire {
 
   /** Loudness of what is heard now, 0 to 1. */
   get level(): number {
-    const level = this.#receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
-    return Math.min(1, Math.max(0, (20 * Math.log10(level + 1e-5) + 50) / 42));
+    if (!this.#meter || this.#audio.muted) return 0;
+    this.#meter.getFloatTimeDomainData(this.#samples);
+    return loudness(this.#samples, 1);
   }
 
   send(text: string): void {
@@ -136,6 +140,14 @@ export class Peer implements Wire {
       (error: Error) => error.name === "NotAllowedError",
     );
     if (!this.#closed) this.onblocked(blocked);
+  }
+
+  /** Measure the loudness of what arrives. The browser's own statistics have it only where the server sends it. */
+  #measure(stream: MediaStream): void {
+    void (this.#meter?.context as AudioContext | undefined)?.close();
+    const context = new AudioContext();
+    this.#meter = new AnalyserNode(context, { fftSize: this.#samples.length });
+    context.createMediaStreamSource(stream).connect(this.#meter);
   }
 
   async #negotiate(address: string, secret: string): Promise<void> {
@@ -202,6 +214,7 @@ export class Peer implements Wire {
     this.silence();
     this.useTrack(undefined, false);
     this.#audio.srcObject = null;
+    void (this.#meter?.context as AudioContext | undefined)?.close();
     this.#aborted.abort();
     this.#pc.close();
     this.onclose({ code, reason });

@@ -41,7 +41,6 @@ class Connection {
     track: null as Track | null,
     replaceTrack: async (track: Track | null) => void (this.sender.track = track),
   };
-  readonly receiver = { getSynchronizationSources: () => [{ audioLevel: 0.1 }] };
   closed = false;
   answer = "";
   onconnectionstatechange = (): void => {};
@@ -50,7 +49,7 @@ class Connection {
     Connection.made.push(this);
   }
   addTransceiver(): object {
-    return { sender: this.sender, receiver: this.receiver };
+    return { sender: this.sender };
   }
   createDataChannel(label: string): Channel {
     return (this.channel = new Channel(label));
@@ -85,6 +84,26 @@ class Connection {
   }
 }
 
+class Context {
+  static open = 0;
+  constructor() {
+    Context.open++;
+  }
+  createMediaStreamSource(): object {
+    return { connect: () => {} };
+  }
+  async close(): Promise<void> {
+    Context.open--;
+  }
+}
+
+class Meter {
+  constructor(readonly context: Context) {}
+  getFloatTimeDomainData(samples: Float32Array): void {
+    samples.fill(0.1);
+  }
+}
+
 class Loudspeaker {
   static last: Loudspeaker;
   srcObject: unknown = null;
@@ -115,6 +134,9 @@ beforeEach(() => {
   respond = async () => answered();
   vi.stubGlobal("RTCPeerConnection", Connection);
   vi.stubGlobal("Audio", Loudspeaker);
+  vi.stubGlobal("AudioContext", Context);
+  vi.stubGlobal("AnalyserNode", Meter);
+  Context.open = 0;
   vi.stubGlobal("fetch", (address: string, request: RequestInit) => {
     requests.push({ address, request });
     return respond(address, request);
@@ -228,6 +250,8 @@ test("words turn to heard ones while the server plays them, and all are heard at
   expect(call.state.status).toBe("listening");
   expect(call.state.lines).toMatchObject([{ text, heard: text.length, status: "done" }]);
   expect(call.levels.out).toBeCloseTo(0.71, 1);
+  call.close();
+  expect([call.levels.out, Context.open]).toEqual([0, 0]);
 });
 
 test("the pace of an answer is the estimate for the next one", async () => {
@@ -248,7 +272,7 @@ test("the stop button silences the page at once, and the server says where it wa
   peer.deliver(...began, says(text), buffer("started"));
   await vi.advanceTimersByTimeAsync(1200);
   await call.interrupt();
-  expect(Loudspeaker.last.muted).toBe(true);
+  expect([Loudspeaker.last.muted, call.levels.out]).toEqual([true, 0]);
   const types = peer.channel.sent.map(({ type }) => type).slice(1);
   expect(types).toEqual(["response.cancel", "output_audio_buffer.clear"]); // and no truncation
   const truncated = { type: "conversation.item.truncated", item_id: "item_1", content_index: 0 };
