@@ -34,5 +34,5 @@ copyFileSync("../../LICENSE", "dist/LICENSE");
 // Node's resolution of modules asks for the ending of a file, and a bundler's does not.
 for (const name of readdirSync("dist").filter((file) => file.endsWith(".d.ts"))) {
   const types = readFileSync(`dist/${name}`, "utf8");
-  writeFileSync(`dist/${name}`, types.replaceAll(/(["'])(\.\/\w+)\1/g, '"$2.js"'));
+  writeFileSync(`dist/${name}`, types.replaceAll(/(["'])(\.\/[\w.]+)\1/g, '"$2.js"'));
 }

@@ -1,4 +1,5 @@
 // The events of the Realtime protocol that a page needs for a call. Other server events are ignored.
+// `protocol.generated.ts` has them all, as the server defines them.
 
 import type { OwnEvent } from "./ownEvents";
 

@@ -27,7 +27,7 @@ afterAll(() => rmSync(out, { recursive: true }));
 const read = (name) => readFileSync(join(unpacked, name), "utf8");
 
 test("the package contains modules, their types, the readme and the licence", () => {
-  const others = files.filter((name) => !/^\w+\.(js|d\.ts)$/.test(name));
+  const others = files.filter((name) => !/^[\w.]+\.(js|d\.ts)$/.test(name));
   expect(others.sort()).toEqual(["LICENSE", "README.md", "package.json"]);
   expect(files).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "worklets.js"]));
 });
