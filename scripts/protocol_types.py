@@ -19,8 +19,8 @@ FILE = Path(__file__).parents[1] / "web/client/src/protocol.generated.ts"
 HEAD = """\
 // Made by `scripts/protocol_types.py` from the types of the server. Do not edit it.
 //
-// A field may be missing where the sender may leave it out. Of objects inside of events both sides are
-// senders.
+// A field may be missing where the sender may leave it out. Both sides send the objects inside of
+// events.
 """
 
 UNIONS = {
@@ -110,9 +110,7 @@ def _name(cls: type) -> str:
 def text() -> str:
     """Return the whole file."""
     writer = Writer()
-    unions = [
-        writer.union(name, get_args(union)) for name, union in UNIONS.items()
-    ]
+    unions = [writer.union(name, get_args(union)) for name, union in UNIONS.items()]
     return "\n".join([HEAD, *unions, *writer.interfaces])
 
 

@@ -6,6 +6,7 @@ import re
 from typing import get_args
 
 from scripts import protocol_types
+
 from vivavoce.protocol import client, own_events, server
 
 

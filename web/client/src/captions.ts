@@ -47,7 +47,7 @@ export interface Line {
 export const PACE = 65;
 
 const LAST_WORD_MS = 400; // a short word and the silence after it
-const MEASURED_LENGTH = 40; // characters: of a shorter answer the silence around it counts too much
+const MEASURED_LENGTH = 40; // characters: in a shorter answer, the silence before and after it changes the pace by more than a tenth
 const ROUNDING_MS = 1; // received audio is counted per delta, played audio as a whole
 
 const EMPTY: Caption = { pieces: [], receivedMs: 0, playedMs: 0, userSpeech: false, ended: false };

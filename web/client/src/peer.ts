@@ -34,7 +34,7 @@ export class Peer implements Wire {
   onclose: (event: { code: number; reason: string }) => void = () => {};
   /** Receives how long the item has been heard, every 100 ms. */
   onprogress: (progress: PlaybackProgress) => void = () => {};
-  /** Receives whether the browser refuses to play, because nobody has clicked yet. */
+  /** Receives whether the browser refuses to play, because the user has not clicked yet. */
   onblocked: (blocked: boolean) => void = () => {};
   /** The id of the call, from the response to the offer. */
   callId: string | undefined;

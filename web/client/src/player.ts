@@ -92,6 +92,7 @@ export class AudioPlayer {
     if (!speaker || this.#speaker !== opened) return []; // closed in the meantime
     const { request, reply } = this.#replies.expect();
     speaker.node.port.postMessage({ flush: request } satisfies ToPlayer);
+    this.level = 0; // after a flush the worklet has nothing to report
     const positions = await reply;
     return positions?.map(({ item, ms }) => ({ item, ms: heardMs(ms, latency(speaker.context)) }));
   }

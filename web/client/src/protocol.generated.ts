@@ -1,7 +1,7 @@
 // Made by `scripts/protocol_types.py` from the types of the server. Do not edit it.
 //
-// A field may be missing where the sender may leave it out. Of objects inside of events both sides are
-// senders.
+// A field may be missing where the sender may leave it out. Both sides send the objects inside of
+// events.
 
 export type ClientEvent =
   | SessionUpdate

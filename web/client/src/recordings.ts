@@ -5,6 +5,7 @@ import { RATE } from "./pcm";
 import type { ServerEvent } from "./protocol";
 
 const MAX_TURN_S = 60; // of a longer turn the beginning is dropped
+const REPORTED_MS = 1000; // a server is surer of speech after some of it, and the report is on its way
 const MAX_KEPT_S = 300; // of all turns; the oldest are dropped
 
 /** The audio of one turn: PCM16 at 24 kHz. `@vivavoce/client/audio` draws it and makes a file of it. */
@@ -33,7 +34,7 @@ export class Recordings {
       case "session.created":
         return this.#restart();
       case "input_audio_buffer.speech_started":
-        this.#from = exact ? (samples(event.audio_start_ms) ?? this.#from) : this.#from;
+        this.#from = (exact ? samples(event.audio_start_ms) : undefined) ?? this.#about(this.#sent);
         return;
       case "input_audio_buffer.speech_stopped":
         this.#end = exact ? samples(event.audio_end_ms) : undefined;
@@ -46,6 +47,11 @@ export class Recordings {
   /** Return the audio of the user's item; undefined if it was typed, is too old, or of an earlier page. */
   of(itemId: string): Recording | undefined {
     return this.#turns.get(itemId);
+  }
+
+  /** Return where speech began that is reported now. */
+  #about(now: number): number {
+    return Math.max(this.#from, now - REPORTED_MS * (RATE / 1000));
   }
 
   #keep(itemId: string): void {

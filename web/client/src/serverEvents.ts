@@ -199,7 +199,7 @@ function startPlayout(turn: Turn, response: string, out: Action[]): Turn {
   return { ...clearError(turn, "transcription_failed"), playout: response, playing: true };
 }
 
-/** Note that the server plays no more. What it played to its end was heard, at a pace that later answers have. */
+/** Note that the server stopped playing. An item that it played to the end was heard, and its pace is kept. */
 function endPlayout(turn: Turn, event: { type: string; response_id: string }, out: Action[]): Turn {
   if (turn.playout !== event.response_id) return turn;
   out.push({ type: "follow_playback", item: undefined });

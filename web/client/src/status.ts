@@ -1,4 +1,4 @@
-// What a call is doing, as one word, and the reason for it. A page shows the status, and asks `why` where one
+// The status of a call in one word, and the reason for it. A page shows the status, and asks `why` where one
 // status has several causes.
 
 import { isPaused } from "./devices";
@@ -27,7 +27,7 @@ export type Status =
   | "reconnecting"
   | "ended";
 
-/** A reason that is no error. */
+/** Reasons other than errors. */
 export type Reason =
   | "microphone_off" // while listening: nothing of the user is heard
   | "push_to_talk" // while listening: the talk button is not held

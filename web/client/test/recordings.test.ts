@@ -45,6 +45,18 @@ test("a held button cuts a turn from the press to the release", async () => {
   }
 });
 
+test("over WebRTC a turn is cut where the server reports it", () => {
+  const recordings = new Recordings();
+  const note = (event: object) => recordings.note(event as never, false);
+  recordings.add(audio(5000, 1));
+  recordings.add(audio(1000, 2));
+  const [started, stopped, committed] = turn("item_1", 900_000, 901_000); // of the server's own count
+  note(started!);
+  recordings.add(audio(400, 2));
+  [stopped!, committed!].forEach(note);
+  expect(recordings.of("item_1")).toEqual(audio(1400, 2));
+});
+
 test("the positions of a new session count from its start", async () => {
   const recordings = new Recordings();
   const note = (event: object) => recordings.note(event as never, true);

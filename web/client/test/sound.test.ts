@@ -101,6 +101,29 @@ test("a flush that meets the end of the call reports nothing and does not hang",
   expect(await flushed).toEqual([]);
 });
 
+test("after a flush nothing is loud", async () => {
+  const nodes: TestNode[] = [];
+  class PlayerNode extends TestNode {
+    constructor() {
+      super();
+      nodes.push(this);
+    }
+  }
+  vi.stubGlobal("AudioWorkletNode", PlayerNode);
+  const sound = browserSound();
+  await sound.wake();
+  const position = { item: "item_1", ms: 40 };
+  const report = { data: { position, level: 0.7, drained: false } };
+  (nodes[0]!.port.onmessage as (event: object) => void)(report);
+  expect(sound.levels.out).toBe(0.7);
+  const flushed = sound.flush();
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(sound.levels.out).toBe(0);
+  sound.close();
+  await flushed;
+});
+
 test("a flush does not wait for a loudspeaker that takes long to open, which is flushed when it opens", async () => {
   vi.useFakeTimers();
   let load = (): void => {};
