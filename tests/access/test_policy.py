@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import vivavoce
+from vivavoce.access import visitors
 from vivavoce.access.auth_failure import AuthFailure
 from vivavoce.access.client_secrets import granted
 from vivavoce.access.credential_policy import CredentialPolicy
@@ -59,6 +60,7 @@ CREDENTIALS = Rig(
         "key of the command line": Caller(credential="key", subject="root"),
         "key for one assistant": Caller(credential="key", key_id="key_2", assistant="charlotte"),
         "cookie": Caller(credential="cookie", sign_in_id="si_1", subject="ann", browser=True),
+        "visitor": visitors.of_token(visitors.make_token(), "charlotte"),
     },
 )
 TOKENS = Rig(
@@ -170,12 +172,35 @@ def test_a_grant_keeps_what_the_policy_does_not_decide(rig: Rig) -> None:
 
 
 def test_only_fields_of_the_assistant_are_locked(rig: Rig) -> None:
-    for caller in rig.everyone():
+    for caller in [one for one in rig.everyone() if not one.visitor]:
         assert rig.policy.locked_fields(caller, ()) == ()
         assert set(rig.policy.locked_fields(caller, LOCKED)) <= set(LOCKED)
 
 
+def test_a_page_that_names_no_origin_has_no_visitors(rig: Rig) -> None:
+    for caller in rig.everyone():
+        assert not rig.policy.may_visit(caller, None, ["https://shop.example.com"])
+        assert not rig.policy.may_visit(caller, "https://shop.example.com", [])
+
+
 # Rules of one policy
+
+
+def test_a_visitor_chooses_nothing_but_its_language_and_adds_no_instructions() -> None:
+    visitor = visitors.of_token(visitors.make_token(), "charlotte")
+    policy = CREDENTIALS.policy
+    for grant in (
+        Grant(role="staff"),
+        Grant(variables={"city": "Rome"}),
+        Grant(assistant="coach"),
+        Grant(subject="ann"),
+    ):
+        assert isinstance(policy.may_mint(visitor, grant), AuthFailure)
+    minted = policy.may_mint(visitor, Grant(language="it"))
+    assert minted == Grant(language="it", assistant="charlotte", subject=visitor.subject)
+    secret = granted(minted, visitor=True, secret_id="cs_1")
+    assert {"instructions", "tools", "system_messages"} <= set(policy.locked_fields(secret, ()))
+    assert not CredentialPolicy("all").may_name_mcp_servers(secret)
 
 
 def test_a_key_sees_its_assistants_records_of_every_user() -> None:

@@ -31,6 +31,8 @@ OPEN = {
     ("GET", "/readyz"),
     ("POST", "/api/sign-in"),  # takes a code
     ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
+    ("GET", "/api/widget/{assistant}"),  # the page's origin decides
+    ("POST", "/api/widget/{assistant}/client_secrets"),  # the same
     ("POST", "/v1/realtime/calls"),  # answers 501 to every client
 }
 CLOSED = {

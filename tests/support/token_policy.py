@@ -45,6 +45,9 @@ class TokenPolicy:
             return self.secrets.may_start(caller, assistant)
         return assistant in claims.assistants
 
+    def may_visit(self, caller: Caller, origin: str | None, origins: Collection[str]) -> bool:
+        return False  # every user has a token
+
     def may_choose(self, caller: Caller, field: RequestField) -> bool:
         return field == "assistant" and self._claims(caller) is not None  # the token has the role
 

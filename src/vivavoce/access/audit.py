@@ -24,6 +24,7 @@ from ..core.types import Caller
 from ..errors import StoreError
 from ..failures import log_failure
 from ..store.base import AuditRow, Store
+from . import visitors
 
 log = logging.getLogger("vivavoce.audit")
 
@@ -40,8 +41,9 @@ Refusal = Literal["sign_in_refused", "credential_refused"]
 
 
 def actor(caller: Caller) -> str:
-    """Return the id of the credential that a caller used."""
-    return caller.secret_id or caller.sign_in_id or caller.key_id or UNKNOWN
+    """Return the id of the credential that a caller used, or of its assistant's widget."""
+    widget = visitors.minter_id(caller.assistant or "") if caller.visitor else None
+    return caller.secret_id or caller.sign_in_id or caller.key_id or widget or UNKNOWN
 
 
 def act(

@@ -16,7 +16,7 @@ from ..core import ids
 from ..core.types import Caller
 from ..errors import InvalidRequest
 from ..store.base import Grant, SecretRow, Store
-from . import audit, keys, sign_in, tokens
+from . import audit, keys, sign_in, tokens, visitors
 from .auth_failure import AuthFailure, expired, reserved_user, revoked
 from .policy import Policy
 
@@ -39,6 +39,7 @@ def holder(row: SecretRow) -> Caller:
     minted_by = row.minted_by or ""
     return granted(
         row.grant,
+        visitor=visitors.is_minter(minted_by),
         secret_id=row.id,
         key_id=minted_by if minted_by.startswith(_KEY) else None,
         sign_in_id=minted_by if minted_by.startswith(_SIGN_IN) else None,
@@ -48,6 +49,7 @@ def holder(row: SecretRow) -> Caller:
 def granted(
     grant: Grant,
     *,
+    visitor: bool = False,
     secret_id: str | None = None,
     key_id: str | None = None,
     sign_in_id: str | None = None,
@@ -67,6 +69,7 @@ def granted(
         session=grant.session,
         safety_identifier=grant.safety_identifier,
         browser=True,
+        visitor=visitor,
     )
 
 

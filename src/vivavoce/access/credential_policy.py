@@ -3,6 +3,8 @@
 - An API key is for programs. It may do everything, with one assistant if it is bound to one.
 - A cookie is for the person who signed in. It sees that person's own conversations only.
 - A client secret is for a browser. It starts calls with what it was granted, and nothing else.
+- A visitor of a website has no credential. Its secret starts calls with one assistant, as the
+  assistant is.
 """
 
 from __future__ import annotations
@@ -13,12 +15,20 @@ from typing import Literal
 
 import msgspec
 
+from ..core.locked_fields import SYSTEM_MESSAGES
 from ..core.types import Caller
 from ..store.base import ConversationRow, Grant
+from . import request_credentials, visitors
 from .auth_failure import AuthFailure, not_yours
 from .policy import NOTHING, Owned, RequestField, Scope
 
 McpServersOf = Literal["keys", "all", "none"]
+
+# Visitors of websites change none of these, whatever the assistant locks for other browsers.
+LOCKED_FOR_VISITORS = (
+    "instructions", "tools", "tool_choice", "prompt", "tracing", "max_output_tokens", "include",
+    "truncation", SYSTEM_MESSAGES,
+)  # fmt: skip
 
 STAFF = "staff"  # the role of a client secret whose holder approves what users cannot
 
@@ -36,6 +46,10 @@ class CredentialPolicy:
     def may_start(self, caller: Caller, assistant: str) -> bool:
         """Allow the assistant that the credential is bound to, or every assistant."""
         return caller.assistant in (None, assistant)
+
+    def may_visit(self, caller: Caller, origin: str | None, origins: Collection[str]) -> bool:
+        """Allow the origins that the assistant names. A request without `Origin` has none."""
+        return origin is not None and request_credentials.is_listed(origin, origins)
 
     def may_choose(self, caller: Caller, field: RequestField) -> bool:
         """Allow keys. A page could change its own query, so a secret's grant decides."""
@@ -84,13 +98,16 @@ class CredentialPolicy:
         return NOTHING if caller.subject is None else Scope(bound, caller.subject)
 
     def may_mint(self, caller: Caller, grant: Grant) -> Grant | AuthFailure:
-        """Allow keys and cookies. A cookie mints for its own user only."""
+        """Allow keys, cookies and visitors. The latter two mint for their own user only."""
         if caller.credential == "secret":
             return AuthFailure("forbidden", "A client secret cannot mint another one.", status=403)
         if caller.assistant is not None and grant.assistant not in (None, caller.assistant):
             return not_yours("assistant")
         subject = grant.subject
-        if caller.credential == "cookie":
+        if caller.visitor and (grant.role or grant.variables):
+            message = "A visitor of a website chooses neither a role nor variables."
+            return AuthFailure("forbidden", message, status=403)
+        if caller.credential == "cookie" or caller.visitor:
             if subject not in (None, caller.subject):
                 return not_yours("user")
             subject = caller.subject
@@ -99,15 +116,24 @@ class CredentialPolicy:
         )
 
     def minter_id(self, caller: Caller) -> str | None:
-        """Return the id of the key or the sign-in. The operator's command line has neither."""
-        return None if caller.credential == "secret" else caller.key_id or caller.sign_in_id
+        """Return the id of the key or the sign-in. The operator's command line has neither.
+
+        All visitors of an assistant share one id, which counts their secrets together.
+        """
+        if caller.credential == "secret":
+            return None
+        if caller.visitor:
+            return visitors.minter_id(caller.assistant or "")
+        return caller.key_id or caller.sign_in_id
 
     def may_name_mcp_servers(self, caller: Caller) -> bool:
         """Allow keys, unless the operator says otherwise: this server connects where they say."""
         if self.mcp_servers == "keys":
             return caller.credential == "key"
-        return self.mcp_servers == "all"
+        return self.mcp_servers == "all" and not caller.visitor
 
     def locked_fields(self, caller: Caller, locked: Collection[str]) -> tuple[str, ...]:
         """Lock the fields for browsers, because a person can change what a page sends."""
+        if caller.visitor:
+            return tuple(dict.fromkeys((*locked, *LOCKED_FOR_VISITORS)))
         return tuple(locked) if caller.browser else ()

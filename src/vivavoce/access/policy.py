@@ -67,6 +67,13 @@ class Policy(Protocol):
     def may_start(self, caller: Caller, assistant: str) -> bool:
         """Return whether the caller may start a call with this assistant."""
 
+    def may_visit(self, caller: Caller, origin: str | None, origins: Collection[str]) -> bool:
+        """Return whether a page of this origin may start calls for its visitors.
+
+        `caller` is the visitor, and the only assistant that it may start is the page's. `origins`
+        are those that the assistant names.
+        """
+
     def may_choose(self, caller: Caller, field: RequestField) -> bool:
         """Return whether the request's own parameters may set this field of a new call.
 

@@ -7,7 +7,7 @@ set headers on a WebSocket (protocol §1.10.2).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import urlsplit
 
 SUBPROTOCOL = "realtime"
@@ -53,7 +53,7 @@ def speaks_beta(header: str | None, subprotocols: Sequence[str] = ()) -> bool:
 
 
 def origin_allowed(
-    origin: str | None, *, host: str | None, secure: bool, allowed: Iterable[str] = ()
+    origin: str | None, *, host: str | None, secure: bool, allowed: Collection[str] = ()
 ) -> bool:
     """Return whether a page from this origin may use the server.
 
@@ -69,9 +69,13 @@ def origin_allowed(
         return False
     scheme = "https" if secure else "http"
     ours = _normal(f"{scheme}://{host}") if host else None
-    return came_from == ours or any(
-        entry == "*" or _normal(entry) == came_from for entry in allowed
-    )
+    return came_from == ours or any(entry == "*" for entry in allowed) or is_listed(origin, allowed)
+
+
+def is_listed(origin: str, listed: Iterable[str]) -> bool:
+    """Return whether a list of origins has this one, however it is written."""
+    came_from = _normal(origin)
+    return came_from is not None and any(_normal(entry) == came_from for entry in listed)
 
 
 def origin_text(origin: str | None) -> str | None:

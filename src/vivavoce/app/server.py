@@ -46,6 +46,7 @@ from ..runtime.metrics import Metrics
 from ..runtime.refusals import refused
 from ..runtime.secret_budget import SecretBudget
 from ..runtime.tool_history import ToolHistory
+from ..runtime.visitor_limits import VisitorLimits
 from ..store.base import Store
 from ..tools.ledger import ToolLedger
 from ..transports.picows_protocol import protocol_class
@@ -178,7 +179,8 @@ class Server:
             listener=events,
             variables=variables,
         )
-        self._endpoint = self._make_endpoint(call_setup, registry, make_id)
+        widget_origins = frozenset(o for one in catalogue for o in one.widget.origins)
+        self._endpoint = self._make_endpoint(call_setup, registry, make_id, widget_origins)
         await stack.enter_async_context(
             open_transports(settings, installed(), call_setup, registry)
         )
@@ -191,6 +193,7 @@ class Server:
             variables=variables,
             maintenance=maintenance,
             secret_budget=secret_budget,
+            visitor_limits=VisitorLimits(),
             now=now,
             make_id=make_id,
             default_assistant=calls.default_assistant,
@@ -206,6 +209,7 @@ class Server:
             public_metrics=settings.server.public_metrics,
             security=self._security,
             origins=self._origins,
+            widget_origins=widget_origins,
             refusals=refusals,
         )
 
@@ -252,7 +256,11 @@ class Server:
         )
 
     def _make_endpoint(
-        self, call_setup: CallSetup, registry: InProcessCallRegistry, make_id: Callable[[str], str]
+        self,
+        call_setup: CallSetup,
+        registry: InProcessCallRegistry,
+        make_id: Callable[[str], str],
+        widget_origins: frozenset[str],
     ) -> WebSocketEndpoint:
         calls = self.settings.calls
         return WebSocketEndpoint(
@@ -262,7 +270,7 @@ class Server:
             timeout_s=calls.slow_client_timeout_s,
             max_pending=calls.max_pending_connections,
             security=self._security,
-            origins=self._origins,
+            origins=(*self._origins, *widget_origins),
             hosts=self._hosts,
             make_id=make_id,
         )

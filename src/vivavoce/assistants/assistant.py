@@ -46,6 +46,7 @@ from .sections import (
 from .server_tools import ServerToolTable
 from .validation import FieldProblem, ValidationContext, wrong
 from .variables import RESERVED, AssistantSection, Value, Variable
+from .widget import WidgetSection
 
 
 class Assistant(AssistantSection):
@@ -72,6 +73,7 @@ class Assistant(AssistantSection):
     declared: tuple[ToolTable, ...] = Field((), alias="tools", strict=False, max_length=128)
     knowledge: Knowledge = Field({}, validate_default=True)
     limits: LimitsSection = LimitsSection()
+    widget: WidgetSection = WidgetSection()
 
     _folder: Path = PrivateAttr()
 
@@ -96,6 +98,11 @@ class Assistant(AssistantSection):
     def fallback(self, language: str | None = None) -> str | None:
         """Return the way to a person, said where the embedded brain does not know an answer."""
         return said_in(self.fallbacks, self.pick_language(language), self.fallback_language)
+
+    def consent(self, language: str | None = None) -> str | None:
+        """Return what a visitor of a website reads before the microphone opens."""
+        table, chosen = self.widget.consents, self.pick_language(language)
+        return said_in(table, chosen, self.fallback_language)
 
     def now(self) -> datetime:
         """Return the time where the assistant is: in its time zone. Without one: the server's."""

@@ -31,6 +31,7 @@ from .sections import (
 )
 from .validation import LANGUAGE, FieldProblem, KnownNames, ValidationContext
 from .variables import RESERVED, Variable
+from .widget import WidgetSection
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -52,6 +53,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "tools.*": (ToolDeclaration,),
     "knowledge": (Knowledge,),
     "limits": (LimitsSection,),
+    "widget": (WidgetSection,),
 }
 """The models that define the keys of each table, by its path; `*` is any name or index."""
 

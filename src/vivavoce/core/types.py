@@ -96,6 +96,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     session: JsonObject | None = None  # the session a client secret was minted with
     safety_identifier: str | None = None  # of the end user, bound at mint (protocol §1.13)
     browser: bool = False  # `limits.locked` applies
+    visitor: bool = False  # of a website with a widget: nobody vouches for who this is
 
 
 @dataclass(slots=True)

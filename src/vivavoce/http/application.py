@@ -25,12 +25,14 @@ from .api import (
     sources,
     tool_runs,
     variables,
+    widget,
 )
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
 from .services import Services
 from .v1 import calls as control
 from .v1 import client_secrets, flat, models, translations, upgrade, webrtc
+from .widget_cors import WidgetCors
 
 V1 = (models, client_secrets, flat, control, translations, webrtc, upgrade)
 
@@ -62,7 +64,7 @@ def make(
     )
     errors.install(app)
     own = (sign_in, assistants, variables, conversations, calls, audit, tool_runs, events)
-    for module in (health, metrics, *own, knowledge, questions, sources, *V1):
+    for module in (health, metrics, *own, knowledge, questions, sources, widget, *V1):
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)
         app.include_router(module.router, prefix="/openai", include_in_schema=False)
@@ -76,6 +78,7 @@ def make(
         allow_headers=["*"],  # the SDKs send about twelve; cookies are not allowed here
         expose_headers=["Location", "X-Request-Id"],
     )  # fmt: skip
+    app.add_middleware(WidgetCors)
     app.add_middleware(unsupported_paths.ReadableRefusals)
     app.add_middleware(RequestGuard, hosts=hosts)
     app.add_middleware(static_page.SecurityHeaders, secure=secure)

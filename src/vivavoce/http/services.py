@@ -27,6 +27,7 @@ from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.event_log import EventLog
 from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..runtime.secret_budget import SecretBudget
+from ..runtime.visitor_limits import VisitorLimits
 from ..store.base import Store
 from ..tools.ledger import ToolLedger
 from ..tools.runners import ToolRunners
@@ -44,6 +45,7 @@ class Services:
     variables: AssistantVariables
     maintenance: CredentialMaintenance
     secret_budget: SecretBudget
+    visitor_limits: VisitorLimits
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
     default_assistant: str  # `calls.default_assistant`
@@ -59,6 +61,7 @@ class Services:
     public_metrics: bool  # /metrics needs no credential
     security: TransportSecurity
     origins: tuple[str, ...]
+    widget_origins: frozenset[str]  # of the pages that show an assistant in a widget
     refusals: RefusalLog
 
 

@@ -126,6 +126,18 @@ def unknown_origin(origin: str | None) -> CallRefused:
     return CallRefused(403, "origin_not_allowed", message)
 
 
+def no_widget(assistant: str, origin: str | None) -> CallRefused:
+    """Refuse a page that may not show this assistant. `origin`: as a URL, or None."""
+    if origin is None:
+        message = "A widget runs on a page of a website, and this request names none in 'Origin'."
+    else:
+        message = (
+            f"No assistant named '{assistant[:40]}' has a widget on pages of {origin}. Its author "
+            f'allows them with [widget] origins = ["{origin}"] in assistant.toml.'
+        )
+    return CallRefused(403, "origin_not_allowed", message)
+
+
 def upgrade_required() -> CallRefused:
     """Refuse a request for a WebSocket that arrived as a plain GET."""
     return CallRefused(
