@@ -88,10 +88,13 @@ class Served:
 
 
 @contextmanager
-def serve(data: Path, *arguments: str, **environ: str) -> Iterator[Served]:
-    """Serve from the folder `data`. It ends with the test, whatever happens."""
+def serve(data: Path, *arguments: str, assistant: str = ECHO, **environ: str) -> Iterator[Served]:
+    """Serve from the folder `data`. It ends with the test, whatever happens.
+
+    `assistant`: the settings of the assistant that repeats what it heard.
+    """
     (data / "assistants/echo").mkdir(parents=True, exist_ok=True)
-    (data / "assistants/echo/assistant.toml").write_text(ECHO)
+    (data / "assistants/echo/assistant.toml").write_text(assistant)
     models.lend(data)
     env = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning", "COLUMNS": "200",
            "XDG_STATE_HOME": str(data / "state"), **environ}  # fmt: skip
