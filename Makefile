@@ -61,13 +61,15 @@ fmt: $(DONE)/dev $(DONE)/npm
 bench: $(DONE)/dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# aiortc names PyAV, whose wheels contain GPL code, and Vivavoce imports aiortc without it
+# (docs/decisions/webrtc.md). So the locks leave it out, and pip installs them with --no-deps.
 LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-  --no-emit-package vivavoce
+  --no-emit-package vivavoce --no-emit-package av
 
 lock:
-	$(LOCK) \
+	$(LOCK) --extra webrtc \
 	  pyproject.toml packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	$(LOCK) \
+	$(LOCK) --extra webrtc \
 	  pyproject.toml --group dev packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
 	$(LOCK) locks/node.in -o locks/node.txt
 	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
@@ -90,14 +92,14 @@ $(DONE)/venv:
 
 $(DONE)/run: locks/run.txt pyproject.toml $(wildcard packages/*/pyproject.toml) | $(DONE)/venv
 	@echo "Installing Vivavoce and its locked dependencies into .venv (about a minute)"
-	@$(PIP) install --require-hashes -r locks/run.txt
+	@$(PIP) install --no-deps --require-hashes -r locks/run.txt
 	@grep -q '^setuptools==' locks/run.txt || $(PIP) uninstall -y setuptools
 	@$(INSTALL_SELF)
 	@touch $@
 
 $(DONE)/dev: locks/dev.txt $(DONE)/run
 	@echo "Installing the development tools"
-	@$(PIP) install --require-hashes -r locks/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r locks/dev.txt
 	@touch $@
 
 $(DONE)/node: locks/node.txt | $(DONE)/venv

@@ -24,7 +24,8 @@ def locked(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda file: file.parent.name)
 def test_X20_every_dependency_is_locked_with_hashes(project: Path) -> None:
     found = tomllib.loads(project.read_text())
-    needed = [*found["project"]["dependencies"], *found["build-system"]["requires"], "pip"]
+    extra = found["project"].get("optional-dependencies", {}).get("webrtc", [])
+    needed = [*found["project"]["dependencies"], *found["build-system"]["requires"], *extra, "pip"]
     names = {re.split(r"[\s\[<>=!~;]", each, maxsplit=1)[0].lower() for each in needed} - OWN
     for lock in ("run.txt", "dev.txt"):
         entries = locked(lock)
@@ -42,9 +43,15 @@ def test_X20_the_install_without_make_is_locked_too() -> None:
     text = (ROOT / "README.md").read_text()
     _, _, section = text.partition("## Without make")
     section = section.partition("\n## ")[0]
-    assert "pip install --require-hashes -r locks/run.txt" in section
+    assert "pip install --no-deps --require-hashes -r locks/run.txt" in section
     assert "pip install --no-deps dist/*.whl" in section
     assert "--no-build-isolation" in section
+
+
+def test_the_locks_leave_out_pyav_whose_wheels_contain_gpl_code() -> None:
+    for name in ("run.txt", "dev.txt"):
+        assert "aiortc" in locked(name)
+        assert "av" not in locked(name)
 
 
 def test_X20_setuptools_of_a_new_environment_does_not_stay() -> None:
