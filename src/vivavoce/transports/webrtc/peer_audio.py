@@ -12,18 +12,20 @@ and `tests/transports/webrtc/test_aiortc_parts.py` fails when one of these parts
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiortc import RTCRtpCodecParameters, RTCRtpTransceiver, clock
+from aiortc.rtcrtpreceiver import StreamStatistics
 
 from ...core.types import Frame
 from .incoming_audio import IncomingAudio
 from .outgoing_audio import OutgoingAudio
 from .rtp import SEQUENCES, TIMESTAMPS, RtpPacket, build, parse
-from .without_pyav import aiortc
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 
 CLOCK = 48_000  # of Opus in RTP (RFC 7587 §4.1)
 
@@ -43,7 +45,7 @@ class PeerAudio:
     the peer's keys, and until `stop`.
     """
 
-    def __init__(self, transceiver: aiortc.RTCRtpTransceiver) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
         """Take over an audio transceiver. Raises `OpusMissingError`."""
         self._loop = asyncio.get_running_loop()
         self._sender: Any = transceiver.sender
@@ -104,7 +106,7 @@ class PeerAudio:
 
     # What aiortc calls
 
-    async def _run_sender(self, codec: aiortc.RTCRtpCodecParameters) -> None:
+    async def _run_sender(self, codec: RTCRtpCodecParameters) -> None:
         """Send until aiortc cancels this task, in place of `RTCRtpSender._run_rtp`."""
         self._payload_type = codec.payloadType or 0
         self._sender._RTCRtpSender__rtp_started.set()
@@ -117,7 +119,7 @@ class PeerAudio:
             self.stop()
             self._sender._RTCRtpSender__rtp_exited.set()
 
-    async def _receive(self, parameters: aiortc.rtcrtpparameters.RTCRtpReceiveParameters) -> None:
+    async def _receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Register for packets, in place of `RTCRtpReceiver.receive` and without its thread."""
         opus = next(each for each in parameters.codecs if each.name.lower() == "opus")
         self.incoming = IncomingAudio(self._pass_on, opus.payloadType or 0)
@@ -174,7 +176,7 @@ class PeerAudio:
         streams = self._receiver._RTCRtpReceiver__remote_streams
         if packet.ssrc not in streams:
             streams.clear()
-            streams[packet.ssrc] = aiortc.rtcrtpreceiver.StreamStatistics(CLOCK)
+            streams[packet.ssrc] = StreamStatistics(CLOCK)
         streams[packet.ssrc].add(packet)
 
     def _send(self, payload: bytes, timestamp: int, marker: bool) -> None:
@@ -198,7 +200,7 @@ class PeerAudio:
     def _count_sent(self, size: int, timestamp: int) -> None:
         """Keep the numbers that aiortc's sender reports to the peer (RFC 3550 §6.4.1)."""
         sender = self._sender
-        sender._RTCRtpSender__ntp_timestamp = aiortc.clock.current_ntp_time()
+        sender._RTCRtpSender__ntp_timestamp = clock.current_ntp_time()
         sender._RTCRtpSender__rtp_timestamp = timestamp
         sender._RTCRtpSender__octet_count += size
         sender._RTCRtpSender__packet_count += 1

@@ -1,4 +1,4 @@
-"""Imports aiortc without PyAV. Take aiortc from here: `from .without_pyav import aiortc`.
+"""Imports aiortc without PyAV. Its package imports this first, so others may `import aiortc` then.
 
 aiortc imports PyAV for its own codecs, which this package does not use. PyAV's wheels contain x264
 and x265, which are under the GPL, and 100 MB of code for video. So aiortc gets classes of the same
