@@ -20,7 +20,18 @@ from .startup import Start
 from .talk import RUN_AHEAD_S, Talk, talk
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
-SMALL = ("codec", "seam", "frame", "commit", "responder", "ramp", "turns", "soak", "pairs")
+SMALL = (
+    "codec",
+    "seam",
+    "frame",
+    "commit",
+    "responder",
+    "ramp",
+    "turns",
+    "soak",
+    "pairs",
+    "webrtc",
+)
 CYCLES = {1: 5, 4: 3, 8: 2}
 
 FIRST_AUDIO = Target(50, 150)

@@ -19,9 +19,9 @@ from .packet_window import InOrder, PacketWindow
 from .rtp import TICKS_PER_MS, TIMESTAMPS, RtpPacket, signed
 
 CONCEALED_MS = 200  # of lost sound in a row; after a longer gap the stream goes on without it
-HELD_S = 0.06  # that a packet waits for an earlier one at most
+HELD_S = 0.04  # that a packet waits for an earlier one at most
 STALLED_S = 0.5  # without any packet: a network that hesitates is not heard as silence
-DTX_S = 0.1  # the same after a packet that announces silence
+DTX_S = 0.08  # the same after a packet that announces silence
 DTX_BYTES = 2  # an encoder in DTX sends no frame, or an empty one (RFC 6716 §3.1, RFC 7587 §3.1.3)
 FILLED_MS = 1000  # of silence at a time
 BURST_MS = 3000  # of sound that may come at once, after a network stood still
@@ -54,8 +54,8 @@ class IncomingAudio:
         self._decoder = OpusDecoder()
         self._window = PacketWindow()
         self._expected: int | None = None  # the timestamp after what was heard; None: anything
-        self._heard_at: float | None = None  # when the last packet came, or what was filled until
-        self._dtx = False
+        self._heard_until: float | None = None  # the end of the last packet, or of what was filled
+        self._patience_s = STALLED_S
         self._credit_ms = float(BURST_MS)
         self._credit_at: float | None = None
 
@@ -69,26 +69,29 @@ class IncomingAudio:
         if packet.payload_type != self.payload_type or not packet.payload or self.paused:
             return
         self.counts.received += 1
-        self._heard_at = now
+        self._heard_until = now + FRAME_MS / 1000
         for each in self._window.put(packet):
             self._hear(each, now)
 
     def tick(self, now: float) -> None:
         """Call this every 20 ms or so: it ends waiting, and fills in silence."""
-        if self._heard_at is None:
+        if self._heard_until is None:
             return
-        idle = now - self._heard_at
+        idle = now - self._heard_until
         if idle > HELD_S and len(self._window):
             for each in self._window.flush():
                 self._hear(each, now)
-        if idle > (DTX_S if self._dtx else STALLED_S):
-            self._fill(min(FILLED_MS, int(idle * 1000)), now)
+        if idle > self._patience_s:
+            self._fill(idle, now)
 
-    def _fill(self, ms: int, now: float) -> None:
-        self._dtx = True  # from here on without waiting, until a packet comes
+    def _fill(self, idle: float, now: float) -> None:
+        """Pass on silence in place of what does not come, up to now."""
+        self._patience_s = 0.0  # from here on without waiting, until a packet comes
         self._expected = None
-        self._heard_at = now
-        if self._take_credit(ms, now):
+        ms = int(idle * 1000) // FRAME_MS * FRAME_MS
+        self._heard_until = now - (idle - ms / 1000)
+        ms = min(FILLED_MS, ms)
+        if ms and self._take_credit(ms, now):
             self._on_pcm(silence(ms))
 
     def _hear(self, each: InOrder, now: float) -> None:
@@ -132,7 +135,7 @@ class IncomingAudio:
         pcm = self._decoder.decode(packet.payload)
         ms = duration_ms(pcm)
         self._credit_ms -= ms - FRAME_MS
-        self._dtx = len(packet.payload) <= DTX_BYTES
+        self._patience_s = DTX_S if len(packet.payload) <= DTX_BYTES else STALLED_S
         self._expected = (packet.timestamp + ms * TICKS_PER_MS) % TIMESTAMPS
         self._on_pcm(pcm)
 

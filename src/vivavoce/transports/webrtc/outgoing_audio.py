@@ -42,6 +42,7 @@ class OutgoingAudio:
         self._encoder = OpusEncoder()
         self._timestamp = timestamp
         self._due = 0.0
+        self._next_speech = 0.0  # when it comes, if there is more of it
         self._tail = b""  # the end of the speech that was sent last; empty in silence
         self._silence = b""  # what the encoder makes of silence, once that no longer changes
         self._quiet = b""  # the silent packet that was encoded last
@@ -57,6 +58,7 @@ class OutgoingAudio:
         """Send 20 ms of speech."""
         self._tune(self._lossy)
         self._align(now)
+        self._next_speech = now + PACKET_S
         marker = not self._tail
         self._tail = pcm[-FADE_MS * BYTES_PER_MS :]
         self._silence = self._quiet = b""
@@ -64,9 +66,9 @@ class OutgoingAudio:
 
     def tick(self, now: float) -> float:
         """Send silence if it is due, and return when to call this again."""
-        grace = GRACE_S if self._tail else 0.0
-        if now < self._due + grace:
-            return self._due + grace
+        due = max(self._due, self._next_speech + GRACE_S) if self._tail else self._due
+        if now < due:
+            return due
         self._align(now)
         self._emit(self._silent())
         return self._due
