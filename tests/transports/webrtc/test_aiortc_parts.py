@@ -1,0 +1,80 @@
+"""The private parts of aiortc that `PeerAudio` stands on. A new version that changes one fails here.
+
+Each of them fails in silence otherwise: a method with another name is never called, and the call
+has no sound.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from vivavoce.transports.webrtc import without_pyav
+
+# isort: split  # aiortc is there without PyAV now
+from aiortc import RTCRtpReceiver, RTCRtpSender
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcrtpreceiver import StreamStatistics
+
+from vivavoce.transports.webrtc.rtp import RtpPacket
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_version_is_the_one_that_was_read() -> None:
+    assert version("aiortc") == "1.16.0"
+    assert '"aiortc==1.16.0"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        (RTCRtpSender._run_rtp, ["self", "codec"]),
+        (RTCRtpSender._handle_rtcp_packet, ["self", "packet"]),
+        (RTCRtpReceiver.receive, ["self", "parameters"]),
+        (RTCRtpReceiver._run_rtcp, ["self"]),
+        (RTCDtlsTransport._handle_rtp_data, ["self", "data", "arrival_time_ms"]),
+        (RTCDtlsTransport._register_rtp_receiver, ["self", "receiver", "parameters"]),
+        (RTCDtlsTransport._send_rtp, ["self", "data"]),
+    ],
+)
+def test_the_methods_have_these_parameters(method: object, parameters: list[str]) -> None:
+    assert list(inspect.signature(method).parameters) == parameters  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "text"),
+    [
+        (RTCRtpSender, "send", "self._run_rtp(parameters.codecs[0])"),
+        (RTCRtpSender, "stop", "self.__rtp_started.wait()"),
+        (RTCRtpSender, "stop", "self.__rtp_exited.wait()"),
+        (RTCRtpSender, "_run_rtcp", "self.__octet_count"),
+        (RTCRtpSender, "_run_rtcp", "self.__packet_count"),
+        (RTCRtpSender, "_run_rtcp", "ntp_timestamp=self.__ntp_timestamp"),
+        (RTCRtpSender, "_run_rtcp", "rtp_timestamp=self.__rtp_timestamp"),
+        (RTCRtpReceiver, "stop", "self.__rtcp_task.cancel()"),
+        (RTCRtpReceiver, "stop", "if self.__started:"),
+        (RTCRtpReceiver, "_run_rtcp", "self.__remote_streams.items()"),
+        (RTCDtlsTransport, "_recv_next", "self._handle_rtp_data(data, arrival_time_ms="),
+    ],
+)
+def test_the_parts_are_used_as_they_were(owner: type, method: str, text: str) -> None:
+    assert text in inspect.getsource(getattr(owner, method))
+
+
+def test_statistics_read_no_more_of_a_packet_than_ours_has() -> None:
+    statistics = StreamStatistics(48_000)
+    for number in range(3):
+        statistics.add(RtpPacket(2 * number, 960 * number, 1, 111, b"\xd8"))
+    assert statistics.packets_lost == 2
+
+
+def test_the_names_of_pyav_can_be_imported_and_not_used() -> None:
+    from aiortc.codecs.opus import OpusEncoder
+
+    assert without_pyav.aiortc.__version__ == "1.16.0"
+    with pytest.raises(RuntimeError, match="PyAV's CodecContext is not there"):
+        OpusEncoder()
