@@ -8,6 +8,7 @@ that they cost little, and one of them sends a tone each second, whose way there
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import subprocess
 import sys
@@ -17,20 +18,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# isort: split  # aiortc is there without PyAV now
+import aioice.ice
 import numpy as np
 import psutil
 import soundfile
 import uvloop
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.support.lossy import Lossy
 
 from vivavoce.audio.pcm import SAMPLE_RATE, to_pcm16
 from vivavoce.transports.webrtc.opus import FRAME_MS, OpusDecoder, OpusEncoder, OpusError
 from vivavoce.transports.webrtc.peer_audio import PeerAudio
 from vivavoce.transports.webrtc.rtp import RtpPacket
-
-# isort: split  # aiortc is there without PyAV now
-import aioice.ice
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from .figures import Target, figure, table, verdict
 
@@ -213,9 +213,10 @@ async def measure(calls: int, network: Network) -> Measured:
     said, tone = speech(), ticking()
     with echo() as process:
         server = psutil.Process(process.pid)
-        peers = []
-        for number in range(calls):
-            peers.append(await call(process, network, number, said if number else tone))
+        peers = [
+            await call(process, network, number, said if number else tone)
+            for number in range(calls)
+        ]
         await asyncio.sleep(SETTLES_S)
         before, began = server.cpu_times(), time.monotonic()
         await asyncio.sleep(MEASURES_S)
@@ -232,7 +233,7 @@ def _read(peers: list[Peer], began: float, took: float, network: Network) -> Mea
     for peer in peers:
         times = [at for at in peer.ear.arrived if began <= at < began + took]
         found.packets += len(times) / took / len(peers)
-        found.gaps_ms += [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
+        found.gaps_ms += [(b - a) * 1000 for a, b in itertools.pairwise(times)]
     listener = peers[0]
     for tone in listener.ear.tones:
         sent = [at for at in listener.sends.began if at < tone]
@@ -280,7 +281,7 @@ def tables(measured: Iterable[Measured]) -> str:
 
 
 def main(*calls: str) -> str:
-    aioice.ice.get_host_addresses = lambda **_: ["127.0.0.1"]  # type: ignore[assignment]
+    aioice.ice.get_host_addresses = lambda **_: ["127.0.0.1"]
     counts = [int(each) for each in calls] or [1, 10, 20]
     pairs = [(count, CLEAN) for count in counts]
     pairs += [(counts[-1], network) for network in NETWORKS if network != CLEAN]

@@ -10,14 +10,14 @@ import asyncio
 import json
 import sys
 
-from vivavoce.audio.pcm import BYTES_PER_MS
-from vivavoce.runtime.playback import Playback
-from vivavoce.transports.webrtc.peer_audio import PeerAudio
-
 # isort: split  # aiortc is there without PyAV now
 import aioice.ice
 import uvloop
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from vivavoce.audio.pcm import BYTES_PER_MS
+from vivavoce.runtime.playback import Playback
+from vivavoce.transports.webrtc.peer_audio import PeerAudio
 
 LINE = 64 * 1024  # bytes of an offer
 BEHIND_MS = 100
@@ -66,5 +66,5 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    aioice.ice.get_host_addresses = lambda **_: ["127.0.0.1"]  # type: ignore[assignment]
+    aioice.ice.get_host_addresses = lambda **_: ["127.0.0.1"]
     uvloop.run(serve())

@@ -29,7 +29,7 @@ class Lossy:
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._random = Random(self.seed)  # noqa: S311
+        self._random = Random(self.seed)
 
     def hurt(self, transport: Any) -> None:  # noqa: ANN401  # aiortc's RTCIceTransport
         """Lose and delay what this transport sends."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from vivavoce.testing.live import live
-from vivavoce.transports.webrtc.peer_audio import PeerAudio
-
 # isort: split  # aiortc is there without PyAV now
 import aioice.ice
 import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver
+
 from tests.support.lossy import Lossy
+from vivavoce.testing.live import live
+from vivavoce.transports.webrtc.peer_audio import PeerAudio
 
 
 def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -53,6 +53,10 @@ class Peer:
         while not enough():
             self._hears.clear()
             await self._hears.wait()
+
+    async def until_loud(self, ms: int) -> None:
+        """Wait until so much sound was heard that is not silence."""
+        await self.until(lambda: self.loud_ms() >= ms)
 
     def loud_ms(self) -> int:
         """Return the length of what was heard and not silent."""

@@ -1,4 +1,4 @@
-"""The private parts of aiortc that `PeerAudio` stands on. A new version that changes one fails here.
+"""The private parts of aiortc that `PeerAudio` uses. A new version that changes one fails here.
 
 Each of them fails in silence otherwise: a method with another name is never called, and the call
 has no sound.
@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.transports.webrtc import without_pyav
-
 # isort: split  # aiortc is there without PyAV now
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import StreamStatistics
 
+from vivavoce.transports.webrtc import without_pyav
 from vivavoce.transports.webrtc.rtp import RtpPacket
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +67,7 @@ def test_the_parts_are_used_as_they_were(owner: type, method: str, text: str) ->
 def test_statistics_read_no_more_of_a_packet_than_ours_has() -> None:
     statistics = StreamStatistics(48_000)
     for number in range(3):
-        statistics.add(RtpPacket(2 * number, 960 * number, 1, 111, b"\xd8"))
+        statistics.add(RtpPacket(2 * number, 960 * number, 1, 111, b"\xd8"))  # type: ignore[arg-type]
     assert statistics.packets_lost == 2
 
 

@@ -215,7 +215,7 @@ def test_nothing_is_heard_while_the_reader_is_behind() -> None:
 def test_loss_and_jitter_change_the_length_by_no_more_than_the_edges(
     seed: int, loss: float, jitter_s: float
 ) -> None:
-    dice = Random(seed)  # noqa: S311
+    dice = Random(seed)
     packets = SENT
     times = [
         (n * 0.02 + jitter_s * dice.random(), n)

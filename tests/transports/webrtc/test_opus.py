@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_without_the_library_the_error_says_what_to_install(
 
 
 def test_the_system_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libopus.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: f"lib{name}.so.0")
     assert list(libopus.candidates()) == ["libopus.so.0"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,7 +53,7 @@ def test_each_lost_packet_is_counted_once(first: int, lost: set[int]) -> None:
     kept = [n for n in range(COUNT) if n not in lost]
     ready = pass_all(PacketWindow(), [numbered(first + n) for n in kept])
     assert numbers(ready) == [(first + n) % 65536 for n in kept]
-    widest = max((b - a for a, b in zip(kept, kept[1:], strict=False)), default=1)
+    widest = max((b - a for a, b in itertools.pairwise(kept)), default=1)
     if widest <= GAP:
         assert sum(each.lost for each in ready) == max(kept) + 1 - len(kept)
 

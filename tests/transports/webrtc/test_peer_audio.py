@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-from tests.support.lossy import Lossy
 
+from tests.support.lossy import Lossy
 from vivavoce.audio.pcm import duration_ms
 from vivavoce.runtime.playback import Playback
 from vivavoce.transports.webrtc.peer_audio import PeerAudio
@@ -33,7 +33,7 @@ async def test_both_ends_hear_each_other_without_a_thread_or_pyav() -> None:
         say(client)
         say(server)
         for peer in (client, server):
-            await peer.until(lambda peer=peer: peer.loud_ms() >= SAYS_MS - 10)
+            await peer.until_loud(SAYS_MS - 10)
             assert peer.audio.incoming
             assert peer.audio.incoming.counts.lost == 0
         assert threading.active_count() == threads
@@ -47,7 +47,7 @@ async def test_lost_packets_shorten_nothing_and_delay_nothing(lost: set[int]) ->
         await client.ready.wait()
         await server.ready.wait()
         say(client)
-        await server.until(lambda: server.loud_ms() >= SAYS_MS - 10)
+        await server.until_loud(SAYS_MS - 10)
         incoming = server.audio.incoming
         assert incoming
         assert incoming.counts.lost == len(lost)
@@ -61,7 +61,7 @@ async def test_a_client_that_loses_much_gets_speech_with_fec() -> None:
         await server.ready.wait()
         server.audio.outgoing.report_loss(0.1, 0.0)
         say(server)
-        await client.until(lambda: client.loud_ms() >= SAYS_MS - 10)
+        await client.until_loud(SAYS_MS - 10)
 
 
 @story
@@ -85,7 +85,7 @@ async def test_speech_waits_until_the_peer_is_connected() -> None:
         await server.ready.wait()
         assert not server.audio.full
         playback.resume()
-        await client.until(lambda: client.loud_ms() >= SAYS_MS - 10)
+        await client.until_loud(SAYS_MS - 10)
 
 
 @story
