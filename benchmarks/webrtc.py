@@ -18,19 +18,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# isort: split  # aiortc is there without PyAV now
 import aioice.ice
 import numpy as np
 import psutil
 import soundfile
 import uvloop
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.support.lossy import Lossy
 
 from vivavoce.audio.pcm import SAMPLE_RATE, to_pcm16
 from vivavoce.transports.webrtc.opus import FRAME_MS, OpusDecoder, OpusEncoder, OpusError
 from vivavoce.transports.webrtc.peer_audio import PeerAudio
 from vivavoce.transports.webrtc.rtp import RtpPacket
+from vivavoce.transports.webrtc.without_pyav import aiortc
 
 from .figures import Target, figure, table, verdict
 
@@ -157,7 +156,7 @@ class _Mute:
 
 @dataclass
 class Peer:
-    connection: RTCPeerConnection
+    connection: aiortc.RTCPeerConnection
     audio: PeerAudio
     sends: Prerecorded
 
@@ -183,7 +182,7 @@ async def call(
     process: subprocess.Popen[str], network: Network, number: int, packets: list[bytes]
 ) -> Peer:
     """Call the echo. The first call also listens."""
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
     transceiver = connection.addTransceiver("audio", "sendrecv")
     audio = PeerAudio(transceiver)
     sends = Prerecorded(audio, packets)
@@ -205,7 +204,7 @@ async def call(
     line = await asyncio.to_thread(process.stdout.readline)
     lossy = Lossy(network.loss, network.jitter_s, seed=number)
     lossy.hurt(transceiver.receiver.transport.transport)
-    await connection.setRemoteDescription(RTCSessionDescription(json.loads(line), "answer"))
+    await connection.setRemoteDescription(aiortc.RTCSessionDescription(json.loads(line), "answer"))
     return Peer(connection, audio, sends)
 
 

@@ -10,14 +10,13 @@ import asyncio
 import json
 import sys
 
-# isort: split  # aiortc is there without PyAV now
 import aioice.ice
 import uvloop
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from vivavoce.audio.pcm import BYTES_PER_MS
 from vivavoce.runtime.playback import Playback
 from vivavoce.transports.webrtc.peer_audio import PeerAudio
+from vivavoce.transports.webrtc.without_pyav import aiortc
 
 LINE = 64 * 1024  # bytes of an offer
 BEHIND_MS = 100
@@ -42,9 +41,9 @@ class Echo:
         self._playback.resume()
 
 
-async def answer(sdp: str) -> tuple[RTCPeerConnection, str]:
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+async def answer(sdp: str) -> tuple[aiortc.RTCPeerConnection, str]:
+    peer = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+    await peer.setRemoteDescription(aiortc.RTCSessionDescription(sdp, "offer"))
     [transceiver] = peer.getTransceivers()
     transceiver.direction = "sendrecv"
     audio = PeerAudio(transceiver)

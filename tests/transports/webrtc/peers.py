@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-# isort: split  # aiortc is there without PyAV now
 import aioice.ice
 import numpy as np
 import pytest

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-
-# isort: split  # aiortc is there without PyAV now
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import StreamStatistics
