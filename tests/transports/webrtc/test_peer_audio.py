@@ -120,3 +120,25 @@ async def test_closing_the_connection_ends_the_sound() -> None:
         await server.connection.close()
         assert server.audio.full
         assert isinstance(client.audio, PeerAudio)
+
+
+@story
+async def test_a_bug_in_one_piece_of_sound_is_logged_once_and_ends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with call() as (_, server):
+        await server.until(lambda: len(server.heard) > 0)
+        fails = 3
+
+        def feed_audio(pcm: bytes) -> None:
+            nonlocal fails
+            fails -= 1
+            if fails >= 0:
+                raise ValueError("what somebody said")
+            Peer.feed_audio(server, pcm)
+
+        server.feed_audio = feed_audio  # type: ignore[method-assign]
+        size = len(server.heard)
+        await server.until(lambda: len(server.heard) > size)
+        assert [each.message for each in caplog.records] == ["sound_failed"]
+        assert "somebody" not in caplog.text

@@ -12,6 +12,7 @@ and `tests/transports/webrtc/test_aiortc_parts.py` fails when one of these parts
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,12 +21,15 @@ from aiortc import RTCRtpCodecParameters, RTCRtpTransceiver, clock
 from aiortc.rtcrtpreceiver import StreamStatistics
 
 from ...core.types import Frame
+from ...failures import log_failure
 from .incoming_audio import IncomingAudio
-from .outgoing_audio import OutgoingAudio
+from .outgoing_audio import PACKET_S, OutgoingAudio
 from .rtp import SEQUENCES, TIMESTAMPS, RtpPacket, build, parse
 
 if TYPE_CHECKING:
     from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
+
+log = logging.getLogger(__name__)
 
 CLOCK = 48_000  # of Opus in RTP (RFC 7587 §4.1)
 
@@ -58,6 +62,7 @@ class PeerAudio:
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._started = False
+        self._failed = False
         self._handle_report = self._sender._handle_rtcp_packet
         replaced: tuple[tuple[Any, str, Any], ...] = (
             (self._sender, "_run_rtp", self._run_sender),
@@ -121,7 +126,9 @@ class PeerAudio:
 
     async def _receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Register for packets, in place of `RTCRtpReceiver.receive` and without its thread."""
-        opus = next(each for each in parameters.codecs if each.name.lower() == "opus")
+        opus = next((each for each in parameters.codecs if each.name.lower() == "opus"), None)
+        if opus is None:
+            return  # the peer sends nothing that is understood
         self.incoming = IncomingAudio(self._pass_on, opus.payloadType or 0)
         transport = self._receiver.transport
         transport._register_rtp_receiver(self._receiver, parameters)
@@ -141,7 +148,10 @@ class PeerAudio:
             return
         if packet.payload_type == self.incoming.payload_type:
             self._count(packet)
-        self.incoming.receive(packet, self._loop.time())
+        try:
+            self.incoming.receive(packet, self._loop.time())
+        except Exception as bug:
+            self._note(bug)
 
     async def _on_report(self, packet: Any) -> None:  # noqa: ANN401  # one of aiortc's RTCP packets
         """Read how much the peer has lost, and let aiortc read the rest."""
@@ -161,11 +171,21 @@ class PeerAudio:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        due = self.outgoing.tick(now)
-        if self.incoming:
-            self.incoming.tick(now)
+        due = now + PACKET_S
+        try:
+            due = self.outgoing.tick(now)
+            if self.incoming:
+                self.incoming.tick(now)
+        except Exception as bug:
+            self._note(bug)
         if not self._stopped:
             self._timer = self._loop.call_at(due, self._tick)
+
+    def _note(self, bug: Exception) -> None:
+        """Log the first bug of this call. One packet must not end the sound, nor fill the log."""
+        if not self._failed:
+            self._failed = True
+            log_failure(log, "sound_failed", bug)
 
     def _pass_on(self, pcm: bytes) -> None:
         if self._client:
