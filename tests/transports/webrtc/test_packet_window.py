@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.transports.webrtc.packet_window import GAP, WAITING, InOrder, PacketWindow
@@ -30,6 +30,7 @@ def pass_all(window: PacketWindow, packets: list[RtpPacket]) -> list[InOrder]:
     return ready + window.flush()
 
 
+@settings(deadline=None)
 @given(FIRST)
 def test_a_stream_in_order_is_never_held(first: int) -> None:
     window = PacketWindow()
@@ -37,6 +38,7 @@ def test_a_stream_in_order_is_never_held(first: int) -> None:
         assert numbers(window.put(numbered(first + n))) == [(first + n) % 65536]
 
 
+@settings(deadline=None)
 @given(FIRST, st.lists(st.integers(0, COUNT - 2), max_size=20, unique=True))
 def test_neighbours_that_are_swapped_are_put_in_order(first: int, swaps: list[int]) -> None:
     order = list(range(1, COUNT))
@@ -48,6 +50,7 @@ def test_neighbours_that_are_swapped_are_put_in_order(first: int, swaps: list[in
     assert got == sorted(set(got))
 
 
+@settings(deadline=None)
 @given(FIRST, st.sets(st.integers(1, COUNT - 1)))
 def test_each_lost_packet_is_counted_once(first: int, lost: set[int]) -> None:
     kept = [n for n in range(COUNT) if n not in lost]
@@ -58,6 +61,7 @@ def test_each_lost_packet_is_counted_once(first: int, lost: set[int]) -> None:
         assert sum(each.lost for each in ready) == max(kept) + 1 - len(kept)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 65535), st.integers(1, 3)), max_size=200))
 def test_any_packets_keep_the_window_small_and_no_packet_comes_out_twice(
     sent: list[tuple[int, int]],
@@ -70,6 +74,7 @@ def test_any_packets_keep_the_window_small_and_no_packet_comes_out_twice(
     assert all(0 <= each.lost <= GAP for each in ready)
 
 
+@settings(deadline=None)
 @given(FIRST, st.integers(2, 40))
 def test_duplicates_are_dropped(first: int, count: int) -> None:
     window = PacketWindow()
@@ -84,6 +89,18 @@ def test_a_missing_packet_is_waited_for_until_two_have_come_after_it() -> None:
     assert window.put(numbered(2)) == []
     assert numbers(window.put(numbered(3))) == [2, 3]
     assert window.put(numbered(1)) == []  # too late
+    assert window.late == 1
+
+
+def test_two_gaps_in_a_row_are_counted_both() -> None:
+    window = PacketWindow()
+    ready = pass_all(window, [numbered(n) for n in (0, 10, 20, 21, 22)])
+    assert [each.lost for each in ready] == [0, 9, 9, 0, 0]
+
+
+def test_a_packet_that_waits_and_comes_again_is_counted_as_late() -> None:
+    window = PacketWindow()
+    pass_all(window, [numbered(n) for n in (0, 2, 2, 3)])
     assert window.late == 1
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.transports.webrtc.rtp import RtpPacket, build, parse, signed
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=100),
     st.integers(0, 127),
@@ -29,6 +30,7 @@ def test_what_is_built_is_parsed(
     assert bool(data[1] & 128) == marker
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_packet_or_a_value_error(data: bytes) -> None:
     with contextlib.suppress(ValueError):

@@ -45,11 +45,12 @@ class PacketWindow:
         """Take a packet, and return those that are now in order."""
         if packet.ssrc != self._ssrc:
             return self._begin(packet)
-        ahead = signed(packet.sequence_number - self._next, _NUMBERS)
+        ahead = self._ahead(packet.sequence_number)
         if ahead < 0 or packet.sequence_number in self._held:
             return self._late(packet, ahead)
         self._astray = None
-        if ahead > GAP:
+        newest = max((self._ahead(number) for number in self._held), default=-1)
+        if ahead - newest - 1 > GAP:
             return self.flush() + self._begin(packet)
         self._held[packet.sequence_number] = packet
         return self._take()
@@ -80,17 +81,20 @@ class PacketWindow:
         ready: list[InOrder] = []
         while self._held:
             first = self._first()
-            newest = max(signed(number - self._next, _NUMBERS) for number in self._held)
-            missing = signed(first - self._next, _NUMBERS)
+            newest = max(self._ahead(number) for number in self._held)
+            missing = self._ahead(first)
             if missing and newest - missing + 1 < WAITING:
                 break
             ready.append(self._pass(first))
         return ready
 
     def _first(self) -> int:
-        return min(self._held, key=lambda number: signed(number - self._next, _NUMBERS))
+        return min(self._held, key=self._ahead)
+
+    def _ahead(self, number: int) -> int:
+        return signed(number - self._next, _NUMBERS)
 
     def _pass(self, number: int) -> InOrder:
-        lost = signed(number - self._next, _NUMBERS)
+        lost = self._ahead(number)
         self._next = (number + 1) % _NUMBERS
         return InOrder(self._held.pop(number), lost)
