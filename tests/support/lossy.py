@@ -17,7 +17,7 @@ from typing import Any
 class Lossy:
     """Loses each packet with a probability, and delays the others by 0 to `jitter_s`.
 
-    `drops` decides instead of the dice, if there is one: it gets the number of the packet.
+    `drops` decides instead of chance, if it is given: it gets the number of the packet.
     """
 
     loss: float = 0.0

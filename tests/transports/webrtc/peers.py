@@ -54,7 +54,7 @@ class Peer:
             await self._hears.wait()
 
     async def until_loud(self, ms: int) -> None:
-        """Wait until so much sound was heard that is not silence."""
+        """Wait until `ms` of sound above silence were heard."""
         await self.until(lambda: self.loud_ms() >= ms)
 
     def loud_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""What the server hears of a client whose network or program misbehaves. Time is an argument."""
+"""The server hears clients whose network or program misbehaves. Time is an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client gets: one packet each 20 ms, in speech and in silence. Time is an argument."""
+"""Send clients one packet each 20 ms, in speech and in silence. Time is an argument."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_speech_that_is_cut_ends_without_a_click() -> None:
     assert level(heard[-4800:].astype("<i2").tobytes()) < 2
 
 
-def test_speech_after_cached_silence_is_what_was_said() -> None:
+def test_cached_silence_leaves_the_speech_after_it_as_it_was() -> None:
     sent = Sent().run(3.0, [*speech(0.1, 400), *speech(2.0, 400)])
     heard = np.frombuffer(sent.heard(), "<i2").astype(float)
     first, again = heard[480 * 6 : 480 * 24], heard[480 * 101 : 480 * 119]
@@ -143,7 +143,7 @@ def test_one_clean_report_does_not_end_the_protection() -> None:
     sent = Sent()
     sent.audio.report_loss(0.05, 0.0)
     sent.audio.report_loss(0.0, 1.0)
-    sent.audio.report_loss(0.01, 5.0)  # some are lost still, so the time begins anew
+    sent.audio.report_loss(0.01, 5.0)  # some are lost still, so the time starts again
     sent.audio.report_loss(0.0, 6.0)
     sent.audio.report_loss(0.0, 6.0 + CLEAN_AFTER_S - 1)
     assert sent.audio._lossy

@@ -88,7 +88,7 @@ def test_a_missing_packet_is_waited_for_until_two_have_come_after_it() -> None:
     window.put(numbered(0))
     assert window.put(numbered(2)) == []
     assert numbers(window.put(numbered(3))) == [2, 3]
-    assert window.put(numbered(1)) == []  # too late
+    assert window.put(numbered(1)) == []  # it counts as lost already
     assert window.late == 1
 
 
@@ -121,7 +121,7 @@ def test_a_wide_gap_is_a_new_beginning() -> None:
     assert ready.lost == 0
 
 
-def test_a_sender_that_counts_anew_is_followed_at_its_second_packet() -> None:
+def test_a_sender_that_restarts_is_followed_at_its_second_packet() -> None:
     window = PacketWindow()
     window.put(numbered(5000))
     assert window.put(numbered(7)) == []

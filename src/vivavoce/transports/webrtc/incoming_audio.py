@@ -30,7 +30,7 @@ FASTER = 1.05  # than real time: clocks differ
 
 @dataclass(slots=True)
 class Counts:
-    """What happened to the packets of a stream, for `/metrics`."""
+    """Numbers of packets of one stream, by their fate."""
 
     received: int = 0
     lost: int = 0
@@ -61,7 +61,7 @@ class IncomingAudio:
 
     @property
     def late(self) -> int:
-        """The number of packets that were dropped: too late, or received twice."""
+        """The number of packets that came after their turn, or twice. They were dropped."""
         return self._window.late
 
     def receive(self, packet: RtpPacket, now: float) -> None:
@@ -111,7 +111,7 @@ class IncomingAudio:
             self._expected = None
 
     def _gap_ms(self, packet: RtpPacket) -> int:
-        """Return how much sound is missing before this packet, or 0 if it is too much."""
+        """Return the missing sound before this packet; 0 if it is over `CONCEALED_MS`."""
         if self._expected is None:
             return 0
         gap = signed(packet.timestamp - self._expected, TIMESTAMPS) // TICKS_PER_MS
@@ -140,7 +140,7 @@ class IncomingAudio:
         self._on_pcm(pcm)
 
     def _take_credit(self, ms: int, now: float) -> bool:
-        """Return whether so much sound may be passed on. A client cannot send more than it says."""
+        """Take `ms` from what the client may send in real time. False: nothing is left."""
         elapsed = 0.0 if self._credit_at is None else now - self._credit_at
         self._credit_at = now
         self._credit_ms = min(BURST_MS, self._credit_ms + elapsed * 1000 * FASTER)

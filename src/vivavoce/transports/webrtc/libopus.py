@@ -1,7 +1,6 @@
 """Finds libopus and declares its functions (RFC 6716; the names are those of `opus.h`).
 
-Python wheels carry the library for each platform, so nobody must install it. The first library that
-loads is used:
+Python wheels carry the library for each platform. The first library that loads is used:
 
     opuslib-next-bundled   opuslib_next/_native/{libopus.so, libopus.dylib, opus.dll}
     the system             what `ctypes.util.find_library("opus")` finds

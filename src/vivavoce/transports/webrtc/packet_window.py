@@ -32,7 +32,7 @@ class PacketWindow:
     """At most `WAITING` packets wait. Late ones and duplicates are dropped."""
 
     def __init__(self) -> None:
-        self.late = 0  # packets that were dropped: too late, or received twice
+        self.late = 0  # packets that came after their turn or twice, and were dropped
         self._ssrc: int | None = None
         self._next = 0  # the number that is expected
         self._held: dict[int, RtpPacket] = {}
@@ -63,7 +63,7 @@ class PacketWindow:
         return ready
 
     def _late(self, packet: RtpPacket, ahead: int) -> list[InOrder]:
-        """Drop a packet, unless it shows that the sender counts anew (RFC 3550 A.1)."""
+        """Drop a packet, unless it shows that the sender has restarted (RFC 3550 A.1)."""
         if ahead < -GAP and packet.sequence_number == self._astray:
             return self.flush() + self._begin(packet)
         self._astray = (packet.sequence_number + 1) % _NUMBERS if ahead < -GAP else None

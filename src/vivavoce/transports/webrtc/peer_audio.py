@@ -35,7 +35,7 @@ CLOCK = 48_000  # of Opus in RTP (RFC 7587 §4.1)
 
 
 class AudioClient(Protocol):
-    """What takes the sound. `MediaClient` is one."""
+    """The receiver of the sound. `MediaClient` is one."""
 
     def feed_audio(self, pcm: bytes) -> None: ...
 
