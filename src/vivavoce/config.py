@@ -78,7 +78,17 @@ def _api_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _port_range(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise PydanticCustomError("ports", "must begin with the lower port")
+    return value
+
+
 Host = Annotated[str, _address(web_address.host)]
+IpAddress = Annotated[str, _address(web_address.ip)]
+Stun = Annotated[str, _address(web_address.stun)]
+Turn = Annotated[str, _address(web_address.turn)]
+Port = Annotated[int, Field(ge=1024, le=65535)]
 HostHeader = Annotated[str, _address(_host_header)]
 Origin = Annotated[str, _address(_origin)]
 ServerUrl = Annotated[str, _address(web_address.server_url)]
@@ -221,6 +231,33 @@ class TransportsSection(BaseModel):
         return found is not None and found.required
 
 
+class WebRtcSection(SettingsSection):
+    """Calls over WebRTC: where this server listens, and which servers help pages to reach it."""
+
+    enabled: bool = True
+    # of this machine, to listen on; empty: all
+    bind: tuple[IpAddress, ...] = ()
+    # UDP, the first and the last; each call takes one of each address. None: any
+    port_range: Annotated[tuple[Port, Port], AfterValidator(_port_range)] | None = None
+    # that clients reach, if this machine is behind a NAT that keeps ports
+    public_address: IpAddress | None = None
+    # listen on 127.0.0.1 too. None: if server.host is a loopback address
+    loopback: bool | None = None
+    # of this server and of pages, such as stun:stun.example.com:3478
+    stun: tuple[Stun, ...] = ()
+    # of pages, such as turn:turn.example.com:3478?transport=udp
+    turn: tuple[Turn, ...] = ()
+    turn_secret: ApiKey | None = None  # `static-auth-secret` of coturn
+    # a call whose client has not connected by then ends
+    connect_timeout_s: float = Field(15.0, ge=1, le=120)
+
+    @model_validator(mode="after")
+    def _turn_has_a_secret(self) -> Self:
+        if bool(self.turn) != (self.turn_secret is not None):
+            raise PydanticCustomError("turn", "must set both turn and turn_secret, or neither")
+        return self
+
+
 class SecretFrom(SettingsSection):
     """The place of a secret: a variable of the environment, or a file in the data folder."""
 
@@ -257,6 +294,7 @@ class Settings(SettingsSection):
     openai: OpenAISection = OpenAISection()
     vision: VisionSection = VisionSection()
     net: NetSection = NetSection()
+    webrtc: WebRtcSection = WebRtcSection()
     adapters: AdaptersSection = AdaptersSection()
     transports: TransportsSection = TransportsSection()
     webhooks: tuple[WebhookSection, ...] = ()

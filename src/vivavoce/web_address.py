@@ -56,6 +56,45 @@ def host(value: str) -> str:
     return bare
 
 
+def ip(value: str) -> str:
+    """Return an IP address, without the brackets of IPv6."""
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        raise InvalidAddressError("must be an IP address") from None
+
+
+def stun(value: str) -> str:
+    """Return the address of a STUN server (RFC 7064)."""
+    return _ice_server(value, r"stuns?", "stun:stun.example.com:3478")
+
+
+def turn(value: str) -> str:
+    """Return the address of a TURN server (RFC 7065)."""
+    return _ice_server(value, r"turns?", "turn:turn.example.com:3478?transport=udp")
+
+
+def _ice_server(value: str, scheme: str, example: str) -> str:
+    transport = r"(\?transport=(udp|tcp))?" if scheme.startswith("turn") else ""
+    found = re.fullmatch(
+        rf"{scheme}:(?P<host>\[[^\]]+\]|[^:?/\[\]]+)(:(?P<port>\d{{1,5}}))?{transport}", value
+    )
+    if not found or not 0 < int(found["port"] or 3478) < 65536:
+        raise InvalidAddressError(f"must be such as {example}")
+    host(found["host"])
+    return value
+
+
+def ice_host_port(value: str) -> tuple[str, int]:
+    """Return the host and the port of an address that `stun` has accepted."""
+    _, _, address = value.partition(":")
+    name, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        return name.strip("[]"), int(port)
+    return address.strip("[]"), 3478
+
+
 def with_port(url: str) -> str:
     """Return `host:port` of an address, for logs and sentences: the user name is left out."""
     try:

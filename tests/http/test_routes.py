@@ -33,11 +33,11 @@ OPEN = {
     ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
     ("GET", "/api/widget/{assistant}"),  # the page's origin decides
     ("POST", "/api/widget/{assistant}/client_secrets"),  # the same
-    ("POST", "/v1/realtime/calls"),  # answers 501 to every client
 }
 CLOSED = {
     ("GET", "/metrics"),
     ("GET", "/v1/models"),
+    ("POST", "/v1/realtime/calls"),
     ("POST", "/v1/realtime/client_secrets"),
     ("DELETE", "/v1/realtime/client_secrets/{secret_id}"),
     ("POST", "/v1/realtime/sessions"),
@@ -123,8 +123,6 @@ def test_P16_a_known_path_gets_405_with_its_methods(
 
 
 UNSUPPORTED = {
-    "/v1/realtime/calls": "webrtc_not_supported",
-    "/openai/v1/realtime/calls": "webrtc_not_supported",
     "/v1/realtime/translations/calls": "translation_not_supported",
     "/v1/realtime/translations/client_secrets": "translation_not_supported",
 }

@@ -68,6 +68,7 @@ def granted(
         conversation_id=grant.conversation_id,
         session=grant.session,
         safety_identifier=grant.safety_identifier,
+        defines_session=grant.defines_session,
         browser=True,
         visitor=visitor,
     )

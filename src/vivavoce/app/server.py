@@ -51,6 +51,7 @@ from ..store.base import Store
 from ..tools.ledger import ToolLedger
 from ..transports.picows_protocol import protocol_class
 from ..transports.websocket import WebSocketEndpoint
+from . import webrtc
 from .adapters import Adapters
 from .build import CallBuilder
 from .catalogue import load_catalogue
@@ -204,6 +205,8 @@ class Server:
             events=events,
             webhooks=settings.webhooks,
             knowledge=adapters.live_knowledge,
+            webrtc=webrtc.signalling(settings, call_setup, registry, make_id),
+            ice_servers=webrtc.ice_servers(settings),
             ready=store.ping,
             metrics=metrics.exposition,
             public_metrics=settings.server.public_metrics,

@@ -290,6 +290,11 @@ class LimitsSection(AssistantSection):
     context_tokens: int = Field(28_672, ge=1_000, le=10_000_000)
     locked: tuple[str, ...] = Field(LOCKED, strict=False)
 
+    @property
+    def names_locked(self) -> bool:
+        """True if the assistant's file has `locked`, which then holds for every browser."""
+        return "locked" in self.model_fields_set
+
     @field_validator("locked")
     @classmethod
     def _are_session_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:

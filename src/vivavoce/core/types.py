@@ -97,6 +97,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     safety_identifier: str | None = None  # of the end user, bound at mint (protocol §1.13)
     browser: bool = False  # `limits.locked` applies
     visitor: bool = False  # of a website with a widget: nobody vouches for who this is
+    defines_session: bool = False  # `limits.locked` applies only if the assistant names the fields
 
 
 @dataclass(slots=True)

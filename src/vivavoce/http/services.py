@@ -25,8 +25,10 @@ from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.event_log import EventLog
+from ..runtime.ice_servers import IceServers
 from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..runtime.secret_budget import SecretBudget
+from ..runtime.signalling import Signalling
 from ..runtime.visitor_limits import VisitorLimits
 from ..store.base import Store
 from ..tools.ledger import ToolLedger
@@ -56,6 +58,8 @@ class Services:
     events: EventLog
     webhooks: tuple[WebhookSection, ...]
     knowledge: Callable[[Assistant], Awaitable[LiveKnowledge]]  # raises `EngineError`
+    webrtc: Signalling
+    ice_servers: IceServers
     ready: Callable[[], Awaitable[None]]  # raises if the server cannot serve a call now
     metrics: Callable[[], bytes]  # in the text format of Prometheus
     public_metrics: bool  # /metrics needs no credential

@@ -1,8 +1,8 @@
 """Let pages of every origin read that a path of the protocol is not supported here.
 
-A browser asks by a preflight before it sends an SDP offer. Without an answer that allows it, the
-page learns nothing: neither a status nor a code. The refusal holds no data of anybody, and a cookie
-is never allowed.
+A browser asks by a preflight before it sends a request with a credential. Without an answer that
+allows it, the page learns nothing: neither a status nor a code. The refusal holds no data of
+anybody, and a cookie is never allowed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,7 @@ from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATHS = (
-    "/v1/realtime/calls",
-    "/v1/realtime/translations/calls",
-    "/v1/realtime/translations/client_secrets",
-)
+PATHS = ("/v1/realtime/translations/calls", "/v1/realtime/translations/client_secrets")
 UNSUPPORTED = frozenset((*PATHS, *(f"/openai{path}" for path in PATHS)))
 
 

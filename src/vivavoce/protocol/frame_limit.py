@@ -1,5 +1,7 @@
 """Keeps every frame of this server under 1 MiB, the limit of clients with the least room.
 
+A data channel takes less: its transport gives the limit.
+
 An event repeats what a client wrote: an image, the output of a tool, a session. Where the frame
 would be too large, the event leaves out what it may, and cuts what it must have:
 
@@ -29,25 +31,25 @@ Node: TypeAlias = "dict[str, object]"
 Step: TypeAlias = Callable[[], None]
 
 
-def fitted(frame: bytes) -> bytes:
-    """Return the frame, or a shorter one for the same event."""
-    return frame if len(frame) <= MAX_FRAME_BYTES else _shortened(frame)
+def fitted(frame: bytes, largest: int = MAX_FRAME_BYTES) -> bytes:
+    """Return the frame, or a shorter one for the same event. `largest`: bytes."""
+    return frame if len(frame) <= largest else _shortened(frame, largest)
 
 
-def _shortened(frame: bytes) -> bytes:
+def _shortened(frame: bytes, largest: int) -> bytes:
     event = msgspec.json.decode(frame)
-    for step in _steps(event):
+    for step in _steps(event, largest):
         step()
         frame = msgspec.json.encode(event)
-        if len(frame) <= MAX_FRAME_BYTES:
+        if len(frame) <= largest:
             break
     return frame
 
 
-def _steps(event: object) -> Iterator[Step]:
+def _steps(event: object, largest: int) -> Iterator[Step]:
     yield partial(_leave_out, event)
     yield partial(_empty, event)
-    length = MAX_FRAME_BYTES // 2
+    length = largest // 2
     while length >= _SHORTEST_TEXT:
         yield partial(_cut_texts, event, length)
         length //= 2

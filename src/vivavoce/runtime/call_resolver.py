@@ -240,7 +240,7 @@ class CallResolver:
             server_tools=frozenset(rules),
             tool_rules=rules,
             tool_context=context,
-            locked=self._policy.locked_fields(caller, assistant.limits.locked),
+            locked=self._policy.locked_fields(caller, _lockable(assistant, caller)),
             greet=isinstance(session, SessionConfig) and _is_greeted(request, caller),
             names_mcp_servers=self._policy.may_name_mcp_servers(caller),
             choice=choice,
@@ -327,6 +327,16 @@ class CallResolver:
         return asked[:200]
 
 
+def _lockable(assistant: Assistant, caller: Caller) -> tuple[str, ...]:
+    """Return the fields that may be locked for this caller (docs/decisions/locked.md).
+
+    The page of a secret that was minted in OpenAI's way defines its session, so only what the
+    assistant's own file names is locked for it.
+    """
+    limits = assistant.limits
+    return limits.locked if limits.names_locked or not caller.defines_session else ()
+
+
 def _listed(value: str | None) -> list[str]:
     """Return the words of a query parameter that lists them with commas."""
     return (value or "").split(",")
@@ -368,6 +378,23 @@ def _binds_voice(session: JsonObject) -> bool:
     audio = session.get("audio")
     output = audio.get("output") if isinstance(audio, dict) else None
     return isinstance(output, dict) and output.get("voice") is not None
+
+
+def with_session(request: CallRequest, caller: Caller) -> Caller:
+    """Return the caller with the session that the request brings (protocol §1.4).
+
+    Raises `CallRefused` for a secret: it was minted with its session.
+    """
+    if request.session is None:
+        return caller
+    if caller.credential != "key":
+        raise CallRefused(
+            400,
+            "invalid_value",
+            "A client secret was minted with its session. Please leave out 'session'.",
+            param="session",
+        )
+    return msgspec.structs.replace(caller, session=request.session)
 
 
 def check_dialect(request: CallRequest) -> None:

@@ -28,7 +28,7 @@ from ..store.base import CallRow, ConversationRow, Store
 from ..store.prompts import PromptRow
 from .admission import Admission
 from .assistant_variables import AssistantVariables
-from .call_resolver import CallResolver, check_dialect
+from .call_resolver import CallResolver, check_dialect, with_session
 from .call_spec import CallRequest, CallSpec
 from .client_port import ClientPort, Reader
 from .cluster import CallRef, CallRegistry
@@ -235,7 +235,7 @@ class CallSetup:
         return live
 
     async def _admit(self, request: CallRequest, call_id: str, new: str | None) -> AdmittedCall:
-        caller = await self._identify(request.credential)
+        caller = with_session(request, await self._identify(request.credential))
         check_dialect(request)
         async with self._registry.in_use.while_valid(caller):
             await self._turns.turn()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..assistants import Assistant
-from ..core.types import Caller, ToolRules, ToolSpec
+from ..core.types import Caller, JsonObject, ToolRules, ToolSpec
 from ..protocol.config import AnySession
 from ..store.base import ItemRow
 from ..tools.base import ToolContext
@@ -25,6 +25,7 @@ class CallRequest:
     dialect: DialectName = "ga"
     audio: AudioKind = "events"
     safety_identifier: str | None = None  # of the end user, for a hosted model (protocol §1.13)
+    session: JsonObject | None = None  # that a key begins the call with, as a secret would
 
     def asked(self, *names: str) -> str | None:
         """Return the first of these query parameters that is not empty."""

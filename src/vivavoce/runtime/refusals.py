@@ -155,9 +155,11 @@ def no_translation() -> CallRefused:
     return CallRefused(501, "translation_not_supported", "This server has no translation sessions.")
 
 
-def no_webrtc() -> CallRefused:
-    """Refuse a call over WebRTC."""
-    message = "This server has no calls over WebRTC. Please connect to /v1/realtime by WebSocket."
+def no_webrtc(fix: str) -> CallRefused:
+    """Refuse a call over WebRTC. `fix`: what the operator of this server can do."""
+    message = (
+        f"This server has no calls over WebRTC. Please connect to /v1/realtime by WebSocket. {fix}"
+    )
     return CallRefused(501, "webrtc_not_supported", message)
 
 

@@ -133,6 +133,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str | None = None
     session: JsonObject | None = None
     safety_identifier: str | None = None
+    defines_session: bool = False  # minted by a key as OpenAI's servers document it
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ...core.types import Caller
 from ...errors import InvalidRequest
 from ...protocol.config import AnySession
 from ...runtime.call_spec import CallRequest
+from ...runtime.ice_servers import IceServer
 from ...runtime.refusals import CallRefused
 from ...store.base import Grant
 from ...upstream import connection
@@ -84,6 +85,9 @@ class About(BaseModel):
     """Hold what this server adds to OpenAI's shape."""
 
     id: str = Field(description="`cs_…`: the id by which the secret is revoked")
+    ice_servers: list[IceServer] = Field(
+        description="`iceServers` for a browser's RTCPeerConnection; empty: none are needed"
+    )
 
 
 class ClientSecretBody(BaseModel):
@@ -109,7 +113,7 @@ async def create(
         value=secret.value,
         expires_at=int(secret.expires_at.timestamp()),
         session=msgspec.to_builtins(session),
-        vivavoce=About(id=secret.id),
+        vivavoce=About(id=secret.id, ice_servers=at.ice_servers.of(secret.id, secret.expires_at)),
     )
 
 
@@ -139,6 +143,7 @@ async def mint(
 
     Raises `CallRefused` and `InvalidRequest`.
     """
+    defines_session = binding is None and caller.credential == "key"
     binding = binding or SecretBinding()
     if safety_identifier and not connection.is_safety_identifier(safety_identifier):
         raise InvalidRequest(
@@ -156,6 +161,7 @@ async def mint(
         conversation_id=binding.conversation_id,
         session=requested,
         safety_identifier=safety_identifier or None,
+        defines_session=defines_session,
     )
     request = CallRequest(None, "http", {"model": str((requested or {}).get("model") or "")})
     # Before the preview, which tells which assistants and conversations exist.
