@@ -328,7 +328,7 @@ class CallResolver:
 
 
 def _lockable(assistant: Assistant, caller: Caller) -> tuple[str, ...]:
-    """Return the fields that may be locked for this caller (docs/decisions/locked.md).
+    """Return the fields that may be locked for this caller (docs/decisions/calls.md).
 
     The page of a secret that was minted in OpenAI's way defines its session, so only what the
     assistant's own file names is locked for it.
