@@ -16,7 +16,7 @@ from ..core.types import Caller
 from ..store.base import ConversationRow, Grant
 from .auth_failure import AuthFailure
 
-RequestField = Literal["assistant", "role", "variables"]
+RequestField = Literal["assistant", "role", "variables", "session"]
 
 
 class Owned(Protocol):

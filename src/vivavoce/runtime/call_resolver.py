@@ -380,14 +380,14 @@ def _binds_voice(session: JsonObject) -> bool:
     return isinstance(output, dict) and output.get("voice") is not None
 
 
-def with_session(request: CallRequest, caller: Caller) -> Caller:
+def with_session(request: CallRequest, caller: Caller, policy: Policy) -> Caller:
     """Return the caller with the session that the request brings (protocol §1.4).
 
-    Raises `CallRefused` for a secret: it was minted with its session.
+    Raises `CallRefused` for a caller that may not choose it: a secret was minted with its session.
     """
     if request.session is None:
         return caller
-    if caller.credential != "key":
+    if not policy.may_choose(caller, "session"):
         raise CallRefused(
             400,
             "invalid_value",

@@ -235,7 +235,8 @@ class CallSetup:
         return live
 
     async def _admit(self, request: CallRequest, call_id: str, new: str | None) -> AdmittedCall:
-        caller = with_session(request, await self._identify(request.credential))
+        caller = await self._identify(request.credential)
+        caller = with_session(request, caller, self._policy)
         check_dialect(request)
         async with self._registry.in_use.while_valid(caller):
             await self._turns.turn()

@@ -143,7 +143,7 @@ async def mint(
 
     Raises `CallRefused` and `InvalidRequest`.
     """
-    defines_session = binding is None and caller.credential == "key"
+    defines_session = binding is None and at.policy.may_choose(caller, "session")
     binding = binding or SecretBinding()
     if safety_identifier and not connection.is_safety_identifier(safety_identifier):
         raise InvalidRequest(

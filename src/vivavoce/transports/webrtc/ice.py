@@ -32,7 +32,7 @@ class NoPortError(VivavoceError):
 
 @dataclass(frozen=True, slots=True)
 class IceSettings:
-    """Where peer connections listen, and what they tell clients.
+    """Say where peer connections listen, and which addresses clients learn.
 
     `bind`: addresses of this machine; empty: all. `ports`: the first and the last UDP port.
     `public_address`: of this machine behind a NAT that keeps ports. `stun`: host and port of a
