@@ -96,6 +96,7 @@ def test_a_typed_question_is_answered_with_sound_and_no_audio_in_events(
     hold(served, mint(served, key), story)
 
 
+@pytest.mark.long
 def test_a_spoken_question_is_heard_transcribed_and_answered(served: Served, key: str) -> None:
     async def story(client: RtcClient) -> None:
         input = {"transcription": {"model": "gpt-4o-mini-transcribe"}}
@@ -155,10 +156,9 @@ def test_a_page_stops_an_answer_by_a_button(served: Served, key: str) -> None:
         client.send("response.cancel")
         client.send("output_audio_buffer.clear")
         await client.until("output_audio_buffer.cleared")
-        await asyncio.sleep(0.2)  # what was on its way
+        await asyncio.sleep(0.5)  # what was on its way has arrived
         client.heard.clear()
-        client.type_text("one")
-        await client.until("response.created")
+        await asyncio.sleep(0.3)
         assert loudness(bytes(client.heard)) < 50
 
     hold(served, mint(served, key), story)
@@ -290,6 +290,7 @@ def test_a_call_without_a_channel_has_sound_alone(served: Served, key: str) -> N
     asyncio.run(main())
 
 
+@pytest.mark.long
 def test_a_peer_that_never_connects_leaves_nothing_behind(tmp_path: Path) -> None:
     """One UDP port for all calls: the second call needs what the first one has left."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vivavoce.errors import InvalidRequest
@@ -95,6 +95,7 @@ def test_candidates_that_cannot_be_used_are_dropped() -> None:
         (written(AUDIO).replace("a=setup:actpass\r\n", ""), "fingerprint|role"),
         (written(AUDIO).replace("a=setup:actpass", "a=setup:odd"), "not valid"),
         (written(AUDIO, EVENTS).replace("a=mid:1", "a=mid:0"), "same mid"),
+        (written(AUDIO).replace("a=mid:0\r\n", ""), "no mid|not valid"),
         (written(*[AUDIO] * 17), "more than 16 sections"),
         (written(AUDIO) + "a=x\r\n" * 20_000, "longer than"),
         (written(AUDIO).replace("a=mid:0\r\n", "a=mid:0\r\na=ssrc:x y:z\r\n"), "not valid"),
@@ -128,6 +129,8 @@ def test_damaged_offers_are_read_or_refused(
 
 
 @settings(max_examples=40)
+@example([], [(316, "0")])
+@example([], [(428, "0")])
 @given(
     st.lists(st.sampled_from(LINES[12:]), max_size=8),
     st.lists(st.tuples(st.integers(100, 2000), st.sampled_from("0 9:=/a\n")), max_size=3),

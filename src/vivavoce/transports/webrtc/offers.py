@@ -140,6 +140,8 @@ def _check(offer: str) -> None:
             if not any(codec.name.lower() == "opus" for codec in media.rtp.codecs):
                 raise invalid("Its audio does not offer Opus.")
     mids = [media.rtp.muxId for media in description.media]
+    if not all(mids):
+        raise invalid("A section has no mid.")
     if len(set(mids)) < len(mids):
         raise invalid("Two sections have the same mid.")
 

@@ -85,7 +85,12 @@ class Peer:
             raise offers.invalid("It is not valid.") from error
         for connection in listening:
             ice.listen(connection, self._settings)
-        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        try:
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
+        except ice.NoPortError:
+            raise
+        except Exception as error:  # as above
+            raise offers.invalid("It is not valid.") from error
         return offers.complete(self._pc.localDescription.sdp, offer)
 
     def join(self, client: MediaClient) -> None:
