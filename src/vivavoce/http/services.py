@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -88,11 +88,15 @@ def admitted(outcome: T | AuthFailure) -> T:
     return outcome
 
 
-def require_allowed_origin(request: Request, at: At) -> None:
-    """Refuse a page of another origin, because a browser sends the cookie for every page."""
+def require_allowed_origin(request: Request, at: At, also: Iterable[str] = ()) -> None:
+    """Refuse a page of another origin, because a browser sends the cookie for every page.
+
+    `also`: further origins that this route allows.
+    """
     origin, host = request.headers.get("origin"), request.headers.get("host")
     secure = at.security.is_secure(host)
-    if not request_credentials.origin_allowed(origin, host=host, secure=secure, allowed=at.origins):
+    allowed = (*at.origins, *also)
+    if not request_credentials.origin_allowed(origin, host=host, secure=secure, allowed=allowed):
         text = request_credentials.origin_text(origin)
         log.warning("origin_not_allowed", extra={"origin": text, "setting": "server.public_url"})
         raise unknown_origin(text)

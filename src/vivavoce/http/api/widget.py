@@ -107,5 +107,5 @@ async def create(at: At, request: Request, shown: Visited, body: VisitorRequest)
         value=secret.value,
         expires_at=int(secret.expires_at.timestamp()),
         visitor=token,
-        vivavoce=About(id=secret.id),
+        vivavoce=About(id=secret.id, ice_servers=at.ice_servers.of(secret.id, secret.expires_at)),
     )

@@ -61,7 +61,7 @@ async def call(request: Request, at: At) -> Response:
 
 async def _credential(request: Request, at: Services) -> str | None:
     """Return a credential that is valid, before the body is read. Raises `CallRefused`."""
-    require_allowed_origin(request, at)
+    require_allowed_origin(request, at, at.widget_origins)
     credential = request_credentials.extract_credential(
         authorization=request.headers.get("authorization"), api_key=request.headers.get("api-key")
     )
