@@ -252,7 +252,9 @@ class Shelf:
         self.asked: list[tuple[str, str, int]] = []
         self._failures = failures
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         self.asked.append((query, language, k))
         for failure in self._failures:
             raise failure

@@ -32,7 +32,9 @@ class Shelf:
         self._seconds = seconds
         self._score = score
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         self.asked.append(query)
         await asyncio.sleep(self._seconds)
         return (passage(query, self._score),)
@@ -166,7 +168,9 @@ async def ignore(text: str, guess: str = "", logprobs: object = (), /) -> None: 
 
 def test_a_failing_search_while_the_user_speaks_does_not_fail_the_transcript() -> None:
     class Broken(Shelf):
-        async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+        async def search(
+            self, query: str, language: str, k: int, *, within_s: float | None = None
+        ) -> tuple[Passage, ...]:
             raise EngineError("the database is away")
 
     async def story() -> None:

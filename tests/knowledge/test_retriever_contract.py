@@ -7,14 +7,22 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from vivavoce.knowledge.base import Passage, Retriever
+from vivavoce.knowledge import fusion
+from vivavoce.knowledge.base import Passage, Retriever, TextKind
+from vivavoce.knowledge.chunk_vectors import ChunkVectors
 from vivavoce.knowledge.chunks import Chunk
 from vivavoce.knowledge.full_text import FullTextIndex
 from vivavoce.knowledge.memory import MemoryRetriever
+from vivavoce.testing import trigrams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 KNOWN = (
     Chunk(id="1", title="Keynote", text="The keynote starts at nine.", language="en",
@@ -44,7 +52,9 @@ class DatabaseRetriever:
             row = (chunk.title, chunk.text, chunk.language, chunk.source, revision)
             self._database.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", row)
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         async with self._turn:
             return await asyncio.to_thread(self._search, query, language.partition("-")[0], k)
 
@@ -70,8 +80,33 @@ def full_text(chunks: Sequence[Chunk]) -> Retriever:
     return index
 
 
+class Trigrams:
+    """An embedder that needs no model."""
+
+    model = "trigrams"
+    dimension = trigrams.DIMENSION
+
+    async def embed(self, texts: Sequence[str], kind: TextKind) -> NDArray[np.float32]:
+        return trigrams.vectors(texts)
+
+
+class FusedRetriever:
+    """Words and vectors, as `LiveKnowledge` searches them."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._by_words = MemoryRetriever(chunks)
+        self._vectors = ChunkVectors("ada", Trigrams(), None)
+        self._vectors.update(chunks)
+
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
+        await self._vectors.embed()
+        return await fusion.search(self._by_words, self._vectors, query, language, k)
+
+
 Build = Callable[[Sequence[Chunk]], Retriever]
-RETRIEVERS: list[Build] = [MemoryRetriever, full_text, DatabaseRetriever]
+RETRIEVERS: list[Build] = [MemoryRetriever, full_text, FusedRetriever, DatabaseRetriever]
 
 every_retriever = pytest.mark.parametrize("build", RETRIEVERS, ids=lambda build: build.__name__)
 

@@ -547,7 +547,9 @@ class Shelf:
         self._seconds = seconds
         self._failure = failure
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         await asyncio.sleep(self._seconds)
         if self._failure is not None:
             raise self._failure

@@ -78,7 +78,7 @@ class PassageSearch:
             return kept
         try:
             async with asyncio.timeout(self._options.budget_s):
-                return await self._search(query)
+                return await self._search(query, self._options.budget_s)
         except TimeoutError:
             about = {"budget_ms": round(self._options.budget_s * 1000)}
             log.warning("knowledge_late", extra={**boundary.named(), **about})
@@ -87,10 +87,12 @@ class PassageSearch:
     def _key(self, words: str) -> tuple[str, int]:
         return " ".join(words.split()).casefold(), self._revision()
 
-    async def _search(self, query: str) -> KnowledgeUse:
+    async def _search(self, query: str, within_s: float | None = None) -> KnowledgeUse:
         key, options = self._key(query), self._options
         with contained(self._retriever):
-            found = await self._retriever.search(query, self._language, options.passages)
+            found = await self._retriever.search(
+                query, self._language, options.passages, within_s=within_s
+            )
         fit = tuple(each for each in found if each.score >= options.min_score)
         best = max((each.score for each in found), default=None)
         use = KnowledgeUse(passages=fit, answered=bool(fit), score=best, question=query)

@@ -123,7 +123,9 @@ class FullTextIndex:
             best = sorted(scored, key=lambda each: (-each[0], each[1]))[:k]
             return tuple(passage(self._rows[n], min(1.0, s), self._revisions) for s, _, n in best)
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         return await asyncio.to_thread(self.find, query, language, k)
 
     def close(self) -> None:

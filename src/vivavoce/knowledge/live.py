@@ -22,13 +22,15 @@ import msgspec
 from ..clock import now as wall
 from ..errors import Mistake
 from ..file_reading import FolderFile, MissingFileError, UnreadableFileError
-from . import facts, ingest
-from .base import Passage, Retriever
+from . import facts, fusion, ingest
+from .base import Embedder, Passage, Retriever
+from .chunk_vectors import ChunkVectors
 from .chunks import Chunk
 from .documents.reading import CachedParser, Parser, parse
 from .full_text import FullTextIndex
 from .ingest import DocumentRead
 from .memory import MemoryRetriever
+from .vector_cache import VectorCache
 
 if TYPE_CHECKING:
     from ..assistants import Assistant
@@ -58,7 +60,10 @@ class _Held(NamedTuple):
 
 
 class LiveKnowledge:
-    """The chunks and the search of one assistant. `cache`: a folder for what can be made again."""
+    """The chunks and the search of one assistant. `cache`: a folder for what can be made again.
+
+    `embedder`: the search also goes by vectors, which `vectors.embed` makes. None: by words only.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class LiveKnowledge:
         cache: Path | None = None,
         *,
         now: Callable[[], dt.datetime] = wall,
+        embedder: Embedder | None = None,
     ) -> None:
         self.assistant = assistant
         self._now = now
@@ -74,6 +80,10 @@ class LiveKnowledge:
         self._turn = asyncio.Lock()
         self._indexes: dict[str, Retriever] = {}  # by language; "" is all, each in its own
         self.snapshot = Snapshot()
+        self.vectors: ChunkVectors | None = None
+        if embedder is not None:
+            kept = VectorCache(cache / "vectors.db") if cache else None
+            self.vectors = ChunkVectors(assistant.name, embedder, kept)
 
     @property
     def is_due(self) -> bool:
@@ -97,7 +107,9 @@ class LiveKnowledge:
                 raise
             return before.revision != self.snapshot.revision
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         """Return passages. A language without files of its own gets those of all others."""
         chunks = self.snapshot.chunks
         if not chunks:
@@ -107,7 +119,12 @@ class LiveKnowledge:
             base = ""
         elif base not in self._indexes:
             await self._translate(base)
-        return await self._indexes[base].search(query, language, k)
+        index, vectors = self._indexes[base], self.vectors
+        if vectors is None:
+            return await index.search(query, language, k)
+        return await fusion.search(
+            index, vectors, query, language, k, all_languages=bool(base), within_s=within_s
+        )
 
     async def _translate(self, base: str) -> None:
         """Index all chunks for a language that has none: a model can translate them."""
@@ -183,6 +200,8 @@ class LiveKnowledge:
         if after.chunks == before.chunks and before.revision:
             self.snapshot = after._replace(revision=before.revision)
             return
+        if self.vectors is not None:
+            self.vectors.update(after.chunks)
         self._indexes = {base: self._indexed(base, after.chunks) for base in {"", *self._indexes}}
         self.snapshot = after._replace(revision=before.revision + 1)
 

@@ -22,7 +22,9 @@ class MemoryRetriever:
         self._indexes = {each: KnowledgeIndex(chunks, each) for each in languages}
         self._revisions = revisions_of(chunks)
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
+    async def search(
+        self, query: str, language: str, k: int, *, within_s: float | None = None
+    ) -> tuple[Passage, ...]:
         index = self._indexes.get(language) or self._indexes.get(language.partition("-")[0])
         if index is None or k < 1:
             return ()
