@@ -26,7 +26,7 @@ from .engines.registry import AdapterNotUsableError, AdapterRequest, AdapterSpec
 from .engines.resources import AdapterResources
 from .engines.transport_spec import Endpoint, TransportSpec
 from .errors import EngineError
-from .knowledge.base import KnowledgeUse, Passage, Retriever
+from .knowledge.base import Embedder, KnowledgeUse, Passage, Retriever, TextKind
 from .protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from .protocol.server import CachedTokens, InputTokens, Logprob, OutputTokens, Usage
 from .runtime.client import Client
@@ -53,6 +53,7 @@ __all__ = [
     "Connection",
     "Database",
     "DatabaseError",
+    "Embedder",
     "EndOfTurnModel",
     "Endpoint",
     "EngineError",
@@ -77,6 +78,7 @@ __all__ = [
     "Segment",
     "SpeechDetector",
     "SpeechToText",
+    "TextKind",
     "TextToSpeech",
     "ToolContext",
     "ToolRequest",

@@ -62,7 +62,13 @@ def _host_header(value: str) -> str:
 
 def _openai_url(value: str) -> str:
     url = web_address.server_url(value)
-    for path in ("/chat/completions", "/audio/speech", "/audio/transcriptions", "/models"):
+    for path in (
+        "/chat/completions",
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/embeddings",
+        "/models",
+    ):
         if url.endswith(path):
             raise InvalidAddressError(f"must end before {path}, usually with /v1")
     return url
@@ -287,12 +293,28 @@ class VisionSection(SettingsSection):
     api_key: ApiKey | None = None
 
 
+class EmbeddingSection(SettingsSection):
+    """The model behind `embedding = "openai"`, on any compatible server."""
+
+    model: Name = "text-embedding-3-small"
+    base_url: OpenAIUrl | None = None  # None: that of [openai], with its key
+    api_key: ApiKey | None = None
+    dimensions: int | None = Field(None, ge=1, le=8192)  # None: the model's own
+    # texts in one request
+    batch_size: int = Field(64, ge=1, le=128)
+    # before each question and each piece of the knowledge, as the model was trained
+    query_prefix: str = Field("", max_length=1000)
+    passage_prefix: str = Field("", max_length=1000)
+    timeout_s: float = Field(30.0, ge=1)
+
+
 class Settings(SettingsSection):
     server: ServerSection = ServerSection()
     calls: CallsSection = CallsSection()
     speech: SpeechSection = SpeechSection()
     openai: OpenAISection = OpenAISection()
     vision: VisionSection = VisionSection()
+    embedding: EmbeddingSection = EmbeddingSection()
     net: NetSection = NetSection()
     webrtc: WebRtcSection = WebRtcSection()
     adapters: AdaptersSection = AdaptersSection()

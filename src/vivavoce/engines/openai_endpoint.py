@@ -1,4 +1,4 @@
-"""An OpenAI-compatible HTTP endpoint, as its three adapters see it.
+"""An OpenAI-compatible HTTP endpoint, as its adapters see it.
 
 A server's text about a failure may quote keys and what people said. Only its short code goes
 into our own sentence.
@@ -36,6 +36,7 @@ _PARTS = {
     "/audio/speech": "the voice",
     "/audio/transcriptions": "the recogniser",
     "/chat/completions": "the language model",
+    "/embeddings": "the embedding model",
     "/models": "the model server",
 }
 _MODELS = RequestLimits(total_s=10.0, quiet_s=10.0)
@@ -53,13 +54,21 @@ class Endpoint:
         api_key: str | None = None,
         *,
         timeout_s: float = 30.0,
+        quiet: bool = False,
     ) -> None:
+        """`quiet`: the caller logs the failures."""
         self._http = http
+        self._quiet = quiet
         self._base_url = base_url.rstrip("/")
         self._key = api_key
         self._address = web_address.with_port(base_url)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._bounds = RequestLimits(quiet_s=timeout_s, total_s=TOTAL_S)
+
+    @property
+    def address(self) -> str:
+        """The server's host and port."""
+        return self._address
 
     @asynccontextmanager
     async def post(
@@ -111,6 +120,8 @@ class Endpoint:
     def _failed(self, path: str, error: NetError) -> EngineError:
         """Log a failure, and return it as the client may read it."""
         said = _said(error)
+        if self._quiet:
+            return _engine_error(path, error, said)
         log.warning(
             "engine_request_failed",
             extra={

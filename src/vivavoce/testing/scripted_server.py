@@ -1,4 +1,4 @@
-"""The scripted parts behind OpenAI's HTTP API: models, chat completions, transcriptions, speech.
+"""The scripted parts behind OpenAI's HTTP API: models, chats, transcriptions, speech, embeddings.
 
     python -m vivavoce.testing.scripted_server --port 9000 --script answers.toml
 
@@ -14,6 +14,7 @@ import asyncio
 import io
 import itertools
 import wave
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
 from importlib.util import find_spec
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
 from starlette.datastructures import State, UploadFile
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -37,6 +40,7 @@ from ..engines.scripted.script import Script, load
 from ..errors import ConfigError, EngineError
 from ..protocol.items import FunctionCall, FunctionOutput, Item, Message, Part
 from ..protocol.server import Logprob, Usage
+from . import trigrams
 
 MODEL = "scripted"
 STATUSES = {
@@ -92,6 +96,13 @@ class _SpeechRequest(msgspec.Struct):
     voice: str
     speed: float = 1.0
     response_format: str = "mp3"
+
+
+class _EmbeddingRequest(msgspec.Struct):
+    model: str
+    input: str | list[str]
+    dimensions: int = trigrams.DIMENSION
+    encoding_format: str = "float"
 
 
 def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
@@ -165,7 +176,30 @@ def create(script: Script | None = None, *, key: str | None = None) -> FastAPI:
         speech = await _while_there(request, _begun(tts.speak(asked.input, voice)))
         return _Answer(_sound(speech), media_type="audio/pcm")
 
+    @app.post("/v1/embeddings")
+    async def embed(request: Request) -> JSONResponse:
+        asked = await _decode(request, _EmbeddingRequest)
+        texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        if not all(texts) or not 1 <= asked.dimensions <= 4096:
+            raise ScriptedRefusalError(400, "invalid_value", "an empty text, or no dimension")
+        return JSONResponse(_embedded(asked, trigrams.vectors(texts, asked.dimensions)))
+
     return app
+
+
+def _embedded(asked: _EmbeddingRequest, vectors: NDArray[np.float32]) -> JsonObject:
+    data = [
+        {"object": "embedding", "index": index, "embedding": _encoded(asked, vector)}
+        for index, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 0, "total_tokens": 0}
+    return {"object": "list", "data": data, "model": asked.model, "usage": usage}
+
+
+def _encoded(asked: _EmbeddingRequest, vector: NDArray[np.float32]) -> list[float] | str:
+    if asked.encoding_format == "base64":
+        return b64encode(vector.astype("<f4").tobytes()).decode()
+    return [float(each) for each in vector]
 
 
 def _refusal(refused: ScriptedRefusalError) -> Response:

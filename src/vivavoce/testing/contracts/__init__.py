@@ -12,7 +12,7 @@ file of a package joins in a few lines:
 
 import pytest
 
-KINDS = ("brain", "recogniser", "tool", "transport", "voice")
+KINDS = ("brain", "embedder", "recogniser", "tool", "transport", "voice")
 
 # Show the values in a failed assertion, as pytest does in test files.
 pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in KINDS))
