@@ -16,6 +16,7 @@ KNOWN = KnownNames(
     stt=frozenset({"pocketsphinx", "openai"}),
     brain=frozenset({"extractive", "openai"}),
     tts=frozenset({"espeak", "openai"}),
+    embedding=frozenset({"openai"}),
     voices={"espeak": frozenset({"marin", "cedar", "alloy"})},
 )
 

@@ -17,6 +17,7 @@ from ..engines import image_reading, knowledge_watch
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
 from ..engines.cascade import Cascade, OnKnowledge, OnStage, TranscribeOnlyEngine
+from ..engines.checked_embedder import CheckedEmbedder
 from ..engines.leases import WaitObserver
 from ..engines.passages import PassageSearch, SearchOptions
 from ..engines.registry import AdapterRequest, AdapterSpec, Kind, Registry, installed
@@ -48,7 +49,13 @@ Renewal = Callable[[], Awaitable[Brain | None]]
 
 CascadeKind = Literal["stt", "brain", "tts"]
 CASCADE: tuple[CascadeKind, ...] = ("stt", "brain", "tts")
-NOUNS = {"stt": "recogniser", "brain": "brain", "tts": "voice", "tool": "kind of tools"}
+NOUNS = {
+    "stt": "recogniser",
+    "brain": "brain",
+    "tts": "voice",
+    "tool": "kind of tools",
+    "embedding": "embedding model",
+}
 TOOLS_MADE_WITHIN_S = 10.0
 
 
@@ -60,6 +67,7 @@ def known(registry: Registry | None = None) -> KnownNames:
         stt=adapters.names("stt"),
         brain=adapters.names("brain"),
         tts=adapters.names("tts"),
+        embedding=adapters.names("embedding"),
         voices=adapters.voices(),
         tool_kinds=adapters.names("tool") | {CLIENT, function_table.KIND},
         tool_models=adapters.tool_models() | {function_table.KIND: FunctionTable},
@@ -88,7 +96,7 @@ class Adapters:
         self._registry = registry or installed()
         self.mcp_servers = ClientMcpServers(allow_private=settings.net.allow_private)
         self._images: image_reading.ImageReader | None = None  # None: no tool has read one yet
-        self._resources = AdapterResources(settings, folder.cache, observer)
+        self._resources = AdapterResources(settings, folder.cache, observer, self._embedder)
 
     async def __aenter__(self) -> Self:
         await self._resources.__aenter__()
@@ -164,6 +172,32 @@ class Adapters:
     async def live_knowledge(self, assistant: Assistant) -> LiveKnowledge:
         """Return the knowledge that follows its files. Raises `EngineError`."""
         return await self._resources.live_knowledge(assistant)
+
+    async def embedder(self, assistant: Assistant) -> CheckedEmbedder | None:
+        """Make what embeds its knowledge; None if it names nothing. Raises `EngineError`."""
+        if (chosen := self.chosen_embedder(assistant)) is None:
+            return None
+        spec, request = chosen
+        with contained(spec.name, message="The embedding model cannot be used."):
+            return CheckedEmbedder(await spec.make(request))
+
+    def chosen_embedder(
+        self, assistant: Assistant
+    ) -> tuple[AdapterSpec[Any], AdapterRequest] | None:
+        """Return the adapter that embeds its knowledge, and what it is made from."""
+        if (name := assistant.knowledge.embedding) is None:
+            return None
+        spec = self._spec("embedding", name)
+        return spec, self._request(spec, assistant, assistant.fallback_language)
+
+    async def _embedder(self, assistant: Assistant) -> CheckedEmbedder | None:
+        """Make it, or log why it cannot be made: the knowledge is then searched by words only."""
+        try:
+            return await self.embedder(assistant)
+        except EngineError as error:
+            about = {"assistant": assistant.name, "code": error.code}
+            log.warning("embedding_failed", extra=about)
+            return None
 
     async def has_knowledge(self, assistant: Assistant) -> bool:
         """Return whether there is anything to answer from now. Raises `EngineError`."""

@@ -262,6 +262,15 @@ class Knowledge(AssistantSection):
     passages: int = Field(4, ge=1, le=20)
     min_score: float = Field(0, ge=0, le=1)
     cite: Literal["screen", "spoken", "off"] = "screen"
+    embedding: str | None = Field(None, min_length=1, max_length=100)
+
+    @field_validator("embedding")
+    @classmethod
+    def _is_an_adapter(cls, value: str | None, info: ValidationInfo) -> str | None:
+        known = ValidationContext.of(info).known
+        if value and (message := known.problem_with("embedding", value)) is not None:
+            raise wrong(message)
+        return value
 
     @field_validator("facts")
     @classmethod

@@ -40,6 +40,7 @@ class KnownNames:
     stt: frozenset[str] = frozenset()
     brain: frozenset[str] = frozenset()
     tts: frozenset[str] = frozenset()
+    embedding: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By `tts` adapter. An adapter without an entry accepts any name."""
     tool_kinds: frozenset[str] = frozenset({"client"})

@@ -2,6 +2,7 @@
 
     a file changes ─► watchfiles ─► the assistant's knowledge reads that file, and indexes it
     a fact begins or ceases to be true ─► likewise
+    a text has no vector yet ─► `embedding_work` embeds it
 
 An edit counts within a second. Where the system cannot report changes (a network file system, a
 limit of inotify), the files are examined every second.
@@ -17,6 +18,7 @@ from pathlib import Path
 from ..assistants import Assistant
 from ..errors import EngineError
 from ..failures import describe
+from . import embedding_work
 from .resources import AdapterResources, refreshed
 
 log = logging.getLogger("vivavoce.knowledge")
@@ -32,6 +34,7 @@ async def follow(resources: AdapterResources, assistants: Iterable[Assistant]) -
     folders = [assistant.folder for assistant in assistants]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_follow_facts(resources))
+        tasks.create_task(embedding_work.follow(resources))
         tasks.create_task(_follow_files(resources, folders))
 
 

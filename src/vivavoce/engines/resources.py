@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from ..assistants import Assistant
 from ..config import Settings
 from ..errors import AssistantError, EngineError
-from ..knowledge.base import Retriever
+from ..knowledge.base import Embedder, Retriever
 from ..knowledge.chunks import Chunk
 from ..knowledge.live import LiveKnowledge
 from .leases import NullWaitObserver, WaitObserver
@@ -44,6 +44,13 @@ class _Held(NamedTuple):
 _read_revision: ContextVar[_ReadRevision | None] = ContextVar("read_revision", default=None)
 
 
+MakeEmbedder = Callable[[Assistant], Awaitable[Embedder | None]]
+"""Make the embedder that an assistant names. None: it names none, or none that can be used."""
+
+
+async def _no_embedder(_: Assistant) -> None: ...
+
+
 class WorkerPool(Protocol):
     """A few worker processes, each of which serves one call at a time."""
 
@@ -56,14 +63,20 @@ class AdapterResources:
     """Open while the server serves; use it by `async with`.
 
     `cache` is a folder for files that can be made again. `observer` sees each wait for a worker.
+    `make_embedder` makes what embeds an assistant's knowledge.
     """
 
     def __init__(
-        self, settings: Settings, cache: Path, observer: WaitObserver | None = None
+        self,
+        settings: Settings,
+        cache: Path,
+        observer: WaitObserver | None = None,
+        make_embedder: MakeEmbedder = _no_embedder,
     ) -> None:
         self.settings = settings
         self.cache = cache
         self.observer: WaitObserver = observer or NullWaitObserver()
+        self._make_embedder = make_embedder
         self._stack = AsyncExitStack()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, Any] = {}
@@ -136,7 +149,8 @@ class AdapterResources:
         async with self._locks[f"vivavoce.knowledge.{assistant.name}"]:
             live = self._live.get(assistant.name)
             if live is None or live.assistant is not assistant:
-                live = LiveKnowledge(assistant, self.cache / "knowledge")
+                embedder = await self._make_embedder(assistant)
+                live = LiveKnowledge(assistant, self.cache / "knowledge", embedder=embedder)
                 await refreshed(live)
                 self._live[assistant.name] = live
             return live
