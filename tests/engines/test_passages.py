@@ -112,10 +112,11 @@ def test_a_prepared_search_is_dropped_when_the_knowledge_changes() -> None:
 
 
 class Words:
-    """A recogniser that hears one word after the other, each for half a second."""
+    """A recogniser that hears one word after the other, by default each for half a second."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, seconds: float = 0.5) -> None:
         self._words = words
+        self._seconds = seconds
 
     async def listen(
         self,
@@ -128,7 +129,7 @@ class Words:
         heard = ""
         for word in self._words:
             heard = f"{heard} {word}".strip()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(self._seconds)
             await stable(heard)
         await asyncio.sleep(0.5)
         return Transcript(heard)
@@ -138,7 +139,7 @@ class Words:
     ("while_speaking", "seconds", "asked"),
     [
         (True, 0.1, ["when", "when is", "when is lunch"]),
-        (True, 0.8, ["when", "when is lunch"]),  # one search at a time
+        (True, 0.8, ["when", "when is"]),  # one search at a time
         (False, 0.1, []),
     ],
 )
@@ -153,6 +154,17 @@ def test_the_search_begins_with_the_words_that_are_known(
         assert said.text == "when is lunch"
         assert shelf.asked == asked
         assert len(asyncio.all_tasks()) == 1
+
+    live(story())
+
+
+def test_the_last_words_are_searched_also_if_they_came_during_a_search() -> None:
+    async def story() -> None:
+        shelf = Shelf(0.2)
+        words = Words("when", "is", "lunch", seconds=0.05)
+        cascade = Cascade(words, Thinker([]), FakeTts(), knowledge=searching(shelf, "en"))
+        await cascade.listen(Listen("item_1", b""), nothing(), ignore)
+        assert shelf.asked == ["when", "when is lunch"]
 
     live(story())
 

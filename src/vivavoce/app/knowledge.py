@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from ..assistants import Assistant
 from ..assistants.knowledge_files import KINDS, suffix_of
-from ..errors import Mistake
+from ..config import Settings
+from ..errors import EngineError, Mistake
 from ..file_reading import MissingFileError, UnreadableFileError, read_bytes
 from ..knowledge import ingest
 from ..knowledge.base import Passage
@@ -18,6 +19,7 @@ from ..knowledge.gaps import Gap as Gap
 from ..knowledge.gaps import gaps
 from ..knowledge.live import LiveKnowledge
 from ..store.base import Store
+from .adapters import Adapters
 from .data_folder import DataFolder
 
 MOST_BYTES = 32 * 2**20
@@ -42,6 +44,7 @@ class Knowledge:
 
     def __init__(self, assistant: Assistant, data: DataFolder) -> None:
         self._assistant = assistant
+        self._data = data
         self._cache = data.cache / "knowledge"
         self._folder = KnowledgeFolder(assistant)
 
@@ -86,11 +89,30 @@ class Knowledge:
         """Remove a file. Raises `UnreadableFileError`."""
         self._folder.remove(path)
 
-    async def search(self, query: str, language: str, k: int) -> tuple[Passage, ...]:
-        """Return the passages that an answer would get. Raises `AssistantError`."""
-        live = LiveKnowledge(self._assistant, self._cache)
-        await live.refresh()
-        return await live.search(query, self._assistant.pick_language(language), k)
+    async def search(
+        self, query: str, language: str, k: int, settings: Settings
+    ) -> tuple[tuple[Passage, ...], str]:
+        """Return the passages that an answer would get, and why they were found by words only.
+
+        That is "" if vectors were used, or if the assistant names no embedding model. Pieces
+        without a vector are embedded first. Raises `AssistantError`.
+        """
+        problem = ""
+        async with Adapters(settings, self._data) as adapters:
+            embedder = None
+            try:
+                embedder = await adapters.embedder(self._assistant)
+            except EngineError as error:
+                problem = str(error)
+            live = LiveKnowledge(self._assistant, self._cache, embedder=embedder)
+            await live.refresh()
+            if live.vectors is not None:
+                try:
+                    await live.vectors.embed()
+                except EngineError as error:
+                    problem = str(error)
+            found = await live.search(query, self._assistant.pick_language(language), k)
+            return found, problem or (live.vectors.problem if live.vectors is not None else "")
 
 
 async def find_gaps(store: Store, assistant: str, most: int) -> list[Gap]:

@@ -87,7 +87,7 @@ def check(
         run_here = f" (server: {', '.join(kinds)})" if kinds else ""
         for warning in checked.warnings:
             warn(str(warning))
-        for problem in _unreachable(assistant, data_dir):
+        for problem in [*_unreachable(assistant, data_dir), *_not_embedded(assistant, data_dir)]:
             warn(problem)
         for pattern in assistant.unmatched():
             warn(f"[knowledge] paths: nothing matches {pattern!r} in {assistant.folder}")
@@ -108,6 +108,17 @@ def _unreachable(assistant: Assistant, data_dir: Path | None) -> list[str]:
 
     data = data_folder_of(data_dir)
     return run(unreachable(settings(data), data, assistant))
+
+
+def _not_embedded(assistant: Assistant, data_dir: Path | None) -> list[str]:
+    """Ask its embedding model, as far as that costs nothing. Return why it cannot be used."""
+    if assistant.knowledge.embedding is None:
+        return []
+    from ..app.checks.embedding import problems
+
+    data = data_folder_of(data_dir)
+    found = run(problems(settings(data), data, assistant))
+    return [f"[knowledge] embedding: {problem.removeprefix('warning: ')}" for problem in found]
 
 
 @app.command()

@@ -23,6 +23,7 @@ from .common import (
     pluralise,
     print_json,
     run,
+    settings,
     warn,
 )
 from .terminal import out
@@ -98,12 +99,16 @@ def search(
     question: Annotated[str, typer.Argument(help="As a user would ask it")],
     language: Annotated[str, typer.Option(help="The user's language")] = "",
     passages: Annotated[int, typer.Option(min=1, max=20, help="How many at most")] = 4,
+    config: Annotated[Path | None, typer.Option(help="A settings file, vivavoce.toml")] = None,
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:
     """Print the passages that an answer to a question would get."""
     knowledge = _knowledge(data_dir, assistant)
-    found = run(knowledge.search(question, language, passages))
+    chosen = settings(data_folder_of(data_dir), config)
+    found, problem = run(knowledge.search(question, language, passages, chosen))
+    if problem:
+        warn(f"searched by words only: {problem}")
     if json:
         print_json([
             {"source": p.source, "place": p.place, "title": p.title, "score": round(p.score, 3),

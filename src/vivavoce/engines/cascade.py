@@ -310,12 +310,16 @@ class Cascade:
 
 
 class _SearchWhileSpeaking:
-    """Searches while the user speaks, one search at a time. The end of the turn ends it."""
+    """Searches while the user speaks, one search at a time. The end of the turn ends it.
+
+    Words that come while a search runs are searched after it, without those before them.
+    """
 
     def __init__(self, knowledge: PassageSearch, stable: OnTranscript) -> None:
         self._knowledge = knowledge
         self._stable = stable
         self._search: asyncio.Task[None] | None = None
+        self._words = ""  # the newest
 
     async def __aenter__(self) -> OnTranscript:
         return self._heard
@@ -328,13 +332,17 @@ class _SearchWhileSpeaking:
     async def _heard(
         self, text: str, guess: str = "", logprobs: tuple[Logprob, ...] = (), /
     ) -> None:
+        self._words = guess or text
         if self._search is None or self._search.done():
-            self._search = asyncio.create_task(self._prepare(guess or text))
+            self._search = asyncio.create_task(self._prepare())
         await self._stable(text, guess, logprobs)
 
-    async def _prepare(self, words: str) -> None:
-        with suppress(EngineError):  # the search for the whole turn reports it
-            await self._knowledge.prepare(words)
+    async def _prepare(self) -> None:
+        words = None
+        while words != self._words:
+            words = self._words
+            with suppress(EngineError):  # the search for the whole turn reports it
+                await self._knowledge.prepare(words)
 
 
 def _as_written(piece: AudioChunk, sentence: SpokenSentence) -> AudioChunk:

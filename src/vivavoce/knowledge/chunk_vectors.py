@@ -63,12 +63,13 @@ class ChunkVectors:
             if self._cache is not None and (missing := wanted.keys() - held.keys()):
                 held |= self._cache.get(self._embedder.model, missing)
             self._held = _of_one_dimension(held)
-            self._waiting = {d: text for d, text in wanted.items() if d not in self._held}
-            self._build()
+            self._build(wanted)
 
-    def _build(self) -> None:
+    def _build(self, wanted: Mapping[str, str]) -> None:
+        """Index what has a vector. The rest of the texts waits."""
         known = [(chunk, self._held[d]) for d, chunk in self._chunks if d in self._held]
         self._index = VectorIndex([chunk for chunk, _ in known], [each for _, each in known])
+        self._waiting = {d: text for d, text in wanted.items() if d not in self._held}
 
     async def embed(self) -> None:
         """Embed the texts that wait, some at a time. Raises `EngineError`.
@@ -95,10 +96,9 @@ class ChunkVectors:
                 log.warning("embedding_model_changed", extra={"assistant": self._assistant})
             wanted = {digest: text_of(chunk) for digest, chunk in self._chunks}
             self._held |= {digest: each for digest, each in made.items() if digest in wanted}
-            self._waiting = {d: text for d, text in wanted.items() if d not in self._held}
             if self._cache is not None:
                 self._cache.put(self._embedder.model, made)
-            self._build()
+            self._build(wanted)
 
     async def find(
         self, query: str, language: str, k: int, *, within_s: float | None = None

@@ -17,6 +17,7 @@ from . import (
     addresses,
     assistants,
     clock,
+    embedding,
     engines,
     installation,
     storage,
@@ -60,7 +61,7 @@ async def opened(
 
 def all_checks(context: CheckContext) -> Mapping[str, Check]:
     """Return the checks of every server, and those of what this one uses."""
-    parts = (adapters_in_use, transports, webhooks)
+    parts = (adapters_in_use, embedding, transports, webhooks)
     return {**CHECKS, **{name: check for p in parts for name, check in p.checks(context).items()}}
 
 
