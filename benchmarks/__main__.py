@@ -31,6 +31,7 @@ SMALL = (
     "soak",
     "pairs",
     "webrtc",
+    "search",
 )
 CYCLES = {1: 5, 4: 3, 8: 2}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PACKAGES = ("dtmf", "sums", "formants", "units", "audiosocket")
+PACKAGES = ("dtmf", "sums", "formants", "units", "phonetics", "audiosocket")
 
 # Each package runs its own tests in a process of its own.
 collect_ignore_glob = ["*/test_*.py"]

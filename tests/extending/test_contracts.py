@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from vivavoce.api import (
     GenerateRequest,
     Message,
     OnTranscript,
+    TextKind,
     ToolContext,
     ToolRequest,
     ToolResult,
@@ -30,7 +31,12 @@ from vivavoce.api import (
     duration_ms,
     silence,
 )
-from vivavoce.testing.contracts import brain, recogniser, tool, voice
+from vivavoce.testing import trigrams
+from vivavoce.testing.contracts import brain, embedder, recogniser, tool, voice
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 A = TypeVar("A")
 TONE = (b"\x00\x20" * 6 + b"\x00\xe0" * 6) * 2  # 1 ms of 2 kHz
@@ -131,6 +137,34 @@ class Brain:
         yield Usage(total_tokens=9, input_tokens=5, output_tokens=4)
 
 
+class Embedder:
+    """An embedder by trigrams, if no fault is switched on."""
+
+    model = "trigrams"
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.dimension = 100 if fault == "has another dimension" else trigrams.DIMENSION
+        self._texts: Sequence[str] = ()
+
+    async def embed(self, texts: Sequence[str], kind: TextKind) -> NDArray[np.float32]:
+        """Return the vectors of the texts."""
+        if self.fault == "leaves a task":
+            self._left = asyncio.create_task(asyncio.sleep(3600))
+        if self.fault == "is shared":
+            self._texts = texts
+            await asyncio.sleep(0)
+            texts = self._texts
+        if self.fault == "needs a text":
+            texts[0]
+        if self.fault == "needs letters" and not all(text.strip() for text in texts):
+            raise EngineError("an empty text")
+        vectors = trigrams.vectors(texts)
+        if self.fault == "has one kind only" and kind == "query":
+            return -vectors
+        return vectors
+
+
 class Runner:
     """A runner with one tool, if no fault is switched on."""
 
@@ -165,6 +199,13 @@ class Runner:
 
 def _runner(fault: str = "") -> tool.Case:
     return tool.Case(lambda: _open(Runner(fault)), "greet", '{"name": "Ada"}', "Hello Ada.")
+
+
+def _embedder(fault: str = "") -> embedder.Case:
+    def opened() -> AbstractAsyncContextManager[Embedder]:
+        return _open(Embedder(fault))
+
+    return embedder.Case(opened, broken=opened)
 
 
 def _voice(fault: str = "") -> voice.Case:
@@ -213,6 +254,16 @@ BRAIN_FAULTS: dict[brain.Check, str] = {
 }
 
 
+EMBEDDER_FAULTS: dict[embedder.Check, str] = {
+    embedder.returns_one_vector_for_each_text: "has another dimension",
+    embedder.returns_no_vector_for_no_text: "needs a text",
+    embedder.finds_the_passage_of_a_question: "has one kind only",
+    embedder.embeds_any_text: "needs letters",
+    embedder.embeds_several_texts_at_once: "is shared",
+    embedder.stops_when_it_is_cancelled: "leaves a task",
+    embedder.raises_engine_error_if_its_backend_fails: "has no backend",
+}
+
 RUNNER_FAULTS: dict[tool.Check, str] = {
     tool.describes_its_tools: "describes nothing",
     tool.describes_the_same_tools_to_every_call: "knows one call",
@@ -259,3 +310,11 @@ def test_a_check_of_tool_runners_fails_for_its_fault_and_passes_without_it(
 ) -> None:
     assert _fails(check, _runner(RUNNER_FAULTS[check]))
     assert not _fails(check, _runner())
+
+
+@pytest.mark.parametrize("check", [*embedder.CHECKS, *embedder.BACKEND_CHECKS])
+def test_a_check_of_embedders_fails_for_its_fault_and_passes_without_it(
+    check: embedder.Check,
+) -> None:
+    assert _fails(check, _embedder(EMBEDDER_FAULTS[check]))
+    assert check in embedder.BACKEND_CHECKS or not _fails(check, _embedder())

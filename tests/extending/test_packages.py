@@ -31,6 +31,7 @@ PAGES = {
     "sums": "brain.md",
     "formants": "voice.md",
     "units": "tool.md",
+    "phonetics": "embedder.md",
     "audiosocket": "transport.md",
 }
 ASSISTANT = """
@@ -43,6 +44,9 @@ default = "Do sums."
 stt = "dtmf"
 brain = "sums"
 tts = "formants"
+
+[knowledge]
+embedding = "phonetics"
 
 [voice]
 name = "cedar"
