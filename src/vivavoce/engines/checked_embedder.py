@@ -39,7 +39,7 @@ class CheckedEmbedder:
         return self._embedder.dimension
 
     async def embed(self, texts: Sequence[str], kind: TextKind) -> NDArray[np.float32]:
-        """Return vectors. Raises `EngineError`, with `engine_timeout` if it takes too long."""
+        """Return vectors. Raises `EngineError`: `engine_timeout` after the seconds of its kind."""
         seconds = QUERY_S if kind == "query" else PASSAGES_S
         try:
             async with asyncio.timeout(seconds):
@@ -52,7 +52,7 @@ class CheckedEmbedder:
 
 
 def checked(found: object, texts: int, dimension: int | None) -> NDArray[np.float32]:
-    """Return vectors of length 1 or 0. Raises `EngineError` for what are none.
+    """Return vectors of length 1 or 0. Raises `EngineError` for any other value.
 
     `texts`: how many vectors there must be. `dimension`: of each; None: any.
     """

@@ -74,7 +74,7 @@ class ChunkVectors:
     async def embed(self) -> None:
         """Embed the texts that wait, some at a time. Raises `EngineError`.
 
-        What was made before a failure stays.
+        The vectors that exist before a failure stay.
         """
         while some := list(self._waiting.items())[:BATCH]:
             try:
@@ -111,7 +111,7 @@ class ChunkVectors:
         try:
             async with asyncio.timeout(within_s):
                 (vector,) = await self._embedder.embed([query[:QUERY_CHARACTERS]], "query")
-        except TimeoutError:  # a slow answer is no reason to stop asking
+        except TimeoutError:  # the next one may be in time
             self._warn("embedding_late", "engine_timeout", clock())
             return ()
         except EngineError as error:

@@ -47,7 +47,7 @@ class Phonetics:
 
 
 def sound(word: str) -> str:
-    """Return the consonants of a word by the place in the mouth, such as `23` for "cat"."""
+    """Return the consonants of a word as digits: `23` for "cat"."""
     return SILENT.sub("", word.translate(SOUNDS)) or "0"
 
 

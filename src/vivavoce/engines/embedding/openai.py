@@ -29,7 +29,7 @@ EMPTY = " "  # servers refuse an empty text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingOptions:
-    """How a model is asked. The prefixes are those that it was trained with, if any."""
+    """Options of the requests to a model. The prefixes are those of its training, if any."""
 
     model: str
     dimensions: int | None = None
