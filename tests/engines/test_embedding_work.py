@@ -1,4 +1,4 @@
-"""What changes is embedded beside the calls, as the server does it."""
+"""The server embeds changed pieces of the knowledge beside the calls."""
 
 from __future__ import annotations
 

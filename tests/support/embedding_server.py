@@ -21,7 +21,7 @@ MODEL = "trigrams"
 
 @dataclass
 class EmbeddingServer:
-    """What the server was asked, and how it answers.
+    """The requests that the server got, and how it answers the next ones.
 
     `fault`: `429`, `500`, `count`, `dimension`, `nan`, `text`, or "" for none. `synonyms`: words
     that mean the same, for questions in other words. `free`: answers wait until it is set.
