@@ -20,6 +20,7 @@ from .engines.base import (
     SpeechDetector,
     SpeechToText,
     TextToSpeech,
+    ToolDeclined,
     VoiceRequest,
 )
 from .engines.registry import AdapterNotUsableError, AdapterRequest, AdapterSpec
@@ -81,6 +82,7 @@ __all__ = [
     "TextKind",
     "TextToSpeech",
     "ToolContext",
+    "ToolDeclined",
     "ToolRequest",
     "ToolResult",
     "ToolRules",

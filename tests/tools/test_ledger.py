@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -333,6 +334,49 @@ def test_two_requests_with_one_key_at_the_same_time_run_the_tool_once() -> None:
         (first, _), (other, _) = await asyncio.gather(*both)
         assert first.id == other.id
         assert len(tool.requests) == 1
+
+    tell(tool, story)
+
+
+def test_a_spoken_no_rejects_the_run_of_its_call_and_tells_nothing() -> None:
+    tool = Tool(effects=True, approve="user")
+
+    async def story(at: Desk) -> None:
+        at.attach()
+        await at.run('{"seats": 2}', number=1)
+        await at.run('{"seats": 3}', number=2)
+        assert at.ledger.decline("conv_other", "call_1") is None
+        declined = at.ledger.decline(CONVERSATION, "call_1")
+        assert declined is not None
+        assert (declined.state, declined.arguments) == ("failed", '{"seats": 2}')
+        assert at.ledger.decline(CONVERSATION, "call_1") is None
+        assert [row.arguments for row in at.ledger.requests] == ['{"seats": 3}']
+        assert at.told == []
+        assert await at.states() == ["failed", "requested"]
+
+    tell(tool, story)
+
+
+@pytest.mark.parametrize(
+    ("language", "arguments", "question"),
+    [
+        ("en", '{"seats": 2}', "Shall I book 2 seats?"),
+        ("it-CH", '{"seats": 2}', "Prenoto 2 posti?"),
+        ("es", '{"seats": 2}', "¿Lo hago?"),
+        ("en", "{}", "Shall I do that?"),
+        ("en", json.dumps({"seats": "2 " * 200}), "Shall I do that?"),
+        ("sw", "{}", "Shall I do that?"),
+    ],
+)
+def test_the_question_is_in_the_language_of_the_call(
+    language: str, arguments: str, question: str
+) -> None:
+    ask = {"en": "Shall I book {seats} seats?", "it": "Prenoto {seats} posti?"}
+    tool = Tool(effects=True, approve="user", ask=ask)
+
+    async def story(at: Desk) -> None:
+        _, result = await at.run(arguments, replace(CONTEXT, language=language))
+        assert json.loads(result.output)["spoken"] == question
 
     tell(tool, story)
 

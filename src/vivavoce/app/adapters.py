@@ -16,7 +16,7 @@ from ..core.voices import VoiceNames
 from ..engines import image_reading, knowledge_watch
 from ..engines.base import Brain, EndOfTurnModel, Engine, SpeechDetector, SpeechToText, TextToSpeech
 from ..engines.boundary import contained
-from ..engines.cascade import Cascade, OnKnowledge, OnStage, TranscribeOnlyEngine
+from ..engines.cascade import Cascade, OnDeclined, OnKnowledge, OnStage, TranscribeOnlyEngine
 from ..engines.checked_embedder import CheckedEmbedder
 from ..engines.leases import WaitObserver
 from ..engines.passages import PassageSearch, SearchOptions
@@ -124,7 +124,13 @@ class Adapters:
         return model
 
     async def engine(
-        self, assistant: Assistant, language: str, *, on_stage: OnStage, on_knowledge: OnKnowledge
+        self,
+        assistant: Assistant,
+        language: str,
+        *,
+        on_stage: OnStage,
+        on_knowledge: OnKnowledge,
+        on_declined: OnDeclined,
     ) -> Engine:
         """Make the engine of one call. Raises `EngineError` if an adapter is not available."""
         if assistant.engine == "scripted":
@@ -138,6 +144,7 @@ class Adapters:
             language=language,
             on_stage=on_stage,
             on_knowledge=on_knowledge,
+            on_declined=on_declined,
             knowledge=await self._passages(assistant, language),
             cite=assistant.knowledge.cite == "spoken",
             renewed=renewed,

@@ -290,13 +290,17 @@ class CallBuilder:
         stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
         asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
         sources = self._sources(spec, recorder, asked)
+        tools = await self._tools(spec)
         make_engine = partial(
-            self._adapters.engine, assistant, on_stage=stage, on_knowledge=sources.note
+            self._adapters.engine,
+            assistant,
+            on_stage=stage,
+            on_knowledge=sources.note,
+            on_declined=tools.decline,
         )
         with contained("engine", passing=VivavoceError):
             engine = await make_engine(spec.language)
             detectors = await self._adapters.detectors()
-        tools = await self._tools(spec)
         context = _tool_context(spec, session, sources)
         tool_work = ToolWork(tools, context, mcp_servers=self._adapters.mcp_servers)
         engine_work = EngineWork(

@@ -40,7 +40,7 @@ def pick(asked: str | None, languages: Sequence[str]) -> str:
 def not_a_language(key: str, context: ValidationContext) -> str | None:
     """Say why this cannot be a key of a table by language; None: it can."""
     if context.languages is None:
-        return None if LANGUAGE.fullmatch(key) else f'"{key}" is not a language such as "en"'
+        return None if LANGUAGE.fullmatch(key) else not_of_form(key)
     if any(key in (each, each.partition("-")[0]) for each in context.languages):
         return None
     return f'"{key}" is not among the languages {", ".join(context.languages)}' + did_you_mean(
@@ -70,6 +70,18 @@ def _check_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     return table
 
 
+def _check_form(table: dict[str, str]) -> dict[str, str]:
+    wrong_keys = [key for key in table if key != EVERY and not LANGUAGE.fullmatch(key)]
+    if wrong_keys:
+        raise wrong(*(FieldProblem(not_of_form(key), (key,)) for key in wrong_keys))
+    return table
+
+
+def not_of_form(key: str) -> str:
+    """Say that a key has not the form of a language."""
+    return f'"{key}" is not a language such as "en"'
+
+
 ShortText = Annotated[str, Field(min_length=1, max_length=1000)]
 ByLanguage = Annotated[
     dict[str, ShortText],
@@ -77,3 +89,12 @@ ByLanguage = Annotated[
     AfterValidator(_check_keys),
     Field(max_length=100),
 ]
+
+ToolTexts = Annotated[
+    dict[str, ShortText],
+    BeforeValidator(_as_table),
+    AfterValidator(_check_form),
+    Field(max_length=100),
+]
+"""Texts of a tool. They may be in languages that the assistant does not have (yet): a tool is
+shared by assistants. One rule for `assistant.toml` and `tools.py`."""

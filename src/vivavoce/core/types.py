@@ -43,6 +43,8 @@ class ToolRules:
     `repeat`: what the same arguments mean while the tool runs, and for 60 s after it: the same
     result (`join`), an error (`reject`), or another run (`allow`).
     `approve`: the people who must agree before it runs.
+    `ask`: the question whether it shall run, by language, with its arguments in braces. The key
+    "*" is for every language. Empty: the server's own.
     `effects`: it changes the world, so it must not run twice by mistake.
     `roles`: the roles whose calls may use it. Empty: all.
     `show`: whether clients that ask for our own events get those of its runs.
@@ -54,6 +56,7 @@ class ToolRules:
     interrupt: ToolInterrupt = "finish"
     repeat: ToolRepeat = "allow"
     approve: ToolApproval = "never"
+    ask: Mapping[str, str] = field(default_factory=dict)
     effects: bool = False
     roles: tuple[str, ...] = ()
     show: bool = True

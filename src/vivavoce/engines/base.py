@@ -105,7 +105,13 @@ class GenerationCut(msgspec.Struct, frozen=True):
     reason: IncompleteReason
 
 
-GenerateOutput = str | FunctionCall | Usage | GenerationCut | KnowledgeUse
+class ToolDeclined(msgspec.Struct, frozen=True):
+    """The user said no to a run that waits for an approval. `call_id`: of the call that asked."""
+
+    call_id: str
+
+
+GenerateOutput = str | FunctionCall | Usage | GenerationCut | KnowledgeUse | ToolDeclined
 
 
 class Brain(Protocol):
@@ -115,7 +121,8 @@ class Brain(Protocol):
         """Yield the answer as it is made: pieces of text, whole tool calls, last its usage.
 
         A `GenerationCut`, if it was not the whole answer, comes before or after the usage. A brain
-        that reads the knowledge itself yields a `KnowledgeUse` before the text.
+        that reads the knowledge itself yields a `KnowledgeUse` before the text. One that
+        understands the user's no to a tool yields a `ToolDeclined`.
         """
 
 

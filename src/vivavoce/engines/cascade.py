@@ -40,6 +40,7 @@ from .base import (
     OnTranscript,
     SpeechToText,
     TextToSpeech,
+    ToolDeclined,
     VoiceRequest,
 )
 from .boundary import contained
@@ -56,6 +57,9 @@ question to the first sentence or call, `tts` from that sentence to its first so
 OnKnowledge = Callable[[str, KnowledgeUse], None]
 """Receives the use of the knowledge for a response, by the response's id,
 before the text of the response."""
+
+OnDeclined = Callable[[str], None]
+"""Receives the `call_id` of a tool call to which the user said no, while its run waits."""
 
 ChunkQueue = asyncio.Queue[AudioChunk | None]
 
@@ -110,6 +114,7 @@ class Cascade:
         language: str | None = None,
         on_stage: OnStage = lambda name, ms: None,
         on_knowledge: OnKnowledge = lambda response_id, use: None,
+        on_declined: OnDeclined = lambda call_id: None,
         knowledge: PassageSearch | None = None,
         cite: bool = False,
         renewed: Callable[[], Awaitable[Brain | None]] = _not_renewed,
@@ -125,6 +130,7 @@ class Cascade:
         self._numbers = language if numbers_as_words else None
         self._knowledge = knowledge
         self._on_knowledge = on_knowledge
+        self._on_declined = on_declined
         self._cite = cite
         self._now = now
         self._renewed = renewed
@@ -184,10 +190,12 @@ class Cascade:
                             cut = thought
                         case KnowledgeUse():
                             self._report(request, thought)
+                        case ToolDeclined(call_id=call_id):
+                            self._on_declined(call_id)
                         case str() | FunctionCall():
                             await take(thought)
                         case _:
-                            raise TypeError("a brain gives text, tool calls, usage, cuts and uses")
+                            raise TypeError("this is no output of a brain")
         return usage, cut
 
     async def _passages(self, request: Respond) -> tuple[Passage, ...]:

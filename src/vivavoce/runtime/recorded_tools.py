@@ -73,6 +73,11 @@ class RecordedTools:
             self._tell(_done(outcome.row, call_id))
         return outcome.result
 
+    def decline(self, tool_call_id: str) -> None:
+        """Reject the run that a tool call of this conversation asked for: the user said no."""
+        if row := self._ledger.decline(self._conversation_id, tool_call_id):
+            self._tell(_done(row, tool_call_id))
+
     def observe(self, event: server.ServerEvent) -> None:
         """Note an event of the call. This runs for each event."""
         match event:

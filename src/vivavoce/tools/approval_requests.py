@@ -72,6 +72,11 @@ class ApprovalRequests:
         """The conversations whose calls asked."""
         return {job.context.conversation_id for job in self._jobs.values()} - {""}
 
+    def of_conversation(self, conversation_id: str) -> list[ToolRunRow]:
+        """Return the runs of a conversation that wait, the oldest first."""
+        jobs = self._jobs.values()
+        return [job.row for job in jobs if job.context.conversation_id == conversation_id]
+
     def drop(self, conversation_ids: Collection[str]) -> None:
         """Remove the requests of these conversations."""
         for run_id, job in list(self._jobs.items()):

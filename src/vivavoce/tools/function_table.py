@@ -12,7 +12,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from ..assistants import Assistant
-from ..assistants.languages import ByLanguage
+from ..assistants.languages import ToolTexts
 from ..assistants.load import FILE, FILE_BYTES
 from ..assistants.server_tools import ServerToolTable
 from ..assistants.variables import AssistantSection
@@ -21,6 +21,7 @@ from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..toml import did_you_mean, line_of, read_toml, toml_lines
 from . import tools_file
+from .approval_questions import check_question
 from .functions import FunctionTool, with_rules
 from .phrasing import add_phrases
 from .signatures import UnfitFunctionError
@@ -33,12 +34,13 @@ class FunctionTable(AssistantSection):
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     description: str | None = Field(None, min_length=1, max_length=1024)
-    say: ByLanguage | None = None
+    say: ToolTexts | None = None
     say_after: float | None = Field(None, gt=0, le=600)
     timeout: float | None = Field(None, gt=0, le=600)
     interrupt: ToolInterrupt | None = None
     repeat: ToolRepeat | None = None
     approve: ToolApproval | None = None
+    ask: ToolTexts | None = None
     effects: bool | None = None
     roles: list[str] | None = None
     phrases: list[str] | dict[str, list[str]] | None = None
@@ -82,9 +84,9 @@ def _mistakes(assistant: Assistant, found: dict[str, FunctionTool]) -> Iterator[
         elif table.name in seen:
             yield _mistake(assistant, index, f'there are two tables for "{table.name}"')
         seen.add(table.name)
-        if table.name in found and table.phrases is not None:
+        if table.name in found:
             try:
-                add_phrases(found[table.name].signature.parameters, table.phrases)
+                _with_table(found[table.name], table)
             except UnfitFunctionError as error:
                 yield _mistake(assistant, index, str(error))
 
@@ -118,12 +120,14 @@ def _mistake(assistant: Assistant, index: int, message: str, key: str = "name") 
 
 
 def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
+    """Return a function with what its table says. Raises `UnfitFunctionError`."""
     if table.description is not None:
         described = replace(found.signature, description=table.description)
         found = replace(found, signature=described)
     if table.phrases is not None:
         schema = add_phrases(found.signature.parameters, table.phrases)
         found = replace(found, signature=replace(found.signature, parameters=schema))
+    check_question(table.ask or {}, found.signature.parameters)
     return with_rules(
         found,
         say=table.say,
@@ -132,6 +136,7 @@ def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
         interrupt=table.interrupt,
         repeat=table.repeat,
         approve=table.approve,
+        ask=table.ask,
         effects=table.effects,
         roles=None if table.roles is None else tuple(table.roles),
         show=table.show,

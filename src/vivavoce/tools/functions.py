@@ -17,10 +17,13 @@ from typing import Any, TypeVar, get_args, overload
 import pydantic_core
 from pydantic import ValidationError
 
+from ..assistants.languages import EVERY, not_of_form
+from ..assistants.validation import LANGUAGE
 from ..core.tool_speech import ONE_MOMENT
 from ..core.types import ToolApproval, ToolInterrupt, ToolRepeat, ToolSpec
 from ..errors import EngineError
 from . import signatures
+from .approval_questions import check_question
 from .base import ToolContext, ToolRequest, ToolResult, ToolRules
 from .call import Call, ReadImage, Search
 from .database import AssistantDatabase
@@ -65,6 +68,7 @@ def tool(
     interrupt: ToolInterrupt = "finish",
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
+    ask: str | Mapping[str, str] | None = None,
     effects: bool = False,
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
@@ -83,6 +87,7 @@ def tool(
     interrupt: ToolInterrupt = "finish",
     repeat: ToolRepeat | None = None,
     approve: ToolApproval = "never",
+    ask: str | Mapping[str, str] | None = None,
     effects: bool = False,
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
@@ -99,6 +104,8 @@ def tool(
     result (`join`), an error (`reject`), another run (`allow`). None: `join` with effects,
     otherwise `allow`.
     `approve`: the people who must agree before it runs (`never`, `user`, `staff`).
+    `ask`: the question whether it shall run, by language, with parameters in braces. None: "Shall I
+    do that?" It also tells the user to wait for staff.
     `effects`: it changes the world.
     `roles`: the roles whose calls may use it. Empty: all.
     `phrases`: sentences that ask for it, with parameters in braces, also by language.
@@ -115,6 +122,7 @@ def tool(
         interrupt=_one_of("interrupt", interrupt, ToolInterrupt),
         repeat=_one_of("repeat", repeat or ("join" if effects else "allow"), ToolRepeat),
         approve=_one_of("approve", approve, ToolApproval),
+        ask=_texts("ask", ask),
         effects=bool(effects),
         roles=_names(roles),
         show=bool(show),
@@ -124,6 +132,7 @@ def tool(
         signature = signatures.read(declared, Call)
         if not signature.description:
             raise UnfitFunctionError("has no docstring, so no model knows what it is for")
+        check_question(rules.ask, signature.parameters)
         schema = add_phrases(signature.parameters, phrases) if phrases else signature.parameters
         signature = replace(signature, parameters=add_slots(schema, slots or {}))
         setattr(declared, DECLARATION, FunctionTool(declared, signature, rules))
@@ -134,11 +143,17 @@ def tool(
 
 def fillers(say: str | Mapping[str, str] | None) -> dict[str, str]:
     """Return a filler by language. None: the server's own. Raises `UnfitFunctionError`."""
-    if say is None:
-        return dict(ONE_MOMENT)
-    table = {"*": say} if isinstance(say, str) else dict(say)
+    return dict(ONE_MOMENT) if say is None else _texts("say", say)
+
+
+def _texts(name: str, given: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Return texts by language. Raises `UnfitFunctionError`."""
+    table = {EVERY: given} if isinstance(given, str) else dict(given or {})
     if not all(isinstance(text, str) for pair in table.items() for text in pair):
-        raise UnfitFunctionError("say must be a text, or a table of texts by language")
+        raise UnfitFunctionError(f"{name} must be a text, or a table of texts by language")
+    for language in table.keys() - {EVERY}:
+        if not LANGUAGE.fullmatch(language):
+            raise UnfitFunctionError(f"{name}: {not_of_form(language)}")
     return {language: text for language, text in table.items() if text.strip()}
 
 

@@ -11,13 +11,14 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from .. import web_address
 from ..assistants import parameters
-from ..assistants.languages import ByLanguage
+from ..assistants.languages import ToolTexts
 from ..assistants.sections import SecretSource
 from ..assistants.validation import FieldProblem, ValidationContext, wrong
 from ..assistants.variables import AssistantSection
 from ..core.tool_speech import ONE_MOMENT
 from ..core.types import JsonObject, ToolApproval, ToolInterrupt, ToolRepeat, ToolRules
 from ..web_address import InvalidAddressError
+from .approval_questions import unknown_names
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 IN_QUERY = ("GET", "DELETE")  # methods whose arguments stand in the address
@@ -94,11 +95,12 @@ class HttpTable(AssistantSection):
     timeout: float = Field(20.0, gt=0, le=600)
     retries: int = Field(0, ge=0, le=5)
     idempotency_key: bool = False
-    say: ByLanguage | None = None
+    say: ToolTexts | None = None
     say_after: float = Field(0.9, gt=0, le=600)
     interrupt: ToolInterrupt = "finish"
     repeat: ToolRepeat | None = None
     approve: ToolApproval = "never"
+    ask: ToolTexts = Field({})
     effects: bool | None = None
     roles: list[str] = Field([], max_length=20)
     show: bool = True
@@ -113,6 +115,10 @@ class HttpTable(AssistantSection):
         problems = [
             FieldProblem(f"names {{{name}}}, which is not among the parameters", ("request",))
             for name in sorted(self.template.names - self._parameter_names)
+        ]
+        problems += [
+            FieldProblem(f"names {{{name}}}, which is not among the parameters", ("ask",))
+            for name in unknown_names(self.ask, self._parameter_names)
         ]
         if self.retries and self.has_effects and not self.idempotency_key:
             message = "need idempotency_key = true, or the effects happen twice"
@@ -144,6 +150,7 @@ class HttpTable(AssistantSection):
             interrupt=self.interrupt,
             repeat=self.repeat or ("join" if self.has_effects else "allow"),
             approve=self.approve,
+            ask=self.ask,
             effects=self.has_effects,
             roles=tuple(self.roles),
             show=self.show,

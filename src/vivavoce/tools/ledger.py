@@ -28,7 +28,15 @@ from .approval_requests import EXPIRES_AFTER, ApprovalRequests, ToolJob
 from .base import DEFAULT_RULES, ToolContext, ToolRequest, ToolResult, ToolRules, arguments_sha256
 from .results import failed
 from .run_records import RunRecords, Submit, ToolOutcome
-from .run_results import NOT_RECORDED, NOT_RUN, may_have_happened, requested, result_of
+from .run_results import (
+    EXPIRED,
+    NOT_RECORDED,
+    NOT_RUN,
+    may_have_happened,
+    not_approved,
+    requested,
+    result_of,
+)
 from .runners import ToolRunners
 
 log = logging.getLogger("vivavoce.tools")
@@ -191,7 +199,7 @@ class ToolLedger:
         row = replace(self._as_new_call(job.row), approved_by=by)
         if not approve:
             row = replace(row, approved_by=None)
-            rejected = self.records.finish(row, failed("This was not approved. It is not done."))
+            rejected = self.records.finish(row, not_approved(job.context.language))
             self._tell(job, rejected)
             return rejected.row
         row = replace(row, state="approved")
@@ -202,6 +210,19 @@ class ToolLedger:
             raise
         self._spawn(self._run_approved(replace(job, row=row)))
         return row
+
+    def decline(self, conversation_id: str, tool_call_id: str) -> ToolRunRow | None:
+        """Reject a run, because the user said no in its conversation. Return None if none waits.
+
+        `tool_call_id`: of the call that asked. The conversation has the user's words, so that it is
+        told nothing more.
+        """
+        for row in self._requests.of_conversation(conversation_id):
+            if row.tool_call_id == tool_call_id and row.approve == "user":
+                job = self._requests.take(row.id)
+                assert job is not None
+                return self.records.finish(row, not_approved(job.context.language)).row
+        return None
 
     async def _run_approved(self, job: ToolJob) -> None:
         self._tell(job, await self._execute(job))
@@ -221,10 +242,10 @@ class ToolLedger:
         except StoreError:
             return self.records.finish(row, failed(NOT_RECORDED))
         self._requests.put(replace(job, row=row))
-        return ToolOutcome(row, requested(row))
+        return ToolOutcome(row, requested(row, job.rules, job.context.language))
 
     def _expired(self, job: ToolJob) -> None:
-        self.records.finish(job.row, failed("The request for an approval has expired."))
+        self.records.finish(job.row, failed(EXPIRED))
 
     # Runs with effects
 
@@ -275,7 +296,8 @@ class ToolLedger:
         """
         spoke = (origin.user_acted_at or 0.0) > waiting.asked_at
         if waiting.row.approve != "user" or not spoke:
-            return ToolOutcome(waiting.row, requested(waiting.row))
+            asked = requested(waiting.row, waiting.rules, job.context.language)
+            return ToolOutcome(waiting.row, asked)
         self._requests.take(waiting.row.id)
         row = replace(
             waiting.row,

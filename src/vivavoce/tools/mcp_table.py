@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from .. import web_address
-from ..assistants.languages import ByLanguage
+from ..assistants.languages import ToolTexts
 from ..assistants.sections import SecretSource
 from ..assistants.validation import FieldProblem, wrong
 from ..assistants.variables import AssistantSection
@@ -50,9 +50,10 @@ class McpTable(AssistantSection):
     prefix: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,32}$")
     allow: list[Pattern] = Field([ANY], min_length=1, max_length=200)
     approve: ToolApproval | dict[Pattern, ToolApproval] = "never"
+    ask: ToolTexts = Field({})
     effects: bool | None = None
     timeout: float = Field(20.0, gt=0, le=600)
-    say: ByLanguage | None = None
+    say: ToolTexts | None = None
     say_after: float = Field(0.9, gt=0, le=600)
     interrupt: ToolInterrupt = "finish"
     repeat: ToolRepeat | None = None
@@ -99,6 +100,7 @@ class McpTable(AssistantSection):
             interrupt=self.interrupt,
             repeat=self.repeat or ("join" if effects else "allow"),
             approve=self._approval(tool),
+            ask=self.ask,
             effects=effects,
         )
 

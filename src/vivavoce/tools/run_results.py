@@ -1,11 +1,17 @@
-"""Say what the model reads of a run, in each of its states."""
+"""Say what the model reads of a run, in each of its states.
+
+`message` is for a model. `spoken` is what the caller hears from a brain without a language model,
+in the language of the call.
+"""
 
 from __future__ import annotations
 
 import json
 
+from ..core.types import ToolRules
 from ..protocol.items import FunctionCall
 from ..store.tool_runs import ToolRunRow
+from . import approval_questions
 from .base import ToolResult
 
 ASK_USER = (
@@ -20,14 +26,31 @@ MAY_HAVE_HAPPENED = (
     "The tool was interrupted, and this may have happened. Tell the user so. Do not repeat it "
     "without asking."
 )
+NOT_APPROVED = "This was not approved. It is not done."
 NOT_RUN = "The tool was not run."
 NOT_RECORDED = "The tool was not run, because the server could not record it."
+EXPIRED = "The request for an approval has expired."
 
 
-def requested(row: ToolRunRow) -> ToolResult:
+def requested(row: ToolRunRow, rules: ToolRules, language: str) -> ToolResult:
     """Return what the model reads while a run waits for its approval."""
-    message = ASK_STAFF if row.approve == "staff" else ASK_USER
-    return ToolResult(_json({"state": "requested", "run_id": row.id, "message": message}))
+    about = {
+        "state": "requested",
+        "run_id": row.id,
+        "approve": row.approve,
+        "spoken": approval_questions.question(row, rules, language),
+        "message": ASK_STAFF if row.approve == "staff" else ASK_USER,
+    }
+    if row.expires_at is not None:
+        about["expires_at"] = row.expires_at.isoformat()
+    return ToolResult(_json(about))
+
+
+def not_approved(language: str) -> ToolResult:
+    """Return what the model reads of a run that a person declined."""
+    texts = approval_questions.DECLINED
+    spoken = approval_questions.in_language(texts, language) or texts["en"]
+    return ToolResult(_json({"error": NOT_APPROVED, "spoken": spoken}), failed=True)
 
 
 def may_have_happened() -> ToolResult:
@@ -37,10 +60,12 @@ def may_have_happened() -> ToolResult:
 
 
 def result_of(row: ToolRunRow) -> ToolResult:
-    """Return the result of a recorded run."""
+    """Return the result of a recorded run. One that is still requested waits for no call."""
     if row.result is not None:
         return ToolResult(row.result, row.state != "done", row.state == "unknown")
-    return requested(row) if row.state == "requested" else may_have_happened()
+    if row.state != "requested":
+        return may_have_happened()
+    return requested(row, ToolRules(approve=row.approve), "en")
 
 
 def call_of(row: ToolRunRow) -> FunctionCall:

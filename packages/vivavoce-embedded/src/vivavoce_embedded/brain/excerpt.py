@@ -6,12 +6,14 @@ the work of another process.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from . import dialogue
+from . import approvals, dialogue
+from .approvals import WaitingRun
 
 if TYPE_CHECKING:  # the process that reads excerpts has no other use for these
     from vivavoce.core.types import ToolSpec
@@ -28,16 +30,20 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[bytes, ...] = ()
     forced: bool = False
     language: str = ""
+    waiting: tuple[WaitingRun, ...] = ()  # for the user's yes or no, the newest last
 
 
 def excerpt(question: GenerateRequest) -> Excerpt:
     specs, forced = _choice(question)
     tools = _encoded(specs)
+    names = {spec.name for spec in specs}
+    runs = approvals.waiting(question.history, dt.datetime.now(dt.UTC))
     return Excerpt(
         dialogue=dialogue.read(question.history),
         tools=tools,
         forced=forced and bool(tools),
         language=dialogue.encodable(question.language or "").split("-")[0].lower(),
+        waiting=() if forced else tuple(run for run in runs if run.name in names),
     )
 
 

@@ -26,6 +26,8 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     done: str
     failed: str
     all_right: str
+    not_done: str
+    perhaps_done: str
     empty: str
     yes: str
     no: str
@@ -58,6 +60,8 @@ PHRASES = {
         done="Done.",
         failed="That did not work: {why}",
         all_right="All right.",
+        not_done="All right, I won't do it.",
+        perhaps_done="That was interrupted, and it may have happened.",
         empty="There is nothing to report.",
         yes="yes",
         no="no",
@@ -88,6 +92,8 @@ PHRASES = {
         done="Fatto.",
         failed="Non ha funzionato: {why}",
         all_right="Va bene.",
+        not_done="Va bene, non lo faccio.",
+        perhaps_done="Si è interrotto, e forse è successo lo stesso.",
         empty="Non c'è niente da riferire.",
         yes="sì",
         no="no",
@@ -118,6 +124,8 @@ PHRASES = {
         done="Hecho.",
         failed="No ha funcionado: {why}",
         all_right="De acuerdo.",
+        not_done="De acuerdo, no lo hago.",
+        perhaps_done="Se ha interrumpido, y puede que se haya hecho.",
         empty="No hay nada que contar.",
         yes="sí",
         no="no",
@@ -206,10 +214,6 @@ _SMALL_TALK = (
 )
 _COMPILED = tuple((kind, re.compile(rf"(?:{pattern})$")) for kind, pattern in _SMALL_TALK)
 
-YES = re.compile(
-    r"\b(yes|yeah|yep|sure|of course|correct|right|ok|okay|si|certo|esatto|claro|vale)\b"
-)
-NO = re.compile(r"\b(no|nope|not|don't|negative|non)\b")
 DROP = re.compile(
     r"^(?:no )?(?:never mind|forget (?:it|that|about it)|cancel(?: (?:it|that))?|stop|leave it|"
     r"lascia(?:mo)? (?:stare|perdere)|annulla(?:lo|la)?|niente|come non detto|"

@@ -7,9 +7,10 @@ The rules apply in this order:
 
 1. Report the result of a tool.
 2. Continue an open question of the assistant.
-3. Call a tool that must be called.
-4. Answer small talk.
-5. Choose the better of a tool and an answer from the knowledge.
+3. Take a yes or a no for a tool that waits for it.
+4. Call a tool that must be called.
+5. Answer small talk.
+6. Choose the better of a tool and an answer from the knowledge.
 
 If no rule applies, the brain says that it does not know.
 """
@@ -26,7 +27,7 @@ from vivavoce.knowledge.normalize import LANGUAGES
 from vivavoce.knowledge.search import KnowledgeIndex
 from vivavoce.text import calendar
 
-from . import dialogue, phrases, preamble, questions, results, slot_filling, slots, tools
+from . import approvals, dialogue, phrases, preamble, questions, results, slot_filling, slots, tools
 from .answers import Answers
 from .budget import Budget
 from .excerpt import Excerpt
@@ -75,8 +76,7 @@ class Responder:
             language = detect(talk.asked, self._indexes, language)
             if known := self._instead(talk, language, now):
                 return known
-            text = " ".join(results.sentence(output, language) for output in talk.outputs)
-            return BrainReply(kind="result", language=language, text=text)
+            return BrainReply(kind="result", language=language, text=_told(read, language))
         if talk.pictured:
             return self._unseen(read, language, now, budget)
         if not talk.asked:
@@ -87,11 +87,18 @@ class Responder:
         asked = slot_filling.pending(talk, read.tools, self._languages, now.date(), budget)
         if asked is not None and not read.forced:
             return self._resumed(asked, talk, read.tools, now, budget)
+        if reply := approvals.decided(read.waiting, talk.last_said, talk.asked, language):
+            return reply
         said = UserUtterance(talk.asked, detect(talk.asked, self._indexes, language))
         if read.forced and (candidate := tools.best(read.tools, said, now.date(), budget)):
             given = asked.arguments if asked and asked.tool.name == candidate.tool.name else {}
             return _forced(candidate, given, said)
-        return self._judged(said, talk, read.tools, now, budget)
+        reply = self._judged(said, talk, read.tools, now, budget)
+        if not read.waiting:
+            return reply
+        before = [turn.text for turn in reversed(talk.before) if turn.role == "assistant"]
+        bye = phrases.small_talk(said.folded) == "bye"
+        return approvals.reminded(reply, read.waiting, before, bye=bye)
 
     def _unseen(self, read: Excerpt, language: str, now: dt.datetime, budget: Budget) -> BrainReply:
         """Say that images cannot be seen, unless the words beside the image ask for a tool."""
@@ -248,6 +255,14 @@ class Responder:
         for text in filter(None, (talk.last_said, *talk.earlier_asked(1))):
             usual = detect(text, self._indexes, usual)
         return usual
+
+
+def _told(read: Excerpt, language: str) -> str:
+    """Speak the outputs of tools, and ask one question of the runs that wait for the user."""
+    outputs = [each for each in read.dialogue.outputs if approvals.question_of(each) is None]
+    said = [results.sentence(output, language) for output in outputs]
+    said += [run.question for run in read.waiting[-1:]]
+    return " ".join(said) or PHRASES[language].done
 
 
 def _callable(tool: tools.CallableTool) -> bool:

@@ -63,7 +63,11 @@ def is_failure(output: str) -> bool:
 
 def _of_object(value: dict[str, object], language: str) -> str:
     phrases = PHRASES[language]
-    failure = value.get("error")
+    spoken, failure = value.get("spoken"), value.get("error")
+    if isinstance(spoken, str) and spoken.strip():
+        return spoken.strip()
+    if value.get("state") == "unknown" and "message" in value:  # the server's words for a model
+        return phrases.perhaps_done
     if failure:
         why = failure.get("message") if isinstance(failure, dict) else failure
         return phrases.failed.format(why=_read(why, language))

@@ -18,8 +18,8 @@ import msgspec
 from rapidfuzz import fuzz
 
 from vivavoce.text.folding import fold
+from vivavoce.text.yes_no import MENTIONS_NO, MENTIONS_YES
 
-from . import phrases
 from .budget import Budget
 from .dates import Found, find_date, find_time
 from .utterance import UserUtterance
@@ -249,9 +249,9 @@ def _number(
 
 
 def _truth(text: str) -> Found | None:
-    if match := phrases.NO.search(text):
+    if match := MENTIONS_NO.search(text):
         return Found(False, match[0])
-    return Found(True, match[0]) if (match := phrases.YES.search(text)) else None
+    return Found(True, match[0]) if (match := MENTIONS_YES.search(text)) else None
 
 
 def _several(

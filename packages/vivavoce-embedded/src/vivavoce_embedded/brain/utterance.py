@@ -95,10 +95,13 @@ class BrainReply(msgspec.Struct, frozen=True, kw_only=True):
     unknown answer: that of the chunk which is nearest.
     """
 
-    kind: Literal["answer", "programme", "small", "unknown", "ask", "call", "result"]
+    kind: Literal[
+        "answer", "programme", "small", "unknown", "ask", "call", "result", "approve", "decline"
+    ]
     language: str
     text: str = ""
     chunk_id: str | None = None
     score: float = 1.0
     name: str = ""
+    call_id: str = ""  # of the tool call that the user approved or declined
     arguments: dict[str, object] = msgspec.field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from vivavoce.engines.base import GenerateOutput, GenerateRequest, GenerationCut
+from vivavoce.engines.base import GenerateOutput, GenerateRequest, GenerationCut, ToolDeclined
 from vivavoce.protocol.items import FunctionCall
 
 from .excerpt import Excerpt
@@ -28,6 +28,13 @@ def thoughts(
         call_id = f"call_{secrets.token_hex(8)}"
         yield FunctionCall(name=reply.name, call_id=call_id, arguments=arguments)
         said = f"{reply.name} {arguments} "
+    if reply.kind == "approve":
+        run = next(run for run in read.waiting if run.call_id == reply.call_id)
+        call_id = f"call_{secrets.token_hex(8)}"
+        yield FunctionCall(name=run.name, call_id=call_id, arguments=run.arguments)
+        said = f"{run.name} {run.arguments} "
+    if reply.kind == "decline":
+        yield ToolDeclined(reply.call_id)
     words = len(said.split())
     pieces: list[str] = []
     most = question.max_output_tokens
