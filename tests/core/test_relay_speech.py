@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from vivavoce.core.effects import CancelTool, CloseCall
-from vivavoce.core.inputs import ToolHangsUp, ToolReturned, ToolSays
+from vivavoce.core.effects import CallTool, CancelTool, CloseCall, SendUpstream
+from vivavoce.core.inputs import ToolHangsUp, ToolProgress, ToolReturned, ToolSays
 from vivavoce.core.relay import OWN_EVENT
 from vivavoce.core.types import ToolRules
+from vivavoce.core.validation import ACTIVE_RESPONSE
 
 from ..support.upstream import CREATED, UPDATED, frame
 from .relay_scenario import CREATE, RESPONSE, RelayScenario
 from .test_relay_tools import call_item, response, sent
+from .tool_listening import Listening, VirtualTime, tool_seconds
 
 OWN = f"{OWN_EVENT}own_1_"
 SPEECH = {"vivavoce": "speech"}
@@ -78,7 +84,7 @@ def test_the_upstream_says_the_filler_outside_of_the_conversation() -> None:
         },
     }  # fmt: skip
     story.hear(begun(), voice(800), ended())
-    story.wait(20)
+    story.wait(3.5)
     assert words(story) == ["Let me look."], "once for the tools of a response"
 
 
@@ -188,3 +194,166 @@ def test_the_answer_does_not_wait_for_a_filler_that_was_lost_with_its_upstream()
     story.tell(ToolReturned("call_1", "42"))
     assert kinds(story)[-2:] == ["conversation.item.create", "response.create"]
     assert words(story) == ["Let me look."]
+
+
+# A tool that goes on
+
+
+def say_what_is_asked(story: RelayScenario, seconds: float) -> list[str]:
+    """Let time pass, and let the upstream say at once what it is asked for. Return the words."""
+    before, until = len(words(story)), story.now + seconds
+    said = before
+    while story.now < until:
+        story.wait(0.1)
+        if len(words(story)) > said:
+            said += 1
+            story.hear(begun(f"resp_{said}"), voice(500, f"resp_{said}"), ended(f"resp_{said}"))
+    return words(story)[before:]
+
+
+def test_the_upstream_speaks_again_after_growing_gaps_while_a_tool_goes_on() -> None:
+    story = scenario()
+    assert say_what_is_asked(story, 1.5) == ["Let me look."]
+    assert say_what_is_asked(story, 3) == []
+    assert say_what_is_asked(story, 1.5) == ["I'm still working on it."]
+    story.tell(ToolProgress("call_1", "Two are free."))
+    assert say_what_is_asked(story, 7) == ["Two are free."]
+    assert say_what_is_asked(story, 7) == []
+    assert say_what_is_asked(story, 2) == ["Thank you for waiting."]
+    story.tell(ToolReturned("call_1", "42"))
+    assert say_what_is_asked(story, 60) == []
+
+
+def test_words_that_the_upstream_refuses_are_not_asked_for_at_once_again() -> None:
+    story = scenario()
+    error = {"type": "invalid_request_error", "code": "x", "message": "", "param": None,
+             "event_id": OWN + "speech"}  # fmt: skip
+    for _ in range(600):
+        story.wait(0.1)
+        story.hear(frame("error", error=error))
+    assert 4 <= len(words(story)) <= 8
+
+
+# 500 turns
+
+
+class World:
+    """A user, an upstream with a model and a voice, and tools, which all take their time."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.story = RelayScenario(server_tools=frozenset(RULES), tool_rules=RULES, language="en")
+        self.time = VirtualTime()
+        self.heard = Listening()
+        self.active: dict[bool, str | None] = {True: None, False: None}  # by "for the relay"
+        self._seen = 0
+
+    def ask(self) -> None:
+        self.heard.turn()
+        self.hear(STARTED)
+        self.heard.user_starts(self.story.now)
+        if running := self.active[False]:
+            self.cancelled(running, own=False)
+        self.run(self.dice.uniform(0.5, 1))
+        self.heard.user_stops(self.story.now)
+        self.hear(STOPPED)
+        self.respond(own=False)
+
+    def run(self, seconds: float) -> None:
+        until = self.story.now + seconds
+        while True:
+            due = self.story.relay.next_deadline()
+            self.story.wait(max(min(due or until, self.time.next, until) - self.story.now, 0))
+            self.react()
+            while do := self.time.due(self.story.now):
+                do()
+                self.react()
+            if self.story.now >= until - 1e-9:
+                return
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        self.time.at(self.story.now + seconds, do)
+
+    def hear(self, *frames: bytes) -> None:
+        self.story.hear(*frames)
+        self.react()
+
+    # What the relay asks for
+
+    def react(self) -> None:
+        new, self._seen = self.story.log[self._seen :], len(self.story.log)
+        for effect in new:
+            match effect:
+                case SendUpstream(data=data):
+                    self.take(json.loads(data))
+                case CallTool(call=call):
+                    self.heard.begin(call.call_id)
+                    self.later(tool_seconds(self.dice), partial(self.end, call.call_id, "42"))
+                case CancelTool(tool_call_id=call_id):
+                    self.later(0, partial(self.end, call_id, "cancelled"))
+                case _:
+                    pass
+
+    def end(self, call_id: str, output: str) -> None:
+        self.heard.end(call_id, self.story.now)
+        self.story.tell(ToolReturned(call_id, output))
+
+    def take(self, event: dict[str, Any]) -> None:
+        match event:
+            case {"type": "conversation.item.create", "item": item}:
+                for kind in ("conversation.item.added", "conversation.item.done"):
+                    self.hear(frame(kind, previous_item_id=None, item=item))
+            case {"type": "response.cancel", "response_id": str(id)}:
+                if self.active[True] == id:
+                    self.later(0.02, partial(self.cancelled, id, own=True))
+            case {"type": "response.create", "response": {"conversation": "none"}}:
+                assert self.active == {True: None, False: None}, "two voices at once"
+                self.heard.filler_asked(self.story.now)
+                self.respond(own=True)
+            case {"type": "response.create"} if self.active[False]:
+                error = {"type": "invalid_request_error", "message": "", "param": None,
+                         "code": ACTIVE_RESPONSE, "event_id": event["event_id"]}  # fmt: skip
+                self.later(0.01, lambda: self.hear(frame("error", error=error)))
+            case {"type": "response.create"}:
+                self.respond(own=False)
+
+    # What the upstream makes
+
+    def respond(self, *, own: bool) -> None:
+        id = self.active[own] = f"resp_{self.time.new_id()}"
+        self.later(self.dice.uniform(0, 0.05), partial(self.begin, id, own=own))
+
+    def begin(self, id: str, *, own: bool) -> None:
+        if self.active[own] != id:
+            return
+        self.hear(begun(id, SPEECH if own else {}))
+        calls = not own and self.heard.stopped_at is not None and self.dice.random() < 0.6
+        then = self.call if calls else self.speak
+        self.later(self.dice.uniform(0, 0.1), partial(then, id, own=own))
+
+    def call(self, id: str, *, own: bool) -> None:
+        if self.active[own] == id:
+            self.active[own] = None
+            number = int(id.rpartition("c")[2])
+            self.hear(*response(call_item(number, self.dice.choice([*RULES])), id=id)[1:])
+
+    def speak(self, id: str, *, own: bool) -> None:
+        if self.active[own] == id:
+            ms = self.dice.randint(300, 1500)
+            self.heard.voice(self.story.now, ms / 1000)
+            self.active[own] = None
+            self.hear(voice(ms, id), ended(id))
+
+    def cancelled(self, id: str, *, own: bool) -> None:
+        if self.active[own] == id:
+            self.active[own] = None
+            self.hear(ended(id, "cancelled"))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_silence_after_the_users_turn_or_while_a_tool_runs_is_too_long(seed: int) -> None:
+    world = World(seed)
+    for _ in range(50):
+        world.ask()
+        world.run(world.dice.choice([0.5, 3, 14, 40]))
+    world.heard.check()

@@ -116,7 +116,7 @@ class Responder:
         """
         if self._stopped or self._replies.current or self._input_audio.speaking:
             return
-        if not self._turn_waits and (text := self.speech.next_saying()):
+        if not self._turn_waits and (text := self.speech.next_saying(now)):
             self._say(text, now)
         elif not (self._turn_waits or self.calls.to_be_answered):
             return
@@ -198,7 +198,7 @@ class Responder:
 
     def say_filler(self, now: float) -> None:
         """Say that a tool needs time."""
-        self._say(self.speech.filler(), now)
+        self._say(self.speech.filler(now), now)
 
     def say(self, call_id: str, text: str, now: float) -> None:
         """Say a text of a running tool, in the next silence."""

@@ -5,6 +5,9 @@ the filler of the tool, once for all tools of a response. A silence counts from 
 user's turn or of the assistant's voice, whichever was later. It never lasts longer than
 `SILENCE_S` before a filler of the usual time, even if the brain called the tool late.
 
+While the tools go on, the assistant speaks again after each of the `GAPS_S`: the newest progress
+that a tool has reported, otherwise that the work goes on.
+
 The machine knows who speaks. This part keeps the times and the words.
 """
 
@@ -20,7 +23,13 @@ from .types import DEFAULT_RULES, NEVER, ToolRules
 SILENCE_S = 1.0
 """The silence before a filler. A voice needs up to 0.2 s more, which makes 1.2 s."""
 
+VOICE_S = 0.2  # that a voice needs at most
+
+GAPS_S = (4.0, 6.0, 9.0, 12.0)
+"""The silences after the first words, until the next words are heard. The last one repeats."""
+
 SAYINGS = 8  # texts of tools that wait
+PROGRESS_CHARACTERS = 200  # of a report, that are spoken
 FAREWELL_S = 30.0  # for the rest of the conversation after a tool hung up
 
 ONE_MOMENT: Mapping[str, str] = {
@@ -32,6 +41,16 @@ ONE_MOMENT: Mapping[str, str] = {
     "pt": "Um momento, por favor.",
 }
 """A filler for tools whose author wrote none, by language."""
+
+STILL_WORKING: Mapping[str, tuple[str, ...]] = {
+    "en": ("I'm still working on it.", "It takes a little longer.", "Thank you for waiting."),
+    "it": ("Ci sto ancora lavorando.", "Ci vuole ancora un po'.", "Grazie per l'attesa."),
+    "es": ("Sigo en ello.", "Tarda un poco más.", "Gracias por esperar."),
+    "de": ("Ich bin noch dabei.", "Es dauert noch etwas.", "Danke, dass Sie warten."),
+    "fr": ("J'y travaille encore.", "Cela prend encore un peu de temps.", "Merci de patienter."),
+    "pt": ("Ainda estou a tratar disso.", "Demora mais um pouco.", "Obrigado por esperar."),
+}
+"""What is said while tools go on, by language, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,9 @@ class ToolSpeech:
         self._rules = rules
         self.language = language or ""  # the machine changes it with the call's
         self._running: dict[str, _Running] = {}  # by the id of the tool call
-        self._filled = False  # was a filler said since the last of them began?
+        self._said = 0  # fillers and texts of tools since the last of them began
+        self._said_at = now
+        self._progress: str | None = None  # the newest report that nobody has heard
         self._user_until = now
         self._voice_until = now
         self._sayings: deque[str] = deque()
@@ -60,11 +81,14 @@ class ToolSpeech:
         """Note that the tools of a response begin. They may have a filler again."""
         for call in calls:
             self._running[call.call_id] = _Running(self._rules.get(call.name, DEFAULT_RULES), now)
-        self._filled = self._filled and not calls
+        if calls:
+            self._said, self._progress = 0, None
 
     def end(self, call_id: str) -> None:
         """Note that a tool has returned."""
         self._running.pop(call_id, None)
+        if not self._running:
+            self._progress = None
 
     def user_acted(self, now: float) -> None:
         """Note the end of the user's turn, from which a silence counts."""
@@ -87,16 +111,39 @@ class ToolSpeech:
     # The filler
 
     def due(self) -> float:
-        """Return the time of the filler, if user and assistant are silent until then."""
-        if self._filled or not self._running:
+        """Return the time of the next filler, if user and assistant are silent until then."""
+        if not self._running:
             return NEVER
-        return min(self._due(each) for each in self._running.values())
+        if self._said == 0:
+            return min(self._due(each) for each in self._running.values())
+        if self._still_working() is None:
+            return NEVER
+        gap = GAPS_S[min(self._said, len(GAPS_S)) - 1]
+        return max(self._user_until, self._voice_until, self._said_at) + gap - VOICE_S
 
-    def filler(self) -> str:
-        """Return the filler that is due. It comes once."""
-        self._filled = True
-        first = min(self._running.values(), key=self._due)
-        return filler_text(first.rules, self.language) or ""
+    def filler(self, now: float) -> str:
+        """Return the filler that is due."""
+        if self._said:
+            text = self._still_working() or ""
+        else:
+            first = min(self._running.values(), key=self._due)
+            text = filler_text(first.rules, self.language) or ""
+        self._note_words(now)
+        return text
+
+    def _note_words(self, now: float) -> None:
+        self._said += 1
+        self._said_at = now
+        self._progress = None
+
+    def _still_working(self) -> str | None:
+        """Return what to say while tools go on. None: no tool speaks this language."""
+        fillers = (filler_text(each.rules, self.language) for each in self._running.values())
+        first = next(filter(None, fillers), None)
+        if first is None or self._progress is not None:
+            return first and self._progress
+        texts = STILL_WORKING.get(self.language.partition("-")[0], (first,))
+        return texts[(self._said - 1) % len(texts)]
 
     def _due(self, running: _Running) -> float:
         if filler_text(running.rules, self.language) is None:
@@ -115,11 +162,17 @@ class ToolSpeech:
             if len(self._sayings) > SAYINGS:
                 self._sayings.popleft()
 
-    def next_saying(self) -> str | None:
+    def report(self, call_id: str, text: str) -> None:
+        """Take the progress of a running tool. It is said when a filler is due, after the first."""
+        running = self._running.get(call_id)
+        if running and running.rules.show and running.rules.say and text.strip():
+            self._progress = text.strip()[:PROGRESS_CHARACTERS]
+
+    def next_saying(self, now: float) -> str | None:
         """Return the text to say now. The user is not waiting in silence then."""
         if not self._sayings:
             return None
-        self._filled = True
+        self._note_words(now)
         return self._sayings.popleft()
 
     # The end of the call

@@ -154,8 +154,8 @@ class Relay:
                 self._answer_tools()
             case ToolHangsUp(tool_call_id=call_id):
                 self._speech.hang_up(call_id, now)
-            case ToolProgress():
-                pass  # no event of the protocol reports it
+            case ToolProgress(tool_call_id=call_id, text=text):
+                self._speech.report(call_id, text)
             case KnowledgeFound(search_id=search_id, passages=passages):
                 self._knowledge.take(search_id, passages)
                 self._answer_turn()
@@ -268,7 +268,7 @@ class Relay:
             self._ending.hang_up(self._upstream, CloseCode.NORMAL, HUNG_UP)
             self.closed = True
         elif now >= self._filler_due:
-            request = self._speech.filler_request(self._upstream.own_event)
+            request = self._speech.filler_request(self._upstream.own_event, now)
             self._effects.send_upstream(request)
         elif now >= self._knowledge.deadline:
             self._knowledge.expire()
@@ -394,7 +394,9 @@ class Relay:
             self._forward_upstream(held)
         elif upstream.running or upstream.greeting.running or self._speech.out:
             pass  # its end is the next occasion
-        elif not tools.waits_to_speak and (say := self._speech.next_request(upstream.own_event)):
+        elif not tools.waits_to_speak and (
+            say := self._speech.next_request(upstream.own_event, self._now)
+        ):
             self._effects.send_upstream(say)
         elif tools.end_rounds():
             self._effects.send_error(rounds_exceeded())

@@ -55,6 +55,10 @@ class RelaySpeech:
         """Take a text of a running tool for the user."""
         self._words.say(call_id, text)
 
+    def report(self, call_id: str, text: str) -> None:
+        """Take the progress of a running tool."""
+        self._words.report(call_id, text)
+
     def hang_up(self, call_id: str, now: float) -> None:
         """Note that a running tool ends the call."""
         self._words.hang_up(call_id, now)
@@ -69,14 +73,14 @@ class RelaySpeech:
         """Return when the call ends because a tool hung up. `busy`: more words follow."""
         return self._words.ends_at(busy=busy or self.out)
 
-    def next_request(self, own_event: str) -> client.ResponseCreate | None:
+    def next_request(self, own_event: str, now: float) -> client.ResponseCreate | None:
         """Return the request to say the next text of a tool. None: nothing waits."""
-        text = self._words.next_saying()
+        text = self._words.next_saying(now)
         return None if text is None else self._request(text, own_event)
 
-    def filler_request(self, own_event: str) -> client.ResponseCreate:
+    def filler_request(self, own_event: str, now: float) -> client.ResponseCreate:
         """Return the request to say the filler that is due."""
-        return self._request(self._words.filler(), own_event)
+        return self._request(self._words.filler(now), own_event)
 
     def _request(self, text: str, own_event: str) -> client.ResponseCreate:
         self._requested = True
