@@ -215,3 +215,49 @@ def test_phrase_without_parameters_goes_before_the_knowledge() -> None:
         declared = tool(phrases={"en": [question]})(asked)
         spec = getattr(declared, DECLARATION).spec
         assert Talk(spec).say(question).kind == "call"
+
+
+@tool(
+    phrases={
+        "en": ["remember that {text}", "take a note"],
+        "it": ["ricorda che {text}", "prendi un appunto"],
+        "es": ["recuerda que {text}", "toma una nota"],
+    }
+)
+def note(text: str) -> None:
+    """Remember something."""
+
+
+NOTE: ToolSpec = getattr(note, DECLARATION).spec
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "text"),
+    [
+        ("en", "remember that the plumber comes on Friday", "the plumber comes on Friday"),
+        ("en", "remember that a red bag is mine", "a red bag is mine"),
+        ("it", "ricorda che il mio cane si chiama Biscotto", "il mio cane si chiama Biscotto"),
+        ("it", "ricorda che una volta basta", "una volta basta"),
+        ("es", "recuerda que el viernes viene Ana", "el viernes viene Ana"),
+        ("es", "recuerda que las llaves son de Ana", "las llaves son de Ana"),
+    ],
+)
+def test_a_free_text_keeps_its_leading_article(language: str, said: str, text: str) -> None:
+    talk = Talk(NOTE)
+    talk.language = language
+    assert talk.say(said).arguments == {"text": text}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "the plumber comes on Friday"), ("en", "a red bag is mine"),
+        ("it", "il cane si chiama Biscotto"), ("es", "el perro se llama Biscotto"),
+    ],
+)  # fmt: skip
+def test_a_free_text_that_was_asked_for_keeps_its_leading_article(language: str, text: str) -> None:
+    asks = {"en": "take a note", "it": "prendi un appunto", "es": "toma una nota"}
+    talk = Talk(NOTE)
+    talk.language = language
+    assert talk.say(asks[language]).kind == "ask"
+    assert talk.say(text).arguments == {"text": text}

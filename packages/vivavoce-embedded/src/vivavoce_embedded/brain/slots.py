@@ -54,11 +54,12 @@ _END = re.compile(
     r" (?:for|on|at|in|per|il|alle|para|el|a las|please|today|tomorrow|tonight|now|oggi|domani|"
     r"adesso|hoy|manana|ahora|por favor)\b|$"
 )
-_LEAD = re.compile(
-    r"^(?:(?:it is|it's|its|it s|i am|i'm|my name is|the name is|call me|e|sono|mi chiamo|il mio "
-    r"nome e|es|soy|me llamo|mi nombre es|to|in|for|at|the|a|per|en|para|please) )+"
+_LEADS = (
+    r"it is|it's|its|it s|i am|i'm|my name is|the name is|call me|e|sono|mi chiamo|il mio "
+    r"nome e|es|soy|me llamo|mi nombre es|to|in|for|at|per|en|para|please"
 )
-_ARTICLE = re.compile(r"^(?:the|a|an|il|lo|la|i|gli|le|l'|el|los|las|un|una|uno) ?(?=\w)")
+_LEAD = re.compile(rf"^(?:(?:{_LEADS}|a) )+")
+_ENGLISH_LEAD = re.compile(rf"^(?:(?:{_LEADS}) )+")  # "a" is an article there
 
 
 def plain(schema: object, depth: int = OPTIONAL) -> Schema:
@@ -284,10 +285,11 @@ def _text(schema: Schema, search: Search, rest: str, asked: bool, required: bool
     for word in before[:WORDS_BEFORE] or (_BEFORE[said.language] if required else ()):
         search.cost(rest)
         if len(word) <= NAME_CHARACTERS and (text := _following(rest, fold(word))):
-            value = said.original(_ARTICLE.sub("", text).strip()).partition(",")[0].rstrip()
+            value = said.original(text.strip()).partition(",")[0].rstrip()
             if value:
                 return Found(value, text)
-    if asked and (value := _LEAD.sub("", said.folded).strip()):
+    lead = _ENGLISH_LEAD if said.language == "en" else _LEAD
+    if asked and (value := lead.sub("", said.folded).strip()):
         return Found(said.original(value), "")
     return None
 

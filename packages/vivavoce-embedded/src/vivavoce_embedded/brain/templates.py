@@ -28,11 +28,6 @@ _PARAMETER = re.compile(r"\{(\w{1,100})\}")
 _END = re.compile(
     r"(?: (?:please|thanks|thank you|now|per favore|grazie|adesso|ora|por favor|gracias|ahora))+$"
 )
-_ARTICLES = {  # "I" is an article in Italian only
-    "en": re.compile(r"^(?:the|a|an) (?=\w)"),
-    "it": re.compile(r"^(?:il|lo|la|i|gli|le|un|una|uno) (?=\w)"),
-    "es": re.compile(r"^(?:el|la|los|las|un|una|unos|unas) (?=\w)"),
-}
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -196,8 +191,7 @@ def _free(search: slots.Search, text: str, most: int, *, alone: bool) -> str | N
 
     A comma ends the text, unless it is `alone`: the tool has no other parameter.
     """
-    bare = _ARTICLES[search.said.language].sub("", text)
-    if not bare or len(bare.split()) > most:
+    if not text or len(text.split()) > most:
         return None
-    written = search.said.original(bare)
+    written = search.said.original(text)
     return written if alone or "," not in written else None
