@@ -452,3 +452,19 @@ def test_parameters_that_cannot_be_sent_to_a_client_are_mistakes(
 ) -> None:
     toml = "tools = [{ name = 'x', parameters = { file = 'x.json' } }]"
     assert mistake(tmp_path, toml, x_json=schema) == f"x.json: tools.0.parameters: {told}"
+
+
+@pytest.mark.parametrize("name", ["My Shop!", "dots..", "x" * 41])
+def test_a_folder_whose_name_no_assistant_may_have_is_to_be_renamed(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    for written in ("shop", name):
+        (folder / "assistant.toml").write_text(
+            f'name = "{written}"\nlanguages = ["en"]\n[instructions]\ndefault = "Hi."\n'
+        )
+        with pytest.raises(AssistantError) as caught:
+            load(folder, KNOWN)
+        (mistake,) = caught.value.mistakes
+        assert "rename it to 1 to 40 characters of a-z, 0-9 and -" in mistake.message

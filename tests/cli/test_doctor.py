@@ -168,8 +168,33 @@ def test_a_language_that_an_adapter_does_not_serve_is_named(data: Path) -> None:
     path.write_text(path.read_text().replace('["en"]', '["en", "it", "fr"]'))
     found = doctor(data, "recogniser", "voice espeak")
     message = found["recogniser pocketsphinx"].message
-    assert "warning: does not serve it, fr of ada; it, es of charlotte" in message
+    assert (
+        "warning: does not serve Italian, French of ada; Italian, Spanish of charlotte" in message
+    )
     assert "warning" not in found["voice espeak"].message
+
+
+def test_the_tools_of_all_roles_are_counted(data: Path) -> None:
+    assistant(data, "ada", 'roles = ["guest", "staff"]\nengine = "scripted"')
+    (data / "assistants/ada/tools.py").write_text(
+        "from vivavoce import tool\n"
+        "@tool\ndef look() -> str:\n    'Look.'\n    return ''\n"
+        "@tool(roles=['staff'])\ndef refund() -> str:\n    'Refund.'\n    return ''\n"
+    )
+    assert doctor(data, "tools of ada")["tools of ada"].message == "2 tools are ready"
+
+
+def test_what_reads_images_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert doctor(data, "images")["images"].message.startswith("not read: ")
+    program = tmp_path / "bin/tesseract"
+    for listed, message in (("eng\nosd", "read by tesseract: eng"), ("osd", "has no language")):
+        program.write_text(f"#!/bin/sh\necho '{listed}'\n")
+        program.chmod(0o700)
+        assert message in doctor(data, "images")["images"].message
 
 
 @pytest.mark.parametrize(

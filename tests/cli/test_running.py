@@ -14,7 +14,7 @@ from vivavoce.cli.main import app
 
 from ..support.served import serve
 
-MISSING = 5
+UNREACHABLE, MISSING = 3, 5
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,17 @@ def test_N10_command_without_a_folder_names_the_one_with_a_server(
     assert not data_folder.default().root.exists()
     assert running.folders() == []
     assert "A server runs" not in run(*command).stderr
+
+
+def test_a_client_without_a_server_in_its_folder_names_the_folder_with_one(home: Path) -> None:
+    data = DataFolder(home / "other")
+    data.create()
+    with lock.held(data), running.noted(data):
+        done = run("talk", "--text", "hello")
+    assert done.exit_code == UNREACHABLE
+    told = " ".join(done.stderr.split())
+    assert f"A server runs on {data.root}: --data-dir {data.root}" in told
+    assert "Name the folder of one" in " ".join(run("talk", "--text", "hello").stderr.split())
 
 
 def test_N10_new_folder_needs_a_yes_or_its_name(

@@ -147,6 +147,31 @@ def test_missing_default_assistant_is_reported_at_the_start(tmp_path: Path) -> N
         assert "there is no such assistant" in server.log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, "is not set"), ("whsec_c2VjcmV0", "is a secret of 6 bytes: 24 to 64")],
+)
+def test_a_webhook_without_a_secret_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, told: str
+) -> None:
+    monkeypatch.delenv("HOOK", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HOOK", value)
+    (tmp_path / "vivavoce.toml").write_text(
+        '[[webhooks]]\nurl = "https://example.com/hook"\nsecret = { env = "HOOK" }\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "vivavoce", "serve", "--port", "0", "--data-dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == FAILED
+    (line,) = [each for each in done.stderr.splitlines() if "webhooks.0.secret" in each]
+    assert line.startswith("error: ")
+    assert f"HOOK {told}" in line
+    assert "Traceback" not in done.stderr
+    assert "startup failed" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Make a self-signed certificate for localhost, and its key."""

@@ -48,8 +48,19 @@ def test_a_run_that_needs_an_approval_is_not_done_without_one(tmp_path: Path, bo
     done = tools(tmp_path, "run", "shop", "refund", '{"euros": 5}')
     assert done.exit_code == 1
     assert "not approved" in done.stdout
+    assert done.stderr.strip().endswith("refund needs an approval: --yes approves it.")
     assert orders(book) == []
     done = tools(tmp_path, "run", "shop", "refund", '{"euros": 5}', "--yes")
+    assert (done.exit_code, done.stdout.strip()) == (0, "refunded 5")
+
+
+def test_a_tool_of_another_role_is_found_by_its_option(tmp_path: Path, book: Path) -> None:
+    file = tmp_path / "assistants/shop/tools.py"
+    file.write_text(file.read_text().replace('approve="staff")', 'roles=["staff"])'))
+    done = tools(tmp_path, "run", "shop", "refund", '{"euros": 5}')
+    assert done.exit_code == 5
+    assert done.stderr.strip().endswith("for the role guest. It is for another role: --role staff")
+    done = tools(tmp_path, "run", "shop", "refund", '{"euros": 5}', "--role", "staff")
     assert (done.exit_code, done.stdout.strip()) == (0, "refunded 5")
 
 

@@ -3,7 +3,8 @@
 python mcp_server.py stdio
 python mcp_server.py http PORT
 python mcp_server.py lies           (stdio) its list of tools is full of mistakes
-python mcp_server.py dies           (stdio) it ends before it has answered
+python mcp_server.py dies           (stdio) it ends before it has answered, and says why
+python mcp_server.py killed         (stdio) a signal ends it
 python mcp_server.py silent         (stdio) it never answers
 """
 
@@ -114,7 +115,10 @@ def main() -> None:
         case ["lies"]:
             asyncio.run(lies())
         case ["dies"]:
+            sys.stderr.write("one\n" * 5000 + "no notes:\x1b[31m /etc" + "x" * 3000 + "\n\n")
             sys.exit(3)
+        case ["killed"]:
+            os.kill(os.getpid(), 9)
         case ["silent"]:
             sys.stdin.read()
 

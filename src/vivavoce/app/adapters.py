@@ -305,6 +305,10 @@ class Adapters:
         give = None if data is None else lambda: data
         return [FunctionRunner(found, search=search, database=give, read_image=read_image)]
 
+    async def describe_image_reader(self) -> str:
+        """Say what reads images for tools. Raises `EngineError` if it does not work."""
+        return await (await self._image_reader()).described()
+
     async def _image_reader(self) -> image_reading.ImageReader:
         if self._images is None:
             self._images = await image_reading.choose(self._resources)

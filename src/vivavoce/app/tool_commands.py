@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..assistants import Assistant
@@ -63,13 +63,24 @@ async def run_tool(
         ToolLedger(store.tool_runs, writer.submit, make_id=ids(), now=now) as ledger,
     ):
         if name not in {spec.name for spec in runners.specs(context)}:
-            raise EngineError(f"{assistant.name} has no tool named {name}", "tool_not_found")
+            raise EngineError(_not_found(runners, context, assistant, name), "tool_not_found")
         outcome = await ledger.run(runners, ToolRequest("", name, arguments), context)
         row = outcome.row
         if row.state == "requested":
             await ledger.decide(row.id, approve=approve(row), by="command line")
             row = await ledger.ended(row.id) or row
         return row
+
+
+def _not_found(runners: ToolRunners, context: ToolContext, assistant: Assistant, name: str) -> str:
+    """Say that a role has no such tool, and which role has it."""
+    for role in assistant.roles:
+        if name in {spec.name for spec in runners.specs(replace(context, role=role))}:
+            return (
+                f"{assistant.name} has no tool named {name} for the role {context.role}. "
+                f"It is for another role: --role {role}"
+            )
+    return f"{assistant.name} has no tool named {name}"
 
 
 @asynccontextmanager

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-
-from standardwebhooks.webhooks import EmptyWebhookSecretError
-from standardwebhooks.webhooks import Webhook as Signer
 
 from ..clock import now
 from ..config import WebhookSection
 from ..errors import ConfigError, Mistake
 from ..file_reading import UnreadableFileError, read_text
+from ..net import webhook_secret
 from ..net.http import HttpClient
 from ..runtime.event_log import EVENT_TYPES, EventLog, Subscriber
 from ..runtime.webhooks import WebhookSender, WebhookTarget
@@ -78,10 +75,8 @@ def _secret(webhook: WebhookSection, folder: DataFolder, environ: Mapping[str, s
             secret = read_text(path, SECRET_BYTES).strip()
         except UnreadableFileError as error:
             raise ValueError(f"{name} {error.reason}") from None
-    try:
-        Signer(secret)
-    except (binascii.Error, EmptyWebhookSecretError, ValueError):
-        raise ValueError(f"{name} is not a secret: base64 is expected, as in whsec_…") from None
+    if wrong := webhook_secret.problem(secret):
+        raise ValueError(f"{name} {wrong}")
     return secret
 
 

@@ -7,6 +7,7 @@ differs by language or role has a method that chooses.
 from __future__ import annotations
 
 import os
+import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -48,11 +49,13 @@ from .validation import FieldProblem, ValidationContext, wrong
 from .variables import RESERVED, AssistantSection, Value, Variable
 from .widget import WidgetSection
 
+NAME = r"^[a-z0-9-]{1,40}$"
+
 
 class Assistant(AssistantSection):
     """Only `load` makes one."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    name: str = Field(pattern=NAME)
     titles: ByLanguage = Field({}, alias="title")
     descriptions: ByLanguage = Field({}, alias="description")
     languages: Languages = ("en",)
@@ -244,6 +247,15 @@ class Assistant(AssistantSection):
     def model_post_init(self, context: object) -> None:
         assert isinstance(context, ValidationContext), "made by `load` alone"
         self._folder = context.folder
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _has_a_folder(cls, value: object, info: ValidationInfo) -> object:
+        folder = ValidationContext.of(info).folder.name
+        if not re.fullmatch(NAME, folder):
+            raise wrong(f'the folder "{folder}" has another name than an assistant may have: '
+                        "rename it to 1 to 40 characters of a-z, 0-9 and -")  # fmt: skip
+        return value
 
     @field_validator("name")
     @classmethod

@@ -152,7 +152,7 @@ async def opened_store(data: DataFolder, *, create: bool = False) -> AsyncIterat
     if not exists:
         err.line(f"A new data folder: {data.root}")
         if running.folders():
-            warn(f"No server runs on {data.root}, so that none knows what is in it. {_elsewhere()}")
+            warn(f"No server runs on {data.root}, so that none knows what is in it. {elsewhere()}")
     try:
         yield store
     finally:
@@ -167,7 +167,7 @@ def confirm_new_folder(data: DataFolder) -> None:
     if data != data_folder.default() or data.is_used():
         return
     if running.folders() or not is_interactive():
-        fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()} To begin with a new "
+        fail(f"There is no Vivavoce data in {data.root}. {elsewhere()} To begin with a new "
              f"folder: --data-dir {shlex.quote(str(data.root))}", MISSING)  # fmt: skip
     confirm(f"There is no Vivavoce data in {data.root}. Create a new folder there?")
 
@@ -178,10 +178,10 @@ def is_interactive() -> bool:
 
 
 def _no_data(data: DataFolder) -> NoReturn:
-    fail(f"There is no Vivavoce data in {data.root}. {_elsewhere()}", MISSING)
+    fail(f"There is no Vivavoce data in {data.root}. {elsewhere()}", MISSING)
 
 
-def _elsewhere() -> str:
+def elsewhere() -> str:
     """Name the folders on which servers run."""
     folders = [shlex.quote(str(each.root)) for each in running.folders()]
     if not folders:

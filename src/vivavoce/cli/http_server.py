@@ -85,6 +85,8 @@ async def serve(chosen: Settings, data: DataFolder, listening: socket.socket) ->
             ssl_keyfile=chosen.server.tls_key,
         )
     )
+    # One line says what is wrong with the settings. uvicorn would log a traceback before it.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: server.failure is None)
     address = server_address.of(
         chosen.server, listening.getsockname()[1], dual_stack=is_dual_stack(listening)
     )

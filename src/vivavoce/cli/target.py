@@ -14,13 +14,14 @@ from ..app import server_address
 from ..app.data_folder import DataFolder
 from ..app.server_address import ServerAddress
 from ..clock import now
-from . import lock
+from . import lock, running
 from .common import (
     REFUSED,
     UNREACHABLE,
     catalogue,
     command,
     data_folder_of,
+    elsewhere,
     fail,
     mistakes_hint,
     opened_store,
@@ -127,8 +128,9 @@ def _here(data: DataFolder) -> ServerAddress:
     """
     here = server_address.read(data) if lock.taken(data) else None
     if here is None:
-        fail(f"No server runs on {data.root}. Name the folder of one with --data-dir, or start one "
-             f"here: {command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
+        there = elsewhere() if running.folders() else "Name the folder of one with --data-dir"
+        fail(f"No server runs on {data.root}. {there}. Or start one here: "
+             f"{command(data, 'serve')}. Or give --url.", UNREACHABLE)  # fmt: skip
     return here
 
 

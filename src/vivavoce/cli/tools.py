@@ -25,7 +25,7 @@ from .common import (
     run,
     settings,
 )
-from .terminal import confirmed, out
+from .terminal import confirmed, err, out
 
 if TYPE_CHECKING:
     from ..store.tool_runs import ToolRunRow
@@ -96,10 +96,13 @@ def run_one(
     data = data_folder_of(data_dir)
     found, chosen = found_assistant(data, assistant), settings(data, config)
 
+    asked: list[str] = []  # for an approval that nobody at a terminal could give
+
     def approve(row: ToolRunRow) -> bool:
         if yes:
             return True
         if not is_interactive():
+            asked.append(row.tool)
             return False
         return confirmed(f"{row.tool} needs the approval of {row.approve}. Run it?")
 
@@ -120,6 +123,8 @@ def run_one(
     else:
         out.line(row.result or row.state)
     if row.state != "done":
+        if asked:
+            err.line(f"{name} needs an approval: --yes approves it.")
         raise typer.Exit(FAILED)
 
 

@@ -32,6 +32,9 @@ class ImageReader(Protocol):
     async def read(self, image: bytes, language: str) -> str:
         """Return the text in an image. Raises `EngineError`."""
 
+    async def described(self) -> str:
+        """Say what reads images, for `vivavoce doctor`. Raises `EngineError`."""
+
 
 def checked(image: bytes) -> str:
     """Return the MIME type of an image that may be read. Raises `EngineError`."""
@@ -58,6 +61,15 @@ class Tesseract:
         self._program = program
         self._free = asyncio.Semaphore(AT_ONCE)
         self._installed: frozenset[str] | None = None
+
+    async def described(self) -> str:
+        """Say in which languages it reads. Raises `EngineError` if there is none."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._free:
+                await self._names("en")
+        except TimeoutError:
+            raise EngineError(f"tesseract did not answer within {TIMEOUT_S:g} s.") from None
+        return f"read by tesseract: {', '.join(sorted((self._installed or set()) - {'osd'}))}"
 
     async def read(self, image: bytes, language: str) -> str:
         checked(image)
@@ -110,6 +122,10 @@ class VisionModel:
         self._endpoint = endpoint
         self._model = model
 
+    async def described(self) -> str:
+        """Name the model. It is not asked, because that may cost money."""
+        return f"read by the model {self._model} of [vision], which was not asked"
+
     async def read(self, image: bytes, language: str) -> str:
         mime = checked(image)
         url = f"data:{mime};base64,{(await asyncio.to_thread(b64encode, image)).decode()}"
@@ -134,6 +150,9 @@ class VisionModel:
 
 class NoImageReader:
     """Says what is missing."""
+
+    async def described(self) -> str:
+        return "not read: tools that read them need tesseract-ocr, or [vision] model"
 
     async def read(self, image: bytes, language: str) -> str:
         checked(image)

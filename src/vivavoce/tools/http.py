@@ -21,6 +21,7 @@ from standardwebhooks import Webhook
 from ..assistants.sections import SecretSource
 from ..core.types import ToolSpec
 from ..errors import EngineError
+from ..net import webhook_secret
 from ..net.errors import NetError
 from ..net.http import BUSY, HttpClient, HttpResponse, RequestLimits, full_jitter
 from .base import ToolContext, ToolRequest, ToolResult, ToolRules
@@ -131,11 +132,10 @@ def signature(secret: str, key: str, body: bytes) -> dict[str, str]:
     """Return the headers of Standard Webhooks. Raises `EngineError` if the secret cannot sign."""
     at = datetime.now(UTC)
     identifier = f"msg_{key.replace('/', '_')}"
-    try:
-        signed = Webhook(secret).sign(identifier, at, body.decode())
-    except Exception:  # the library raises what base64 raises
-        log.error("tool_secret_not_valid", extra={"reason": "it is no base64"})
-        raise EngineError("The tool is not configured.") from None
+    if wrong := webhook_secret.problem(secret):
+        log.error("tool_secret_not_valid", extra={"reason": f"it {wrong}"})
+        raise EngineError("The tool is not configured.")
+    signed = Webhook(secret).sign(identifier, at, body.decode())
     return {
         "webhook-id": identifier,
         "webhook-timestamp": str(int(at.timestamp())),

@@ -25,6 +25,7 @@ from ..failures import describe, leaves
 from ..net.errors import NetError
 from .base import ToolResult
 from .mcp_client import CONNECT_S, OpenedTransport, client_of, list_all, refusal, result_of
+from .mcp_stdio import ProgramEndedError
 from .results import failed
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class McpConnection:
             try:
                 await self._serve()
             except Exception as error:
-                problem, detail = _problem(error), describe(error)
+                problem, detail = _problem(error, served=not self.problem), describe(error)
             failures = 1 if loop.time() - began > STABLE_S else failures + 1
             self.problem = problem
             self._tried.set()
@@ -215,8 +216,15 @@ class _Messages:
             raise
 
 
-def _problem(error: Exception) -> str:
-    """Say why a server cannot be used, for the operator. No text of the server is in it."""
+def _problem(error: Exception, *, served: bool) -> str:
+    """Say why a server cannot be used, for the operator.
+
+    No text of the server is in it, except the last words of a program that ended before it was
+    used. `served`: it was used, and its words may quote users.
+    """
+    ended = next((each for each in leaves(error) if isinstance(each, ProgramEndedError)), None)
+    if ended is not None:
+        return ended.brief if served else str(ended)
     for each in leaves(error):
         match each:
             case NetError():

@@ -19,6 +19,7 @@ from . import (
     clock,
     embedding,
     engines,
+    images,
     installation,
     storage,
     transports,
@@ -43,6 +44,7 @@ CHECKS: Mapping[str, Check] = {
     "adapters": engines.check_adapters,
     "voice detection": engines.check_speech_detector,
     "pauses": engines.check_end_of_turn_model,
+    "images": images.check_images,
     "server": addresses.check_server,
     "public address": addresses.check_public_url,
 }

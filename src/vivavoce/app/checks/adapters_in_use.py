@@ -26,6 +26,7 @@ from ..adapters import CASCADE, NOUNS, CascadeKind
 from ..catalogue import load_catalogue
 from ..tool_servers import WITHIN_S
 from .base import Check, CheckContext, CheckFailedError
+from .language_names import name_of
 
 AdapterUse = tuple[Assistant, str]  # an assistant, and the language in which it uses an adapter
 
@@ -91,7 +92,7 @@ def unserved(spec: AdapterSpec[Any], uses: Iterable[AdapterUse]) -> str:
     lacks: dict[str, list[str]] = {}
     for assistant, language in uses:
         if not spec.serves(language):
-            lacks.setdefault(assistant.name, []).append(language)
+            lacks.setdefault(assistant.name, []).append(name_of(language))
     each = (f"{', '.join(languages)} of {name}" for name, languages in lacks.items())
     return f"warning: does not serve {'; '.join(each)}" if lacks else ""
 
@@ -152,7 +153,8 @@ async def _tools(assistant: Assistant, context: CheckContext) -> str:
         tools = await context.adapters.tools(assistant)
         if problems := await tools.connected(WITHIN_S):
             raise EngineError("; ".join(problems))
-        count = len(tools.specs(ToolContext(assistant=assistant.name)))
+        roles = [ToolContext(assistant=assistant.name, role=role) for role in assistant.roles]
+        count = len({spec.name for context in roles for spec in tools.specs(context)})
     except EngineError as error:
         raise CheckFailedError(
             str(error), "Its [[tools]] in assistant.toml, its tools.py, and the log."
