@@ -91,6 +91,87 @@ def test_two_assistants_have_modules_of_their_own(tmp_path: Path) -> None:
     assert all(name.startswith("vivavoce_tools.") for name in modules)
 
 
+PRICED = """
+from vivavoce import tool
+from . import prices
+from .prices import CURRENCY
+
+@tool
+def price() -> str:
+    \"\"\"Return the price.\"\"\"
+    from .words import say
+    return say(prices.BREAD, CURRENCY)
+"""
+
+
+def priced(parent: Path, name: str, bread: int) -> Path:
+    folder = assistant(parent, PRICED, name=name)
+    (folder / "prices.py").write_text(f"BREAD = {bread}\nCURRENCY = 'euros'\n")
+    (folder / "words.py").write_text(
+        "from .prices import BREAD\ndef say(n, c): return f'{n} {c} {BREAD}'\n"
+    )
+    return folder
+
+
+def price(folder: Path) -> object:
+    (tool,) = tools_file.load(folder)
+    return tool.function()
+
+
+def test_the_file_imports_others_of_its_folder_which_no_other_assistant_sees(
+    tmp_path: Path,
+) -> None:
+    before, path = set(sys.modules), list(sys.path)
+    ada, bob = priced(tmp_path, "ada", 3), priced(tmp_path, "bob", 5)
+    assert (price(ada), price(bob)) == ("3 euros 3", "5 euros 5")
+    assert sys.path == path
+    new = set(sys.modules) - before
+    assert all(each.startswith(tools_file.MODULES) for each in new), new
+    with pytest.raises(ImportError):
+        __import__("prices")
+    assert not list(ada.rglob("*.pyc"))
+
+
+def test_a_changed_file_that_was_imported_is_loaded_again(tmp_path: Path) -> None:
+    ada = priced(tmp_path, "ada", 3)
+    assert price(ada) == "3 euros 3"
+    assert tools_file.load(ada) is tools_file.load(ada)
+    (ada / "prices.py").write_text("BREAD = 4\nCURRENCY = 'euros'\n")
+    assert price(ada) == "4 euros 4"
+    (ada / "words.py").write_text("def say(n, c): return f'{c} {n}'\n")
+    assert price(ada) == "euros 4", "imported by a function, and changed afterwards"
+
+
+@pytest.mark.parametrize(
+    ("prices", "mistake"),
+    [
+        ("BREAD = 1\nCURRENCY = 1 / 0\n", "ada/prices.py:2: ZeroDivisionError: division by zero"),
+        ("BREAD =\n", "ada/prices.py:1: SyntaxError: invalid syntax"),
+        ("BREAD = 1\n", "ada/tools.py:4: ImportError: cannot import name 'CURRENCY' from "),
+        (None, "ada/tools.py:3: ImportError: cannot import name 'prices' from "),
+    ],
+)
+def test_a_mistake_in_an_imported_file_has_file_and_line(
+    tmp_path: Path, prices: str | None, mistake: str
+) -> None:
+    ada = priced(tmp_path, "ada", 3)
+    assert price(ada) == "3 euros 3"
+    (ada / "prices.py").unlink()
+    if prices is not None:
+        (ada / "prices.py").write_text(prices)
+    (told,) = mistakes(ada)
+    assert told.startswith(mistake), told
+    (ada / "prices.py").write_text("BREAD = 6\nCURRENCY = 'euros'\n")
+    assert price(ada) == "6 euros 6"
+
+
+def test_an_import_without_a_dot_says_how_it_is_written(tmp_path: Path) -> None:
+    ada = assistant(tmp_path, "import prices\n")
+    (ada / "prices.py").write_text("BREAD = 1\n")
+    told = "ada/tools.py:1: a file of this folder is imported by: from . import prices"
+    assert mistakes(ada) == [told]
+
+
 @pytest.mark.parametrize(
     ("tools", "mistake"),
     [
