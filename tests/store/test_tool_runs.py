@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vivavoce.errors import StoreError
-from vivavoce.store.base import Change, Store
+from vivavoce.store.base import RUNS_KEPT, Change, Store
 from vivavoce.store.events import Delivery, EventRow
 from vivavoce.store.tool_runs import ToolRunRow
 
@@ -53,6 +53,24 @@ def event(name: str, of: str | None = "rtc_1", to: tuple[str, ...] = (HOOK,)) ->
 async def begun(store: Store) -> None:
     await store.create_conversation(conversation())
     await store.begin_call(call())
+
+
+def test_sweeping_deletes_old_ended_runs_without_a_call_and_no_others(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await begun(store)
+        ended = replace(run("run_old", of=None), state="done", ended_at=NOON)
+        rows = (
+            ended,
+            replace(ended, id="run_new", ended_at=NOON + MINUTE),
+            replace(run("run_waits", of=None), state="requested"),
+            replace(ended, id="run_call", call_id="rtc_1"),
+        )
+        await store.commit([Change("", tool_runs=rows)])
+        await store.sweep(NOON + RUNS_KEPT)
+        left = await store.tool_runs.in_states(["done", "requested"])
+        assert sorted(row.id for row in left) == ["run_call", "run_new", "run_waits"]
+
+    tell(make, story)
 
 
 def test_a_run_is_found_by_its_call_its_conversation_its_key_and_its_state(make: Make) -> None:

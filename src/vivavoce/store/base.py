@@ -172,6 +172,9 @@ KEPT_FOR_CALLS = timedelta(hours=24)
 AUDIT_KEPT = timedelta(days=400)
 """How long the store keeps an act: longer than a year, so that years can be compared."""
 
+RUNS_KEPT = timedelta(days=30)
+"""How long the store keeps a tool run that no call asked for, and with it its idempotency key."""
+
 
 def page_size(limit: int) -> int:
     """Return the number of rows asked for, between 1 and `PAGE`."""
@@ -323,10 +326,11 @@ class Store(Protocol):
         """Use up the code. Return True the first time, if the code has not expired."""
 
     async def sweep(self, now: datetime) -> None:
-        """Delete used and expired codes, secrets that ended a day ago, and acts of long ago.
+        """Delete used and expired codes, secrets that ended a day ago, and what is old.
 
         A secret's call may still run for a day, and revoking the secret must end it. Acts are kept
-        for `AUDIT_KEPT`.
+        for `AUDIT_KEPT`, and ended tool runs without a call for `RUNS_KEPT`. Those of a call are
+        deleted with its conversation.
         """
 
     # The audit log

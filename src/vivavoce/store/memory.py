@@ -15,6 +15,7 @@ from ..protocol.own_events import Source
 from .base import (
     AUDIT_KEPT,
     KEPT_FOR_CALLS,
+    RUNS_KEPT,
     AuditPage,
     AuditRow,
     CallRow,
@@ -285,6 +286,7 @@ class MemoryStore:
         }
         self._codes = {h: (e, used) for h, (e, used) in self._codes.items() if now < e and not used}
         self._acts = {row.id: row for row in self._acts.values() if row.at > now - AUDIT_KEPT}
+        self.tool_runs.forget_without_call(now - RUNS_KEPT)
 
     # The audit log
 

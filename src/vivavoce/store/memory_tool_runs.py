@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 
 from .tool_runs import ToolRunRow, ToolRunState
 
@@ -18,6 +19,15 @@ class MemoryToolRuns:
 
     def forget_call(self, call_id: str) -> None:
         self._rows = {name: row for name, row in self._rows.items() if row.call_id != call_id}
+
+    def forget_without_call(self, before: datetime) -> None:
+        """Forget the runs without a call that ended until then."""
+        rows = self._rows.items()
+        self._rows = {
+            name: row
+            for name, row in rows
+            if row.call_id is not None or row.ended_at is None or row.ended_at > before
+        }
 
     async def get(self, run_id: str) -> ToolRunRow | None:
         return self._rows.get(run_id)

@@ -32,6 +32,7 @@ from ...protocol.own_events import Source
 from ..base import (
     AUDIT_KEPT,
     KEPT_FOR_CALLS,
+    RUNS_KEPT,
     AuditPage,
     AuditRow,
     CallRow,
@@ -59,6 +60,7 @@ from .schema import (
     items,
     responses,
     sign_in_codes,
+    tool_runs,
 )
 from .tool_runs import SqlToolRuns
 
@@ -344,10 +346,13 @@ class SqlStore:
         )
         spent = or_(sign_in_codes.c.expires_at <= now, sign_in_codes.c.used_at.is_not(None))
 
+        old_runs = and_(tool_runs.c.call_id.is_(None), tool_runs.c.ended_at <= now - RUNS_KEPT)
+
         def work(connection: Connection) -> None:
             connection.execute(delete(client_secrets).where(ended))
             connection.execute(delete(sign_in_codes).where(spent))
             connection.execute(delete(audit).where(audit.c.at <= now - AUDIT_KEPT))
+            connection.execute(delete(tool_runs).where(old_runs))
 
         await self._writer.run(work)
 
