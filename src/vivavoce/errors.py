@@ -8,6 +8,7 @@ VivavoceError
 ├── EngineError              an engine's: the response or the transcript fails, the call goes on
 │   ├── AdapterNotUsableError  the operator's: an adapter cannot serve calls (engines.registry)
 │   ├── DatabaseError        a tool's: its statement or its database is wrong (tools.database)
+│   ├── ProgramEndedError    an MCP server's: its program ended by itself (tools.mcp_stdio)
 │   └── Stopped              its process ended or did not answer in time (engines.child_process)
 ├── NotConnected             a hosted model's: no call begins (upstream.connection)
 ├── UnreadableEventError     a server's: the command line cannot read its event (cli.server_events)

@@ -351,7 +351,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_silence_after_the_users_turn_or_while_a_tool_runs_is_too_long(seed: int) -> None:
+def test_each_silence_after_a_turn_and_while_a_tool_runs_is_bounded(seed: int) -> None:
     world = World(seed)
     for _ in range(50):
         world.ask()

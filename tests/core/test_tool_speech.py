@@ -249,7 +249,7 @@ def test_the_assistant_speaks_again_after_growing_gaps_while_a_tool_goes_on() ->
     assert wait_and_hear(s, 30) == []
 
 
-def test_the_newest_progress_is_said_instead_and_once() -> None:
+def test_the_assistant_says_the_newest_progress_instead_and_once() -> None:
     s = scenario("it")
     call_tool(s)
     s.tell(ToolProgress("call_1", "Ho chiamato."))
@@ -448,7 +448,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_silence_after_the_users_turn_or_while_a_tool_runs_is_too_long(seed: int) -> None:
+def test_each_silence_after_a_turn_and_while_a_tool_runs_is_bounded(seed: int) -> None:
     world = World(seed)
     for _ in range(50):
         world.ask()

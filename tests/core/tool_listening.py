@@ -1,4 +1,4 @@
-"""What a user hears while tools run, and for how long nothing: for both machines."""
+"""Measure what a user hears while tools run, and each silence, for both machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLACK_S = 1e-6
 
 
 class VirtualTime:
-    """What happens later, in the order of time."""
+    """Keeps the events to come, in the order of time."""
 
     def __init__(self) -> None:
         self._events: list[tuple[float, int, Callable[[], None]]] = []

@@ -140,7 +140,7 @@ def test_parallel_calls_are_asked_for_one_after_the_other() -> None:
         '{"state": "requested", "approve": "user", "spoken": "x", "expires_at": "soon"}',
     ],
 )  # fmt: skip
-def test_an_output_of_another_form_is_no_request(output: str) -> None:
+def test_an_output_of_another_form_is_ignored(output: str) -> None:
     found = Talk(*ALL)
     call = FunctionCall(name="set_timer", call_id="call_1", arguments="{")
     found.history += [user("x"), call, FunctionOutput(call_id="call_1", output=output)]

@@ -1,4 +1,4 @@
-"""The secrets that may sign requests."""
+"""Judge the secrets that sign requests."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_another_size_is_named(size: int, told: str) -> None:
 @pytest.mark.parametrize(
     "text", ["my grandmother's maiden name, and more", "é" * 32, "a", "A-_" * 11]
 )
-def test_a_text_that_is_no_base64_is_no_secret(text: str) -> None:
+def test_a_text_that_is_not_base64_is_refused(text: str) -> None:
     assert problem(text) == "is not a secret: base64 is expected, as in whsec_…"

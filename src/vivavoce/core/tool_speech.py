@@ -69,7 +69,7 @@ class ToolSpeech:
         self._running: dict[str, _Running] = {}  # by the id of the tool call
         self._said = 0  # fillers and texts of tools since the last of them began
         self._said_at = now
-        self._progress: str | None = None  # the newest report that nobody has heard
+        self._progress: str | None = None  # the newest report that was not said
         self._user_until = now
         self._voice_until = now
         self._sayings: deque[str] = deque()
@@ -163,7 +163,7 @@ class ToolSpeech:
                 self._sayings.popleft()
 
     def report(self, call_id: str, text: str) -> None:
-        """Take the progress of a running tool. It is said when a filler is due, after the first."""
+        """Take the progress of a running tool. The second filler and later ones say it."""
         running = self._running.get(call_id)
         if running and running.rules.show and running.rules.say and text.strip():
             self._progress = text.strip()[:PROGRESS_CHARACTERS]

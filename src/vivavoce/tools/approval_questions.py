@@ -15,7 +15,7 @@ from ..core.types import ToolRules
 from ..store.tool_runs import ToolRunRow
 from .signatures import UnfitFunctionError
 
-CHARACTERS = 300  # of a question; one that is longer nobody can listen to
+CHARACTERS = 300  # of a question that a caller can listen to
 PARAMETER = re.compile(r"\{([^{}]*)\}")
 
 Texts = Mapping[str, str]
@@ -72,7 +72,7 @@ def in_language(texts: Texts, language: str) -> str | None:
 
 
 def check_question(texts: Texts, parameters: Mapping[str, Any]) -> None:
-    """Raise `UnfitFunctionError` if a question names what is no parameter of this schema."""
+    """Raise `UnfitFunctionError` if a question names a word that is not a parameter."""
     for name in unknown_names(texts, parameters.get("properties", {})):
         raise UnfitFunctionError(f"ask names no parameter: {name}")
 

@@ -89,7 +89,7 @@ class ProgramEndedError(EngineError):
 
 
 class _Ending:
-    """How a program ended, and the last line that it wrote to its standard error."""
+    """Keeps how a program ended, and the last line that it wrote to its standard error."""
 
     def __init__(self) -> None:
         self.is_over = False  # has the program ended its output?
