@@ -17,4 +17,5 @@ async def engine_of(adapters: Adapters, assistant: Assistant, language: str) -> 
         language,
         on_stage=lambda stage, ms: None,
         on_knowledge=lambda response_id, use: None,
+        on_declined=lambda call_id: None,
     )
