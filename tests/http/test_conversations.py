@@ -161,6 +161,27 @@ def test_a_client_secret_reads_no_conversations(served: Served, key: str, talked
     assert answer.status_code == 403
 
 
+def test_a_conversation_is_named_by_its_first_words_or_by_its_user(
+    served: Served, key: str, talked: Talked
+) -> None:
+    with httpx2.Client(base_url=served.url, headers=bearer(key)) as http:
+        url = f"/api/conversations/{talked.conversation}"
+
+        def listed() -> dict[str, Any]:
+            data = http.get("/api/conversations?limit=100").json()["data"]
+            return next(one for one in data if one["id"] == talked.conversation)
+
+        assert (listed()["title"], listed()["beginning"]) == (None, "Hello.")
+        assert http.patch(url, json={"title": " My\n talk "}).json()["title"] == "My talk"
+        assert (listed()["title"], listed()["beginning"]) == ("My talk", "Hello.")
+        assert http.patch(url, json={"title": "x" * 121}).status_code == 400
+        assert http.patch(url, json={"title": None}).json()["title"] is None
+        foreign = httpx2.patch(
+            f"{served.url}{url}", json={"title": "mine"}, headers=talked.of_another_key
+        )
+        assert foreign.status_code == 404
+
+
 def test_pages_of_a_list_have_no_gap(served: Served, key: str, talked: Talked) -> None:
     asyncio.run(_talk(served, key))
     with httpx2.Client(base_url=served.url, headers=bearer(key)) as http:

@@ -272,6 +272,35 @@ def test_conversations_are_paged_newest_first(make: Make) -> None:
     tell(make, story)
 
 
+def test_a_conversation_gets_a_title_and_loses_it(make: Make) -> None:
+    async def story(store: Store) -> None:
+        await store.create_conversation(conversation("conv_1"))
+        assert await store.rename_conversation("conv_1", "The blue door")
+        row = await store.conversation("conv_1")
+        assert row is not None
+        assert row.title == "The blue door"
+        assert await store.rename_conversation("conv_1", None)
+        assert (await store.conversations()).data[0].title is None
+        assert not await store.rename_conversation("conv_gone", "x")
+
+    tell(make, story)
+
+
+def test_the_first_message_of_each_conversation_is_found(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for name in ("conv_1", "conv_2", "conv_3"):
+            await store.create_conversation(conversation(name))
+        late, first = said("item_2", "And then?", 2048.0), said("item_1", "When?", 1024.0)
+        long = said("item_0", "x" * 5000, 512.0)
+        rows = (late, first, long)
+        await store.commit([Change("conv_1", items=rows), Change("conv_2", items=(late,))])
+        found = await store.first_messages(["conv_1", "conv_2", "conv_3", "conv_gone"])
+        assert found == {"conv_1": first, "conv_2": late}
+        assert await store.first_messages([]) == {}
+
+    tell(make, story)
+
+
 def test_conversations_are_listed_by_assistant_and_by_user(make: Make) -> None:
     async def story(store: Store) -> None:
         for number in range(8):

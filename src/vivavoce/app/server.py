@@ -25,6 +25,7 @@ from ..config import Settings
 from ..core.types import Caller
 from ..engines.boundary import contained
 from ..engines.registry import installed
+from ..engines.voice_samples import VoiceSamples
 from ..errors import ConfigError, StoreError, VivavoceError
 from ..failures import log_failure
 from ..http import application
@@ -200,6 +201,7 @@ class Server:
             default_assistant=calls.default_assistant,
             hears=adapters.hears,
             notes=adapters.notes,
+            samples=VoiceSamples(adapters.voices, adapters.voice),
             tools=adapters.tools,
             ledger=ledger,
             events=events,

@@ -23,7 +23,7 @@ from ..errors import AssistantError, InvalidRequest, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..toml import did_you_mean
 from . import knowledge_files
-from .languages import ByLanguage, pick, said_in
+from .languages import ByLanguage, QuestionsByLanguage, pick, said_in
 from .prompts import NONE as NO_PROMPTS
 from .prompts import PromptTable, UnfitPromptError, allowance
 from .prompts import read as read_prompts
@@ -67,6 +67,7 @@ class Assistant(AssistantSection):
     )
     greetings: ByLanguage = Field({}, alias="greeting")
     fallbacks: ByLanguage = Field({}, alias="fallback")
+    suggested: QuestionsByLanguage = Field({}, alias="suggestions")
     time_zone: TimeZone = None
     cascade: CascadeSection = Field(CascadeSection(), validate_default=True)
     voice: VoiceSection = VoiceSection()
@@ -106,6 +107,11 @@ class Assistant(AssistantSection):
         """Return what a visitor of a website reads before the microphone opens."""
         table, chosen = self.widget.consents, self.pick_language(language)
         return said_in(table, chosen, self.fallback_language)
+
+    def suggestions(self, language: str | None = None) -> tuple[str, ...]:
+        """Return questions that people may ask, which the page offers before a call."""
+        table, first = self.suggested, self.fallback_language
+        return said_in(table, self.pick_language(language), first) or ()
 
     def now(self) -> datetime:
         """Return the time where the assistant is: in its time zone. Without one: the server's."""

@@ -7,7 +7,7 @@ languages, then the assistant's first language.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
@@ -16,8 +16,10 @@ from .validation import LANGUAGE, FieldProblem, ValidationContext, wrong
 
 EVERY = "*"  # the key of a text for all languages
 
+T = TypeVar("T")
 
-def said_in(table: Mapping[str, str], language: str, first: str) -> str | None:
+
+def said_in(table: Mapping[str, T], language: str, first: str) -> T | None:
     for key in (language, language.partition("-")[0], EVERY, first):
         if key in table:
             return table[key]
@@ -56,7 +58,7 @@ def _as_table(value: object) -> object:
     return {EVERY: value}
 
 
-def _check_keys(table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+def _check_keys(table: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     context = ValidationContext.of(info)
     written = [key for key in table if key != EVERY]
     problems = [FieldProblem(m, (key,)) for key in written if (m := not_a_language(key, context))]
@@ -98,3 +100,10 @@ ToolTexts = Annotated[
 ]
 """Texts of a tool. They may be in languages that the assistant does not have (yet): a tool is
 shared by assistants. One rule for `assistant.toml` and `tools.py`."""
+Question = Annotated[str, Field(min_length=1, max_length=120)]
+QuestionsByLanguage = Annotated[
+    dict[str, Annotated[tuple[Question, ...], Field(max_length=6, strict=False)]],
+    BeforeValidator(_as_table),
+    AfterValidator(_check_keys),
+    Field(max_length=100),
+]

@@ -26,6 +26,7 @@ from .api import (
     tool_runs,
     variables,
     widget,
+    voices,
 )
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
@@ -63,7 +64,7 @@ def make(
         redoc_url=None,
     )
     errors.install(app)
-    own = (sign_in, assistants, variables, conversations, calls, audit, tool_runs, events)
+    own = (sign_in, assistants, variables, voices, conversations, calls, audit, tool_runs, events)
     for module in (health, metrics, *own, knowledge, questions, sources, widget, *V1):
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)

@@ -19,6 +19,7 @@ from ..access.transport_security import TransportSecurity
 from ..assistants import Assistant, Catalogue
 from ..config import WebhookSection
 from ..core.types import Caller
+from ..engines.voice_samples import VoiceSamples
 from ..knowledge.live import LiveKnowledge
 from ..runtime.assistant_variables import AssistantVariables
 from ..runtime.call_setup import CallSetup
@@ -53,6 +54,7 @@ class Services:
     default_assistant: str  # `calls.default_assistant`
     hears: Callable[[Assistant], list[str]]  # the languages in which people can speak to it
     notes: Callable[[Assistant], list[dict[str, str]]]  # of an assistant, each by language
+    samples: VoiceSamples
     tools: Callable[[Assistant], Awaitable[ToolRunners]]  # that the server runs
     ledger: ToolLedger
     events: EventLog

@@ -82,6 +82,7 @@ class ConversationRow:
     language: str | None
     created_at: datetime
     updated_at: datetime
+    title: str | None = None  # given by the user
 
     def shown(self) -> JsonObject:
         """Return its fields as the HTTP API and the command line name them."""
@@ -92,6 +93,7 @@ class ConversationRow:
             "language": self.language,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
+            "title": self.title,
         }
 
 
@@ -164,6 +166,8 @@ class ConversationPage:
     has_more: bool = False
 
 
+FIRST_MESSAGE = 4000  # characters of JSON
+
 PAGE = 1000  # rows of one page, the maximum
 
 KEPT_FOR_CALLS = timedelta(hours=24)
@@ -224,6 +228,17 @@ class Store(Protocol):
 
     async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
         """Return which of these conversations do not exist."""
+
+    async def rename_conversation(
+        self, conversation_id: str, title: str | None, act: AuditRow | None = None
+    ) -> bool:
+        """Give it a title, or take its title away. Return False if it does not exist."""
+
+    async def first_messages(self, conversation_ids: Collection[str]) -> dict[str, ItemRow]:
+        """Return the first message of the user in each conversation that has one.
+
+        A message of more than `FIRST_MESSAGE` characters of JSON is left out: it has pictures.
+        """
 
     async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
         """Delete it with its items, calls and responses. Return False if it does not exist."""

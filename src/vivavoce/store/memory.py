@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..errors import ConversationDeletedError, StoreError
+from ..protocol.items import Message
 from ..protocol.own_events import Source
 from .base import (
     AUDIT_KEPT,
+    FIRST_MESSAGE,
     KEPT_FOR_CALLS,
     RUNS_KEPT,
     AuditPage,
@@ -36,6 +38,12 @@ from .memory_tool_runs import MemoryToolRuns
 from .prompts import PromptRow
 
 R = TypeVar("R", ConversationRow, CallRow, AuditRow)
+
+
+def _is_short(row: ItemRow) -> bool:
+    """Return whether this is a message of the user that `first_messages` may return."""
+    is_said = isinstance(row.item, Message) and row.item.role == "user"
+    return is_said and len(encode_row(row)["content"]) <= FIRST_MESSAGE
 
 
 class MemoryStore:
@@ -129,6 +137,21 @@ class MemoryStore:
         }
         older = _older(rows, lambda row: row.created_at, before)
         return ConversationPage(older[:size], has_more=len(older) > size)
+
+    async def rename_conversation(
+        self, conversation_id: str, title: str | None, act: AuditRow | None = None
+    ) -> bool:
+        row = self._conversations.get(conversation_id)
+        if row is None:
+            return False
+        self._conversations[conversation_id] = replace(row, title=title)
+        self._keep(act)
+        return True
+
+    async def first_messages(self, conversation_ids: Collection[str]) -> dict[str, ItemRow]:
+        found = {name: await self.items(name) for name in conversation_ids}
+        said = {name: [row for row in rows if _is_short(row)] for name, rows in found.items()}
+        return {name: rows[0] for name, rows in said.items() if rows}
 
     async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
         self._unasked = True

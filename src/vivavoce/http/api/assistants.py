@@ -24,6 +24,9 @@ class AssistantInfo(BaseModel):
     roles: list[str]
     engine: str
     voice: str
+    suggestions: dict[str, list[str]] = Field(
+        description="Questions to offer before a call, by language"
+    )
     notes: list[dict[str, str]] = Field(
         description="Notices to read before a call, each by language; English is always present"
     )
@@ -58,5 +61,8 @@ def _info(at: Services, assistant: Assistant) -> AssistantInfo:
         roles=list(assistant.roles),
         engine=assistant.engine,
         voice=assistant.voice.name,
+        suggestions={
+            language: list(assistant.suggestions(language)) for language in assistant.languages
+        },
         notes=at.notes(assistant),
     )

@@ -116,6 +116,7 @@ conversations = Table(
     Column("language", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("title", Text),
     Index(None, "created_at", "id"),
     Index(None, "assistant", "created_at", "id"),
     Index(None, "subject", "created_at", "id"),

@@ -13,8 +13,10 @@ from sqlalchemy import (
     FromClause,
     Select,
     Table,
+    and_,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
@@ -22,7 +24,16 @@ from sqlalchemy import (
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects import sqlite
 
-from ..base import AuditRow, CallRow, ConversationRow, Grant, KeyRow, ResponseRow, SecretRow
+from ..base import (
+    FIRST_MESSAGE,
+    AuditRow,
+    CallRow,
+    ConversationRow,
+    Grant,
+    KeyRow,
+    ResponseRow,
+    SecretRow,
+)
 from ..changes import MergedChanges, decode, encode, encode_row
 from .events import add as add_events
 from .questions import columns as question_columns
@@ -75,6 +86,29 @@ REVOKED_KEYS, REVOKED_SECRETS = (
         table.c.id.in_(bindparam("ids", expanding=True)), table.c.revoked_at.is_not(None)
     )
     for table in (api_keys, client_secrets)
+)
+_messages = and_(
+    items.c.conversation_id.in_(bindparam("ids", expanding=True)),
+    items.c.type == "message",
+    items.c.role == "user",
+    func.length(items.c.content) <= FIRST_MESSAGE,
+)
+_first = (
+    select(items.c.conversation_id, func.min(items.c.position).label("position"))
+    .where(_messages)
+    .group_by(items.c.conversation_id)
+    .subquery()
+)
+FIRST_MESSAGES = (
+    select(items)
+    .join(
+        _first,
+        and_(
+            items.c.conversation_id == _first.c.conversation_id,
+            items.c.position == _first.c.position,
+        ),
+    )
+    .where(_messages)
 )
 EXISTING = select(conversations.c.id).where(
     conversations.c.id.in_(bindparam("ids", expanding=True))

@@ -170,6 +170,16 @@ class SqlStore:
             found |= {row.id for row in await self._all(statements.EXISTING, batch)}
         return set(ids) - found
 
+    async def rename_conversation(
+        self, conversation_id: str, title: str | None, act: AuditRow | None = None
+    ) -> bool:
+        renaming = update(conversations).where(conversations.c.id == conversation_id)
+        return await self._write(renaming.values(title=title), act=act)
+
+    async def first_messages(self, conversation_ids: Collection[str]) -> dict[str, ItemRow]:
+        found = await self._all(statements.FIRST_MESSAGES, {"ids": list(conversation_ids)})
+        return {row.conversation_id: decode_row(row._asdict()) for row in found}
+
     async def delete_conversation(self, conversation_id: str, act: AuditRow | None = None) -> bool:
         deleting = delete(conversations).where(conversations.c.id == conversation_id)
         found = await self._remove(_change(deleting, act=act))
