@@ -35,7 +35,8 @@ ID_KIND = "aud"
 Action = Literal[
     "call_changed", "call_hung_up", "conversation_deleted", "conversation_renamed",
     "key_created", "key_revoked", "knowledge_removed", "knowledge_written",
-    "secret_minted", "secret_revoked", "sign_in_link_made", "signed_in", "signed_out", "variables_changed",
+    "secret_minted", "secret_revoked", "sign_in_link_made", "signed_in",
+    "signed_out", "variables_changed",
 ]  # fmt: skip
 Refusal = Literal["sign_in_refused", "credential_refused"]
 
