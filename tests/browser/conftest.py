@@ -30,7 +30,7 @@ def signed_in(browser: Browser, served: Served) -> StorageState:
     context = browser.new_context()
     page = context.new_page()
     page.goto(fresh_link(served))
-    page.get_by_role("radio").first.wait_for()
+    page.get_by_role("textbox").wait_for()
     state = context.storage_state()
     context.close()
     return state

@@ -32,6 +32,7 @@ QUIET = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 RATE = 48_000
+SETTINGS = re.compile("Settings|Impostazioni|Ajustes")
 PATIENCE_MS = 15_000
 
 
@@ -87,8 +88,28 @@ class Visit:
     def enter(self, assistant: str = "Echo") -> Visit:
         """Open the page, and choose whom to talk with."""
         self.page.goto(self.served.url)
-        self.page.get_by_role("radio", name=assistant).check()
+        self.choose(assistant)
         return self
+
+    @contextmanager
+    def settings(self) -> Iterator[Locator]:
+        """Open the settings, and close them at the end."""
+        self.page.get_by_role("button", name=SETTINGS).click()
+        sheet = self.page.get_by_role("dialog")
+        yield sheet
+        if sheet.is_visible():
+            self.page.keyboard.press("Escape")
+        expect(sheet).to_have_count(0)
+
+    def choose(self, *names: str) -> None:
+        """Check these choices of the settings."""
+        with self.settings() as sheet:
+            for name in names:
+                sheet.get_by_role("radio", name=name, exact=True).first.check()
+
+    def expect_chosen(self, name: str) -> None:
+        with self.settings() as sheet:
+            expect(sheet.get_by_role("radio", name=name, exact=True).first).to_be_checked()
 
     def record_connections(self) -> list[WebSocketRoute]:
         """Return the list of the page's connections, the newest last. They go to the server."""
@@ -114,15 +135,6 @@ class Visit:
         self.page.route("**/api/assistants", many)
 
     @property
-    def settings_out_of_sight(self) -> int:
-        """Return how many pixels of them only scrolling would show."""
-        hidden: int = self.page.evaluate(
-            "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
-            "(document.getElementById('choices'))"
-        )
-        return hidden
-
-    @property
     def microphone(self) -> Locator:
         return self.page.get_by_role("button", name="Microphone")
 
@@ -138,7 +150,7 @@ class Visit:
         self.page.get_by_role("button", name=button).click()
 
     def how(self, manner: str) -> None:
-        self.page.get_by_role("radio", name=manner).check()
+        self.choose(manner)
 
     def write(self, text: str) -> None:
         self.page.get_by_role("textbox").fill(text)

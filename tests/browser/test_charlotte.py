@@ -61,8 +61,8 @@ def test_N1_she_shows_the_map_that_she_ships_with(visiting: Visiting) -> None:
 
 def test_in_italian_she_is_written_to(visiting: Visiting) -> None:
     visit = visiting().enter("Charlotte")
-    visit.page.get_by_role("radio", name="Italiano").check()
-    expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
+    visit.choose("Italiano")
+    visit.expect_chosen("Per iscritto")
     visit.write("Dove si trova il guardaroba?")
     expect(visit.said_by("Tu")).to_have_text("Dove si trova il guardaroba?")
     expect(visit.said_by("Charlotte").last).to_contain_text("guardaroba", timeout=PATIENT_MS)

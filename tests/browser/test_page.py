@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,8 @@ def test_the_stop_button_silences_it_and_what_was_not_heard_is_gone(visiting: Vi
 
 def test_speaking_over_it_silences_it(visiting: Visiting, tmp_path: Path) -> None:
     visit = visiting(says(tmp_path / "mic.wav", 1.0, "keynote_rms", 4.0)).enter()
-    visit.page.get_by_role("checkbox", name="headphones").check()
+    with visit.settings() as sheet:
+        sheet.get_by_role("checkbox", name="headphones").check()
     visit.write(LONG)
     visit.expect_status("Speaking")
     visit.microphone.click()
@@ -241,63 +242,55 @@ def test_the_page_reports_speech_in_an_unknown_language(visiting: Visiting) -> N
     expect(visit.said_by("Tu").first).to_have_text("(non capito)")
     expect(visit.page.get_by_text("non capisce il parlato")).to_be_visible()
     visit.press("Scrivi invece")
-    expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
+    visit.expect_chosen("Per iscritto")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1200, 800)])
-def test_with_many_assistants_the_settings_stay_in_sight(
-    visiting: Visiting, width: int, height: int
-) -> None:
-    visit = visiting(width=width, height=height)
+def test_many_assistants_are_a_list(visiting: Visiting) -> None:
+    visit = visiting()
     visit.list_assistants(7)
     visit.page.goto(visit.served.url)
-    chooser = visit.page.get_by_role("combobox", name="Talk with")
-    chooser.select_option("Charlotte")
-    for name in ("Italiano", "In writing"):
-        box = visit.page.get_by_role("radio", name=name).bounding_box()
-        orb = visit.microphone.bounding_box()
-        assert box
-        assert orb
-        assert box["y"] + box["height"] <= orb["y"]
-    assert visit.settings_out_of_sight <= 0
-    assert visit.barriers() == []
-    chooser.select_option("Echo")
+    with visit.settings() as sheet:
+        chooser = sheet.get_by_role("combobox", name="Talk with")
+        chooser.select_option("Charlotte")
+        expect(sheet.get_by_role("radio", name="Italiano")).to_be_visible()
+        chooser.select_option("Echo")
+        assert visit.barriers() == []
     visit.write("hello")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1000, 700), (1366, 700), (1440, 900)])
-def test_a_few_assistants_push_no_setting_out_of_sight(
-    visiting: Visiting, width: int, height: int
-) -> None:
-    visit = visiting(width=width, height=height)
-    visit.list_assistants(3)
-    visit.page.goto(visit.served.url)
-    visit.page.get_by_role("radio", name="Charlotte").check()
-    expect(visit.page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
-    assert visit.settings_out_of_sight <= 0
-
-
-def test_on_a_lying_phone_nothing_lies_over_anything(visiting: Visiting) -> None:
-    visit = visiting(width=844, height=390).enter()
-    heights = [
-        box
-        for box in (
-            visit.page.get_by_role("radio", name="Echo").bounding_box(),
-            visit.page.get_by_role("textbox").bounding_box(),
-            visit.microphone.bounding_box(),
-        )
-        if box
-    ]
-    assert len(heights) == 3
-    for above, below in pairwise(heights):
-        assert above["y"] + above["height"] <= below["y"]
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (390, 844), (820, 1180), (1280, 800)])
+def test_nothing_lies_over_anything(visiting: Visiting, width: int, height: int) -> None:
+    visit = visiting(width=width, height=height).enter()
+    for said in (0, 1):
+        if said:
+            visit.write("hello")
+            expect(visit.said_by("Echo")).to_have_text("You said: hello")
+            visit.expect_heard_out("Echo")
+        parts = [
+            visit.page.get_by_role("banner"),
+            visit.page.get_by_role("region", name="Call"),
+            visit.page.get_by_role("textbox"),
+            *([visit.page.get_by_role("log")] if said else []),
+        ]
+        boxes = [box for part in parts if (box := part.bounding_box())]
+        assert len(boxes) == len(parts)
+        for one, other in combinations(boxes, 2):
+            beside = min(one["x"] + one["width"], other["x"] + other["width"]) - max(
+                one["x"], other["x"]
+            )
+            below = min(one["y"] + one["height"], other["y"] + other["height"]) - max(
+                one["y"], other["y"]
+            )
+            assert beside <= 1 or below <= 1
+        expect(visit.microphone).to_be_in_viewport(ratio=1)
 
 
 def test_signing_out_leads_to_the_door(visiting: Visiting) -> None:
     visit = visiting(stranger=True)
     visit.page.goto(fresh_link(visit.served))
-    visit.press("Sign out")
+    with visit.settings():
+        visit.press("Sign out")
     expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
     visit.page.reload()
     expect(visit.page.get_by_role("heading", name="A link opens this page")).to_be_visible()
@@ -310,11 +303,11 @@ def test_a_user_enters_only_with_a_link_and_no_link_works_twice(visiting: Visiti
     expect(visit.page.get_by_text("vivavoce link")).to_be_visible()
     link = fresh_link(visit.served)
     visit.page.goto(link)  # in the same tab
-    expect(visit.page.get_by_role("radio", name="Echo")).to_be_visible()
+    expect(visit.page.get_by_role("textbox")).to_be_visible()
     assert "#" not in visit.page.url
     assert not visit.page.evaluate("document.cookie")
     visit.page.reload()
-    expect(visit.page.get_by_role("radio", name="Echo")).to_be_visible()
+    expect(visit.page.get_by_role("textbox")).to_be_visible()
     visit.page.context.clear_cookies()
     visit.page.goto(link)
     expect(visit.trouble).to_contain_text("used already")
@@ -327,8 +320,7 @@ def test_the_page_speaks_the_language_of_the_browser(visiting: Visiting) -> None
     expect(visit.page.get_by_role("button", name="Microfono")).to_be_visible()
     expect(visit.page.get_by_text("Punto informazioni")).to_be_visible()
     expect(visit.page.get_by_label("Da sapere")).to_contain_text("solo l’inglese")
-    visit.page.get_by_role("radio", name="Español").check()
-    visit.how("Manos libres")
+    visit.choose("Español", "Manos libres")
     expect(visit.page.get_by_role("button", name="Micrófono")).to_be_visible()
     assert visit.page.evaluate("document.documentElement.lang") == "es"
 

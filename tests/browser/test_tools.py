@@ -285,12 +285,11 @@ def test_what_staff_must_approve_has_no_buttons(visiting: Visiting) -> None:
 
 def test_in_italian_and_spanish(visiting: Visiting) -> None:
     visit = visiting().enter("Porter")
-    visit.page.get_by_role("radio", name="Italiano").check()
-    visit.how("Per iscritto")
+    visit.choose("Italiano", "Per iscritto")
     visit.write("A table for four")
     visit.press("Approva: Book table")
     expect(card(visit.page, "Book table: Fatto")).to_be_visible()
-    visit.page.get_by_role("radio", name="Español").check()
+    visit.choose("Español")
     expect(card(visit.page, "Book table: Hecho")).to_be_visible()
 
 

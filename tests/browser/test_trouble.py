@@ -58,7 +58,7 @@ def test_W1_over_plain_http_every_question_is_sent_and_writing_is_offered(
     in_the_lan: Visit,
 ) -> None:
     visit = in_the_lan
-    visit.page.get_by_role("radio", name="Echo").check()
+    visit.choose("Echo")
     assert visit.page.evaluate("isSecureContext") is False
     for number in range(1, 5):
         visit.write(f"question {number}")
@@ -77,7 +77,7 @@ def test_W1_over_plain_http_every_question_is_sent_and_writing_is_offered(
 
 def test_W1_over_plain_http_the_microphone_is_not_offered_again(in_the_lan: Visit) -> None:
     visit = in_the_lan
-    visit.page.get_by_role("radio", name="Echo").check()
+    visit.choose("Echo")
     visit.microphone.click()
     expect(visit.trouble).to_contain_text("over https or on localhost")
     expect(visit.page.get_by_role("button", name="Try again")).to_have_count(0)
@@ -219,7 +219,7 @@ def test_W4_behind_a_proxy_that_passes_on_no_upgrade_the_page_names_it(
         proxied(served.url.rstrip("/"), keep_host=True) as url,
         visit_by(browser, served, url) as visit,
     ):
-        visit.page.get_by_role("radio", name="Echo").check()
+        visit.choose("Echo")
         visit.write("hello")
         expect(visit.trouble).to_contain_text("Upgrade and Connection")
         visit.expect_status("Not connected")
@@ -244,7 +244,7 @@ def test_N5_a_held_button_starts_no_greeting(visiting: Visiting, tmp_path: Path)
 def test_N6_the_default_assistant_is_chosen_first(browser: Browser, tmp_path: Path) -> None:
     default = {"VIVAVOCE_CALLS__DEFAULT_ASSISTANT": "echo"}
     with serve(tmp_path, **default) as served, visit_by(browser, served, served.url) as visit:
-        expect(visit.page.get_by_role("radio", name="Echo")).to_be_checked()
+        visit.expect_chosen("Echo")
 
 
 def test_N8_a_reload_keeps_the_conversation_of_each_assistant(visiting: Visiting) -> None:
@@ -253,11 +253,11 @@ def test_N8_a_reload_keeps_the_conversation_of_each_assistant(visiting: Visiting
     visit.enter().write("hello")
     visit.expect_heard_out("Echo")
     visit.page.reload()
-    expect(visit.page.get_by_role("radio", name="Echo")).to_be_checked()
+    visit.expect_chosen("Echo")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
-    visit.page.get_by_role("radio", name="Charlotte").check()
+    visit.choose("Charlotte")
     expect(visit.said_by("Echo")).to_have_count(0)
-    visit.page.get_by_role("radio", name="Echo").check()
+    visit.choose("Echo")
     expect(visit.said_by("Echo")).to_have_text("You said: hello")
     visit.write("still there?")
     expect(visit.said_by("Echo")).to_have_text(["You said: hello", "You said: still there?"])
@@ -272,8 +272,8 @@ def test_N8_earlier_conversations_can_be_chosen(visiting: Visiting) -> None:
     visit.press("New conversation")
     visit.page.reload()
     expect(visit.said_by("Echo")).to_have_count(0)
-    earlier = visit.page.get_by_role("navigation", name="Continue an earlier conversation")
-    earlier.get_by_role("button").first.click()
+    visit.press("Conversations")
+    visit.page.get_by_role("button", name="remember the blue door Echo").click()
     expect(visit.said_by("Echo")).to_have_text("You said: remember the blue door")
 
 
@@ -300,7 +300,7 @@ def test_N9_where_every_line_is_taken_writing_is_not_offered(
         visit_by(browser, served, served.url) as visit,
     ):
         assert json.loads(line.recv())["type"] == "session.created"
-        visit.page.get_by_role("radio", name="Echo").check()
+        visit.choose("Echo")
         visit.write("hello")
         expect(visit.trouble).to_contain_text("for writing too")
         expect(visit.trouble).to_contain_text("tries again by itself")
@@ -313,14 +313,14 @@ def test_N13_without_a_recogniser_for_the_language_the_page_begins_in_writing(
     visiting: Visiting,
 ) -> None:
     visit = visiting(locale="it-IT").enter("Charlotte")
-    expect(visit.page.get_by_role("radio", name="Per iscritto")).to_be_checked()
+    visit.expect_chosen("Per iscritto")
     warning = visit.page.get_by_text("non capisce il parlato in questa lingua: Italiano")
     expect(warning).to_be_visible()
-    visit.page.get_by_role("radio", name="English").check()
+    visit.choose("English")
     expect(visit.page.get_by_text("does not understand spoken")).to_have_count(0)
     visit.how("Hands-free")
-    visit.page.get_by_role("radio", name="Español").check()
-    expect(visit.page.get_by_role("radio", name="Por escrito")).to_be_checked()
+    visit.choose("Español")
+    visit.expect_chosen("Por escrito")
     visit.how("Manos libres")
     expect(visit.page.get_by_text("no entiende el habla en este idioma: Español")).to_be_visible()
     visit.write("¿Dónde está el guardarropa?")

@@ -1,6 +1,7 @@
 // The message field, with pictures from files or from the clipboard.
 
 import { type ClipboardEvent, type FormEvent, useRef, useState } from "react";
+import { CameraSymbol, PictureSymbol, SendSymbol } from "./icons";
 import { MAX_PICTURES, PictureError, type PictureProblem, readPicture } from "./pictures";
 import type { Strings } from "./strings";
 
@@ -45,12 +46,24 @@ export function Composer({ name, strings, onSend }: Props) {
     field.current?.focus(); // the button that had it is gone
   };
   return (
-    <form className="composer" onSubmit={submit} onPaste={paste}>
+    <form
+      className="composer"
+      aria-label={strings.messageLabel}
+      onSubmit={submit}
+      onPaste={paste}
+    >
       {problem && (
         <p role="alert">{strings.pictures[problem].replace("{count}", String(MAX_PICTURES))}</p>
       )}
       <Previews pictures={pictures} strings={strings} onRemove={take} />
       <PictureButton label={strings.pictures.add} onFiles={(files) => void add(files)} />
+      {hasCamera && (
+        <PictureButton
+          camera
+          label={strings.pictures.camera}
+          onFiles={(files) => void add(files)}
+        />
+      )}
       <input
         ref={field}
         type="text"
@@ -61,8 +74,8 @@ export function Composer({ name, strings, onSend }: Props) {
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
-      <button type="submit" disabled={empty}>
-        {strings.send}
+      <button type="submit" aria-label={strings.send} title={strings.send} disabled={empty}>
+        <SendSymbol />
       </button>
     </form>
   );
@@ -119,28 +132,30 @@ function Previews(props: {
   );
 }
 
-function PictureButton(props: { label: string; onFiles: (files: File[]) => void }) {
+const hasCamera = matchMedia("(pointer: coarse)").matches; // a phone or a tablet
+
+function PictureButton(props: {
+  label: string;
+  camera?: boolean;
+  onFiles: (files: File[]) => void;
+}) {
   const chooser = useRef<HTMLInputElement>(null);
   return (
     <>
       <button
         type="button"
-        className="secondary picture"
+        className="icon-button"
         aria-label={props.label}
         title={props.label}
         onClick={() => chooser.current?.click()}
       >
-        <svg viewBox="0 0 24 24" aria-hidden="true">
-          <rect x="3" y="5" width="18" height="14" rx="2.5" />
-          <circle cx="8.5" cy="10" r="1.6" />
-          <path d="m4 17 5-4 3.5 2.5L16 12l5 4.5" />
-        </svg>
+        {props.camera ? <CameraSymbol /> : <PictureSymbol />}
       </button>
       <input
         ref={chooser}
         type="file"
         accept="image/png,image/jpeg,image/webp"
-        multiple
+        {...(props.camera ? { capture: "environment" } : { multiple: true })}
         hidden
         onChange={({ target }) => {
           props.onFiles([...(target.files ?? [])]);

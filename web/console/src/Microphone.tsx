@@ -3,7 +3,9 @@
 
 import type { Call, State } from "@vivavoce/client";
 import { useEffect } from "react";
-import { LevelMeter } from "./LevelMeter";
+import { Grille } from "./Grille";
+import { MicrophoneSymbol } from "./icons";
+import { presenceOf } from "./presence";
 import type { Strings } from "./strings";
 
 interface Props {
@@ -14,20 +16,22 @@ interface Props {
   onHold: (down: boolean) => void;
 }
 
-/** Show the button with the level meter. In text mode, show the level meter only. */
+/** Show the button with the grille. In text mode, show the grille only. */
 export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
-  const { status, why, mode, microphone } = state;
+  const { mode, microphone, lines } = state;
+  const presence = presenceOf(state);
   const held = mode === "push-to-talk";
   useSpaceBar(held, onHold);
-  const meter = <LevelMeter status={status} why={why} call={call} />;
+  const interruptions = lines.filter(({ status }) => status === "interrupted").length;
+  const meter = <Grille presence={presence} call={call} interruptions={interruptions} />;
   if (mode === "text") return <div className="microphone">{meter}</div>;
-  const on = held ? status === "listening" && !why : microphone;
+  const on = held ? presence === "listening" || presence === "hearing" : microphone;
   const name = held ? strings.holdToTalk : strings.microphone;
   return (
     <button
       type="button"
       className="microphone"
-      data-status={status}
+      data-presence={presence}
       aria-pressed={on}
       aria-label={name}
       onClick={held ? undefined : onSwitch}
@@ -46,7 +50,7 @@ export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
       onKeyUp={(event) => held && event.key === "Enter" && onHold(false)}
     >
       {meter}
-      <Symbol crossed={!on && !held && !["idle", "ended"].includes(status)} />
+      <MicrophoneSymbol crossed={!on && !held && presence !== "idle"} />
     </button>
   );
 }
@@ -79,11 +83,3 @@ function useSpaceBar(active: boolean, onHold: (down: boolean) => void): void {
     };
   }, [active, onHold]);
 }
-
-const Symbol = ({ crossed }: { crossed: boolean }) => (
-  <svg viewBox="0 0 24 24" className="icon" aria-hidden="true">
-    <rect x="9" y="3" width="6" height="11" rx="3" />
-    <path d="M6 11a6 6 0 0 0 12 0M12 17v4" />
-    {crossed && <path className="slash" d="M4 4l16 16" />}
-  </svg>
-);

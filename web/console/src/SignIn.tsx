@@ -1,6 +1,6 @@
 // The page of a user without a call: while the page loads, without a sign-in link, without a server.
 
-import { LevelMeter } from "./LevelMeter";
+import { Grille } from "./Grille";
 import type { SignInResult } from "./signInLink";
 import type { Strings } from "./strings";
 
@@ -8,7 +8,7 @@ import type { Strings } from "./strings";
 export function Loading({ strings }: { strings: Strings }) {
   return (
     <main className="sign-in">
-      <LevelMeter status="connecting" />
+      <Grille presence="connecting" />
       <p role="status">{strings.signIn.loading}</p>
     </main>
   );
@@ -25,7 +25,7 @@ export function SignIn(props: { result: SignInResult; strings: Strings; onRetry:
   );
   return (
     <main className="sign-in">
-      <LevelMeter status="idle" />
+      <Grille presence="idle" />
       {result.status === "signed_out" ? (
         <>
           <h1>{signIn.title}</h1>

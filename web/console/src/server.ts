@@ -1,7 +1,7 @@
 // Requests of the page to its own server over HTTP. Scripts cannot read the cookie that sign-in sets. Every
 // change is a JSON request, which other sites cannot send in the user's name.
 
-import { type Item, Refusal, type TokenRequest, type ToolRun } from "@vivavoce/client";
+import { Refusal, type TokenRequest, type ToolRun } from "@vivavoce/client";
 
 /** One text, or one per language. */
 export type LocalizedText = string | Record<string, string>;
@@ -17,6 +17,10 @@ export interface Assistant {
   default?: boolean;
   /** Shown before a call, for example that the recogniser is of demo quality. */
   notes?: LocalizedText[];
+  /** The voice that it has unless the user chooses another one. */
+  voice?: string;
+  /** Questions to offer before a call, by language. */
+  suggestions?: Record<string, string[]>;
 }
 
 /** Return the text in `language`, otherwise in the first language that it has. */
@@ -41,38 +45,37 @@ export async function listAssistants(): Promise<Assistant[]> {
   return data;
 }
 
-export interface ConversationInfo {
-  id: string;
-  created_at: string;
-  updated_at: string;
+export interface VoiceList {
+  data: { name: string; default: boolean }[];
+  /** Whether the server can speak a sample of each. */
+  samples: boolean;
 }
 
-const EARLIER = 3;
-
-/** List the user's last conversations with an assistant that contain something, the newest first. */
-export async function listConversations(assistant: string): Promise<ConversationInfo[]> {
-  const query = new URLSearchParams({ assistant, limit: "20" });
-  const response = await fetch(`api/conversations?${query}`);
-  const { data } = await readJson<{ data: ConversationInfo[] }>(response);
-  return data.filter(({ created_at, updated_at }) => updated_at > created_at).slice(0, EARLIER);
+/** List the voices in which an assistant can speak. */
+export async function listVoices(assistant: string, language: string): Promise<VoiceList> {
+  const query = new URLSearchParams({ language });
+  return readJson(await fetch(`api/assistants/${assistant}/voices?${query}`));
 }
 
-/** Return the items of a conversation, or undefined if the server has none to show. */
-export async function readConversation(id: string): Promise<Item[] | undefined> {
-  const response = await fetch(`api/conversations/${encodeURIComponent(id)}`);
-  if (response.status === 404) return undefined;
-  const { items } = await readJson<{ items: { item: Item }[] }>(response);
-  return items.map(({ item }) => item);
+/** Return the address of a sample, which is a WAV file. */
+export function sampleAddress(assistant: string, voice: string, language: string): string {
+  const query = new URLSearchParams({ language });
+  return `api/assistants/${assistant}/voices/${encodeURIComponent(voice)}/sample?${query}`;
 }
 
 /** Create a client secret for one connection. Throws a `Refusal`, or an `Error` if a retry may help. */
 export async function createClientSecret(
   assistant: string,
   request: TokenRequest,
+  voice?: string,
 ): Promise<string> {
   const { conversationId, language, mode } = request;
   const response = await post("v1/realtime/client_secrets", {
-    session: { type: "realtime", ...(mode === "text" && { output_modalities: ["text"] }) },
+    session: {
+      type: "realtime",
+      ...(mode === "text" && { output_modalities: ["text"] }),
+      ...(voice && { audio: { output: { voice } } }),
+    },
     vivavoce: {
       assistant,
       language,
@@ -104,14 +107,14 @@ export async function decide(
   return readJson(await post(`api/approvals/${encodeURIComponent(runId)}`, body));
 }
 
-const post = (path: string, body: object): Promise<Response> =>
+export const post = (path: string, body: object, method = "POST"): Promise<Response> =>
   fetch(path, {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
 
-async function readJson<T>(response: Response): Promise<T> {
+export async function readJson<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const { message, code } = await readError(response);
   if (code === "conversation_not_found") throw new Refusal("new_conversation", message);

@@ -22,11 +22,12 @@ test("N8_ each assistant's conversation is remembered, until it is forgotten", (
     assistant: "charlotte",
     mode: "text",
     conversations: { charlotte: "conv_1", echo: "conv_2" },
+    voices: {},
   });
   rememberConversation("charlotte", undefined);
   expect(recall().conversations).toEqual({ echo: "conv_2" });
   forgetAll();
-  expect(recall()).toEqual({ conversations: {} });
+  expect(recall()).toEqual({ conversations: {}, voices: {} });
 });
 
 test.each(["", "{", "null", "3", "[]", '{"conversations":3}'])(
@@ -43,5 +44,5 @@ test("N8_ a browser that refuses storage begins anew", () => {
   };
   vi.stubGlobal("sessionStorage", { getItem: refuse, setItem: refuse });
   rememberConversation("echo", "conv_1");
-  expect(recall()).toEqual({ conversations: {} });
+  expect(recall()).toEqual({ conversations: {}, voices: {} });
 });

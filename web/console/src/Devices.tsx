@@ -1,0 +1,149 @@
+// The microphone: which one, with a test of its level, and whether the user wears headphones.
+
+import type { Call } from "@vivavoce/client";
+import { useEffect, useRef, useState } from "react";
+import { recall } from "./memory";
+import type { Strings } from "./strings";
+import type { Talking } from "./useTalk";
+
+export function Devices({ talking }: { talking: Talking }) {
+  const { call, strings, chooseMicrophone, setHeadphones } = talking;
+  const { devices, refresh } = useMicrophones();
+  const [chosen, setChosen] = useState(() => recall().microphone ?? "");
+  return (
+    <div className="devices">
+      <label className="choice list">
+        <span>{strings.device.legend}</span>
+        <select
+          value={devices.some(({ deviceId }) => deviceId === chosen) ? chosen : ""}
+          onChange={({ target }) => {
+            setChosen(target.value);
+            chooseMicrophone(target.value || undefined);
+          }}
+        >
+          <option value="">{strings.device.system}</option>
+          {devices.map(({ deviceId, label }, i) => (
+            <option key={deviceId} value={deviceId}>
+              {label || strings.device.unnamed.replace("{number}", String(i + 1))}
+            </option>
+          ))}
+        </select>
+      </label>
+      <LevelTest key={chosen} call={call} device={chosen} strings={strings} onOpened={refresh} />
+      <label className="headphones">
+        <input type="checkbox" onChange={(event) => setHeadphones(event.target.checked)} />
+        <span>
+          {strings.headphones} <small>{strings.headphonesWhy}</small>
+        </span>
+      </label>
+    </div>
+  );
+}
+
+/** List the microphones. Browsers name them only after the user has let the page use one. */
+function useMicrophones() {
+  const [devices, setDevices] = useState<MediaDeviceInfo[]>([]);
+  const refresh = () => {
+    void navigator.mediaDevices?.enumerateDevices().then((all) => {
+      const own = all.filter(({ kind, deviceId }) => kind === "audioinput" && deviceId);
+      setDevices(own.filter(({ deviceId }) => deviceId !== "default"));
+    });
+  };
+  useEffect(() => {
+    refresh();
+    navigator.mediaDevices?.addEventListener("devicechange", refresh);
+    return () => navigator.mediaDevices?.removeEventListener("devicechange", refresh);
+  }, []);
+  return { devices, refresh };
+}
+
+interface TestProps {
+  call: Call | undefined;
+  /** The id of the microphone, or nothing for the system's. */
+  device: string;
+  strings: Strings;
+  onOpened: () => void;
+}
+
+function LevelTest({ call, device, strings, onOpened }: TestProps) {
+  const [on, setOn] = useState(false);
+  const [failed, setFailed] = useState(false);
+  const meter = useRef<HTMLMeterElement>(null);
+  useEffect(() => {
+    if (!on) return;
+    const show = (level: number) => {
+      if (meter.current) meter.current.value = level;
+    };
+    const opened = call?.state.microphone
+      ? follow(() => call.levels.in, show)
+      : listen(device, show, onOpened, () => {
+          setFailed(true);
+          setOn(false);
+        });
+    return opened;
+  }, [on]); // a test ends before another one begins
+  return (
+    <div className="level-test">
+      <button
+        type="button"
+        className="secondary"
+        onClick={() => {
+          setFailed(false);
+          setOn(!on);
+        }}
+      >
+        {on ? strings.device.stop : strings.device.test}
+      </button>
+      {on && <meter ref={meter} aria-label={strings.device.level} />}
+      {on && <small>{strings.device.speak}</small>}
+      {failed && <p role="alert">{strings.errors.microphone_busy}</p>}
+    </div>
+  );
+}
+
+/** Show a level in each frame. Return a function that ends this. */
+function follow(read: () => number, show: (level: number) => void): () => void {
+  let frame = 0;
+  const step = () => {
+    show(read());
+    frame = requestAnimationFrame(step);
+  };
+  step();
+  return () => cancelAnimationFrame(frame);
+}
+
+/** Open a microphone for a test, and show its level. Return a function that closes it. */
+function listen(
+  device: string,
+  show: (level: number) => void,
+  onOpened: () => void,
+  onFailed: () => void,
+): () => void {
+  let close = () => {};
+  let ended = false;
+  const open = async () => {
+    const audio = device ? { deviceId: { exact: device } } : true;
+    const stream = await navigator.mediaDevices.getUserMedia({ audio });
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    context.createMediaStreamSource(stream).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const stop = follow(() => {
+      analyser.getFloatTimeDomainData(samples);
+      const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+      return Math.min(1, Math.sqrt(power) * 5);
+    }, show);
+    close = () => {
+      stop();
+      for (const track of stream.getTracks()) track.stop();
+      void context.close();
+    };
+    if (ended) close();
+    else onOpened();
+  };
+  open().catch(onFailed);
+  return () => {
+    ended = true;
+    close();
+  };
+}

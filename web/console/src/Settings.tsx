@@ -1,0 +1,58 @@
+// All settings, behind one button: with whom, in which language, how, with which voice and microphone.
+
+import type { Mode } from "@vivavoce/client";
+import { Choice } from "./Choice";
+import { Devices } from "./Devices";
+import { type Assistant, localize } from "./server";
+import { languageName } from "./strings";
+import type { Talking } from "./useTalk";
+import { VoiceChoice } from "./VoiceChoice";
+
+/** The maximum shown as cards: with more, the page shows a list. */
+const MAX_CARDS = 6;
+
+const MODES: Mode[] = ["open", "push-to-talk", "text"];
+
+export function Settings({ talking, assistants }: { talking: Talking; assistants: Assistant[] }) {
+  const { assistant, language, mode, strings } = talking;
+  return (
+    <div className="choices">
+      <Choice
+        legend={strings.talkWith}
+        variant={assistants.length > MAX_CARDS ? "list" : "cards"}
+        options={assistants.map(({ name, title }) => ({
+          value: name,
+          name: localize(title, language),
+        }))}
+        chosen={assistant.name}
+        onChoose={(value) =>
+          talking.chooseAssistant(assistants.find(({ name }) => name === value)!)
+        }
+      />
+      {assistant.languages.length > 1 && (
+        <Choice
+          legend={strings.language}
+          options={assistant.languages.map((value) => ({ value, name: languageName(value) }))}
+          chosen={language}
+          onChoose={talking.chooseLanguage}
+        />
+      )}
+      <Choice
+        legend={strings.mode}
+        variant="segments"
+        options={MODES.map((value) => ({ value, name: strings.modes[value] }))}
+        chosen={mode}
+        onChoose={talking.chooseMode}
+      />
+      {mode !== "text" && (
+        <>
+          <VoiceChoice key={`${assistant.name} ${language}`} talking={talking} />
+          <Devices talking={talking} />
+        </>
+      )}
+      <button type="button" className="sign-out" onClick={talking.leavePage}>
+        {strings.signOut}
+      </button>
+    </div>
+  );
+}
