@@ -46,12 +46,7 @@ export function Composer({ name, strings, onSend }: Props) {
     field.current?.focus(); // the button that had it is gone
   };
   return (
-    <form
-      className="composer"
-      aria-label={strings.messageLabel}
-      onSubmit={submit}
-      onPaste={paste}
-    >
+    <form className="composer" aria-label={strings.messageLabel} onSubmit={submit} onPaste={paste}>
       {problem && (
         <p role="alert">{strings.pictures[problem].replace("{count}", String(MAX_PICTURES))}</p>
       )}

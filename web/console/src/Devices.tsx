@@ -1,6 +1,8 @@
 // The microphone: which one, with a test of its level, and whether the user wears headphones.
 
 import type { Call } from "@vivavoce/client";
+import { AudioRecorder } from "@vivavoce/client/audio";
+import worklets from "@vivavoce/client/worklets?worker&url";
 import { useEffect, useRef, useState } from "react";
 import { recall } from "./memory";
 import type { Strings } from "./strings";
@@ -119,31 +121,13 @@ function listen(
   onOpened: () => void,
   onFailed: () => void,
 ): () => void {
-  let close = () => {};
+  const recorder = new AudioRecorder({ worklets, microphone: () => device || undefined });
   let ended = false;
-  const open = async () => {
-    const audio = device ? { deviceId: { exact: device } } : true;
-    const stream = await navigator.mediaDevices.getUserMedia({ audio });
-    const context = new AudioContext();
-    const analyser = context.createAnalyser();
-    context.createMediaStreamSource(stream).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    const stop = follow(() => {
-      analyser.getFloatTimeDomainData(samples);
-      const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
-      return Math.min(1, Math.sqrt(power) * 5);
-    }, show);
-    close = () => {
-      stop();
-      for (const track of stream.getTracks()) track.stop();
-      void context.close();
-    };
-    if (ended) close();
-    else onOpened();
-  };
-  open().catch(onFailed);
+  recorder.start().then(() => (ended ? recorder.stop() : onOpened()), onFailed);
+  const stop = follow(() => recorder.level, show);
   return () => {
     ended = true;
-    close();
+    stop();
+    recorder.stop();
   };
 }

@@ -1,6 +1,6 @@
 // The talk page. Before the first word the stage fills it; then the transcript does, and the stage stands aside.
 
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Composer } from "./Composer";
 import { Dialog } from "./Dialog";
 import { Drawer } from "./Drawer";
@@ -39,6 +39,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     addEventListener("keydown", interruptOnEscape);
     return () => removeEventListener("keydown", interruptOnEscape);
   }, [call]);
+  const recordingOf = useCallback((id: string) => call?.recordingOf(id), [call]);
   const closeSheet = () => setSheet(undefined);
 
   return (
@@ -62,6 +63,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
             name={name}
             language={language}
             strings={strings}
+            recordingOf={recordingOf}
             onDecide={decide}
           />
         )}

@@ -1,8 +1,9 @@
 // The transcript, with the speaker beside each line. Words that the user has not heard yet are lighter. Tools of
 // the server stand where they were called, and sources under their answer.
 
-import type { Line, Source, ToolCard as Card } from "@vivavoce/client";
+import type { Call, Line, Source, ToolCard as Card } from "@vivavoce/client";
 import { Fragment, memo, useEffect, useRef } from "react";
+import { Recording } from "./Recording";
 import { sourceText } from "./sourceText";
 import type { Strings } from "./strings";
 import { ApprovalAnnouncer, ToolCard } from "./ToolCard";
@@ -15,12 +16,14 @@ interface Props {
   name: string;
   language: string;
   strings: Strings;
+  /** Returns the audio of a spoken message of the user. */
+  recordingOf: Call["recordingOf"];
   onDecide: Decide;
 }
 
 /** Show the lines, and follow the last one unless the user has scrolled up. */
 export function Transcript(props: Props) {
-  const { lines, toolCards, sources, name, language, strings, onDecide } = props;
+  const { lines, toolCards, sources, name, language, strings, recordingOf, onDecide } = props;
   const end = useRef<HTMLDivElement>(null);
   const followed = useRef(true);
   const last = lines.at(-1);
@@ -59,6 +62,7 @@ export function Transcript(props: Props) {
         <Fragment key={line.id}>
           <TranscriptLine
             line={line}
+            recording={line.role === "user" ? recordingOf(line.id) : undefined}
             sources={sources.get(line.id)}
             name={line.role === "user" ? strings.you : name}
             language={language}
@@ -74,6 +78,7 @@ export function Transcript(props: Props) {
 
 interface LineProps {
   line: Line;
+  recording: ReturnType<Call["recordingOf"]>;
   sources: readonly Source[] | undefined;
   name: string;
   language: string;
@@ -81,7 +86,7 @@ interface LineProps {
 }
 
 const TranscriptLine = memo(function TranscriptLine(props: LineProps) {
-  const { line, sources, name, language, strings } = props;
+  const { line, recording, sources, name, language, strings } = props;
   const { role, text, heard, status, images } = line;
   return (
     <article className={`line ${role}`} data-status={status} aria-label={name}>
@@ -101,6 +106,7 @@ const TranscriptLine = memo(function TranscriptLine(props: LineProps) {
         {status === "interrupted" && " —"}
         {status === "interrupted" && <small>{strings.interrupted}</small>}
       </p>
+      {recording && <Recording pcm={recording} strings={strings} />}
       {!!sources?.length && (
         <ul className="sources" aria-label={strings.sources.title}>
           {sources.map((source, i) => (

@@ -84,7 +84,7 @@ export const en = {
   mapUnavailable: "this place is not on the map",
   status: {
     idle: { open: "Press, and ask", "push-to-talk": "Hold, and ask", text: "Write, and ask" },
-    asking: "Asking for the microphone…",
+    asking: "May I listen?",
     connecting: "Connecting…",
     ready: { open: "Microphone off", "push-to-talk": "Hold to talk", text: "Ready" },
     listening: "Listening",

@@ -88,7 +88,7 @@ export const es: Strings = {
   mapUnavailable: "este lugar no está en el mapa",
   status: {
     idle: { open: "Pulsa y pregunta", "push-to-talk": "Mantén y pregunta", text: "Escribe" },
-    asking: "Pidiendo el micrófono…",
+    asking: "¿Puedo escuchar?",
     connecting: "Conectando…",
     ready: { open: "Micrófono apagado", "push-to-talk": "Mantén pulsado", text: "Listo" },
     listening: "Escuchando",

@@ -88,7 +88,7 @@ export const it: Strings = {
   mapUnavailable: "questo posto non è sulla mappa",
   status: {
     idle: { open: "Premi e chiedi", "push-to-talk": "Tieni premuto e chiedi", text: "Scrivi" },
-    asking: "Chiedo il microfono…",
+    asking: "Posso ascoltare?",
     connecting: "Mi collego…",
     ready: { open: "Microfono spento", "push-to-talk": "Tieni premuto", text: "Pronto" },
     listening: "In ascolto",
