@@ -189,6 +189,11 @@ export class Call {
     void this.#feed({ type: "tool_run_read", run });
   }
 
+  /** Approve or reject the call of an MCP tool, by the id of its card. */
+  answerMcpRequest(id: string, approve: boolean): void {
+    void this.#feed({ type: "mcp_request_answered", request: id, approve });
+  }
+
   /** Show the sources of an answer that the page has read over HTTP. */
   noteSources(item: string, sources: readonly Source[]): void {
     void this.#feed({ type: "sources_read", item, sources });

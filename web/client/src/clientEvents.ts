@@ -39,6 +39,11 @@ export const cancel: ClientEvent = {
   event_id: `${IGNORE_ERRORS}cancel`,
 };
 
+export const answerMcpRequest = (request: string, approve: boolean): ClientEvent => ({
+  type: "conversation.item.create",
+  item: { type: "mcp_approval_response", approval_request_id: request, approve },
+});
+
 export const truncate = ({ item, ms }: PlayedPosition): ClientEvent => ({
   type: "conversation.item.truncate",
   event_id: `${IGNORE_ERRORS}truncate`,

@@ -4,6 +4,7 @@ import { addImages, markPlayed, unplayedItems } from "./captions";
 import * as client from "./clientEvents";
 import { addDraft, type EnteredMessage, retryDrafts } from "./draftQueue";
 import { callError, type ErrorCode } from "./errors";
+import { isWaiting } from "./mcpCards";
 import { CLOSED, countSent, isHeld, isLongEnough, press, release, RELEASED } from "./microphone";
 import { encode, milliseconds, RATE } from "./pcm";
 import {
@@ -164,6 +165,18 @@ export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
     playing: !progress.drained,
     captions: markPlayed(turn.captions, { item: progress.item, ms: progress.ms }),
   };
+}
+
+/** Answer a request for the approval of an MCP call. After a no, ask for the response at once. */
+export function answerMcpRequest(
+  turn: Turn,
+  request: string,
+  approve: boolean,
+  out: Action[],
+): Turn {
+  if (!isWaiting(turn.items, request)) return turn;
+  const next = send(turn, client.answerMcpRequest(request, approve), out);
+  return approve ? next : requestResponse(next, out);
 }
 
 /** Return the results of tools to the server, and ask for the response that uses them. */

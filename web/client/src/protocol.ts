@@ -35,7 +35,34 @@ export interface FunctionCallOutput {
   output: string;
 }
 
-export type Item = Message | FunctionCall | FunctionCallOutput;
+export interface McpApprovalRequest {
+  type: "mcp_approval_request";
+  id: string;
+  server_label: string;
+  name: string;
+  arguments: string;
+}
+
+export interface McpApprovalResponse {
+  type: "mcp_approval_response";
+  id: string;
+  approval_request_id: string;
+  approve: boolean;
+}
+
+export interface McpCall {
+  type: "mcp_call";
+  id: string;
+  server_label: string;
+  name: string;
+  arguments: string;
+  approval_request_id?: string | null;
+  output?: string | null;
+  error?: { type: string; code?: number; message?: string } | null;
+}
+
+export type Item =
+  Message | FunctionCall | FunctionCallOutput | McpApprovalRequest | McpApprovalResponse | McpCall;
 
 export interface ErrorBody {
   type?: string;
@@ -97,6 +124,7 @@ export type ServerEvent =
         | "output_audio_buffer.cleared";
       response_id: string;
     }
+  | { type: "response.mcp_call.completed" | "response.mcp_call.failed"; item_id: string }
   | { type: "error"; error: ErrorBody }
   | OwnEvent;
 

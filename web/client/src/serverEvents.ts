@@ -110,6 +110,9 @@ export function applyServerEvent(turn: Turn, event: ServerEvent, out: Action[]):
       return late ? clearError(next, "transcription_failed") : play(next, event, out);
     case "response.done":
       return finishResponse(next, event.response, out);
+    case "response.mcp_call.completed":
+    case "response.mcp_call.failed": // the server makes no response by itself
+      return requestResponse(next, out);
     case "vivavoce.sources":
       return noteSources(next, event.item_id, event.sources);
     case "error":

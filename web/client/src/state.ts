@@ -6,6 +6,7 @@ import { isPaused } from "./devices";
 import { draftLines } from "./draftQueue";
 import { type CallError, callError } from "./errors";
 import type { Source } from "./ownEvents";
+import { mcpCards } from "./mcpCards";
 import { explain, type Mode, type Status, type Why } from "./status";
 import { sameCard, type ToolCard, toolCards } from "./toolCards";
 import type { Turn } from "./turnState";
@@ -49,7 +50,11 @@ export function view(turn: Turn, before: Before = NOTHING): State {
     mode,
     items,
     lines: reuse(before.lines, lines, sameLine),
-    toolCards: reuse(before.toolCards, toolCards(turn.toolRuns, items, lines), sameCard),
+    toolCards: reuse(
+      before.toolCards,
+      [...toolCards(turn.toolRuns, items, lines), ...mcpCards(items, lines)],
+      sameCard,
+    ),
     sources: turn.sources,
     microphone: microphone.phase === "open",
     requestingMicrophone: microphone.phase === "requesting",

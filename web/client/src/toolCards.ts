@@ -30,6 +30,8 @@ export interface ToolCard {
   readonly progress?: string;
   readonly runId?: string;
   readonly approval?: Approval;
+  /** The user may answer it with `Call.answerMcpRequest`. */
+  readonly mcpRequest?: boolean;
   /** What the model read of the run. */
   readonly result?: string;
   /** The line of the transcript that it follows. Without one, it comes first. */
@@ -150,6 +152,7 @@ export const sameCard = (a: ToolCard, b: ToolCard): boolean =>
   a.arguments === b.arguments &&
   a.runId === b.runId &&
   a.approval === b.approval &&
+  a.mcpRequest === b.mcpRequest &&
   a.after === b.after;
 
 /** Ask for an approval. An earlier call that asked for the same run has no card any more. */

@@ -64,6 +64,8 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
       return commands.returnToolResults(turn, input.results, out);
     case "tool_run_read":
       return { ...turn, toolRuns: applyRun(turn.toolRuns, input.run) };
+    case "mcp_request_answered":
+      return commands.answerMcpRequest(turn, input.request, input.approve, out);
     case "sources_read":
       return server.noteSources(turn, input.item, input.sources);
     case "connection_opening":

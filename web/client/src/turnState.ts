@@ -102,6 +102,7 @@ export type Input =
   | { type: "playback_flushed"; positions: readonly PlayedPosition[] }
   | { type: "tools_finished"; results: readonly ToolResult[] }
   | { type: "tool_run_read"; run: ToolRun } // from the server, over HTTP
+  | { type: "mcp_request_answered"; request: string; approve: boolean }
   | { type: "sources_read"; item: string; sources: readonly Source[] };
 
 export type Action =

@@ -15,7 +15,7 @@ interface Props {
 
 /** Show a run. */
 export const ToolCard = memo(function ToolCard({ card, strings, onDecide }: Props) {
-  const { name, state, progress, result, approval } = card;
+  const { name, state, progress, result } = card;
   const title = toolTitle(name);
   const label = state === "waiting" ? waitingLabel(card, strings) : strings.tools.states[state];
   const frame = useRef<HTMLElement>(null);
@@ -38,7 +38,7 @@ export const ToolCard = memo(function ToolCard({ card, strings, onDecide }: Prop
       ) : (
         <Details card={card} strings={strings} withResult={!failed} />
       )}
-      {state === "waiting" && approval?.by === "user" && (
+      {isForUser(card) && (
         <Decision
           title={title}
           strings={strings}
@@ -52,6 +52,10 @@ export const ToolCard = memo(function ToolCard({ card, strings, onDecide }: Prop
     </section>
   );
 });
+
+/** True if the user is the one who decides. */
+const isForUser = ({ state, approval, mcpRequest }: Card): boolean =>
+  state === "waiting" && (approval?.by === "user" || mcpRequest === true);
 
 const waitingLabel = ({ approval }: Card, { tools }: Strings): string =>
   approval?.by === "staff" ? tools.waitsForStaff : tools.waitsForYou;
@@ -135,9 +139,7 @@ export function ApprovalAnnouncer({
   cards: readonly Card[];
   strings: Strings;
 }) {
-  const waiting = cards.filter(
-    ({ state, approval }) => state === "waiting" && approval?.by === "user",
-  );
+  const waiting = cards.filter(isForUser);
   return (
     <p className="visually-hidden" aria-live="polite">
       {waiting.map(({ name }) => `${toolTitle(name)}: ${strings.tools.waitsForYou}`).join(". ")}

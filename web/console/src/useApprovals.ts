@@ -31,7 +31,11 @@ export function useApprovals(call: Call | undefined, cards: readonly ToolCard[])
     return () => clearInterval(timer);
   }, [call, open]);
   return useCallback(
-    async ({ runId, approval }, approve) => {
+    async ({ callId, runId, approval, mcpRequest }, approve) => {
+      if (call && mcpRequest) {
+        call.answerMcpRequest(callId, approve);
+        return true;
+      }
       if (!call || !runId || !approval) return false;
       const decided = decide(runId, approval.argumentsSha256, approve);
       const run = await decided.catch(() => readApproval(runId)).catch(() => undefined);
