@@ -56,7 +56,7 @@ def test_N1_she_shows_the_map_that_she_ships_with(visiting: Visiting) -> None:
     expect(visit.page.get_by_role("img", name="Quiet room, First floor")).to_be_visible()
     expect(shown).to_have_count(0)
     visit.press("Close the map")
-    expect(visit.page.get_by_role("img")).to_have_count(0)
+    expect(visit.page.get_by_role("img", name="floor")).to_have_count(0)
 
 
 def test_in_italian_she_is_written_to(visiting: Visiting) -> None:

@@ -260,6 +260,20 @@ def test_after_a_reload_the_request_still_waits(visiting: Visiting) -> None:
     expect(card(visit.page, "Book table: Done")).to_be_visible(timeout=15_000)
 
 
+def test_after_a_reload_the_runs_that_have_ended_have_cards(visiting: Visiting) -> None:
+    visit = ask(visiting(), "Look into the secret drawer")
+    expect(last_answer(visit)).to_have_text("It is sunny in Turin.")
+    visit.write("A table for four")
+    visit.press("Approve: Book table")
+    expect(last_answer(visit)).to_have_text("You have table 7.")
+    visit.write("Please ring the bell")
+    expect(last_answer(visit)).to_have_text("The bell is broken.")
+    visit.page.reload()
+    expect(card(visit.page, "Book table: Done")).to_contain_text("Table 7")
+    expect(card(visit.page, "Ring bell: Did not work")).to_be_visible()
+    expect(visit.page.get_by_role("log").get_by_role("region")).to_have_count(2)
+
+
 def test_a_decision_that_is_lost_can_be_repeated(visiting: Visiting) -> None:
     visit = ask(visiting(), "A table for four")
     expect(last_answer(visit)).to_have_text("May I?")
