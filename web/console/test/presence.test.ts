@@ -7,6 +7,7 @@ import { pageLanguages, stringsFor } from "../src/strings";
 
 const state = (changes: Partial<State>): State => ({
   status: "listening",
+  transport: "websocket",
   mode: "open",
   items: [],
   lines: [],
