@@ -157,9 +157,9 @@ export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, ou
   return microphone === next.microphone ? next : { ...next, microphone };
 }
 
-/** Follow playback. Reports that were sent before a flush are out of date. */
+/** Follow playback. Reports that were sent before a flush, or before the call was closed, are out of date. */
 export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
-  if (turn.flushes) return turn;
+  if (turn.flushes || (turn.link !== "open" && turn.link !== "reconnecting")) return turn;
   return {
     ...turn,
     playing: !progress.drained,
