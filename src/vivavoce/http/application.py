@@ -25,8 +25,8 @@ from .api import (
     sources,
     tool_runs,
     variables,
-    widget,
     voices,
+    widget,
 )
 from .body_limits import BodySizeLimit
 from .request_guard import RequestGuard
