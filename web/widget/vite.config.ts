@@ -11,6 +11,6 @@ export default defineConfig(({ mode }) => ({
         mode === "worklets" ? { "widget-worklets": "src/worklets.ts" } : { widget: "src/index.ts" },
       formats: ["es"],
     },
-    rolldownOptions: { output: { minify: true } },
+    rolldownOptions: { output: { minify: true, codeSplitting: false } },
   },
 }));
