@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .support import coverage, models, notes, order
+from .support import coverage, models, notes, order, warm_processes
 from .support.notes import name_of
 from .support.order import Turns
 from .support.served import TAKES_ALL, Served, serve
@@ -68,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         shared = Path(tempfile.mkdtemp(prefix="vivavoce-tests-"))
         config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
     config.stash[SHARED] = shared
+    config.add_cleanup(warm_processes.close)
     models.folder = shared / "models"
     notes.watch()
 

@@ -8,7 +8,6 @@ import re
 import signal
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ from websockets.sync.client import connect
 from vivavoce.assistants import SHIPPED
 from vivavoce.cli.main import app
 
-from . import models
+from . import models, warm_processes
+from .warm_processes import Process
 
 ECHO = """
 name = "echo"
@@ -45,7 +45,7 @@ class Served:
     url: str
     link: str
     data: Path
-    process: subprocess.Popen[str]
+    process: Process
     environ: dict[str, str] = field(repr=False)
     log: Path
 
@@ -55,10 +55,7 @@ class Served:
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         """Run a command of the same installation on the same data."""
-        done = subprocess.run(
-            [sys.executable, "-m", "vivavoce", *arguments, "--data-dir", str(self.data)],
-            env=self.environ, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = warm_processes.run([*arguments, "--data-dir", str(self.data)], self.environ)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -100,11 +97,8 @@ def serve(data: Path, *arguments: str, assistant: str = ECHO, **environ: str) ->
            "XDG_STATE_HOME": str(data / "state"), **environ}  # fmt: skip
     log = data / "server.log"
     with log.open("a") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vivavoce", "serve", "--port", "0", "--data-dir", str(data),
-             *arguments],
-            env=env, stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
+        command = ["serve", "--port", "0", "--data-dir", str(data), *arguments]
+        process = warm_processes.start(command, env, errors)
     try:
         found: list[str] = []
         assert process.stdout is not None
