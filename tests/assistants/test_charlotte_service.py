@@ -292,7 +292,7 @@ def test_the_organisers_webhook_answers(served: Served, key: str, organiser: Org
     )
     assert answer == "Thank you, somebody comes."
     ((headers, body),) = organiser.heard
-    assert Webhook(SECRET).verify(body, headers) == {"what": "lift is broken"}
+    assert Webhook(SECRET).verify(body, headers) == {"what": "the lift is broken"}
     assert headers["idempotency-key"]
 
 

@@ -1,4 +1,4 @@
-"""Look at the page in each state: a screenshot for people, and axe for everybody.
+"""Look at the page in each state: take a screenshot, and run axe.
 
 The screenshots are in `test-results/page`, which is not committed. The server's events are
 scripted, so that a state lasts as long as the look at it.

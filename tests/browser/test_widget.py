@@ -42,7 +42,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @dataclass
 class Website:
-    """A website of somebody else, and the server of its voice."""
+    """A website of another origin, and the server that answers there."""
 
     url: str
     folder: Path

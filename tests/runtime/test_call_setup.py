@@ -790,7 +790,7 @@ def test_the_policy_decides_which_fields_are_locked(tmp_path: Path) -> None:
 def test_a_call_whose_engine_cannot_be_made_is_refused_as_an_engine_that_failed(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise KeyError("a user's words")
 
     async def story(at: Place) -> None:

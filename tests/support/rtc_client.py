@@ -25,7 +25,7 @@ HERE = IceSettings(bind=(LOOPBACK,))
 
 
 class Microphone:
-    """Says what it is told, 20 ms at a time. In silence the peer sends silent packets itself."""
+    """Sends the given sound, 20 ms at a time. In silence the peer sends silent packets itself."""
 
     def __init__(self, sound: PeerAudio) -> None:
         self._sound = sound

@@ -37,7 +37,7 @@ READ_BY_PYTHON = ("PYTHON", "LD_", "MALLOC_", "LC_", "LANG")
 
 
 class Process(Protocol):
-    """What the tests use of `subprocess.Popen`."""
+    """A running process, as far as the tests use `subprocess.Popen`."""
 
     pid: int
 

@@ -1,4 +1,4 @@
-"""Transports of other packages: who starts them, what happens if one fails, and how they stop."""
+"""Transports of other packages: their start, their failures, and their stop."""
 
 from __future__ import annotations
 

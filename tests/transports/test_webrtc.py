@@ -37,7 +37,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def mint(served: Served, key: str, **body: object) -> str:
-    """Mint a secret for a page. By default it is for the assistant that repeats what it is told."""
+    """Mint a secret for a page. By default it is for the assistant that repeats each message."""
     made = httpx2.post(
         f"{served.url}/v1/realtime/client_secrets",
         json=body or {"vivavoce": {"assistant": "echo"}},
@@ -212,7 +212,7 @@ def test_a_revoked_secret_ends_its_call(served: Served, key: str) -> None:
 
 
 def test_a_stock_page_brings_its_own_instructions_and_tools(served: Served, key: str) -> None:
-    """It minted its secret as OpenAI documents it, so the default locks do not hold."""
+    """Mint a secret as OpenAI documents it: then the default locks do not hold."""
 
     async def story(client: RtcClient) -> None:
         session = {"type": "realtime", "instructions": "Be brief.", "tools": [TOOL]}
@@ -355,7 +355,7 @@ SDP = {"Content-Type": "application/sdp"}
          (400, "missing_required_parameter")),
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_offer_is_refused(
+def test_a_body_without_an_offer_is_refused(
     served: Served, key: str, body: bytes, headers: dict[str, str], refused: tuple[int, str]
 ) -> None:
     answer = httpx2.post(

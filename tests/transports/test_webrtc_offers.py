@@ -1,4 +1,4 @@
-"""Offers that browsers write, and offers that nobody should send."""
+"""Offers that browsers write, and offers that no browser writes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ LINES = written(AUDIO, VIDEO, EVENTS).splitlines(keepends=True)
 def test_damaged_offers_are_read_or_refused(
     lines: list[str], changes: list[tuple[int, str]]
 ) -> None:
-    """Lines in any order, and characters that somebody has changed."""
+    """Refuse or answer lines in any order, with changed characters."""
     text = "".join(LINES[:6] + lines)
     for place, change in changes:
         text = text[:place] + change + text[place + len(change) :]

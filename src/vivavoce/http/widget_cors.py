@@ -39,4 +39,4 @@ def _is_for_widgets(scope: Scope) -> bool:
     if path != CALLS:
         return False
     origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
-    return origin in scope["app"].state.services.widget_origins
+    return origin != "" and origin in scope["app"].state.services.widget_origins
