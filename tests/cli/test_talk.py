@@ -283,6 +283,7 @@ def test_F4_empty_recording_is_a_usage_error(tmp_path: Path) -> None:
     assert "empty.raw: this recording is empty." in complaint
 
 
+@pytest.mark.long
 def test_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "ANSWER_TIMEOUT_S", 0.3)
 

@@ -226,6 +226,7 @@ def test_the_first_utterance_is_transcribed_first_and_whole(congress: ModelFiles
     assert order == [0, 1, 2, 3]
 
 
+@pytest.mark.long
 def test_a_silent_talker_gives_the_worker_to_a_speaking_one(congress: ModelFiles) -> None:
     """A button held down, or a connection that died in the middle of a word."""
 
@@ -352,6 +353,7 @@ def test_a_wait_for_a_worker_ends_with_an_error(congress: ModelFiles) -> None:
     live(story())
 
 
+@pytest.mark.long
 def test_a_speech_without_end_is_heard_in_stretches(congress: ModelFiles) -> None:
     """A decoder's memory grows with what it hears at once; no word is lost where it is parted."""
     sound = noise(600, -60).join((KEYNOTE, REGISTRATION) * 11)

@@ -107,6 +107,7 @@ def annotated(file: Path) -> set[str]:
     return {target.id for target in fields if isinstance(target, ast.Name)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_passes_its_own_tests_and_the_contract(name: str, site: Path) -> None:
     folder = str(HERE / name)

@@ -277,6 +277,7 @@ def test_a_telephone_call_is_hung_up_by_its_id(exchange: Exchange) -> None:
     tell(story)
 
 
+@pytest.mark.long
 def test_a_call_over_the_limit_is_refused_and_a_stopping_server_hangs_up(
     site: Path, tmp_path: Path
 ) -> None:
@@ -298,6 +299,7 @@ def test_a_call_over_the_limit_is_refused_and_a_stopping_server_hangs_up(
         assert exchange.log("refused")[-1]["code"] == "rate_limit_exceeded"
 
 
+@pytest.mark.long
 def test_a_revoked_key_ends_telephone_calls(site: Path, tmp_path: Path) -> None:
     with exchanged(site, tmp_path) as exchange:
 
@@ -314,6 +316,7 @@ def test_a_revoked_key_ends_telephone_calls(site: Path, tmp_path: Path) -> None:
         tell(story)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("required", ["true", "false"])
 def test_a_taken_port_stops_the_server_only_if_the_transport_is_required(
     required: str, site: Path, tmp_path: Path

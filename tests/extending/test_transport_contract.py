@@ -121,6 +121,7 @@ FAULTS: dict[transport.Check, str] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("check", transport.CHECKS)
 def test_a_check_of_transports_fails_for_its_fault_and_passes_without_it(
     check: transport.Check, monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,9 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
@@ -42,6 +43,9 @@ from .worst import (
     update,
     wide,
 )
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
 
 LONGEST_MS = 250
 ATTEMPTS = 3
@@ -189,7 +193,15 @@ HUGE: dict[str, tuple[Frame, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HUGE)
+def first_two(cases: Iterable[str]) -> list[ParameterSet]:
+    """Return all cases. Those after the second one are `long`: each takes the machine alone."""
+    return [
+        pytest.param(case, marks=() if number < 2 else pytest.mark.long)
+        for number, case in enumerate(cases)
+    ]
+
+
+@pytest.mark.parametrize("name", first_two(HUGE))
 def test_beside_an_event_full_of(beside: Watched, name: str) -> None:
     make, answer = HUGE[name]
     frame = make()
@@ -267,7 +279,7 @@ FLOODS: dict[str, tuple[Callable[[], list[bytes]], str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("name", first_two(FLOODS))
 def test_beside_a_flood_of(beside: Watched, name: str) -> None:
     make, answer, query = FLOODS[name]
     frames = make()
@@ -388,7 +400,7 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", first_two(SHORT))
 def test_X1_beside_very_short(beside: Watched, name: str) -> None:
     data = SHORT[name]
     answers = 2_000 if name.startswith("messages") else 1
@@ -445,7 +457,7 @@ BODIES: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", first_two(BODIES))
 def test_beside_a_secrets_body_of(beside: Watched, name: str) -> None:
     body = json.dumps(BODIES[name](), separators=(",", ":")).encode()
     assert len(body) <= MIB
