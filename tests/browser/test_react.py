@@ -118,5 +118,5 @@ def test_the_app_connects_talks_and_ends(app: App, playwright: Playwright, tmp_p
         found = page.evaluate("axe.run(document.querySelector('.vivavoce-chat'))")
         assert [one["id"] for one in found["violations"]] == []
         page.get_by_role("button", name="Disconnect").click()
-        expect(page.get_by_role("status")).to_have_text("Not connected")
+        expect(page.get_by_role("status")).to_have_text("The call has ended")
         assert complaints == []
