@@ -13,7 +13,8 @@ NO = """no|No, thank you.|nope|please don't do it|cancel that|not now|of course 
 no grazie|meglio di no|non farlo|lascia stare, per favore|certo che no
 no, gracias|mejor no|no lo hagas|claro que no|déjalo""".replace("\n", "|")
 NEITHER = """yes but tomorrow|yes and no|no, make it two|what does it cost?|not sure|maybe
-no problem|I know|sí, pero mañana|sì, ma domani|okra|right away to Rome|""".replace("\n", "|")
+no problem|I know|sí, pero mañana|sì, ma domani|okra|right away to Rome|
+Sicuro?|¿Seguro?|right?|OK?|¿sí?|no?|don't stop|do not cancel it""".replace("\n", "|")
 
 
 @pytest.mark.parametrize("text", YES.split("|"))

@@ -1,7 +1,7 @@
 """The words for yes and no, in English, Italian and Spanish, as `folding.fold` writes them.
 
 Two questions need them. A consent is an utterance of such words and nothing else: "yes, please" is
-one, "yes, but tomorrow" is not. The value of a yes-or-no parameter may stand among other words.
+one. "Yes, but tomorrow" is not, and "right?" asks back. The value of a yes-or-no parameter may stand among other words.
 """
 
 from __future__ import annotations
@@ -48,12 +48,15 @@ def _only(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?:{_AROUND}) )*(?:{words})(?: (?:{words}|{_AROUND}))*")
 
 
+_KEEP_ON = re.compile(r"\b(?:don't|do not) (?:stop|cancel)\b")  # it refuses to refuse
 _ANSWERS = ((False, _only(_REFUSALS)), (True, _only(_CONSENTS)))
 
 
 def consent(text: str) -> bool | None:
     """Return True for a plain yes, False for a plain no, and None for any other text."""
-    if len(text) > CHARACTERS:
+    if len(text) > CHARACTERS or "?" in text:
         return None
     plain = " ".join(_WORD.findall(fold(text)))
+    if _KEEP_ON.search(plain):
+        return None
     return next((value for value, words in _ANSWERS if words.fullmatch(plain)), None)
