@@ -79,6 +79,26 @@ def test_a_yes_to_another_question_approves_nothing() -> None:
     assert (reply.kind, reply.text) == ("ask", QUESTION)
 
 
+@pytest.mark.parametrize(
+    "text", ["set a timer for 5 minutes", "I did not say set a timer for 5 minutes"]
+)
+def test_speaking_of_the_same_action_is_no_yes(text: str) -> None:
+    reply = talk().say(text)
+    assert (reply.kind, reply.text) == ("ask", QUESTION)
+
+
+def test_an_answer_that_makes_the_same_call_is_no_yes() -> None:
+    found = talk()
+    assert found.say("set a timer").kind == "ask"
+    reply = found.say("5")
+    assert (reply.kind, reply.text) == ("ask", QUESTION)
+
+
+def test_a_call_with_other_arguments_is_another_request() -> None:
+    reply = talk().say("set a timer for 6 minutes")
+    assert (reply.kind, reply.arguments) == ("call", {"minutes": 6})
+
+
 def test_a_yes_while_a_parameter_is_asked_for_is_its_answer() -> None:
     found = talk(user("book a table"), assistant("For how many people?"))
     reply = found.say("yes")

@@ -3,7 +3,8 @@
 The server's output for such a call holds the question, and the history holds the call. So the brain
 needs no memory: a run waits if nothing after its question has settled it. A yes counts only for the
 question that the user heard last, and only if it says nothing else. After any other answer the run
-goes on waiting, and the brain asks again.
+goes on waiting, and the brain asks again. The server takes the same call again for a yes. So the
+brain asks, and does not call, if the user speaks of the same action again.
 
 Of several runs that wait, the brain asks for the newest one first, and then for the others.
 """
@@ -140,7 +141,18 @@ def reminded(
     return msgspec.structs.replace(reply, text=f"{reply.text} {run.question}")
 
 
-def _intent(call: FunctionCall) -> str:
+def unrepeated(reply: BrainReply, runs: Iterable[WaitingRun]) -> BrainReply:
+    """Return a reply, or the question of the run that waits for the very call of the reply."""
+    if reply.kind != "call":
+        return reply
+    wanted = f"{reply.name} {json.dumps(reply.arguments, sort_keys=True)}"
+    for run in runs:
+        if _intent(run) == wanted:
+            return BrainReply(kind="ask", language=reply.language, text=run.question, name=run.name)
+    return reply
+
+
+def _intent(call: FunctionCall | WaitingRun) -> str:
     """Return one text for all calls of a tool with equal arguments, as the server compares them."""
     try:
         arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True)

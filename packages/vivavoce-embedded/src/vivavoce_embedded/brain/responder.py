@@ -69,7 +69,10 @@ class Responder:
         self, read: Excerpt, *, now: dt.datetime | None = None, budget: Budget | None = None
     ) -> BrainReply:
         """Return a text or a tool call for any request. It has no effects."""
-        budget, now = budget or Budget(), now or self._now()
+        reply = self._ruled(read, now or self._now(), budget or Budget())
+        return reply if read.forced else approvals.unrepeated(reply, read.waiting)
+
+    def _ruled(self, read: Excerpt, now: dt.datetime, budget: Budget) -> BrainReply:
         talk = read.dialogue
         language = self._usual(read.language, talk)
         if talk.outputs:
