@@ -402,9 +402,12 @@ ONE = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
         (ONE, "engine_failed"),
         (ONE + b'data: {"error":{"code":"rate_limit_exceeded"}}\n\n', "rate_limit_exceeded"),
         (ONE + b'data: {"error":"sk-secret is over quota"}\n\n', "engine_failed"),
+        (ONE + b'data: {"error":{"code":"sk-secret"}}\n\n', "engine_failed"),
     ],
 )
-def test_garbage_is_a_failure_with_a_name(body: bytes, code: str) -> None:
+def test_garbage_is_a_failure_with_a_name(
+    body: bytes, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK + body)
@@ -416,11 +419,12 @@ def test_garbage_is_a_failure_with_a_name(body: bytes, code: str) -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
             async with HttpClient(trusted=(url,)) as http:
                 with pytest.raises(EngineError) as caught:
-                    await ask(Endpoint(http, url))
+                    await ask(Endpoint(http, url, "sk-secret"))
                 assert caught.value.code == code
                 assert "sk-secret" not in str(caught.value)
 
     asyncio.run(story())
+    assert "sk-secret" not in repr([each.__dict__ for each in caplog.records])
 
 
 # What is heard and said

@@ -280,9 +280,12 @@ def test_a_lowest_score_has_one_meaning_for_words_and_vectors(
     live(story())
 
 
-def test_a_key_stands_in_no_error(server: EmbeddingServer) -> None:
+@pytest.mark.parametrize("fault", ["500", "key"])
+def test_a_key_stands_in_no_error(
+    server: EmbeddingServer, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
     chosen = settings(server.url, api_key=SecretStr("sk-secret"))
-    server.fault = "500"
+    server.fault = fault
 
     async def story() -> None:
         async with made(embedding, settings=chosen) as embedder:
@@ -291,3 +294,4 @@ def test_a_key_stands_in_no_error(server: EmbeddingServer) -> None:
         assert "sk-secret" not in str(caught.value)
 
     live(story())
+    assert "sk-secret" not in repr([each.__dict__ for each in caplog.records])

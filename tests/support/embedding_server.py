@@ -23,7 +23,7 @@ MODEL = "trigrams"
 class EmbeddingServer:
     """The requests that the server got, and how it answers the next ones.
 
-    `fault`: `429`, `500`, `count`, `dimension`, `nan`, `text`, or "" for none. `synonyms`: words
+    `fault`: `429`, `500`, `count`, `dimension`, `nan`, `key`, `text`, or "" for none. `synonyms`: words
     that mean the same, for questions in other words. `free`: answers wait until it is set.
     """
 
@@ -44,6 +44,8 @@ class EmbeddingServer:
         if self.fault in ("429", "500"):
             error = {"code": "rate_limit_exceeded"} if self.fault == "429" else {}
             return int(self.fault), json.dumps({"error": error}).encode()
+        if self.fault == "key":
+            return 400, json.dumps({"error": {"code": "sk-secret", "type": "sk-secret"}}).encode()
         if self.fault == "text":
             return 200, b"<html>"
         meant = [self._meant(text) for text in request["input"]]

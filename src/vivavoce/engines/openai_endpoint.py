@@ -79,7 +79,10 @@ class Endpoint:
         form: Mapping[str, str] | None = None,
         files: Files | None = None,
     ) -> AsyncIterator[Stream]:
-        """Stream the answer. Every failure inside the block is an `EngineError`."""
+        """Stream the answer. Every failure inside the block is an `EngineError`.
+
+        An error that the server sends in its stream is raised as `ServerGaveUpError`.
+        """
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -96,6 +99,8 @@ class Endpoint:
                 yield stream
         except NetError as error:
             raise self._failed(path, error) from None
+        except ServerGaveUpError as error:
+            raise self._gave_up(path, error.detail) from None
 
     async def models(self) -> frozenset[str] | None:
         """Return the ids of the server's models, which costs nothing. Raises `EngineError`.
@@ -119,7 +124,7 @@ class Endpoint:
 
     def _failed(self, path: str, error: NetError) -> EngineError:
         """Log a failure, and return it as the client may read it."""
-        said = _said(error)
+        said = _short_fields(_said(error), self._key)
         if self._quiet:
             return _engine_error(path, error, said)
         log.warning(
@@ -130,10 +135,24 @@ class Endpoint:
                 "path": path,
                 "reason": error.kind,
                 **({"status": error.status} if error.status else {}),
-                **_short_fields(said, self._key),
+                **said,
             },
         )
         return _engine_error(path, error, said)
+
+    def _gave_up(self, path: str, detail: object) -> EngineError:
+        said = _short_fields(detail, self._key)
+        extra = {**boundary.named(), "path": path, "reason": "in_stream", **said}
+        log.warning("engine_request_failed", extra=extra)
+        return EngineError(f"{path}: the server gave up", _code(None, said))
+
+
+class ServerGaveUpError(Exception):
+    """The server sent an error in the middle of an answer. `detail`: what it said."""
+
+    def __init__(self, detail: object) -> None:
+        super().__init__()
+        self.detail = detail
 
 
 class _Model(msgspec.Struct):
@@ -149,13 +168,6 @@ def _encode(body: JsonObject) -> bytes:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:  # half a surrogate pair, which is not a character
         return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def in_stream(path: str, error: object) -> EngineError:
-    """Return the error that a server sent in the middle of an answer, and log its code."""
-    extra = {**boundary.named(), "path": path, "reason": "in_stream", **_short_fields(error)}
-    log.warning("engine_request_failed", extra=extra)
-    return EngineError(f"{path}: the server gave up", _code(None, error))
 
 
 def _said(error: NetError) -> object:
@@ -179,32 +191,27 @@ def _short_fields(detail: object, key: str | None = None) -> dict[str, str]:
     }
 
 
-def _engine_error(path: str, error: NetError, detail: object) -> EngineError:
+def _engine_error(path: str, error: NetError, said: Mapping[str, str]) -> EngineError:
     about = f"{_PARTS.get(path, path)} ({path}): {error}"
     match error.kind:
         case "timeout":
             return EngineError(about, "engine_timeout")
         case "status":
-            code = _code(error.status, detail)
-            reason = _reason(detail)
+            code = _code(error.status, said)
+            reason = _reason(said)
             return EngineError(f"{about}{f' ({reason})' if reason else ''}", code)
         case _:
             return EngineError(about)
 
 
-def _code(status: int | None, detail: object) -> str:
-    reason = _reason(detail)
+def _code(status: int | None, said: Mapping[str, str]) -> str:
+    reason = _reason(said)
     if reason in _CODES.values():
         return reason
     return _CODES.get(status or 0, "engine_failed")
 
 
-def _reason(detail: object) -> str:
+def _reason(said: Mapping[str, str]) -> str:
     """Return the server's own code, if it is a code and not a sentence."""
-    if not isinstance(detail, dict):
-        return ""
-    for key in ("code", "type"):
-        value = detail.get(key)
-        if isinstance(value, str) and _PLAIN.fullmatch(value):
-            return value
-    return ""
+    codes = (said.get(name, "") for name in ("code", "type"))
+    return next(filter(_PLAIN.fullmatch, codes), "")

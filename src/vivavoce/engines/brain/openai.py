@@ -24,7 +24,7 @@ from ...protocol.items import FunctionCall, FunctionOutput, Item, McpCall, Messa
 from ...protocol.server import CachedTokens, InputTokens, OutputTokens, Usage
 from ...text import calendar
 from ..base import GenerateOutput, GenerateRequest, GenerationCut
-from ..openai_endpoint import Endpoint, in_stream
+from ..openai_endpoint import Endpoint, ServerGaveUpError
 from ..tool_schemas import without_own_keywords
 
 PATH = "/chat/completions"
@@ -302,7 +302,7 @@ def _read(data: bytes) -> _Chunk:
     except (ValueError, RecursionError):
         raise EngineError(f"{PATH}: the server's answer cannot be read") from None
     if chunk.error:
-        raise in_stream(PATH, chunk.error)
+        raise ServerGaveUpError(chunk.error)
     return chunk
 
 

@@ -19,7 +19,7 @@ from ...errors import EngineError
 from ...net.http import Stream
 from ...protocol.server import Logprob
 from ..base import OnTranscript
-from ..openai_endpoint import Endpoint, in_stream
+from ..openai_endpoint import Endpoint, ServerGaveUpError
 
 PATH = "/audio/transcriptions"
 LONGEST = 24 * 1024 * 1024  # bytes: these endpoints take 25 MB, which is nearly nine minutes
@@ -117,7 +117,7 @@ async def _streamed(stream: Stream, stable: OnTranscript) -> Transcript:
     while (data := await stream.event()) not in (None, b"[DONE]"):
         event = _read(data or b"")
         if event.error:
-            raise in_stream(PATH, event.error)
+            raise ServerGaveUpError(event.error)
         if event.type == "transcript.text.done":
             return _understood(data or b"")
         if event.type == "transcript.text.delta":
