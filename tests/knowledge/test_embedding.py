@@ -246,10 +246,38 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, server: EmbeddingServer) 
     live(story())
 
 
+@pytest.mark.parametrize(
+    "kept", [b"abc", b"", "text", 5, np.full(4, np.nan, "<f4").tobytes(), b"\0\0\x80\x7f" * 4]
+)
+def test_a_kept_value_that_is_no_vector_counts_as_lost(tmp_path: Path, kept: object) -> None:
+    path = tmp_path / "vectors.db"
+    cache = VectorCache(path)
+    half = np.full(4, 0.5, np.float32)
+    cache.put("m", {"a": half, "b": half})
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE vectors SET vector = ? WHERE digest = 'a'", (kept,))
+    database.close()
+    assert cache.get("m", ["a", "b"]).keys() == {"b"}
+    cache.put("m", {"a": half})
+    assert cache.get("m", ["a", "b"]).keys() == {"a", "b"}
+
+
+def test_a_database_of_another_form_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE vectors (x)")
+    database.close()
+    cache = VectorCache(path)
+    half = np.full(4, 0.5, np.float32)
+    assert cache.get("m", ["a"]) == {}
+    cache.put("m", {"a": half})
+    assert cache.get("m", ["a"]).keys() == {"a"}
+
+
 def test_the_least_used_vectors_leave_a_full_cache(tmp_path: Path) -> None:
     path = tmp_path / "vectors.db"
     cache = VectorCache(path, most_bytes=3 * 400)
-    one = np.ones(100, np.float32)
+    one = np.full(100, 0.1, np.float32)
     cache.put("m", {"a": one, "b": one})
     with sqlite3.connect(path) as database:
         database.execute("UPDATE vectors SET used = used - 200000 WHERE digest = 'a'")

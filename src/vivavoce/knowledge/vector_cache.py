@@ -24,6 +24,7 @@ BYTES = 512 * 2**20  # of vectors, for all assistants; those that were not used 
 AT_ONCE = 500  # digests in one statement
 WAIT_S = 5.0  # for another process that writes
 DAY_S = 24 * 3600
+LENGTH_ERROR = 1e-3  # of a vector that float32 numbers hold
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class VectorCache:
         self._most_bytes = most_bytes
 
     def get(self, model: str, digests: Collection[str]) -> dict[str, Vector]:
-        """Return the vectors that are kept."""
+        """Return the vectors that are kept. What is not of length 1 or 0 counts as lost."""
         asked = list(digests)
         parts = [asked[start : start + AT_ONCE] for start in range(0, len(asked), AT_ONCE)]
 
@@ -57,7 +58,8 @@ class VectorCache:
                 for digest, blob in database.execute(
                     f"SELECT digest, vector FROM vectors {these}", (model, *some)
                 ):
-                    found[digest] = np.frombuffer(blob, np.float32)
+                    if (vector := _vector(blob)) is not None:
+                        found[digest] = vector
                 database.execute(  # once a day, because a read should not write
                     f"UPDATE vectors SET used = {_NOW} {these} AND used < {_NOW} - {DAY_S}",
                     (model, *some),
@@ -103,6 +105,16 @@ class VectorCache:
             return None
 
 
+def _vector(kept: object) -> Vector | None:
+    """Return a vector as it was put. None: something else wrote this."""
+    if not isinstance(kept, bytes) or not kept or len(kept) % 4:
+        return None
+    vector = np.frombuffer(kept, np.float32)
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    return vector if length == 0 or abs(length - 1) < LENGTH_ERROR else None
+
+
 def _is_damaged(error: sqlite3.DatabaseError) -> bool:
+    """Return whether the file is no database, or has a table of another form."""
     code = getattr(error, "sqlite_errorcode", 0)
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
