@@ -142,6 +142,27 @@ def test_a_changed_file_that_was_imported_is_loaded_again(tmp_path: Path) -> Non
     assert price(ada) == "euros 4", "imported by a function, and changed afterwards"
 
 
+def test_a_tool_may_import_a_file_while_others_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = assistant(tmp_path)
+    tools = tools_file.load(ada)
+    package, read = tools_file._loaded[ada], tools_file._read
+    (ada / "late.py").write_text("")
+
+    reads: list[str] = []
+
+    def read_beside_an_import(folder: Path, name: str) -> str:
+        reads.append(name)
+        if len(reads) > 1:  # the first one is before the comparison
+            package.sources["late.py"] = ""
+        return read(folder, name)
+
+    monkeypatch.setattr(tools_file, "_read", read_beside_an_import)
+    assert tools_file.load(ada) == tools
+    assert tools_file.load(ada) == tools
+
+
 @pytest.mark.parametrize(
     ("prices", "mistake"),
     [

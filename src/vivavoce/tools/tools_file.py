@@ -46,8 +46,9 @@ class _Package:
 
     def is_current(self) -> bool:
         """Return whether no file that was run has changed since."""
+        held = list(self.sources.items())  # a tool that runs in a thread may import one more
         try:
-            return all(_read(self.folder, name) == text for name, text in self.sources.items())
+            return all(_read(self.folder, name) == text for name, text in held)
         except UnreadableFileError:
             return False
 
