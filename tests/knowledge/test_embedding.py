@@ -232,6 +232,22 @@ def test_a_model_that_changes_its_dimension_has_all_pieces_embedded_again(
     live(story())
 
 
+def test_a_model_that_changes_at_each_request_is_given_up(
+    tmp_path: Path, server: EmbeddingServer
+) -> None:
+    rooms = "\n\n".join(f"# Room {n}\nThe room {n} has {n} chairs." for n in range(200))
+    server.fault = "changes"
+
+    async def story() -> None:
+        async with knowing(assistant(tmp_path, knowledge__a_md=rooms), server) as (_, vectors):
+            async with asyncio.timeout(10):
+                with pytest.raises(EngineError, match="keeps changing"):
+                    await vectors.embed()
+            assert len(server.requests) == 3
+
+    live(story())
+
+
 def test_a_damaged_cache_is_made_again(tmp_path: Path, server: EmbeddingServer) -> None:
     ada, cache = assistant(tmp_path), tmp_path / "cache"
     cache.mkdir()

@@ -23,8 +23,9 @@ MODEL = "trigrams"
 class EmbeddingServer:
     """The requests that the server got, and how it answers the next ones.
 
-    `fault`: `429`, `500`, `count`, `dimension`, `nan`, `key`, `text`, or "" for none. `synonyms`: words
-    that mean the same, for questions in other words. `free`: answers wait until it is set.
+    `fault`: `429`, `500`, `count`, `dimension` (another one), `changes` (of the dimension, at each
+    request), `nan`, `key`, `text`, or "" for none. `synonyms`: words that mean the same, for
+    questions in other words. `free`: answers wait until it is set.
     """
 
     url: str = ""
@@ -52,6 +53,8 @@ class EmbeddingServer:
         vectors = trigrams.vectors(meant, request.get("dimensions") or trigrams.DIMENSION)
         if self.fault == "dimension":
             vectors = vectors[:, :100]
+        if self.fault == "changes":
+            vectors = vectors[:, : 100 + len(self.requests)]
         if self.fault == "count":
             vectors = vectors[1:]
         if self.fault == "nan":

@@ -74,8 +74,10 @@ class ChunkVectors:
     async def embed(self) -> None:
         """Embed the texts that wait, some at a time. Raises `EngineError`.
 
-        The vectors that exist before a failure stay.
+        The vectors that exist before a failure stay. A model may change once. One that goes on
+        changing fails, because each change begins all again.
         """
+        changes = 0
         while some := list(self._waiting.items())[:BATCH]:
             try:
                 vectors = await self._embedder.embed([text for _, text in some], "passage")
@@ -83,13 +85,18 @@ class ChunkVectors:
                 self._warn("embedding_failed", error.code, asyncio.get_running_loop().time())
                 raise
             made = dict(zip((digest for digest, _ in some), vectors, strict=True))
-            await asyncio.to_thread(self._take, made)
+            changes += await asyncio.to_thread(self._take, made)
+            if changes > 1:
+                raise EngineError("The embedding model keeps changing.", "embedding_dimension")
 
-    def _take(self, made: Mapping[str, Vector]) -> None:
-        """Hold new vectors. If their dimension is another, the model has changed: forget all."""
+    def _take(self, made: Mapping[str, Vector]) -> bool:
+        """Hold new vectors. If their dimension is another, the model has changed: forget all.
+
+        Return whether it has.
+        """
         with self._turn:
             dimension = len(next(iter(made.values())))
-            if self._index.dimension not in (0, dimension):
+            if changed := self._index.dimension not in (0, dimension):
                 self._held = {}
                 if self._cache is not None:
                     self._cache.forget(self._embedder.model)
@@ -99,6 +106,7 @@ class ChunkVectors:
             if self._cache is not None:
                 self._cache.put(self._embedder.model, made)
             self._build(wanted)
+            return changed
 
     async def find(
         self, query: str, language: str, k: int, *, within_s: float | None = None
