@@ -33,7 +33,7 @@ class ModelServer:
 
 
 class _Keeping:
-    """Keeps the JSON body of each request before the application reads it."""
+    """Keeps the JSON body of each request before the application reads it. A form has none."""
 
     def __init__(self, app: ASGIApp, kept: list[tuple[str, dict[str, Any]]]) -> None:
         self._app = app
@@ -42,9 +42,13 @@ class _Keeping:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
 
+        is_json = any(value == b"application/json" for _, value in scope.get("headers", ()))
+
         async def read() -> Message:
             nonlocal body
             message = await receive()
+            if not is_json:
+                return message
             body += message.get("body", b"")
             if message["type"] == "http.request" and not message.get("more_body") and body:
                 self._kept.append((scope["path"], json.loads(body)))
