@@ -26,6 +26,11 @@ SCRIPT = r"""
 heard = ["yes please"]
 
 [[rules]]
+pattern = "order 5 pieces"
+calls = [{ name = "look" }]
+times = 1
+
+[[rules]]
 pattern = '"state": ?"requested"'
 say = "Shall I do it?"
 
@@ -39,8 +44,12 @@ calls = [{ name = "order", arguments = { pieces = 3 } },
          { name = "order", arguments = { pieces = 3 } }]
 
 [[rules]]
-pattern = "^(order three|yes)"
+pattern = "^(order three|yes$|yes please)"
 calls = [{ name = "order", arguments = { pieces = 3 } }]
+
+[[rules]]
+pattern = "^(order five|looked|yes, hurry)"
+calls = [{ name = "order", arguments = { pieces = 5 } }]
 
 [[rules]]
 pattern = "^make it four"
@@ -61,6 +70,7 @@ model = "hosted"
 key = {{ env = "PROVIDER_KEY" }}
 """
 TOOLS = """
+import asyncio
 from pathlib import Path
 
 from vivavoce import Call, tool
@@ -72,7 +82,14 @@ def note(text: str) -> str:
     return text
 
 
-@tool(effects=True, approve="user")
+@tool
+async def look(call: Call) -> str:
+    '''Look at the shelves.'''
+    await asyncio.sleep(0.5)
+    return "looked"
+
+
+@tool(effects=True, approve="user", ask="Shall I order {pieces} pieces?")
 async def order(call: Call, pieces: int) -> str:
     '''Order bread.'''
     return note(f"ordered {pieces}")
@@ -97,14 +114,21 @@ class Bakery:
         return file.read_text().splitlines() if file.exists() else []
 
     def forget(self) -> None:
+        """Decline what waits, and forget the orders."""
+        for run in self._requests("GET")["data"]:
+            self._requests("POST", f"/{run['id']}", {"approve": False})
         for assistant in ("chat", "relay"):
             self._book(assistant).unlink(missing_ok=True)
 
     def waiting(self, assistant: str) -> list[tuple[str, str]]:
         """Return tool and arguments of what waits."""
+        mine = [r for r in self._requests("GET")["data"] if r["assistant"] == assistant]
+        return [(each["tool"], each["arguments"]) for each in mine]
+
+    def _requests(self, method: str, path: str = "", body: object = None) -> Any:  # noqa: ANN401
+        url = f"{self.served.url}/api/approvals{path}"
         headers = {"Authorization": f"Bearer {self.key}"}
-        data = httpx2.get(f"{self.served.url}/api/approvals", headers=headers).json()["data"]
-        return [(each["tool"], each["arguments"]) for each in data if each["assistant"] == assistant]
+        return httpx2.request(method, url, json=body, headers=headers).raise_for_status().json()
 
     def _book(self, assistant: str) -> Path:
         return self.served.data / "assistants" / assistant / "orders.txt"
@@ -202,7 +226,7 @@ def test_a_model_that_calls_again_by_itself_approves_nothing(
     async def story() -> None:
         async with call(bakery, assistant) as talk:
             assert await talk.write("order three twice") == "Shall I do it?"
-            assert len(bakery.waiting(assistant)) == 1
+            assert bakery.waiting(assistant) == [THREE]
             assert bakery.orders(assistant) == []
             assert await talk.write("yes") == "I have ordered 3."
 
@@ -211,12 +235,34 @@ def test_a_model_that_calls_again_by_itself_approves_nothing(
 
 
 @both
+def test_words_that_were_said_before_the_question_approve_nothing(
+    bakery: Bakery, assistant: str
+) -> None:
+    """After the request, the model calls another tool first, and the caller is impatient."""
+
+    async def story() -> None:
+        async with call(bakery, assistant) as talk:
+            await talk.caller.add("order five")
+            await talk.caller.say("response.create")
+            while (await talk.caller.hear("conversation.item.done"))["item"].get("name") != "look":
+                pass
+            await talk.caller.add("yes, hurry")
+            while (await talk.caller.hear("response.done"))["response"]["output"][0].get("name"):
+                pass
+            assert bakery.orders(assistant) == [], "the question comes after these words"
+            assert await talk.write("yes, hurry") == "I have ordered 5."
+
+    asyncio.run(story())
+    assert bakery.orders(assistant) == ["ordered 5"]
+
+
+@both
 def test_changed_arguments_are_another_request(bakery: Bakery, assistant: str) -> None:
     async def story() -> None:
         async with call(bakery, assistant) as talk:
             await talk.write("order three")
             assert await talk.write("make it four") == "Shall I do it?"
-            assert len(bakery.waiting(assistant)) == 2
+            assert bakery.waiting(assistant) == [THREE, FOUR]
             assert bakery.orders(assistant) == []
             assert await talk.write("make it four") == "I have ordered 4."
 

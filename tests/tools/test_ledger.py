@@ -191,7 +191,7 @@ def test_the_user_agrees_in_words_and_the_model_calls_again() -> None:
         assert tool.requests == []
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(2)
-        again, result = await at.run(number=2, user_acted_at=clock())
+        again, result = await at.run(number=2, replied_to_at=clock())
         assert (again.id, again.state, result.output) == (row.id, "done", "booked")
         assert (again.approved_by, again.tool_call_id) == ("user, spoken", "call_2")
         assert len(tool.requests) == 1
@@ -200,15 +200,15 @@ def test_the_user_agrees_in_words_and_the_model_calls_again() -> None:
     tell(tool, story)
 
 
-def test_a_model_that_calls_again_before_the_user_spoke_gets_no_approval() -> None:
+def test_a_model_that_calls_again_before_the_user_replied_gets_no_approval() -> None:
     tool = Tool(effects=True, approve="user")
 
     async def story(at: Desk) -> None:
         await asyncio.sleep(1)
         acted = asyncio.get_running_loop().time()
         await asyncio.sleep(1)
-        first, _ = await at.run(user_acted_at=acted)
-        again, result = await at.run(number=2, user_acted_at=acted)
+        first, _ = await at.run(replied_to_at=acted)
+        again, result = await at.run(number=2, replied_to_at=acted)
         assert (again.id, again.state) == (first.id, "requested")
         assert "must confirm" in result.output
         assert tool.requests == []
@@ -223,11 +223,11 @@ def test_changed_arguments_need_an_approval_of_their_own() -> None:
         first, _ = await at.run()
         await asyncio.sleep(1)
         now = asyncio.get_running_loop().time()
-        other, _ = await at.run('{"seats": 20}', number=2, user_acted_at=now)
+        other, _ = await at.run('{"seats": 20}', number=2, replied_to_at=now)
         assert other.id != first.id
         assert other.state == "requested"
         assert other.arguments_sha256 != first.arguments_sha256
-        same, _ = await at.run('{ "seats" : 2 }', number=3, user_acted_at=now)
+        same, _ = await at.run('{ "seats" : 2 }', number=3, replied_to_at=now)
         assert (same.id, same.state) == (first.id, "done"), "spaces change nothing"
         assert len(tool.requests) == 1
 
@@ -241,7 +241,7 @@ def test_a_spoken_yes_does_not_replace_staff() -> None:
         first, result = await at.run()
         assert "member of staff" in result.output
         await asyncio.sleep(1)
-        again, _ = await at.run(number=2, user_acted_at=asyncio.get_running_loop().time())
+        again, _ = await at.run(number=2, replied_to_at=asyncio.get_running_loop().time())
         assert (again.id, again.state) == (first.id, "requested")
         assert tool.requests == []
 

@@ -34,7 +34,8 @@ class RecordedTools:
         self._runners = runners
         self._conversation_id = context.conversation_id
         self._clock = asyncio.get_running_loop().time
-        self._user_acted_at: float | None = None
+        self._assistant_spoke_at: float | None = None
+        self._replied_to_at: float | None = None  # the time of what the user replied to
         self._items: dict[str, str] = {}  # by the id of the tool call
         self._order: deque[str] = deque()
         self._listeners: list[Callable[[OwnEvent], None]] = []
@@ -64,7 +65,7 @@ class RecordedTools:
                 self._tell(own_events.ToolProgress(call_id=call_id, text=text))
             await context.report(text)
 
-        origin = ToolOrigin(item_id=self._items.get(call_id), user_acted_at=self._user_acted_at)
+        origin = ToolOrigin(item_id=self._items.get(call_id), replied_to_at=self._replied_to_at)
         reported = replace(context, report=report)
         outcome = await self._ledger.run(self._runners, request, reported, origin)
         if outcome.row.state == "requested":
@@ -81,8 +82,10 @@ class RecordedTools:
     def observe(self, event: server.ServerEvent) -> None:
         """Note an event of the call. This runs for each event."""
         match event:
+            case server.ItemAdded(item=Message(role="assistant")):
+                self._assistant_spoke_at = self._clock()
             case server.ItemAdded(item=Message(role="user")) | server.AudioCommitted():
-                self._user_acted_at = self._clock()
+                self._replied_to_at = self._assistant_spoke_at
             case server.ItemAdded(item=FunctionCall(id=item_id, call_id=call_id)) if item_id:
                 self._note(call_id, item_id)
             case _:

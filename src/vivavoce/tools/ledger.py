@@ -52,14 +52,14 @@ class ConversationPort(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOrigin:
-    """Says who asked for a run: the model's item, and when the user spoke or wrote last.
+    """Says who asked for a run: the model's item, and what the user's last words are a reply to.
 
-    `user_acted_at`: seconds of the event loop's clock. `idempotency_key`: of a program that runs a
-    tool without a call.
+    `replied_to_at`: when the assistant spoke or wrote last before the user did, in seconds of the
+    event loop's clock. `idempotency_key`: of a program that runs a tool without a call.
     """
 
     item_id: str | None = None
-    user_acted_at: float | None = None
+    replied_to_at: float | None = None
     idempotency_key: str | None = None
 
 
@@ -292,10 +292,11 @@ class ToolLedger:
     ) -> ToolOutcome | Awaitable[ToolOutcome]:
         """Take a second call with the same arguments as the user's spoken yes.
 
-        It counts only if the user spoke or wrote after the request.
+        It counts only if the assistant said something after the request, which can be the
+        question, and the user spoke or wrote after that.
         """
-        spoke = (origin.user_acted_at or 0.0) > waiting.asked_at
-        if waiting.row.approve != "user" or not spoke:
+        replied = (origin.replied_to_at or 0.0) > waiting.asked_at
+        if waiting.row.approve != "user" or not replied:
             asked = requested(waiting.row, waiting.rules, job.context.language)
             return ToolOutcome(waiting.row, asked)
         self._requests.take(waiting.row.id)
