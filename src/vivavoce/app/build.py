@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -13,12 +13,9 @@ import msgspec
 
 from ..clock import now
 from ..config import CallsSection
-from ..core import images
 from ..core.call_settings import CallSettings
-from ..core.inputs import AudioReceived
 from ..core.ledger import Ledger
 from ..core.limits import UNLIMITED, ByteAccount, Limits, size
-from ..core.locked_fields import without_locked
 from ..core.relay import Relay
 from ..core.session import Session
 from ..core.transcription import TranscriptionSession
@@ -26,19 +23,15 @@ from ..core.upstream_session import upstream_session_update
 from ..engines import boundary
 from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
-from ..engines.cascade import OnStage
 from ..errors import EngineError, VivavoceError
 from ..net.websocket import Socket
-from ..protocol.client import Command
 from ..protocol.close_codes import CloseCode
-from ..protocol.config import AnySession, AudioInput, Pcm, SessionConfig, TranscriptionConfig
-from ..protocol.own_events import OwnEvent
+from ..protocol.config import AnySession, SessionConfig, TranscriptionConfig
 from ..runtime.answer_sources import AnswerSources
 from ..runtime.asked_questions import AskedQuestions
 from ..runtime.byte_budget import ByteBudget, ByteLimits, CallAccount
 from ..runtime.call_setup import BuiltCall
 from ..runtime.call_spec import CallSpec
-from ..runtime.client_port import ClientPort, Reader
 from ..runtime.cluster import CallRef, EventBus
 from ..runtime.driver import CallDriver, SessionDriver, Work
 from ..runtime.engine_work import EngineWork
@@ -46,28 +39,23 @@ from ..runtime.event_bus import CallPublisher
 from ..runtime.event_log import EventLog
 from ..runtime.event_sender import Observer
 from ..runtime.group_commit import GroupCommitter
-from ..runtime.input_pipeline import InputPipeline
 from ..runtime.knowledge_work import KnowledgeWork
 from ..runtime.loop_share import LoopQueue
 from ..runtime.machine import Eff, In, Machine
 from ..runtime.metrics import CallMetrics, Metrics
-from ..runtime.reader import SessionReader
 from ..runtime.recorded_tools import RecordedTools
 from ..runtime.recorder import Recorder
-from ..runtime.refusals import RATE, CallRefused
+from ..runtime.refusals import CallRefused
 from ..runtime.tool_searches import ToolSearches
 from ..runtime.tool_work import ToolWork
 from ..runtime.upstream_work import RelayReader, UpstreamWork
-from ..store.base import ItemRow
-from ..tools.base import ToolContext
 from ..tools.ledger import ToolLedger
 from ..upstream import connection
-from . import prompt_changes
+from . import call_parts, prompt_changes
 from .adapters import Adapters
+from .session_readers import SessionReaders
 
 AnySessionMachine = TypeVar("AnySessionMachine", Session, TranscriptionSession)
-
-Tell = Callable[[OwnEvent], None]
 
 
 class CallBuilder:
@@ -119,11 +107,11 @@ class CallBuilder:
         try:
             built = await self._build(spec, config, account)
             if account.exceeded:
-                raise _no_room()
+                raise call_parts.no_room()
         except BaseException:
             account.close()
             raise
-        return replace(built, close=_in_turn(built.close, account.close))
+        return replace(built, close=call_parts.in_turn(built.close, account.close))
 
     async def _build(self, spec: CallSpec, config: AnySession, account: CallAccount) -> BuiltCall:
         try:
@@ -143,7 +131,7 @@ class CallBuilder:
     ) -> BuiltCall:
         """Build a call that a hosted model answers."""
         key = spec.assistant.upstream_key() or ""
-        ledger = _restore_ledger(spec.history)
+        ledger = call_parts.restore_ledger(spec.history)
         recorder = self._recorder(spec, ledger, spec.assistant.upstream.model)
         asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
         sources = self._sources(spec, recorder, asked)
@@ -157,7 +145,7 @@ class CallBuilder:
             history=[row.item for row in spec.history],
             ledger=ledger,
         )
-        tool_work = ToolWork(tools, _tool_context(spec, relay, sources))
+        tool_work = ToolWork(tools, call_parts.tool_context(spec, relay, sources))
         upstream_work = UpstreamWork(
             relay,
             socket,
@@ -177,7 +165,7 @@ class CallBuilder:
             driver,
             lambda client: RelayReader(driver, upstream_work, client, queue=self._loop_queue),
             tools.close,
-            _both(tools.listen, sources.listen),
+            call_parts.to_both(tools.listen, sources.listen),
             prompt_changes.InRelay(spec.assistant, readers, knowledge, self._adapters),
         )
 
@@ -252,34 +240,33 @@ class CallBuilder:
         self, spec: CallSpec, config: TranscriptionConfig, account: ByteAccount
     ) -> BuiltCall:
         """Build a transcription session, with the assistant's recogniser and vocabulary."""
-        ledger = _restore_ledger(spec.history)
+        ledger = call_parts.restore_ledger(spec.history)
         with contained("end-of-turn model", passing=VivavoceError):
             model = await self._adapters.end_of_turn_model()
         make = partial(TranscriptionSession, config)
         session = self._machine(make, spec, ledger, account, scores=model is not None)
         recorder = self._recorder(spec, ledger)
         call_metrics = CallMetrics(self._metrics, ours=True)
-        stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
+        stage = call_parts.report_to_both(recorder.stage, call_metrics.observe_stage)
         with contained("recogniser", passing=VivavoceError):
             transcriber = await self._adapters.transcriber(spec.assistant, spec.language, stage)
             detectors = await self._adapters.detectors()
-        engine_work = EngineWork(transcriber, end_of_turn_model=model, person=_share_holder(spec))
+        engine_work = EngineWork(
+            transcriber, end_of_turn_model=model, person=call_parts.share_holder(spec)
+        )
         driver = self._driver(spec, account, session, engine_work, recorder, call_metrics)
-        return BuiltCall(driver, self._reader(spec, session, engine_work, driver, detectors))
+        return BuiltCall(driver, self._readers(spec, session, engine_work, driver, detectors))
 
     async def _build_session(
         self, spec: CallSpec, config: SessionConfig, account: ByteAccount
     ) -> BuiltCall:
         """Build a call that an engine of this server answers."""
         assistant = spec.assistant
-        ledger = _restore_ledger(spec.history)
+        ledger = call_parts.restore_ledger(spec.history)
         with contained("engine", passing=VivavoceError):
             model = await self._adapters.end_of_turn_model()
-            mute = assistant.engine == "cascade" and not self._adapters.has_voice(
-                assistant, spec.language
-            )
-        fixed = ("output_modalities",) if mute else ()
-        if mute:  # the session shows that this assistant has no voice
+            fixed = self._fixed(spec)
+        if fixed:  # the session shows that this assistant has no voice
             config = msgspec.structs.replace(config, output_modalities=("text",))
         make = partial(Session, config)
         session = self._machine(make, spec, ledger, account, scores=model is not None)
@@ -287,7 +274,7 @@ class CallBuilder:
         call_metrics = CallMetrics(
             self._metrics, ours=self._adapters.is_local(assistant, spec.language)
         )
-        stage = _report_to_both(recorder.stage, call_metrics.observe_stage)
+        stage = call_parts.report_to_both(recorder.stage, call_metrics.observe_stage)
         asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
         sources = self._sources(spec, recorder, asked)
         tools = await self._tools(spec)
@@ -301,25 +288,35 @@ class CallBuilder:
         with contained("engine", passing=VivavoceError):
             engine = await make_engine(spec.language)
             detectors = await self._adapters.detectors()
-        context = _tool_context(spec, session, sources)
+        context = call_parts.tool_context(spec, session, sources)
         tool_work = ToolWork(tools, context, mcp_servers=self._adapters.mcp_servers)
         engine_work = EngineWork(
             engine,
             tools=tool_work,
             run_ahead_s=self._settings.run_ahead_s if spec.paced else None,
             end_of_turn_model=model,
-            person=_share_holder(spec),
+            person=call_parts.share_holder(spec),
         )
         driver = self._driver(
             spec, account, session, engine_work, recorder, call_metrics, tools, sources
         )
         tools.begin(driver.feed)
-        reader = self._reader(spec, session, engine_work, driver, detectors, fixed)
+        reader = self._readers(spec, session, engine_work, driver, detectors, fixed)
         readers = prompt_changes.PromptReaders(driver, tool_work, asked)
         changes = prompt_changes.InSession(
             assistant, session, readers, engine_work, self._adapters, make_engine
         )
-        return BuiltCall(driver, reader, tools.close, _both(tools.listen, sources.listen), changes)
+        return BuiltCall(
+            driver, reader, tools.close, call_parts.to_both(tools.listen, sources.listen), changes
+        )
+
+    def _fixed(self, spec: CallSpec) -> tuple[str, ...]:
+        """Return the fields that nobody may change: without a voice, the modalities."""
+        assistant = spec.assistant
+        is_mute = assistant.engine == "cascade" and not self._adapters.has_voice(
+            assistant, spec.language
+        )
+        return ("output_modalities",) if is_mute else ()
 
     def _machine(
         self,
@@ -340,7 +337,7 @@ class CallBuilder:
             ledger=ledger,
         )
 
-    def _reader(
+    def _readers(
         self,
         spec: CallSpec,
         machine: Session | TranscriptionSession,
@@ -348,41 +345,17 @@ class CallBuilder:
         driver: SessionDriver,
         detectors: Callable[[], SpeechDetector],
         fixed: tuple[str, ...] = (),
-    ) -> Callable[[ClientPort], Reader]:
-        """Return how to read each client. `fixed`: fields that none of them may change."""
-
-        def behind() -> bool:
-            return engine_work.is_behind
-
-        pipelines: list[InputPipeline] = []  # of the clients with audio, the latest last
-
-        def held_back() -> Iterator[AudioReceived]:
-            return pipelines[-1].held_back() if pipelines else iter(())
-
-        def reader(client: ClientPort) -> Reader:
-            if client.sideband:  # it has an API key, so the assistant's locks do not apply
-                return SessionReader(
-                    driver,
-                    client,
-                    None,
-                    _strip_locked(fixed),
-                    behind=behind,
-                    crowded=driver.over_high_water,
-                    held_back=held_back,
-                    queue=self._loop_queue,
-                )
-            pipeline = InputPipeline(
-                detectors, lambda: _input_of(spec, machine), lambda: machine.takes
-            )
-            pipelines.append(pipeline)
-            allow = _strip_locked((*spec.locked, *fixed))
-            voice = SessionReader(
-                driver, client, pipeline, allow, behind=behind, queue=self._loop_queue
-            )
-            self._metrics.add_reader(voice)
-            return voice
-
-        return reader
+    ) -> SessionReaders:
+        return SessionReaders(
+            spec=spec,
+            machine=machine,
+            engine_work=engine_work,
+            driver=driver,
+            detectors=detectors,
+            metrics=self._metrics,
+            queue=self._loop_queue,
+            fixed=fixed,
+        )
 
     def _recorder(self, spec: CallSpec, ledger: Ledger, model: str | None = None) -> Recorder:
         return Recorder(
@@ -425,83 +398,3 @@ class CallBuilder:
             traffic=self._metrics.traffic,
             account=account,
         )
-
-
-def _in_turn(*closes: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls all of these."""
-
-    def close() -> None:
-        for each in closes:
-            each()
-
-    return close
-
-
-def _tool_context(spec: CallSpec, machine: Session | Relay, sources: AnswerSources) -> ToolContext:
-    """Let tools find the images of the machine's conversation, and note the sources of answers."""
-    return replace(
-        spec.tool_context,
-        find_image=partial(images.newest, machine.conversation),
-        note_use=sources.searches.found,
-    )
-
-
-def _both(one: Callable[[Tell], None], other: Callable[[Tell], None]) -> Callable[[Tell], None]:
-    """Return a function that passes a client's listener to both."""
-
-    def listen(tell: Tell) -> None:
-        one(tell)
-        other(tell)
-
-    return listen
-
-
-def _input_of(spec: CallSpec, machine: Session | TranscriptionSession) -> AudioInput:
-    """Return how the session takes audio. A transport with media has decoded it to PCM."""
-    wanted = machine.config.audio.input
-    if spec.audio == "media":
-        return msgspec.structs.replace(wanted, format=Pcm())
-    return wanted
-
-
-def _no_room() -> CallRefused:
-    """Refuse a call whose stored conversation does not fit beside the running calls."""
-    return CallRefused(
-        429,
-        "rate_limit_exceeded",
-        "The running calls have no room for this conversation. Please try again in a minute.",
-        type=RATE,
-        close=CloseCode.TRY_AGAIN_LATER,
-        retry_s=60,
-    )
-
-
-def _share_holder(spec: CallSpec) -> str:
-    """Return whose share of the workers a call uses: its user's, its secret's or its own."""
-    caller = spec.caller
-    return f"user {caller.subject}" if caller.subject else caller.secret_id or spec.call_id
-
-
-def _restore_ledger(history: tuple[ItemRow, ...]) -> Ledger:
-    """Return a ledger with what earlier calls stored about played audio."""
-    ledger = Ledger()
-    for row in history:
-        if row.generated is not None and row.sent_ms:
-            ledger.restore(row.item.id, row.generated, row.sent_ms, row.heard_ms)
-    return ledger
-
-
-def _report_to_both(one: OnStage, other: OnStage) -> OnStage:
-    def both(name: str, ms: float) -> None:
-        one(name, ms)
-        other(name, ms)
-
-    return both
-
-
-def _strip_locked(locked: tuple[str, ...]) -> Callable[[Command], Command] | None:
-    """Return a function that strips locked fields from events. None: nothing is locked."""
-    if not locked:
-        return None
-
-    return partial(without_locked, locked=locked)
