@@ -69,3 +69,15 @@ def test_what_cannot_be_added_is_named_and_the_others_are_added(
     assert both.exit_code == 1
     assert both.stderr.splitlines()[1].startswith("error: song.mp3: has a format that is not read")
     assert run(folder, "knowledge", "list", "nobody").exit_code == 5
+
+
+def test_a_link_out_of_an_added_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs/inner").mkdir(parents=True)
+    (tmp_path / "docs/inner/lift.md").write_text("# Lift\nThe lift closes at nine.")
+    (tmp_path / "docs/again.md").symlink_to("inner/lift.md")
+    (tmp_path / "docs/notes.md").symlink_to(tmp_path / "garden.txt")
+    added = run(folder, "knowledge", "add", "ada", tmp_path / "docs")
+    assert added.exit_code == 1
+    assert "notes.md" in added.stderr
+    kept = sorted(each.name for each in (folder / "knowledge").rglob("*") if each.is_file())
+    assert kept == ["again.md", "lift.md"]

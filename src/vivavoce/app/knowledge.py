@@ -10,7 +10,7 @@ from ..assistants import Assistant
 from ..assistants.knowledge_files import KINDS, suffix_of
 from ..config import Settings
 from ..errors import EngineError, Mistake
-from ..file_reading import MissingFileError, UnreadableFileError, read_bytes
+from ..file_reading import FolderFile, MissingFileError, UnreadableFileError, read_bytes
 from ..knowledge import ingest
 from ..knowledge.base import Passage
 from ..knowledge.documents.reading import CachedParser
@@ -130,12 +130,16 @@ async def find_gaps(store: Store, assistant: str, most: int) -> list[Gap]:
     return gaps(found)
 
 
-def _files(sources: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield each file and its path in the knowledge: a folder keeps its inner folders."""
+def _files(sources: list[Path]) -> Iterator[tuple[Path | FolderFile, str]]:
+    """Yield each file and its path in the knowledge: a folder keeps its inner folders.
+
+    A file of a folder is not read through a link that leads out of the folder.
+    """
     for source in sources:
         if not source.is_dir():
             yield source, source.name
             continue
         for path in sorted(source.rglob("*")):
             if path.is_file() and suffix_of(path.name) in KINDS:
-                yield path, path.relative_to(source).as_posix()
+                inside = path.relative_to(source).as_posix()
+                yield FolderFile(source, inside), inside
