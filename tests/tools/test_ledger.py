@@ -338,6 +338,22 @@ def test_two_requests_with_one_key_at_the_same_time_run_the_tool_once() -> None:
     tell(tool, story)
 
 
+def test_a_spoken_no_rejects_the_run_whichever_call_asked_last() -> None:
+    tool = Tool(effects=True, approve="user")
+
+    async def story(at: Desk) -> None:
+        first, _ = await at.run()
+        again, _ = await at.run(number=2)
+        assert (again.id, again.tool_call_id) == (first.id, "call_2")
+        declined = at.ledger.decline(CONVERSATION, "call_2")
+        assert declined is not None
+        assert (declined.id, declined.state) == (first.id, "failed")
+        assert at.ledger.requests == []
+        assert tool.requests == []
+
+    tell(tool, story)
+
+
 def test_a_spoken_no_rejects_the_run_of_its_call_and_tells_nothing() -> None:
     tool = Tool(effects=True, approve="user")
 

@@ -61,6 +61,10 @@ class ApprovalRequests:
             EXPIRES_AFTER.total_seconds(), self._expire, run_id
         )
 
+    def asked_again(self, run_id: str, row: ToolRunRow) -> None:
+        """Note the newest call that asked for a run that waits. Its time does not begin again."""
+        self._jobs[run_id] = replace(self._jobs[run_id], row=row)
+
     def take(self, run_id: str) -> ToolJob | None:
         """Remove a request, because it is decided. Return None if it does not wait."""
         if timer := self._timers.pop(run_id, None):

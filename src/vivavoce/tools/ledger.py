@@ -296,17 +296,13 @@ class ToolLedger:
         question, and the user spoke or wrote after that.
         """
         replied = (origin.replied_to_at or 0.0) > waiting.asked_at
-        if waiting.row.approve != "user" or not replied:
-            asked = requested(waiting.row, waiting.rules, job.context.language)
-            return ToolOutcome(waiting.row, asked)
-        self._requests.take(waiting.row.id)
-        row = replace(
-            waiting.row,
-            state="approved",
-            approved_by="user, spoken",
-            item_id=job.row.item_id,
-            tool_call_id=job.row.tool_call_id,
-        )
+        item_id, call_id = job.row.item_id, job.row.tool_call_id
+        row = replace(waiting.row, item_id=item_id, tool_call_id=call_id)
+        if row.approve != "user" or not replied:
+            self._requests.asked_again(row.id, row)
+            return ToolOutcome(row, requested(row, waiting.rules, job.context.language))
+        self._requests.take(row.id)
+        row = replace(row, state="approved", approved_by="user, spoken")
         return self._execute(replace(job, row=row))
 
     def _execute(self, job: ToolJob) -> Awaitable[ToolOutcome]:
