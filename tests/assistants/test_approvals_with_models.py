@@ -235,7 +235,7 @@ def test_a_model_that_calls_again_by_itself_approves_nothing(
 
 
 @both
-def test_words_that_were_said_before_the_question_approve_nothing(
+def test_what_the_caller_says_before_the_question_approves_nothing(
     bakery: Bakery, assistant: str
 ) -> None:
     """After the request, the model calls another tool first, and the caller is impatient."""

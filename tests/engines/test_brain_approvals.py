@@ -82,12 +82,12 @@ def test_a_yes_to_another_question_approves_nothing() -> None:
 @pytest.mark.parametrize(
     "text", ["set a timer for 5 minutes", "I did not say set a timer for 5 minutes"]
 )
-def test_speaking_of_the_same_action_is_no_yes(text: str) -> None:
+def test_speaking_of_the_same_action_approves_nothing(text: str) -> None:
     reply = talk().say(text)
     assert (reply.kind, reply.text) == ("ask", QUESTION)
 
 
-def test_an_answer_that_makes_the_same_call_is_no_yes() -> None:
+def test_an_answer_that_makes_the_same_call_approves_nothing() -> None:
     found = talk()
     assert found.say("set a timer").kind == "ask"
     reply = found.say("5")

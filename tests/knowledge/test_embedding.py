@@ -265,7 +265,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, server: EmbeddingServer) 
 @pytest.mark.parametrize(
     "kept", [b"abc", b"", "text", 5, np.full(4, np.nan, "<f4").tobytes(), b"\0\0\x80\x7f" * 4]
 )
-def test_a_kept_value_that_is_no_vector_counts_as_lost(tmp_path: Path, kept: object) -> None:
+def test_a_kept_value_that_is_not_a_vector_counts_as_lost(tmp_path: Path, kept: object) -> None:
     path = tmp_path / "vectors.db"
     cache = VectorCache(path)
     half = np.full(4, 0.5, np.float32)

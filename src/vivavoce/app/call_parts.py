@@ -1,4 +1,4 @@
-"""Small parts of a call: who pays for it, what earlier calls left, and who is told what."""
+"""Make the small parts of a call that need no builder: listeners, observers and refusals."""
 
 from __future__ import annotations
 

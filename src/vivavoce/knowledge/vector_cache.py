@@ -115,6 +115,6 @@ def _vector(kept: object) -> Vector | None:
 
 
 def _is_damaged(error: sqlite3.DatabaseError) -> bool:
-    """Return whether the file is no database, or has a table of another form."""
+    """Return whether the file is not a database, or has a table of another form."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)

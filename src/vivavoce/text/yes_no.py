@@ -1,8 +1,8 @@
 """The words for yes and no, in English, Italian and Spanish, as `folding.fold` writes them.
 
 Two questions need them. A consent is an utterance of such words and nothing else: "yes, please" is
-one. "Yes, but tomorrow" is not, and "right?" asks back. The value of a yes-or-no parameter may stand
-among other words.
+one. "Yes, but tomorrow" is not, and "right?" asks back. The value of a yes-or-no parameter may
+stand among other words.
 """
 
 from __future__ import annotations
