@@ -5,17 +5,24 @@ import type { Item, ServerEvent } from "./protocol";
 
 export type Conversation = readonly Item[];
 
+/** Items that were truncated: their transcripts stay away when the item is done later. */
+const TRUNCATED = new WeakSet<Item>();
+
 /** Fold one server event into the conversation. Other events return it unchanged. */
 export function apply(conversation: Conversation, event: ServerEvent): Conversation {
   switch (event.type) {
     case "conversation.item.added":
       return insert(conversation, event.item, event.previous_item_id);
     case "conversation.item.done":
-      return replace(conversation, event.item.id, () => event.item);
+      return replace(conversation, event.item.id, (item) =>
+        TRUNCATED.has(item) ? truncate(event.item) : event.item,
+      );
     case "conversation.item.input_audio_transcription.completed":
-      return replace(conversation, event.item_id, (item) => rewrite(item, event.transcript));
+      return replace(conversation, event.item_id, (item) =>
+        rewrite(item, event.transcript, event.content_index),
+      );
     case "conversation.item.truncated":
-      return replace(conversation, event.item_id, (item) => rewrite(item, null));
+      return replace(conversation, event.item_id, truncate);
     case "conversation.item.deleted":
       return conversation.filter((item) => item.id !== event.item_id);
     default:
@@ -41,10 +48,19 @@ function replace(
   return conversation.map((item) => (item.id === id ? change(item) : item));
 }
 
-function rewrite(item: Item, transcript: string | null): Item {
+function truncate(item: Item): Item {
+  const cut = rewrite(item, null);
+  TRUNCATED.add(cut);
+  return cut;
+}
+
+/** Replace the transcript of an item, in all its parts or in one of them. */
+function rewrite(item: Item, transcript: string | null, only?: number): Item {
   if (item.type !== "message") return item;
-  const content = item.content.map((part) =>
-    "transcript" in part ? { ...part, transcript } : part,
+  const content = item.content.map((part, i) =>
+    "transcript" in part && (only ?? i) === i ? { ...part, transcript } : part,
   );
-  return { ...item, content };
+  const rewritten = { ...item, content };
+  if (TRUNCATED.has(item)) TRUNCATED.add(rewritten);
+  return rewritten;
 }

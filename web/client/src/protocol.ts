@@ -103,6 +103,7 @@ export type ServerEvent =
   | {
       type: "conversation.item.input_audio_transcription.completed";
       item_id: string;
+      content_index?: number;
       transcript: string;
     }
   | {

@@ -1,14 +1,24 @@
 import { expect, test } from "vitest";
-import recording from "../../../tests/recordings/barge_in.jsonl?raw";
-import folded from "../../../tests/recordings/barge_in.items.json?raw";
+import conversations from "../../../tests/recordings/conversations.json?raw";
 import { apply, type Conversation } from "../src/conversation";
 import type { Item, ServerEvent } from "../src/protocol";
 import { openCall } from "./support";
 
-const events = recording
-  .trim()
-  .split("\n")
-  .map((line) => JSON.parse(line) as ServerEvent);
+const texts = import.meta.glob<string>("../../../tests/recordings/**/*.jsonl", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+/** What the server's fold makes of each recording: see scripts/recorded_conversations.py. */
+const folded = JSON.parse(conversations) as Record<string, Item[]>;
+
+/** Return the server events of a recording. Some recordings have both directions. */
+function recorded(name: string): ServerEvent[] {
+  const lines = texts[`../../../tests/recordings/${name}`]!.trim().split("\n");
+  return lines
+    .map((line) => JSON.parse(line) as ServerEvent & { direction?: string; data?: ServerEvent })
+    .flatMap((line) => (line.direction ? (line.direction === "received" ? line.data! : []) : line));
+}
 
 const message = (id: string): Item => ({ type: "message", id, role: "user", content: [] });
 const added = (id: string, previous_item_id: string | null): ServerEvent => ({
@@ -19,15 +29,15 @@ const added = (id: string, previous_item_id: string | null): ServerEvent => ({
 const order = (...list: ServerEvent[]) =>
   list.reduce<Conversation>(apply, []).map((item) => item.id);
 
-test("a recorded call folds to the same conversation as in the server", () => {
-  const items = events.reduce<Conversation>(apply, []);
-  expect(items).toEqual(JSON.parse(folded));
+test.each(Object.keys(folded))("%s folds to the same conversation as in the server", (name) => {
+  const items = recorded(name).reduce<Conversation>(apply, []);
+  expect(items).toEqual(folded[name]);
 });
 
 test("a call that plays the recording shows its conversation", async () => {
   const { call, socket } = await openCall();
-  socket.deliver(...events);
-  expect(call.state.items).toEqual(JSON.parse(folded));
+  socket.deliver(...recorded("barge_in.jsonl"));
+  expect(call.state.items).toEqual(folded["barge_in.jsonl"]);
   expect(call.state.conversationId).toBe("conv_1");
   expect(call.state.lines.map(({ role, text }) => [role, text])).toEqual([
     ["user", "what time is it"],
