@@ -13,6 +13,13 @@ export default defineConfig(({ mode }) => ({
           : { index: "src/index.ts", audio: "src/audio.ts" },
       formats: ["es"],
     },
-    rolldownOptions: { output: { chunkFileNames: "[name].js", minify: true } },
+    rolldownOptions: {
+      optimization: { inlineConst: true },
+      output: {
+        chunkFileNames: "[name].js",
+        minify: true,
+        comments: { annotation: false, legal: true },
+      },
+    },
   },
 }));

@@ -1,6 +1,6 @@
 // Audio without a call: the microphone, the loudspeaker, and recordings as pictures and files.
 
-export { RATE } from "./pcm";
+export { RATE } from "./rate";
 export {
   AudioPlayer,
   type LoudspeakerState,

@@ -5,14 +5,13 @@ import { Connection, type ConnectionEnvironment, type ConnectionOptions } from "
 import { unplayedItems } from "./captions";
 import type { Conversation } from "./conversation";
 import { itemId } from "./draftQueue";
-import { microphoneErrorCode } from "./errors";
 import { isHeld, isLongEnough } from "./microphone";
 import type { Source, ToolRun } from "./ownEvents";
 import type { FunctionCall, ServerEvent } from "./protocol";
 import type { Recording } from "./recordings";
 import type { Sound } from "./sound";
 import { sameState, type State, view } from "./state";
-import { type Mode, sendsAudio } from "./status";
+import { isLive, type Mode, sendsAudio } from "./status";
 import { runTools, type Tool } from "./tools";
 import { reduce } from "./turn";
 import { type Action, initialTurn, type Input, type Turn } from "./turnState";
@@ -33,6 +32,7 @@ export interface CallOptions extends ConnectionOptions {
 /** The browser features that a test replaces. */
 export interface Environment extends ConnectionEnvironment {
   sound: Sound;
+  loadSurroundings?: () => Promise<typeof import("./surroundings")>;
 }
 
 const TRACK_DELAY_MS = 150; // a track arrives later than an event that is sent at the same time
@@ -45,6 +45,8 @@ export class Call {
   readonly #connection: Connection;
   readonly #listeners = new Set<() => void>();
   readonly #watchers = new Set<(event: ServerEvent) => void>();
+  readonly #environment: Environment;
+  #surroundings: Promise<(() => void) | undefined> | undefined;
   #turn: Turn;
   #state: State;
 
@@ -52,6 +54,7 @@ export class Call {
     this.#turn = initialTurn(options);
     this.#state = view(this.#turn);
     this.#tools = options.tools ?? {};
+    this.#environment = environment;
     this.#connection = new Connection(options, environment, {
       target: () => ({
         ...this.#turn,
@@ -68,24 +71,15 @@ export class Call {
           });
       },
       onInput: (input) => {
-        if (input.type === "server_event")
-          this.#sound.recordings?.note(input.event, !this.#connection.peer);
+        if (input.type === "server_event") this.#sound.note(input.event, !this.#connection.peer);
         void this.#feed(input);
         if (input.type === "server_event")
           for (const watcher of this.#watchers) watcher(input.event);
       },
     });
     this.#sound = environment.sound;
-    this.#sound.onRecorded = (pcm) => {
-      const { bufferedBytes } = this.#connection;
-      void this.#feed({ type: "audio_recorded", pcm, bufferedBytes });
-    };
-    this.#sound.onMicrophoneLost = () => void this.#feed({ type: "microphone_lost" });
-    this.#sound.onMicrophonePaused = (paused) =>
-      void this.#feed({ type: "microphone_paused", paused });
-    this.#sound.onLoudspeaker = (state) => void this.#feed({ type: "loudspeaker_changed", state });
-    this.#sound.onProgress = (progress) =>
-      void this.#feed({ type: "playback_progressed", ...progress });
+    this.#sound.onNews = (news) =>
+      void this.#feed({ bufferedBytes: this.#connection.bufferedBytes, ...news } as Input);
   }
 
   get state(): State {
@@ -208,7 +202,20 @@ export class Call {
     const performed = actions.map((action) => this.#perform(action));
     this.#connection.peer?.useTrack(this.#sound.track, sendsAudio(turn));
     this.#publish();
+    this.#followSurroundings();
     await Promise.all(performed);
+  }
+
+  #followSurroundings(): void {
+    const before = this.#surroundings;
+    if (isLive(this.#turn) === !!before) return;
+    void before?.then((end) => end?.());
+    this.#surroundings = before
+      ? undefined
+      : this.#environment.loadSurroundings?.().then(
+          ({ follow }) => follow(this.#connection, (input) => void this.#feed(input)),
+          () => undefined,
+        );
   }
 
   #perform(action: Action): Promise<void> | void {
@@ -250,13 +257,9 @@ export class Call {
   }
 
   async #startRecording(): Promise<void> {
-    try {
-      void this.#sound.wake(); // a microphone works without a loudspeaker
-      await this.#sound.record();
-    } catch (error) {
-      return void this.#feed({ type: "microphone_failed", code: microphoneErrorCode(error) });
-    }
-    void this.#feed({ type: "microphone_opened" });
+    void this.#sound.wake(); // a microphone works without a loudspeaker
+    const code = await this.#sound.record().catch(() => "microphone_busy" as const); // no code of it
+    void this.#feed(code ? { type: "microphone_failed", code } : { type: "microphone_opened" });
   }
 
   async #runTools(calls: readonly FunctionCall[]): Promise<void> {

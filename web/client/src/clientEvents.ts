@@ -1,6 +1,6 @@
 // The client events that a call sends.
 
-import { RATE } from "./pcm";
+import { RATE } from "./rate";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent } from "./protocol";
 import type { Mode } from "./status";
@@ -52,21 +52,35 @@ export const truncate = ({ item, ms }: PlayedPosition): ClientEvent => ({
   audio_end_ms: ms,
 });
 
+/** Ask for an answer that changes nothing. */
+export const probe: ClientEvent = {
+  type: "session.update",
+  event_id: `${IGNORE_ERRORS}probe`,
+  session: { type: "realtime" },
+};
+
 /** Return the result of a tool call as an item. */
 export const toolOutput = (call_id: string, output: string): ClientEvent => ({
   type: "conversation.item.create",
   item: { type: "function_call_output", call_id, output },
 });
 
-/** Configure the session for `mode`. `transcription` is undefined where the server has chosen one. */
-export function configure(mode: Mode, transcription: object | undefined): ClientEvent {
+/**
+ * Configure the session for `mode`, with answers that are spoken or written. `transcription` is undefined where
+ * the server has chosen one.
+ */
+export function configure(
+  mode: Mode,
+  spoken: boolean,
+  transcription: object | undefined,
+): ClientEvent {
   const format = { type: "audio/pcm", rate: RATE };
   const turn_detection = mode === "open" ? { type: "semantic_vad" } : null;
   return {
     type: "session.update",
     session: {
       type: "realtime",
-      output_modalities: [mode === "text" ? "text" : "audio"],
+      output_modalities: [spoken ? "audio" : "text"],
       audio: {
         input: { format, turn_detection, ...(transcription && { transcription }) },
         output: { format },

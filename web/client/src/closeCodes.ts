@@ -6,6 +6,7 @@ import type { ErrorBody } from "./protocol";
 /** The codes that the server sends with a meaning of its own. */
 export const CloseCode = {
   normal: 1000,
+  lost: 1006, // nobody sends it: the connection is gone
   unauthorized: 3000, // the secret was refused, or its credential has ended
   refused: 4000, // the same call would be refused again
 } as const;

@@ -6,7 +6,8 @@ import { addDraft, type EnteredMessage, retryDrafts } from "./draftQueue";
 import { callError, type ErrorCode } from "./errors";
 import { isWaiting } from "./mcpCards";
 import { CLOSED, countSent, isHeld, isLongEnough, press, release, RELEASED } from "./microphone";
-import { encode, milliseconds, RATE } from "./pcm";
+import { encode, milliseconds } from "./pcm";
+import { RATE } from "./rate";
 import {
   configure,
   cutPlayback,
@@ -18,7 +19,7 @@ import {
   sendDrafts,
 } from "./responses";
 import type { PlaybackProgress } from "./player";
-import { type Mode, sendsAudio } from "./status";
+import { isLive, type Mode, sendsAudio } from "./status";
 import type { ToolResult } from "./tools";
 import type { Action, Turn } from "./turnState";
 
@@ -108,7 +109,9 @@ export function requestMicrophone(turn: Turn, out: Action[]): Turn {
 
 /** Note that the microphone is open. Close it again if it was stopped in the meantime. */
 export function openMicrophone(turn: Turn, out: Action[]): Turn {
-  const error = turn.error?.code.startsWith("microphone") ? undefined : turn.error;
+  const code = turn.error?.code ?? "";
+  const settled = code.startsWith("microphone") && code !== "microphone_changed";
+  const error = settled ? undefined : turn.error;
   if (turn.microphone.phase === "closed") {
     out.push({ type: "stop_recording" });
     return { ...turn, error };
@@ -127,12 +130,17 @@ export const failMicrophone = (turn: Turn, code: ErrorCode): Turn => ({
 const withoutDeviceError = (turn: Turn): Turn =>
   /^(microphone|sound)/.test(turn.error?.code ?? "") ? { ...turn, error: undefined } : turn;
 
-/** Note that the microphone ended by itself. */
-export const loseMicrophone = (turn: Turn): Turn => ({
-  ...turn,
-  microphone: CLOSED,
-  error: callError("microphone_missing"),
-});
+/** Note that the microphone ended by itself: unplugged, or its permission was taken back. Open the default one. */
+export function loseMicrophone(turn: Turn, out: Action[]): Turn {
+  if (turn.microphone.phase === "closed") return turn;
+  out.push({ type: "start_recording" });
+  const microphone = { ...turn.microphone, phase: "requesting" as const };
+  return { ...turn, microphone, error: callError("microphone_changed") };
+}
+
+/** Open a microphone that was plugged in, if the user wants one. */
+export const changeDevices = (turn: Turn, out: Action[]): Turn =>
+  isLive(turn) && turn.error?.code === "microphone_missing" ? requestMicrophone(turn, out) : turn;
 
 /** Close the microphone. An utterance that has begun is committed and answered. */
 export function stopMicrophone(turn: Turn, out: Action[]): Turn {

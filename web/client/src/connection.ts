@@ -2,6 +2,7 @@
 // decisions are pure: `closeCodes.ts` interprets a close, `backoff.ts` decides when to try again.
 
 import { nextAttempt } from "./backoff";
+import * as client from "./clientEvents";
 import { afterClose, CloseCode } from "./closeCodes";
 import { type CallError, callError, Refusal } from "./errors";
 import type { ClientEvent, ErrorBody, ServerEvent } from "./protocol";
@@ -63,6 +64,7 @@ export interface ConnectionEnvironment {
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const HANDSHAKES = 3; // that fail, while secrets arrive, show that something between refuses WebSockets
+const PROBE_MS = 3_000; // a server that has not answered by then is gone
 const STEADY_MS = 5_000; // a session that ends sooner does not reset the count of attempts
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -70,7 +72,8 @@ type Timer = ReturnType<typeof setTimeout>;
 type Phase =
   | { name: "closed" }
   | { name: "requesting_secret" }
-  | { name: "handshake" | "open"; socket: Wire; timer: Timer } // `open`: a session was created
+  | { name: "handshake"; socket: Wire; timer: Timer }
+  | { name: "open"; socket: Wire; timer: Timer; probing: boolean } // a session was created
   | { name: "waiting"; timer: Timer };
 
 export class Connection {
@@ -122,6 +125,19 @@ export class Connection {
     const before = this.#phase;
     void this.#open();
     if ("socket" in before) before.socket.close(CloseCode.normal);
+  }
+
+  /** Find out at once whether the connection still stands. Do not wait for the next attempt. */
+  check(): void {
+    const phase = this.#phase;
+    if (phase.name === "waiting") return this.start();
+    if (phase.name !== "open") return;
+    this.send(client.probe);
+    const timer = setTimeout(() => {
+      this.#onClose(CloseCode.lost, "");
+      phase.socket.close(); // which may take a minute, where nobody answers
+    }, PROBE_MS);
+    this.#enter({ ...phase, timer, probing: true });
   }
 
   close(): void {
@@ -251,10 +267,11 @@ export class Connection {
   }
 
   #receive(socket: Wire, event: ServerEvent): void {
-    if (event.type === "session.created") {
+    const created = event.type === "session.created";
+    if (created) this.#hadSession = this.#mayRenewSecret = true;
+    if (created || (this.#phase.name === "open" && this.#phase.probing)) {
       const timer = setTimeout(() => void (this.#attempts = 0), STEADY_MS);
-      this.#enter({ name: "open", socket, timer });
-      this.#hadSession = this.#mayRenewSecret = true;
+      this.#enter({ name: "open", socket, timer, probing: false });
     }
     if (event.type === "error") this.#lastError = event.error;
     this.#owner.onInput({ type: "server_event", event });
@@ -297,7 +314,7 @@ export class Connection {
     const { random } = this.#environment;
     const next = nextAttempt(this.#attempts, this.#hadSession, this.#lastError, random);
     if ("giveUp" in next) return this.#fail(next.giveUp);
-    this.#attempts++;
+    if (globalThis.navigator?.onLine !== false) this.#attempts++; // offline none can succeed
     this.#enter({ name: "waiting", timer: setTimeout(() => void this.#open(), next.waitMs) });
     this.#owner.onInput({ type: "connection_lost", link: "reconnecting", ...(error && { error }) });
   }

@@ -4,14 +4,17 @@ import { hearAll } from "./captions";
 import { callError } from "./errors";
 import { isHeld } from "./microphone";
 import type { LoudspeakerState } from "./player";
+import { configure } from "./responses";
 import type { Action, Turn } from "./turnState";
 
 /**
- * Follow the loudspeaker. After a failure, words count as heard when they arrive, because the user reads
- * them. The error is shown once: the call goes on without sound.
+ * Follow the loudspeaker. After a failure the server answers in writing, and words count as heard when they
+ * arrive. The error is shown once: the call goes on without sound.
  */
-export function changeLoudspeaker(turn: Turn, state: LoudspeakerState): Turn {
-  const next = { ...turn, loudspeaker: state };
+export function changeLoudspeaker(turn: Turn, state: LoudspeakerState, out: Action[]): Turn {
+  let next = { ...turn, loudspeaker: state };
+  if (hasFailed(state) !== hasFailed(turn.loudspeaker) && turn.link === "open")
+    next = configure(next, out);
   if (!hasFailed(state)) {
     const shown = turn.error?.code === "sound_failed" || turn.error?.code === "sound_insecure";
     return shown && state === "running" ? { ...next, error: undefined } : next;

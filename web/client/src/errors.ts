@@ -25,6 +25,7 @@ export type ErrorCode =
   | "sound_suspended" // the browser or the system has paused the microphone or the loudspeaker
   | "microphone_refused"
   | "microphone_missing"
+  | "microphone_changed" // the microphone was unplugged, and the call goes on with the default one
   | "microphone_busy"
   | "microphone_insecure"; // neither https nor localhost
 
@@ -64,19 +65,3 @@ export const isBusy = (error: ErrorBody | null | undefined): boolean =>
  */
 export const busyCode = (error: ErrorBody | null | undefined): "busy" | "full" =>
   error?.code === "server_busy" ? "busy" : "full";
-
-/** Return the code for an exception of `getUserMedia`. */
-export function microphoneErrorCode(error: unknown): ErrorCode {
-  switch (error instanceof Error ? error.name : "") {
-    case "NotAllowedError":
-    case "PermissionDeniedError":
-      return "microphone_refused";
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return "microphone_missing";
-    case "SecurityError":
-      return "microphone_insecure";
-    default:
-      return "microphone_busy";
-  }
-}

@@ -36,6 +36,7 @@ export function prepare(options: CallOptions & SoundOptions): Call {
     socket: WebSocket,
     random: Math.random,
     loadPeer: () => import("./peer"),
+    loadSurroundings: () => import("./surroundings"),
     withoutWebRtc: WITHOUT_WEBRTC,
   });
 }

@@ -1,6 +1,6 @@
 // Audio as the protocol sends it: 16-bit samples, little endian, in base64.
 
-export const RATE = 24_000; // samples per second
+import { RATE } from "./rate";
 
 /** Encode samples as base64. */
 export function encode(pcm: Int16Array): string {
@@ -20,11 +20,3 @@ export function decode(base64: string): Int16Array<ArrayBuffer> {
 }
 
 export const milliseconds = (samples: number, rate = RATE): number => (samples * 1000) / rate;
-
-/** Return the loudness of samples, from 0 (-50 dB and less) to 1 (-8 dB and more). `full` is full scale. */
-export function loudness(samples: ArrayLike<number>, full: number): number {
-  let sum = 0;
-  for (let i = 0; i < samples.length; i++) sum += (samples[i]! / full) ** 2;
-  const db = 10 * Math.log10(sum / Math.max(1, samples.length) + 1e-9);
-  return Math.min(1, Math.max(0, (db + 50) / 42));
-}

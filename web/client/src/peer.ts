@@ -4,7 +4,7 @@
 // Signalling is one request: the offer goes to `POST …/calls`, and the response is the answer. Neither side
 // sends candidates later.
 
-import { loudness } from "./pcm";
+import { loudness } from "./loudness";
 import type { PlaybackProgress } from "./player";
 import type { Wire } from "./wire";
 import { UNAVAILABLE } from "./wire";

@@ -130,7 +130,7 @@ export type ServerEvent =
   | OwnEvent;
 
 export type ClientEvent =
-  | { type: "session.update"; session: object }
+  | { type: "session.update"; session: object; event_id?: string }
   | { type: "input_audio_buffer.append"; audio: string }
   | { type: "input_audio_buffer.commit"; event_id?: string }
   | { type: "input_audio_buffer.clear" }

@@ -1,6 +1,6 @@
 // The microphone of a browser, as pieces of 24 kHz PCM16. Browsers open it only inside a click.
 
-import { RATE } from "./pcm";
+import { RATE } from "./rate";
 import {
   addWorklets,
   type FromRecorder,

@@ -1,7 +1,7 @@
 // The audio of the user's own turns, so that a page can draw, play and save them. It is kept in memory, for as
 // long as the page is open and within bounds.
 
-import { RATE } from "./pcm";
+import { RATE } from "./rate";
 import type { ServerEvent } from "./protocol";
 
 const MAX_TURN_S = 60; // of a longer turn the beginning is dropped

@@ -2,6 +2,7 @@
 
 import { cutCaption, endUnfinished, hearAll } from "./captions";
 import * as client from "./clientEvents";
+import { hasFailed } from "./devices";
 import { createDraftItem, heldDrafts, holdSentDrafts, markSent } from "./draftQueue";
 import type { PlayedPosition } from "./playout";
 import type { ClientEvent } from "./protocol";
@@ -20,13 +21,16 @@ export function send(turn: Turn, event: ClientEvent, out: Action[]): Turn {
   return { ...turn, waiting: [...turn.waiting, event] };
 }
 
-/** Configure the session for the mode of the call. */
-export const configure = (turn: Turn, out: Action[]): Turn =>
-  send(
+/** Configure the session for the mode of the call. Without a loudspeaker answers are written. */
+export function configure(turn: Turn, out: Action[]): Turn {
+  const { mode, loudspeaker, serverTranscribes, transcription } = turn;
+  const spoken = mode !== "text" && !hasFailed(loudspeaker);
+  return send(
     turn,
-    client.configure(turn.mode, turn.serverTranscribes ? undefined : turn.transcription),
+    client.configure(mode, spoken, serverTranscribes ? undefined : transcription),
     out,
   );
+}
 
 /** Ask the server for a response. */
 export function requestResponse(

@@ -152,6 +152,7 @@ function startSpeech(turn: Turn, out: Action[]): Turn {
     { ...turn, userSpeaking: true },
     "transcription_failed",
     "new_conversation",
+    "microphone_changed", // the user is heard
   );
   return isAnswering(next) ? stopPlayback(next, out) : next;
 }

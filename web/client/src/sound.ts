@@ -1,32 +1,37 @@
 // The microphone and the loudspeaker, as a call uses them.
 
+import type { ErrorCode } from "./errors";
 import { playbackContext } from "./playbackContext";
 import type { LoudspeakerState, PlaybackProgress } from "./player";
 import type { PlayedPosition } from "./playout";
+import type { ServerEvent } from "./protocol";
 import type { RecorderOptions } from "./recorder";
 import type { Recordings } from "./recordings";
 import type { Voice } from "./voice";
 
+/** News of the devices. Recorded audio comes about every 20 ms. */
+export type SoundNews =
+  | { type: "audio_recorded"; pcm: Int16Array }
+  | { type: "microphone_lost" }
+  | { type: "microphone_paused"; paused: boolean }
+  | { type: "loudspeaker_changed"; state: LoudspeakerState }
+  | ({ type: "playback_progressed" } & PlaybackProgress);
+
 export interface Sound {
+  onNews: (news: SoundNews) => void;
   /** Open the loudspeaker, and resume both devices. Call it in a click. Never rejects. */
   wake(): Promise<void>;
-  onLoudspeaker: (state: LoudspeakerState) => void;
-  /** Receives whether the open microphone is muted or suspended by the system, at every change. */
-  onMicrophonePaused: (paused: boolean) => void;
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
   /** Stop playback at once. Return where each item was cut; undefined: the loudspeaker does not tell. */
   flush(): Promise<PlayedPosition[] | undefined>;
-  onProgress: (progress: PlaybackProgress) => void;
-  /** Open the microphone. Rejects as `getUserMedia` does. */
-  record(): Promise<void>;
+  /** Open the microphone. Return why it does not open. */
+  record(): Promise<ErrorCode | undefined>;
   /** The track of the open microphone. */
   readonly track: MediaStreamTrack | undefined;
   /** The user's turns. Undefined until a microphone is needed. */
   readonly recordings: Recordings | undefined;
-  /** Receives the recorded audio, about every 20 ms. */
-  onRecorded: (pcm: Int16Array) => void;
-  /** Runs when the microphone ends by itself: unplugged, or its permission was taken back. */
-  onMicrophoneLost: () => void;
+  /** Follow an event of the server. `exact`: the server counts the audio that was recorded. */
+  note(event: ServerEvent, exact: boolean): void;
   /** Deliver the last unfinished piece of recorded audio. */
   drain(): Promise<void>;
   /** Close the microphone. */
@@ -42,11 +47,7 @@ export type SoundOptions = RecorderOptions;
 const FLUSH_MS = 600; // code that is still loading is not waited for
 
 export class BrowserSound implements Sound {
-  onProgress: (progress: PlaybackProgress) => void = () => {};
-  onRecorded: (pcm: Int16Array) => void = () => {};
-  onMicrophoneLost: () => void = () => {};
-  onMicrophonePaused: (paused: boolean) => void = () => {};
-  onLoudspeaker: (state: LoudspeakerState) => void = () => {};
+  onNews: (news: SoundNews) => void = () => {};
 
   readonly #options: SoundOptions;
   readonly #import: () => Promise<typeof import("./voice")>;
@@ -71,10 +72,14 @@ export class BrowserSound implements Sound {
     return this.#voice?.recordings;
   }
 
+  note(event: ServerEvent, exact: boolean): void {
+    this.#voice?.recordings.note(event, exact);
+  }
+
   async wake(): Promise<void> {
     if (!this.#voice) this.#context ??= playbackContext();
     const voice = this.#voice ?? (await this.#load().catch(() => undefined));
-    if (!voice) return this.onLoudspeaker("failed");
+    if (!voice) return this.onNews({ type: "loudspeaker_changed", state: "failed" });
     await Promise.all([voice.player.wake(), voice.recorder.resume()]);
   }
 
@@ -95,9 +100,8 @@ export class BrowserSound implements Sound {
     return Promise.race([flushed, late]).finally(() => clearTimeout(timer));
   }
 
-  async record(): Promise<void> {
-    const voice = this.#voice ?? (await this.#load());
-    await voice.recorder.start();
+  async record(): Promise<ErrorCode | undefined> {
+    return (this.#voice ?? (await this.#load())).record();
   }
 
   async drain(): Promise<void> {

@@ -70,19 +70,7 @@ const SUSPENDED = callError("sound_suspended"); // one object, which a page comp
 
 /** True if a page has nothing to render again. */
 export const sameState = (a: State, b: State): boolean =>
-  a.status === b.status &&
-  a.why === b.why &&
-  a.mode === b.mode &&
-  a.items === b.items &&
-  a.lines === b.lines &&
-  a.toolCards === b.toolCards &&
-  a.sources === b.sources &&
-  a.microphone === b.microphone &&
-  a.requestingMicrophone === b.requestingMicrophone &&
-  a.userSpeaking === b.userSpeaking &&
-  a.transport === b.transport &&
-  a.conversationId === b.conversationId &&
-  a.error === b.error;
+  (Object.keys({ ...a, ...b }) as (keyof State)[]).every((key) => a[key] === b[key]);
 
 function reuse<T>(
   before: readonly T[],

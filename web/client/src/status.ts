@@ -46,6 +46,9 @@ export function explain(turn: Turn): { status: Status; why?: Why } {
   return why ? { status, why } : { status };
 }
 
+/** True from the start of the call to its end. */
+export const isLive = ({ link }: Turn): boolean => link !== "idle" && link !== "ended";
+
 /** True if the audio of the microphone goes to the server. */
 export const sendsAudio = ({ mode, microphone }: Turn): boolean =>
   microphone.phase === "open" && (mode === "open" || isHeld(microphone));
@@ -76,8 +79,8 @@ function whyOf(turn: Turn, status: Status): Why | undefined {
   if (isPaused(turn)) return "sound_suspended";
   if (mode === "text") return "text_only";
   if (mode === "push-to-talk") return isHeld(microphone) ? undefined : "push_to_talk";
-  if (microphone.phase === "open") return undefined;
-  return error?.code.startsWith("microphone") ? error.code : "microphone_off";
+  const code = /^(microphone|sound)/.test(error?.code ?? "") ? error?.code : undefined;
+  return code ?? (microphone.phase === "open" ? undefined : "microphone_off");
 }
 
 /** True if the server itself told the call to come again. */

@@ -47,11 +47,13 @@ function applyInput(turn: Turn, input: Input, out: Action[]): Turn {
     case "microphone_stopped":
       return commands.stopMicrophone(turn, out);
     case "microphone_lost":
-      return commands.loseMicrophone(turn);
+      return commands.loseMicrophone(turn, out);
+    case "devices_changed":
+      return commands.changeDevices(turn, out);
     case "microphone_paused":
       return { ...turn, microphonePaused: input.paused };
     case "loudspeaker_changed":
-      return devices.changeLoudspeaker(turn, input.state);
+      return devices.changeLoudspeaker(turn, input.state, out);
     case "resumed":
       return devices.resumeDevices(turn, out);
     case "audio_recorded":

@@ -95,6 +95,7 @@ export type Input =
   | { type: "microphone_stopped" }
   | { type: "microphone_lost" } // unplugged, or the user took the permission back
   | { type: "microphone_paused"; paused: boolean }
+  | { type: "devices_changed" } // one was plugged in or unplugged
   | { type: "loudspeaker_changed"; state: LoudspeakerState }
   | { type: "resumed" }
   | { type: "audio_recorded"; pcm: Int16Array; bufferedBytes: number } // unsent bytes in the socket

@@ -1,5 +1,7 @@
 // The devices of a voice call. A page that only writes and reads does without this code: a call loads it.
 
+import type { ErrorCode } from "./errors";
+import { microphoneErrorCode } from "./microphoneError";
 import { AudioPlayer } from "./player";
 import { AudioRecorder } from "./recorder";
 import { Recordings } from "./recordings";
@@ -14,10 +16,16 @@ export class Voice {
   constructor(sound: BrowserSound, options: SoundOptions, context: () => AudioContext) {
     this.recorder = new AudioRecorder(options);
     this.player = new AudioPlayer({ ...options, context });
-    this.recorder.onAudio = (pcm) => sound.onRecorded(pcm);
-    this.recorder.onLost = () => sound.onMicrophoneLost();
-    this.recorder.onPaused = (paused) => sound.onMicrophonePaused(paused);
-    this.player.onState = (state) => sound.onLoudspeaker(state);
-    this.player.onProgress = (progress) => sound.onProgress(progress);
+    this.recorder.onAudio = (pcm) => sound.onNews({ type: "audio_recorded", pcm });
+    this.recorder.onLost = () => sound.onNews({ type: "microphone_lost" });
+    this.recorder.onPaused = (paused) => sound.onNews({ type: "microphone_paused", paused });
+    this.player.onState = (state) => sound.onNews({ type: "loudspeaker_changed", state });
+    this.player.onProgress = (progress) =>
+      sound.onNews({ type: "playback_progressed", ...progress });
+  }
+
+  /** Open the microphone. Return why it does not open. */
+  record(): Promise<ErrorCode | undefined> {
+    return this.recorder.start().then(() => undefined, microphoneErrorCode);
   }
 }

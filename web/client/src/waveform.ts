@@ -1,6 +1,6 @@
 // Audio as a page draws it and as a file has it.
 
-import { RATE } from "./pcm";
+import { RATE } from "./rate";
 
 /** Return the loudest sample of each of `count` equal parts, 0 to 1, to draw a waveform. */
 export function peaks(pcm: Int16Array, count: number): number[] {

@@ -2,8 +2,9 @@
 // played. Both are in one file, so that a page adds one module. They run on the audio thread, so they only
 // copy and calculate.
 
-import { loudness, RATE } from "./pcm";
+import { loudness } from "./loudness";
 import { Playout } from "./playout";
+import { RATE } from "./rate";
 import { Resampler } from "./resample";
 import type { FromPlayer, FromRecorder, ToPlayer, ToRecorder } from "./worklet";
 

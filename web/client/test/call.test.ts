@@ -25,6 +25,8 @@ const failure = (code: string, type = "invalid_request_error") => ({
 });
 const words = (...list: string[]): [string, number][] => list.map((word) => [word, 100]);
 
+const PCM = { type: "audio/pcm", rate: 24_000 };
+
 test("a call connects with its secret as a subprotocol and configures its mode", async () => {
   const { call, socket } = await startCall({ assistant: "charlotte", language: "it" });
   expect(call.state.status).toBe("connecting");
@@ -38,7 +40,10 @@ test("a call connects with its secret as a subprotocol and configures its mode",
     type: "session.update",
     session: {
       output_modalities: ["audio"],
-      audio: { input: { turn_detection: { type: "semantic_vad" }, transcription: {} } },
+      audio: {
+        input: { format: PCM, turn_detection: { type: "semantic_vad" }, transcription: {} },
+        output: { format: PCM },
+      },
     },
   });
 });

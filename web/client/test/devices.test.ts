@@ -20,13 +20,13 @@ const answer = (id: string) => [
 test("W1_ without a loudspeaker every typed message is sent, and every answer is read", async () => {
   const { call, socket, sound } = await openCall();
   sound.flush = () => Promise.reject(new Error("no loudspeaker"));
-  sound.onLoudspeaker("insecure");
+  sound.tell("insecure");
   for (const id of ["1", "2", "3"]) {
     await call.sendText(`Question ${id}?`);
     const created = socket.sent.filter(({ type }) => type === "conversation.item.create");
     expect(created).toHaveLength(Number(id));
     socket.deliver(...answer(id));
-    expect(call.state).toMatchObject({ status: "listening", why: "microphone_off" });
+    expect(call.state).toMatchObject({ status: "listening", why: "sound_insecure" });
     expect(call.state.lines.find((line) => line.id === `item_${id}`)).toMatchObject({
       text: "Noon sharp.",
       heard: 11,
@@ -40,10 +40,10 @@ test("W1_ a loudspeaker that fails during an answer leaves the answer to be read
   socket.deliver(...answer("1"));
   sound.playFor(20);
   expect(call.state.status).toBe("speaking");
-  sound.onLoudspeaker("failed");
+  sound.tell("failed");
   expect(call.state).toMatchObject({
     status: "listening",
-    why: "microphone_off",
+    why: "sound_failed",
     error: { code: "sound_failed" },
   });
   expect(call.state.lines[0]).toMatchObject({ heard: 11, status: "done" });
@@ -51,18 +51,33 @@ test("W1_ a loudspeaker that fails during an answer leaves the answer to be read
 
 test("W1_ a failed loudspeaker is told once, until it works again", async () => {
   const { call, sound } = await openCall();
-  sound.onLoudspeaker("insecure");
+  sound.tell("insecure");
   expect(call.state.error?.code).toBe("sound_insecure");
   call.setMode("text");
   expect(call.state.error).toBeUndefined();
   call.setMode("open");
-  sound.onLoudspeaker("insecure");
+  sound.tell("insecure");
   expect(call.state.error).toBeUndefined();
-  sound.onLoudspeaker("running");
-  sound.onLoudspeaker("failed");
+  sound.tell("running");
+  sound.tell("failed");
   expect(call.state.error?.code).toBe("sound_failed");
-  sound.onLoudspeaker("running");
+  sound.tell("running");
   expect(call.state.error).toBeUndefined();
+});
+
+test("without a loudspeaker the server is asked to answer in writing, until there is one", async () => {
+  const { call, socket, sound } = await openCall();
+  const asked = () =>
+    socket.sent
+      .filter(({ type }) => type === "session.update")
+      .map(({ session }) => (session as { output_modalities: string[] }).output_modalities[0]);
+  sound.tell("failed");
+  sound.tell("failed");
+  expect(asked()).toEqual(["audio", "text"]);
+  expect(call.state).toMatchObject({ status: "listening", why: "sound_failed", mode: "open" });
+  sound.tell("running");
+  expect(asked()).toEqual(["audio", "text", "audio"]);
+  expect(call.state.why).toBe("microphone_off");
 });
 
 test("W1_ a message is kept before a loudspeaker is asked that never replies", async () => {
@@ -96,9 +111,9 @@ test("W1_ a text session opens no loudspeaker", async () => {
 test("W3_ a suspended loudspeaker is a paused call, until it runs again", async () => {
   const { call, socket, sound } = await openCall();
   socket.deliver(...answer("1"));
-  sound.onLoudspeaker("suspended");
+  sound.tell("suspended");
   expect(call.state).toMatchObject({ status: "listening", why: "sound_suspended" });
-  sound.onLoudspeaker("running");
+  sound.tell("running");
   expect(call.state.error).toBeUndefined();
   expect(call.state.status).toBe("speaking");
 });
@@ -107,7 +122,7 @@ test("W3_ a muted microphone is not listening, and resuming opens it again", asy
   const { call, sound } = await openCall();
   await call.startMic();
   expect(call.state.status).toBe("listening");
-  sound.onMicrophonePaused(true);
+  sound.mute(true);
   expect(call.state).toMatchObject({ status: "listening", why: "sound_suspended" });
   const stopped = vi.spyOn(sound, "stopRecording");
   const wake = vi.spyOn(sound, "wake");
@@ -123,9 +138,9 @@ test("W3_ a muted microphone is not listening, and resuming opens it again", asy
 test("W3_ a microphone that is still muted after it was opened again is paused still", async () => {
   const { call, sound } = await openCall();
   await call.startMic();
-  sound.onMicrophonePaused(true);
+  sound.mute(true);
   call.resume();
-  sound.onMicrophonePaused(true);
+  sound.mute(true);
   await microtasks();
   expect(call.state.why).toBe("sound_suspended");
   call.stopMic();
@@ -143,7 +158,7 @@ test("W3_ an open microphone without a pause is not opened again by resuming", a
 
 test("W3_ a text session is never paused", async () => {
   const { call, sound } = await openCall({ mode: "text" });
-  sound.onLoudspeaker("suspended");
+  sound.tell("suspended");
   expect(call.state).toMatchObject({ status: "listening", why: "text_only" });
   expect(call.state.error).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { decode, encode, loudness } from "../src/pcm";
+import { loudness } from "../src/loudness";
+import { decode, encode } from "../src/pcm";
 import { heardMs, Playout } from "../src/playout";
 import { Resampler } from "../src/resample";
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { peaks, wav } from "../src/audio";
-import { RATE } from "../src/pcm";
+import { RATE } from "../src/rate";
 import { Recordings } from "../src/recordings";
 import { openCall } from "./support";
 
@@ -18,11 +18,11 @@ const audio = (ms: number, value: number) => new Int16Array((RATE * ms) / 1000).
 test("a turn is cut where the server heard its speech begin and end", async () => {
   const { call, socket, sound } = await openCall();
   await call.startMic();
-  sound.onRecorded(audio(500, 0));
-  sound.onRecorded(audio(1000, 7));
-  sound.onRecorded(audio(300, 0));
+  sound.deliver(audio(500, 0));
+  sound.deliver(audio(1000, 7));
+  sound.deliver(audio(300, 0));
   socket.deliver(...turn("item_1", 500, 1500));
-  sound.onRecorded(audio(200, 9));
+  sound.deliver(audio(200, 9));
   socket.deliver(...turn("item_2", 1800, 1900));
   expect(new Set(call.recordingOf("item_1"))).toEqual(new Set([7]));
   expect(call.recordingOf("item_1")).toHaveLength(RATE);
@@ -37,9 +37,9 @@ test("a held button cuts a turn from the press to the release", async () => {
     ["item_2", 4],
   ] as const) {
     await call.pushToTalk(true);
-    sound.onRecorded(audio(400, value));
+    sound.deliver(audio(400, value));
     await call.pushToTalk(false);
-    sound.onRecorded(audio(400, 1)); // not held: it is not sent, and not kept
+    sound.deliver(audio(400, 1)); // not held: it is not sent, and not kept
     socket.deliver({ type: "input_audio_buffer.committed", item_id });
     expect(call.recordingOf(item_id)).toEqual(audio(400, value));
   }

@@ -1,11 +1,15 @@
 // The environment of a call under test: the test plays the server, and moves the time of the loudspeaker.
 
 import { Call, type CallOptions, type Environment } from "../src/call";
-import { encode, RATE } from "../src/pcm";
+import type { ErrorCode } from "../src/errors";
+import { microphoneErrorCode } from "../src/microphoneError";
+import { encode } from "../src/pcm";
+import { RATE } from "../src/rate";
 import { type PlayedPosition, Playout } from "../src/playout";
-import type { LoudspeakerState, PlaybackProgress } from "../src/player";
+import type { LoudspeakerState } from "../src/player";
+import type { ServerEvent } from "../src/protocol";
 import { Recordings } from "../src/recordings";
-import type { Sound } from "../src/sound";
+import type { Sound, SoundNews } from "../src/sound";
 
 export class ScriptedSocket {
   static readonly opened: ScriptedSocket[] = [];
@@ -55,15 +59,14 @@ export class TestSound implements Sound {
   readonly playout = new Playout(RATE);
   readonly recordings = new Recordings();
   levels = { in: 0, out: 0 };
-  onProgress: (progress: PlaybackProgress) => void = () => {};
-  onRecorded: (pcm: Int16Array) => void = () => {};
-  onMicrophoneLost = (): void => {};
-  onMicrophonePaused: (paused: boolean) => void = () => {};
-  onLoudspeaker: (state: LoudspeakerState) => void = () => {};
+  onNews: (news: SoundNews) => void = () => {};
   refusal: Error | undefined;
   recording = false;
   track: MediaStreamTrack | undefined;
 
+  note(event: ServerEvent, exact: boolean): void {
+    this.recordings.note(event, exact);
+  }
   async wake(): Promise<void> {}
   async drain(): Promise<void> {}
   close(): void {
@@ -76,10 +79,11 @@ export class TestSound implements Sound {
   async flush(): Promise<PlayedPosition[] | undefined> {
     return this.playout.flush().map(({ item, ms }) => ({ item, ms: Math.floor(ms) }));
   }
-  async record(): Promise<void> {
+  async record(): Promise<ErrorCode | undefined> {
     await Promise.resolve(); // the browser asks the user first
-    if (this.refusal) throw this.refusal;
+    if (this.refusal) return microphoneErrorCode(this.refusal);
     this.recording = true;
+    return undefined;
   }
   stopRecording(): void {
     this.recording = false;
@@ -89,19 +93,34 @@ export class TestSound implements Sound {
   unplug(): void {
     if (!this.recording) return;
     this.stopRecording();
-    this.onMicrophoneLost();
+    this.onNews({ type: "microphone_lost" });
   }
 
   /** Let the loudspeaker play for `ms`. */
   playFor(ms: number): void {
     this.playout.render(new Float32Array((RATE * ms) / 1000));
     const position = this.playout.position;
-    if (position) this.onProgress({ ...position, drained: !this.playout.waiting });
+    const drained = !this.playout.waiting;
+    if (position) this.onNews({ type: "playback_progressed", ...position, drained });
   }
 
   /** Record `ms` of audio. */
   recordFor(ms: number): void {
-    this.onRecorded(new Int16Array((RATE * ms) / 1000));
+    this.deliver(new Int16Array((RATE * ms) / 1000));
+  }
+
+  deliver(pcm: Int16Array): void {
+    this.onNews({ type: "audio_recorded", pcm });
+  }
+
+  /** Let the loudspeaker change its state. */
+  tell(state: LoudspeakerState): void {
+    this.onNews({ type: "loudspeaker_changed", state });
+  }
+
+  /** Let the system mute the microphone. */
+  mute(paused: boolean): void {
+    this.onNews({ type: "microphone_paused", paused });
   }
 }
 

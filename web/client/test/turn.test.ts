@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import { isHeld } from "../src/microphone";
-import { encode, RATE } from "../src/pcm";
+import { encode } from "../src/pcm";
+import { RATE } from "../src/rate";
 import type { ClientEvent, Response, ServerEvent } from "../src/protocol";
 import { view } from "../src/state";
 import { reduce } from "../src/turn";

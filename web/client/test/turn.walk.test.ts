@@ -117,6 +117,7 @@ const kinds: ((random: Random) => Input)[] = [
   () => ({ type: "microphone_failed", code: "microphone_busy" }),
   () => ({ type: "microphone_stopped" }),
   () => ({ type: "microphone_lost" }),
+  () => ({ type: "devices_changed" }),
   (random) => ({
     type: "audio_recorded",
     pcm: new Int16Array(480),
@@ -219,12 +220,11 @@ function illegalStep(before: Turn, input: Input, { turn, actions }: Step): strin
     ],
     [
       "a microphone is requested once",
-      !of("start_recording").length || before.microphone.phase === "closed",
+      !of("start_recording").length ||
+        before.microphone.phase === "closed" ||
+        (input.type === "microphone_lost" && turn.microphone.phase === "requesting"),
     ],
-    [
-      "an open microphone is not left recording",
-      !closes || stops || input.type === "microphone_lost",
-    ],
+    ["an open microphone is not left recording", !closes || stops],
     ["at most one connection is asked for", of("reconnect").length + of("disconnect").length <= 1],
   ];
   return rules.flatMap(([name, holds]) => (holds ? [] : [name]));

@@ -212,7 +212,7 @@ test("the offer goes to the calls of the server, and events travel on the channe
 test("the microphone is sent while it is heard, as a copy that ends with the call", async () => {
   const { call, sound, peer } = await open({ mode: "push-to-talk" });
   const track = new Track();
-  sound.record = async () => void (sound.track = track as unknown as MediaStreamTrack);
+  sound.record = async () => void (sound.track = track as unknown as MediaStreamTrack) as undefined;
   await call.pushToTalk(true);
   const [copy] = track.copies;
   expect(peer.sender.track).toBe(copy);

@@ -51,6 +51,7 @@ const en: Strings = {
   errors: {
     microphone_refused: "The browser does not allow the microphone. Allow it in the address bar.",
     microphone_missing: "No microphone was found. You can write.",
+    microphone_changed: "The microphone is gone. The call goes on with the default one.",
     microphone_busy: "Another program uses the microphone.",
     microphone_insecure: "A microphone needs a page with https.",
     sound_suspended: "The browser has paused the sound. Press any button to resume it.",
@@ -92,6 +93,7 @@ const it: Strings = {
     microphone_refused:
       "Il browser non consente il microfono. Consentilo nella barra degli indirizzi.",
     microphone_missing: "Nessun microfono trovato. Puoi scrivere.",
+    microphone_changed: "Il microfono non c’è più. La chiamata continua con quello predefinito.",
     microphone_busy: "Un altro programma usa il microfono.",
     microphone_insecure: "Il microfono richiede una pagina con https.",
     sound_suspended: "Il browser ha messo in pausa l'audio. Premi un pulsante per riprendere.",
@@ -133,6 +135,7 @@ const es: Strings = {
     microphone_refused:
       "El navegador no permite el micrófono. Permítelo en la barra de direcciones.",
     microphone_missing: "No se encontró ningún micrófono. Puedes escribir.",
+    microphone_changed: "El micrófono ya no está. La llamada sigue con el predeterminado.",
     microphone_busy: "Otro programa usa el micrófono.",
     microphone_insecure: "El micrófono necesita una página con https.",
     sound_suspended: "El navegador ha pausado el sonido. Pulsa un botón para continuar.",

@@ -52,6 +52,7 @@ const en: Strings = {
   errors: {
     microphone_refused: "The browser does not allow the microphone here. You can write instead.",
     microphone_missing: "No microphone was found. You can write instead.",
+    microphone_changed: "The microphone is gone. The call goes on with the default one.",
     microphone_busy: "Another program uses the microphone. You can write instead.",
     microphone_insecure:
       "This page has no secure connection, so there is no microphone. Please write.",
@@ -94,6 +95,7 @@ const it: Strings = {
   errors: {
     microphone_refused: "Il browser non consente il microfono qui. Puoi scrivere.",
     microphone_missing: "Nessun microfono trovato. Puoi scrivere.",
+    microphone_changed: "Il microfono non c’è più. La chiamata continua con quello predefinito.",
     microphone_busy: "Un altro programma usa il microfono. Puoi scrivere.",
     microphone_insecure:
       "La pagina non è sicura, quindi il microfono non è disponibile. Puoi scrivere.",
@@ -136,6 +138,7 @@ const es: Strings = {
   errors: {
     microphone_refused: "El navegador no permite el micrófono aquí. Puedes escribir.",
     microphone_missing: "No se encontró ningún micrófono. Puedes escribir.",
+    microphone_changed: "El micrófono ya no está. La llamada sigue con el predeterminado.",
     microphone_busy: "Otro programa usa el micrófono. Puedes escribir.",
     microphone_insecure: "La página no es segura, así que no hay micrófono. Puedes escribir.",
     sound_suspended: "El navegador ha pausado el sonido. Pulsa un botón para continuar.",

@@ -139,6 +139,7 @@ export const en = {
     microphone_refused:
       "The browser does not let this page use the microphone. Allow it next to the address bar, then try again.",
     microphone_missing: "No microphone was found. Plug one in and try again.",
+    microphone_changed: "The microphone is gone. The call goes on with the default one.",
     microphone_busy: "The microphone cannot be opened. Does another program use it?",
     microphone_insecure:
       "Browsers open the microphone only over https or on localhost. Ask the person who runs this server.",

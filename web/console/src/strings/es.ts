@@ -143,6 +143,7 @@ export const es: Strings = {
     microphone_refused:
       "El navegador no deja usar el micrófono. Permítelo junto a la dirección y reintenta.",
     microphone_missing: "No hay micrófono. Conecta uno y reintenta.",
+    microphone_changed: "El micrófono ya no está. La llamada sigue con el predeterminado.",
     microphone_busy: "El micrófono no se abre. ¿Lo usa otro programa?",
     microphone_insecure:
       "Los navegadores abren el micrófono solo con https o en localhost. Pregunta a quien lleva el servidor.",

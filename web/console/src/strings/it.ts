@@ -143,6 +143,7 @@ export const it: Strings = {
     microphone_refused:
       "Il browser non concede il microfono a questa pagina. Consentilo accanto all’indirizzo e riprova.",
     microphone_missing: "Non trovo un microfono. Collegane uno e riprova.",
+    microphone_changed: "Il microfono non c’è più. La chiamata continua con quello predefinito.",
     microphone_busy: "Il microfono non si apre. Lo usa un altro programma?",
     microphone_insecure:
       "I browser aprono il microfono solo con https o su localhost. Chiedi a chi gestisce il server.",
