@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI
 
+from vivavoce.protocol.close_codes import CloseCode
+
 from ..clients.test_openai import Conversation
 from ..support.rtc_client import RtcClient, calling
 from ..support.served import TAKES_ALL, Served, serve
@@ -206,9 +208,36 @@ def test_a_revoked_secret_ends_its_call(served: Served, key: str) -> None:
         )
         error = await client.until("error")
         assert error["error"]["code"] == "secret_revoked"
+        closing = await client.until("vivavoce.closing")
+        assert closing["code"] == CloseCode.UNAUTHORIZED
         await asyncio.wait_for(client.ended.wait(), 10)
+        assert client.types[-1] == "vivavoce.closing"
 
-    hold(served, made["value"], story, model="echo")
+    hold(served, made["value"], story, model="echo", events="vivavoce")
+
+
+def test_a_server_that_restarts_says_so_to_those_who_asked_for_our_events(tmp_path: Path) -> None:
+    """A data channel has no close frame, so the last event says what that would say."""
+    with serve(tmp_path, **TAKES_ALL) as served:
+        key = served.key()
+
+        async def main() -> tuple[list[dict[str, Any]], list[str]]:
+            async with (
+                calling(served, key, model="echo", events="vivavoce") as page,
+                calling(served, key, model="echo") as other,
+            ):
+                for client in (page, other):
+                    await client.until("session.created")
+                await asyncio.to_thread(served.stop)
+                for client in (page, other):
+                    await asyncio.wait_for(client.ended.wait(), 10)
+                return page.events, other.types
+
+        events, types = asyncio.run(main())
+    assert events[-1]["type"] == "vivavoce.closing"
+    assert events[-1]["code"] == CloseCode.SERVICE_RESTART
+    assert events[-1]["event_id"].startswith("event_")
+    assert "vivavoce.closing" not in types
 
 
 def test_a_stock_page_brings_its_own_instructions_and_tools(served: Served, key: str) -> None:

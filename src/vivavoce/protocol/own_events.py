@@ -67,4 +67,14 @@ class AnswerSources(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.sour
     sources: tuple[Source, ...]
 
 
-OwnEvent = ToolStarted | ToolProgress | ToolDone | ApprovalRequested | AnswerSources
+class Closing(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.closing"):
+    """The server closes the data channel, which has no close frame. It is the last event.
+
+    `code` and `reason` are those of the close frame that a WebSocket would get.
+    """
+
+    code: int
+    reason: str
+
+
+OwnEvent = ToolStarted | ToolProgress | ToolDone | ApprovalRequested | AnswerSources | Closing

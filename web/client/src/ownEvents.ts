@@ -55,4 +55,5 @@ export type OwnEvent =
       approve: Approver;
       expires_at: string | null;
     }
-  | { type: "vivavoce.sources"; item_id: string; sources: readonly Source[] };
+  | { type: "vivavoce.sources"; item_id: string; sources: readonly Source[] }
+  | { type: "vivavoce.closing"; code: number; reason: string }; // the last one on a data channel

@@ -69,7 +69,8 @@ export type OwnEvent =
   | ToolProgress
   | ToolDone
   | ApprovalRequested
-  | AnswerSources;
+  | AnswerSources
+  | Closing;
 
 export interface AnswerSources {
   type: "vivavoce.sources";
@@ -196,6 +197,13 @@ export interface ChosenMcp {
   type: "mcp";
   server_label: string;
   name?: string | null;
+}
+
+export interface Closing {
+  type: "vivavoce.closing";
+  event_id: string;
+  code: number;
+  reason: string;
 }
 
 export interface ContentPart {

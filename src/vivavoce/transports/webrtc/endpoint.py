@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ...protocol import codec
 from ...protocol.close_codes import CloseCode
+from ...protocol.own_events import Closing
 from ...runtime.call_registry import InProcessCallRegistry
 from ...runtime.call_setup import AGAIN_S, AdmittedCall, CallSetup
 from ...runtime.call_spec import CallRequest
@@ -62,7 +64,7 @@ class WebRtcEndpoint:
                 client = call.driver.attach_media(peer.audio, call.reader, events=peer.events)
                 if call.spec.own_events:
                     call.listen(client.events.tell)
-                peer.join(client)
+                peer.join(client, self._goodbye if call.spec.own_events else None)
             except BaseException:
                 call.driver.hang_up(CloseCode.ABNORMAL, "no answer")
                 self._registry.spawn(_end(call, peer), call_id)
@@ -72,6 +74,9 @@ class WebRtcEndpoint:
             raise
         self._registry.spawn(self._run(call, peer, client), call_id)
         return Answer(call_id, sdp)
+
+    def _goodbye(self, code: int, reason: str) -> bytes:
+        return codec.encode(Closing(event_id=self._make_id("event"), code=code, reason=reason))
 
     async def _run(self, call: AdmittedCall, peer: Peer, client: MediaClient) -> None:
         try:

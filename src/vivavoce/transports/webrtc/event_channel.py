@@ -23,6 +23,10 @@ LARGEST_MESSAGE = 256 * 1024  # bytes; browsers send and take no more
 MOST_HELD = 1024 * 1024  # bytes of messages that arrive while the client is not read
 
 
+Goodbye = Callable[[int, str], Frame]
+"""Makes the last event of a close code and its reason."""
+
+
 class EventReceiver(Protocol):
     """The client whose events travel on the channel."""
 
@@ -43,6 +47,7 @@ class EventChannel:
         self._on_close = on_close
         self._channel: RTCDataChannel | None = None
         self._receiver: EventReceiver | None = None
+        self._goodbye: Goodbye | None = None
         self._largest = LARGEST_MESSAGE
         self._paused = False
         self._held: deque[bytes] = deque()
@@ -61,9 +66,10 @@ class EventChannel:
         channel.on("close", self._channel_closed)
         self._writable()
 
-    def join(self, receiver: EventReceiver) -> None:
-        """Set the client. It gets the messages that arrived before."""
+    def join(self, receiver: EventReceiver, goodbye: Goodbye | None = None) -> None:
+        """Set the client. It gets the messages that arrived before, and `goodbye` as the last."""
         self._receiver = receiver
+        self._goodbye = goodbye
         self._deliver()
         self._writable()
 
@@ -85,6 +91,11 @@ class EventChannel:
             frame = fitted(frame, self._largest)
         channel.send(frame.decode())  # as text: clients parse no other kind of message
 
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Tell a client that asked for our events why it is closed: there is no close frame."""
+        if self._goodbye is not None:
+            self.write(self._goodbye(code, reason))
+
     def pause_reading(self) -> None:
         self._paused = True
 
@@ -94,6 +105,7 @@ class EventChannel:
 
     def close(self, code: int, reason: str) -> None:
         if not self._closed:
+            self.say_goodbye(code, reason)
             self._closed = True
             self._held.clear()
             self._on_close(code, reason)

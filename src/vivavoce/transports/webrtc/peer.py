@@ -23,7 +23,7 @@ from aiortc import (
 from ...failures import log_failure
 from ...protocol.close_codes import CloseCode
 from . import ice, offers
-from .event_channel import EventChannel
+from .event_channel import EventChannel, Goodbye
 from .ice import IceSettings
 from .peer_audio import PeerAudio
 
@@ -93,12 +93,12 @@ class Peer:
             raise offers.invalid("It is not valid.") from error
         return offers.complete(self._pc.localDescription.sdp, offer)
 
-    def join(self, client: MediaClient) -> None:
-        """Set the client, whose connections these are."""
+    def join(self, client: MediaClient, goodbye: Goodbye | None = None) -> None:
+        """Set the client, whose connections these are. `goodbye` makes its last event."""
         self._client = client
         self._sound.connect(client)
         if self.events is not None:
-            self.events.join(client)
+            self.events.join(client, goodbye)
 
     async def ready(self, within_s: float) -> bool:
         """Wait until the peer is connected, or over. Return False after `within_s`."""
