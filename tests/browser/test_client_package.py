@@ -78,7 +78,13 @@ def begin(playwright: Playwright, site: str, open_to_pages: tuple[Served, str]) 
 
     with ExitStack() as closing:
 
-        def opened(assistant: str, microphone: Path, transport: str) -> Page:
+        def opened(
+            assistant: str,
+            microphone: Path,
+            transport: str,
+            watch: Callable[[Page], None] = lambda page: None,
+            **more: object,
+        ) -> Page:
             if transport == "webrtc" and not has_webrtc():
                 pytest.skip("this server has no WebRTC")
             browser = closing.enter_context(chromium(playwright, microphone))
@@ -91,7 +97,8 @@ def begin(playwright: Playwright, site: str, open_to_pages: tuple[Served, str]) 
                 headers=headers,
             ).json()["value"]
             # The echo canceller of a headless browser removes speech that crosses a tone.
-            options = {"transport": transport, "echoCancellation": False}
+            options = {"transport": transport, "echoCancellation": False, **more}
+            watch(page)
             page.evaluate("begin", {"url": served.url, "secret": secret, **options})
             return page
 
@@ -161,4 +168,22 @@ def test_a_person_speaks_over_an_answer(begin: Begin, tmp_path: Path, transport:
     page.evaluate("text => type(text)", TALE)
     saw(page, "s.lines.some(l => l.status === 'interrupted')")
     saw(page, "s.events.includes('conversation.item.truncated')")
+    page.evaluate("end()")
+
+
+@pytest.mark.long
+def test_with_voice_activity_silence_is_not_sent_and_a_question_is_answered(
+    begin: Begin, tmp_path: Path
+) -> None:
+    """The microphone hears 8 s of silence, a question of 2 s, and silence again."""
+    sent: list[str] = []
+
+    def watch(page: Page) -> None:
+        page.on("websocket", lambda socket: socket.on("framesent", lambda f: sent.append(str(f))))
+
+    microphone = says(tmp_path / "mic.wav", 8.0, "keynote_rms", 20.0)
+    page = begin("charlotte", microphone, "websocket", watch, voiceActivity=True)
+    saw(page, f"{ANSWERED} && s.lines.some(l => /keynote/i.test(l.text) && l.role === 'user')")
+    appended_ms = 20 * sum("input_audio_buffer.append" in frame for frame in sent)
+    assert 1000 < appended_ms < 6000
     page.evaluate("end()")

@@ -84,7 +84,7 @@ export interface Response {
 
 export interface Session {
   tools?: { name?: string; parameters?: unknown }[];
-  audio?: { input?: { transcription?: object | null } };
+  audio?: { input?: { transcription?: object | null; turn_detection?: object | null } };
 }
 
 interface Delta {

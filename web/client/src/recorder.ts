@@ -4,6 +4,7 @@ import { RATE } from "./rate";
 import {
   addWorklets,
   type FromRecorder,
+  type Gating,
   isSuspended,
   Replies,
   resume,
@@ -34,6 +35,7 @@ export class AudioRecorder {
 
   readonly #options: RecorderOptions;
   readonly #replies = new Replies<true>();
+  #gating: Gating = { gated: false, held: false };
   #opened: Opened | undefined;
   #opening: Promise<void> | undefined;
 
@@ -69,6 +71,12 @@ export class AudioRecorder {
   /** Resume a microphone that the system suspended. Call it in a click. */
   resume(): Promise<void> {
     return resume(this.#opened?.context);
+  }
+
+  /** Deliver only what sounds like speech, or everything again. */
+  gate(gating: Partial<Gating>): void {
+    this.#gating = { ...this.#gating, ...gating };
+    this.#opened?.node.port.postMessage(this.#gating satisfies ToRecorder);
   }
 
   /** Deliver the last unfinished piece of recorded audio. */
@@ -108,9 +116,10 @@ export class AudioRecorder {
     const node = new AudioWorkletNode(context, "vivavoce-recorder");
     node.port.onmessage = ({ data }: MessageEvent<FromRecorder>) => {
       this.level = data.level;
-      if (data.pcm.length) this.onAudio(data.pcm);
+      for (const pcm of data.pieces) if (pcm.length) this.onAudio(pcm);
       if (data.drain !== undefined) this.#replies.resolve(data.drain, true);
     };
+    node.port.postMessage(this.#gating satisfies ToRecorder);
     // The output is silent, but some browsers do not run a node that is not connected.
     source.connect(node).connect(context.destination);
     this.#watch(stream, context);

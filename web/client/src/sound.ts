@@ -42,7 +42,13 @@ export interface Sound {
   readonly levels: { in: number; out: number };
 }
 
-export type SoundOptions = RecorderOptions;
+export interface SoundOptions extends RecorderOptions {
+  /**
+   * Over a WebSocket, send no audio in silence, while the server listens for speech. False by default. Over
+   * WebRTC the browser compresses silence itself.
+   */
+  voiceActivity?: boolean;
+}
 
 const FLUSH_MS = 600; // code that is still loading is not waited for
 
@@ -73,7 +79,7 @@ export class BrowserSound implements Sound {
   }
 
   note(event: ServerEvent, exact: boolean): void {
-    this.#voice?.recordings.note(event, exact);
+    this.#voice?.note(event, exact);
   }
 
   async wake(): Promise<void> {

@@ -2,8 +2,10 @@
 
 import type { PlayedPosition } from "./playout";
 
-export type ToRecorder = { drain: number };
-export type FromRecorder = { pcm: Int16Array; level: number; drain?: number };
+/** `gated`: only what sounds like speech is sent. `held`: and what comes after it, as long as this is true. */
+export type Gating = { gated: boolean; held: boolean };
+export type ToRecorder = { drain: number } | Gating;
+export type FromRecorder = { pieces: Int16Array[]; level: number; drain?: number };
 export type ToPlayer = { item: string; pcm: Int16Array } | { flush: number };
 export type FromPlayer =
   | { position: PlayedPosition; level: number; drained: boolean }

@@ -6,7 +6,8 @@ import { loudness } from "./loudness";
 import { Playout } from "./playout";
 import { RATE } from "./rate";
 import { Resampler } from "./resample";
-import type { FromPlayer, FromRecorder, ToPlayer, ToRecorder } from "./worklet";
+import { VoiceGate } from "./voiceGate";
+import type { FromPlayer, FromRecorder, Gating, ToPlayer, ToRecorder } from "./worklet";
 
 declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: unknown): void;
@@ -21,11 +22,14 @@ class Recorder extends AudioWorkletProcessor {
   readonly #resampler = sampleRate === RATE ? undefined : new Resampler(sampleRate, RATE);
   #piece = new Int16Array((RATE * PIECE_MS) / 1000);
   #filled = 0;
+  readonly #gate = new VoiceGate();
+  #gating: Gating = { gated: false, held: false };
 
   constructor() {
     super();
     this.port.onmessage = ({ data }: MessageEvent<ToRecorder>) => {
-      this.#deliver(data.drain);
+      if ("drain" in data) this.#deliver(data.drain);
+      else this.#gating = data;
     };
   }
 
@@ -44,9 +48,16 @@ class Recorder extends AudioWorkletProcessor {
   /** Deliver the recorded audio. The reply to a drain carries the number of its request. */
   #deliver(drain?: number): void {
     const pcm = this.#piece.slice(0, this.#filled);
-    const message: FromRecorder = { pcm, level: loudness(pcm, 32768) };
+    const level = loudness(pcm, 32768);
+    const { gated, held } = this.#gating;
+    // What a drain asks for is sent in any case.
+    const pieces = gated && drain === undefined ? this.#gate.push(pcm, held) : [pcm];
+    const message: FromRecorder = { pieces, level };
     if (drain !== undefined) message.drain = drain;
-    this.port.postMessage(message, [pcm.buffer]);
+    this.port.postMessage(
+      message,
+      pieces.map(({ buffer }) => buffer),
+    );
     this.#filled = 0;
   }
 }

@@ -19,8 +19,11 @@ const track = () => new Track();
 const streamOf = (...tracks: ReturnType<typeof track>[]) => ({ getTracks: () => tracks });
 
 class Port {
+  static posted: object[] = [];
   onmessage = () => {};
-  postMessage(): void {}
+  postMessage(message: object): void {
+    Port.posted.push(message);
+  }
 }
 
 class TestNode {
@@ -276,4 +279,34 @@ test("W3_ a page that is shown again resumes what was suspended", async () => {
   shown.dispatchEvent(new Event("visibilitychange"));
   await new Promise((resolve) => setTimeout(resolve));
   expect(speaker!.state).toBe("suspended");
+});
+
+test("only a recorder that is asked to follows the voice, while the server listens for speech", async () => {
+  const open = async (voiceActivity: boolean) => {
+    const sound = new BrowserSound({ worklets: "w.js", voiceActivity }, async () => voice);
+    await sound.wake();
+    const recording = sound.record();
+    asked.at(-1)!(streamOf(track()));
+    await recording;
+    Port.posted = [];
+    return sound;
+  };
+  const session = (turn_detection: object | null) =>
+    ({ type: "session.updated", session: { audio: { input: { turn_detection } } } }) as const;
+  const speech = (what: "started" | "stopped") =>
+    ({ type: `input_audio_buffer.speech_${what}`, item_id: "item_1" }) as const;
+  const follows = await open(true);
+  for (const event of [session({ type: "semantic_vad" }), speech("started"), speech("stopped")])
+    follows.note(event, true);
+  follows.note(session(null), true); // push-to-talk
+  expect(Port.posted).toEqual([
+    { gated: true, held: false },
+    { gated: true, held: true },
+    { gated: true, held: false },
+    { gated: false, held: false },
+  ]);
+  follows.note(session({ type: "semantic_vad" }), false); // over WebRTC
+  expect(Port.posted.at(-1)).toEqual({ gated: false, held: false });
+  (await open(false)).note(session({ type: "semantic_vad" }), true);
+  expect(Port.posted).toEqual([]);
 });
