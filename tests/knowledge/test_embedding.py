@@ -17,7 +17,9 @@ from vivavoce.config import EmbeddingSection, Settings
 from vivavoce.engines.builtin.openai import embedding
 from vivavoce.engines.checked_embedder import CheckedEmbedder
 from vivavoce.errors import EngineError
+from vivavoce.knowledge import fusion
 from vivavoce.knowledge import live as knowledge_live
+from vivavoce.knowledge.base import Passage
 from vivavoce.knowledge.chunk_vectors import ChunkVectors
 from vivavoce.knowledge.live import LiveKnowledge
 from vivavoce.knowledge.vector_cache import VectorCache
@@ -322,6 +324,21 @@ def test_a_lowest_score_has_one_meaning_for_words_and_vectors(
             assert await knowledge.search("zebra quiz", "en", 4) == ()
 
     live(story())
+
+
+def found(title: str, score: float) -> Passage:
+    return Passage(id=title, text=title, title=title, source="a.md", revision="1", score=score)
+
+
+def test_words_of_another_language_count_less_than_the_meaning() -> None:
+    """The Italian "sale" (halls) and the Spanish "sale" (leaves) are English words by chance."""
+    by_words = [found("Sale", 0.9), found("Halls", 0.1)]
+    near = [found("Halls", 0.5), found("Rooms", 0.4)]
+    same = fusion.fuse(by_words, near, 3)
+    assert [(each.title, each.score) for each in same][-2:] == [("Sale", 0.9), ("Rooms", 0.4)]
+    foreign = fusion.fuse(by_words, near, 3, foreign=True)
+    told = [(each.title, each.score) for each in foreign]
+    assert told == [("Halls", 0.5), ("Rooms", 0.4), ("Sale", 0.0)]
 
 
 @pytest.mark.parametrize("fault", ["500", "key"])

@@ -16,6 +16,7 @@ from .chunk_vectors import ChunkVectors
 
 K = 60  # of the paper
 CANDIDATES = 3  # of each search, for each passage that is asked for
+FOREIGN_WORDS = 0.5  # the weight of a rank by words, of passages in another language
 SHARE = 0.8  # of the time that the caller waits; the search by words needs the rest
 
 _Key = tuple[str, str, str]
@@ -46,21 +47,30 @@ async def search(
         if not finding.done():
             finding.cancel()
             await asyncio.wait([finding])
-    return fuse(found, near, k) if near else await by_words.search(query, language, k)
+    if near:
+        return fuse(found, near, k, foreign=all_languages)
+    return await by_words.search(query, language, k)
 
 
-def fuse(by_words: Sequence[Passage], near: Sequence[Passage], k: int) -> tuple[Passage, ...]:
+def fuse(
+    by_words: Sequence[Passage], near: Sequence[Passage], k: int, *, foreign: bool = False
+) -> tuple[Passage, ...]:
     """Return the best `k` of two rankings.
 
     The score of a passage is the better one of its two. A passage also has at least the scores of
     those that rank behind it, so that a lowest score cuts the ranking in one place.
+
+    `foreign`: the passages are in another language than the question. Then they share names and
+    numbers with it, and other words by chance, so the score by words is worth nothing.
     """
+    if foreign:
+        by_words = [msgspec.structs.replace(each, score=0.0) for each in by_words]
     worth: dict[_Key, float] = {}
     best: dict[_Key, Passage] = {}
-    for ranking in (by_words, near):
+    for ranking, weight in ((by_words, FOREIGN_WORDS if foreign else 1.0), (near, 1.0)):
         for rank, passage in enumerate(ranking, 1):
             key = (passage.source, passage.id, passage.text)
-            worth[key] = worth.get(key, 0.0) + 1 / (K + rank)
+            worth[key] = worth.get(key, 0.0) + weight / (K + rank)
             if key not in best or passage.score > best[key].score:
                 best[key] = passage
     ordered = [best[key] for key in sorted(worth, key=lambda key: -worth[key])[:k]]

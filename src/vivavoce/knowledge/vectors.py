@@ -17,7 +17,7 @@ from .chunks import Chunk
 from .memory import passage, revisions_of
 
 LEVEL_CHUNKS = 8  # with fewer, the median may be a related chunk, and the level is 0
-LEAST = 0.2  # of the score; below it, a chunk is as near as unrelated ones are by chance
+LEAST = 0.15  # of the score; below it, a chunk is as near as unrelated ones are by chance
 
 Vector = NDArray[np.float32]
 
