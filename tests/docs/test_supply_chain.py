@@ -24,7 +24,8 @@ def locked(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda file: file.parent.name)
 def test_X20_every_dependency_is_locked_with_hashes(project: Path) -> None:
     found = tomllib.loads(project.read_text())
-    extra = found["project"].get("optional-dependencies", {}).get("webrtc", [])
+    extras = found["project"].get("optional-dependencies", {})
+    extra = [*extras.get("webrtc", []), *extras.get("onnx", [])]
     needed = [*found["project"]["dependencies"], *found["build-system"]["requires"], *extra, "pip"]
     names = {re.split(r"[\s\[<>=!~;]", each, maxsplit=1)[0].lower() for each in needed} - OWN
     for lock in ("run.txt", "dev.txt"):
@@ -52,6 +53,12 @@ def test_the_locks_leave_out_pyav_whose_wheels_contain_gpl_code() -> None:
     for name in ("run.txt", "dev.txt"):
         assert "aiortc" in locked(name)
         assert "av" not in locked(name)
+
+
+def test_the_locks_leave_out_what_could_download_models() -> None:
+    for name in ("run.txt", "dev.txt"):
+        assert "tokenizers" in locked(name)
+        assert "huggingface-hub" not in locked(name)
 
 
 def test_X20_setuptools_of_a_new_environment_does_not_stay() -> None:

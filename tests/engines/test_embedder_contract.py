@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
 from vivavoce.config import EmbeddingSection, Settings
+from vivavoce.engines.builtin.onnx import embedding as onnx_model
 from vivavoce.engines.builtin.openai import embedding
 from vivavoce.engines.checked_embedder import PASSAGES_S, QUERY_S, CheckedEmbedder
 from vivavoce.errors import EngineError
@@ -18,7 +21,7 @@ from vivavoce.knowledge.base import Embedder, TextKind
 from vivavoce.testing.adapters import made
 from vivavoce.testing.contracts import embedder
 
-from ..support import virtual_time
+from ..support import small_embedder, virtual_time
 from ..support.embedding_server import MODEL, embedding_server
 from ..support.real_time import live
 
@@ -35,6 +38,17 @@ async def openai(served: dict[str, Any] | None = None, **chosen: object) -> Asyn
             yield adapter
 
 
+@asynccontextmanager
+async def onnx(*, broken: bool = False) -> AsyncIterator[Embedder]:
+    """Make the adapter of a small model, in a process of its own."""
+    with TemporaryDirectory() as place:
+        folder = small_embedder.write(Path(place), content=b"" if broken else None)
+        table = {"onnx": {"folder": str(folder), "query_prefix": "query: "}}
+        settings = Settings.model_validate({"adapters": table})
+        async with made(onnx_model, settings=settings) as adapter:
+            yield adapter
+
+
 BROKEN = {"fault": "500"}
 CASES = {
     "openai": embedder.Case(openai, lambda: openai(BROKEN)),
@@ -43,6 +57,7 @@ CASES = {
         lambda: openai(query_prefix="query: ", passage_prefix="passage: ", batch_size=7),
         lambda: openai(BROKEN),
     ),
+    "onnx": embedder.Case(onnx, lambda: onnx(broken=True)),
     "openai, small": embedder.Case(lambda: openai(dimensions=256), lambda: openai(BROKEN)),
 }
 
