@@ -16,6 +16,7 @@ from vivavoce.assistants import Assistant, load
 from vivavoce.config import EmbeddingSection, OpenAISection, Settings
 from vivavoce.engines import embedding_work
 from vivavoce.engines.passages import PassageSearch
+from vivavoce.knowledge import chunk_vectors
 
 from ..support.embedding_server import EmbeddingServer, embedding_server
 from ..support.folders import write
@@ -144,3 +145,33 @@ def test_a_key_that_no_header_can_carry_leaves_the_words(
     with embedding_server() as server:
         live(story(server))
     assert [each.message for each in caplog.records] == ["embedding_failed"]
+
+
+def test_a_question_that_is_asked_again_is_searched_again_once_the_model_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_vectors, "NEXT_TRY_S", (0.0, 0.0))
+    ada = assistant(tmp_path)
+
+    async def story(server: EmbeddingServer) -> None:
+        async with following(tmp_path, server.url, ada) as adapters:
+            search = await search_of(adapters, ada)
+
+            async def titles() -> list[str]:
+                return [each.title for each in (await search.look_up(QUESTION)).passages]
+
+            assert await titles() == [], "there is no vector yet"
+            server.free.set()
+            await embedded(adapters, ada)
+            assert await titles() == ["Ferries"]
+            (ada.folder / "knowledge/b.md").write_text("# Planes\nThe plane leaves at six.")
+            knowledge = await adapters.live_knowledge(ada)
+            await until(lambda: len(knowledge.snapshot.chunks) == 2)
+            server.fault = "500"
+            assert await titles() == [], "the model fails"
+            server.fault = ""
+            assert await titles() == ["Ferries"]
+
+    with embedding_server(synonyms={"ship": "boat", "isle": "island"}) as server:
+        server.free.clear()
+        live(story(server))

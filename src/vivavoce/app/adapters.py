@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from typing import Any, Literal, Self
 
 from ..assistants import Assistant, KnownNames
@@ -172,9 +171,8 @@ class Adapters:
             budget_s=chosen.budget_ms / 1000,
             while_speaking=chosen.while_speaking,
         )
-        retriever = await self._resources.retriever(assistant)
-        revision = partial(self._resources.revision, assistant)
-        return PassageSearch(retriever, language, options, revision=revision)
+        live = await self._resources.live_knowledge(assistant)
+        return PassageSearch(live, language, options, revision=lambda: live.search_revision)
 
     async def live_knowledge(self, assistant: Assistant) -> LiveKnowledge:
         """Return the knowledge that follows its files. Raises `EngineError`."""

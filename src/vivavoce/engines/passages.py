@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ..knowledge.base import KnowledgeUse, Passage, Retriever
@@ -38,7 +38,8 @@ DEFAULTS = SearchOptions()
 class PassageSearch:
     """Search the knowledge for one call.
 
-    `revision` returns a number that changes with the knowledge: what was kept before is not used.
+    `revision` changes with what a search would find: what was kept before is not used. None: a part
+    of the search fails now, so what it finds is not kept.
     """
 
     def __init__(
@@ -47,13 +48,13 @@ class PassageSearch:
         language: str,
         options: SearchOptions = DEFAULTS,
         *,
-        revision: Callable[[], int],
+        revision: Callable[[], Hashable],
     ) -> None:
         self._retriever = retriever
         self._language = language
         self._options = options
         self._revision = revision
-        self._kept: dict[tuple[str, int], KnowledgeUse] = {}
+        self._kept: dict[tuple[str, Hashable], KnowledgeUse] = {}
 
     @property
     def while_speaking(self) -> bool:
@@ -84,7 +85,7 @@ class PassageSearch:
             log.warning("knowledge_late", extra={**boundary.named(), **about})
             return KnowledgeUse(question=query)
 
-    def _key(self, words: str) -> tuple[str, int]:
+    def _key(self, words: str) -> tuple[str, Hashable]:
         return " ".join(words.split()).casefold(), self._revision()
 
     async def _search(self, query: str, within_s: float | None = None) -> KnowledgeUse:
@@ -96,7 +97,8 @@ class PassageSearch:
         fit = tuple(each for each in found if each.score >= options.min_score)
         best = max((each.score for each in found), default=None)
         use = KnowledgeUse(passages=fit, answered=bool(fit), score=best, question=query)
-        while len(self._kept) >= KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = use
+        if key[1] is not None and key == self._key(query):
+            while len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = use
         return use

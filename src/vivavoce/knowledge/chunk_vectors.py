@@ -43,6 +43,7 @@ class ChunkVectors:
         self._held: dict[str, Vector] = {}
         self._waiting: dict[str, str] = {}  # texts without a vector, by digest
         self._index = VectorIndex()
+        self._built = 0
         self._failures = 0  # of questions, in sequence
         self._next_try = self._next_warning = 0.0  # on the loop's clock
         self.problem = ""
@@ -51,6 +52,11 @@ class ChunkVectors:
     def waiting(self) -> int:
         """The number of texts that have no vector yet."""
         return len(self._waiting)
+
+    @property
+    def revision(self) -> int | None:
+        """Return a number that changes with the vectors. None: questions have none now."""
+        return None if self.problem else self._built
 
     def update(self, chunks: Sequence[Chunk]) -> None:
         """Hold these chunks. It reads the cache; run it in a thread."""
@@ -70,6 +76,7 @@ class ChunkVectors:
         known = [(chunk, self._held[d]) for d, chunk in self._chunks if d in self._held]
         self._index = VectorIndex([chunk for chunk, _ in known], [each for _, each in known])
         self._waiting = {d: text for d, text in wanted.items() if d not in self._held}
+        self._built += 1
 
     async def embed(self) -> None:
         """Embed the texts that wait, some at a time. Raises `EngineError`.

@@ -91,6 +91,12 @@ class LiveKnowledge:
         until = self.snapshot.until
         return until is not None and self._now() >= until
 
+    @property
+    def search_revision(self) -> tuple[int, int] | None:
+        """Return what changes with the results of a search. None: the model fails now."""
+        vectors = 0 if self.vectors is None else self.vectors.revision
+        return None if vectors is None else (self.snapshot.revision, vectors)
+
     async def refresh(self, changed: Collection[Path] | None = None) -> bool:
         """Read what has changed, and return True if anything is different now.
 
