@@ -7,7 +7,7 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -78,10 +78,15 @@ def embedding_server(**chosen: Any) -> Iterator[EmbeddingServer]:  # noqa: ANN40
     """Serve on loopback. `chosen`: fields of `EmbeddingServer`."""
     served = EmbeddingServer(**chosen)
     served.free.set()
+    connections: list[socket.socket] = []
 
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            connections.append(self.connection)
 
         def do_GET(self) -> None:
             self._send(200, json.dumps({"data": [{"id": MODEL}]}).encode())
@@ -114,6 +119,9 @@ def embedding_server(**chosen: Any) -> Iterator[EmbeddingServer]:  # noqa: ANN40
             served.free.set()
             server.shutdown()
             thread.join()
+            for each in connections:  # one that is kept open would be answered
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
 
 def free_port() -> int:
