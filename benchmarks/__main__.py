@@ -32,6 +32,7 @@ SMALL = (
     "pairs",
     "webrtc",
     "search",
+    "meaning",
 )
 CYCLES = {1: 5, 4: 3, 8: 2}
 
