@@ -177,7 +177,7 @@ async def measure(
         counted = [ranked([found[n] for n in of]) for found in results]
         shown = group if "about" in group else f"{group}, {language}"
         rows.append([shown, str(len(of)), *counted])
-    return rows, half, f"{name}: {' and '.join(times)}"
+    return rows, half, f"{name} {' and '.join(times)}"
 
 
 async def embedded(place: Path, model: str) -> float:
@@ -213,7 +213,7 @@ async def run(model: str) -> str:
             table(head, [row for rows, _, _ in parts for row in rows]),
             table(halves, [row for _, half, _ in parts for row in half]),
             f"A search took, by words alone and with vectors, in ms: "
-            f"{'; '.join(took for _, _, took in parts)}. "
+            f"{', '.join(took for _, _, took in parts)}. "
             f"A thousand pieces take {seconds:.0f} s to embed.",
         ]
     )

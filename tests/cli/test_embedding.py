@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from vivavoce.cli.main import app
 from vivavoce.engines.builtin import openai as builtin
 
+from ..support import small_embedder
 from ..support.embedding_server import MODEL, EmbeddingServer, embedding_server, free_port
 from .test_doctor import assistant, doctor
 
@@ -109,3 +110,21 @@ def test_a_search_embeds_what_has_no_vector_and_says_when_it_cannot(
     found, told = search(data)
     assert found == []
     assert "searched by words only: engine_failed" in told
+
+
+def test_doctor_reads_a_local_model_and_says_why_it_cannot(data: Path) -> None:
+    ada(data, "http://127.0.0.1:9/v1")
+    toml = data / "assistants/ada/assistant.toml"
+    toml.write_text(toml.read_text().replace('"openai"', '"onnx"'))
+    (found,) = doctor(data, "embedding model onnx").values()
+    assert "[adapters.onnx] names no folder" in found.message
+    assert "a folder with an ONNX model and its tokenizer.json" in found.fix
+    model = small_embedder.write(data / "model")
+    (data / "vivavoce.toml").write_text(f'[adapters.onnx]\nfolder = "{model}"\n')
+    (found,) = doctor(data, "embedding model onnx").values()
+    assert found.ok
+    assert f"read {model / 'onnx/model.onnx'}" in found.message
+    assert f"embedded a question as {small_embedder.DIMENSION} numbers in" in found.message
+    (model / "tokenizer.json").unlink()
+    (found,) = doctor(data, "embedding model onnx").values()
+    assert "tokenizer.json: there is no such file (ada uses it)" in found.message

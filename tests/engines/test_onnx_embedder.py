@@ -223,7 +223,7 @@ def test_after_the_process_died_the_texts_in_work_fail_and_the_next_is_embedded(
     live(story())
 
 
-def test_a_text_that_takes_too_long_ends_the_process(
+def test_a_text_that_exceeds_its_time_ends_the_process(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:

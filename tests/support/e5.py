@@ -26,7 +26,7 @@ HEADER = struct.Struct("<4sIiiiiiiifI")  # magic, version, then the sizes
 
 
 class Weights:
-    """What the file holds: sizes, pieces of the vocabulary with scores, and arrays by name."""
+    """Read what the file holds: sizes, pieces of the vocabulary with scores, and arrays by name."""
 
     def __init__(self, data: bytes) -> None:
         magic, _, self.hidden, self.layers, self.heads, *_, self.epsilon, _ = HEADER.unpack_from(

@@ -90,7 +90,7 @@ class OnnxEmbedder:
             if lane.owed is not None:  # of a caller that went away
                 await asyncio.wait([lane.owed])
             await self._ready()
-            plain = text.encode("utf-8", "replace").decode()  # half a pair of UTF-16 is no text
+            plain = text.encode("utf-8", "replace").decode()  # UTF-8 has no half of a pair
             lane.owed = self._send(wire.Embed(next(self._numbers), kind, plain), TEXT_S)
             answer = _expected(await asyncio.shield(lane.owed), wire.Embedded)
         return np.frombuffer(answer.vector, "<f4").astype(np.float32)
@@ -105,7 +105,7 @@ class OnnxEmbedder:
             self._reading = asyncio.create_task(self._read())
             try:
                 await self._load()
-            except BaseException:  # also if it is cancelled: the next text starts anew
+            except BaseException:  # also if it is cancelled: the next text starts another one
                 self._child.kill()
                 raise
             self._loaded = True
@@ -135,7 +135,7 @@ class OnnxEmbedder:
             while True:
                 (size,) = wire.HEADER.unpack(await reader.readexactly(wire.HEADER.size))
                 if size > LONGEST_ANSWER:
-                    raise ValueError("the answer is too long")
+                    raise ValueError(f"an answer of {size} bytes")
                 self._pass_on(wire.answers.decode(await reader.readexactly(size)))
         except IncompleteReadError:
             message = str(self._child.stopped())

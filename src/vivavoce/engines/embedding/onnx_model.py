@@ -152,7 +152,7 @@ def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:
         raise EngineError(f"{path}: {error.reason}", CODE) from None
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a panic of the library's Rust is no Exception
+    except BaseException as error:  # the library raises its panics as this
         raise EngineError(f"{path}: not a tokenizer that can be read", CODE) from error
     return tokenizer
 

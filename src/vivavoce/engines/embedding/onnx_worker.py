@@ -74,7 +74,7 @@ class Worker:
             return work()
         except EngineError as error:
             return Failed(number, str(error))
-        except BaseException as error:  # a panic of a library in Rust is no Exception
+        except BaseException as error:  # a library in Rust raises its panics as this
             return Failed(number, f"the embedding model failed: {type(error).__name__}")
 
 
