@@ -22,16 +22,19 @@ from vivavoce.protocol import codec, server
 from vivavoce.protocol.items import Message
 from vivavoce.protocol.own_events import Source
 from vivavoce.runtime.answer_sources import AnswerSources
+from vivavoce.runtime.client_port import ClientPort
 from vivavoce.runtime.driver import CallDriver, RelayDriver
 from vivavoce.runtime.group_commit import GroupCommitter
 from vivavoce.runtime.knowledge_work import KnowledgeWork
+from vivavoce.runtime.media_client import MediaClient
 from vivavoce.runtime.recorder import Recorder
 from vivavoce.runtime.tool_work import ToolWork
-from vivavoce.runtime.upstream_work import RelayReader, UpstreamWork
+from vivavoce.runtime.upstream_work import PLAYBACK_BYTES, RelayReader, UpstreamWork
 from vivavoce.tools.base import ToolContext, ToolRunner
 from vivavoce.tools.runners import ToolRunners
 
 from ..support.fakes import SlowStore, now
+from ..support.media_wire import MediaWire
 from ..support.scenario import numbered_ids
 from ..support.upstream import APPEND, NEWS, SOUND, FakeUpstream, RawWire, frame, recorded
 from ..support.virtual_time import live
@@ -65,9 +68,12 @@ class Call:
     greeting: str | None = None
     tools: ToolRunner | None = None
     knowledge: KnowledgeWork | None = None
+    media: MediaWire | None = None  # the connection for audio, if the server paces it
+    silent: bool = False  # the client with `media` has no connection for events
     ending: str = ""
     driver: RelayDriver | None = None
     upstream_work: UpstreamWork | None = None
+    port: MediaClient = field(init=False)
 
     def live(self, plot: Plot = lambda call: None) -> Call:
         live(self._run(plot))
@@ -86,6 +92,7 @@ class Call:
                 greeting=self.greeting,
                 server_tools=names,
                 searches_knowledge=self.knowledge is not None,
+                plays_out=self.media is not None,
             ),
             now=now(),
             new_id=numbered_ids(),
@@ -102,17 +109,26 @@ class Call:
             recorder = Recorder(
                 "rtc_1", "conv_1", writer.submit, wall=wall, ledger=relay.ledger, model="gpt-9"
             )
-            driver = self.driver = CallDriver(relay, upstream_work, recorder)
-            self.upstream_work = upstream_work
-            self.client.client = driver.attach(
-                self.client,
-                lambda client: RelayReader(driver, upstream_work, client),
-                limit=self.limit,
+            driver = self.driver = CallDriver(
+                relay, upstream_work, recorder, playback_bytes=PLAYBACK_BYTES
             )
-            self.at(self.hang_up_at)(self.client.client.lost, 1000, "")
+            self.upstream_work = upstream_work
+            self._attach(driver, upstream_work)
             plot(self)
             await driver.run()
             self.ending = driver.ending
+
+    def _attach(self, driver: RelayDriver, upstream_work: UpstreamWork) -> None:
+        def reader(client: ClientPort) -> RelayReader:
+            return RelayReader(driver, upstream_work, client)
+
+        if self.media is not None:
+            events = None if self.silent else self.client
+            self.port = driver.attach_media(self.media, reader, events=events, limit=self.limit)
+            self.client.client = self.port.events
+        else:
+            self.client.client = driver.attach(self.client, reader, limit=self.limit)
+        self.at(self.hang_up_at)(self.client.client.lost, 1000, "")
 
     def says(self, *frames: bytes) -> None:
         for data in frames:

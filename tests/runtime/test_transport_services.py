@@ -143,36 +143,6 @@ def test_a_revoked_credential_ends_the_call(tmp_path: Path) -> None:
     place(tmp_path, story, caller=Caller(credential="key", key_id="key_1"))
 
 
-UPSTREAM = """
-name = "hosted"
-engine = "upstream"
-
-[instructions]
-default = "Be kind."
-
-[upstream]
-base_url = "wss://localhost:1/v1"
-model = "m"
-key = { env = "PROVIDER_KEY" }
-"""
-
-
-def test_paced_audio_of_an_upstream_assistant_is_refused_before_anything_is_stored(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "hosted").mkdir()
-    (tmp_path / "hosted/assistant.toml").write_text(UPSTREAM)
-
-    async def story(at: Place) -> None:
-        with pytest.raises(CallRefused) as refused:
-            async with services(at).call("key", {"assistant": "hosted"}):
-                pass
-        assert refused.value.code == "media_not_available"
-        assert await at.conversations() == 0
-
-    place(tmp_path, story)
-
-
 def test_a_call_that_is_held_and_not_run_gives_its_place_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

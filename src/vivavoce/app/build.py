@@ -48,7 +48,7 @@ from ..runtime.recorder import Recorder
 from ..runtime.refusals import CallRefused
 from ..runtime.tool_searches import ToolSearches
 from ..runtime.tool_work import ToolWork
-from ..runtime.upstream_work import RelayReader, UpstreamWork
+from ..runtime.upstream_work import PLAYBACK_BYTES, RelayReader, UpstreamWork
 from ..tools.ledger import ToolLedger
 from ..upstream import connection
 from . import call_parts, prompt_changes
@@ -397,4 +397,5 @@ class CallBuilder:
             on_written=call_metrics.observe_written,
             traffic=self._metrics.traffic,
             account=account,
+            playback_bytes=PLAYBACK_BYTES if isinstance(machine, Relay) else None,
         )

@@ -245,5 +245,5 @@ DriverEffect = EventEffect | ForwardToClients | Cancel | Hush | CloseCall
 
 SessionEffect = EventEffect | EngineEffect | Cancel | Hush | CloseCall
 TranscriptionEffect = EventEffect | ListeningEffect | CloseCall
-RelayEffect = EventEffect | UpstreamEffect | ForwardToClients | CloseCall
+RelayEffect = EventEffect | UpstreamEffect | ForwardToClients | Hush | CloseCall
 Effect = SessionEffect | TranscriptionEffect | RelayEffect

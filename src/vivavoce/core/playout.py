@@ -6,12 +6,14 @@ response is heard too, so it is in the queue, but its item is in no conversation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..protocol import server
 from . import effects as do
-from .call_settings import CallParts
-from .ledger import SpokenItem
+from .conversation import Conversation
+from .ledger import Ledger, SpokenItem
 
 
 @dataclass(slots=True)
@@ -26,12 +28,33 @@ class _QueuedItem:
         return self.whole and (self.spoken.heard_ms or 0) >= self.spoken.sent_ms
 
 
+class PlayoutEffects(Protocol):
+    """The queue of a machine's effects, as the playout needs it."""
+
+    def send(self, event: server.ServerEvent) -> None: ...
+
+    def request(self, effect: do.Hush) -> None: ...
+
+
 class Playout:
-    def __init__(self, parts: CallParts[do.Hush]) -> None:
-        self._effects = parts.effects
-        self._conversation = parts.conversation
-        self._ledger = parts.ledger
+    def __init__(
+        self,
+        effects: PlayoutEffects,
+        conversation: Conversation,
+        ledger: Ledger,
+        truncate: Callable[[str, int], None],
+    ) -> None:
+        """`truncate` cuts an item of the conversation off after so many milliseconds."""
+        self._effects = effects
+        self._conversation = conversation
+        self._ledger = ledger
+        self._truncate = truncate
         self._queue: list[_QueuedItem] = []
+
+    @property
+    def item_ids(self) -> list[str]:
+        """The items that are still to be played, the one that is heard now first."""
+        return [sound.item_id for sound in self._queue]
 
     def __bool__(self) -> bool:
         """Return True if audio is still to be played."""
@@ -76,12 +99,7 @@ class Playout:
             if place == 0:
                 self._effects.send(server.PlayoutCleared(response_id=sound.response_id))
             if truncate and self._is_there(sound):
-                self._ledger.truncate(sound.item_id, heard_ms)
-                self._effects.send(
-                    server.ItemTruncated(
-                        item_id=sound.item_id, content_index=0, audio_end_ms=heard_ms
-                    )
-                )
+                self._truncate(sound.item_id, heard_ms)
             self._forget_out_of_band(sound)
 
     def _forget_out_of_band(self, sound: _QueuedItem) -> None:

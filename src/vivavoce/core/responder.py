@@ -52,7 +52,8 @@ class Responder:
         idle_prompt: IdlePromptTimer,
         now: float,
     ) -> None:
-        self.playout = Playout(parts)
+        self._ledger = parts.ledger
+        self.playout = Playout(parts.effects, parts.conversation, parts.ledger, self._truncate)
         self.server_calls = ServerToolCalls(call.server_tools, parts.conversation)
         self.calls = PendingToolCalls(call.server_tools)
         self.speech = ToolSpeech(call.tool_rules, call.language, now)
@@ -310,6 +311,10 @@ class Responder:
                 self._end(reply, "cancelled", now, cancelled("turn_detected"))
         for call_id in self.speech.interrupt(now):
             self._effects.request(do.CancelTool(call_id))
+
+    def _truncate(self, item_id: str, ms: int) -> None:
+        self._ledger.truncate(item_id, ms)
+        self._effects.send(server.ItemTruncated(item_id=item_id, content_index=0, audio_end_ms=ms))
 
     def stop(self, status: ReplyOutcome, details: server.StatusDetails, now: float) -> None:
         """End all responses. From now on none begins."""

@@ -23,7 +23,7 @@ from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .assistant_variables import StoredVariables
 from .call_spec import CallLimits, CallRequest, CallSpec
-from .refusals import SERVER, CallRefused, invalid, no_assistant, no_media, no_translation
+from .refusals import SERVER, CallRefused, invalid, no_assistant, no_translation
 from .running_prompt import Prompt, PromptChoice, render
 
 INTENTS: dict[str, SessionType] = {
@@ -95,8 +95,6 @@ class CallResolver:
         existing one, and whose error names the assistants. By default it is `caller`.
         """
         assistant = self._choose_assistant(request, caller, by or caller)
-        if request.audio == "media" and assistant.engine == "upstream":
-            raise no_media(assistant.name)
         found = await self._find_conversation(request, caller, assistant, by)
         conversation = found or self._new_conversation(request, caller, assistant, new)
         spec = await self._make_spec(request, caller, assistant, conversation, call_id)

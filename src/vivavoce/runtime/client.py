@@ -13,7 +13,7 @@ from ..protocol.frame_limit import fitted
 from ..protocol.own_events import OwnEvent
 from ..protocol.peek import peek_type
 from .client_port import AudioKind, Reader
-from .dialects import GA, Dialect
+from .dialects import GA, SILENT, Dialect
 from .outbox import Connection, OnFrameWritten, Outbox
 from .outgoing_event import OutgoingEvent
 from .output_encoder import OutputEncoder, OutputFormats
@@ -39,6 +39,10 @@ def _nothing() -> None: ...
 
 
 def _ignore(data: Frame) -> None: ...
+
+
+def _forward_nothing(data: Frame) -> bool:
+    return False
 
 
 class Client:
@@ -75,6 +79,8 @@ class Client:
         # Both are looked up once per frame of a relayed call, so they are bound here.
         self.forward: Callable[[Frame], bool]
         self.forward = self._forward_without_audio if sideband else outbox.forward
+        if dialect is SILENT:
+            self.forward = _forward_nothing
         self.reader = reader(self)
         self.frame: Callable[[Frame], None] = self.reader.frame
 

@@ -73,8 +73,12 @@ class CallDriver(Generic[In, Eff]):
         on_written: OnAudioWritten = ignore_written,
         traffic: TrafficCounters | None = None,
         account: ByteAccount = UNLIMITED,
+        playback_bytes: int | None = None,
     ) -> None:
-        """`observers` see every event that is true, sent or not. They must not wait."""
+        """`observers` see every event that is true, sent or not. They must not wait.
+
+        `playback_bytes`: of audio that waits to be played. None: `send_buffer_bytes`.
+        """
         self._loop = asyncio.get_running_loop()
         self.clock = self._loop.time
         self.machine = machine
@@ -93,6 +97,7 @@ class CallDriver(Generic[In, Eff]):
             timeout_s=timeout_s,
             traffic=traffic,
             account=account,
+            playback_bytes=playback_bytes,
         )
         self._inbox: deque[tuple[In | DriverInput, ClientId | None]] = deque()
         self._busy = True  # until `run` has a task group to work in

@@ -27,10 +27,11 @@ class PortFactory:
         timeout_s: float,
         traffic: TrafficCounters | None,
         account: ByteAccount = UNLIMITED,
+        playback_bytes: int | None = None,
     ) -> None:
-        """`send_buffer_bytes`: of an outbox, and of the audio that waits to be played.
+        """`send_buffer_bytes`: of an outbox. `account` counts the frames that wait for clients.
 
-        `account` counts the frames that wait for clients.
+        `playback_bytes`: of the audio that waits to be played. None: the same as an outbox.
         """
         self._formats = formats
         self._clock = clock
@@ -38,6 +39,7 @@ class PortFactory:
         self._timeout_s = timeout_s
         self._traffic = traffic
         self._account = account
+        self._playback_bytes = playback_bytes or send_buffer_bytes
 
     def event_client(
         self,
@@ -78,7 +80,7 @@ class PortFactory:
 
         def make(client_id: ClientId) -> MediaClient:
             client = make_client(client_id)
-            limit = self._send_buffer_bytes
+            limit = self._playback_bytes
             return MediaClient(driver, client, audio, limit=limit, timeout_s=self._timeout_s)
 
         return make

@@ -163,17 +163,6 @@ def no_webrtc(fix: str) -> CallRefused:
     return CallRefused(501, "webrtc_not_supported", message)
 
 
-def no_media(assistant: str) -> CallRefused:
-    """Refuse a transport with paced audio to an assistant whose provider paces it by itself."""
-    return CallRefused(
-        501,
-        "media_not_available",
-        f"The assistant '{assistant}' is answered by an upstream model, which this transport "
-        "cannot play. Choose one whose engine is 'cascade'.",
-        param="assistant",
-    )
-
-
 def no_assistant(
     name: str,
     caller: Caller,

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vivavoce.upstream")
 
+PLAYBACK_BYTES = 16 * 1024 * 1024  # of PCM: 349 s, more than a provider's longest answer
+"""Limits the audio of an upstream that waits to be played. Beyond it the upstream is not read, so
+it must not be reached: `speech_started` would wait behind the audio that it interrupts."""
 LOGGED = 120  # characters of a provider's words
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
@@ -222,8 +225,9 @@ class RelayReader:
         self.frame(codec.encode(event))
 
     def audio(self, pcm: bytes) -> None:
-        """Send audio upstream, whose session must take PCM16 at 24 kHz."""
-        self.event(AudioAppend(audio=pcm))
+        """Send audio upstream, in the format of its session. `pcm`: PCM16 at 24 kHz."""
+        if audio := self._relay.encode_audio(pcm):
+            self.event(AudioAppend(audio=audio))
 
     def resume(self) -> None:
         if self._share.working or self._share.turning:

@@ -16,6 +16,8 @@
     tools             the calls of the server's own tools: which it makes, and when to answer
     speech            the filler, and texts of tools, that the upstream's model says
     ending            what clients, the store and the log learn about the end of a call
+    media             the audio for a client that does not play it by itself
+      media_session     the formats and the rule for interruptions that the upstream confirmed
     effect_queue      effects in order
 
 A call opens in two steps. The relay forwards nothing before the last one:

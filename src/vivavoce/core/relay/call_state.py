@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 class CallState:
     """The conversation of a call, how much of it the user heard, and when the user last acted."""
 
-    __slots__ = ("conversation", "inactivity", "latest_session", "ledger", "open_calls")
+    __slots__ = (
+        "conversation",
+        "inactivity",
+        "latest_session",
+        "ledger",
+        "open_calls",
+        "plays_out",
+    )
 
     def __init__(
         self, call: CallSettings, history: Iterable[Item], ledger: Ledger | None, now: float
@@ -32,6 +39,7 @@ class CallState:
         self.conversation = Conversation(history)
         self.ledger = Ledger() if ledger is None else ledger
         self.inactivity = InactivityTimeout(call.inactivity_s, now)
+        self.plays_out = call.plays_out
         self.latest_session: msgspec.Raw | None = None  # of the last `session.updated`
         self.open_calls: dict[str, float] = {}  # function calls without an output, and deadlines
 
@@ -64,10 +72,15 @@ class CallState:
                 pass
 
     def _record_spoken(self, item_id: str, text: str, upstream: UpstreamState) -> None:
-        """Enter an item into the ledger: its text, and how much audio of it was forwarded."""
+        """Enter an item into the ledger: its text, and how much audio of it was forwarded.
+
+        The relay decodes all audio that it plays, so the ledger knows that already.
+        """
+        earlier = self.ledger.get(item_id)
         sent_ms = upstream.audio.ms_of(item_id)
+        if self.plays_out:
+            sent_ms = earlier.sent_ms if earlier else None
         if sent_ms is not None:
-            earlier = self.ledger.get(item_id)
             self.ledger.restore(item_id, text, sent_ms, earlier.heard_ms if earlier else None)
 
 

@@ -60,6 +60,9 @@ TAKEN_FOR_TURNS = TAKEN | {
 """The same if the server has tools, whose outputs must not interrupt the user, or knowledge, which
 it searches at the end of a turn."""
 
+TAKEN_FOR_MEDIA = TAKEN_FOR_TURNS | {AUDIO_DELTA}
+"""The same if the relay plays the audio, and stops it when the user speaks."""
+
 
 def is_only_append(frame: Frame) -> bool:
     """Return True if the frame is an `input_audio_buffer.append` and cannot be anything else.

@@ -39,13 +39,18 @@ from .ending import RelayEnding, upstream_lost
 from .frames import (
     AUDIO_DELTA,
     HEAD,
+    TAKEN,
+    TAKEN_FOR_MEDIA,
+    TAKEN_FOR_TURNS,
     Direction,
     Verdict,
     in_conversation,
     is_only_append,
     response_in_conversation,
+    session_of,
 )
 from .knowledge import RelayKnowledge
+from .media import RelayMedia, is_clear
 from .opening import OPENING_TIMEOUT_S, HeldFrame, Opened, OpeningFailed
 from .prompt import INSTRUCTIONS, RelayPrompt
 from .speech import RelaySpeech, has_voice, is_spoken
@@ -90,19 +95,29 @@ class Relay:
         self._spoken = is_spoken(session)  # do the responses have a voice?
         self._knowledge = RelayKnowledge(call.searches_knowledge, new_id, session)
         self._client_frames = ClientFrames(self._tools, self._knowledge, call.locked)
-        self._inspects = self._client_frames.inspects
+        self._inspects = self._client_frames.inspects or call.plays_out
         self._max_session_s = call.max_session_s
         self._expires_at = now + call.max_session_s
         self._announced = False  # has the client received `session.created`?
         self._effects = RelayEffectQueue(new_id)
         self._ending = RelayEnding(self._effects)
-        self._upstream = UpstreamState(now, new_id, follows_turns=self._follows_turns)
+        self._media: RelayMedia | None = None  # of clients that play the audio by themselves
+        if call.plays_out:
+            self._media = RelayMedia(self._effects, self.conversation, self.ledger, session)
+        self._upstream = UpstreamState(now, new_id, taken=self._taken)
         self._unread = UnreadFrames(call.inactivity_s)  # of clients
         self._configure()
 
     @property
-    def _follows_turns(self) -> bool:
-        return self._tools.active or self._knowledge.active
+    def _taken(self) -> frozenset[bytes | None]:
+        """The types of the upstream's frames that the relay decodes."""
+        if self._media is not None:
+            return TAKEN_FOR_MEDIA
+        return TAKEN_FOR_TURNS if self._tools.active or self._knowledge.active else TAKEN
+
+    def encode_audio(self, pcm: bytes) -> bytes:
+        """Return audio of a client's user as the upstream takes it. `pcm`: PCM16 at 24 kHz."""
+        return pcm if self._media is None else self._media.encode(pcm)
 
     @property
     def flowing(self) -> bool:
@@ -167,8 +182,9 @@ class Relay:
                 self.closed = True
             case PromptRendered():
                 self._take_prompt(event)
-            case Played():
-                pass  # the upstream learns it from the client's own `conversation.item.truncate`
+            case Played(item_id=item_id, ms=ms):
+                if self._media is not None and self._media.played(item_id, ms):
+                    self._call.inactivity.we_did(now)
             case _:
                 assert_never(event)
 
@@ -185,7 +201,8 @@ class Relay:
         assert not self.closed, "the relay is closed"
         self._now = now
         old, call = self._upstream, self._call
-        for response in old.end_responses("failed", upstream_lost()):
+        ended = old.end_responses("failed", upstream_lost())
+        for response in ended:
             done = server.ResponseDone(
                 response=response_in_conversation(response, self._conversation_id)
             )
@@ -196,7 +213,9 @@ class Relay:
         self._tools.replace_upstream()
         self._speech.replace_upstream()
         self._knowledge.replace_upstream()
-        self._upstream = UpstreamState(now, self._new_id, follows_turns=self._follows_turns)
+        if self._media is not None:
+            self._media.replace_upstream(ended)
+        self._upstream = UpstreamState(now, self._new_id, taken=self._taken)
         for held in old.unsent_frames():
             self._upstream.opening.hold(held)
         self._configure()
@@ -226,8 +245,13 @@ class Relay:
     def _quiet(self) -> bool:
         """True if neither the user nor the upstream speaks."""
         upstream = self._upstream
-        makes = upstream.running or upstream.greeting.running or self._speech.out
+        makes = upstream.running or upstream.greeting.running or self._speech.out or self._playing
         return upstream.flowing and not (makes or self._tools.waits_to_speak)
+
+    @property
+    def _playing(self) -> bool:
+        """True if the server plays audio that the user has not heard."""
+        return self._media is not None and self._media.playing
 
     @property
     def _filler_due(self) -> float:
@@ -247,7 +271,7 @@ class Relay:
     @property
     def _inactive_at(self) -> float:
         upstream, call = self._upstream, self._call
-        if not upstream.flowing or upstream.running or self._pending:
+        if not upstream.flowing or upstream.running or self._playing or self._pending:
             return NEVER
         return max(call.inactivity.due(), max(call.open_calls.values(), default=0.0))
 
@@ -306,6 +330,8 @@ class Relay:
         upstream = self._upstream
         upstream.flowing = True
         upstream.confirmed = opened.session
+        if self._media is not None:
+            self._media.take_session(opened.session)
         if not self._announced:
             self._announced = True
             self._effects.forward(opened.created, codec.decode_server(opened.created))
@@ -339,7 +365,9 @@ class Relay:
 
     def _take_client(self, held: HeldFrame) -> None:
         upstream, frame = self._upstream, held.frame
-        if not upstream.flowing:
+        if self._media is not None and is_clear(frame.data):
+            self._media.clear(upstream)
+        elif not upstream.flowing:
             upstream.opening.hold(held)
         elif upstream.greeting.delays(frame):
             if cancel := upstream.greeting.hold(held, self._now):
@@ -429,10 +457,7 @@ class Relay:
                 self._effects.request(do.ReportUpstream.of("upstream_error", reason, event.error))
         else:
             self._call.observe(event, data, self._upstream, self._now)
-            if isinstance(event, server.Error):
-                self._route_error(event, data)
-            else:
-                self._effects.forward(in_conversation(event, data, self._conversation_id), event)
+            self._pass_on(event, data)
         if self._upstream.greeting.is_ended_by(event):
             self._end_greeting()
         self._answer_turn()
@@ -444,6 +469,27 @@ class Relay:
             self._effects.request(do.CallTool(call))
         if isinstance(event, (server.ResponseDone, server.AudioCleared, server.Error)):
             self._answer_tools()  # not at the end of a turn: most often a response follows it
+
+    def _pass_on(self, event: server.ServerEvent, data: bytes) -> None:
+        """Give clients an event of the upstream. Play its audio, if they do not play it."""
+        media = self._media
+        if isinstance(event, server.Error):
+            self._route_error(event, data)
+        elif media is not None and isinstance(event, server.AudioDelta):
+            media.play(event, data, self._upstream)
+        else:
+            self._effects.forward(in_conversation(event, data, self._conversation_id), event)
+        if media is None:
+            return
+        match event:
+            case server.SpeechStarted():
+                media.interrupt(self._upstream)
+            case server.ResponseDone(response=response):
+                media.close(response.id)
+            case server.SessionUpdated():
+                media.take_session(session_of(data))
+            case _:
+                pass
 
     def _follow_speech(self, event: server.ServerEvent, data: bytes) -> None:
         """Note who speaks. The user interrupts the relay's own words, and tools that allow it."""

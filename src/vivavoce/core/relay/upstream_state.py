@@ -19,7 +19,7 @@ from ..tool_calls import with_unique_call_ids
 from ..types import JsonObject
 from ..upstream_session import as_upstream_items, with_session_changes
 from .audio_accounting import AudioAccounting, bytes_per_ms
-from .frames import TAKEN, TAKEN_FOR_TURNS
+from .frames import TAKEN
 from .greeting import Greeting
 from .opening import HeldFrame, Opening
 
@@ -44,14 +44,14 @@ class UpstreamState:
     )
 
     def __init__(
-        self, now: float, new_id: Callable[[str], str], *, follows_turns: bool = False
+        self, now: float, new_id: Callable[[str], str], *, taken: frozenset[bytes | None] = TAKEN
     ) -> None:
-        """`follows_turns`: the server has tools or knowledge, so more frames are to be decoded."""
+        """`taken`: the types of the frames that are to be decoded."""
         self.flowing = False  # has the upstream confirmed the session?
         self.opening = Opening(now)
         self.own_event = f"{OWN_EVENT}{new_id('own')}_"
         self.greeting = Greeting(self.own_event)
-        self.audio = AudioAccounting(TAKEN_FOR_TURNS if follows_turns else TAKEN)
+        self.audio = AudioAccounting(taken)
         self.sideband_errors = SidebandErrors(new_id)
         self.running: dict[str, server.Response] = {}  # responses, by id
         self.retold: set[str] = (
