@@ -26,6 +26,7 @@ from .test_packages import environment
 
 DESK = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 SILENT = UUID("5b1d2f3a-0000-4000-8000-000000000001")
+HOSTED = UUID("5b1d2f3a-0000-4000-8000-000000000002")
 PACKET_S = 0.02
 PACKET = 320  # bytes of 20 ms at 8 kHz
 SETTINGS = """
@@ -39,6 +40,19 @@ key_file = "{key_file}"
 [transports.audiosocket.lines]
 "{desk}" = {{ assistant = "charlotte", language = "en", greeting = "true" }}
 "{silent}" = {{ assistant = "charlotte", language = "en" }}
+"{hosted}" = {{ assistant = "hosted" }}
+"""
+GATE = """
+name = "hosted"
+engine = "upstream"
+
+[instructions]
+default = "Say it again."
+
+[upstream]
+base_url = "{url}"
+model = "charlotte"
+key = {{ env = "PROVIDER_KEY" }}
 """
 
 
@@ -157,7 +171,11 @@ def exchanged(site: Path, folder: Path, **environ: str) -> Iterator[Exchange]:
     (folder / "key").write_text(key["key"])
     port = free_port()
     (folder / "vivavoce.toml").write_text(
-        SETTINGS.format(port=port, key_file=folder / "key", desk=DESK, silent=SILENT)
+        SETTINGS.format(port=port, key_file=folder / "key", desk=DESK, silent=SILENT, hosted=HOSTED)
+    )
+    (folder / "assistants/hosted").mkdir(parents=True)
+    (folder / "assistants/hosted/assistant.toml").write_text(
+        GATE.format(url=environ.pop("PROVIDER_URL", "wss://localhost:1/v1"))
     )
     with serve(folder, **TAKES_ALL, **environment(site), **environ) as served:
         served.await_charlotte(key["key"])
@@ -213,6 +231,35 @@ def test_a_caller_is_greeted_answered_interrupts_and_hangs_up(exchange: Exchange
     greeting, cut = answers[0], answers[1]
     assert greeting["heard_ms"] == greeting["sent_ms"]
     assert 0 < cut["heard_ms"] < cut["sent_ms"]
+
+
+@pytest.mark.long
+def test_a_caller_reaches_a_hosted_model_and_interrupts_it(
+    site: Path, tmp_path: Path, served: Served, key: str
+) -> None:
+    """The provider is another server. Nothing that it sends as an event reaches the telephone."""
+    provider = {"PROVIDER_URL": served.ws, "PROVIDER_KEY": key}
+    with exchanged(site, tmp_path, **provider) as exchange:
+
+        async def story() -> None:
+            telephone = await dial(exchange.port, HOSTED)
+            await telephone.speak(spoken("registration_slt", 8000))
+            await telephone.hears(400)
+            interrupting = asyncio.create_task(telephone.speak(spoken("thanks_rms", 8000)))
+            await telephone.hears_nothing_for(0.4)
+            await interrupting
+            assert loudness(telephone, 0) > 3000
+            assert set(telephone.kinds) == {0x10}
+            telephone.send(0x00)
+            await telephone.over()
+            call = await exchange.ended(2)
+            shown = await asyncio.to_thread(
+                exchange.served.cli, "conversations", "export", call["conversation_id"]
+            )
+            answers = [e for e in json.loads(shown)["items"] if e["heard_ms"] is not None]
+            assert 200 < answers[0]["heard_ms"] < answers[0]["sent_ms"]
+
+        tell(story)
 
 
 def test_a_caller_that_names_an_unknown_line_is_disconnected_and_begins_no_call(
