@@ -30,9 +30,9 @@ def updated(**audio: object) -> bytes:
     return frame("session.updated", session=SESSION | {"audio": audio})
 
 
-def playing(**kwargs: object) -> RelayScenario:
+def playing(inactivity_s: float | None = None) -> RelayScenario:
     """Make a relay in which 300 ms of an answer were sent, and the answer is still being made."""
-    at = RelayScenario(plays_out=True, **kwargs)
+    at = RelayScenario(plays_out=True, inactivity_s=inactivity_s)
     at.hear(BEGUN, ADDED, *[sound()] * 3)
     return at
 

@@ -353,6 +353,32 @@ def test_a_peer_that_never_connects_leaves_nothing_behind(tmp_path: Path) -> Non
         assert "Traceback" not in log
 
 
+# Attacks
+
+
+@pytest.mark.parametrize(
+    ("size", "fault"),
+    [(300_000, "a whole message"), (8_000_000, "a message that is kept in pieces")],
+)
+def test_a_message_over_the_limit_ends_the_call(
+    served: Served, key: str, size: int, fault: str
+) -> None:
+    async def main() -> str:
+        async with calling(served, mint(served, key)) as client:
+            await client.until("session.created")
+            assert "a=max-message-size:262144" in client.pc.remoteDescription.sdp
+            assert client.pc.sctp is not None
+            client.pc.sctp._remote_max_message_size = 10**9
+            assert client.channel is not None
+            client.channel.send("x" * size)
+            error = await client.until("error")
+            assert error["error"]["code"] == "message_too_large", fault
+            await asyncio.wait_for(client.ended.wait(), 10)
+            return client.call_id
+
+    assert asyncio.run(ending_of(served, key, asyncio.run(main()))) == "client_closed_1009"
+
+
 # Refusals
 
 

@@ -7,6 +7,7 @@ Importing this package imports aiortc, without PyAV; `ImportError` if the extra 
     peer            one peer connection, with the two connections of its client
     ice             the addresses and ports on which it listens
     event_channel   the data channel `oai-events`
+    sctp_bounds     what aiortc may keep of messages that are not complete
     peer_audio      connects the sound of one call to aiortc's private parts
     incoming_audio  from RTP packets to PCM
     outgoing_audio  from PCM to RTP packets, without a gap

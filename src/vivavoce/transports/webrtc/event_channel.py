@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.types import Frame
+from ...errors import InvalidRequest
+from ...protocol import codec, error_body, server
 from ...protocol.close_codes import CloseCode
 from ...protocol.frame_limit import fitted
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 LABEL = "oai-events"
 HIGH_WATER = 256 * 1024  # bytes that aiortc may hold before the outbox waits
-LARGEST_MESSAGE = 256 * 1024  # bytes; browsers send and take no more
+LARGEST_MESSAGE = 256 * 1024  # bytes; browsers send and take no more, and aiortc announces it
+TOO_LARGE = "message too large"
 MOST_HELD = 1024 * 1024  # bytes of messages that arrive while the client is not read
 
 
@@ -110,12 +113,22 @@ class EventChannel:
             self._held.clear()
             self._on_close(code, reason)
 
+    def refuse_message(self) -> None:
+        """Tell the client that its message is too large, and close its connection."""
+        message = f"A message on the data channel has at most {LARGEST_MESSAGE} bytes."
+        body = error_body.invalid_request(InvalidRequest("message_too_large", message))
+        self.write(codec.encode(server.Error(event_id="event_channel", error=body)))
+        self.close(CloseCode.MESSAGE_TOO_BIG, TOO_LARGE)
+
     # The channel calls these
 
     def _received(self, message: str | bytes) -> None:
         if self._closed:
             return
         frame = message.encode() if isinstance(message, str) else message
+        if len(frame) > LARGEST_MESSAGE:
+            self.refuse_message()
+            return
         self._held.append(frame)
         self._held_bytes += len(frame)
         self._deliver()

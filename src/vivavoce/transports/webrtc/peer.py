@@ -22,8 +22,8 @@ from aiortc import (
 
 from ...failures import log_failure
 from ...protocol.close_codes import CloseCode
-from . import ice, offers
-from .event_channel import EventChannel, Goodbye
+from . import ice, offers, sctp_bounds
+from .event_channel import TOO_LARGE, EventChannel, Goodbye
 from .ice import IceSettings
 from .peer_audio import PeerAudio
 
@@ -85,6 +85,8 @@ class Peer:
             raise offers.invalid("It is not valid.") from error
         for connection in listening:
             ice.listen(connection, self._settings)
+        if self._pc.sctp is not None:
+            sctp_bounds.bound(self._pc.sctp, self._on_excess)
         try:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except ice.NoPortError:
@@ -147,6 +149,12 @@ class Peer:
             self.end(CloseCode.ABNORMAL, "")
         elif state == "closed":  # the client closed it
             self.end(CloseCode.NORMAL, "")
+
+    def _on_excess(self) -> None:
+        if self.events is not None:
+            self.events.refuse_message()
+        else:
+            self.end(CloseCode.MESSAGE_TOO_BIG, TOO_LARGE)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self.events is not None:
