@@ -77,6 +77,16 @@ async def ending_of(served: Served, key: str, call_id: str) -> str:
     raise AssertionError("the call never ended")
 
 
+async def sound_of(served: Served, call_id: str) -> dict[str, Any]:
+    """Return what the log says about the packets of a call that has ended."""
+    for _ in range(100):
+        for line in map(json.loads, served.log.read_text().splitlines()):
+            if line["event"] == "call_sound" and line["call"] == call_id:
+                return dict(line)
+        await asyncio.sleep(0.1)
+    raise AssertionError("the log never counted its packets")
+
+
 def loudness(pcm: bytes) -> float:
     samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float64)
     return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
@@ -195,6 +205,11 @@ def test_a_page_that_is_closed_ends_its_call(served: Served, key: str) -> None:
     call_id = asyncio.run(main())
 
     assert asyncio.run(ending_of(served, key, call_id)) == "client_closed_1000"
+    sound = asyncio.run(sound_of(served, call_id))
+    counted = httpx2.get(f"{served.url}/metrics", headers=bearer(key)).text
+    assert 'vivavoce_rtp_packets_total{fate="received"}' in counted
+    assert sound["received"] > 0
+    assert {"lost", "recovered", "concealed", "late"} <= sound.keys()
 
 
 def test_a_revoked_secret_ends_its_call(served: Served, key: str) -> None:

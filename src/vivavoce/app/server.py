@@ -207,7 +207,9 @@ class Server:
             events=events,
             webhooks=settings.webhooks,
             knowledge=adapters.live_knowledge,
-            webrtc=webrtc.signalling(settings, call_setup, registry, make_id),
+            webrtc=webrtc.signalling(
+                settings, call_setup, registry, make_id, metrics.count_packets
+            ),
             ice_servers=webrtc.ice_servers(settings),
             ready=store.ping,
             metrics=metrics.exposition,

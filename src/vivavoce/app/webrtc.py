@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from .. import web_address
@@ -35,8 +35,12 @@ def signalling(
     call_setup: CallSetup,
     registry: InProcessCallRegistry,
     make_id: Callable[[str], str],
+    count_packets: Callable[[Mapping[str, int]], None],
 ) -> Signalling:
-    """Return what answers offers. Without its packages it refuses them, and says how to repair."""
+    """Return what answers offers. Without its packages it refuses them, and says how to repair.
+
+    `count_packets` gets the packets of each call's user, by their fate.
+    """
     section = settings.webrtc
     if not section.enabled:
         return NoSignalling(DISABLED)
@@ -66,6 +70,7 @@ def signalling(
         connect_within_s=section.connect_timeout_s,
         max_pending=settings.calls.max_pending_connections,
         make_id=make_id,
+        count_packets=count_packets,
     )
 
 

@@ -8,7 +8,7 @@ docs/reference/metrics.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 from weakref import WeakSet
@@ -100,6 +100,7 @@ class Metrics:
         self._refused = counter("calls_refused", "Refused calls, by error code", "code")
         self._responses = counter("responses", "Finished responses", "status")
         self._errors = counter("errors", "Error events sent within calls", "type")
+        self._packets = counter("rtp_packets", "Packets of sound over WebRTC, by fate", "fate")
         self._first = histogram(
             "first_audio", "From the end of speech to the first sound of an answer", SLOW
         )
@@ -159,6 +160,11 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._refused.labels(self._codes(code)).inc()
+
+    def count_packets(self, packets: Mapping[str, int]) -> None:
+        """Count the packets of sound of a call over WebRTC, by their fate, when it has ended."""
+        for fate, number in packets.items():
+            self._packets.labels(fate).inc(number)
 
     def report_lag(self, late_s: float, now: float, for_s: float) -> None:
         self.load.report_lag(late_s, now, for_s)

@@ -25,12 +25,21 @@ def frames(pcm: bytes) -> list[bytes]:
     return [pcm[start : start + 2 * FRAME] for start in range(0, len(pcm), 2 * FRAME)]
 
 
-def stream(count: int, *, fec: bool = True, first: int = 0, ssrc: int = 1) -> list[RtpPacket]:
-    """Encode a tone into numbered packets of 20 ms."""
+def sweep(ms: int) -> bytes:
+    """Return a sound that rises from 200 to 3,000 Hz."""
+    times = np.arange(ms * SAMPLE_RATE // 1000) / SAMPLE_RATE
+    phase = 2 * np.pi * (200 * times + 2800 / (2 * ms / 1000) * times**2)
+    return to_pcm16((8000 * np.sin(phase)).astype(np.float32))
+
+
+def stream(
+    count: int, *, fec: bool = True, first: int = 0, ssrc: int = 1, changes: bool = False
+) -> list[RtpPacket]:
+    """Encode a tone into numbered packets of 20 ms. `changes`: a sweep instead."""
     encoder = OpusEncoder(32_000, fec=fec)
+    sound = sweep(20 * count) if changes else tone(20 * count)
     return [
-        packet(first + n, encoder.encode(frame), ssrc=ssrc)
-        for n, frame in enumerate(frames(tone(20 * count)))
+        packet(first + n, encoder.encode(frame), ssrc=ssrc) for n, frame in enumerate(frames(sound))
     ]
 
 

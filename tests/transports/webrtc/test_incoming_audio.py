@@ -75,6 +75,25 @@ def test_a_packet_lost_once_comes_back_by_fec() -> None:
     assert np.corrcoef(a[place], b[place])[0, 1] > 0.9
 
 
+def test_fec_brings_what_was_said_and_concealment_only_continues() -> None:
+    """A sweep changes all the time, so what the decoder invents is told from what was sent."""
+    packets, place = stream(30, changes=True), slice(FRAME * 10, FRAME * 11)
+    whole, recovered = Heard().receive(*packets), Heard().receive(*without(packets, 10))
+    plain = stream(30, changes=True, fec=False)
+    invented = Heard().receive(*without(plain, 10))
+    said = np.frombuffer(whole.pcm, "<i2").astype(float)[place]
+    by_fec, by_guess = (
+        np.corrcoef(said, np.frombuffer(each.pcm, "<i2").astype(float)[place])[0, 1]
+        for each in (recovered, invented)
+    )
+    assert by_fec > 0.9 > 0.6 > by_guess
+
+
+def test_of_two_lost_packets_one_is_concealed_and_one_recovered() -> None:
+    counts = Heard().receive(*without(stream(30), 5, 6)).audio.totals()
+    assert (counts["lost"], counts["recovered"], counts["concealed"]) == (2, 1, 1)
+
+
 def test_after_a_loss_sound_is_as_prompt_as_before() -> None:
     heard = Heard()
     packets = without(stream(40), 10)

@@ -9,7 +9,7 @@ A peer that does not connect in time ends its call, so nothing stays behind.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ...protocol import codec
 from ...protocol.close_codes import CloseCode
@@ -39,14 +39,19 @@ class WebRtcEndpoint:
         connect_within_s: float,
         max_pending: int,
         make_id: Callable[[str], str],
+        count_packets: Callable[[Mapping[str, int]], None],
     ) -> None:
-        """`max_pending`: calls that are set up, or whose peer is not connected yet."""
+        """`max_pending`: calls that are set up, or whose peer is not connected yet.
+
+        `count_packets` gets the packets of a call's user, by their fate, when it has ended.
+        """
         self._call_setup = call_setup
         self._registry = registry
         self._settings = settings
         self._connect_within_s = connect_within_s
         self._room = max_pending
         self._make_id = make_id
+        self._count_packets = count_packets
 
     async def answer(self, offer: str, request: CallRequest) -> Answer:
         """Set up a call for an offer. Raises `CallRefused` and `InvalidRequest`."""
@@ -86,6 +91,9 @@ class WebRtcEndpoint:
         finally:
             self._room += 1
             await _end(call, peer)
+            if packets := peer.packets():
+                self._count_packets(packets)
+                log.info("call_sound", extra={"call": call.spec.call_id, **packets})
 
 
 async def _answered(peer: Peer, offer: offers.Offer) -> str:

@@ -11,7 +11,7 @@ network that is gone) must be heard as silent. Otherwise its turn would never en
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ...audio.pcm import duration_ms, silence
 from .opus import FRAME_MS, LARGEST_MS, OpusDecoder, OpusError
@@ -35,6 +35,7 @@ class Counts:
     received: int = 0
     lost: int = 0
     recovered: int = 0  # of the lost ones, from the copy in the next packet
+    concealed: int = 0  # of the lost ones, by what the decoder continues
     invalid: int = 0
     excessive: int = 0  # faster than real time
 
@@ -58,6 +59,10 @@ class IncomingAudio:
         self._patience_s = STALLED_S
         self._credit_ms = float(BURST_MS)
         self._credit_at: float | None = None
+
+    def totals(self) -> dict[str, int]:
+        """Return the numbers of packets by their fate, for the log and the metrics."""
+        return {**asdict(self.counts), "late": self.late}
 
     @property
     def late(self) -> int:
@@ -124,6 +129,7 @@ class IncomingAudio:
             return
         recovered = min(gap, FRAME_MS)
         concealed = gap - recovered
+        self.counts.concealed += -(-concealed // FRAME_MS)
         while concealed > 0:
             piece = self._decoder.conceal(min(concealed, LARGEST_MS))
             concealed -= max(1, duration_ms(piece))

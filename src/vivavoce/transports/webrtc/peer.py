@@ -70,6 +70,11 @@ class Peer:
         self._pc.on("connectionstatechange", self._on_state)
         self._pc.on("datachannel", self._on_channel)
 
+    def packets(self) -> dict[str, int]:
+        """Return how many packets of sound the client has sent, by their fate."""
+        incoming = self._sound.incoming
+        return incoming.totals() if incoming else {}
+
     @property
     def connected(self) -> bool:
         return self._pc.connectionState == "connected"
