@@ -92,7 +92,7 @@ def ice_host_port(value: str) -> tuple[str, int]:
     name, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         return name.strip("[]"), int(port)
-    return address.strip("[]"), 3478
+    return address.strip("[]"), 5349 if value.startswith(("stuns:", "turns:")) else 3478
 
 
 def with_port(url: str) -> str:

@@ -212,6 +212,29 @@ def test_a_page_that_is_closed_ends_its_call(served: Served, key: str) -> None:
     assert {"lost", "recovered", "concealed", "late"} <= sound.keys()
 
 
+def test_a_page_that_lost_its_network_goes_on_in_another_call(served: Served, key: str) -> None:
+    """There is no ICE restart: the second call takes the conversation over from the first."""
+
+    async def main() -> None:
+        async with calling(served, key, assistant="echo") as lost:
+            await lost.until("session.created")
+            lost.type_text("one two")
+            done = await lost.until("response.done")
+            conversation = done["response"]["conversation_id"]
+            again = {"assistant": "echo", "conversation_id": conversation}
+            async with calling(served, key, **again) as client:
+                await client.until("session.created")
+                client.type_text("three")
+                done = await client.until("response.done")
+                assert done["response"]["conversation_id"] == conversation
+                await client.until("output_audio_buffer.stopped")
+            items = await asyncio.to_thread(served.cli, "conversations", "export", conversation)
+            said = [i["item"]["role"] for i in json.loads(items)["items"]]
+            assert said == ["user", "assistant", "user", "assistant"]
+
+    asyncio.run(main())
+
+
 def test_a_revoked_secret_ends_its_call(served: Served, key: str) -> None:
     made = httpx2.post(f"{served.url}/v1/realtime/client_secrets", headers=bearer(key)).json()
 
@@ -302,6 +325,29 @@ def test_a_back_end_begins_a_call_with_a_form(served: Served, key: str) -> None:
             created = await client.until("session.created")
             assert created["session"]["instructions"] == "Be kind."
             assert created["session"]["model"] == "echo"
+        finally:
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_back_end_begins_a_call_by_the_openai_package(served: Served, key: str) -> None:
+    """`client.realtime.calls.create` of the unmodified package sends the form."""
+
+    async def main() -> None:
+        client = RtcClient()
+        try:
+            async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key) as backend:
+                made = await backend.realtime.calls.create(
+                    sdp=await client.offer(),
+                    session={"type": "realtime", "model": "echo", "instructions": "Be kind."},
+                )
+                await client.take(made.text)
+                created = await client.until("session.created")
+                assert created["session"]["instructions"] == "Be kind."
+                call_id = made.response.headers["location"].rpartition("/")[2]
+                await backend.realtime.calls.hangup(call_id)
+            await asyncio.wait_for(client.ended.wait(), 10)
         finally:
             await client.close()
 

@@ -24,6 +24,7 @@ from . import (
     storage,
     transports,
     webhooks,
+    webrtc,
 )
 from .base import Check, CheckContext, CheckFailedError, CheckResult
 
@@ -63,7 +64,7 @@ async def opened(
 
 def all_checks(context: CheckContext) -> Mapping[str, Check]:
     """Return the checks of every server, and those of what this one uses."""
-    parts = (adapters_in_use, embedding, transports, webhooks)
+    parts = (adapters_in_use, embedding, transports, webrtc, webhooks)
     return {**CHECKS, **{name: check for p in parts for name, check in p.checks(context).items()}}
 
 
