@@ -125,6 +125,7 @@ $(DONE)/debian: scripts/debian.sh
 $(DONE)/programs/ready: scripts/debian.sh
 	@rm -rf $(@D)
 	@scripts/debian.sh --unpack $(@D) nginx caddy
+	@scripts/debian.sh --unpack $(@D) coturn libmariadb3 libhiredis0.14 libevent-extra-2.1-7 libevent-openssl-2.1-7 libevent-pthreads-2.1-7
 	@scripts/debian.sh --optional ffmpeg
 	@command -v tesseract >/dev/null || scripts/debian.sh --optional-packages tesseract-ocr tesseract-ocr-ita tesseract-ocr-spa
 	@touch $@

@@ -14,7 +14,7 @@ from vivavoce.transports.webrtc import ice  # before aiortc: without PyAV
 from vivavoce.transports.webrtc.ice import LOOPBACK, IceSettings
 from vivavoce.transports.webrtc.peer_audio import PeerAudio
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription  # isort: skip
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription  # isort: skip
 
 from .served import Served
 
@@ -53,11 +53,25 @@ class Microphone:
             await self._speaking
 
 
+def listen_only_there(connection: Any) -> None:  # noqa: ANN401  # aioice's Connection
+    """Make a connection have no address of this machine, but that of its TURN server alone."""
+    gather = connection.get_component_candidates
+
+    async def gather_there(component: int, **named: Any) -> Any:  # noqa: ANN401
+        return await gather(component=component, **named | {"addresses": []})
+
+    connection.get_component_candidates = gather_there
+
+
 class RtcClient:
     """One peer connection. `events`: what the server has sent. `heard`: its audio, 24 kHz."""
 
-    def __init__(self, *, audio: bool = True, channel: bool = True) -> None:
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(
+        self, *, audio: bool = True, channel: bool = True, relay: RTCIceServer | None = None
+    ) -> None:
+        """`relay`: the TURN server through which everything goes."""
+        self._relay = relay
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[relay] if relay else []))
         self.events: list[dict[str, Any]] = []
         self.heard = bytearray()
         self.call_id = ""
@@ -81,7 +95,10 @@ class RtcClient:
         """Return an offer without candidates, as browsers' SDKs send it."""
         offer = await self.pc.createOffer()
         for connection in ice.connections(self.pc):
-            ice.listen(connection, HERE)
+            if self._relay is None:
+                ice.listen(connection, HERE)
+            else:
+                listen_only_there(connection)
         await self.pc.setLocalDescription(offer)
         return "".join(
             line
@@ -155,7 +172,15 @@ class RtcClient:
 @asynccontextmanager
 async def calling(served: Served, credential: str, **query: str) -> AsyncIterator[RtcClient]:
     """Begin a call, as a page does with its secret, and end it."""
-    client = RtcClient()
+    async with calling_by(RtcClient(), served, credential, **query) as client:
+        yield client
+
+
+@asynccontextmanager
+async def calling_by(
+    client: RtcClient, served: Served, credential: str, **query: str
+) -> AsyncIterator[RtcClient]:
+    """Do the same with a client that is made already."""
     try:
         async with httpx2.AsyncClient() as http:
             response = await http.post(

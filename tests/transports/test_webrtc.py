@@ -443,9 +443,9 @@ def test_a_message_over_the_limit_ends_the_call(
 # Refusals
 
 
-def offer_of(**parts: bool) -> str:
+def offer_of(*, audio: bool = True) -> str:
     async def main() -> str:
-        client = RtcClient(**parts)
+        client = RtcClient(audio=audio)
         try:
             return await client.offer()
         finally:
