@@ -32,7 +32,7 @@ def test_a_stun_address_is_read(value: str, place: tuple[str, int]) -> None:
     ["stun.example.com", "stun://stun.example.com", "stun:", "stun:a b", "stun:host:0",
      "stun:host:70000", "stun:2001:db8::7", "stun:host?transport=udp", "turn:host", "http://host"],
 )  # fmt: skip
-def test_what_is_no_stun_address_is_refused(value: str) -> None:
+def test_another_address_is_refused_for_stun(value: str) -> None:
     with pytest.raises(web_address.InvalidAddressError, match=r"must be|must"):
         web_address.stun(value)
 
@@ -47,7 +47,7 @@ def test_a_turn_address_is_read(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["turn:host?transport=sctp", "turn:host?x=1", "stun:host", "turn:user@host:1"]
 )
-def test_what_is_no_turn_address_is_refused(value: str) -> None:
+def test_another_address_is_refused_for_turn(value: str) -> None:
     with pytest.raises(web_address.InvalidAddressError):
         web_address.turn(value)
 

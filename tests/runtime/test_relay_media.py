@@ -49,7 +49,7 @@ def test_a_telephone_interrupts_and_the_upstream_learns_where() -> None:
 
 
 def test_an_interruption_is_read_behind_a_minute_of_sound() -> None:
-    """It is more than a client's outbox takes. The upstream must be read all the same."""
+    """Read the upstream, though more waits than a client's outbox takes."""
 
     def plot(call: Call) -> None:
         call.at(1.0)(call.upstream.says, BEGUN, ADDED, *[sound(1000)] * 60, ENDED)
@@ -62,7 +62,7 @@ def test_an_interruption_is_read_behind_a_minute_of_sound() -> None:
     assert truncations(call) == [1000]
 
 
-def test_events_are_told_in_the_order_of_webrtc() -> None:
+def test_clients_read_events_in_the_order_of_webrtc() -> None:
     def plot(call: Call) -> None:
         call.at(1.0)(call.upstream.says, BEGUN, ADDED, sound(100), ENDED)
 

@@ -213,7 +213,7 @@ def test_a_page_that_is_closed_ends_its_call(served: Served, key: str) -> None:
 
 
 def test_a_page_that_lost_its_network_goes_on_in_another_call(served: Served, key: str) -> None:
-    """There is no ICE restart: the second call takes the conversation over from the first."""
+    """Take the conversation over by a second call, because ICE does not restart."""
 
     async def main() -> None:
         async with calling(served, key, assistant="echo") as lost:

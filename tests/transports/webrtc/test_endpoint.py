@@ -1,4 +1,4 @@
-"""Where a peer listens, what a server without WebRTC says, and how many calls may be set up."""
+"""Listening peers, a server without WebRTC, and the number of calls that are being set up."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_libopus_is_missing(
 
 
 class Slow:
-    """Sets up a call for ever."""
+    """A `CallSetup` that never finishes."""
 
     def __init__(self) -> None:
         self.asked = 0

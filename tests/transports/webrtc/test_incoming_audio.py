@@ -75,8 +75,8 @@ def test_a_packet_lost_once_comes_back_by_fec() -> None:
     assert np.corrcoef(a[place], b[place])[0, 1] > 0.9
 
 
-def test_fec_brings_what_was_said_and_concealment_only_continues() -> None:
-    """A sweep changes all the time, so what the decoder invents is told from what was sent."""
+def test_fec_restores_the_lost_sound_and_concealment_only_continues() -> None:
+    """Use a sweep: it changes all the time, so a guess differs from the lost sound."""
     packets, place = stream(30, changes=True), slice(FRAME * 10, FRAME * 11)
     whole, recovered = Heard().receive(*packets), Heard().receive(*without(packets, 10))
     plain = stream(30, changes=True, fec=False)

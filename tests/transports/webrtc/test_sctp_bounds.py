@@ -24,7 +24,7 @@ def piece(number: int, size: int, *, flags: int = 0, stream: int = 0) -> DataChu
 
 
 def attack(pieces: list[DataChunk]) -> tuple[int, int]:
-    """Bring the pieces. Return how often the excess was told, and the bytes that are kept."""
+    """Bring the pieces. Return the number of reports, and the bytes that are kept."""
     told: list[str] = []
 
     async def main() -> int:
