@@ -6,6 +6,7 @@ browser's side ─ RTP and `oai-events` ─► gateway ─ WebSocket ─► prov
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -44,6 +45,16 @@ def hold(two: Two, story: Story, assistant: str = "gate-echo") -> None:
     asyncio.run(main())
 
 
+def ended_call(two: Two) -> dict[str, Any]:
+    """Return the newest call, when it has ended: what was heard is stored by then."""
+    for _ in range(100):
+        (call,) = two.rows("select * from calls order by started_at desc limit 1")
+        if call["ending"] is not None:
+            return call
+        time.sleep(0.1)
+    raise AssertionError("the call never ended")
+
+
 def is_silent(pcm: bytes) -> bool:
     return not pcm or level_db(pcm) < -50
 
@@ -62,7 +73,7 @@ def test_a_typed_question_is_answered_with_sound_and_no_audio_in_events(two: Two
         assert not is_silent(bytes(client.heard))
 
     hold(two, story)
-    (call,) = two.rows("select * from calls order by started_at desc limit 1")
+    call = ended_call(two)
     assert (call["transport"], call["engine"]) == ("webrtc", "upstream")
     (row,) = two.rows("select * from items where role = 'assistant' order by rowid desc limit 1")
     assert row["heard_ms"] == row["sent_ms"] > 300
