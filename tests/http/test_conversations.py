@@ -147,6 +147,13 @@ def test_a_cookie_sees_its_own_conversations_only(served: Served, key: str, talk
         assert talked.conversation not in ids
         foreign = f"/api/conversations/{talked.conversation}"
         assert browser.get(foreign).status_code == 404
+        assert browser.get(f"{foreign}/responses").status_code == 404
+        (turn,) = browser.get(f"/api/conversations/{own}/responses").json()["data"]
+        assert turn["status"] == "completed"
+        found = browser.get("/api/conversations?search=you%20HELLO&limit=100").json()["data"]
+        assert own in [one["id"] for one in found]
+        assert talked.conversation not in [one["id"] for one in found]
+        assert not browser.get("/api/conversations?search=never%20said").json()["data"]
         assert browser.delete(foreign).status_code == 404
         assert browser.get(f"/api/conversations/{own}").status_code == 200
         assert browser.delete(f"/api/conversations/{own}").status_code == 204

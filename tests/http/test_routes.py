@@ -58,6 +58,7 @@ CLOSED = {
     ("GET", "/api/conversations/{conversation_id}"),
     ("PATCH", "/api/conversations/{conversation_id}"),
     ("DELETE", "/api/conversations/{conversation_id}"),
+    ("GET", "/api/conversations/{conversation_id}/responses"),
     ("GET", "/api/conversations/{conversation_id}/tools"),
     ("GET", "/api/audit"),
     ("GET", "/api/items/{item_id}/sources"),

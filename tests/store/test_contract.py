@@ -301,6 +301,39 @@ def test_the_first_message_of_each_conversation_is_found(make: Make) -> None:
     tell(make, story)
 
 
+def test_conversations_are_found_by_words_that_were_said(make: Make) -> None:
+    async def story(store: Store) -> None:
+        for number, name in enumerate(("conv_1", "conv_2", "conv_3")):
+            await store.create_conversation(
+                conversation(name, NOON + timedelta(seconds=number), subject=name)
+            )
+        await store.rename_conversation("conv_3", "100% of “Città”")
+        await store.commit(
+            [
+                Change("conv_1", items=(said("item_1", 'The blue_door says "hello"', 1024.0),)),
+                Change("conv_2", items=(said("item_1", "A blue sky", 1024.0),)),
+            ]
+        )
+
+        async def found(*words: str, subject: str | None = None, limit: int = 20) -> list[str]:
+            page = await store.conversations(search=words, subject=subject, limit=limit)
+            return [row.id for row in page.data]
+
+        assert await found("BLUE") == ["conv_2", "conv_1"]
+        assert await found("blue", limit=1) == ["conv_2"]
+        assert await found("blue", subject="conv_1") == ["conv_1"]
+        assert await found("door", "blue") == ["conv_1"]
+        assert await found("sky", "door") == [], "no message has both"
+        assert await found("blue_d") == ["conv_1"]
+        assert await found("blue%") == []
+        assert await found("b_ue") == []
+        assert await found('"hello"') == ["conv_1"]
+        assert await found("100%", "città") == ["conv_3"]
+        assert await found("input_text") == [], "the name of a field"
+
+    tell(make, story)
+
+
 def test_conversations_are_listed_by_assistant_and_by_user(make: Make) -> None:
     async def story(store: Store) -> None:
         for number in range(8):
@@ -441,6 +474,8 @@ def test_a_response_is_stored_again_with_more_fields(make: Make) -> None:
         for row in (early, response()):
             await store.commit([Change("conv_1", responses=(row,))])
             assert await store.responses("rtc_1") == [row]
+        assert await store.latest_responses("conv_1") == [response()]
+        assert await store.latest_responses("conv_gone") == []
 
     tell(make, story)
 

@@ -168,6 +168,12 @@ class ConversationPage:
 
 FIRST_MESSAGE = 4000  # characters of JSON
 
+SEARCHED = 1000  # conversations that one search reads
+
+SEARCHED_MESSAGE = 20_000  # characters of JSON
+
+LATEST_RESPONSES = 100
+
 PAGE = 1000  # rows of one page, the maximum
 
 KEPT_FOR_CALLS = timedelta(hours=24)
@@ -223,8 +229,14 @@ class Store(Protocol):
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
+        search: Sequence[str] = (),
     ) -> ConversationPage:
-        """List the conversations with one of these assistants, and of this user. None: any."""
+        """List the conversations with one of these assistants, and of this user. None: any.
+
+        `search` keeps those of the newest `SEARCHED` with all these words in the title, or in one
+        message. Words may be parts of others. The case of ASCII letters does not matter. A message
+        of more than `SEARCHED_MESSAGE` characters of JSON is left out: it has pictures.
+        """
 
     async def missing_conversations(self, conversation_ids: Collection[str]) -> set[str]:
         """Return which of these conversations do not exist."""
@@ -276,6 +288,9 @@ class Store(Protocol):
         """List calls, newest first, with the filters of `conversations`."""
 
     async def responses(self, call_id: str) -> list[ResponseRow]: ...
+
+    async def latest_responses(self, conversation_id: str) -> list[ResponseRow]:
+        """Return the newest `LATEST_RESPONSES` of all its calls, the oldest first."""
 
     # Credentials: hashes only
 

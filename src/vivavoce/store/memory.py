@@ -17,7 +17,9 @@ from .base import (
     AUDIT_KEPT,
     FIRST_MESSAGE,
     KEPT_FOR_CALLS,
+    LATEST_RESPONSES,
     RUNS_KEPT,
+    SEARCHED,
     AuditPage,
     AuditRow,
     CallRow,
@@ -34,6 +36,7 @@ from .changes import MergedChanges, encode, encode_row, merge
 from .memory_events import MemoryEventOutbox
 from .memory_prompts import MemoryPrompts
 from .memory_questions import MemoryQuestions
+from .memory_search import has_all, texts
 from .memory_tool_runs import MemoryToolRuns
 from .prompts import PromptRow
 
@@ -130,13 +133,20 @@ class MemoryStore:
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
+        search: Sequence[str] = (),
     ) -> ConversationPage:
         size = page_size(limit)
         rows = {
             k: row for k, row in self._conversations.items() if _selected(row, assistants, subject)
         }
+        if search:
+            newest = _older(rows, lambda row: row.created_at, None)[:SEARCHED]
+            rows = {row.id: row for row in newest if self._says(row, search)}
         older = _older(rows, lambda row: row.created_at, before)
         return ConversationPage(older[:size], has_more=len(older) > size)
+
+    def _says(self, row: ConversationRow, words: Sequence[str]) -> bool:
+        return any(has_all(text, words) for text in texts(row, self._items[row.id].values()))
 
     async def rename_conversation(
         self, conversation_id: str, title: str | None, act: AuditRow | None = None
@@ -213,6 +223,11 @@ class MemoryStore:
     async def responses(self, call_id: str) -> list[ResponseRow]:
         rows = [row for row in self._responses.values() if row.call_id == call_id]
         return sorted(rows, key=lambda row: (row.created_at, row.id))
+
+    async def latest_responses(self, conversation_id: str) -> list[ResponseRow]:
+        own = {call.id for call in self._calls.values() if call.conversation_id == conversation_id}
+        rows = [row for row in self._responses.values() if row.call_id in own]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))[-LATEST_RESPONSES:]
 
     # Credentials
 

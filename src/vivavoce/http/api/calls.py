@@ -126,7 +126,7 @@ def _asked(assistant: Assistant, body: CallChanges) -> ChoiceChanges:
 @router.get("/{call_id}/events", summary="A call's responses: the latency of each turn, and usage")
 async def events(at: At, caller: ByKey, call_id: str) -> Responses:
     await _found(at, caller, call_id)
-    return Responses(data=[_response(row) for row in await at.store.responses(call_id)])
+    return Responses(data=[response_info(row) for row in await at.store.responses(call_id)])
 
 
 @router.get("/{call_id}/tools", summary="A call's tool runs, the oldest first")
@@ -165,7 +165,7 @@ async def _detail(at: Services, row: CallRow) -> CallDetail:
     return CallDetail(**_call(at, row).model_dump(), prompts=prompts)
 
 
-def _response(row: ResponseRow) -> ResponseInfo:
+def response_info(row: ResponseRow) -> ResponseInfo:
     return ResponseInfo(
         id=row.id,
         status=row.status,

@@ -21,6 +21,7 @@ from ...store.base import ConversationRow, ItemRow
 from ...store.tool_runs import ToolRunRow
 from ...tools.base import ToolContext
 from ..services import At, ByEither
+from .calls import Responses, response_info
 from .sources import SourceInfo
 from .tool_runs import ToolRunList, tool_run
 
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
 PIECE_BYTES = 64 * 1024
 BEGINNING = 120  # characters
+SEARCH_WORDS = 8  # the words after them are ignored
 
 
 class ConversationInfo(BaseModel):
@@ -81,11 +83,13 @@ async def listed(
     user: str | None = None,
     before: str | None = None,
     limit: int = Query(20, ge=1, le=100),
+    search: str = Query("", max_length=200, description="Words that were said or written"),
 ) -> Conversations:
     scope = at.policy.scope(caller).narrowed(assistant, user)
     page = await at.store.conversations(
-        assistants=scope.assistants, subject=scope.subject, before=before, limit=limit
-    )
+        assistants=scope.assistants, subject=scope.subject, before=before, limit=limit,
+        search=search.split()[:SEARCH_WORDS],
+    )  # fmt: skip
     first = await at.store.first_messages([row.id for row in page.data])
     data = [
         ListedConversation(**row.shown(), beginning=_beginning(first.get(row.id)))
@@ -112,6 +116,13 @@ async def tools(at: At, caller: ByEither, conversation_id: str) -> ToolRunList:
     runs = await at.ledger.records.of_conversation(conversation_id)
     shown = await _shown_tools(at, row)
     return ToolRunList(data=[tool_run(run) for run in runs if _is_shown(run, shown)])
+
+
+@router.get("/{conversation_id}/responses", summary="The latest responses, with their latency")
+async def latest_responses(at: At, caller: ByEither, conversation_id: str) -> Responses:
+    await _found(at, caller, conversation_id)
+    rows = await at.store.latest_responses(conversation_id)
+    return Responses(data=[response_info(row) for row in rows])
 
 
 @router.patch("/{conversation_id}", summary="Rename a conversation")

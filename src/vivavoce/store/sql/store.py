@@ -32,7 +32,9 @@ from ...protocol.own_events import Source
 from ..base import (
     AUDIT_KEPT,
     KEPT_FOR_CALLS,
+    LATEST_RESPONSES,
     RUNS_KEPT,
+    SEARCHED,
     AuditPage,
     AuditRow,
     CallRow,
@@ -62,6 +64,7 @@ from .schema import (
     sign_in_codes,
     tool_runs,
 )
+from .searching import saying
 from .tool_runs import SqlToolRuns
 
 log = logging.getLogger("vivavoce.store")
@@ -156,10 +159,14 @@ class SqlStore:
         subject: str | None = None,
         before: str | None = None,
         limit: int = 20,
+        search: Sequence[str] = (),
     ) -> ConversationPage:
         size = page_size(limit)
         selected = partial(only_of, assistants=assistants, subject=subject)
         query = newest_first(conversations, "created_at", before, size + 1, selected)
+        if search:
+            newest = newest_first(conversations, "created_at", None, SEARCHED, selected)
+            query = saying(query, newest, search)
         rows = [ConversationRow(**found._mapping) for found in await self._all(query)]
         return ConversationPage(rows[:size], has_more=len(rows) > size)
 
@@ -245,6 +252,16 @@ class SqlStore:
             .order_by(responses.c.created_at, responses.c.id)
         )
         return [statements.response_row(found) for found in await self._all(query)]
+
+    async def latest_responses(self, conversation_id: str) -> list[ResponseRow]:
+        query = (
+            select(responses)
+            .join(calls, calls.c.id == responses.c.call_id)
+            .where(calls.c.conversation_id == conversation_id)
+            .order_by(responses.c.created_at.desc(), responses.c.id.desc())
+            .limit(LATEST_RESPONSES)
+        )
+        return [statements.response_row(found) for found in reversed(await self._all(query))]
 
     # Credentials
 
