@@ -7,6 +7,7 @@ import type { Conversation } from "./conversation";
 import { itemId } from "./draftQueue";
 import { isHeld, isLongEnough } from "./microphone";
 import type { Source, ToolRun } from "./ownEvents";
+import type { PeerStats } from "./peer";
 import type { FunctionCall, ServerEvent } from "./protocol";
 import type { Recording } from "./recordings";
 import type { Sound } from "./sound";
@@ -49,6 +50,7 @@ export class Call {
   #surroundings: Promise<(() => void) | undefined> | undefined;
   #turn: Turn;
   #state: State;
+  #loudspeaker = "";
 
   constructor(options: CallOptions, environment: Environment) {
     this.#turn = initialTurn(options);
@@ -62,6 +64,7 @@ export class Call {
         tools: Object.keys(this.#tools),
       }),
       onPeer: (peer) => {
+        if (this.#loudspeaker) peer.useLoudspeaker(this.#loudspeaker);
         peer.onprogress = (progress) =>
           void this.#feed({ type: "playback_progressed", ...progress });
         peer.onblocked = (blocked) =>
@@ -95,6 +98,18 @@ export class Call {
   /** The id of the call, where the server has told it: over WebRTC. */
   get id(): string | undefined {
     return this.#connection.peer?.callId;
+  }
+
+  /** Play by the loudspeaker with this id; "" for the one of the system. */
+  useLoudspeaker(id: string): void {
+    this.#loudspeaker = id;
+    this.#sound.useLoudspeaker?.(id);
+    this.#connection.peer?.useLoudspeaker(id);
+  }
+
+  /** Read what the browser measures of the connection. Undefined over a WebSocket, which tells nothing. */
+  async connectionStats(): Promise<PeerStats | undefined> {
+    return this.#connection.peer?.stats();
   }
 
   /** Run `listener` after every change of the state. Return a function that ends this. */

@@ -11,6 +11,7 @@ export { type CallError, type ErrorCode, Refusal } from "./errors";
 export type { OwnEvent, Source, ToolRun } from "./ownEvents";
 export type { Item, ServerEvent, Session } from "./protocol";
 export type * as protocol from "./protocol.generated";
+export type { PeerStats } from "./peer";
 export type { Recording } from "./recordings";
 export type { SoundOptions } from "./sound";
 export type { State } from "./state";

@@ -21,6 +21,16 @@ const CONNECT_MS = 8_000; // until the channel is open
 const LOST_MS = 5_000; // a network that comes back sooner is not a loss
 const TICK_MS = 100;
 
+/** What the browser measures of a connection over WebRTC, since it began. */
+export interface PeerStats {
+  /** To the server and back. */
+  roundTripMs: number | undefined;
+  /** Of the audio that arrives. */
+  jitterMs: number | undefined;
+  packetsReceived: number;
+  packetsLost: number;
+}
+
 /** Statuses of a server, or of a proxy, that does not take calls over WebRTC, or not this offer. */
 const NOT_OFFERED: ReadonlySet<number> = new Set([400, 404, 405, 415, 501]);
 
@@ -85,6 +95,28 @@ export class Peer implements Wire {
     if (!this.#meter || this.#audio.muted) return 0;
     this.#meter.getFloatTimeDomainData(this.#samples);
     return loudness(this.#samples, 1);
+  }
+
+  /** Read what the browser measures of the connection. */
+  async stats(): Promise<PeerStats> {
+    let [roundTripMs, jitterMs]: (number | undefined)[] = [];
+    let [packetsReceived, packetsLost] = [0, 0];
+    (await this.#pc.getStats()).forEach(
+      (one: RTCIceCandidatePairStats | RTCInboundRtpStreamStats) => {
+        if (one.type === "candidate-pair" && "nominated" in one && one.nominated)
+          roundTripMs = 1000 * (one.currentRoundTripTime ?? 0);
+        if (one.type !== "inbound-rtp" || !("jitter" in one)) return;
+        jitterMs = 1000 * (one.jitter ?? 0);
+        packetsReceived = one.packetsReceived ?? 0;
+        packetsLost = one.packetsLost ?? 0;
+      },
+    );
+    return { roundTripMs, jitterMs, packetsReceived, packetsLost };
+  }
+
+  /** Play by the loudspeaker with this id; "" for the one of the system. It may be unplugged. */
+  useLoudspeaker(id: string): void {
+    void this.#audio.setSinkId?.(id).catch(() => {});
   }
 
   send(text: string): void {

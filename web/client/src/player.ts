@@ -39,9 +39,16 @@ export class AudioPlayer {
   readonly #options: PlayerOptions;
   readonly #replies = new Replies<PlayedPosition[]>();
   #speaker: Promise<Running | undefined> | undefined;
+  #device = "";
 
   constructor(options: PlayerOptions = {}) {
     this.#options = options;
+  }
+
+  /** Play by this device; "" for the one of the system, which also plays where a browser does not offer a choice. */
+  useDevice(id: string): void {
+    this.#device = id;
+    void this.#speaker?.then((speaker) => speaker && setDevice(speaker.context, id));
   }
 
   /** Open the loudspeaker, and resume it. Call it in a click. Never rejects. */
@@ -118,6 +125,7 @@ export class AudioPlayer {
 
   async #open(): Promise<Running> {
     const context = (this.#options.context ?? playbackContext)();
+    if (this.#device) void setDevice(context, this.#device);
     await addWorklets(context, this.#options);
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
     node.connect(context.destination);
@@ -137,6 +145,10 @@ export class AudioPlayer {
     if (speaker?.context === context) this.onState(stateOf(context));
   }
 }
+
+/** The loudspeaker may be unplugged: then the one of the system plays. */
+const setDevice = (context: AudioContext & { setSinkId?(id: string): Promise<void> }, id: string) =>
+  context.setSinkId?.(id).catch(() => {});
 
 const page = (): Document | undefined => globalThis.document;
 

@@ -24,6 +24,8 @@ export interface Sound {
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
   /** Stop playback at once. Return where each item was cut; undefined: the loudspeaker does not tell. */
   flush(): Promise<PlayedPosition[] | undefined>;
+  /** Play by the loudspeaker with this id; "" for the one of the system. */
+  useLoudspeaker?(id: string): void;
   /** Open the microphone. Return why it does not open. */
   record(): Promise<ErrorCode | undefined>;
   /** The track of the open microphone. */
@@ -58,6 +60,7 @@ export class BrowserSound implements Sound {
   readonly #options: SoundOptions;
   readonly #import: () => Promise<typeof import("./voice")>;
   #voice: Voice | undefined;
+  #loudspeaker = "";
   #loading: Promise<Voice> | undefined;
   #context: AudioContext | undefined; // made in a click, for a player that is still loading
 
@@ -94,6 +97,11 @@ export class BrowserSound implements Sound {
       ({ player }) => player.play(item, pcm),
       () => {},
     );
+  }
+
+  useLoudspeaker(id: string): void {
+    this.#loudspeaker = id;
+    this.#voice?.player.useDevice(id);
   }
 
   async flush(): Promise<PlayedPosition[] | undefined> {
@@ -135,7 +143,9 @@ export class BrowserSound implements Sound {
 
   async #make(): Promise<Voice> {
     const module = await this.#import();
-    return (this.#voice = new module.Voice(this, this.#options, () => this.#takeContext()));
+    this.#voice = new module.Voice(this, this.#options, () => this.#takeContext());
+    this.#voice.player.useDevice(this.#loudspeaker);
+    return this.#voice;
   }
 
   #takeContext(): AudioContext {
