@@ -38,6 +38,12 @@ def signed_in(browser: Browser, served: Served) -> StorageState:
 
 Visiting = Callable[..., Visit]
 
+CHOOSE = """
+try {
+  sessionStorage.vivavoce ??= JSON.stringify({ transport: "TRANSPORT" });
+} catch {} // a page without an origin
+"""
+
 
 @pytest.fixture
 def visiting(
@@ -55,6 +61,7 @@ def visiting(
             dark: bool = False,
             width: int = 1280,
             height: int = 800,
+            transport: str = "websocket",  # it is faster, and these tests play its server
         ) -> Visit:
             used = browser
             if microphone:
@@ -66,6 +73,7 @@ def visiting(
                 viewport={"width": width, "height": height},
             )
             closing.callback(opened.close)
+            opened.add_init_script(CHOOSE.replace("TRANSPORT", transport))
             visits.append(Visit(served, opened.new_page()))
             return visits[-1]
 

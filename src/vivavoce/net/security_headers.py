@@ -25,7 +25,7 @@ _ALWAYS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "permissions-policy": "microphone=(self), camera=()",
+    "permissions-policy": "microphone=(self), camera=(self)",
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",  # a file of the page says otherwise
 }

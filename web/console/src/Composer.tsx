@@ -1,6 +1,7 @@
 // The message field, with pictures from files or from the clipboard.
 
 import { type ClipboardEvent, type FormEvent, useRef, useState } from "react";
+import { CameraButton } from "./Camera";
 import { CameraSymbol, PictureSymbol, SendSymbol } from "./icons";
 import { MAX_PICTURES, PictureError, type PictureProblem, readPicture } from "./pictures";
 import type { Strings } from "./strings";
@@ -52,12 +53,22 @@ export function Composer({ name, strings, onSend }: Props) {
       )}
       <Previews pictures={pictures} strings={strings} onRemove={take} />
       <PictureButton label={strings.pictures.add} onFiles={(files) => void add(files)} />
-      {hasCamera && (
+      {isTouched ? (
         <PictureButton
           camera
           label={strings.pictures.camera}
           onFiles={(files) => void add(files)}
         />
+      ) : (
+        "mediaDevices" in navigator && (
+          <CameraButton
+            strings={strings}
+            onPhoto={(photo) => {
+              void add([photo]);
+              field.current?.focus();
+            }}
+          />
+        )
       )}
       <input
         ref={field}
@@ -127,7 +138,7 @@ function Previews(props: {
   );
 }
 
-const hasCamera = matchMedia("(pointer: coarse)").matches; // a phone or a tablet
+const isTouched = matchMedia("(pointer: coarse)").matches; // a phone or a tablet
 
 function PictureButton(props: {
   label: string;

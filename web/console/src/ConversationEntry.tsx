@@ -9,7 +9,7 @@ import {
   rename,
 } from "./conversations";
 import { MoreSymbol } from "./icons";
-import type { Strings } from "./strings";
+import { languageName, type Strings } from "./strings";
 
 interface EntryProps {
   one: ConversationInfo;
@@ -32,9 +32,11 @@ export function ConversationEntry(props: EntryProps) {
   return (
     <li data-current={current || undefined}>
       <button type="button" className="open" aria-current={current || undefined} onClick={onOpen}>
-        <b>{title}</b>
+        <b lang={one.language ?? undefined}>{title}</b>
         <small>
-          {assistant} · {when.format(new Date(one.updated_at))}
+          {assistant}
+          {one.language && one.language !== language && ` · ${languageName(one.language)}`} ·{" "}
+          {when.format(new Date(one.updated_at))}
           {current && ` · ${drawer.current}`}
         </small>
       </button>

@@ -1,4 +1,4 @@
-// The microphone: which one, with a test of its level, and whether the user wears headphones.
+// The microphone with a test of its level, the loudspeaker, and whether the user wears headphones.
 
 import type { Call } from "@vivavoce/client";
 import { AudioRecorder } from "@vivavoce/client/audio";
@@ -9,29 +9,37 @@ import type { Strings } from "./strings";
 import type { Talking } from "./useTalk";
 
 export function Devices({ talking }: { talking: Talking }) {
-  const { call, strings, chooseMicrophone, setHeadphones } = talking;
-  const { devices, refresh } = useMicrophones();
+  const { call, strings, chooseMicrophone, chooseLoudspeaker, setHeadphones } = talking;
+  const { microphones, loudspeakers, refresh } = useDevices();
   const [chosen, setChosen] = useState(() => recall().microphone ?? "");
+  const [speaker, setSpeaker] = useState(() => recall().loudspeaker ?? "");
   return (
     <div className="devices">
-      <label className="choice list">
-        <span>{strings.device.legend}</span>
-        <select
-          value={devices.some(({ deviceId }) => deviceId === chosen) ? chosen : ""}
-          onChange={({ target }) => {
-            setChosen(target.value);
-            chooseMicrophone(target.value || undefined);
-          }}
-        >
-          <option value="">{strings.device.system}</option>
-          {devices.map(({ deviceId, label }, i) => (
-            <option key={deviceId} value={deviceId}>
-              {label || strings.device.unnamed.replace("{number}", String(i + 1))}
-            </option>
-          ))}
-        </select>
-      </label>
+      <DeviceList
+        legend={strings.device.legend}
+        devices={microphones}
+        chosen={chosen}
+        unnamed={strings.device.unnamed}
+        strings={strings}
+        onChoose={(id) => {
+          setChosen(id);
+          chooseMicrophone(id || undefined);
+        }}
+      />
       <LevelTest key={chosen} call={call} device={chosen} strings={strings} onOpened={refresh} />
+      {canChooseLoudspeaker && loudspeakers.length > 0 && (
+        <DeviceList
+          legend={strings.device.loudspeaker}
+          devices={loudspeakers}
+          chosen={speaker}
+          unnamed={strings.device.unnamedLoudspeaker}
+          strings={strings}
+          onChoose={(id) => {
+            setSpeaker(id);
+            chooseLoudspeaker(id || undefined);
+          }}
+        />
+      )}
       <label className="headphones">
         <input type="checkbox" onChange={(event) => setHeadphones(event.target.checked)} />
         <span>
@@ -42,21 +50,53 @@ export function Devices({ talking }: { talking: Talking }) {
   );
 }
 
-/** List the microphones. Browsers name them only after the user has let the page use one. */
-function useMicrophones() {
+/** Firefox and Safari play by the system's loudspeaker only, at least in an `AudioContext`. */
+const canChooseLoudspeaker = "AudioContext" in globalThis && "setSinkId" in AudioContext.prototype;
+
+interface ListProps {
+  legend: string;
+  devices: readonly MediaDeviceInfo[];
+  /** Its id, or nothing for the system's. */
+  chosen: string;
+  unnamed: string;
+  strings: Strings;
+  onChoose: (id: string) => void;
+}
+
+function DeviceList({ legend, devices, chosen, unnamed, strings, onChoose }: ListProps) {
+  return (
+    <label className="choice list">
+      <span>{legend}</span>
+      <select
+        value={devices.some(({ deviceId }) => deviceId === chosen) ? chosen : ""}
+        onChange={({ target }) => onChoose(target.value)}
+      >
+        <option value="">{strings.device.system}</option>
+        {devices.map(({ deviceId, label }, i) => (
+          <option key={deviceId} value={deviceId}>
+            {label || unnamed.replace("{number}", String(i + 1))}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** List the devices. Browsers name them only after the user has let the page use a microphone. */
+function useDevices() {
   const [devices, setDevices] = useState<MediaDeviceInfo[]>([]);
   const refresh = () => {
-    void navigator.mediaDevices?.enumerateDevices().then((all) => {
-      const own = all.filter(({ kind, deviceId }) => kind === "audioinput" && deviceId);
-      setDevices(own.filter(({ deviceId }) => deviceId !== "default"));
-    });
+    void navigator.mediaDevices
+      ?.enumerateDevices()
+      .then((all) => setDevices(all.filter(({ deviceId }) => deviceId && deviceId !== "default")));
   };
   useEffect(() => {
     refresh();
     navigator.mediaDevices?.addEventListener("devicechange", refresh);
     return () => navigator.mediaDevices?.removeEventListener("devicechange", refresh);
   }, []);
-  return { devices, refresh };
+  const only = (wanted: MediaDeviceKind) => devices.filter(({ kind }) => kind === wanted);
+  return { microphones: only("audioinput"), loudspeakers: only("audiooutput"), refresh };
 }
 
 interface TestProps {

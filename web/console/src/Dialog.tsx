@@ -6,7 +6,7 @@ import { IconButton } from "./TopBar";
 
 interface Props {
   title: string;
-  side: "left" | "right";
+  side: "left" | "right" | "middle";
   open: boolean;
   closeLabel: string;
   onClose: () => void;

@@ -1,7 +1,7 @@
 // The earlier conversations: search, continue, rename, copy, export, delete.
 
-import { useEffect, useState } from "react";
-import { type ConversationInfo, listConversations, matching } from "./conversations";
+import { useEffect, useRef, useState } from "react";
+import { type ConversationInfo, listConversations } from "./conversations";
 import { ConversationEntry } from "./ConversationEntry";
 import { type Assistant, localize } from "./server";
 import type { Talking } from "./useTalk";
@@ -15,10 +15,9 @@ interface Props {
 
 export function Drawer({ talking, assistants, onDone }: Props) {
   const { strings, state, language } = talking;
-  const { all, failed, more, load, change, remove } = useConversations();
   const [search, setSearch] = useState("");
-  const found = matching(all ?? [], search);
-  const empty = all && !found.length && (search ? strings.drawer.notFound : strings.drawer.none);
+  const { all: found, failed, more, load, change, remove } = useConversations(search.trim());
+  const empty = found && !found.length && (search ? strings.drawer.notFound : strings.drawer.none);
   return (
     <div className="drawer">
       <button
@@ -42,7 +41,7 @@ export function Drawer({ talking, assistants, onDone }: Props) {
       {failed && <p role="alert">{strings.drawer.failed}</p>}
       {empty && <p className="nothing">{empty}</p>}
       <ul>
-        {found.map((one) => (
+        {found?.map((one) => (
           <ConversationEntry
             key={one.id}
             one={one}
@@ -51,7 +50,7 @@ export function Drawer({ talking, assistants, onDone }: Props) {
             language={language}
             strings={strings}
             onOpen={() => {
-              talking.openConversation(one.assistant, one.id);
+              talking.openConversation(one.assistant, one.id, one.language);
               onDone();
             }}
             onRenamed={(title) => change(one.id, title)}
@@ -76,27 +75,35 @@ const titleOf = (one: ConversationInfo, assistants: Assistant[], language: strin
   return found ? localize(found.title, language) : one.assistant;
 };
 
+const PAUSE_MS = 250; // of typing, before a search
+
 /** Read the conversations that contain something, page by page. */
-function useConversations() {
+function useConversations(search: string) {
   const [all, setAll] = useState<ConversationInfo[]>();
   const [last, setLast] = useState<string>();
   const [failed, setFailed] = useState(false);
-  const load = () => {
-    listConversations(last).then(
+  const latest = useRef(search);
+  latest.current = search;
+  const load = (before?: string) => {
+    listConversations(search, before).then(
       ({ data, has_more, last_id }) => {
+        if (latest.current !== search) return;
         const said = data.filter(({ beginning, updated_at, created_at }) =>
           Boolean(beginning ?? updated_at > created_at),
         );
-        setAll((before) => [...(before ?? []), ...said]);
+        setAll((earlier) => (before ? [...(earlier ?? []), ...said] : said));
         setLast(has_more ? (last_id ?? undefined) : undefined);
         setFailed(false);
       },
       () => setFailed(true),
     );
   };
-  useEffect(load, []); // the first page
+  useEffect(() => {
+    const timer = setTimeout(load, search ? PAUSE_MS : 0);
+    return () => clearTimeout(timer);
+  }, [search]);
   const change = (id: string, title: string | null) =>
     setAll((before) => before?.map((one) => (one.id === id ? { ...one, title } : one)));
   const remove = (id: string) => setAll((before) => before?.filter((one) => one.id !== id));
-  return { all, failed, more: last !== undefined, load, change, remove };
+  return { all, failed, more: last !== undefined, load: () => load(last), change, remove };
 }

@@ -3,6 +3,8 @@
 import type { Mode } from "@vivavoce/client";
 import { Choice } from "./Choice";
 import { Devices } from "./Devices";
+import { useState } from "react";
+import { recall } from "./memory";
 import { type Assistant, localize } from "./server";
 import { languageName } from "./strings";
 import type { Talking } from "./useTalk";
@@ -11,10 +13,18 @@ import { VoiceChoice } from "./VoiceChoice";
 /** The maximum shown as cards: with more, the page shows a list. */
 const MAX_CARDS = 6;
 
+const TRANSPORTS = ["auto", "webrtc", "websocket"] as const;
 const MODES: Mode[] = ["open", "push-to-talk", "text"];
 
-export function Settings({ talking, assistants }: { talking: Talking; assistants: Assistant[] }) {
+interface Props {
+  talking: Talking;
+  assistants: Assistant[];
+  onInspect: () => void;
+}
+
+export function Settings({ talking, assistants, onInspect }: Props) {
   const { assistant, language, mode, strings } = talking;
+  const [transport, setTransport] = useState(() => recall().transport ?? "auto");
   return (
     <div className="choices">
       <Choice
@@ -48,8 +58,21 @@ export function Settings({ talking, assistants }: { talking: Talking; assistants
         <>
           <VoiceChoice key={`${assistant.name} ${language}`} talking={talking} />
           <Devices talking={talking} />
+          <Choice
+            legend={strings.transport.legend}
+            variant="segments"
+            options={TRANSPORTS.map((value) => ({ value, name: strings.transport[value] }))}
+            chosen={transport}
+            onChoose={(next) => {
+              setTransport(next);
+              talking.chooseTransport(next);
+            }}
+          />
         </>
       )}
+      <button type="button" className="secondary" onClick={onInspect}>
+        {strings.inspector.title} <kbd>?</kbd>
+      </button>
       <button type="button" className="sign-out" onClick={talking.leavePage}>
         {strings.signOut}
       </button>

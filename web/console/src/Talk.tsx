@@ -4,6 +4,7 @@ import { useCallback, useEffect, useState } from "react";
 import { Composer } from "./Composer";
 import { Dialog } from "./Dialog";
 import { Drawer } from "./Drawer";
+import { Inspector } from "./Inspector";
 import { Notice } from "./Notice";
 import { isReconnecting, isUnderWay } from "./presence";
 import { type Assistant, localize } from "./server";
@@ -14,6 +15,7 @@ import { TopBar } from "./TopBar";
 import { Transcript } from "./Transcript";
 import { useApprovals } from "./useApprovals";
 import { useConnection } from "./useConnection";
+import { useEventLog } from "./useEventLog";
 import { useFullScreen } from "./useFullScreen";
 import { useSession } from "./useSession";
 import { useTalk } from "./useTalk";
@@ -23,7 +25,7 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const { assistants, onSignedOut } = props;
   const talking = useTalk(assistants, onSignedOut);
   const { assistant, language, mode, call, state, strings, map, ensureCall } = talking;
-  const [sheet, setSheet] = useState<"settings" | "conversations">();
+  const [sheet, setSheet] = useState<"settings" | "conversations" | "inspector">();
   const [full, setFull] = useFullScreen();
   const decide = useApprovals(call, state.toolCards);
   const session = useSession(call, isUnderWay(state));
@@ -40,7 +42,10 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
     return () => removeEventListener("keydown", interruptOnEscape);
   }, [call]);
   const recordingOf = useCallback((id: string) => call?.recordingOf(id), [call]);
-  const closeSheet = () => setSheet(undefined);
+  const readLog = useEventLog(call);
+  const closeSheet = (closed: typeof sheet) => () =>
+    setSheet((open) => (open === closed ? undefined : open)); // it may have opened another one
+  useQuestionMark(useCallback(() => setSheet("inspector"), []));
 
   return (
     <div className="talk" data-layout={layout}>
@@ -95,21 +100,46 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
         side="left"
         open={sheet === "conversations"}
         closeLabel={strings.close}
-        onClose={closeSheet}
+        onClose={closeSheet("conversations")}
       >
-        <Drawer talking={talking} assistants={assistants} onDone={closeSheet} />
+        <Drawer talking={talking} assistants={assistants} onDone={closeSheet("conversations")} />
       </Dialog>
       <Dialog
         title={strings.settings}
         side="right"
         open={sheet === "settings"}
         closeLabel={strings.done}
-        onClose={closeSheet}
+        onClose={closeSheet("settings")}
       >
-        <Settings talking={talking} assistants={assistants} />
+        <Settings
+          talking={talking}
+          assistants={assistants}
+          onInspect={() => setSheet("inspector")}
+        />
+      </Dialog>
+      <Dialog
+        title={strings.inspector.title}
+        side="right"
+        open={sheet === "inspector"}
+        closeLabel={strings.close}
+        onClose={closeSheet("inspector")}
+      >
+        <Inspector talking={talking} readLog={readLog} />
       </Dialog>
     </div>
   );
+}
+
+/** Do something at the key `?`, except where it is typed, or where a dialog is open. */
+function useQuestionMark(act: () => void): void {
+  useEffect(() => {
+    const press = ({ key, target }: KeyboardEvent) => {
+      const typed = (target as Element).closest("input, textarea, select, dialog");
+      if (key === "?" && !typed) act();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, [act]);
 }
 
 /** Give the document the language and the title. */

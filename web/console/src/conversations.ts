@@ -6,6 +6,7 @@ import { post, readJson } from "./server";
 export interface ConversationInfo {
   id: string;
   assistant: string;
+  language: string | null;
   created_at: string;
   updated_at: string;
   /** Given by the user. */
@@ -25,14 +26,44 @@ export interface Earlier {
   sources: Map<string, Source[]>;
 }
 
+/** An item as the server stores it. */
+export interface StoredItem {
+  item: Item;
+  /** Milliseconds of its audio that were sent, and that were heard. */
+  sent_ms: number | null;
+  heard_ms: number | null;
+  sources: Source[];
+}
+
+/** A response with the latency of its parts, in milliseconds. */
+export interface ResponseInfo {
+  id: string;
+  status: string;
+  created_at: string;
+  first_audio_ms: number | null;
+  stt_ms: number | null;
+  brain_ms: number | null;
+  tts_ms: number | null;
+}
+
 const PAGE = 100;
 
 const address = (id: string, rest = ""): string =>
   `api/conversations/${encodeURIComponent(id)}${rest}`;
 
-/** List the user's conversations, the newest first, from behind the one with the id `before`. */
-export async function listConversations(before?: string): Promise<ConversationPage> {
-  const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+/**
+ * List the user's conversations, the newest first, from behind the one with the id `before`. `search` keeps those
+ * in which all its words were said.
+ */
+export async function listConversations(
+  search: string,
+  before?: string,
+): Promise<ConversationPage> {
+  const query = new URLSearchParams({
+    limit: String(PAGE),
+    ...(search && { search }),
+    ...(before && { before }),
+  });
   return readJson(await fetch(`api/conversations?${query}`));
 }
 
@@ -40,11 +71,23 @@ export async function listConversations(before?: string): Promise<ConversationPa
 export async function readConversation(id: string): Promise<Earlier | undefined> {
   const response = await fetch(address(id));
   if (response.status === 404) return undefined;
-  const { items } = await readJson<{ items: { item: Item; sources?: Source[] }[] }>(response);
+  const { items } = await readJson<{ items: StoredItem[] }>(response);
   const cited = items.flatMap(({ item, sources }): [string, Source[]][] =>
     sources?.length ? [[item.id, sources]] : [],
   );
   return { items: items.map(({ item }) => item), sources: new Map(cited) };
+}
+
+/** Return the items of a conversation, as they are stored. */
+export async function readItems(id: string): Promise<StoredItem[]> {
+  const { items } = await readJson<{ items: StoredItem[] }>(await fetch(address(id)));
+  return items;
+}
+
+/** List the latest responses of a conversation, the oldest first. */
+export async function listResponses(id: string): Promise<ResponseInfo[]> {
+  const { data } = await readJson<{ data: ResponseInfo[] }>(await fetch(address(id, "/responses")));
+  return data;
 }
 
 /** List the tool runs of a conversation, the oldest first. */
@@ -61,15 +104,6 @@ export async function rename(id: string, title: string | null): Promise<void> {
 export async function deleteConversation(id: string): Promise<void> {
   const response = await fetch(address(id), { method: "DELETE" });
   if (response.status !== 404 && !response.ok) await readJson(response); // throws
-}
-
-/** Return the conversations whose title or first words contain each word of the search. */
-export function matching(all: readonly ConversationInfo[], search: string): ConversationInfo[] {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  return all.filter(({ title, beginning }) => {
-    const text = `${title ?? ""} ${beginning ?? ""}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
 }
 
 /** Return what people said, one paragraph for each message. */

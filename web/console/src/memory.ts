@@ -1,7 +1,7 @@
 // The memory of one tab, kept over a reload: the assistant, the language, the manner, the microphone, and each
 // assistant's voice and conversation. Another tab starts without it. Signing out empties it.
 
-import type { Mode } from "@vivavoce/client";
+import type { Mode, Transport } from "@vivavoce/client";
 
 export interface Memory {
   assistant?: string;
@@ -9,6 +9,9 @@ export interface Memory {
   mode?: Mode;
   /** The id of the device; empty for the one of the system. */
   microphone?: string;
+  /** The id of the device; empty for the one of the system. */
+  loudspeaker?: string;
+  transport?: "auto" | Transport;
   /** The chosen voice, by assistant. */
   voices: Record<string, string>;
   /** The id of the conversation, by assistant. */

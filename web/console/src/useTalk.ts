@@ -7,6 +7,7 @@ import {
   type Mode,
   prepare,
   type Session,
+  type Transport,
 } from "@vivavoce/client";
 import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useRef, useState } from "react";
@@ -76,7 +77,7 @@ export function useTalk(assistants: Assistant[], onSignedOut: () => void) {
         mode,
         events: ["vivavoce"],
         worklets,
-        transport: "websocket",
+        transport: recall().transport ?? "auto",
         echoCancellation: () => !headphones.current,
         microphone: () => recall().microphone || undefined,
         tools: {
@@ -94,6 +95,7 @@ export function useTalk(assistants: Assistant[], onSignedOut: () => void) {
       made.onEvent((event) => {
         if (event.type === "session.created") session = event.session;
       });
+      made.useLoudspeaker(recall().loudspeaker ?? "");
       setCall(made);
       setMap(undefined);
       return made;
@@ -189,6 +191,19 @@ export function useTalk(assistants: Assistant[], onSignedOut: () => void) {
       remember({ microphone: id ?? "" });
       restartMicrophone();
     },
+    /** Use this loudspeaker; without an id, the one of the system. */
+    chooseLoudspeaker: (id: string | undefined) => {
+      remember({ loudspeaker: id ?? "" });
+      call?.useLoudspeaker(id ?? "");
+    },
+    /** The next call connects in this way. */
+    chooseTransport: (next: "auto" | Transport) => {
+      remember({ transport: next });
+      if (!call) return;
+      call.close();
+      setCall(undefined);
+      setOpened((count) => count + 1); // shows the conversation again
+    },
     setHeadphones: (worn: boolean) => {
       headphones.current = worn;
       restartMicrophone();
@@ -197,13 +212,19 @@ export function useTalk(assistants: Assistant[], onSignedOut: () => void) {
       if (call?.state.microphone) call.stopMic();
       else void ensureCall().startMic();
     },
-    openConversation: (name: string, id: string) => {
+    /** Show it, in the language that it had last. */
+    openConversation: (name: string, id: string, spoken: string | null) => {
       const next = assistants.find((one) => one.name === name);
       if (!next) return;
       call?.close();
       rememberConversation(name, id);
       if (next === assistant) leaveCall();
       else chooseAssistant(next);
+      if (spoken && next.languages.includes(spoken)) {
+        setLanguage(spoken);
+        remember({ language: spoken });
+        setMode(modeFor(next, spoken, preferred.current));
+      }
       setOpened((count) => count + 1);
     },
     beginAnew: () => {

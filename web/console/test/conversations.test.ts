@@ -1,32 +1,10 @@
-// The drawer: search in titles and beginnings, and the text to copy.
+// The text of a conversation to copy, and numbers in words.
 
 import type { Item } from "@vivavoce/client";
 import { expect, test } from "vitest";
-import { asText, type ConversationInfo, matching } from "../src/conversations";
+import { asText } from "../src/conversations";
 import { asClock } from "../src/useSession";
 import { qualityOf } from "../src/useConnection";
-
-const info = (id: string, title: string | null, beginning: string | null): ConversationInfo => ({
-  id,
-  assistant: "echo",
-  created_at: "2027-05-12T09:30:00Z",
-  updated_at: "2027-05-12T09:31:00Z",
-  title,
-  beginning,
-});
-const ALL = [
-  info("a", "The blue door", "remember this"),
-  info("b", null, "Where is the cloakroom?"),
-  info("c", null, null),
-];
-const found = (search: string): string[] => matching(ALL, search).map(({ id }) => id);
-
-test("each word of the search must be in the title or in the beginning", () => {
-  expect(found("")).toEqual(["a", "b", "c"]);
-  expect(found("  BLUE  remember")).toEqual(["a"]);
-  expect(found("where blue")).toEqual([]);
-  expect(found("cloak")).toEqual(["b"]);
-});
 
 test("the text of a conversation has who said what, and nothing of tools", () => {
   const said = (role: "user" | "assistant" | "system", content: object[]) =>

@@ -1,0 +1,40 @@
+// The events of a call for the pane of engineers: their kinds, ids and times, and none of the words. Repeats are
+// folded: an answer has hundreds of deltas.
+
+import type { ServerEvent } from "@vivavoce/client";
+
+export interface LoggedEvent {
+  type: string;
+  /** Of its item, or of its response. */
+  id: string | undefined;
+  /** Milliseconds since the session began: of the first one, and of the last repeat. */
+  at: number;
+  until: number;
+  count: number;
+}
+
+const MAX_EVENTS = 500;
+
+/** Add an event, and leave out the oldest where there are too many. */
+export function logged(
+  log: readonly LoggedEvent[],
+  event: { type: string; id: string | undefined },
+  at: number,
+): readonly LoggedEvent[] {
+  const last = log.at(-1);
+  if (last && last.type === event.type && last.id === event.id)
+    return [...log.slice(0, -1), { ...last, until: at, count: last.count + 1 }];
+  return [...log.slice(1 - MAX_EVENTS), { ...event, at, until: at, count: 1 }];
+}
+
+/** Return what the log keeps of an event. */
+export function summary(event: ServerEvent): { type: string; id: string | undefined } {
+  const { type, item_id, item, response, response_id } = event as {
+    type: string;
+    item_id?: string;
+    item?: { id?: string };
+    response?: { id?: string };
+    response_id?: string;
+  };
+  return { type, id: item_id ?? item?.id ?? response?.id ?? response_id };
+}
