@@ -24,7 +24,13 @@ export function Microphone({ state, call, strings, onSwitch, onHold }: Props) {
   useSpaceBar(held, onHold);
   const interruptions = lines.filter(({ status }) => status === "interrupted").length;
   const meter = <Grille presence={presence} call={call} interruptions={interruptions} />;
-  if (mode === "text") return <div className="microphone">{meter}</div>;
+  if (mode === "text") {
+    return (
+      <div className="microphone" data-presence={presence}>
+        {meter}
+      </div>
+    );
+  }
   const on = held ? presence === "listening" || presence === "hearing" : microphone;
   const name = held ? strings.holdToTalk : strings.microphone;
   return (

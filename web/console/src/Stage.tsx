@@ -52,7 +52,7 @@ export function Stage({ talking, layout, waiting }: Props) {
         <p className="status" role="status" data-presence={presenceOf(state)}>
           {presenceText(state, strings)}
         </p>
-        {mode === "text" && <Announcer lines={state.lines} />}
+        {mode === "text" && <Announcer lines={state.lines} language={language} />}
         <Hint talking={talking} />
       </div>
       <Actions talking={talking} waiting={waiting} />

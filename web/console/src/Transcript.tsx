@@ -4,6 +4,7 @@
 import type { Call, Line, Source, ToolCard as Card } from "@vivavoce/client";
 import { Fragment, memo, useEffect, useRef } from "react";
 import { Recording } from "./Recording";
+import { finishedSentences } from "./sentences";
 import { sourceText } from "./sourceText";
 import type { Strings } from "./strings";
 import { ApprovalAnnouncer, ToolCard } from "./ToolCard";
@@ -126,12 +127,18 @@ const Dots = () => (
   </span>
 );
 
-/** Make screen readers read finished answers, in text mode, where no voice does. */
-export function Announcer({ lines }: { lines: readonly Line[] }) {
-  const done = lines.filter(({ role, status }) => role === "assistant" && status !== "in_progress");
+/**
+ * Make screen readers read answers in text mode, where no voice does: sentence by sentence, while the answer is
+ * being written.
+ */
+export function Announcer({ lines, language }: { lines: readonly Line[]; language: string }) {
+  const answer = lines.findLast(({ role }) => role === "assistant");
+  const sentences = answer ? finishedSentences(answer, language) : [];
   return (
-    <p className="visually-hidden" aria-live="polite">
-      {done.at(-1)?.text}
-    </p>
+    <div className="visually-hidden" aria-live="polite" lang={language}>
+      {sentences.map((sentence, i) => (
+        <p key={`${answer!.id} ${i}`}>{sentence}</p>
+      ))}
+    </div>
   );
 }

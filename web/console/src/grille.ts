@@ -63,8 +63,8 @@ function restOf(distance: number, angle: number, moment: Moment): number {
     case "speaking":
       return 0.14 + loud(distance, level);
     case "listening": {
-      const wave = still ? 0.4 : (1 + Math.sin((distance * 1.1 - time * 0.28) * 2 * Math.PI)) / 2;
-      return 0.13 + 0.2 * wave ** 2 + loud(distance, level);
+      const wave = still ? 0.4 : (1 + Math.sin((distance * 0.9 - time * 0.25) * 2 * Math.PI)) / 2;
+      return 0.08 + 0.42 * wave ** 2 + loud(distance, level);
     }
     case "thinking":
     case "usingTool": {
@@ -84,7 +84,7 @@ function restOf(distance: number, angle: number, moment: Moment): number {
     case "failed":
       return 0.2 * (1 - distance);
     case "ready":
-      return 0.24 - distance * 0.1 + (still ? 0 : 0.03 * Math.sin(time * 1.1 - distance * 3));
+      return 0.24 - distance * 0.1 + (still ? 0 : 0.08 * Math.sin(time * 1.1 - distance * 3));
     case "idle":
       return 0.36 - distance * 0.2;
   }
