@@ -30,6 +30,7 @@ SMALL = (
     "turns",
     "soak",
     "pairs",
+    "page",
     "webrtc",
     "search",
     "meaning",
