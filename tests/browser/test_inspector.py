@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .conftest import Visiting
-from .page import says
+from .page import SETTINGS, says
 
 pytestmark = pytest.mark.browser
 
@@ -88,3 +88,34 @@ def test_the_loudspeaker_can_be_chosen_during_a_call(visiting: Visiting, tmp_pat
     visit.expect_heard_out("Echo")
     with visit.settings() as sheet:
         expect(sheet.get_by_role("combobox", name="Loudspeaker")).to_have_value(chosen)
+
+
+@pytest.mark.parametrize(
+    ("locale", "drawer", "pane"),
+    [("it-IT", "Conversazioni", "Per tecnici"), ("es-ES", "Conversaciones", "Para técnicos")],
+)
+def test_axe_finds_no_barrier_in_other_languages(
+    visiting: Visiting, locale: str, drawer: str, pane: str
+) -> None:
+    visit = visiting(locale=locale).enter("Charlotte")
+    assert visit.barriers() == []
+    visit.write("ciao")
+    expect(visit.page.get_by_role("log").get_by_role("article")).to_have_count(2)
+    assert visit.barriers() == []
+    for button, sheet in ((SETTINGS, SETTINGS), (drawer, drawer)):
+        visit.page.get_by_role("button", name=button).click()
+        expect(visit.page.get_by_role("dialog", name=sheet)).to_be_visible()
+        assert visit.barriers() == []
+        visit.page.keyboard.press("Escape")
+    visit.page.get_by_role("heading", name="Charlotte").click()
+    visit.page.keyboard.press("?")
+    expect(visit.page.get_by_role("dialog", name=pane)).to_be_visible()
+    assert visit.barriers() == []
+
+
+def test_a_screen_reader_hears_a_written_answer_sentence_by_sentence(visiting: Visiting) -> None:
+    visit = visiting().enter()
+    visit.how("In writing")
+    visit.write("It starts at noon. It lasts one hour.")
+    spoken = visit.page.locator("[aria-live=polite] > p")
+    expect(spoken).to_have_text(["You said: It starts at noon.", "It lasts one hour."])
