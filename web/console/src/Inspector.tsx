@@ -115,7 +115,11 @@ function Answers({ details, strings }: { details: Details; strings: Strings }) {
       {details.answers.map(({ id, heard_ms, sent_ms, sources }) => (
         <li key={id}>
           <code>{id}</code>
-          <p>{texts.heard.replace("{heard}", ms(heard_ms)).replace("{sent}", ms(sent_ms))}</p>
+          <p>
+            {(heard_ms === null ? texts.uncut : texts.heard)
+              .replace("{heard}", ms(heard_ms))
+              .replace("{sent}", ms(sent_ms))}
+          </p>
           {sources.map((source) => (
             <p key={source.id} className="passage">
               {source.source} {source.place} · {source.score.toFixed(2)} · <code>{source.id}</code>

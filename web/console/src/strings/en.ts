@@ -69,6 +69,7 @@ export const en = {
     voice: "Voice",
     status: "Status",
     heard: "heard {heard} of {sent} sent",
+    uncut: "{sent} sent, not interrupted",
     nothing: "Nothing yet.",
   },
   drawer: {

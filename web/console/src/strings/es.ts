@@ -69,6 +69,7 @@ export const es: Strings = {
     voice: "Voz",
     status: "Estado",
     heard: "oídos {heard} de {sent} enviados",
+    uncut: "{sent} enviados, sin interrupción",
     nothing: "Aún nada.",
   },
   drawer: {

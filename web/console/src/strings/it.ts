@@ -69,6 +69,7 @@ export const it: Strings = {
     voice: "Voce",
     status: "Stato",
     heard: "sentiti {heard} di {sent} inviati",
+    uncut: "{sent} inviati, senza interruzione",
     nothing: "Ancora niente.",
   },
   drawer: {
