@@ -14,6 +14,7 @@ export interface LoggedEvent {
 }
 
 const MAX_EVENTS = 500;
+const NEAR = 4; // entries: audio and words of an answer come in turns
 
 /** Add an event, and leave out the oldest where there are too many. */
 export function logged(
@@ -21,9 +22,10 @@ export function logged(
   event: { type: string; id: string | undefined },
   at: number,
 ): readonly LoggedEvent[] {
-  const last = log.at(-1);
-  if (last && last.type === event.type && last.id === event.id)
-    return [...log.slice(0, -1), { ...last, until: at, count: last.count + 1 }];
+  const same = log.findLastIndex(({ type, id }) => type === event.type && id === event.id);
+  const before = log[same];
+  if (before && same >= log.length - NEAR)
+    return log.with(same, { ...before, until: at, count: before.count + 1 });
   return [...log.slice(1 - MAX_EVENTS), { ...event, at, until: at, count: 1 }];
 }
 

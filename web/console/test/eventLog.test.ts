@@ -17,6 +17,13 @@ test("repeats are folded, with the times of the first and of the last one", () =
   expect(more).toEqual([]);
 });
 
+test("kinds that come in turns are folded too", () => {
+  expect(log("a", "b", "a", "b", "a").map(({ type, count }) => `${count} ${type}`)).toEqual([
+    "3 a",
+    "2 b",
+  ]);
+});
+
 test("events of another item are not folded", () => {
   const one = logged([], { type: "a", id: "item_1" }, 0);
   expect(logged(one, { type: "a", id: "item_2" }, 1)).toHaveLength(2);
