@@ -50,7 +50,6 @@ export class Call {
   #surroundings: Promise<(() => void) | undefined> | undefined;
   #turn: Turn;
   #state: State;
-  #loudspeaker = "";
 
   constructor(options: CallOptions, environment: Environment) {
     this.#turn = initialTurn(options);
@@ -64,7 +63,7 @@ export class Call {
         tools: Object.keys(this.#tools),
       }),
       onPeer: (peer) => {
-        if (this.#loudspeaker) peer.useLoudspeaker(this.#loudspeaker);
+        peer.useLoudspeaker(this.#sound.loudspeaker);
         peer.onprogress = (progress) =>
           void this.#feed({ type: "playback_progressed", ...progress });
         peer.onblocked = (blocked) =>
@@ -102,13 +101,12 @@ export class Call {
 
   /** Play by the loudspeaker with this id; "" for the one of the system. */
   useLoudspeaker(id: string): void {
-    this.#loudspeaker = id;
-    this.#sound.useLoudspeaker?.(id);
+    this.#sound.useLoudspeaker(id);
     this.#connection.peer?.useLoudspeaker(id);
   }
 
   /** Read what the browser measures of the connection. Undefined over a WebSocket, which tells nothing. */
-  async connectionStats(): Promise<PeerStats | undefined> {
+  connectionStats(): Promise<PeerStats> | undefined {
     return this.#connection.peer?.stats();
   }
 

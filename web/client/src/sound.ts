@@ -24,8 +24,9 @@ export interface Sound {
   play(item: string, pcm: Int16Array<ArrayBuffer>): void;
   /** Stop playback at once. Return where each item was cut; undefined: the loudspeaker does not tell. */
   flush(): Promise<PlayedPosition[] | undefined>;
-  /** Play by the loudspeaker with this id; "" for the one of the system. */
-  useLoudspeaker?(id: string): void;
+  /** The id of the loudspeaker; "" for the one of the system. */
+  readonly loudspeaker: string;
+  useLoudspeaker(id: string): void;
   /** Open the microphone. Return why it does not open. */
   record(): Promise<ErrorCode | undefined>;
   /** The track of the open microphone. */
@@ -60,7 +61,7 @@ export class BrowserSound implements Sound {
   readonly #options: SoundOptions;
   readonly #import: () => Promise<typeof import("./voice")>;
   #voice: Voice | undefined;
-  #loudspeaker = "";
+  loudspeaker = "";
   #loading: Promise<Voice> | undefined;
   #context: AudioContext | undefined; // made in a click, for a player that is still loading
 
@@ -100,7 +101,7 @@ export class BrowserSound implements Sound {
   }
 
   useLoudspeaker(id: string): void {
-    this.#loudspeaker = id;
+    this.loudspeaker = id;
     this.#voice?.player.useDevice(id);
   }
 
@@ -144,7 +145,7 @@ export class BrowserSound implements Sound {
   async #make(): Promise<Voice> {
     const module = await this.#import();
     this.#voice = new module.Voice(this, this.#options, () => this.#takeContext());
-    this.#voice.player.useDevice(this.#loudspeaker);
+    this.#voice.player.useDevice(this.loudspeaker);
     return this.#voice;
   }
 

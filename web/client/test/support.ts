@@ -56,6 +56,7 @@ export class ScriptedSocket {
 }
 
 export class TestSound implements Sound {
+  loudspeaker = "";
   readonly playout = new Playout(RATE);
   readonly recordings = new Recordings();
   levels = { in: 0, out: 0 };
@@ -69,6 +70,9 @@ export class TestSound implements Sound {
   }
   async wake(): Promise<void> {}
   async drain(): Promise<void> {}
+  useLoudspeaker(id: string): void {
+    this.loudspeaker = id;
+  }
   close(): void {
     this.stopRecording();
     this.playout.flush();

@@ -57,7 +57,7 @@ export function useDetails({ call, state }: Talking, events: readonly LoggedEven
   const active = isUnderWay(state);
   useEffect(() => {
     if (!active || !call) return;
-    const read = () => void call.connectionStats().then(setConnection, () => {});
+    const read = () => void call.connectionStats()?.then(setConnection, () => {});
     read();
     const timer = setInterval(read, 1000);
     return () => clearInterval(timer);
