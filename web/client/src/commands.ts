@@ -165,9 +165,13 @@ export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, ou
   return microphone === next.microphone ? next : { ...next, microphone };
 }
 
-/** Follow playback. Reports that were sent before a flush, or before the call was closed, are out of date. */
+/**
+ * Follow playback. Reports that were sent before a flush, or before the call was closed, are out of date. After a
+ * failure the loudspeaker plays what has arrived, and its reports count.
+ */
 export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
-  if (turn.flushes || (turn.link !== "open" && turn.link !== "reconnecting")) return turn;
+  const connected = turn.link === "open" || turn.link === "reconnecting";
+  if (turn.flushes || (!connected && !turn.playing)) return turn;
   return {
     ...turn,
     playing: !progress.drained,
