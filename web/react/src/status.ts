@@ -2,33 +2,10 @@
 
 import type { State } from "@vivavoce/client";
 
-export type ChatStatus =
-  | "idle"
-  | "asking_permission"
-  | "connecting"
-  | "listening"
-  | "thinking"
-  | "using_tool"
-  | "speaking"
-  | "reconnecting"
-  | "ended";
+export type ChatStatus = State["status"];
 
 /** Return the status of a call. Without a call: `idle`. */
-export function statusOf(state: State | undefined): ChatStatus {
-  if (!state) return "idle";
-  const status: string = state.status;
-  switch (status) {
-    case "failed":
-      return "ended";
-    case "ready":
-    case "paused":
-      return state.requestingMicrophone ? "asking_permission" : "listening";
-    case "thinking":
-      return state.toolCards.some((card) => card.state === "running") ? "using_tool" : "thinking";
-    default:
-      return status as ChatStatus;
-  }
-}
+export const statusOf = (state: State | undefined): ChatStatus => state?.status ?? "idle";
 
 const CONNECTED: ReadonlySet<ChatStatus> = new Set([
   "asking_permission",
