@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -40,8 +40,8 @@ class Site(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
+@contextmanager
+def serve_site() -> Iterator[str]:
     """Serve a website, and return its origin. `localhost` is a secure context."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     thread = Thread(target=server.serve_forever)
@@ -50,6 +50,12 @@ def site() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with serve_site() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
