@@ -170,8 +170,8 @@ export function sendAudio(turn: Turn, pcm: Int16Array, bufferedBytes: number, ou
  * failure the loudspeaker plays what has arrived, and its reports count.
  */
 export function progressPlayback(turn: Turn, progress: PlaybackProgress): Turn {
-  const connected = turn.link === "open" || turn.link === "reconnecting";
-  if (turn.flushes || (!connected && !turn.playing)) return turn;
+  if (turn.flushes || (turn.link !== "open" && turn.link !== "reconnecting" && !turn.playing))
+    return turn;
   return {
     ...turn,
     playing: !progress.drained,

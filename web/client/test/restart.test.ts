@@ -19,7 +19,7 @@ test("a late report of the loudspeaker does not make a restarted call speak", ()
 test("what has arrived before a failure is heard to its end, and then the call is silent", () => {
   const playing = { ...initialTurn({}), playing: true };
   const inputs: Input[] = [
-    { type: "connection_failed", error: callError("elsewhere") },
+    { type: "connection_failed", error: callError("continued_elsewhere") },
     { type: "playback_progressed", item: "item_1", ms: 500, drained: false },
     { type: "playback_progressed", item: "item_1", ms: 900, drained: true },
     { type: "started" },
