@@ -125,6 +125,14 @@ def test_a_caller_configures_only_what_it_may_list(rig: Rig) -> None:
             assert rig.policy.may_list(caller, assistant), caller
 
 
+def test_a_caller_rates_the_calls_that_it_sees_and_the_one_that_it_is_in(rig: Rig) -> None:
+    for caller, (assistant, user) in product(rig.everyone(), RECORDS):
+        rated = call(assistant, user)
+        assert rig.policy.may_rate(caller, rated, in_call=True), caller
+        sees = rig.policy.scope(caller).covers(rated)
+        assert rig.policy.may_rate(caller, rated, in_call=False) == sees, caller
+
+
 def test_a_secret_may_do_nothing_that_its_minter_may_not(rig: Rig) -> None:
     policy = rig.policy
     for (minter, secret), (assistant, user) in product(rig.secrets(), RECORDS):

@@ -32,6 +32,7 @@ OPEN = {
     ("POST", "/api/sign-in"),  # takes a code
     ("POST", "/api/sign-out"),  # takes a cookie, and does nothing without one
     ("GET", "/api/widget/{assistant}"),  # the page's origin decides
+    ("POST", "/api/connections"),  # counts within limits
     ("POST", "/api/widget/{assistant}/client_secrets"),  # the same
 }
 CLOSED = {
@@ -70,6 +71,7 @@ CLOSED = {
     ("GET", "/api/calls"),
     ("GET", "/api/calls/{call_id}"),
     ("PATCH", "/api/calls/{call_id}"),
+    ("POST", "/api/calls/{call_id}/feedback"),
     ("GET", "/api/calls/{call_id}/events"),
     ("GET", "/api/calls/{call_id}/tools"),
     ("GET", "/api/events"),

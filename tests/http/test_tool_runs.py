@@ -295,7 +295,8 @@ def test_only_a_client_that_asks_for_our_own_events_gets_them(
         return caller.own
 
     assert asyncio.run(kinds("")) == []
-    started, requested, done = asyncio.run(kinds("&events=vivavoce"))
+    named, started, requested, done = asyncio.run(kinds("&events=vivavoce"))
+    assert named["type"] == "vivavoce.call.started"
     assert (started["type"], started["name"]) == ("vivavoce.tool.started", "order")
     assert requested["type"] == "vivavoce.approval.requested"
     assert json.loads(requested["arguments"]) == {"what": "bread"}

@@ -74,6 +74,9 @@ class TokenPolicy:
             return self.secrets.may_approve(caller, run, needs_staff=needs_staff, in_call=in_call)
         return claims.role == "staff" if needs_staff else self.scope(caller).covers(run)
 
+    def may_rate(self, caller: Caller, call: Owned, *, in_call: bool) -> bool:
+        return in_call or self.scope(caller).covers(call)
+
     def may_configure(self, caller: Caller, assistant: str) -> bool:
         claims = self._claims(caller)
         return claims is not None and claims.role == "staff" and assistant in claims.assistants

@@ -86,6 +86,10 @@ class CredentialPolicy:
             return made_staff and self.may_start(caller, run.assistant)
         return in_call if caller.credential == "secret" else self.scope(caller).covers(run)
 
+    def may_rate(self, caller: Caller, call: Owned, *, in_call: bool) -> bool:
+        """Allow keys the calls of their assistants, and others the calls of their own user."""
+        return in_call or self.scope(caller).covers(call)
+
     def may_configure(self, caller: Caller, assistant: str) -> bool:
         """Allow keys their assistants. A person who signed in has conversations only."""
         return caller.credential == "key" and self.may_start(caller, assistant)

@@ -98,6 +98,12 @@ class Policy(Protocol):
         `needs_staff`: the user alone cannot. `in_call`: the caller's secret started the run's call.
         """
 
+    def may_rate(self, caller: Caller, call: Owned, *, in_call: bool) -> bool:
+        """Return whether the caller may say how good this call was.
+
+        `in_call`: the caller's secret started the call, which still runs.
+        """
+
     def may_configure(self, caller: Caller, assistant: str) -> bool:
         """Return whether the caller may read and set the variables of all calls with it."""
 

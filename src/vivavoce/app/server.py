@@ -38,6 +38,7 @@ from ..runtime.call_counters import InProcessCallCounters
 from ..runtime.call_registry import InProcessCallRegistry
 from ..runtime.call_resolver import CallResolver
 from ..runtime.call_setup import CallSetup
+from ..runtime.connection_reports import ConnectionReports
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.event_bus import InProcessEventBus
 from ..runtime.event_log import EventLog
@@ -196,6 +197,8 @@ class Server:
             maintenance=maintenance,
             secret_budget=secret_budget,
             visitor_limits=VisitorLimits(),
+            connection_reports=ConnectionReports(),
+            quality=metrics.quality,
             now=now,
             make_id=make_id,
             default_assistant=calls.default_assistant,

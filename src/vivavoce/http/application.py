@@ -17,8 +17,10 @@ from .api import (
     assistants,
     audit,
     calls,
+    connections,
     conversations,
     events,
+    feedback,
     knowledge,
     questions,
     sign_in,
@@ -65,7 +67,8 @@ def make(
     )
     errors.install(app)
     own = (sign_in, assistants, variables, voices, conversations, calls, audit, tool_runs, events)
-    for module in (health, metrics, *own, knowledge, questions, sources, widget, *V1):
+    more = (knowledge, questions, sources, widget, connections, feedback)
+    for module in (health, metrics, *own, *more, *V1):
         app.include_router(module.router)
     for module in V1:  # the paths that Azure uses (protocol §1.12)
         app.include_router(module.router, prefix="/openai", include_in_schema=False)

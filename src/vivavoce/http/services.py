@@ -24,9 +24,11 @@ from ..knowledge.live import LiveKnowledge
 from ..runtime.assistant_variables import AssistantVariables
 from ..runtime.call_setup import CallSetup
 from ..runtime.cluster import CallRegistry
+from ..runtime.connection_reports import ConnectionReports
 from ..runtime.credential_maintenance import CredentialMaintenance
 from ..runtime.event_log import EventLog
 from ..runtime.ice_servers import IceServers
+from ..runtime.metrics import QualityMetrics
 from ..runtime.refusals import CallRefused, refused, unknown_origin
 from ..runtime.secret_budget import SecretBudget
 from ..runtime.signalling import Signalling
@@ -49,6 +51,8 @@ class Services:
     maintenance: CredentialMaintenance
     secret_budget: SecretBudget
     visitor_limits: VisitorLimits
+    connection_reports: ConnectionReports
+    quality: QualityMetrics
     now: Callable[[], datetime]
     make_id: Callable[[str], str]
     default_assistant: str  # `calls.default_assistant`

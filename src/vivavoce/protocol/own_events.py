@@ -9,6 +9,12 @@ from __future__ import annotations
 from .base import ServerMessage, Strict
 
 
+class CallStarted(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.call.started"):
+    """The id of the call, as the HTTP API has it. A browser cannot read the handshake's header."""
+
+    id: str
+
+
 class ToolStarted(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.tool.started"):
     """The server begins a tool call. `call_id`: of the `function_call` item."""
 
@@ -77,4 +83,12 @@ class Closing(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.closing"):
     reason: str
 
 
-OwnEvent = ToolStarted | ToolProgress | ToolDone | ApprovalRequested | AnswerSources | Closing
+OwnEvent = (
+    CallStarted
+    | ToolStarted
+    | ToolProgress
+    | ToolDone
+    | ApprovalRequested
+    | AnswerSources
+    | Closing
+)

@@ -23,7 +23,7 @@ from ..errors import StoreError
 from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
-from ..protocol.own_events import OwnEvent
+from ..protocol.own_events import CallStarted, OwnEvent
 from ..store.base import CallRow, ConversationRow, Store
 from ..store.prompts import PromptRow
 from .admission import Admission
@@ -50,6 +50,9 @@ APPEARS_WITHIN_S = 5.5  # a call that a sideband waits for (protocol §1.2)
 SIDEBANDS = 8  # per call
 
 
+Listen = Callable[[Callable[[OwnEvent], None]], None]
+
+
 class BuildCall(Protocol):
     """Makes the machine, its work and its driver. `app` knows how, for each kind of engine."""
 
@@ -63,16 +66,18 @@ class BuiltCall:
     driver: AnyDriver
     reader: Callable[[ClientPort], Reader]
     close: Callable[[], None] = lambda: None  # when the call is over
-    listen: Callable[[Callable[[OwnEvent], None]], None] = lambda tell: None  # to our own events
+    listen: Listen = lambda tell: None  # to our own events
     prepare_prompt: PreparePrompt = cannot_change
 
 
 class AdmissionCounters(Protocol):
-    """Counts the calls that were admitted and refused."""
+    """Counts the calls that were admitted and refused, and the time that they lasted."""
 
     def admitted(self, engine: str) -> None: ...
 
     def refused(self, code: str) -> None: ...
+
+    def call_ended(self, lasted_s: float) -> None: ...
 
 
 class CallListener(Protocol):
@@ -102,6 +107,8 @@ class NullCounters:
 
     def refused(self, code: str) -> None: ...
 
+    def call_ended(self, lasted_s: float) -> None: ...
+
 
 @dataclass(slots=True)
 class AdmittedCall:
@@ -113,7 +120,7 @@ class AdmittedCall:
     _call_setup: CallSetup
     _live: LiveCall
     _close: Callable[[], None]
-    listen: Callable[[Callable[[OwnEvent], None]], None]
+    listen: Listen
 
     async def live(self) -> None:
         try:
@@ -279,7 +286,8 @@ class CallSetup:
         self._registry.connect(live, built.driver, built.reader)
         if self._variables is not None:
             self._variables.catch_up(live, spec.variables_revision)
-        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, built.listen)
+        listen = _naming(call_id, built.listen)
+        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, listen)
 
     def _running_prompt(self, spec: CallSpec, prepare: PreparePrompt) -> RunningPrompt | None:
         if spec.choice is None or spec.prompt is None:
@@ -338,10 +346,13 @@ class CallSetup:
         spec = call.spec
         ref = CallRef(spec.call_id, spec.conversation_id, spec.assistant.name)
         subject = spec.caller.subject
+        clock = asyncio.get_running_loop().time
+        began = clock()
         self._listener.call_started(ref, subject, spec.transport, spec.assistant.engine)
         try:
             await call.driver.run()
         finally:
+            self._counts.call_ended(clock() - began)
             self._listener.call_ended(ref, subject, call.driver.ending)
             await self._release(live)
             await self._store_ending(call.spec.call_id, call.driver.ending)
@@ -360,6 +371,16 @@ class CallSetup:
                 await self._store.end_call(call_id, now(), ending)
         except (StoreError, TimeoutError):
             log.warning("ending_not_stored", extra={"call": call_id, "ending": ending})
+
+
+def _naming(call_id: str, listen: Listen) -> Listen:
+    """Return `listen`, which first tells a client the id of its call."""
+
+    def name_and_listen(tell: Callable[[OwnEvent], None]) -> None:
+        tell(CallStarted(id=call_id))
+        listen(tell)
+
+    return name_and_listen
 
 
 def _call_row(request: CallRequest, spec: CallSpec) -> CallRow:

@@ -33,6 +33,7 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_VALUES = 30  # per label; further values are counted as "other"
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
+MINUTES = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)  # seconds
 SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -56,6 +57,37 @@ class _BoundedLabel:
                 return "other"
             self._known.add(word)
         return word
+
+
+class QualityMetrics:
+    """Count what users meet: how their clients connect, and what they think of their calls."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._connections = Counter(
+            "vivavoce_client_connections",
+            "Attempts of clients to connect, as the clients report them",
+            ["transport", "outcome", "code"],
+            registry=registry,
+        )
+        self._connect = Histogram(
+            "vivavoce_client_connect_seconds",
+            "From the start of a call to its session, as the clients report it",
+            ["transport"],
+            registry=registry,
+            buckets=SLOW,
+        )
+        self._feedback = Counter(
+            "vivavoce_feedback", "What users think of their calls", ["score"], registry=registry
+        )
+
+    def observe_connection(self, transport: str, outcome: str, code: str, seconds: float) -> None:
+        """Count a report. The labels are bounded by the caller."""
+        self._connections.labels(transport, outcome, code).inc()
+        if outcome == "connected":
+            self._connect.labels(transport).observe(seconds)
+
+    def observe_feedback(self, score: str) -> None:
+        self._feedback.labels(score).inc()
 
 
 class _TrafficCollector(Collector):
@@ -112,6 +144,8 @@ class Metrics:
         self._waited = histogram(
             "recogniser_wait", "How long utterances waited for a recogniser", SLOW
         )
+        self._durations = histogram("call_duration", "How long calls lasted", MINUTES)
+        self.quality = QualityMetrics(registry)
         self._commits = histogram("commit", "How long commits to the store took", QUICK)
         self._failed = counter("commits_failed", "Commits that the store did not keep")
 
@@ -165,6 +199,9 @@ class Metrics:
         """Count the packets of sound of a call over WebRTC, by their fate, when it has ended."""
         for fate, number in packets.items():
             self._packets.labels(fate).inc(number)
+
+    def call_ended(self, lasted_s: float) -> None:
+        self._durations.observe(lasted_s)
 
     def report_lag(self, late_s: float, now: float, for_s: float) -> None:
         self.load.report_lag(late_s, now, for_s)

@@ -21,6 +21,7 @@ from ..protocol.own_events import Source
 from .acts import AuditPage as AuditPage
 from .acts import AuditRow as AuditRow
 from .events import EventOutbox, EventRow
+from .feedback import Feedback, Score
 from .prompts import PromptRow, Prompts
 from .questions import QuestionRow, Questions
 from .tool_runs import ToolRunRow, ToolRuns
@@ -209,6 +210,9 @@ class Store(Protocol):
     @property
     def prompts(self) -> Prompts: ...
 
+    @property
+    def feedback(self) -> Feedback: ...
+
     # Conversations, items, responses, calls
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -282,10 +286,14 @@ class Store(Protocol):
         *,
         assistants: Collection[str] | None = None,
         subject: str | None = None,
+        score: Score | None = None,
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        """List calls, newest first, with the filters of `conversations`."""
+        """List calls, newest first, with the filters of `conversations`.
+
+        `score`: only those whose feedback has it.
+        """
 
     async def responses(self, call_id: str) -> list[ResponseRow]: ...
 

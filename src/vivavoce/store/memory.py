@@ -33,7 +33,9 @@ from .base import (
     page_size,
 )
 from .changes import MergedChanges, encode, encode_row, merge
+from .feedback import Score
 from .memory_events import MemoryEventOutbox
+from .memory_feedback import MemoryFeedback
 from .memory_prompts import MemoryPrompts
 from .memory_questions import MemoryQuestions
 from .memory_search import has_all, texts
@@ -63,6 +65,7 @@ class MemoryStore:
         self.tool_runs = MemoryToolRuns(self._conversation_of)
         self.questions = MemoryQuestions(self._has_item)
         self.outbox = MemoryEventOutbox()
+        self.feedback = MemoryFeedback(self._calls.__contains__)
         self.prompts = MemoryPrompts(self._calls.__contains__, self._continue_in, self._keep)
 
     def _conversation_of(self, call_id: str) -> str | None:
@@ -173,6 +176,7 @@ class MemoryStore:
             del self._calls[call.id]
             self.tool_runs.forget_call(call.id)
             self.prompts.forget_call(call.id)
+            self.feedback.forget_call(call.id)
             for response in await self.responses(call.id):
                 del self._responses[response.id]
         return self._conversations.pop(conversation_id, None) is not None
@@ -213,10 +217,15 @@ class MemoryStore:
         *,
         assistants: Collection[str] | None = None,
         subject: str | None = None,
+        score: Score | None = None,
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        rows = {k: row for k, row in self._calls.items() if _selected(row, assistants, subject)}
+        rows = {
+            k: row
+            for k, row in self._calls.items()
+            if _selected(row, assistants, subject) and score in (None, self.feedback.score(k))
+        }
         older = _older(rows, lambda row: row.started_at, before)
         return older[: page_size(limit)]
 

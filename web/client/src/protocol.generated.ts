@@ -65,6 +65,7 @@ export type ServerEvent =
   | RateLimitsUpdated;
 
 export type OwnEvent =
+  | CallStarted
   | ToolStarted
   | ToolProgress
   | ToolDone
@@ -186,6 +187,12 @@ export interface CachedTokens {
   text_tokens?: number;
   audio_tokens?: number;
   image_tokens?: number;
+}
+
+export interface CallStarted {
+  type: "vivavoce.call.started";
+  event_id: string;
+  id: string;
 }
 
 export interface ChosenFunction {

@@ -15,7 +15,10 @@ from ...errors import EngineError
 from ...runtime.refusals import CallRefused
 from ...runtime.running_prompt import ChoiceChanges
 from ...store.base import CallRow, ResponseRow
+from ...store.feedback import FeedbackRow, Score
 from ..services import At, ByKey, Services
+from . import feedback as ratings
+from .feedback import FeedbackInfo
 from .tool_runs import ToolRunList, tool_run
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
@@ -32,6 +35,7 @@ class CallInfo(BaseModel):
     ended_at: datetime | None
     ending: str | None
     live: bool
+    feedback: FeedbackInfo | None = Field(description="What the user thinks of it")
 
 
 class PromptInfo(BaseModel):
@@ -82,13 +86,22 @@ class Responses(BaseModel):
 
 @router.get("", summary="Calls, newest first")
 async def listed(
-    at: At, caller: ByKey, before: str | None = None, limit: int = Query(20, ge=1, le=100)
+    at: At,
+    caller: ByKey,
+    feedback: Score | None = None,
+    before: str | None = None,
+    limit: int = Query(20, ge=1, le=100),
 ) -> CallList:
     scope = at.policy.scope(caller)
     rows = await at.store.calls(
-        assistants=scope.assistants, subject=scope.subject, before=before, limit=limit + 1
+        assistants=scope.assistants,
+        subject=scope.subject,
+        score=feedback,
+        before=before,
+        limit=limit + 1,
     )
-    data = [_call(at, row) for row in rows[:limit]]
+    given = await at.store.feedback.of_calls([row.id for row in rows])
+    data = [_call(at, row, given.get(row.id)) for row in rows[:limit]]
     return CallList(data=data, has_more=len(rows) > limit, last_id=data[-1].id if data else None)
 
 
@@ -142,7 +155,7 @@ async def _found(at: At, caller: Caller, call_id: str) -> CallRow:
     return row
 
 
-def _call(at: At, row: CallRow) -> CallInfo:
+def _call(at: At, row: CallRow, given: FeedbackRow | None) -> CallInfo:
     return CallInfo(
         id=row.id,
         conversation_id=row.conversation_id,
@@ -154,6 +167,7 @@ def _call(at: At, row: CallRow) -> CallInfo:
         ended_at=row.ended_at,
         ending=row.ending,
         live=at.registry.get(row.id) is not None,
+        feedback=None if given is None else ratings.info(given),
     )
 
 
@@ -162,7 +176,8 @@ async def _detail(at: Services, row: CallRow) -> CallDetail:
         PromptInfo(at=p.at, role=p.role, language=p.language, instructions=p.instructions)
         for p in await at.store.prompts.of_call(row.id)
     ]
-    return CallDetail(**_call(at, row).model_dump(), prompts=prompts)
+    given = (await at.store.feedback.of_calls([row.id])).get(row.id)
+    return CallDetail(**_call(at, row, given).model_dump(), prompts=prompts)
 
 
 def response_info(row: ResponseRow) -> ResponseInfo:

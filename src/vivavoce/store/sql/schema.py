@@ -183,6 +183,15 @@ prompts = Table(
     Column("instructions", Text, nullable=False),
 )
 
+feedback = Table(
+    "feedback",
+    metadata,
+    _of("calls.id", primary_key=True),
+    Column("score", Text, nullable=False),
+    Column("text", Text),
+    Column("at", UtcTime, nullable=False),
+)
+
 responses = Table(
     "responses",
     metadata,

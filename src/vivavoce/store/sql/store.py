@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
+    FromClause,
     Select,
     Table,
     and_,
@@ -48,9 +49,11 @@ from ..base import (
     page_size,
 )
 from ..changes import decode_row, decode_sources, encode, merge
+from ..feedback import Score
 from ..prompts import PromptRow
 from . import database_file, database_threads, migrations, prompts, statements
 from .events import SqlEventOutbox
+from .feedback import SqlFeedback, only_rated
 from .paging import newest_first, only_of
 from .questions import SqlQuestions
 from .schema import (
@@ -86,6 +89,7 @@ class SqlStore:
         self.questions = SqlQuestions(readers)
         self.outbox = SqlEventOutbox(writer, readers)
         self.prompts = prompts.SqlPrompts(writer, readers)
+        self.feedback = SqlFeedback(writer, readers)
         self._pinging = asyncio.Lock()
         self._pinged: float | None = None
         self._forgetting: asyncio.Task[None] | None = None
@@ -238,10 +242,13 @@ class SqlStore:
         *,
         assistants: Collection[str] | None = None,
         subject: str | None = None,
+        score: Score | None = None,
         before: str | None = None,
         limit: int = 20,
     ) -> list[CallRow]:
-        selected = partial(only_of, assistants=assistants, subject=subject)
+        def selected(query: Select[Any], table: FromClause) -> Select[Any]:
+            return only_rated(only_of(query, table, assistants, subject), table, score)
+
         query = newest_first(calls, "started_at", before, page_size(limit), selected)
         return [CallRow(**found._mapping) for found in await self._all(query)]
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from ....errors import StoreError
 from .. import schema
 
-HEAD = "0008"  # the last step in versions/
+HEAD = "0009"  # the last step in versions/
 VERSION_TABLE = "alembic_version"
 _ALEMBIC = threading.Lock()  # Alembic keeps the connection of a run in a global variable
 
