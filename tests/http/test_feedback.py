@@ -55,7 +55,7 @@ def test_a_user_rates_a_call_and_a_later_feedback_replaces_it(served: Served, ke
     assert "quick" not in served.log.read_text()
 
 
-def test_nobody_else_rates_the_call(served: Served, key: str) -> None:
+def test_another_user_does_not_find_the_call(served: Served, key: str) -> None:
     call = asyncio.run(called(served, secret_of(served, key, "ada")))
     for credential in (secret_of(served, key, "bob"), served.key("--assistant", "charlotte")):
         answer = rate(served, call, credential)

@@ -39,6 +39,8 @@ class Slow(CallSetup):
     def refused(self, code: str) -> None:
         self.counted.append(code)
 
+    def call_ended(self, lasted_s: float) -> None: ...
+
     async def admit(self, request: CallRequest, **ids: str | None) -> AdmittedCall:
         await asyncio.sleep(ADMIT_WITHIN_S * 10)
         raise AssertionError("the endpoint has given up")

@@ -18,6 +18,7 @@ writeFileSync(
       exports: {
         ".": { types: "./index.d.ts", default: "./index.js" },
         "./audio": { types: "./audio.d.ts", default: "./audio.js" },
+        "./report": { types: "./report.d.ts", default: "./report.js" },
         "./worklets": "./worklets.js",
         "./package.json": "./package.json",
       },

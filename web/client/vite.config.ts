@@ -10,7 +10,7 @@ export default defineConfig(({ mode }) => ({
       entry:
         mode === "worklets"
           ? { worklets: "src/worklets.ts" }
-          : { index: "src/index.ts", audio: "src/audio.ts" },
+          : { index: "src/index.ts", audio: "src/audio.ts", report: "src/report.ts" },
       formats: ["es"],
     },
     rolldownOptions: {

@@ -15,6 +15,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: { index: "index.html", check: "check/index.html" } },
     license: { fileName: "licenses.md" },
   },
   server: { proxy: { "/api": server, "/v1": { target: server, ws: true } } },

@@ -138,7 +138,7 @@ function LevelTest({ call, device, strings, onOpened }: TestProps) {
       </button>
       {on && <meter ref={meter} aria-label={strings.device.level} />}
       {on && <small>{strings.device.speak}</small>}
-      {failed && <p role="alert">{strings.errors.microphone_busy}</p>}
+      {failed && <p role="alert">{Object.values(strings.errors.microphone_busy).join(" ")}</p>}
     </div>
   );
 }

@@ -1,39 +1,11 @@
-// An error in one sentence, with buttons for what the user can do about it. A button is only offered where it
-// can help.
+// An error: what it is, what causes it, and buttons for what the user can do about it.
 
-import type { CallError, ErrorCode, Mode } from "@vivavoce/client";
+import type { CallError, Mode } from "@vivavoce/client";
+import { actionsFor, type ErrorAction } from "./errorActions";
 import type { Strings } from "./strings";
 
-/** Errors after which the call waits for the user to start it again. */
-const RESTARTABLE = new Set<ErrorCode>([
-  "network",
-  "unavailable",
-  "upgrade_missing",
-  "webrtc_unavailable",
-  "origin_not_allowed",
-  "revoked",
-  "refused",
-  "busy",
-  "full",
-]);
-
-/** Errors that do not concern text sessions. */
-const WRITING_HELPS = new Set<ErrorCode>([
-  "busy",
-  "transcription_failed",
-  "sound_insecure",
-  "sound_failed",
-  "microphone_refused",
-  "microphone_missing",
-  "microphone_busy",
-  "microphone_insecure",
-]);
-
-const MICROPHONE = new Set<ErrorCode>([
-  "microphone_refused",
-  "microphone_missing",
-  "microphone_busy",
-]);
+/** The page that checks the device and the network. It opens beside this one, so that the call goes on. */
+export const CHECK = "./check/";
 
 interface Props {
   error: CallError;
@@ -41,39 +13,56 @@ interface Props {
   /** The call tries again by itself, at the time that the server named. */
   waiting: boolean;
   strings: Strings;
-  onRetry: () => void;
-  onMicrophone: () => void;
-  onResume: () => void;
-  onWrite: () => void;
-  onSignedOut: () => void;
+  onAction: (action: ErrorAction) => void;
 }
 
+const nameOf = (action: ErrorAction, strings: Strings): string =>
+  ({
+    retry: strings.retry,
+    microphone: strings.retry,
+    resume: strings.resume,
+    sign_in: strings.retry,
+    begin_anew: strings.newConversation,
+    continue_here: strings.continueHere,
+    earlier: strings.drawer.title,
+    write: strings.writeInstead,
+    check: strings.checkDevice,
+  })[action];
+
 /** Show an error and the actions that fit it. */
-export function Notice(props: Props) {
-  const { error, mode, waiting, strings } = props;
-  const { onRetry, onMicrophone, onResume, onWrite, onSignedOut } = props;
+export function Notice({ error, mode, waiting, strings, onAction }: Props) {
   const { code, message } = error;
-  const button = (onClick: () => void, name: string) => (
-    <button type="button" className="secondary" onClick={onClick}>
-      {name}
-    </button>
-  );
+  const { sentence, cause } = strings.errors[code];
   return (
     <div className="notice" role="alert">
       <p>
-        {strings.errors[code].replace("{origin}", location.origin)} {message && <q>{message}</q>}{" "}
+        {sentence.replace("{origin}", location.origin)} {cause} {message && <q>{message}</q>}{" "}
         {waiting && strings.triesAgain}
       </p>
       <div>
-        {MICROPHONE.has(code) && button(onMicrophone, strings.retry)}
-        {code === "not_signed_in" && button(onSignedOut, strings.retry)}
-        {(code === "sound_suspended" || code === "sound_failed") &&
-          button(onResume, strings.resume)}
-        {code === "conversation_deleted" && button(onRetry, strings.newConversation)}
-        {code === "continued_elsewhere" && button(onRetry, strings.continueHere)}
-        {mode !== "text" && WRITING_HELPS.has(code) && button(onWrite, strings.writeInstead)}
-        {RESTARTABLE.has(code) && !waiting && button(onRetry, strings.retry)}
+        {actionsFor(code, mode, waiting).map((action) =>
+          action === "check" ? (
+            <CheckLink key={action} strings={strings} />
+          ) : (
+            <button
+              key={action}
+              type="button"
+              className="secondary"
+              onClick={() => onAction(action)}
+            >
+              {nameOf(action, strings)}
+            </button>
+          ),
+        )}
       </div>
     </div>
+  );
+}
+
+export function CheckLink({ strings }: { strings: Strings }) {
+  return (
+    <a className="secondary" href={CHECK} target="_blank" rel="noopener">
+      {strings.checkDevice}
+    </a>
   );
 }

@@ -7,6 +7,7 @@ import { useState } from "react";
 import { recall } from "./memory";
 import { type Assistant, localize } from "./server";
 import { languageName } from "./strings";
+import { CheckLink } from "./Notice";
 import type { Talking } from "./useTalk";
 import { VoiceChoice } from "./VoiceChoice";
 
@@ -73,6 +74,7 @@ export function Settings({ talking, assistants, onInspect }: Props) {
       <button type="button" className="secondary" onClick={onInspect}>
         {strings.inspector.title} <kbd>?</kbd>
       </button>
+      <CheckLink strings={strings} />
       <button type="button" className="sign-out" onClick={talking.leavePage}>
         {strings.signOut}
       </button>

@@ -38,7 +38,10 @@ export function SignIn(props: { result: SignInResult; strings: Strings; onRetry:
         </>
       ) : result.status === "refused" ? (
         <>
-          <p role="alert">{errors[result.code].replace("{origin}", location.origin)}</p>
+          <p role="alert">
+            {errors[result.code].sentence.replace("{origin}", location.origin)}{" "}
+            {errors[result.code].cause}
+          </p>
           {retryButton}
         </>
       ) : (

@@ -5,8 +5,10 @@ import { Composer } from "./Composer";
 import { Dialog } from "./Dialog";
 import { Drawer } from "./Drawer";
 import { Inspector } from "./Inspector";
+import type { ErrorAction } from "./errorActions";
+import { Feedback } from "./Feedback";
 import { Notice } from "./Notice";
-import { isReconnecting, isUnderWay } from "./presence";
+import { isAtRest, isReconnecting, isUnderWay } from "./presence";
 import { type Assistant, localize } from "./server";
 import { Settings } from "./Settings";
 import { type Layout, Stage } from "./Stage";
@@ -16,6 +18,7 @@ import { Transcript } from "./Transcript";
 import { useApprovals } from "./useApprovals";
 import { useConnection } from "./useConnection";
 import { useEventLog } from "./useEventLog";
+import { useEndedCall } from "./useEndedCall";
 import { useFullScreen } from "./useFullScreen";
 import { useSession } from "./useSession";
 import { useTalk } from "./useTalk";
@@ -34,6 +37,17 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
   const said = state.lines.length > 0 || state.toolCards.length > 0;
   const layout: Layout = full ? "full" : said ? "talking" : "empty";
   const waiting = isReconnecting(state) && state.error?.retryAfter !== undefined;
+  const { ended, dismiss } = useEndedCall(call, state.status === "ended" && isAtRest(state));
+  const act = (action: ErrorAction) => {
+    if (action === "resume") call?.resume();
+    else if (action === "microphone") void ensureCall().startMic();
+    else if (action === "sign_in") onSignedOut();
+    else if (action === "earlier") setSheet("conversations");
+    else {
+      if (action === "write") talking.chooseMode("text");
+      call?.start(); // a server that is full still accepts text sessions
+    }
+  };
   useDocument(name, language);
   useEffect(() => {
     const interruptOnEscape = ({ key }: KeyboardEvent) =>
@@ -73,20 +87,16 @@ export function Talk(props: { assistants: Assistant[]; onSignedOut: () => void }
           />
         )}
         {map && <VenueMap view={map} strings={strings} onClose={talking.closeMap} />}
+        {ended && !state.error && (
+          <Feedback key={ended} call={ended} strings={strings} onDismiss={dismiss} />
+        )}
         {state.error && (
           <Notice
             error={state.error}
             mode={mode}
             waiting={waiting}
             strings={strings}
-            onRetry={() => call?.start()}
-            onResume={() => call?.resume()}
-            onMicrophone={() => void ensureCall().startMic()}
-            onWrite={() => {
-              talking.chooseMode("text");
-              call?.start(); // a server that is full still accepts text sessions
-            }}
-            onSignedOut={onSignedOut}
+            onAction={act}
           />
         )}
       </main>

@@ -107,6 +107,14 @@ export async function decide(
   return readJson(await post(`api/approvals/${encodeURIComponent(runId)}`, body));
 }
 
+export type Score = "up" | "down";
+
+/** Say how good a call was. A later feedback replaces the first. */
+export async function giveFeedback(call: string, score: Score, text: string): Promise<void> {
+  const body = { score, ...(text.trim() && { text: text.trim() }) };
+  await readJson(await post(`api/calls/${encodeURIComponent(call)}/feedback`, body));
+}
+
 export const post = (path: string, body: object, method = "POST"): Promise<Response> =>
   fetch(path, {
     method,

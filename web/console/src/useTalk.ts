@@ -9,6 +9,7 @@ import {
   type Session,
   type Transport,
 } from "@vivavoce/client";
+import { watch } from "@vivavoce/client/report";
 import worklets from "@vivavoce/client/worklets?worker&url";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type MapView, mapView } from "./map";
@@ -91,6 +92,7 @@ export function useTalk(assistants: Assistant[], onSignedOut: () => void) {
           },
         },
       });
+      watch(made, new URL("api/connections", location.href));
       let session: Session | undefined;
       made.onEvent((event) => {
         if (event.type === "session.created") session = event.session;

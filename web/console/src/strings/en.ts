@@ -1,6 +1,6 @@
 // The texts of the page in English. The other languages have the same ones.
 
-import type { ErrorCode } from "@vivavoce/client";
+import { errors } from "./errors.en";
 
 export const en = {
   tagline: "by living voice",
@@ -142,38 +142,18 @@ export const en = {
   continueHere: "Continue here",
   closeMap: "Close the map",
   writeInstead: "Write instead",
-  errors: {
-    not_signed_in: "You are no longer signed in.",
-    revoked: "Access to this call was withdrawn. Your conversation is kept.",
-    refused: "The server did not accept this call.",
-    busy: "The server is busy. You can wait, or write.",
-    full: "The server is busy, for writing too.",
-    unavailable: "The server cannot take this call now. Your messages are kept.",
-    origin_not_allowed:
-      "The server does not know {origin} as its own address. The person who runs it must set server.public_url to this address.",
-    upgrade_missing:
-      "WebSockets do not reach the server. If a proxy is in front of it, the proxy must pass on the headers Upgrade and Connection. Ask the person who runs this server.",
-    webrtc_unavailable: "This network or this server does not allow WebRTC.",
-    conversation_deleted: "This conversation was deleted, so the call ended.",
-    continued_elsewhere: "This conversation goes on in another window.",
-    sound_insecure:
-      "Browsers play and record sound only over https or on localhost. Answers come in writing here. Ask the person who runs this server.",
-    sound_failed: "The loudspeaker cannot be opened. Answers come in writing.",
-    sound_suspended: "The browser or the system has paused the sound.",
-    new_conversation: "The server no longer has the earlier conversation, so this is a new one.",
-    transcription_failed: "I could not hear this. You can type it instead.",
-    network: "The server cannot be reached. Check the network; your conversation is kept.",
-    slow: "The network is slow. Part of your speech was not sent.",
-    response_failed: "That answer failed. Ask again.",
-    server: "The server reports a problem.",
-    microphone_refused:
-      "The browser does not let this page use the microphone. Allow it next to the address bar, then try again.",
-    microphone_missing: "No microphone was found. Plug one in and try again.",
-    microphone_changed: "The microphone is gone. The call goes on with the default one.",
-    microphone_busy: "The microphone cannot be opened. Does another program use it?",
-    microphone_insecure:
-      "Browsers open the microphone only over https or on localhost. Ask the person who runs this server.",
-  } satisfies Record<ErrorCode, string>,
+  errors,
+  checkDevice: "Check this device",
+  feedback: {
+    question: "Was this call good?",
+    up: "Good",
+    down: "Not good",
+    line: "One line about it, if you like",
+    send: "Send",
+    later: "Not now",
+    thanks: "Thank you.",
+    failed: "The server did not take this.",
+  },
   tools: {
     states: {
       running: "Working…",

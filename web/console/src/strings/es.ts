@@ -1,6 +1,7 @@
 // The texts of the page in Spanish.
 
 import type { Strings } from "./en";
+import { errors } from "./errors.es";
 
 export const es: Strings = {
   tagline: "de viva voz",
@@ -146,37 +147,17 @@ export const es: Strings = {
   continueHere: "Continuar aquí",
   closeMap: "Cerrar el mapa",
   writeInstead: "Escribir",
-  errors: {
-    not_signed_in: "Tu sesión ha caducado.",
-    revoked: "Se ha retirado el acceso a esta llamada. La conversación se conserva.",
-    refused: "El servidor no aceptó esta llamada.",
-    busy: "El servidor está ocupado. Puedes esperar o escribir.",
-    full: "El servidor está ocupado, también para escribir.",
-    unavailable: "El servidor no puede atender ahora la llamada. Lo que escribiste se conserva.",
-    origin_not_allowed:
-      "El servidor no reconoce {origin} como su dirección. Quien lo lleva debe poner esta dirección en server.public_url.",
-    upgrade_missing:
-      "Los WebSocket no llegan al servidor. Si hay un proxy delante, debe pasar las cabeceras Upgrade y Connection. Pregunta a quien lleva el servidor.",
-    webrtc_unavailable: "Esta red o este servidor no permite WebRTC.",
-    conversation_deleted: "Esta conversación se ha borrado, así que la llamada terminó.",
-    continued_elsewhere: "Esta conversación sigue en otra ventana.",
-    sound_insecure:
-      "Los navegadores reproducen y graban sonido solo con https o en localhost. Aquí las respuestas llegan por escrito. Pregunta a quien lleva el servidor.",
-    sound_failed: "El altavoz no se abre. Las respuestas llegan por escrito.",
-    sound_suspended: "El navegador o el sistema ha pausado el sonido.",
-    new_conversation: "El servidor ya no tiene la conversación anterior: esta es nueva.",
-    transcription_failed: "No he podido oír esto. Puedes escribirlo.",
-    network: "No se alcanza el servidor. Revisa la red; la conversación se conserva.",
-    slow: "La red va lenta: parte de lo que dijiste no llegó.",
-    response_failed: "Esa respuesta falló. Pregunta otra vez.",
-    server: "El servidor informa de un problema.",
-    microphone_refused:
-      "El navegador no deja usar el micrófono. Permítelo junto a la dirección y reintenta.",
-    microphone_missing: "No hay micrófono. Conecta uno y reintenta.",
-    microphone_changed: "El micrófono ya no está. La llamada sigue con el predeterminado.",
-    microphone_busy: "El micrófono no se abre. ¿Lo usa otro programa?",
-    microphone_insecure:
-      "Los navegadores abren el micrófono solo con https o en localhost. Pregunta a quien lleva el servidor.",
+  errors,
+  checkDevice: "Comprobar este dispositivo",
+  feedback: {
+    question: "¿Fue buena la llamada?",
+    up: "Buena",
+    down: "No tan buena",
+    line: "Una línea, si quieres",
+    send: "Enviar",
+    later: "Ahora no",
+    thanks: "Gracias.",
+    failed: "El servidor no lo aceptó.",
   },
   tools: {
     states: {

@@ -1,6 +1,7 @@
 // The texts of the page in Italian.
 
 import type { Strings } from "./en";
+import { errors } from "./errors.it";
 
 export const it: Strings = {
   tagline: "a viva voce",
@@ -146,37 +147,17 @@ export const it: Strings = {
   continueHere: "Continua qui",
   closeMap: "Chiudi la mappa",
   writeInstead: "Scrivi invece",
-  errors: {
-    not_signed_in: "L’accesso è scaduto.",
-    revoked: "L’accesso a questa chiamata è stato revocato. La conversazione è conservata.",
-    refused: "Il server non ha accettato questa chiamata.",
-    busy: "Il server è occupato. Puoi aspettare, oppure scrivere.",
-    full: "Il server è occupato, anche per chi scrive.",
-    unavailable: "Il server ora non può accettare la chiamata. Ciò che hai scritto è conservato.",
-    origin_not_allowed:
-      "Il server non riconosce {origin} come suo indirizzo. Chi lo gestisce deve impostare server.public_url su questo indirizzo.",
-    upgrade_missing:
-      "I WebSocket non arrivano al server. Se davanti c’è un proxy, deve inoltrare le intestazioni Upgrade e Connection. Chiedi a chi gestisce il server.",
-    webrtc_unavailable: "Questa rete o questo server non permette WebRTC.",
-    conversation_deleted: "Questa conversazione è stata cancellata, perciò la chiamata è finita.",
-    continued_elsewhere: "Questa conversazione continua in un’altra finestra.",
-    sound_insecure:
-      "I browser riproducono e registrano audio solo con https o su localhost. Qui le risposte arrivano per iscritto. Chiedi a chi gestisce il server.",
-    sound_failed: "L’altoparlante non si apre. Le risposte arrivano per iscritto.",
-    sound_suspended: "Il browser o il sistema ha messo in pausa l’audio.",
-    new_conversation: "Il server non ha più la conversazione di prima: questa è nuova.",
-    transcription_failed: "Non sono riuscito a sentirlo. Puoi scriverlo.",
-    network: "Il server non si raggiunge. Controlla la rete; la conversazione è conservata.",
-    slow: "La rete è lenta: una parte di ciò che hai detto non è arrivata.",
-    response_failed: "Questa risposta non è riuscita. Chiedi di nuovo.",
-    server: "Il server segnala un problema.",
-    microphone_refused:
-      "Il browser non concede il microfono a questa pagina. Consentilo accanto all’indirizzo e riprova.",
-    microphone_missing: "Non trovo un microfono. Collegane uno e riprova.",
-    microphone_changed: "Il microfono non c’è più. La chiamata continua con quello predefinito.",
-    microphone_busy: "Il microfono non si apre. Lo usa un altro programma?",
-    microphone_insecure:
-      "I browser aprono il microfono solo con https o su localhost. Chiedi a chi gestisce il server.",
+  errors,
+  checkDevice: "Controlla questo dispositivo",
+  feedback: {
+    question: "È andata bene la chiamata?",
+    up: "Bene",
+    down: "Non bene",
+    line: "Una riga, se vuoi",
+    send: "Invia",
+    later: "Non ora",
+    thanks: "Grazie.",
+    failed: "Il server non l’ha accettato.",
   },
   tools: {
     states: {
