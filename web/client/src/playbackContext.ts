@@ -6,6 +6,6 @@ import { RATE } from "./rate";
 /** Make a context inside a click, and before any wait: Safari allows it to play only then. */
 export function playbackContext(): AudioContext {
   const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-  if (context.state !== "running") void context.resume().catch(() => {});
+  void context.resume().catch(() => {});
   return context;
 }

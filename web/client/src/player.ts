@@ -1,7 +1,7 @@
 // The loudspeaker of a browser. It plays PCM16 at 24 kHz, and knows how far each item has been played. Browsers
 // open it only inside a click.
 
-import { playbackContext } from "./playbackContext";
+import { RATE } from "./rate";
 import { heardMs, type PlayedPosition } from "./playout";
 import {
   addWorklets,
@@ -124,7 +124,7 @@ export class AudioPlayer {
   };
 
   async #open(): Promise<Running> {
-    const context = (this.#options.context ?? playbackContext)();
+    const context = this.#options.context?.() ?? new AudioContext({ sampleRate: RATE });
     if (this.#device) void setDevice(context, this.#device);
     await addWorklets(context, this.#options);
     const node = new AudioWorkletNode(context, "vivavoce-player", { numberOfInputs: 0 });
