@@ -21,10 +21,11 @@ async def called(served: Served, credential: str) -> str:
     """Start and end a call. Return its id, as a client learns it."""
     url = f"{served.ws}?assistant=echo&events=vivavoce"
     async with connect(url, **with_key(credential)) as socket:
-        named, created = [json.loads(await socket.recv()) for _ in range(2)]
-        kinds = (named["type"], created["type"])
-        assert kinds == ("vivavoce.call.started", "session.created")
-        name: str = named["id"]
+        created, named = [json.loads(await socket.recv()) for _ in range(2)]
+        kinds = (created["type"], named["type"])
+        assert kinds == ("session.created", "vivavoce.call")
+        assert named["conversation_id"].startswith("conv_")
+        name: str = named["call_id"]
         return name
 
 

@@ -54,7 +54,7 @@ def ask(
                 await caller.say("response.create", response={"output_modalities": ["text"]})
                 done.append((await caller.hear("response.done"))["response"])
             assert isinstance(caller, OwnEventCaller)
-            return done, [one for one in caller.own if one["type"] != "vivavoce.call.started"]
+            return done, [one for one in caller.own if one["type"] != "vivavoce.call"]
 
     return asyncio.run(story())
 

@@ -296,7 +296,7 @@ def test_only_a_client_that_asks_for_our_own_events_gets_them(
 
     assert asyncio.run(kinds("")) == []
     named, started, requested, done = asyncio.run(kinds("&events=vivavoce"))
-    assert named["type"] == "vivavoce.call.started"
+    assert named["type"] == "vivavoce.call"
     assert (started["type"], started["name"]) == ("vivavoce.tool.started", "order")
     assert requested["type"] == "vivavoce.approval.requested"
     assert json.loads(requested["arguments"]) == {"what": "bread"}

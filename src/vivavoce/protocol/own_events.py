@@ -9,10 +9,14 @@ from __future__ import annotations
 from .base import ServerMessage, Strict
 
 
-class CallStarted(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.call.started"):
-    """The id of the call, as the HTTP API has it. A browser cannot read the handshake's header."""
+class CallNamed(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.call"):
+    """The ids of the call and its conversation, as the HTTP API has them, after `session.created`.
 
-    id: str
+    A browser cannot read the header of the handshake.
+    """
+
+    call_id: str
+    conversation_id: str
 
 
 class ToolStarted(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.tool.started"):
@@ -84,11 +88,5 @@ class Closing(ServerMessage, frozen=True, kw_only=True, tag="vivavoce.closing"):
 
 
 OwnEvent = (
-    CallStarted
-    | ToolStarted
-    | ToolProgress
-    | ToolDone
-    | ApprovalRequested
-    | AnswerSources
-    | Closing
+    CallNamed | ToolStarted | ToolProgress | ToolDone | ApprovalRequested | AnswerSources | Closing
 )

@@ -23,13 +23,14 @@ from ..errors import StoreError
 from ..failures import log_failure
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig
-from ..protocol.own_events import CallStarted, OwnEvent
+from ..protocol.own_events import CallNamed, OwnEvent
 from ..store.base import CallRow, ConversationRow, Store
 from ..store.prompts import PromptRow
 from .admission import Admission
 from .assistant_variables import AssistantVariables
 from .call_resolver import CallResolver, check_dialect, with_session
 from .call_spec import CallRequest, CallSpec
+from .client import Client
 from .client_port import ClientPort, Reader
 from .cluster import CallRef, CallRegistry
 from .credentials_in_use import credential_ids
@@ -120,7 +121,14 @@ class AdmittedCall:
     _call_setup: CallSetup
     _live: LiveCall
     _close: Callable[[], None]
-    listen: Listen
+    _listen: Listen
+
+    def tell_own_events(self, client: Client) -> None:
+        """Tell a client of the call the events of our own, which it asked for."""
+        spec = self.spec
+        named = CallNamed(call_id=spec.call_id, conversation_id=spec.conversation_id)
+        client.tell_after_created(named)
+        self._listen(client.tell)
 
     async def live(self) -> None:
         try:
@@ -286,8 +294,7 @@ class CallSetup:
         self._registry.connect(live, built.driver, built.reader)
         if self._variables is not None:
             self._variables.catch_up(live, spec.variables_revision)
-        listen = _naming(call_id, built.listen)
-        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, listen)
+        return AdmittedCall(spec, built.driver, built.reader, self, live, built.close, built.listen)
 
     def _running_prompt(self, spec: CallSpec, prepare: PreparePrompt) -> RunningPrompt | None:
         if spec.choice is None or spec.prompt is None:
@@ -371,16 +378,6 @@ class CallSetup:
                 await self._store.end_call(call_id, now(), ending)
         except (StoreError, TimeoutError):
             log.warning("ending_not_stored", extra={"call": call_id, "ending": ending})
-
-
-def _naming(call_id: str, listen: Listen) -> Listen:
-    """Return `listen`, which first tells a client the id of its call."""
-
-    def name_and_listen(tell: Callable[[OwnEvent], None]) -> None:
-        tell(CallStarted(id=call_id))
-        listen(tell)
-
-    return name_and_listen
 
 
 def _call_row(request: CallRequest, spec: CallSpec) -> CallRow:

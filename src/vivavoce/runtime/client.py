@@ -76,6 +76,7 @@ class Client:
         self._outbox = outbox
         self._encoder = OutputEncoder(formats or OutputFormats())
         self._paused = False
+        self._after_created: OwnEvent | None = None
         # Both are looked up once per frame of a relayed call, so they are bound here.
         self.forward: Callable[[Frame], bool]
         self.forward = self._forward_without_audio if sideband else outbox.forward
@@ -118,6 +119,13 @@ class Client:
     def send(
         self, event: OutgoingEvent, *, receipt: int = 0, written: OnFrameWritten | None = None
     ) -> bool:
+        is_put = self._put(event, receipt, written)
+        if self._after_created is not None and isinstance(event.event, server.SessionCreated):
+            self.tell(self._after_created)
+            self._after_created = None
+        return is_put
+
+    def _put(self, event: OutgoingEvent, receipt: int, written: OnFrameWritten | None) -> bool:
         if self.sideband and isinstance(event.event, _NOT_FOR_SIDEBANDS):
             return False
         # An upstream's frame is already in the client's audio format.
@@ -130,6 +138,10 @@ class Client:
         late = receipt > 0 and event.upstream_frame is None and isinstance(event.event, _LATE)
         self._outbox.put(frame, receipt=receipt, may_be_late=late, written=written)
         return True
+
+    def tell_after_created(self, event: OwnEvent) -> None:
+        """Write an event of our own right after `session.created`."""
+        self._after_created = event
 
     def tell(self, event: OwnEvent) -> None:
         """Write an event of our own. The transport tells only clients that asked for them."""

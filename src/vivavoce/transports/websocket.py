@@ -135,7 +135,7 @@ class WebSocketEndpoint:
         self._undecided.discard(socket)
         client = call.driver.attach(socket, call.reader)
         if call.spec.own_events:
-            call.listen(client.tell)
+            call.tell_own_events(client)
         socket.join(client)
         await call.live()
 

@@ -36,7 +36,7 @@ export interface ToolRun {
 }
 
 export type OwnEvent =
-  | { type: "vivavoce.call.started"; id: string }
+  | { type: "vivavoce.call"; call_id: string; conversation_id: string }
   | { type: "vivavoce.tool.started"; call_id: string; name: string }
   | { type: "vivavoce.tool.progress"; call_id: string; text: string }
   | {

@@ -65,7 +65,7 @@ export type ServerEvent =
   | RateLimitsUpdated;
 
 export type OwnEvent =
-  | CallStarted
+  | CallNamed
   | ToolStarted
   | ToolProgress
   | ToolDone
@@ -189,10 +189,11 @@ export interface CachedTokens {
   image_tokens?: number;
 }
 
-export interface CallStarted {
-  type: "vivavoce.call.started";
+export interface CallNamed {
+  type: "vivavoce.call";
   event_id: string;
-  id: string;
+  call_id: string;
+  conversation_id: string;
 }
 
 export interface ChosenFunction {

@@ -13,7 +13,7 @@ export function useEndedCall(call: Call | undefined, over: boolean) {
     setStarted(undefined);
     setEnded(undefined);
     return call?.onEvent((event) => {
-      if (event.type === "vivavoce.call.started") setStarted({ id: event.id, at: Date.now() });
+      if (event.type === "vivavoce.call") setStarted({ id: event.call_id, at: Date.now() });
     });
   }, [call]);
   useEffect(() => {

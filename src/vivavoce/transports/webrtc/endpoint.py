@@ -68,7 +68,7 @@ class WebRtcEndpoint:
                 sdp = await _answered(peer, read)
                 client = call.driver.attach_media(peer.audio, call.reader, events=peer.events)
                 if call.spec.own_events:
-                    call.listen(client.events.tell)
+                    call.tell_own_events(client.events)
                 peer.join(client, self._goodbye if call.spec.own_events else None)
             except BaseException:
                 call.driver.hang_up(CloseCode.ABNORMAL, "no answer")
