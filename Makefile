@@ -65,12 +65,12 @@ bench: $(DONE)/dev
 # (docs/decisions/webrtc.md). So the locks leave it out, and pip installs them with --no-deps.
 # They also leave out what locks/left_out.in names.
 LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-  --no-emit-package vivavoce --no-emit-package av
+  --no-emit-package vivavoce
 
 lock:
-	$(LOCK) --extra webrtc --extra onnx --override locks/left_out.in \
+	$(LOCK) --no-emit-package av --extra webrtc --extra onnx --override locks/left_out.in \
 	  pyproject.toml packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -o locks/run.txt
-	$(LOCK) --extra webrtc --extra onnx --override locks/left_out.in \
+	$(LOCK) --no-emit-package av --extra webrtc --extra onnx --override locks/left_out.in \
 	  pyproject.toml --group dev packages/vivavoce-embedded/pyproject.toml packages/vivavoce-espeak/pyproject.toml locks/build.in -c locks/run.txt -o locks/dev.txt
 	$(LOCK) locks/node.in -o locks/node.txt
 	for client in $(CLIENTS)/*/requirements.in; do $(LOCK) $$client -o $${client%.in}.txt; done
