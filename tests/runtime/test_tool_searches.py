@@ -32,7 +32,7 @@ class Story:
             self._cite,
             lambda kind: f"{kind}_1",
             searches=ToolSearches(NAMES),
-            on_question=lambda use, item: self.questions.append((item, use.question, use.answered)),
+            on_use=lambda use, item: self.questions.append((item, use.question, use.answered)),
         )
 
     def _cite(self, item_id: str, sources: tuple[Source, ...]) -> None:

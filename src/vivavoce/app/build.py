@@ -24,6 +24,7 @@ from ..engines import boundary
 from ..engines.base import SpeechDetector
 from ..engines.boundary import contained
 from ..errors import EngineError, VivavoceError
+from ..knowledge.base import KnowledgeUse
 from ..net.websocket import Socket
 from ..protocol.close_codes import CloseCode
 from ..protocol.config import AnySession, SessionConfig, TranscriptionConfig
@@ -134,8 +135,9 @@ class CallBuilder:
         ledger = call_parts.restore_ledger(spec.history)
         recorder = self._recorder(spec, ledger, spec.assistant.upstream.model)
         asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
-        sources = self._sources(spec, recorder, asked)
-        tools, knowledge = await self._tools(spec), await self._knowledge(spec, sources)
+        tools = await self._tools(spec)
+        sources = self._sources(spec, recorder, asked, tools)
+        knowledge = await self._knowledge(spec, sources)
         socket = await self._connect(spec, key)
         relay = Relay(
             upstream_session_update(config),
@@ -192,7 +194,8 @@ class CallBuilder:
 
     async def _tools(self, spec: CallSpec) -> RecordedTools:
         runners = await self._adapters.tools(spec.assistant)
-        return RecordedTools(self._ledger, runners, spec.tool_context)
+        history = [row.item for row in spec.history]
+        return RecordedTools(self._ledger, runners, spec.tool_context, history)
 
     async def _knowledge(self, spec: CallSpec, sources: AnswerSources) -> KnowledgeWork | None:
         """Return the search in front of a hosted model. None: the assistant has no knowledge."""
@@ -204,13 +207,19 @@ class CallBuilder:
             search, spec.call_id, cite=assistant.knowledge.cite == "spoken", on_use=sources.expect
         )
 
-    def _sources(self, spec: CallSpec, recorder: Recorder, asked: AskedQuestions) -> AnswerSources:
+    def _sources(
+        self, spec: CallSpec, recorder: Recorder, asked: AskedQuestions, tools: RecordedTools
+    ) -> AnswerSources:
+        def on_use(use: KnowledgeUse, item_id: str | None) -> None:
+            asked.note(use, item_id)
+            tools.note_knowledge(use)
+
         return AnswerSources(
             recorder.cite,
             self._make_id,
             active=spec.assistant.knowledge.cite != "off",
             searches=ToolSearches(spec.server_tools),
-            on_question=asked.note,
+            on_use=on_use,
         )
 
     def _call_settings(
@@ -276,8 +285,8 @@ class CallBuilder:
         )
         stage = call_parts.report_to_both(recorder.stage, call_metrics.observe_stage)
         asked = AskedQuestions(spec, recorder.ask, self._make_id, now)
-        sources = self._sources(spec, recorder, asked)
         tools = await self._tools(spec)
+        sources = self._sources(spec, recorder, asked, tools)
         make_engine = partial(
             self._adapters.engine,
             assistant,

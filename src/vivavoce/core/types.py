@@ -29,6 +29,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 ToolInterrupt = Literal["finish", "cancel"]
 ToolRepeat = Literal["join", "reject", "allow"]
 ToolApproval = Literal["never", "user", "staff"]
+DataArguments = Literal["ask", "allow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class ToolRules:
     `ask`: the question whether it shall run, by language, with its arguments in braces. The key
     "*" is for every language. Empty: the server's own.
     `effects`: it changes the world, so it must not run twice by mistake.
+    `data_arguments`: what a tool with effects does whose arguments come from a document or from a
+    result of a tool. `ask`: the user must agree, as with `approve = "user"`. `allow`: it runs.
     `roles`: the roles whose calls may use it. Empty: all.
     `show`: whether clients that ask for our own events get those of its runs.
     """
@@ -58,6 +61,7 @@ class ToolRules:
     approve: ToolApproval = "never"
     ask: Mapping[str, str] = field(default_factory=dict)
     effects: bool = False
+    data_arguments: DataArguments = "ask"
     roles: tuple[str, ...] = ()
     show: bool = True
 

@@ -32,13 +32,13 @@ class AnswerSources:
         *,
         active: bool = True,
         searches: ToolSearches | None = None,
-        on_question: Callable[[KnowledgeUse, str | None], None] = lambda use, item_id: None,
+        on_use: Callable[[KnowledgeUse, str | None], None] = lambda use, item_id: None,
     ) -> None:
         """`active`: whether the assistant wants sources. `searches`: those that its tools make.
 
-        `on_question` gets each use of the knowledge, and the user's item that asked for it.
+        `on_use` gets each use of the knowledge, and the user's item that asked for it.
         """
-        self._on_question = on_question
+        self._on_use = on_use
         self._user_item: str | None = None  # the last one
         self._cite = cite
         self._make_id = make_id
@@ -56,7 +56,7 @@ class AnswerSources:
 
     def note(self, response_id: str, use: KnowledgeUse) -> None:
         """Note what a response was given or taken from."""
-        self._on_question(use, use.item_id or self._user_item)
+        self._on_use(use, use.item_id or self._user_item)
         self._uses[response_id] = use
         while len(self._uses) > KEPT:
             del self._uses[next(iter(self._uses))]

@@ -16,7 +16,7 @@ from ..assistants.languages import ToolTexts
 from ..assistants.load import FILE, FILE_BYTES
 from ..assistants.server_tools import ServerToolTable
 from ..assistants.variables import AssistantSection
-from ..core.types import ToolApproval, ToolInterrupt, ToolRepeat
+from ..core.types import DataArguments, ToolApproval, ToolInterrupt, ToolRepeat
 from ..errors import AssistantError, Mistake
 from ..file_reading import FolderFile, UnreadableFileError
 from ..toml import did_you_mean, line_of, read_toml, toml_lines
@@ -42,6 +42,7 @@ class FunctionTable(AssistantSection):
     approve: ToolApproval | None = None
     ask: ToolTexts | None = None
     effects: bool | None = None
+    data_arguments: DataArguments | None = None
     roles: list[str] | None = None
     phrases: list[str] | dict[str, list[str]] | None = None
     show: bool | None = None
@@ -138,6 +139,7 @@ def _with_table(found: FunctionTool, table: FunctionTable) -> FunctionTool:
         approve=table.approve,
         ask=table.ask,
         effects=table.effects,
+        data_arguments=table.data_arguments,
         roles=None if table.roles is None else tuple(table.roles),
         show=table.show,
     )

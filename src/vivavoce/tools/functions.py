@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from ..assistants.languages import EVERY, not_of_form
 from ..assistants.validation import LANGUAGE
 from ..core.tool_speech import ONE_MOMENT
-from ..core.types import ToolApproval, ToolInterrupt, ToolRepeat, ToolSpec
+from ..core.types import DataArguments, ToolApproval, ToolInterrupt, ToolRepeat, ToolSpec
 from ..errors import EngineError
 from . import signatures
 from .approval_questions import check_question
@@ -70,6 +70,7 @@ def tool(
     approve: ToolApproval = "never",
     ask: str | Mapping[str, str] | None = None,
     effects: bool = False,
+    data_arguments: DataArguments = "ask",
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
@@ -89,6 +90,7 @@ def tool(
     approve: ToolApproval = "never",
     ask: str | Mapping[str, str] | None = None,
     effects: bool = False,
+    data_arguments: DataArguments = "ask",
     roles: Sequence[str] = (),
     phrases: Phrases | None = None,
     slots: Slots | None = None,
@@ -107,6 +109,8 @@ def tool(
     `ask`: the question whether it shall run, by language, with parameters in braces. None: "Shall I
     do that?" It also tells the user to wait for staff.
     `effects`: it changes the world.
+    `data_arguments`: whether the user must agree (`ask`) if a tool with effects gets arguments that
+    the user has not said, but a document or a result of a tool. `allow`: it runs.
     `roles`: the roles whose calls may use it. Empty: all.
     `phrases`: sentences that ask for it, with parameters in braces, also by language.
     `slots`: for a parameter how it is asked for and spoken (`ask`, `after`, `synonyms`,
@@ -124,6 +128,7 @@ def tool(
         approve=_one_of("approve", approve, ToolApproval),
         ask=_texts("ask", ask),
         effects=bool(effects),
+        data_arguments=_one_of("data_arguments", data_arguments, DataArguments),
         roles=_names(roles),
         show=bool(show),
     )

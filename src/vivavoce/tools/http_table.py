@@ -16,7 +16,14 @@ from ..assistants.sections import SecretSource
 from ..assistants.validation import FieldProblem, ValidationContext, wrong
 from ..assistants.variables import AssistantSection
 from ..core.tool_speech import ONE_MOMENT
-from ..core.types import JsonObject, ToolApproval, ToolInterrupt, ToolRepeat, ToolRules
+from ..core.types import (
+    DataArguments,
+    JsonObject,
+    ToolApproval,
+    ToolInterrupt,
+    ToolRepeat,
+    ToolRules,
+)
 from ..web_address import InvalidAddressError
 from .approval_questions import unknown_names
 
@@ -102,6 +109,7 @@ class HttpTable(AssistantSection):
     approve: ToolApproval = "never"
     ask: ToolTexts = Field({})
     effects: bool | None = None
+    data_arguments: DataArguments = "ask"
     roles: list[str] = Field([], max_length=20)
     show: bool = True
 
@@ -152,6 +160,7 @@ class HttpTable(AssistantSection):
             approve=self.approve,
             ask=self.ask,
             effects=self.has_effects,
+            data_arguments=self.data_arguments,
             roles=tuple(self.roles),
             show=self.show,
         )

@@ -56,11 +56,14 @@ class ToolOrigin:
 
     `replied_to_at`: when the assistant spoke or wrote last before the user did, in seconds of the
     event loop's clock. `idempotency_key`: of a program that runs a tool without a call.
+    `has_data`: whether arguments come from data and not from the user. It gets them as the tool
+    does.
     """
 
     item_id: str | None = None
     replied_to_at: float | None = None
     idempotency_key: str | None = None
+    has_data: Callable[[ToolRequest], bool] = lambda request: False
 
 
 NO_ORIGIN = ToolOrigin()
@@ -155,6 +158,8 @@ class ToolLedger:
         wrong = prepared if isinstance(prepared, ToolResult) else None
         request = prepared if isinstance(prepared, ToolRequest) else request
         rules = DEFAULT_RULES if wrong else runners.rules(context)[request.name]
+        if _asks_about_data(rules) and origin.has_data(request):
+            rules = replace(rules, approve="user")
         job = ToolJob(self._row(rules, request, context, origin), rules, runners, request, context)
         if wrong is not None:
             return self.records.finish(job.row, wrong)
@@ -401,6 +406,11 @@ def _intent(job: ToolJob, origin: ToolOrigin) -> str:
     if origin.idempotency_key is not None or job.row.call_id is None:
         return job.row.idempotency_key
     return "\n".join((job.context.conversation_id, job.row.tool, job.row.arguments_sha256))
+
+
+def _asks_about_data(rules: ToolRules) -> bool:
+    """Return whether the user must agree to arguments of this tool that come from data."""
+    return rules.effects and rules.approve == "never" and rules.data_arguments == "ask"
 
 
 def _repeated(row: ToolRunRow, earlier: ToolRunRow) -> ToolRunRow:

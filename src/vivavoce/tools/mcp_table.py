@@ -20,7 +20,7 @@ from ..assistants.sections import SecretSource
 from ..assistants.validation import FieldProblem, wrong
 from ..assistants.variables import AssistantSection
 from ..core.tool_speech import ONE_MOMENT
-from ..core.types import ToolApproval, ToolInterrupt, ToolRepeat, ToolRules
+from ..core.types import DataArguments, ToolApproval, ToolInterrupt, ToolRepeat, ToolRules
 from ..web_address import InvalidAddressError
 from .http_table import Headers
 
@@ -52,6 +52,7 @@ class McpTable(AssistantSection):
     approve: ToolApproval | dict[Pattern, ToolApproval] = "never"
     ask: ToolTexts = Field({})
     effects: bool | None = None
+    data_arguments: DataArguments = "ask"
     timeout: float = Field(20.0, gt=0, le=600)
     say: ToolTexts | None = None
     say_after: float = Field(0.9, gt=0, le=600)
@@ -102,6 +103,7 @@ class McpTable(AssistantSection):
             approve=self._approval(tool),
             ask=self.ask,
             effects=effects,
+            data_arguments=self.data_arguments,
         )
 
     def _approval(self, tool: str) -> ToolApproval:
