@@ -36,8 +36,9 @@ FEW_RUNS = 32  # that are searched one by one
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]+")
 _ESCAPES = re.compile(r"\\[nrt]")  # in a text which is not JSON as a whole
 _GROUPS = re.compile(r"(?<=[0-9])[.,' \u00a0\u202f](?=[0-9]{3}(?![0-9]))")  # 1,500 is 1500
-_NO_SPACES = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff])")  # words of one character
-_WORD = re.compile(r"[^\W_]+")
+_NO_SPACES = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]"  # scripts; each character is a word
+_ASCII_WORD = re.compile("[a-z0-9]+")
+_WORD = re.compile(rf"{_NO_SPACES}|(?:(?!{_NO_SPACES})[^\W_])+")
 _TOKEN = re.compile(r"[^\s\"'<>(){}\[\],;]+")
 _DIGIT = re.compile("[0-9]")
 _MARK = re.compile("[0-9@:/]")
@@ -154,9 +155,8 @@ def _line(text: str) -> str:
     """Return the words of a text in one spelling, with a space before and after each."""
     plain = fold(_INVISIBLE.sub("", text))
     plain = _ESCAPES.sub(" ", plain)
-    if not plain.isascii():
-        plain = _NO_SPACES.sub(r" \1 ", plain)
-    return f" {' '.join(_WORD.findall(_GROUPS.sub('', plain)))} "
+    word = _ASCII_WORD if plain.isascii() else _WORD
+    return f" {' '.join(word.findall(_GROUPS.sub('', plain)))} "
 
 
 def _runs(line: str) -> Iterator[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+REMEMBERED = 4096  # characters whose spelling is known
 
 
 def fold(text: str) -> str:
@@ -17,12 +16,19 @@ def fold(text: str) -> str:
     plain = text.replace("’", "'")
     if plain.isascii():
         return plain.lower()
-    return _NOT_ASCII.sub(_plain, unicodedata.normalize("NFKD", plain).lower())
+    return unicodedata.normalize("NFKD", plain).lower().translate(_SPELLINGS)
 
 
-def _plain(match: re.Match[str]) -> str:
-    """Return an ASCII digit for a digit, nothing for an accent, and otherwise the character."""
-    c = match[0]
-    if unicodedata.combining(c):
-        return ""
-    return str(unicodedata.digit(c)) if c.isdigit() else c
+class _Spellings(dict[int, str]):
+    """Spell a character: a digit as an ASCII one, an accent as nothing, others as they are."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        c = chr(code)
+        digit = str(unicodedata.digit(c)) if c.isdigit() else c
+        self[code] = spelling = "" if unicodedata.combining(c) else digit
+        return spelling
+
+
+_SPELLINGS = _Spellings()
