@@ -124,6 +124,7 @@ def owner(call: Call) -> str:
 @tool(
     say={"en": "I write him down.", "it": "Me lo segno."},
     effects=True,
+    data_arguments="allow",  # players come from a screenshot, and only the user's squads change
     slots={
         "name": {
             "ask": ASK_NAME,
@@ -220,6 +221,7 @@ async def search_player(
 @tool(
     say={"en": "I change the squad.", "it": "Cambio la rosa."},
     effects=True,
+    data_arguments="allow",  # players come from a search, and only the user's squads change
     slots={
         "squad": {"ask": ASK_SQUAD, "after": {"en": ["squad"], "it": ["rosa"]}},
         "players": {"ask": {"en": "Which players?", "it": "Quali giocatori?"}},

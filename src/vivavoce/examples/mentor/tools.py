@@ -181,7 +181,12 @@ def told(call: Call, exercise: Row, before: str) -> str:
     return f"{before} {exercise['text']} {exercise['question']} {ASK[call.language]}"
 
 
-@tool(effects=True, repeat="allow", slots={"answer": {"ask": ASK, "after": AFTER}})
+@tool(
+    effects=True,
+    data_arguments="allow",  # a right answer is a word of the exercise, which is a result
+    repeat="allow",
+    slots={"answer": {"ask": ASK, "after": AFTER}},
+)
 async def save_result(
     call: Call, answer: Annotated[str, Field(max_length=500)], correct: bool | None = None
 ) -> dict[str, object]:
