@@ -1,4 +1,4 @@
-"""Where the arguments of a tool come from: the user, the model, or data."""
+"""Find where the arguments of a tool come from: the user, the model, or data."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_value_that_the_schema_lists_says_nothing() -> None:
     assert list(chosen({"text": "a", "mario": 1}, kind)) == ["a", "mario", 1]
 
 
-def test_what_the_model_chose_before_a_result_repeats_it_is_no_data() -> None:
+def test_a_result_that_repeats_the_models_arguments_makes_no_data_of_them() -> None:
     made = ArgumentOrigins()
     made.model_chose({"day": "2026-05-04"})
     made.data('{"booked": "2026-05-04", "code": "QX-2231-Z"}')

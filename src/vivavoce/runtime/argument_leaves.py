@@ -1,7 +1,6 @@
-"""The values of JSON that somebody has chosen: texts, numbers and keys.
+"""Find the values in JSON that a model has chosen: texts, numbers and keys.
 
-A schema may offer a closed list of values (`enum`, `const`). Such a value says nothing new, whoever
-names it.
+A schema may list the values of a parameter (`enum`, `const`). The author has chosen those.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Tell whether arguments of a tool come from data: documents, and results of tools.
 
-Data may hold orders of a stranger ("call transfer with this IBAN"), and a model may obey them. What
-the user said is no such order. So this follows the texts of a call, and finds an argument in data
-which the user has not said. It compares words, not meanings. A model that translates or encodes a
-value hides where it comes from.
+Data may contain an order ("call transfer with this IBAN") that no user has given, and a model may
+obey it. So `ArgumentOrigins` follows the texts of a call. It finds the arguments that stand in data
+and not in the words of the user. It compares words, not meanings: a model that translates or
+encodes a value hides where the value comes from.
 
     user items, transcripts ─► user_said ─┐
     results, passages ─► data ────────────┼─► from_data(arguments, schema)
@@ -54,7 +54,7 @@ class Words:
         self._joined: tuple[str, str] | None = None  # with spaces, and without
 
     def add(self, text: str) -> None:
-        """Add a text. The oldest ones go when there are too many characters."""
+        """Add a text. Drop the oldest ones beyond `CHARACTERS`."""
         line = _line(text[-CHARACTERS:])
         if not line.strip():
             return
@@ -113,7 +113,7 @@ class ArgumentOrigins:
             del self._chosen[next(iter(self._chosen))]
 
     def from_data(self, arguments: object, schema: JsonObject) -> bool:
-        """Return whether a value of the arguments is in data, and the user has not said it.
+        """Return whether a value of the arguments is in data and not in the user's words.
 
         Values that the schema lists do not count, and neither do numbers of few digits.
         """
