@@ -943,7 +943,7 @@ name = "sage"
 
 @pytest.mark.parametrize("how", ["handshake", "query", "mint"])
 @pytest.mark.parametrize("voice", ["zork", "sage", "nova"])
-def test_P5_a_voice_that_nobody_speaks_with_is_refused_before_the_call(
+def test_P5_an_unknown_voice_is_refused_before_the_call(
     tmp_path: Path, how: str, voice: str
 ) -> None:
     write(tmp_path, SPEAKER, "speaker")

@@ -25,7 +25,7 @@ def test_the_number_of_addresses_is_bounded() -> None:
     assert len(reports._addresses) == ADDRESSES
 
 
-def test_a_code_that_nobody_knows_is_counted_as_other() -> None:
+def test_an_unknown_code_is_counted_as_other() -> None:
     assert label_of("network") == "network"
     assert label_of("<script>") == "other"
     assert label_of(None) == "none"

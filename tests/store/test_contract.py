@@ -301,7 +301,7 @@ def test_the_first_message_of_each_conversation_is_found(make: Make) -> None:
     tell(make, story)
 
 
-def test_conversations_are_found_by_words_that_were_said(make: Make) -> None:
+def test_conversations_are_found_by_their_words(make: Make) -> None:
     async def story(store: Store) -> None:
         for number, name in enumerate(("conv_1", "conv_2", "conv_3")):
             await store.create_conversation(

@@ -101,7 +101,7 @@ class UdpPath(asyncio.DatagramProtocol):
         if target and not self._cable._is_cut:
             self._transport.sendto(data, target)
 
-    def error_received(self, exc: Exception) -> None: ...  # nobody listens there any more
+    def error_received(self, exc: Exception) -> None: ...  # the receiver has ended
 
     def close(self) -> None:
         self._transport.close()

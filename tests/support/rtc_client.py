@@ -180,7 +180,7 @@ async def calling(served: Served, credential: str, **query: str) -> AsyncIterato
 async def calling_by(
     client: RtcClient, served: Served, credential: str, **query: str
 ) -> AsyncIterator[RtcClient]:
-    """Do the same with a client that is made already."""
+    """Tell a story with a client that exists."""
     try:
         async with httpx2.AsyncClient() as http:
             response = await http.post(

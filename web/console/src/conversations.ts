@@ -53,7 +53,7 @@ const address = (id: string, rest = ""): string =>
 
 /**
  * List the user's conversations, the newest first, from behind the one with the id `before`. `search` keeps those
- * in which all its words were said.
+ * in which all its words stand.
  */
 export async function listConversations(
   search: string,

@@ -16,7 +16,7 @@ export interface LoggedEvent {
 const MAX_EVENTS = 500;
 const NEAR = 4; // entries: audio and words of an answer come in turns
 
-/** Add an event, and leave out the oldest where there are too many. */
+/** Add an event, and leave out the oldest of more than 500. */
 export function logged(
   log: readonly LoggedEvent[],
   event: { type: string; id: string | undefined },

@@ -97,7 +97,7 @@ function loud(distance: number, level: number): number {
   return 0.86 * reach * Math.min(1, loudness * 2.4);
 }
 
-/** One ring runs outwards when somebody begins to speak. */
+/** One ring runs outwards when the user begins to speak. */
 function ripple(distance: number, { sinceOnset, still }: Moment): number {
   if (still || sinceOnset >= RIPPLE_S) return 0;
   const front = (sinceOnset / RIPPLE_S) * 1.3;

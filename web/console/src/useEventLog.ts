@@ -1,10 +1,10 @@
-// The log of the events of a call, which grows also while nobody looks at it.
+// The log of the events of a call, which grows also while the pane is closed.
 
 import type { Call } from "@vivavoce/client";
 import { useEffect, useRef } from "react";
 import { logged, type LoggedEvent, summary } from "./eventLog";
 
-/** Returns the log so far. A page that shows it asks again from time to time. */
+/** Returns the log so far. A pane that shows it asks again every 500 ms. */
 export type ReadLog = () => readonly LoggedEvent[];
 
 /** Log the events of the call, without a render for each. */

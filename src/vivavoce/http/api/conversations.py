@@ -83,7 +83,7 @@ async def listed(
     user: str | None = None,
     before: str | None = None,
     limit: int = Query(20, ge=1, le=100),
-    search: str = Query("", max_length=200, description="Words that were said or written"),
+    search: str = Query("", max_length=200, description="Words of the user or the assistant"),
 ) -> Conversations:
     scope = at.policy.scope(caller).narrowed(assistant, user)
     page = await at.store.conversations(

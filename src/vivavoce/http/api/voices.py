@@ -1,4 +1,4 @@
-"""Serve the voices of an assistant, each with a sample to choose by ear."""
+"""Serve the voices of an assistant, each with a sample of its sound."""
 
 from __future__ import annotations
 
