@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from ..support.proxy import proxied
 from ..support.served import Served, serve
-from .conftest import Visiting
+from .conftest import CHOOSE, Visiting
 from .page import CHROMIUM, QUIET, Visit, fresh_link, says
 
 pytestmark = pytest.mark.browser
@@ -35,6 +35,7 @@ window.AudioContext = class extends AudioContext {
 def visit_by(browser: Browser, served: Served, url: str, locale: str = "en-GB") -> Iterator[Visit]:
     """Open a fresh sign-in link at another address of the server."""
     context = browser.new_context(locale=locale)
+    context.add_init_script(CHOOSE.replace("TRANSPORT", "websocket"))
     visit = Visit(replace(served, url=url), context.new_page())
     visit.page.goto(fresh_link(served).replace(served.url, url))
     try:

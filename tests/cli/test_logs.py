@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -200,3 +201,19 @@ def test_half_a_surrogate_pair_is_logged_as_its_escape(lines: Lines) -> None:
     logging.getLogger("vivavoce").info("refused", extra={"name_": "a\ud800b"})
     (line,) = lines.all()
     assert line["name_"] == "a\ud800b"
+
+
+def test_a_webrtc_peer_that_has_gone_is_not_a_failure_of_the_loop(lines: Lines) -> None:
+    """A task of aiortc writes once more after DTLS is closed. Other exceptions are failures."""
+    aiortc: dict[str, Any] = {"__name__": "aiortc.rtcsctptransport"}
+    exec("def write():\n    raise ConnectionError('closed')", aiortc)
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        logs.watch(loop)
+        loop.call_soon(aiortc["write"])
+        loop.call_soon(fail)
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert [line["event"] for line in lines.all()] == ["webrtc_peer_gone", "loop_failed"]

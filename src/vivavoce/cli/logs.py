@@ -15,6 +15,7 @@ import threading
 import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
+from traceback import walk_tb
 from typing import TYPE_CHECKING, TextIO
 
 from ..failures import describe, log_failure, trace
@@ -115,10 +116,18 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
 
 def _of_the_loop(loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
     error = context.get("exception")
-    if isinstance(error, BaseException):
+    if isinstance(error, ConnectionError) and _is_raised_by(error, "aiortc"):
+        log.info("webrtc_peer_gone")  # its tasks write once more after the peer has closed
+    elif isinstance(error, BaseException):
         log_failure(log, "loop_failed", error)
     else:
         log.error("loop_failed", extra={"about": sorted(context)})
+
+
+def _is_raised_by(error: BaseException, package: str) -> bool:
+    """Return True if a frame of the traceback is of this package."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(module.partition(".")[0] == package for module in modules)
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
