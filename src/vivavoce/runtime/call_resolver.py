@@ -23,6 +23,7 @@ from ..tools.base import ToolContext
 from ..tools.runners import NO_TOOLS, ToolRunners
 from .assistant_variables import StoredVariables
 from .call_spec import CallLimits, CallRequest, CallSpec
+from .loop_share import OneAtATime
 from .refusals import SERVER, CallRefused, invalid, no_assistant, no_translation
 from .running_prompt import Prompt, PromptChoice, render
 
@@ -71,6 +72,7 @@ class CallResolver:
         its name. `voices` returns the voices of an assistant in a language.
         """
         self._server_tools = server_tools
+        self._renders = OneAtATime()
         self._voices = voices
         self._stored_variables = variables
         self._max_minutes = max_minutes
@@ -213,6 +215,7 @@ class CallResolver:
                 revision = stored.revision
                 own = self._variables(request, caller)
                 choice = PromptChoice(role, language, own, stored.values)
+                await self._renders.turn()  # one may take 0.1 s, and others wait meanwhile
                 prompt = render(assistant, choice)
                 context = replace(context, variables=prompt.values)
                 tools, rules = await self._tools_of(assistant, context)
