@@ -14,20 +14,16 @@ export type Phase =
 
 /** Return what the call does, as the widget names it. */
 export function phaseOf(state: State | undefined): Phase {
-  const status: string = state?.status ?? "idle";
+  const status = state?.status ?? "idle";
   switch (status) {
     case "asking_permission":
       return "connecting";
     case "using_tool":
       return "thinking";
-    case "paused":
-      return "ready";
-    case "failed":
-      return "ended";
     case "listening":
       return state?.microphone || state?.userSpeaking ? "listening" : "ready";
     default:
-      return status as Phase;
+      return status;
   }
 }
 
